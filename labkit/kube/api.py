@@ -1,11 +1,11 @@
 """The Kubernetes API as our asynchronous programs use it.
 
-Controllers, the kubelet and istiod are written against ``Api`` alone. Two things implement it: ``kube.aio.Client``
-(HTTPS, any API server) and ``sandbox.apiserver.local.LocalApi`` (a call into the sandbox's server in the same process).
-Both raise ``kube.status.StatusError`` and its kin.
+Controllers, the kubelet and istiod are written against ``Api`` alone. Two things implement it:
+``kube.aio.Client`` (HTTPS, any API server) and ``sandbox.apiserver.local.LocalApi`` (a call into the
+sandbox's server in the same process). Both raise ``kube.status.StatusError`` and its kin.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from labkit.kube import resources
@@ -28,7 +28,7 @@ class Event(NamedTuple):
 
 
 class Api(Protocol):
-    """Reads and writes objects. Objects passed in and handed out belong to the caller: nobody else changes them."""
+    """Reads and writes objects; what is passed in or handed out belongs to the caller."""
 
     async def get(self, resource: resources.Resource, name: str, namespace: str | None = None) -> Object:
         """One object, or NotFound."""
@@ -63,7 +63,7 @@ class Api(Protocol):
         resource: resources.Resource,
         name: str,
         namespace: str | None,
-        body: Mapping[str, Any] | list[Any],
+        body: Mapping[str, Any] | Sequence[Any],
         *,
         type: str = MERGE,
         subresource: str | None = None,
@@ -82,7 +82,7 @@ class Api(Protocol):
         grace: int | None = None,
         uid: str | None = None,
     ) -> None:
-        """DELETE; ``uid`` is a precondition, ``grace`` is in seconds (0: at once, the kubelet's last word)."""
+        """DELETE; ``uid`` is a precondition, ``grace`` is in seconds (0: gone at once)."""
 
     def watch(
         self,
@@ -93,4 +93,4 @@ class Api(Protocol):
         labels: str = "",
         fields: str = "",
     ) -> AsyncIterator[Event]:
-        """Events after resourceVersion ``since``; raises Expired when that is too old. Ends when the server ends it."""
+        """Events after version ``since`` until the server ends the watch; Expired when that is too old."""

@@ -35,7 +35,12 @@ class Informer:
         self.cache: dict[Key, Object] = {}
         self.synced = asyncio.Event()
         """Set once the first list is in the cache."""
-        self._client, self._namespace, self._fields, self._retry_after = client, namespace, fields, retry_after
+        self._client, self._namespace, self._fields, self._retry_after = (
+            client,
+            namespace,
+            fields,
+            retry_after,
+        )
         self._handlers: list[Handler] = []
 
     def __repr__(self) -> str:

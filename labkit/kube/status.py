@@ -1,11 +1,11 @@
 """What an API server says no with.
 
-    StatusError               a reply of 400 or more, carrying its Status object
-    ├── NotFound              404
-    ├── Conflict              409, reason Conflict: somebody else wrote first
-    ├── AlreadyExists         409, reason AlreadyExists
-    ├── Invalid               422
-    └── Expired               410: the version asked for is too old; list again
+StatusError               a reply of 400 or more, carrying its Status object
+├── NotFound              404
+├── Conflict              409, reason Conflict: somebody else wrote first
+├── AlreadyExists         409, reason AlreadyExists
+├── Invalid               422
+└── Expired               410: the version asked for is too old; list again
 """
 
 from typing import Any
