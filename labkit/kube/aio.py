@@ -68,7 +68,7 @@ class Client:
         labels: str = "",
         fields: str = "",
     ) -> Object:
-        """The list object; every item has its kind and apiVersion, which typed lists leave out on the wire."""
+        """The list object; each item gets its kind and apiVersion, which typed lists leave out."""
         query = _selectors(labels, fields)
         found = await self._call("GET", resource.path(namespace), query)
         kind = {"apiVersion": resource.api_version, "kind": resource.kind}
