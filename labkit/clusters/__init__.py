@@ -1,0 +1,1 @@
+"""Where a course runs: every cluster is a kubeconfig, and says what it can do."""

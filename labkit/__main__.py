@@ -1,0 +1,7 @@
+"""``python -m labkit``: what the ``lab`` script hands over to."""
+
+import sys
+
+from labkit import cli
+
+sys.exit(cli.main())

@@ -1,0 +1,48 @@
+"""The command line: ``./lab up`` and its kin. The only part of the kit that prints."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from labkit.base import errors
+
+COMMANDS = {
+    "up": "start the sandbox, Istio, Bookinfo and the gateway, and open JupyterLab",
+    "down": "stop everything this lab started",
+    "status": "what runs, its memory and its addresses",
+    "env": 'shell settings for kubectl: eval "$(./lab env)"',
+    "demo": "play the traffic split in this terminal, in under a minute",
+    "run": "execute one notebook without a browser: ./lab run 07",
+    "test": "every check: style, types, layers, unit, sandbox, notebooks, browser",
+    "bench": "measure this machine against the numbers to hold",
+}
+"""Each is a module beside this one, with ``options(parser)`` and ``run(arguments) -> exit code``."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands with their options."""
+    top = argparse.ArgumentParser(prog="./lab", description="A hands-on Istio course on your own machine.")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, sentence in COMMANDS.items():
+        options = commands.add_parser(name, help=sentence, description=sentence)
+        # Modules are light: what is slow to import, they import when they run.
+        importlib.import_module(f"labkit.cli.{name}").options(options)
+    return top
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one command; 0 when it did what it says, 1 with one clear message when it could not."""
+    arguments = parser().parse_args(words)
+    command = importlib.import_module(f"labkit.cli.{arguments.command}")
+    try:
+        code: int = command.run(arguments)
+    except errors.LabError as e:
+        print(e, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped by you. ./lab status shows what runs; ./lab down stops it.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 141  # the reader of our output went away, as in ./lab status | head -1
+    return code

@@ -1,0 +1,36 @@
+"""Steps with their elapsed time: one line each, rewritten in place on a terminal."""
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+
+
+class Progress:
+    """Prints a line a step; works the same in a terminal and in a log."""
+
+    def __init__(self) -> None:
+        self._start = time.monotonic()
+        self._live = sys.stdout.isatty()
+
+    @contextlib.contextmanager
+    def step(self, what: str) -> Iterator[None]:
+        """Show ``what`` while it lasts, then whether it worked and the seconds it took."""
+        began = time.monotonic()
+        if self._live:
+            print(f"  … {what}", end="", flush=True)
+        try:
+            yield
+        except BaseException:
+            self._end("✗", what, began)
+            raise
+        self._end("✓", what, began)
+
+    def _end(self, mark: str, what: str, began: float) -> None:
+        again = "\r\033[K" if self._live else ""
+        print(f"{again}  {mark} {what:<58}{time.monotonic() - began:6.1f} s", flush=True)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the first step."""
+        return time.monotonic() - self._start

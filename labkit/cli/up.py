@@ -1,0 +1,53 @@
+"""``./lab up``: from nothing to a notebook with traffic to look at; safe to repeat."""
+
+import argparse
+import webbrowser
+
+from labkit.base import settings
+from labkit.cli import jupyter, progress
+from labkit.clusters import cluster, sandbox
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """The options of ``up``."""
+    parser.add_argument("--no-browser", action="store_true", help="print the addresses, open nothing")
+    parser.add_argument("--no-jupyter", action="store_true", help="the cluster only")
+    parser.add_argument("--empty", action="store_true", help="a cluster without Istio and Bookinfo")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Bring up what is missing and say where it is."""
+    paths = settings.Paths()
+    steps = progress.Progress()
+    with sandbox.one_at_a_time(paths):
+        with steps.step("Sandbox: a Kubernetes API on 127.0.0.1"):
+            found = sandbox.start(paths)
+        gateway = "" if arguments.empty else _course(found, steps)
+        page = ""
+        if not arguments.no_jupyter:
+            with steps.step("JupyterLab"):
+                page = jupyter.start(paths)
+    print()
+    if page:
+        print(f"  JupyterLab  {page}")
+    if gateway:
+        print(f"  Bookinfo    {gateway}/productpage")
+    print('  kubectl     eval "$(./lab env)" && kubectl get pods')
+    print("  stop        ./lab down")
+    if page and not arguments.no_browser:
+        webbrowser.open(page)
+    return 0
+
+
+def _course(found: cluster.Cluster, steps: progress.Progress) -> str:
+    """Istio, Bookinfo and the gateway; the gateway's address."""
+    from labkit.install import bookinfo, gateway, istio
+
+    api = found.client()
+    with steps.step("Istio: istiod and the ingress gateway"):
+        istio.install(api)
+    with steps.step("Bookinfo: four services, six pods with sidecars"):
+        bookinfo.deploy(api, "default")
+    with steps.step("Gateway: Bookinfo answers from outside"):
+        address = gateway.expose(api, "default")
+    return str(address)

@@ -1,0 +1,135 @@
+"""The sandbox seen from outside: start it, stop it, say how it is."""
+
+import contextlib
+import fcntl
+import json
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from labkit.base import errors, processes, programs, settings
+from labkit.clusters import cluster
+from labkit.kube import resources
+
+START_TIMEOUT = 30.0
+"""Seconds until the API must answer; it takes half a second, a cold disk several."""
+
+STOP_TIMEOUT = 20.0
+"""Seconds for pods to end by themselves before they are killed."""
+
+
+def running(paths: settings.Paths) -> dict[str, Any] | None:
+    """The ready file of a sandbox that is alive: ``{"pid", "port", "started"}``; None otherwise."""
+    try:
+        found: dict[str, Any] = json.loads((paths.run / "sandbox.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return found if _is_locked(paths) else None
+
+
+def _is_locked(paths: settings.Paths) -> bool:
+    """Whether a sandbox holds its lock: true for a live one only, even after kill -9 and a reused pid."""
+    try:
+        with (paths.run / "sandbox.lock").open("r") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return False
+
+
+def start(paths: settings.Paths) -> cluster.Cluster:
+    """Bring the sandbox up, or find it up; what was applied before is there again."""
+    if running(paths) is None:
+        _spawn(paths)
+    return cluster.Cluster(kubeconfig=paths.kubeconfig, is_sandbox=True)
+
+
+def _spawn(paths: settings.Paths) -> None:
+    for folder in (paths.home, paths.logs, paths.run):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (paths.run / "sandbox.json").unlink(missing_ok=True)
+    log = paths.logs / "sandbox.log"
+    command = [sys.executable, "-m", "labkit.sandbox"]
+    child = programs.start(command, log=log, env={"LABKIT_HOME": str(paths.home)})
+    deadline = time.monotonic() + START_TIMEOUT
+    while running(paths) is None:
+        if child.poll() is not None and not _is_locked(paths):
+            raise errors.SetupError(
+                f"The sandbox stopped at once (exit code {child.returncode}). "
+                f"The end of {log}:\n{programs.tail(log)}",
+                next_step="mend what it says; ./lab down --forget starts over with an empty cluster",
+            )
+        if time.monotonic() > deadline:
+            raise errors.NotReadyError(
+                "The sandbox", waited=START_TIMEOUT, last_seen=programs.tail(log), next_step=f"read {log}"
+            )
+        time.sleep(0.01)
+
+
+def stop(paths: settings.Paths) -> bool:
+    """Stop the sandbox and every pod; False when none ran. What was applied stays on disk."""
+    found = running(paths)
+    if found is None:
+        return False
+    processes.terminate(found["pid"], grace=STOP_TIMEOUT)
+    (paths.run / "sandbox.json").unlink(missing_ok=True)
+    return True
+
+
+def forget(paths: settings.Paths) -> None:
+    """Delete everything a stopped sandbox has stored."""
+    for folder in (paths.state, paths.kube_cache, paths.run, paths.logs):
+        shutil.rmtree(folder, ignore_errors=True)
+    paths.kubeconfig.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def one_at_a_time(paths: settings.Paths) -> Iterator[None]:
+    """Let one ``up`` or ``down`` of this lab work at a time; a second one waits for the first."""
+    paths.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (paths.run / "up.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """One process of the sandbox."""
+
+    pid: int
+    name: str
+    """``sandbox``, ``launcher`` or ``namespace/pod/container``."""
+
+    pss_bytes: int
+    """Its share of memory: pages used by several processes are divided among them."""
+
+
+def process_table(paths: settings.Paths) -> list[Process]:
+    """Every process of a running sandbox, largest first; empty when none runs."""
+    found = running(paths)
+    if found is None:
+        return []
+    main = int(found["pid"])
+    names = {main: "sandbox"} | _containers(paths.kubeconfig)
+    pids = [main, *processes.children(main)]
+    table = [Process(pid=p, name=names.get(p, "launcher"), pss_bytes=processes.pss(p) or 0) for p in pids]
+    return sorted(table, key=lambda p: -p.pss_bytes)
+
+
+def _containers(kubeconfig: Path) -> dict[int, str]:
+    pods = cluster.Cluster(kubeconfig=kubeconfig).client().list(resources.PODS)
+    names = {}
+    for pod in pods:
+        place = f"{resources.namespace_of(pod)}/{resources.name_of(pod)}"
+        state = pod.get("status", {})
+        for container in [*state.get("initContainerStatuses", []), *state.get("containerStatuses", [])]:
+            number = container.get("containerID", "").removeprefix("process://")
+            if number.isdigit():
+                names[int(number)] = f"{place}/{container['name']}"
+    return names

@@ -1,0 +1,82 @@
+"""The sandbox as one process: API server, controllers, kubelet and service proxy, up and down together."""
+
+import asyncio
+import contextlib
+import fcntl
+import gc
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from labkit.base import errors, settings
+from labkit.sandbox import controllers
+from labkit.sandbox.apiserver import server
+from labkit.sandbox.kubelet import agent
+from labkit.sandbox.network import addresses, proxy
+
+READY_FILE = "sandbox.json"
+"""In ``Paths.run``: ``{"pid", "port", "started"}``, there while the sandbox answers."""
+
+
+@contextlib.contextmanager
+def only_one(run: Path) -> Iterator[None]:
+    """Hold the sandbox's lock; the kernel gives it up when this process ends, however it ends."""
+    run.mkdir(parents=True, exist_ok=True)
+    with (run / "sandbox.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as e:
+            raise errors.SetupError(
+                f"A sandbox already runs for {run.parent}.",
+                next_step="./lab status shows it; ./lab down stops it",
+            ) from e
+        yield
+
+
+async def serve(paths: settings.Paths) -> None:
+    """Run until SIGTERM or SIGINT, or until one of the parts fails; every pod is stopped on the way out."""
+    paths.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    paths.home.chmod(0o700)
+    with only_one(paths.run), addresses.hold_block() as block:
+        api_server = server.Server(state=paths.state, kubeconfig=paths.kubeconfig)
+        await api_server.start()
+        kubelet = agent.Kubelet(
+            api_server.local, paths=paths, block=block, api_port=api_server.port, root_ca=api_server.root_ca
+        )
+        api_server.node = kubelet
+        parts = {
+            "controllers": controllers.run(api_server.local, root_ca=api_server.root_ca),
+            "kubelet": kubelet.run(),
+            "service proxy": proxy.ServiceProxy(api_server.local, block).run(),
+        }
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(part, name=name) for name, part in parts.items()]
+                stop = group.create_task(_until_stopped(tasks), name="stop")
+                _announce(paths.run / READY_FILE, port=api_server.port)
+                await stop
+        finally:
+            (paths.run / READY_FILE).unlink(missing_ok=True)
+            await api_server.stop()
+
+
+async def _until_stopped(tasks: list[asyncio.Task[None]]) -> None:
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    # What is loaded now stays: the collector need not look at it again (idle CPU).
+    gc.collect()
+    gc.freeze()
+    await told.wait()
+    for task in tasks:
+        task.cancel()
+
+
+def _announce(path: Path, *, port: int) -> None:
+    text = json.dumps({"pid": os.getpid(), "port": port, "started": time.time()})
+    draft = path.with_suffix(".new")
+    draft.write_text(text)
+    draft.replace(path)

@@ -1,0 +1,43 @@
+"""One sandbox with Istio and Bookinfo for the whole run, started by the first test that asks for it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from labkit.base import settings
+from labkit.clusters import sandbox as sandboxes
+from labkit.kube import client
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sandbox:
+    """A running sandbox."""
+
+    paths: settings.Paths
+    client: client.Client
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.paths.kubeconfig
+
+
+@pytest.fixture(scope="session")
+def empty_sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """A sandbox of its own, without Istio."""
+    paths = settings.Paths(home=tmp_path_factory.mktemp("lab") / "home")
+    cluster = sandboxes.start(paths)
+    yield Sandbox(paths=paths, client=cluster.client())
+    sandboxes.stop(paths)
+
+
+@pytest.fixture(scope="session")
+def sandbox(empty_sandbox: Sandbox) -> Sandbox:
+    """The same with Istio, Bookinfo in ``default`` and the gateway."""
+    from labkit.install import bookinfo, gateway, istio
+
+    istio.install(empty_sandbox.client)
+    bookinfo.deploy(empty_sandbox.client, "default")
+    gateway.expose(empty_sandbox.client, "default")
+    return empty_sandbox
