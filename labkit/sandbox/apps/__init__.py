@@ -1,0 +1,54 @@
+"""The programs that stand for container images: Bookinfo, httpbin, helloworld and the clients.
+
+Standard library only: the launcher loads them once and forks a process for each container.
+"""
+
+_HERE = "labkit.sandbox.apps"
+
+SYSTEM = f"{_HERE}.system:main"
+"""Replaces itself by the machine's own program of that name."""
+
+COMMANDS: dict[str, str] = {
+    "curl": SYSTEM,
+    **dict.fromkeys(
+        ("bash", "cat", "date", "echo", "env", "false", "grep", "head", "hostname", "id", "ls", "pwd"), SYSTEM
+    ),
+    **dict.fromkeys(("printenv", "ps", "sh", "sleep", "tail", "test", "true", "wc", "which"), SYSTEM),
+    "python": f"{_HERE}.system:python",
+    "python3": f"{_HERE}.system:python",
+}
+"""What can be run in every container, by the command's first word: ``main(argv, env)`` with that word first."""
+
+_BOOKINFO = {
+    "productpage-v1": "productpage:v1",
+    "productpage-v-flooding": "productpage:flooding",
+    "details-v1": "details:v1",
+    "details-v2": "details:v2",
+    "ratings-v1": "ratings:v1",
+    "ratings-v2": "ratings:v2",
+    "ratings-v-faulty": "ratings:faulty",
+    "ratings-v-delayed": "ratings:delayed",
+    "ratings-v-unavailable": "ratings:unavailable",
+    "ratings-v-unhealthy": "ratings:unhealthy",
+    "reviews-v1": "reviews:v1",
+    "reviews-v2": "reviews:v2",
+    "reviews-v3": "reviews:v3",
+}
+
+_OTHERS = {
+    "examples-helloworld-v1": "helloworld:v1",
+    "examples-helloworld-v2": "helloworld:v2",
+    "tcp-echo-server": "tcpecho:main",
+    "curl": "idle:main",
+    "sleep": "idle:main",
+    "busybox": "idle:main",
+}
+
+PROGRAMS: dict[str, tuple[str, dict[str, str]]] = {
+    **{
+        f"examples-bookinfo-{name}": (f"{_HERE}.bookinfo.{entry}", COMMANDS)
+        for name, entry in _BOOKINFO.items()
+    },
+    **{name: (f"{_HERE}.{entry}", COMMANDS) for name, entry in _OTHERS.items()},
+}
+"""By the last part of an image's name: what its container runs, and the commands that ``exec`` finds in it."""

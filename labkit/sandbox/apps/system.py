@@ -1,0 +1,28 @@
+"""Commands that the machine itself has: the container's process becomes that program."""
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+
+FOLDERS = "/usr/local/bin:/opt/homebrew/bin:/usr/bin:/bin"
+"""Where they are looked for. Not PATH, which begins with the sandbox's own commands."""
+
+
+def path_of(command: str) -> str | None:
+    """The machine's program of that name, given with or without a folder."""
+    return shutil.which(command.rpartition("/")[2], path=FOLDERS)
+
+
+def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
+    """Become ``argv``; 127 when this machine has no such program, as a shell says it."""
+    path = path_of(argv[0])
+    if path is None:
+        print(f"{argv[0]}: not found on this machine", file=sys.stderr, flush=True)
+        return 127
+    os.execve(path, list(argv), dict(env))
+
+
+def python(argv: Sequence[str], env: Mapping[str, str]) -> int:
+    """Become the Python that runs the sandbox."""
+    os.execve(sys.executable, [sys.executable, *argv[1:]], dict(env))
