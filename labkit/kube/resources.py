@@ -41,10 +41,10 @@ class Resource:
         """``/apis/apps/v1/namespaces/default/deployments/web/status``; no namespace means all of them."""
         parts = ["/apis" if self.group else "/api", self.api_version]
         if namespace and self.namespaced:
-            parts += ["namespaces", quote(namespace)]
+            parts += ["namespaces", quote(namespace, safe="")]
         parts.append(self.plural)
         if name:
-            parts.append(quote(name))
+            parts.append(quote(name, safe=""))
         if subresource:
             parts.append(subresource)
         return "/".join(parts)

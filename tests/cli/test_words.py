@@ -1,0 +1,32 @@
+"""The command line says what it does, and says no in one clear message."""
+
+from labkit import cli
+from labkit.cli import run
+
+
+def test_every_command_has_a_module_and_a_sentence():
+    words = {name for action in cli.parser()._subparsers._group_actions for name in action.choices}
+    assert words == set(cli.COMMANDS)
+
+
+def test_an_unknown_notebook_names_those_there_are(capsys):
+    assert cli.main(["run", "77"]) == 1
+    said = capsys.readouterr().err
+    assert "no notebook '77'" in said
+    assert "Next: choose one of 00" in said
+
+
+def test_a_number_finds_its_notebook():
+    assert run.find("07").name.startswith("07-")
+
+
+def test_env_quotes_what_a_shell_would_split(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("LABKIT_HOME", str(tmp_path / "with space"))
+    assert cli.main(["env"]) == 0
+    assert f"export KUBECONFIG='{tmp_path}/with space/kubeconfig'" in capsys.readouterr().out
+
+
+def test_status_of_a_lab_that_does_not_run_says_how_to_start_it(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("LABKIT_HOME", str(tmp_path))
+    assert cli.main(["status"]) == 3
+    assert "./lab up" in capsys.readouterr().out
