@@ -9,7 +9,8 @@ SYSTEM = f"{_HERE}.system:main"
 """Replaces itself by the machine's own program of that name."""
 
 COMMANDS: dict[str, str] = {
-    "curl": SYSTEM,
+    "curl": f"{_HERE}.curl:main",
+    "fortio": f"{_HERE}.fortio:main",
     **dict.fromkeys(
         ("bash", "cat", "date", "echo", "env", "false", "grep", "head", "hostname", "id", "ls", "pwd"), SYSTEM
     ),
@@ -17,7 +18,7 @@ COMMANDS: dict[str, str] = {
     "python": f"{_HERE}.system:python",
     "python3": f"{_HERE}.system:python",
 }
-"""What can be run in every container, by the command's first word: ``main(argv, env)`` with that word first."""
+"""What ``exec`` finds in every container: entries by the command's first word, which is their ``argv[0]``."""
 
 _BOOKINFO = {
     "productpage-v1": "productpage:v1",
@@ -38,6 +39,9 @@ _BOOKINFO = {
 _OTHERS = {
     "examples-helloworld-v1": "helloworld:v1",
     "examples-helloworld-v2": "helloworld:v2",
+    "go-httpbin": "httpbin:main",
+    "httpbin": "httpbin:main",
+    "fortio": "fortio:main",
     "tcp-echo-server": "tcpecho:main",
     "curl": "idle:main",
     "sleep": "idle:main",
@@ -51,4 +55,4 @@ PROGRAMS: dict[str, tuple[str, dict[str, str]]] = {
     },
     **{name: (f"{_HERE}.{entry}", COMMANDS) for name, entry in _OTHERS.items()},
 }
-"""By the last part of an image's name: what its container runs, and the commands that ``exec`` finds in it."""
+"""By the last part of an image's name: what its container runs, and the commands to be found in it."""

@@ -1,4 +1,4 @@
-"""HTTP/1.1 messages on the wire, shared by the servers, the clients and the load generator of this package."""
+"""HTTP/1.1 messages on the wire, as the servers, the clients and the load generator read and write them."""
 
 from dataclasses import dataclass
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from typing import NoReturn
 
 FOLDERS = "/usr/local/bin:/opt/homebrew/bin:/usr/bin:/bin"
 """Where they are looked for. Not PATH, which begins with the sandbox's own commands."""
@@ -20,9 +21,14 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     if path is None:
         print(f"{argv[0]}: not found on this machine", file=sys.stderr, flush=True)
         return 127
-    os.execve(path, list(argv), dict(env))
+    return _become(path, argv, env)
 
 
 def python(argv: Sequence[str], env: Mapping[str, str]) -> int:
     """Become the Python that runs the sandbox."""
-    os.execve(sys.executable, [sys.executable, *argv[1:]], dict(env))
+    return _become(sys.executable, [sys.executable, *argv[1:]], env)
+
+
+def _become(path: str, argv: Sequence[str], env: Mapping[str, str]) -> NoReturn:
+    sys.stdout.flush()
+    os.execve(path, list(argv), dict(env))

@@ -42,7 +42,7 @@ def forwarded(headers: Mapping[str, str], *, user: str | None = None) -> dict[st
 
 
 def service_url(env: Mapping[str, str], service: str) -> str:
-    """``http://ratings:9080/ratings``; ``RATINGS_HOSTNAME``, ``…_SERVICE_PORT`` and ``SERVICES_DOMAIN`` move it."""
+    """``http://ratings:9080/ratings``, unless variables such as ``RATINGS_HOSTNAME`` say otherwise."""
     name, domain = service.upper(), env.get("SERVICES_DOMAIN", "")
     host = env.get(f"{name}_HOSTNAME") or service
     port = env.get(f"{name}_SERVICE_PORT") or "9080"

@@ -12,6 +12,17 @@ STAR = (
 
 MOST_STARS = 5
 
+_MASK = (
+    '<path d="M4 6c8-4 22-4 30 0 2 18-2 32-15 38C6 38 2 24 4 6z"/>'
+    '<path class="cut" d="M9 15q4-4 8 0M21 15q4-4 8 0M9 25q10 12 20 0-10 4-20 0z"/>'
+)
+
+TWINS = (
+    f'<svg class="twins" viewBox="0 0 92 62"><g transform="rotate(-9 20 24) translate(2 10)">{_MASK}</g>'
+    f'<g transform="rotate(9 72 24) translate(50 4)">{_MASK}</g></svg>'
+)
+"""The cover's picture: the same mask twice."""
+
 LABELS = {
     "type": "Type",
     "pages": "Pages",
@@ -100,8 +111,8 @@ def _bar(user: str) -> str:
             '<button class="button">Sign in</button></form>'
         )
     return (
-        '<header class="bar"><a class="brand" href="productpage"><span class="mark" aria-hidden="true"></span>'
-        f"Simple Bookstore App</a>{who}</header>"
+        '<header class="bar"><a class="brand" href="productpage">'
+        f'<span class="mark" aria-hidden="true"></span>Simple Bookstore App</a>{who}</header>'
     )
 
 
@@ -109,7 +120,7 @@ def _cover(details: Mapping[str, Any]) -> str:
     author = escape(str(details.get("author", "")))
     return (
         '<div class="cover" aria-hidden="true"><span class="cover-title">The Comedy<br>of Errors</span>'
-        f'<span class="cover-rule"></span><span class="cover-author">{author}</span></div>'
+        f'<span class="cover-rule"></span><span class="cover-author">{author}</span>{TWINS}</div>'
     )
 
 
@@ -140,7 +151,8 @@ def _reviews(reviews: Mapping[str, Any]) -> str:
     where = f" on cluster {escape(cluster)}" if cluster != "null" else ""
     return (
         '<section aria-labelledby="reviews"><h2 id="reviews">Reviews</h2>'
-        f'<div class="reviews">{cards}</div><p class="served">Reviews served by: {podname}{where}</p></section>'
+        f'<div class="reviews">{cards}</div>'
+        f'<p class="served">Reviews served by: {podname}{where}</p></section>'
     )
 
 
@@ -158,7 +170,8 @@ def _rating(rating: Any) -> str:
         return ""
     if "error" in rating:
         return f'<p class="no-stars text-red-500">{escape(str(rating["error"]))}</p>'
-    stars = max(0, min(MOST_STARS, int(rating.get("stars", 0))))
+    given = rating.get("stars", 0)
+    stars = max(0, min(MOST_STARS, given)) if isinstance(given, int) else 0
     color = escape(str(rating.get("color", "black")))
     missing = '<span class="no-star"></span>' * (MOST_STARS - stars)
     return (

@@ -20,7 +20,7 @@ ATTEMPTS = {"details": 1, "reviews": 2, "ratings": 1}
 PRODUCT = {
     "id": 0,
     "title": "The Comedy of Errors",
-    "descriptionHtml": "Two pairs of twins, parted by a shipwreck, end up in the same town without knowing it.",
+    "descriptionHtml": "Two pairs of twins, parted by a shipwreck, meet in one town and do not know it.",
 }
 
 STATIC = Path(__file__).parent / "static"
@@ -102,7 +102,7 @@ class ProductPage:
         for _ in range(ATTEMPTS[app]):
             try:
                 reply = await self._outbound.get(
-                    f"{self._urls[app]}/{number}", headers=headers, timeout=TIMEOUT
+                    f"{self._urls[app]}/{number}", headers=headers, within=TIMEOUT
                 )
                 status, found = reply.status, json.loads(reply.body) if reply.status == 200 else None
             except (OSError, TimeoutError, ValueError):

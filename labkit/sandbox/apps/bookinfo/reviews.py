@@ -54,7 +54,7 @@ class Reviews:
         headers = forwarding.forwarded(request.headers)
         try:
             reply = await self._outbound.get(
-                f"{self._ratings}/{number}", headers=headers, timeout=TIMEOUTS[color]
+                f"{self._ratings}/{number}", headers=headers, within=TIMEOUTS[color]
             )
         except (OSError, TimeoutError) as e:
             print(f"Error: unable to contact {self._ratings}: {e or 'timed out'}", flush=True)
