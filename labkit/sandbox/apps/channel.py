@@ -25,6 +25,11 @@ class Reply:
 class BrokenError(ConnectionError):
     """The connection ended, or said something else than HTTP, before the reply was whole."""
 
+    def __init__(self, why: str, *, is_unanswered: bool) -> None:
+        super().__init__(why)
+        self.is_unanswered = is_unanswered
+        """Whether no byte of a reply came: on a kept connection, the server had closed it before."""
+
 
 class Channel(asyncio.Protocol):
     """Open it with ``connect``; ask one thing at a time."""
@@ -46,7 +51,7 @@ class Channel(asyncio.Protocol):
     async def ask(self, method: str, request: bytes) -> Reply:
         """Send a whole request; BrokenError when the reply does not come whole."""
         if not self.is_open or self._transport is None:
-            raise BrokenError("the connection is closed")
+            raise BrokenError("the connection is closed", is_unanswered=True)
         self._method, self._body, self._received = method, None, 0
         self._reply = asyncio.get_running_loop().create_future()
         self._transport.write(request)
@@ -110,7 +115,7 @@ class Channel(asyncio.Protocol):
 
     def _fail(self, why: str) -> None:
         if self._reply is not None and not self._reply.done():
-            self._reply.set_exception(BrokenError(why))
+            self._reply.set_exception(BrokenError(why, is_unanswered=self._received == 0))
 
 
 async def connect(host: str, port: int) -> Channel:

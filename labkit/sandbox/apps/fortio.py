@@ -5,7 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from labkit.sandbox.apps import channel, load, outbound, server
+from labkit.sandbox.apps import calls, channel, outbound, server
 from labkit.sandbox.apps.server import Request, Response
 
 PORT = 8080
@@ -64,11 +64,11 @@ def seconds(text: str) -> float:
     return float(text)
 
 
-def plan_of(options: Mapping[str, Sequence[str]]) -> load.Plan:
+def plan_of(options: Mapping[str, Sequence[str]]) -> calls.Plan:
     """What the options ask for; ``-n`` beats ``-t``, and ``-qps 0`` is as fast as answers come."""
     value = {name: options.get(name, [default])[-1] for name, default in DEFAULTS.items()}
     count, rate = int(value["n"]), float(value["qps"])
-    return load.Plan(
+    return calls.Plan(
         workers=max(1, min(64, int(value["c"]))),
         count=min(count, MOST_CALLS) if count > 0 else MOST_CALLS,
         rate=rate if rate > 0 else None,
@@ -77,7 +77,7 @@ def plan_of(options: Mapping[str, Sequence[str]]) -> load.Plan:
     )
 
 
-def report(outcomes: Sequence[load.Outcome], *, workers: int) -> str:
+def report(outcomes: Sequence[calls.Outcome], *, workers: int) -> str:
     """The summary that fortio prints: percentiles in seconds, and the count of each status."""
     if not outcomes:
         return "no calls\n"
@@ -103,15 +103,15 @@ PARTS = (50, 75, 90, 99)
 
 async def _load(options: Mapping[str, Sequence[str]], url: str, env: Mapping[str, str]) -> int:
     plan = plan_of(options)
-    outcomes: list[load.Outcome] = []
-    await load.run(_call(options, url, env), plan, outcomes.append)
+    outcomes: list[calls.Outcome] = []
+    await calls.run(_call(options, url, env), plan, outcomes.append)
     print(report(outcomes, workers=plan.workers), end="", flush=True)
     return 0
 
 
 async def _curl(options: Mapping[str, Sequence[str]], url: str, env: Mapping[str, str]) -> int:
-    outcomes: list[load.Outcome] = []
-    await load.run(_call(options, url, env), load.Plan(workers=1, count=1), outcomes.append)
+    outcomes: list[calls.Outcome] = []
+    await calls.run(_call(options, url, env), calls.Plan(workers=1, count=1), outcomes.append)
     reply = outcomes[0].reply
     if reply is None:
         print(f"fortio: {url}: {outcomes[0].error}", file=sys.stderr)

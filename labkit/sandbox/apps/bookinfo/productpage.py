@@ -118,7 +118,7 @@ class ProductPage:
             return server.text("not found\n", status=404)
         content_type, body = found
         return Response(
-            body=body, content_type=content_type, fields=[("cache-control", "public, max-age=3600")]
+            body=body, content_type=content_type, fields=[("cache-control", "public, max-age=300")]
         )
 
     def _metrics(self) -> str:

@@ -86,16 +86,35 @@ async def _work(call: channel.Call, plan: Plan, slots: _Slots, on_outcome: Calla
             reply, error = None, ""
             try:
                 async with asyncio.timeout(plan.limit):
-                    if opened is None or not opened.is_open:
-                        opened = await call.open()
-                    reply = await opened.ask(call.method, call.request)
+                    opened, reply = await _ask(call, opened)
             except TimeoutError:
                 error = f"no reply within {plan.limit:g} s"
             except OSError as e:
                 error = e.strerror or str(e) or type(e).__name__
             on_outcome(Outcome(at=at, seconds=time.perf_counter() - start, reply=reply, error=error))
             if error:
+                opened = None
                 await asyncio.sleep(0.005)  # a refused connection must not become a busy loop
     finally:
         if opened:
             opened.close()
+
+
+async def _ask(call: channel.Call, kept: channel.Channel | None) -> tuple[channel.Channel, channel.Reply]:
+    """Ask on the kept connection if it is open, else on a new one.
+
+    A server may close a kept connection at the moment that we use it; then, and only if no byte came
+    back, the request goes out once more (RFC 9112, 9.3.1): that is not a fault of what we measure.
+    """
+    if kept is not None and kept.is_open:
+        try:
+            return kept, await kept.ask(call.method, call.request)
+        except channel.BrokenError as e:
+            if not e.is_unanswered or call.method not in ("GET", "HEAD"):
+                raise
+    opened = await call.open()
+    try:
+        return opened, await opened.ask(call.method, call.request)
+    except BaseException:
+        opened.close()
+        raise
