@@ -1,18 +1,19 @@
 """From the bytes of a request to an object of its kind."""
 
-import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
-from labkit.kube import status
 from labkit.kube.resources import Object
-from labkit.sandbox.apiserver.objects import protobuf
+from labkit.sandbox.apiserver.objects import gojson, goyaml, protobuf, reading, refusals, schemas, structural
 from labkit.sandbox.apiserver.objects.schemas import Schema
 
 STRICT, WARN, IGNORE = "Strict", "Warn", "Ignore"
+
+JSON, YAML = "application/json", "application/yaml"
+PROTOBUF = "application/vnd.kubernetes.protobuf"
+SUMMARY_BYTES = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,10 +21,16 @@ class Document:
     """A body as parsed."""
 
     value: Any
-    """What it says, as JSON."""
+    """What it says, as JSON; of a key given twice, the last value."""
 
     duplicates: tuple[str, ...] = ()
     """Problems that only strict reading minds, as worded: ``duplicate field "data"``."""
+
+    strict_text: str = ""
+    """The duplicates in the one sentence of a strict refusal, where that differs."""
+
+    body: bytes = b""
+    """The bytes it was parsed from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,36 +44,158 @@ class Decoded:
     """Texts of Warning headers."""
 
 
-def parse(body: bytes, content_type: str = "application/json") -> Document:
-    """A JSON, YAML or protobuf body; StatusError 400 with the server's wording, 415 for another type."""
-    kind = content_type.partition(";")[0].strip()
-    if kind == "application/vnd.kubernetes.protobuf":
-        return Document(value=protobuf.decode(body))
-    if kind == "application/yaml":
-        return Document(value=yaml.safe_load(body))
+def read(schema: Schema, body: bytes, content_type: str = JSON, *, level: str = WARN) -> Decoded:
+    """Parse and decode a body; every refusal worded as a real server words it."""
     try:
-        return Document(value=json.loads(body))
+        document = parse(body, content_type)
     except ValueError as e:
-        raise status.error_of(
-            {
-                "kind": "Status",
-                "apiVersion": "v1",
-                "metadata": {},
-                "status": "Failure",
-                "message": str(e),
-                "reason": "BadRequest",
-                "code": 400,
-            }
-        ) from e
+        raise _unrecognised(schema, str(e), body) from e
+    return decode(schema, document, level=level)
 
 
-def decode(
-    schema: Schema, document: Document | Mapping[str, Any], *, level: str = WARN, subresource: str = ""
-) -> Decoded:
+def parse(body: bytes, content_type: str = JSON) -> Document:
+    """A JSON, YAML or protobuf body; ValueError with the server's wording, 415 for other types."""
+    kind = content_type.partition(";")[0].strip().lower() or JSON
+    if kind == PROTOBUF:
+        return Document(value=protobuf.decode(body), body=body)
+    if kind == YAML:
+        return _parse_yaml(body)
+    if kind != JSON:
+        raise refusals.unsupported_media_type(JSON, YAML, PROTOBUF)
+    try:
+        value = gojson.loads(body)
+    except ValueError as e:
+        raise ValueError(f"couldn't get version/kind; json parse error: {e}") from e
+    duplicates: list[str] = []
+    value = _merged(value, None, duplicates)
+    return Document(value=value, duplicates=tuple(duplicates), body=body)
+
+
+def _parse_yaml(body: bytes) -> Document:
+    # JSON is YAML, and most bodies sent as YAML are JSON: that way is shorter.
+    if body[:1] == b"{":
+        try:
+            return parse(body)
+        except ValueError:
+            pass
+    value, duplicates = goyaml.loads(body.decode("utf-8", "replace"))
+    lines = "".join(f"\n  {line}" for line in duplicates)
+    return Document(
+        value=value, duplicates=tuple(duplicates), strict_text=f"yaml: unmarshal errors:{lines}", body=body
+    )
+
+
+def decode(schema: Schema, document: Document | Mapping[str, Any], *, level: str = WARN) -> Decoded:
     """Read a parsed body as an object of the schema's kind.
 
     Strict refuses unknown and duplicate fields (400), Warn warns, Ignore drops them silently;
     wrong JSON types are always 400.
     """
-    value = document.value if isinstance(document, Document) else document
-    return Decoded(object={**value, "apiVersion": schema.api_version, "kind": schema.kind})
+    if not isinstance(document, Document):
+        document = Document(value=document)
+    value = document.value
+    if not isinstance(value, dict):
+        raise _unrecognised(schema, _no_object(value), document.body)
+    api_version, kind = value.get("apiVersion") or schema.api_version, value.get("kind") or schema.kind
+    if (api_version, kind) != (schema.api_version, schema.kind):
+        _check_kind(schema, api_version, kind, document.body)
+    prefix = f'{kind} in version "{schema.version}" cannot be handled as a {schema.kind}: '
+    try:
+        obj, unknown = convert(schema, value)
+    except reading.Unreadable as e:
+        raise refusals.bad_request(prefix + str(e)) from e
+    if level == IGNORE or not (unknown or document.duplicates):
+        return Decoded(object=obj)
+    if level == STRICT:
+        texts = (
+            [document.strict_text] if document.strict_text and document.duplicates else document.duplicates
+        )
+        problems = ", ".join([*texts, *unknown])
+        raise refusals.bad_request(f"{prefix}strict decoding error: {problems}")
+    return Decoded(object=obj, warnings=(*document.duplicates, *unknown))
+
+
+def convert(
+    schema: Schema, value: Mapping[str, Any], reader: reading.Reader | None = None
+) -> tuple[Object, list[str]]:
+    """The object in its canonical form and the unknown fields; Unreadable for a wrong type."""
+    value = {**value, "kind": schema.kind, "apiVersion": schema.api_version}
+    if schema.custom is not None:
+        return structural.convert(schema, value)
+    reader = reader or reading.Reader()
+    found: Object = reader.read(schema.type, value)
+    return found, reader.unknown
+
+
+def known(schema: Schema, api_version: str, kind: str) -> bool:
+    """Whether a server that serves the schema's kind knows that other kind at all."""
+    group, _, version = api_version.rpartition("/")
+    older = bool(re.fullmatch(r"v\d+(alpha|beta)\d+", version))
+    if group == schema.group and kind == schema.kind and (schema.custom is not None or (group and older)):
+        return True
+    return schemas.builtin(api_version, kind) is not None or (api_version, kind) == ("v1", "List")
+
+
+def misnamed(schema: Schema, api_version: str, kind: str) -> str:
+    """Why an object of another kind cannot be read as the schema's."""
+    if not known(schema, api_version, kind):
+        registered = f'no kind "{kind}" is registered for version "{api_version}"'
+        return f'{registered} in scheme "pkg/runtime/scheme.go:111"'
+    package = api_version.rpartition("/")[2]
+    target = schema.group.partition(".")[0] or "core"
+    return f"converting ({package}.{kind}) to ({target}.{schema.kind}): unknown conversion"
+
+
+def _check_kind(schema: Schema, api_version: str, kind: str, body: bytes) -> None:
+    if api_version.count("/") > 1:
+        raise _unrecognised(schema, f"unexpected GroupVersion string: {api_version}", body)
+    group, _, version = api_version.rpartition("/")
+    if kind == schema.kind and group == schema.group and known(schema, api_version, kind):
+        raise refusals.bad_request(
+            f"the API version in the data ({api_version}) does not match the expected API version"
+            f" ({schema.api_version})"
+        )
+    problem = misnamed(schema, api_version, kind)
+    raise refusals.bad_request(
+        f'{kind} in version "{version}" cannot be handled as a {schema.kind}: {problem}'
+    )
+
+
+def _no_object(value: Any) -> str:
+    seen = gojson.kind_of(value)
+    tags = (r'APIVersion string "json:\"apiVersion,omitempty\""', r'Kind string "json:\"kind,omitempty\""')
+    shape = f"struct {{ {'; '.join(tags)} }}"
+    return (
+        "couldn't get version/kind; json parse error: "
+        f"json: cannot unmarshal {seen} into Go value of type {shape}"
+    )
+
+
+def _unrecognised(schema: Schema, problem: str, body: bytes) -> Exception:
+    start = body[:SUMMARY_BYTES]
+    text = start.decode("utf-8", "replace") if body[:1] == b"{" else start.hex()
+    summary = text + (" ..." if len(body) > SUMMARY_BYTES else "") if body else "<empty>"
+    return refusals.bad_request(
+        f"the object provided is unrecognized (must be of type {schema.kind}): {problem} ({summary})"
+    )
+
+
+def _merged(value: Any, path: reading.Path, duplicates: list[str]) -> Any:
+    """The value with repeated keys merged as Go merges them; each repetition is noted."""
+    if isinstance(value, dict):
+        found: dict[str, Any] = {}
+        for key, item in _pairs(value):
+            read = _merged(item, (path, key), duplicates)
+            if key in found:
+                duplicates.append(f'duplicate field "{reading.dotted((path, key))}"')
+                if isinstance(found[key], dict) and isinstance(read, dict):
+                    read = found[key] | read
+            found[key] = read
+        return found
+    if isinstance(value, list):
+        return [_merged(item, (path, at), duplicates) for at, item in enumerate(value)]
+    return value
+
+
+def _pairs(value: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    yield from value.pairs if isinstance(value, gojson.Repeated) else value.items()

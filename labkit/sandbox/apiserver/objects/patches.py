@@ -1,28 +1,43 @@
-"""The three patches: JSON patch, JSON merge patch, strategic merge patch."""
+"""The patches that say what to change: JSON patch, JSON merge patch, strategic merge patch."""
 
-import copy
-import json
 from typing import Any
 
 from labkit.kube.resources import Object
+from labkit.sandbox.apiserver.objects import decoding, gojson, jsonpatch, reading, refusals, strategic
+from labkit.sandbox.apiserver.objects.decoding import Decoded
 from labkit.sandbox.apiserver.objects.schemas import Schema
 
+JSON = "application/json-patch+json"
+MERGE = "application/merge-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
+APPLY = "application/apply-patch+yaml"
 
-def patched(content_type: str, live: Object, body: bytes, schema: Schema) -> Object:
-    """A new object: ``live`` changed as the body says; StatusError 400/415/422 as a real server words it.
 
-    The result is not decoded yet: pass it through ``decoding.decode``, ``with_defaults`` and ``validate``.
+def patched(
+    content_type: str, live: Object, body: bytes, schema: Schema, *, level: str = decoding.WARN
+) -> Decoded:
+    """``live`` changed as the body says and read as its kind again; StatusError 400/415/422 as a real server.
+
+    The result is not defaulted or validated yet: pass it through ``with_defaults`` and ``validate``.
     """
-    if content_type != "application/merge-patch+json":
-        raise NotImplementedError(content_type)
-    result: Object = merged(live, json.loads(body))
-    return result
+    if content_type == STRATEGIC:
+        return _strategic(live, body, schema, level)
+    if content_type == JSON:
+        result = jsonpatch.applied(live, jsonpatch.parse(body))
+        shown = gojson.dumps(_sorted_where(result, jsonpatch.touched(body)))
+    elif content_type == MERGE:
+        patch = _merge_patch(body)
+        result = merged(live, patch)
+        shown = gojson.dumps(_sorted_where(result, patch))
+    else:
+        raise refusals.refusal(415, "UnsupportedMediaType", "415: Unsupported Media Type")
+    return _read(result, schema, level, shown)
 
 
 def merged(live: Any, patch: Any) -> Any:
     """JSON merge patch (RFC 7386): null removes, objects merge, all else replaces."""
     if not isinstance(patch, dict):
-        return copy.deepcopy(patch)
+        return gojson.plain(patch)
     result = dict(live) if isinstance(live, dict) else {}
     for key, value in patch.items():
         if value is None:
@@ -30,3 +45,73 @@ def merged(live: Any, patch: Any) -> Any:
         else:
             result[key] = merged(result.get(key), value)
     return result
+
+
+def _merge_patch(body: bytes) -> dict[str, Any]:
+    try:
+        patch = gojson.loads(body)
+    except ValueError as e:
+        raise refusals.bad_request(f"error decoding patch: {e}") from e
+    if not isinstance(patch, dict):
+        seen = gojson.kind_of(patch)
+        problem = f"json: cannot unmarshal {seen} into Go value of type map[string]interface {{}}"
+        raise refusals.bad_request(f"error decoding patch: {problem}")
+    return patch
+
+
+def _strategic(live: Object, body: bytes, schema: Schema, level: str) -> Decoded:
+    if schema.custom is not None:
+        raise refusals.unsupported_media_type(JSON, MERGE, APPLY)
+    try:
+        patch = gojson.loads(body)
+    except ValueError as e:
+        raise refusals.bad_request(str(e)) from e
+    if not isinstance(patch, dict):
+        seen = gojson.kind_of(patch)
+        raise refusals.bad_request(
+            f"json: cannot unmarshal {seen} into Go value of type map[string]interface {{}}"
+        )
+    shown = printed(patch)
+    result = strategic.merged(live, patch, schema.type)
+    return _read(result, schema, level, shown, reading.Converter())
+
+
+def _read(
+    result: Any, schema: Schema, level: str, shown: str, reader: reading.Reader | None = None
+) -> Decoded:
+    """The patched object as its kind; what does not fit is 422 and quotes what was patched."""
+    if not isinstance(result, dict):
+        raise refusals.invalid_patch(shown, "json: cannot unmarshal into Go value")
+    api_version, kind = result.get("apiVersion") or schema.api_version, result.get("kind") or schema.kind
+    if (api_version, kind) != (schema.api_version, schema.kind):
+        raise refusals.invalid_patch(shown, decoding.misnamed(schema, api_version, kind))
+    try:
+        obj, unknown = decoding.convert(schema, result, reader)
+    except reading.Unreadable as e:
+        raise refusals.invalid_patch(shown, str(e)) from e
+    if unknown and level == decoding.STRICT:
+        raise refusals.invalid_patch(shown, f"strict decoding error: {', '.join(unknown)}")
+    return Decoded(object=obj, warnings=tuple(unknown) if level == decoding.WARN else ())
+
+
+# A real server keeps the order of fields in parts that a patch did not touch and sorts the others; that
+# shows in the messages that quote the object.
+
+
+def _sorted_where(value: Any, patch: Any) -> Any:
+    if not isinstance(value, dict) or not isinstance(patch, dict):
+        return value
+    return {key: _sorted_where(value[key], patch.get(key)) for key in sorted(value)}
+
+
+def printed(value: Any) -> str:
+    """A value as Go's ``%+v`` prints it: ``map[spec:map[replicas:1]]``."""
+    if isinstance(value, dict):
+        return f"map[{' '.join(f'{key}:{printed(value[key])}' for key in sorted(value))}]"
+    if isinstance(value, list):
+        return f"[{' '.join(printed(item) for item in value)}]"
+    if value is None:
+        return "<nil>"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

@@ -60,6 +60,12 @@ class Schema:
 @cache
 def definitions() -> Mapping[str, Object]:
     """The OpenAPI components of all built-in kinds, by name, without descriptions."""
+    return {name: {k: v for k, v in found.items() if k != "x-go"} for name, found in _facts().items()}
+
+
+@cache
+def _facts() -> Mapping[str, Object]:
+    """The components, and what OpenAPI does not tell of their Go types in ``x-go``."""
     file = resources.files(__package__).joinpath("data/definitions.json.gz")
     found: dict[str, Object] = json.loads(gzip.decompress(file.read_bytes()))
     return found
@@ -103,15 +109,20 @@ def from_crd(crd: Object, version: str) -> Schema:
     )
 
 
+def definition_of(api_version: str, kind: str) -> str | None:
+    """The name of a built-in kind's OpenAPI component."""
+    return _names().get((api_version, kind))
+
+
 @cache
 def _builder() -> types.Builder:
-    return types.Builder(definitions())
+    return types.Builder(_facts())
 
 
 @cache
 def _names() -> Mapping[tuple[str, str], str]:
     found: dict[tuple[str, str], str] = {}
-    for name, schema in definitions().items():
+    for name, schema in _facts().items():
         for mark in schema.get("x-kubernetes-group-version-kind", ()):
             api_version = f"{mark['group']}/{mark['version']}" if mark["group"] else mark["version"]
             found.setdefault((api_version, mark["kind"]), name)

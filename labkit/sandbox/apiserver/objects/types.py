@@ -1,7 +1,7 @@
 """Types of fields: the OpenAPI definitions of built-in kinds and the schemas of CRDs in one compiled form.
 
-Everything that walks an object (decoding, defaults, merging, ownership) walks it beside its ``Type``. Types
-refer to each other and are built once a schema, so they are looked at and never copied or changed.
+Everything that walks an object (decoding, merging, ownership) walks it beside its ``Type``. Types refer to
+each other and are built once a schema, so they are looked at and never copied or changed.
 """
 
 from collections.abc import Mapping
@@ -31,13 +31,28 @@ class Type:
     """struct, map, list, string, integer, number, boolean, bytes, quantity, int-or-string, time, any…"""
 
     go: str = ""
-    """The Go type in messages: ``DeploymentSpec``, ``int32``."""
+    """The Go type in messages: ``v1.DeploymentSpec``, ``int32``, ``map[string]string``."""
+
+    name: str = ""
+    """The Go struct alone: ``DeploymentSpec``."""
+
+    pointer: bool = False
+    """Whether Go tells an absent value from an empty one."""
+
+    omit_empty: bool = True
+    """Whether the field is left out when empty; structs are left out only when they are pointers."""
+
+    omit_zero: bool = False
+    """Whether a struct that is no pointer is left out when all of it is empty."""
 
     fields: dict[str, "Type"] = field(default_factory=dict)
-    """Fields of a struct."""
+    """Fields of a struct, in Go's order."""
 
-    required: frozenset[str] = frozenset()
-    """Fields that are always written, even when empty."""
+    always: tuple[tuple[str, "Type"], ...] | None = None
+    """The fields of a struct that are written even when nobody set them; None until somebody asks."""
+
+    order: dict[str, int] = field(default_factory=dict)
+    """The places of fields in Go's order; filled together with ``always``."""
 
     items: "Type | None" = None
     """Items of a list, or values of a map."""
@@ -81,34 +96,52 @@ class Builder:
         """The type of one definition."""
         if name not in self._built:
             schema = self._definitions[name]
+            package, _, short = name.rpartition(".")
             # Registered before its fields are built, because definitions may refer to themselves.
-            found = self._built[name] = _empty(schema, _kind_of(name, schema), go=name.rpartition(".")[2])
+            found = self._built[name] = _empty(schema, _kind_of(name, schema))
+            found.name, found.go = short, f"{package.rpartition('.')[2]}.{short}"
             self._fill(found, schema)
         return self._built[name]
 
-    def of(self, schema: Mapping[str, Any]) -> Type:
-        """The type of any schema; merge strategies beside a ``$ref`` belong to the field."""
+    def of(self, schema: Mapping[str, Any], go: tuple[str, str] | None = None) -> Type:
+        """The type of any schema; merge strategies beside a ``$ref`` and Go's facts belong to the field."""
         if "$ref" not in schema:
             found = _empty(schema, _kind_of("", schema))
             self._fill(found, schema)
-            return found
-        target = self.named(schema["$ref"].removeprefix(REF))
-        extras = {key: value for key, value in _marks(schema).items() if value}
-        return replace(target, **extras) if extras else target
+        else:
+            target = self.named(schema["$ref"].removeprefix(REF))
+            extras = {key: value for key, value in _marks(schema).items() if value and value != "atomic"}
+            # A shallow copy shares the fields, which may still be filling up where definitions recurse.
+            found = replace(target, **extras)
+        if go:
+            found.go = go[0]
+            found.pointer, found.omit_empty, found.omit_zero = (letter in go[1] for letter in "pez")
+        return found
 
     def _fill(self, found: Type, schema: Mapping[str, Any]) -> None:
+        facts = schema.get("x-go", {})
         for name, below in schema.get("properties", {}).items():
-            found.fields[name] = self.of(below)
+            found.fields[name] = self.of(below, facts.get(name))
         values = schema.get("additionalProperties") or schema.get("items")
         if isinstance(values, dict):
             found.items = self.of(values)
+            if "$ref" not in values and found.items.kind == "string":
+                found.items.go = "string"
 
 
-def _empty(schema: Mapping[str, Any], kind: str, *, go: str = "") -> Type:
+def is_written_always(of: Type) -> bool:
+    """Whether Go writes the field even when nobody set it."""
+    if of.pointer:
+        return not of.omit_empty
+    if of.kind in ("struct", "quantity", "int-or-string", "time", "microtime"):
+        return not of.omit_zero
+    return not of.omit_empty
+
+
+def _empty(schema: Mapping[str, Any], kind: str) -> Type:
     return Type(
         kind=kind,
-        go=go or schema.get("format") or _GO.get(kind, kind),
-        required=frozenset(schema.get("required", ())),
+        go=schema.get("format") or _GO.get(kind, kind),
         raw=schema,
         preserve=bool(schema.get("x-kubernetes-preserve-unknown-fields")),
         embedded=bool(schema.get("x-kubernetes-embedded-resource")),
@@ -143,5 +176,7 @@ def _kind_of(name: str, schema: Mapping[str, Any]) -> str:
     if kind == "object":
         if "properties" in schema:
             return "struct"
-        return "map" if isinstance(schema.get("additionalProperties"), dict) else "struct" if name else "any"
+        if schema.get("additionalProperties") and isinstance(schema["additionalProperties"], dict):
+            return "map"
+        return "struct" if name or not schema.get("x-kubernetes-preserve-unknown-fields") else "any"
     return "list" if kind == "array" else str(kind)

@@ -1,0 +1,142 @@
+"""JSON patch (RFC 6902), with the few liberties that the server's library takes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from labkit.kube import status
+from labkit.sandbox.apiserver.objects import gojson, refusals
+
+MAX_OPERATIONS = 10_000
+"""A real server refuses longer patches."""
+
+_OPERATION = "handlers.jsonPatchOp"
+
+
+def parse(body: bytes) -> list[dict[str, Any]]:
+    """The operations; StatusError 400 for anything else."""
+    try:
+        found = gojson.loads(body)
+    except ValueError as e:
+        raise refusals.bad_request(f"error decoding patch: {e}") from e
+    if not isinstance(found, list):
+        problem = f"json: cannot unmarshal {gojson.kind_of(found)} into Go value of type []{_OPERATION}"
+        raise refusals.bad_request(f"error decoding patch: {problem}")
+    for operation in found:
+        if not isinstance(operation, dict):
+            problem = f"json: cannot unmarshal {gojson.kind_of(operation)} into Go value of type {_OPERATION}"
+            raise refusals.bad_request(f"error decoding patch: {problem}")
+    if len(found) > MAX_OPERATIONS:
+        message = f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(found)}"
+        raise refusals.refusal(413, "RequestEntityTooLarge", message)
+    return found
+
+
+def touched(body: bytes) -> dict[str, Any]:
+    """The paths a patch goes through, as nested objects: ``{"metadata": {"labels": {}}}``."""
+    found: dict[str, Any] = {}
+    for operation in parse(body):
+        for pointer in (operation.get("path"), operation.get("from")):
+            at = found
+            for word in _words(pointer or "")[:-1]:
+                at = at.setdefault(word, {})
+    return found
+
+
+def applied(live: Any, operations: Sequence[Mapping[str, Any]]) -> Any:
+    """A new value after all operations; 422 without a cause when one cannot be carried out."""
+    result = _copied(live)
+    for operation in operations:
+        try:
+            result = _apply(result, operation)
+        except (KeyError, IndexError, ValueError, TypeError) as e:
+            raise _rejected() from e
+    return result
+
+
+def _rejected() -> status.StatusError:
+    message = "the server rejected our request due to an error in our request"
+    return refusals.refusal(422, "Invalid", message, {})
+
+
+def _apply(root: Any, operation: Mapping[str, Any]) -> Any:
+    name, path = operation.get("op"), _words(_text(operation, "path"))
+    if name in ("add", "replace"):
+        return _put(root, path, gojson.plain(operation.get("value")), insert=name == "add")
+    if name == "remove":
+        _removed(root, path)
+    elif name == "test":
+        if _at(root, path, missing=None) != gojson.plain(operation.get("value")):
+            raise ValueError("test failed")
+    elif name == "move":
+        return _put(root, path, _removed(root, _words(_text(operation, "from"))), insert=True)
+    elif name == "copy":
+        return _put(root, path, _copied(_at(root, _words(_text(operation, "from")))), insert=True)
+    else:
+        raise ValueError(f"unexpected kind: {name}")
+    return root
+
+
+def _text(operation: Mapping[str, Any], key: str) -> str:
+    value = operation.get(key)
+    if not isinstance(value, str) or (value and not value.startswith("/")):
+        raise ValueError(key)
+    return value
+
+
+def _words(pointer: str) -> list[str]:
+    return [word.replace("~1", "/").replace("~0", "~") for word in pointer.split("/")[1:]]
+
+
+_REQUIRED = object()
+
+
+def _at(value: Any, path: Sequence[str], *, missing: Any = _REQUIRED) -> Any:
+    for word in path:
+        if isinstance(value, list):
+            value = value[_index(word, len(value))]
+        elif word in value:
+            value = value[word]
+        elif missing is _REQUIRED or word != path[-1]:
+            raise KeyError(word)
+        else:
+            return missing
+    return value
+
+
+def _put(root: Any, path: Sequence[str], value: Any, *, insert: bool) -> Any:
+    """Add or replace; replacing what an object lacks adds it, as the server's library does."""
+    if not path:
+        return value
+    parent, last = _at(root, path[:-1]), path[-1]
+    if isinstance(parent, list):
+        if insert:
+            parent.insert(len(parent) if last == "-" else _index(last, len(parent) + 1), value)
+        else:
+            parent[_index(last, len(parent))] = value
+    elif isinstance(parent, dict):
+        parent[last] = value
+    else:
+        raise TypeError(last)
+    return root
+
+
+def _removed(root: Any, path: Sequence[str]) -> Any:
+    parent, last = _at(root, path[:-1]), path[-1]
+    if isinstance(parent, list):
+        return parent.pop(_index(last, len(parent)))
+    return parent.pop(last)
+
+
+def _index(word: str, size: int) -> int:
+    at = int(word)
+    if at < 0:
+        at += size
+    if not 0 <= at < size:
+        raise IndexError(word)
+    return at
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,225 @@
+"""Reading parsed JSON as a Go type: what is kept, what is dropped, and what is wrong, in Go's words."""
+
+import base64
+import binascii
+from collections.abc import Callable
+from typing import Any
+
+from labkit.sandbox.apiserver.objects import gojson, quantities, times
+from labkit.sandbox.apiserver.objects.types import Type, is_written_always
+
+Path = tuple[Any, ...] | None
+"""From the inside out: ``(parent, segment)``; a segment is a field, an index, or a map key as ``(key,)``."""
+
+_RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1), "uint8": (0, 255)}
+
+
+class Unreadable(ValueError):
+    """A value that cannot be what its type asks for; the text is Go's."""
+
+
+class Reader:
+    """Reads one object; collects unknown fields, keeps the first wrong type, stops at a broken value."""
+
+    def __init__(self) -> None:
+        self.unknown: list[str] = []
+        self.wrong: str = ""
+
+    def read(self, of: Type, value: Any) -> Any:
+        """The value as Go would write it again; Unreadable for a wrong type."""
+        found = self._value(of, value, None, of.name)
+        if self.wrong:
+            raise Unreadable(self.wrong)
+        return found
+
+    def _value(self, of: Type, value: Any, path: Path, owner: str) -> Any:
+        if value is None:
+            return zero(of)
+        return _READERS[of.kind](self, of, value, path, owner)
+
+    def _struct(self, of: Type, value: Any, path: Path, owner: str) -> Any:
+        if not isinstance(value, dict):
+            return self._mismatch(of, value, path, owner)
+        fields, owner = of.fields, of.name or owner
+        found: dict[str, Any] = {}
+        for key, item in value.items():
+            field = fields.get(key)
+            if field is None:
+                self.unknown.append(f'unknown field "{dotted((path, key))}"')
+            elif item is not None:
+                read = _READERS[field.kind](self, field, item, (path, key), owner)
+                if read or not _is_left_out(field, read):
+                    found[key] = read
+        return in_order(of, found)
+
+    def _map(self, of: Type, value: Any, path: Path, owner: str) -> Any:
+        if not isinstance(value, dict):
+            return self._mismatch(of, value, path, owner)
+        items = of.items
+        if items is None:
+            return gojson.plain(value)
+        return {key: self._value(items, item, (path, (key,)), owner) for key, item in value.items()} or (
+            {} if of.omit_empty else None
+        )
+
+    def _list(self, of: Type, value: Any, path: Path, owner: str) -> Any:
+        if not isinstance(value, list):
+            return self._mismatch(of, value, path, owner)
+        items = of.items
+        if items is None:
+            return gojson.plain(value)
+        found = [self._value(items, item, (path, at), owner) for at, item in enumerate(value)]
+        return found or ([] if of.omit_empty else None)
+
+    def _string(self, of: Type, value: Any, path: Path, owner: str) -> Any:
+        return value if isinstance(value, str) else self._mismatch(of, value, path, owner)
+
+    def _boolean(self, of: Type, value: Any, path: Path, owner: str) -> Any:
+        return value if isinstance(value, bool) else self._mismatch(of, value, path, owner)
+
+    def _integer(self, of: Type, value: Any, path: Path, owner: str) -> Any:
+        if type(value) is int:
+            low, high = _RANGES.get(of.raw.get("format", "int64"), _RANGES["int64"])
+            if low <= value <= high:
+                return value
+        return self._mismatch(of, value, path, owner)
+
+    def _number(self, of: Type, value: Any, path: Path, owner: str) -> Any:
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return self._mismatch(of, value, path, owner)
+        return float(value) if isinstance(value, float) else value
+
+    def _bytes(self, of: Type, value: Any, path: Path, owner: str) -> Any:
+        if not isinstance(value, str):
+            return self._mismatch(of, value, path, owner)
+        if problem := base64_problem(value):
+            self.wrong = self.wrong or problem
+        return value.replace("\n", "").replace("\r", "")
+
+    def _quantity(self, of: Type, value: Any, path: Path, owner: str) -> Any:
+        text = value.text if isinstance(value, gojson.Number) else str(value).strip()
+        try:
+            return quantities.canonical(text)
+        except ValueError as e:
+            raise Unreadable(str(e)) from e
+
+    def _int_or_string(self, of: Type, value: Any, path: Path, owner: str) -> Any:
+        if isinstance(value, str) or (type(value) is int and abs(value) < 2**31):
+            return value
+        self._mismatch(_INT32, value, path, owner)
+        raise Unreadable(self.wrong)
+
+    def _time(self, of: Type, value: Any, path: Path, owner: str) -> Any:
+        if not isinstance(value, str):
+            self._mismatch(_STRING, value, path, owner)
+            raise Unreadable(self.wrong)
+        try:
+            return times.canonical(value, micro=of.kind == "microtime")
+        except ValueError as e:
+            raise Unreadable(str(e)) from e
+
+    def _any(self, of: Type, value: Any, path: Path, owner: str) -> Any:
+        return gojson.plain(value)
+
+    def _mismatch(self, of: Type, value: Any, path: Path, owner: str) -> Any:
+        """Keep the first wrong type; reading goes on with the zero value, as Go's does."""
+        if not self.wrong:
+            seen = gojson.kind_of(value)
+            if seen == "number" and of.kind in ("integer", "number"):
+                seen += f" {value.text if isinstance(value, gojson.Number) else value}"
+            where = f"struct field {owner}.{stacked(path)}" if path else "value"
+            self.wrong = f"json: cannot unmarshal {seen} into Go {where} of type {of.go}"
+        return zero(of)
+
+
+class Converter(Reader):
+    """Reads what a strategic merge made, in the words of the server's converter of unstructured objects."""
+
+    def _mismatch(self, of: Type, value: Any, path: Path, owner: str) -> Any:
+        seen = _REFLECTED[gojson.kind_of(value)]
+        if seen == "int64" and isinstance(value, float):
+            seen = "float64"
+        words = {"list": f"cannot restore slice from {seen}", "map": f"cannot restore map from {seen}"}
+        words["struct"] = f"cannot restore struct from: {seen}"
+        raise Unreadable(words.get(of.kind, f"unrecognized type: {of.raw.get('format') or of.go}"))
+
+
+_REFLECTED = {"object": "map", "array": "slice", "string": "string", "number": "int64", "bool": "bool"}
+_INT32, _STRING = Type(kind="integer", go="int32"), Type(kind="string", go="string")
+
+_READERS: dict[str, Callable[[Reader, Type, Any, Path, str], Any]] = {
+    "struct": Reader._struct,
+    "map": Reader._map,
+    "list": Reader._list,
+    "string": Reader._string,
+    "boolean": Reader._boolean,
+    "integer": Reader._integer,
+    "number": Reader._number,
+    "bytes": Reader._bytes,
+    "quantity": Reader._quantity,
+    "int-or-string": Reader._int_or_string,
+    "time": Reader._time,
+    "microtime": Reader._time,
+    "any": Reader._any,
+}
+
+_ZEROS: dict[str, Any] = {"string": "", "boolean": False, "integer": 0, "number": 0, "quantity": "0"}
+_ZEROS |= {"int-or-string": 0, "bytes": None, "time": None, "microtime": None, "any": None}
+
+
+def zero(of: Type) -> Any:
+    """What Go writes for a value nobody set."""
+    if of.pointer:
+        return None
+    return in_order(of, {}) if of.kind == "struct" else _ZEROS.get(of.kind)
+
+
+def in_order(of: Type, found: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a struct in Go's order, with those that Go always writes."""
+    if of.always is None:
+        of.always = tuple((name, field) for name, field in of.fields.items() if is_written_always(field))
+        of.order = {name: at for at, name in enumerate(of.fields)}
+    for name, field in of.always:
+        if name not in found:
+            found[name] = zero(field)
+    return {name: found[name] for name in sorted(found, key=of.order.__getitem__)}
+
+
+def _is_left_out(field: Type, value: Any) -> bool:
+    """Whether Go leaves an empty value out of what it writes."""
+    if field.pointer or not field.omit_empty:
+        return False
+    return field.kind not in ("struct", "int-or-string", "quantity") or field.omit_zero
+
+
+def dotted(path: Path) -> str:
+    """``spec.containers[0].image``."""
+    parts: list[str] = []
+    while path:
+        path, segment = path
+        if isinstance(segment, int):
+            parts.append(f"[{segment}]")
+        else:
+            parts.append("." + (segment[0] if isinstance(segment, tuple) else segment))
+    return "".join(reversed(parts)).removeprefix(".")
+
+
+def stacked(path: Path) -> str:
+    """``spec.containers.image``: Go's stack of fields, which knows no indices and no keys."""
+    parts: list[str] = []
+    while path:
+        path, segment = path
+        if isinstance(segment, str):
+            parts.append(segment)
+    return ".".join(reversed(parts))
+
+
+def base64_problem(text: str) -> str:
+    """Go's complaint about a text that is no base64, or nothing."""
+    try:
+        base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
+    except (binascii.Error, ValueError):
+        alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+        at = next((n for n, c in enumerate(text) if c not in alphabet), len(text) - len(text) % 4)
+        return f"illegal base64 data at input byte {at}"
+    return ""
