@@ -138,9 +138,7 @@ def _fetch(url: str, options: Options, env: Mapping[str, str], out: IO[bytes]) -
     start, status, size = time.monotonic(), 0, 0
     code, why = 0, ""
     try:
-        reply = transfer.reply(url, options, env)
-        status = reply.status
-        size = transfer.show(reply, options, out)
+        status, size = transfer.fetch(url, options, env, out)
         if "fail" in options.flags and status >= 400:
             code, why = 22, f"The requested URL returned error: {status}"
     except TimeoutError:

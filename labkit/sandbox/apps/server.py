@@ -348,7 +348,7 @@ async def _serve(handler: Handler, env: Mapping[str, str], port: int) -> int:
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    print(f"listening on {host}:{port}", flush=True)
+    print(f"listening on {host}:{server.port}", flush=True)
     await ended.wait()
     await server.stop(last_requests=LAST_REQUESTS)
     log.flush()

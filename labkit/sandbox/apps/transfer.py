@@ -1,5 +1,6 @@
 """One transfer of our own curl, by ``http.client``: proxy, redirects, cookies, where the body goes."""
 
+import contextlib
 import http.client
 import os
 import sys
@@ -8,55 +9,58 @@ from http import cookies
 from typing import IO
 from urllib.parse import urljoin, urlsplit
 
-from labkit.sandbox.apps import curl
+from labkit.sandbox.apps import curl, outbound
 
 MOST_REDIRECTS = 50
 
+REDIRECTS = (301, 302, 303, 307, 308)
 
-def reply(url: str, options: curl.Options, env: Mapping[str, str]) -> http.client.HTTPResponse:
-    jar = options.values.get("cookie", "")
-    if jar and "=" not in jar:
-        jar = _stored(jar)
-    method = options.values.get("method", "")
-    data = "&".join(options.data)
+
+def fetch(url: str, options: curl.Options, env: Mapping[str, str], out: IO[bytes]) -> tuple[int, int]:
+    """Status and bytes of the last answer, which is written to where the options say."""
+    jar = _stored(options.values.get("cookie", ""))
+    method, data = options.values.get("method", ""), "&".join(options.data)
     if "get" in options.flags and data:
         url, data = f"{url}{'&' if '?' in url else '?'}{data}", ""
     for _ in range(MOST_REDIRECTS):
-        answer = _call(
-            method or ("HEAD" if "head" in options.flags else "POST" if data else "GET"),
-            url,
-            data,
-            jar,
-            options,
-            env,
-        )
-        jar = _remember(answer, jar, options)
-        where = answer.headers.get("location")
-        if "follow" not in options.flags or not where or answer.status not in (301, 302, 303, 307, 308):
-            return answer
-        if answer.status < 307:
-            method, data = ("" if method == "POST" else method), ""
-        url = urljoin(url, where)
+        verb = method or ("HEAD" if "head" in options.flags else "POST" if data else "GET")
+        connection, target = _open(url, options, env)
+        with contextlib.closing(connection):
+            reply = _ask(connection, verb, target, _headers(url, jar, options, data), data, options)
+            jar = _remember(reply, jar, options)
+            where = reply.headers.get("location")
+            if "follow" not in options.flags or not where or reply.status not in REDIRECTS:
+                return reply.status, _show(reply, options, out)
+            if reply.status < 307:
+                method, data = ("" if method == "POST" else method), ""
+            url = urljoin(url, where)
     raise http.client.HTTPException("too many redirects")
 
 
-def _call(
-    method: str, url: str, data: str, jar: str, options: curl.Options, env: Mapping[str, str]
-) -> http.client.HTTPResponse:
+def _open(url: str, options: curl.Options, env: Mapping[str, str]) -> tuple[http.client.HTTPConnection, str]:
+    """A connection to the host or its proxy, and the request's target in the form that it needs."""
     parts = urlsplit(url)
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    proxy = options.values.get("proxy") or env.get("http_proxy") or ""
-    direct = [name.strip() for name in env.get("no_proxy", "").split(",")]
-    if parts.scheme != "http" or parts.hostname in direct:
-        proxy = ""
-    via = urlsplit(proxy if "://" in proxy else f"http://{proxy}") if proxy else parts
-    headers = {
-        "Host": parts.netloc,
-        "User-Agent": options.values.get("agent", "curl/8.16.0"),
-        "Accept": "*/*",
-    }
+    proxy = options.values.get("proxy") or outbound.Outbound(env).proxy_for(url)
+    limit = float(options.values["max_time"]) if "max_time" in options.values else None
+    if proxy and parts.scheme == "http":
+        via = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        return http.client.HTTPConnection(via.hostname or "", via.port, timeout=limit), url
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if parts.scheme == "http":
+        return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=limit), target
+    import ssl  # late: few lessons need it
+
+    context = ssl._create_unverified_context() if "insecure" in options.flags else None
+    made = http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=limit, context=context)
+    return made, target
+
+
+def _headers(url: str, jar: str, options: curl.Options, data: str) -> dict[str, str]:
+    agent = options.values.get("agent", "curl/8.16.0")
+    headers = {"Host": urlsplit(url).netloc, "User-Agent": agent, "Accept": "*/*"}
     if data:
         headers["Content-Type"] = "application/x-www-form-urlencoded"
+        headers["Content-Length"] = str(len(data.encode()))
     if jar:
         headers["Cookie"] = jar
     for line in options.headers:
@@ -64,37 +68,27 @@ def _call(
         headers = {k: v for k, v in headers.items() if k.lower() != name.lower()}
         if value.strip():
             headers[name] = value.strip()
-    if "verbose" in options.flags:
-        print(
-            f"> {method} {path} HTTP/1.1",
-            *(f"> {k}: {v}" for k, v in headers.items()),
-            ">",
-            sep="\n",
-            file=sys.stderr,
-        )
-    limit = float(options.values["max_time"]) if "max_time" in options.values else None
-    connection = _connection(parts.scheme, via.hostname or "", via.port, limit, options)
-    connection.putrequest(method, url if proxy else path, skip_host=True, skip_accept_encoding=True)
+    return headers
+
+
+def _ask(
+    connection: http.client.HTTPConnection,
+    method: str,
+    target: str,
+    headers: Mapping[str, str],
+    data: str,
+    options: curl.Options,
+) -> http.client.HTTPResponse:
+    connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
     for name, value in headers.items():
         connection.putheader(name, value)
-    if data:
-        connection.putheader("Content-Length", str(len(data.encode())))
     connection.endheaders(data.encode() if data else None)
     reply = connection.getresponse()
     if "verbose" in options.flags:
-        print(_head(reply).replace("\r", "").replace("\n", "\n< ").join(("< ", "")), file=sys.stderr)
+        lines = [f"> {method} {target} HTTP/1.1", *(f"> {k}: {v}" for k, v in headers.items()), ">"]
+        lines += [f"< {line}" for line in _head(reply).split("\r\n")[:-1]]
+        print(*lines, sep="\n", file=sys.stderr)
     return reply
-
-
-def _connection(
-    scheme: str, host: str, port: int | None, limit: float | None, options: curl.Options
-) -> http.client.HTTPConnection:
-    if scheme == "http":
-        return http.client.HTTPConnection(host, port, timeout=limit)
-    import ssl  # late: few lessons need it
-
-    context = ssl._create_unverified_context() if "insecure" in options.flags else None
-    return http.client.HTTPSConnection(host, port, timeout=limit, context=context)
 
 
 def _head(reply: http.client.HTTPResponse) -> str:
@@ -102,7 +96,7 @@ def _head(reply: http.client.HTTPResponse) -> str:
     return "\r\n".join([*lines, "", ""])
 
 
-def show(reply: http.client.HTTPResponse, options: curl.Options, out: IO[bytes]) -> int:
+def _show(reply: http.client.HTTPResponse, options: curl.Options, out: IO[bytes]) -> int:
     """Write head and body where they were asked for; the bytes of the body."""
     name = options.values.get("output", "-")
     target = out if name == "-" else open(name, "wb")  # noqa: PTH123, SIM115
@@ -121,9 +115,9 @@ def show(reply: http.client.HTTPResponse, options: curl.Options, out: IO[bytes])
 
 
 def _stored(path: str) -> str:
-    """The ``Cookie`` header of a jar that ``-c`` wrote."""
-    if not os.path.exists(path):  # noqa: PTH110
-        return ""
+    """The ``Cookie`` header: ``-b``'s value itself, or what is in the jar that ``-c`` wrote."""
+    if "=" in path or not os.path.exists(path):  # noqa: PTH110
+        return path if "=" in path else ""
     with open(path) as file:  # noqa: PTH123
         rows = [line.rstrip("\n").split("\t") for line in file if "\t" in line]
     return "; ".join(f"{row[5]}={row[6]}" for row in rows if len(row) == 7)

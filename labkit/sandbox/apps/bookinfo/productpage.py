@@ -33,10 +33,11 @@ HTML = "text/html; charset=utf-8"
 class ProductPage:
     """The front of Bookinfo."""
 
-    def __init__(self, *, env: Mapping[str, str]) -> None:
+    def __init__(self, *, env: Mapping[str, str], timeout: float = TIMEOUT) -> None:
         self.podname = env.get("HOSTNAME") or env.get("LABKIT_POD_NAME") or "unknown"
         self.calls: Counter[tuple[str, int]] = Counter()
         """Calls made so far by app and status."""
+        self._timeout = timeout
         self._flood = int(env.get("FLOOD_FACTOR") or 0)
         self._outbound = outbound.Outbound(env)
         self._urls = {name: forwarding.service_url(env, name) for name in ATTEMPTS}
@@ -102,7 +103,7 @@ class ProductPage:
         for _ in range(ATTEMPTS[app]):
             try:
                 reply = await self._outbound.get(
-                    f"{self._urls[app]}/{number}", headers=headers, within=TIMEOUT
+                    f"{self._urls[app]}/{number}", headers=headers, within=self._timeout
                 )
                 status, found = reply.status, json.loads(reply.body) if reply.status == 200 else None
             except (OSError, TimeoutError, ValueError):

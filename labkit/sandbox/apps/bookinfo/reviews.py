@@ -24,8 +24,9 @@ UNAVAILABLE = "Ratings service is currently unavailable"
 class Reviews:
     """One build: ``color`` of its stars, or None for v1, which does not ask for any."""
 
-    def __init__(self, *, color: str | None, env: Mapping[str, str]) -> None:
+    def __init__(self, *, color: str | None, env: Mapping[str, str], timeout: float | None = None) -> None:
         self.color = color
+        self._timeout = timeout or TIMEOUTS.get(color or "", 0.0)
         self.podname = env.get("HOSTNAME") or env.get("LABKIT_POD_NAME") or "unknown"
         self.clustername = (
             env.get("CLUSTER_NAME") or "null"
@@ -45,16 +46,16 @@ class Reviews:
             return server.text("not found\n", status=404)
         if self.color is None:
             return self._page(number, None)
-        return self._with_stars(number, request, self.color)
+        return self._with_stars(number, request)
 
-    async def _with_stars(self, number: str, request: Request, color: str) -> Response:
-        return self._page(number, await self._stars(number, request, color))
+    async def _with_stars(self, number: str, request: Request) -> Response:
+        return self._page(number, await self._stars(number, request))
 
-    async def _stars(self, number: str, request: Request, color: str) -> dict[str, object]:
+    async def _stars(self, number: str, request: Request) -> dict[str, object]:
         headers = forwarding.forwarded(request.headers)
         try:
             reply = await self._outbound.get(
-                f"{self._ratings}/{number}", headers=headers, within=TIMEOUTS[color]
+                f"{self._ratings}/{number}", headers=headers, within=self._timeout
             )
         except (OSError, TimeoutError) as e:
             print(f"Error: unable to contact {self._ratings}: {e or 'timed out'}", flush=True)

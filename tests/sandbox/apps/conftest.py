@@ -1,0 +1,120 @@
+"""Apps on loopback ports, in one event loop that runs only while a test asks something."""
+
+import asyncio
+import json
+from collections.abc import Coroutine, Iterator, Mapping
+from typing import Any, TypeVar
+
+import pytest
+
+from labkit.sandbox.apps import channel, server
+from labkit.sandbox.apps.server import Handler, Request, Response
+
+T = TypeVar("T")
+
+
+class World:
+    """Serves handlers and asks them."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.servers: list[server.Server] = []
+
+    def run(self, doing: Coroutine[Any, Any, T]) -> T:
+        return self.loop.run_until_complete(doing)
+
+    def serve(self, handler: Handler, *, log: list[str] | None = None) -> str:
+        """Serve on a free port; the URL."""
+        served = server.Server(handler, log=log.append if log is not None else None)
+        self.run(served.start("127.0.0.1", 0))
+        self.servers.append(served)
+        return f"http://127.0.0.1:{served.port}"
+
+    def ask(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        proxy: str = "",
+    ) -> channel.Reply:
+        fields = [("Connection", "close"), *(headers or {}).items()]
+        return self.run(_ask(channel.call(method, url, fields=fields, body=body, proxy=proxy)))
+
+    def get(self, url: str, **headers: str) -> channel.Reply:
+        """GET; ``end_user="jason"`` sends ``end-user: jason``."""
+        return self.ask(
+            "GET", url, headers={name.replace("_", "-"): value for name, value in headers.items()}
+        )
+
+    def json(self, url: str, **headers: str) -> Any:
+        return json.loads(self.get(url, **headers).body)
+
+    def close(self) -> None:
+        for served in self.servers:
+            self.run(served.stop())
+        self.run(_settled())
+        self.loop.close()
+
+
+async def _settled() -> None:
+    """End what still runs, and let every connection that was closed come to its end."""
+    tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def _ask(call: channel.Call) -> channel.Reply:
+    opened = await call.open()
+    try:
+        return await opened.ask(call.method, call.request)
+    finally:
+        opened.close()
+
+
+class Mesh:
+    """A fake sidecar: an explicit proxy that answers for services and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Response] = {}
+        """What to answer, by the start of the absolute URL; a silent host never answers."""
+        self.silent: set[str] = set()
+        self.asked: list[Request] = []
+
+    async def handle(self, request: Request) -> Response:
+        self.asked.append(request)
+        if any(request.path.startswith(start) for start in self.silent):
+            await asyncio.sleep(60)
+        for start, answer in self.answers.items():
+            if request.path.startswith(start):
+                return answer
+        return server.text("no healthy upstream", status=503)
+
+    def urls(self) -> list[str]:
+        return [request.path for request in self.asked]
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    made = World()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def mesh() -> Mesh:
+    return Mesh()
+
+
+@pytest.fixture
+def behind(world: World, mesh: Mesh) -> dict[str, str]:
+    """The environment of an app whose sidecar is the fake mesh."""
+    return {
+        "http_proxy": world.serve(mesh.handle),
+        "no_proxy": "127.0.0.1,localhost",
+        "HOSTNAME": "app-v1-abc",
+    }
