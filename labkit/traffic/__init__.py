@@ -10,7 +10,19 @@ from labkit.traffic.streaming import OnBatch, Stream
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Load", "LoadError", "OnBatch", "Sent", "Stream", "Summary", "frame", "send", "stream", "summary"]
+__all__ = [
+    "Load",
+    "LoadError",
+    "OnBatch",
+    "Sent",
+    "Stream",
+    "Summary",
+    "collect",
+    "frame",
+    "send",
+    "stream",
+    "summary",
+]
 
 
 def send(

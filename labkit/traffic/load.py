@@ -67,6 +67,12 @@ class Load:
             raise LoadError(f"The path {self.path!r} does not begin with /.", next_step=f"write /{self.path}")
         if any(c in self.path for c in " \r\n"):
             raise LoadError(f"The path {self.path!r} holds a space.", next_step="write %20 for it")
+        for name, value in self.headers.items():
+            if not f"{name}{value}".isprintable() or not name.isascii() or ":" in name or not name:
+                raise LoadError(
+                    f"The header {name!r}: {value!r} is not one line of text.",
+                    next_step="write it as one line",
+                )
         _within("rate", self.rate, above=0.0, most=MOST_RATE, unit=" requests per second")
         _within("count", self.count, above=0, most=MOST_REQUESTS, unit=" requests")
         _within("duration", self.duration, above=0.0, most=86_400.0, unit=" seconds")

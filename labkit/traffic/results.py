@@ -17,7 +17,7 @@ _SERVED_BY = re.compile(rb"\b([a-z][a-z0-9-]*?-(v[0-9]+)(?:-[a-z0-9]+)+)\b")
 _SAYS_VERSION = re.compile(rb"version: (v[0-9]+), instance: ([a-z0-9-]+)")
 """helloworld's answer."""
 
-_REVIEWS_FIRST = re.compile(rb"(?:Reviews served by:[^a-z]*(?:<u>)?\s*|\"podname\": ?\")")
+_REVIEWS_FIRST = re.compile(rb"(?:Reviews served by:(?:\s|<[^>]*>)*|\"podname\": ?\")")
 """On the product page and in the JSON of reviews, what follows is the pod that served the reviews."""
 
 ERROR_TEXT = 200

@@ -140,10 +140,9 @@ def _first(error: BaseException) -> BaseException:
 
 
 async def _call(wanted: Load) -> channel.Call:
-    fields = [("User-Agent", "labkit"), *wanted.headers.items()]
+    fields = list(wanted.headers.items())
+    if "user-agent" not in {name.lower() for name in wanted.headers}:
+        fields.append(("User-Agent", "labkit"))
     if wanted.user:
         fields.append(("Cookie", await login.cookie(wanted.url, user=wanted.user)))
-    given = {name.lower() for name in wanted.headers}
-    return channel.call(
-        "GET", wanted.target, fields=[f for f in fields if f[0] != "User-Agent" or "user-agent" not in given]
-    )
+    return channel.call("GET", wanted.target, fields=fields)
