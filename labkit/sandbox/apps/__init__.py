@@ -3,13 +3,15 @@
 Standard library only: the launcher loads them once and forks a process for each container.
 """
 
+from labkit.sandbox.apps import system
+
 _HERE = "labkit.sandbox.apps"
 
 SYSTEM = f"{_HERE}.system:main"
 """Replaces itself by the machine's own program of that name."""
 
 COMMANDS: dict[str, str] = {
-    "curl": f"{_HERE}.curl:main",
+    "curl": SYSTEM if system.path_of("curl") else f"{_HERE}.curl:main",
     "fortio": f"{_HERE}.fortio:main",
     **dict.fromkeys(
         ("bash", "cat", "date", "echo", "env", "false", "grep", "head", "hostname", "id", "ls", "pwd"), SYSTEM

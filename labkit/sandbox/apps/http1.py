@@ -5,6 +5,9 @@ from dataclasses import dataclass
 HEAD_LIMIT = 65536
 """Bytes that the start line and the headers may take together; Envoy's own limit is 60 KiB."""
 
+LONGEST_SIZE = 15
+"""Digits of a length; more is nobody's body."""
+
 Fields = list[tuple[str, str]]
 """Headers in the order sent, names as written."""
 
@@ -19,7 +22,8 @@ def parse_head(head: bytes) -> tuple[str, Fields]:
     fields = []
     for line in lines:
         name, colon, value = line.partition(":")
-        if not colon or not name or name != name.strip():
+        # A bare line feed must not pass: we hand headers on, and it would begin another one there.
+        if not colon or not name or name != name.strip() or any(c in line for c in "\r\n\0"):
             raise MessageError(f"not a header: {line[:80]!r}")
         fields.append((name, value.strip()))
     return start, fields
@@ -84,11 +88,10 @@ class Body:
 
 def chunk_size(line: bytes | bytearray) -> int:
     """The size in a chunk's first line, ``1a;ext=1``."""
-    text = line.split(b";")[0].strip()
-    try:
-        return int(text, 16)
-    except ValueError:
-        raise MessageError(f"not a chunk size: {bytes(text[:20])!r}") from None
+    text = bytes(line.split(b";")[0].strip())
+    if not text or len(text) > LONGEST_SIZE or text.strip(b"0123456789abcdefABCDEF"):
+        raise MessageError(f"not a chunk size: {text[:20]!r}")
+    return int(text, 16)
 
 
 def length_of(fields: dict[str, str]) -> int | None:
@@ -96,7 +99,7 @@ def length_of(fields: dict[str, str]) -> int | None:
     value = fields.get("content-length")
     if value is None:
         return None
-    if not value.isdigit():
+    if not (value.isascii() and value.isdigit()) or len(value) > LONGEST_SIZE:
         raise MessageError(f"not a content-length: {value[:20]!r}")
     return int(value)
 

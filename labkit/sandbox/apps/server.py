@@ -198,7 +198,7 @@ class Connection(asyncio.Protocol):
                 self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         assert self._body is not None
         whole = self._body.take(self._buffer)
-        if len(self._body.data) > BODY_LIMIT:
+        if len(self._body.data) > BODY_LIMIT or (not whole and len(self._buffer) > BODY_LIMIT):
             self._refuse(413, "the body is too large")
             return None
         if not whole:
@@ -325,8 +325,11 @@ class Log:
     def flush(self) -> None:
         """Write what waits; a reader that went away is not an error of the app."""
         lines, self._lines = self._lines, []
+        if not lines:
+            return
         try:
-            print("\n".join(lines), flush=True)
+            sys.stdout.write("".join(f"{line}\n" for line in lines))
+            sys.stdout.flush()
         except OSError:
             return
 

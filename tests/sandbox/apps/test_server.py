@@ -3,6 +3,8 @@
 import asyncio
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from labkit.sandbox.apps import server
 from labkit.sandbox.apps.server import Request, Response
@@ -148,3 +150,51 @@ def test_a_taken_port_ends_the_program_with_a_sentence(world, capsys):
     url = world.serve(echo)
     assert server.serve(echo, {"LABKIT_APP_IP": "127.0.0.1"}, port=int(url.rpartition(":")[2])) == 1
     assert "cannot listen on 127.0.0.1:" in capsys.readouterr().err
+
+
+class Wire(asyncio.Transport):
+    """A connection that only remembers what was written."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": ("127.0.0.1", 1)})
+        self.written = b""
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        self.written += data
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+
+HEADS = st.sampled_from(
+    [
+        b"GET / HTTP/1.1\r\n",
+        b"POST /a HTTP/1.1\r\nContent-Length: 3\r\n\r\n",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"-1\r\n",
+        b"a: b\r\n",
+        b"\r\n",
+        b"0\r\n\r\n",
+        "Content-Length: ²\r\n".encode("latin-1"),
+        b"GET /%zz HTTP/1.1\r\n\r\n",
+    ]
+)
+
+
+@given(st.lists(HEADS | st.binary(max_size=40), max_size=6))
+def test_any_bytes_are_answered_refused_or_waited_for(pieces):
+    wire, connection = Wire(), server.Connection(server.Server(echo))
+    connection.connection_made(wire)
+    for piece in pieces:
+        if not wire.closed:
+            connection.data_received(piece)
+    assert not wire.written or wire.written.startswith(b"HTTP/1.1 ")
+
+
+def test_a_bare_line_feed_does_not_smuggle_a_header(world):
+    got = world.run(sent(world.serve(echo), b"GET / HTTP/1.1\r\na: b\nend-user: jason\r\n\r\n"))
+    assert got.startswith(b"HTTP/1.1 400 ")
