@@ -85,6 +85,22 @@ def _parse_yaml(body: bytes) -> Document:
     )
 
 
+def parse_apply(body: bytes) -> Object:
+    """The object of an apply patch, sent as YAML or JSON; StatusError 400 with the server's wording."""
+    try:
+        if body[:1] == b"{":
+            value = gojson.plain(gojson.loads(body))
+        else:
+            value, _ = goyaml.loads(body.decode("utf-8", "replace"))
+    except ValueError as e:
+        raise refusals.bad_request(f"error decoding YAML: error converting YAML to JSON: {e}") from e
+    if not isinstance(value, dict):
+        seen = gojson.kind_of(value)
+        problem = f"json: cannot unmarshal {seen} into Go value of type map[string]interface {{}}"
+        raise refusals.bad_request(f"error decoding YAML: error unmarshaling JSON: {problem}")
+    return value
+
+
 def decode(schema: Schema, document: Document | Mapping[str, Any], *, level: str = WARN) -> Decoded:
     """Read a parsed body as an object of the schema's kind.
 

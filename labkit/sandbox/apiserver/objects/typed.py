@@ -1,0 +1,339 @@
+"""Objects walked beside their types for server-side apply: owned fields, merge, comparison, removal."""
+
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
+from typing import Any
+
+from labkit.sandbox.apiserver.objects import fieldsets, gojson
+from labkit.sandbox.apiserver.objects.fieldsets import Path, Paths
+from labkit.sandbox.apiserver.objects.types import Type
+
+MISSING: Any = object()
+"""A value that is not there, as opposed to null."""
+
+_ANY = Type(kind="any")
+_SCALARS = {"string": (str,), "integer": (int, float), "number": (int, float), "boolean": (bool,)}
+
+
+class Untypable(ValueError):
+    """An object that does not fit its schema; the text names the path."""
+
+
+@dataclass(kw_only=True)
+class Comparison:
+    """What a change did, field by field."""
+
+    added: Paths = dataclass_field(default_factory=set)
+    removed: Paths = dataclass_field(default_factory=set)
+    modified: Paths = dataclass_field(default_factory=set)
+
+    def without(self, roots: Set[Path]) -> "Comparison":
+        """The comparison without what lies below ``roots``."""
+        keep = fieldsets.without_below
+        return Comparison(
+            added=keep(self.added, roots),
+            removed=keep(self.removed, roots),
+            modified=keep(self.modified, roots),
+        )
+
+    @property
+    def is_same(self) -> bool:
+        """Whether nothing changed."""
+        return not (self.added or self.removed or self.modified)
+
+
+def is_leaf(of: Type, *values: Any) -> bool:
+    """Whether the field has one owner as a whole, whatever it holds."""
+    if of.kind in ("struct", "map"):
+        return of.atomic
+    if of.kind == "list":
+        return of.list_type == "atomic"
+    if of.kind == "any":
+        return not any(isinstance(v, dict) for v in values) or any(
+            v is not MISSING and v is not None and not isinstance(v, dict) for v in values
+        )
+    return True
+
+
+def below(of: Type, key: str) -> tuple[Type, bool]:
+    """The type under a key, and whether the key is a field that the schema names."""
+    named = of.fields.get(key)
+    return (named, True) if named is not None else (of.items or _ANY, False)
+
+
+def owned(of: Type, value: Any) -> Paths:
+    """The paths an applied object claims; Untypable where it does not fit."""
+    found: Paths = set()
+    problems: list[str] = []
+    _owned(of, value, (), found, problems)
+    if problems:
+        raise Untypable(
+            problems[0] if len(problems) == 1 else "errors:" + "".join(f"\n  {p}" for p in problems)
+        )
+    return found
+
+
+def owned_loosely(of: Type, value: Any) -> Paths:
+    """The paths an object holds, where a misfit does not matter."""
+    found: Paths = set()
+    _owned(of, value, (), found, [])
+    return found
+
+
+def _owned(of: Type, value: Any, path: Path, found: Paths, problems: list[str]) -> None:
+    if problem := _misfit(of, value):
+        problems.append(f"{fieldsets.shown(path)}: {problem}")
+    elif is_leaf(of, value):
+        found.add(path)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            field, named = below(of, key)
+            here = (*path, fieldsets.field(key))
+            if not named and of.kind == "struct" and not of.preserve and of.items is None:
+                problems.append(f"{fieldsets.shown(here)}: field not declared in schema")
+                continue
+            _owned(field, item, here, found, problems)
+            if item is None or item == {} or not named:
+                found.add(here)
+    elif isinstance(value, list):
+        for element, item in _elements(of, value, path, problems):
+            _owned(of.items or _ANY, item, (*path, element), found, problems)
+            found.add((*path, element))
+
+
+def _elements(of: Type, value: Sequence[Any], path: Path, problems: list[str]) -> Iterator[tuple[str, Any]]:
+    seen: set[str] = set()
+    for at, item in enumerate(value):
+        element = element_of(of, item)
+        if element is None:
+            key = next(k for k in of.keys if not (isinstance(item, dict) and k in item))
+            problems.append(
+                f"{fieldsets.shown(path)}: element {at}: associative list with keys has an element that omits"
+                f' key field "{key}" (and doesn\'t have default value)'
+            )
+        elif element in seen:
+            problems.append(
+                f"{fieldsets.shown(path)}: duplicate entries for key {fieldsets.shown((element,))}"
+            )
+        else:
+            seen.add(element)
+            yield element, item
+
+
+def _misfit(of: Type, value: Any) -> str:
+    if value is None or of.kind == "any":
+        return ""
+    if of.kind in ("struct", "map"):
+        return "" if isinstance(value, dict) else f"expected map, got &{{{_go(value)}}}"
+    if of.kind == "list":
+        return "" if isinstance(value, list) else f"expected list, got &{{{_go(value)}}}"
+    expected = _SCALARS.get(of.kind)
+    is_bool = isinstance(value, bool)
+    if expected is None:
+        return "" if not isinstance(value, (dict, list)) else f"expected any scalar, got &{{{_go(value)}}}"
+    if isinstance(value, expected) and is_bool == (of.kind == "boolean"):
+        return ""
+    if of.kind in ("integer", "number"):
+        return f"expected numeric (int or float), got {_GO_TYPES[gojson.kind_of(value)]}"
+    if of.kind == "string":
+        return f"expected string, got &value.valueUnstructured{{Value:{_go(value)}}}"
+    return f"expected boolean, got &{{{_go(value)}}}"
+
+
+_GO_TYPES = {
+    "string": "string",
+    "bool": "bool",
+    "number": "int64",
+    "object": "map[string]interface {}",
+    "array": "[]interface {}",
+}
+
+
+def _go(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"map[{' '.join(f'{k}:{_go(value[k])}' for k in sorted(value))}]"
+    if isinstance(value, list):
+        return f"[{' '.join(map(_go, value))}]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "<nil>" if value is None else str(value)
+
+
+def element_of(of: Type, item: Any) -> str | None:
+    """The path element of a list's item; None where a key is missing."""
+    if of.list_type == "set":
+        return fieldsets.valued(item)
+    fields = of.items.fields if of.items else {}
+    keys = {}
+    for key in of.keys:
+        if isinstance(item, dict) and item.get(key) is not None:
+            keys[key] = item[key]
+        elif key in fields and "default" in fields[key].raw:
+            keys[key] = fields[key].raw["default"]
+        else:
+            return None
+    return fieldsets.keyed(keys)
+
+
+def compared(of: Type, old: Any, new: Any) -> Comparison:
+    """What ``new`` changed of ``old``."""
+    found = Comparison()
+    _compare(of, old, new, (), found)
+    return found
+
+
+def _compare(of: Type, old: Any, new: Any, path: Path, found: Comparison) -> None:
+    if old is not MISSING and new is not MISSING and type(old) is type(new) and old == new:
+        return
+    # Two empty values of different emptiness are one leaf: null, {} and nothing are told apart.
+    if is_leaf(of, old, new) or (_is_empty(old) and _is_empty(new)):
+        if old is MISSING:
+            found.added.add(path)
+        elif new is MISSING:
+            found.removed.add(path)
+        else:
+            found.modified.add(path)
+        return
+    if of.kind == "list":
+        _compare_lists(of, old, new, path, found)
+    else:
+        before, after = _as_map(old), _as_map(new)
+        for key in [*before, *(key for key in after if key not in before)]:
+            here = (*path, f"f:{key}")
+            _compare(below(of, key)[0], before.get(key, MISSING), after.get(key, MISSING), here, found)
+    if path and old is MISSING:
+        found.added.add(path)
+    if path and new is MISSING:
+        found.removed.add(path)
+
+
+def _compare_lists(of: Type, old: Any, new: Any, path: Path, found: Comparison) -> None:
+    before, after = _indexed(of, old), _indexed(of, new)
+    for element in [*before, *(element for element in after if element not in before)]:
+        left, right = before.get(element, [MISSING]), after.get(element, [MISSING])
+        if len(left) == len(right) == 1:
+            _compare(of.items or _ANY, left[0], right[0], (*path, element), found)
+        elif left != right:
+            # Items that share a key have one owner together.
+            changes = (
+                found.added
+                if left[0] is MISSING
+                else found.removed
+                if right[0] is MISSING
+                else found.modified
+            )
+            changes.add((*path, element))
+
+
+def _indexed(of: Type, value: Any) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for at, item in enumerate(value if isinstance(value, list) else ()):
+        found.setdefault(element_of(of, item) or f"i:{at}", []).append(item)
+    return found
+
+
+def _as_map(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _is_empty(value: Any) -> bool:
+    return value is MISSING or value is None or value == {} or value == []
+
+
+def merged(of: Type, live: Any, config: Any) -> Any:
+    """``live`` with what ``config`` says on top; MISSING when neither says anything."""
+    if config is MISSING:
+        return live
+    if live is MISSING or is_leaf(of, live, config) or (_is_empty(live) and _is_empty(config)):
+        return config
+    if of.kind == "list":
+        if not isinstance(config, list) or not isinstance(live, list):
+            return config if isinstance(config, list) else live
+        return _merged_lists(of, live, config)
+    before, after = _as_map(live), _as_map(config)
+    found = {}
+    for key in [*before, *(key for key in after if key not in before)]:
+        found[key] = merged(below(of, key)[0], before.get(key, MISSING), after.get(key, MISSING))
+    return found
+
+
+def _merged_lists(of: Type, live: list[Any], config: list[Any]) -> list[Any]:
+    """Items of both: those of ``config`` keep their order, the others stay where they were between them."""
+    items = of.items or _ANY
+    left = [element_of(of, item) or f"i:{at}" for at, item in enumerate(live)]
+    right = [element_of(of, item) or f"i:{at}" for at, item in enumerate(config)]
+    mine, theirs = dict(zip(left, live, strict=True)), dict(zip(right, config, strict=True))
+    shared = [element for element in right if element in mine]
+    done: set[str] = set()
+    found: list[Any] = []
+    at_left = at_right = 0
+    while at_left < len(left) or at_right < len(right):
+        element = left[at_left] if at_left < len(left) else None
+        if element is not None and at_right < len(right):
+            if element == right[at_right]:
+                found.append(merged(items, mine[element], theirs[element]))
+                done.add(element)
+                shared = [one for one in shared if one != element]
+                at_left, at_right = at_left + 1, at_right + 1
+                continue
+            if element in theirs and shared and shared[0] != element:
+                at_left += 1
+                continue
+        if element is not None:
+            if element not in theirs:
+                found.append(live[at_left])
+                at_left += 1
+                continue
+            if element in done:
+                at_left += 1
+        if at_right < len(right):
+            element = right[at_right]
+            found.append(merged(items, mine.get(element, MISSING), theirs[element]))
+            done.add(element)
+            shared = [one for one in shared if one != element]
+            at_right += 1
+    return found
+
+
+def without(of: Type, value: Any, paths: Set[Path]) -> Any:
+    """The value less the fields and items at ``paths``; what has nothing left becomes null."""
+    by_first: dict[str, set[Path]] = {}
+    for path in paths:
+        by_first.setdefault(path[0], set()).add(path[1:])
+    if not by_first or is_leaf(of, value):
+        return value
+    if isinstance(value, dict):
+        found = {}
+        for key, item in value.items():
+            gone = by_first.get(f"f:{key}")
+            if gone is None:
+                found[key] = item
+            elif () not in gone:
+                found[key] = without(below(of, key)[0], item, gone)
+        return found or None
+    if isinstance(value, list):
+        items = []
+        for at, item in enumerate(value):
+            gone = by_first.get(element_of(of, item) or f"i:{at}")
+            if gone is None:
+                items.append(item)
+            elif () not in gone:
+                items.append(without(of.items or _ANY, item, gone))
+        return items or None
+    return value
+
+
+def with_named_fields(of: Type, paths: Paths) -> Paths:
+    """The paths, and every field that the schema names on the way to one."""
+    found = set(paths)
+    for path in paths:
+        at: Type = of
+        for depth, element in enumerate(path, 1):
+            if element[0] == "f":
+                at, named = below(at, element[2:])
+                if named:
+                    found.add(path[:depth])
+            else:
+                at = at.items or _ANY
+    return found
