@@ -26,9 +26,7 @@ print(json.dumps(times))
 
 def measure(lab: PrivateLab) -> list[result.Result]:
     """The slowest chapter, going backwards: each then has to take away what the one before had."""
-    names = sorted(
-        (path.name[:2] for path in settings.CHECKOUT.glob("notebooks/[0-9][0-9]-*.ipynb")), reverse=True
-    )
+    names = sorted((path.name[:2] for path in settings.CHECKOUT.glob("notebooks/[0-9][0-9]-*.ipynb")), reverse=True)
     if not names:
         return [result.failed("goto, the slowest chapter", "there are no notebooks", at_most=BAR)]
     out = lab.python("-c", CODE.format(chapters=names), timeout=LONGEST)

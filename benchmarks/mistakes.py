@@ -35,14 +35,12 @@ MISTAKES = (
     ),
     Mistake(
         name="a text where a number belongs",
-        manifest=HEAD
-        + "spec: {hosts: [reviews], http: [{route: [{destination: {host: reviews}, weight: many}]}]}",
+        manifest=HEAD + "spec: {hosts: [reviews], http: [{route: [{destination: {host: reviews}, weight: many}]}]}",
         words=("reviews", "weight"),
     ),
     Mistake(
         name="a negative weight",
-        manifest=HEAD
-        + "spec: {hosts: [reviews], http: [{route: [{destination: {host: reviews}, weight: -5}]}]}",
+        manifest=HEAD + "spec: {hosts: [reviews], http: [{route: [{destination: {host: reviews}, weight: -5}]}]}",
         words=("weight",),
     ),
 )

@@ -73,14 +73,10 @@ class PrivateLab:
             raise CommandError(f"./lab {words[0]}", code=ran.returncode, said=ran.stdout + ran.stderr)
         return ran.stdout
 
-    def kubectl(
-        self, *words: str, stdin: str = "", timeout: float = 120.0
-    ) -> "subprocess.CompletedProcess[str]":
+    def kubectl(self, *words: str, stdin: str = "", timeout: float = 120.0) -> "subprocess.CompletedProcess[str]":
         """Run kubectl on this lab, whatever its exit code."""
         env = {"KUBECACHEDIR": str(self.paths.kube_cache), "KUBECONFIG": str(self.paths.kubeconfig)}
-        return self._run(
-            [str(programs.beside_python("kubectl")), *words], stdin=stdin, timeout=timeout, env=env
-        )
+        return self._run([str(programs.beside_python("kubectl")), *words], stdin=stdin, timeout=timeout, env=env)
 
     def python(self, *words: str, timeout: float) -> str:
         """Run Python with this lab's environment, as a notebook's kernel has it."""

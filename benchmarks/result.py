@@ -79,8 +79,7 @@ def table(results: Sequence[Result]) -> str:
         rows.append((result.name, value, result.bar, mark, result.note))
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
-        for row in rows
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
     ]
     lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
     return "\n".join(lines)
