@@ -91,9 +91,7 @@ class Judgement:
         return "\n".join([*lines, "agrees" if self.agrees else "does not agree"])
 
 
-def split(
-    counts: Mapping[str, int], asked: Mapping[str, float], *, false_alarm: float = FALSE_ALARM
-) -> Judgement:
+def split(counts: Mapping[str, int], asked: Mapping[str, float], *, false_alarm: float = FALSE_ALARM) -> Judgement:
     """Counts by version beside weights by version; the weights need not sum to 100, as with Istio.
 
     With several versions each gets its part of ``false_alarm``, so that it holds for all of them together.
@@ -105,7 +103,5 @@ def split(
     parts = []
     for name in names:
         low, high = band(n, wanted.get(name, 0.0), false_alarm=false_alarm / questions)
-        parts.append(
-            Part(name=name, asked=wanted.get(name, 0.0), count=counts.get(name, 0), low=low, high=high)
-        )
+        parts.append(Part(name=name, asked=wanted.get(name, 0.0), count=counts.get(name, 0), low=low, high=high))
     return Judgement(parts=tuple(parts))

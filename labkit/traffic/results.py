@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from labkit.sandbox.apps import calls
@@ -142,6 +142,6 @@ def frame(records: Sequence[Sent]) -> "pd.DataFrame":
     import pandas as pd  # late: a quarter of a second that a command line need not pay
 
     columns = list(Sent.__dataclass_fields__)
-    found = pd.DataFrame([asdict(record) for record in records], columns=columns)
+    found = pd.DataFrame({name: [getattr(record, name) for record in records] for name in columns})
     found["time"] = pd.to_datetime(found["time"], unit="s", utc=True)
     return found.sort_values("time", ignore_index=True)

@@ -37,7 +37,7 @@ class Stream:
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
-        state = "running" if self.is_running else "stopped"
+        state = "running" if self.is_running else f"stopped by {self.error!r}" if self.error else "stopped"
         return f"Stream({self.load.target}, {state}, {self._count} sent)"
 
     @property

@@ -56,9 +56,7 @@ def test_shares_are_parts_of_the_whole():
         pytest.param({"v1": 890, "v2": 110}, {"v1": 90, "v2": 10}, True, id="a good 90/10"),
         pytest.param({"v1": 800, "v2": 200}, {"v1": 90, "v2": 10}, False, id="20 % for 10 %"),
         pytest.param({"v1": 500, "v3": 500}, {"v1": 1, "v3": 1}, True, id="weights that sum to 2"),
-        pytest.param(
-            {"v1": 899, "v2": 100, "v3": 1}, {"v1": 90, "v2": 10}, False, id="one that nobody asked for"
-        ),
+        pytest.param({"v1": 899, "v2": 100, "v3": 1}, {"v1": 90, "v2": 10}, False, id="one that nobody asked for"),
         pytest.param({"v1": 1000}, {"v1": 90, "v2": 10}, False, id="one that never came"),
         pytest.param({"v1": 1000}, {"v1": 100, "v2": 0}, True, id="all to one"),
         pytest.param({"v1": 200, "v2": 200, "v3": 200}, {"v1": 1, "v2": 1, "v3": 1}, True, id="thirds"),

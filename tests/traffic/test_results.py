@@ -28,9 +28,7 @@ def record(*, time=0.0, status=200, latency_ms=1.0, version="v1", error=""):
         pytest.param(f'{{"id": "0", "podname": "{POD}"}}', ("v3", POD), id="reviews"),
         pytest.param(f'{{"id":"0","podname":"{POD}"}}', ("v3", POD), id="reviews without spaces"),
         pytest.param(f"<dt>Reviews served by:</dt>\n <u>{POD}</u>", ("v3", POD), id="the original's page"),
-        pytest.param(
-            "Hello version: v2, instance: helloworld-v2-a-b\n", ("v2", "helloworld-v2-a-b"), id="hello"
-        ),
+        pytest.param("Hello version: v2, instance: helloworld-v2-a-b\n", ("v2", "helloworld-v2-a-b"), id="hello"),
         pytest.param("Error fetching product reviews", ("", ""), id="a page without reviews"),
         pytest.param('{"podname": "web-0"}', ("", ""), id="a pod without a version"),
         pytest.param("", ("", ""), id="nothing"),

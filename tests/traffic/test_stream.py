@@ -70,7 +70,7 @@ def test_a_callback_that_raises_ends_it(url):
     stream = traffic.stream(load(url), fail)
     with pytest.raises(ValueError, match="the chart is gone"):
         stream.join()
-    assert not stream.is_running
+    assert repr(stream).startswith(f"Stream({url}/, stopped by ValueError('the chart is gone')")
 
 
 def test_a_login_that_fails_is_raised_by_join(serve):

@@ -51,10 +51,7 @@ _OTHERS = {
 }
 
 PROGRAMS: dict[str, tuple[str, dict[str, str]]] = {
-    **{
-        f"examples-bookinfo-{name}": (f"{_HERE}.bookinfo.{entry}", COMMANDS)
-        for name, entry in _BOOKINFO.items()
-    },
+    **{f"examples-bookinfo-{name}": (f"{_HERE}.bookinfo.{entry}", COMMANDS) for name, entry in _BOOKINFO.items()},
     **{name: (f"{_HERE}.{entry}", COMMANDS) for name, entry in _OTHERS.items()},
 }
 """By the last part of an image's name: what its container runs, and the commands to be found in it."""

@@ -140,9 +140,7 @@ class Call:
         return await connect(self.host, self.port)
 
 
-def call(
-    method: str, url: str, *, fields: http1.Fields | None = None, body: bytes = b"", proxy: str = ""
-) -> Call:
+def call(method: str, url: str, *, fields: http1.Fields | None = None, body: bytes = b"", proxy: str = "") -> Call:
     """A call of ``url``, in absolute form through ``proxy`` when one is given."""
     parts = urlsplit(url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

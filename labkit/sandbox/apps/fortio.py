@@ -84,13 +84,10 @@ def report(outcomes: Sequence[calls.Outcome], *, workers: int) -> str:
     times = sorted(outcome.seconds for outcome in outcomes)
     codes = Counter(outcome.reply.status if outcome.reply else -1 for outcome in outcomes)
     span = max(o.at + o.seconds for o in outcomes) - min(o.at for o in outcomes)
-    lines = [
-        f"# target {part}% {times[min(len(times) - 1, int(len(times) * part / 100))]:.6g}" for part in PARTS
-    ]
+    lines = [f"# target {part}% {times[min(len(times) - 1, int(len(times) * part / 100))]:.6g}" for part in PARTS]
     lines += [f"Sockets used: {workers}"]
     lines += [
-        f"Code {code:3d} : {number} ({100 * number / len(outcomes):.1f} %)"
-        for code, number in sorted(codes.items())
+        f"Code {code:3d} : {number} ({100 * number / len(outcomes):.1f} %)" for code, number in sorted(codes.items())
     ]
     average = 1000 * sum(times) / len(times)
     rate = len(outcomes) / max(span, 1e-9)

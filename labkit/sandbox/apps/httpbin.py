@@ -199,16 +199,12 @@ def _redirect_to(request: Request, _: Parts) -> Response:
     args = {key: values[0] for key, values in _args(request).items()}
     if not args.get("url", "").isprintable() or not args.get("url"):
         raise Refusal(400, "url is missing")
-    return Response(
-        status=int(_number(args.get("status_code", "302"), 300, 399)), fields=[("location", args["url"])]
-    )
+    return Response(status=int(_number(args.get("status_code", "302"), 300, 399)), fields=[("location", args["url"])])
 
 
 def _cookies(request: Request, parts: Parts) -> Response:
     if parts[:1] == ["set"]:
-        jar = [
-            ("set-cookie", f"{quote(k)}={quote(v[0])}; Path=/; HttpOnly") for k, v in _args(request).items()
-        ]
+        jar = [("set-cookie", f"{quote(k)}={quote(v[0])}; Path=/; HttpOnly") for k, v in _args(request).items()]
         return Response(status=302, fields=[("location", "/cookies"), *jar])
     try:
         found = cookies.SimpleCookie(request.headers.get("cookie", ""))

@@ -236,17 +236,20 @@ class Connection(asyncio.Protocol):
         else:
             self._task = asyncio.get_running_loop().create_task(self._answer_later(request, answer, start))
 
-    async def _answer_later(
-        self, request: Request, answer: Response | Awaitable[Response], start: float
-    ) -> None:
+    async def _answer_later(self, request: Request, answer: Response | Awaitable[Response], start: float) -> None:
         try:
             response = answer if isinstance(answer, Response) else await answer
         except Exception:
             response = _crash()
-        if response.chunks is None:
-            self._send(request, response, start)
-        else:
-            await self._stream(request, response, start)
+        try:
+            if response.chunks is None:
+                self._send(request, response, start)
+            else:
+                await self._stream(request, response, start)
+        except Exception:
+            # The head is out, so all that is left to say is that the body is not whole.
+            traceback.print_exc()
+            self.abort()
         self._task = None
         self._advance()
 

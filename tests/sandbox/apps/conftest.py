@@ -44,9 +44,7 @@ class World:
 
     def get(self, url: str, **headers: str) -> channel.Reply:
         """GET; ``end_user="jason"`` sends ``end-user: jason``."""
-        return self.ask(
-            "GET", url, headers={name.replace("_", "-"): value for name, value in headers.items()}
-        )
+        return self.ask("GET", url, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
     def json(self, url: str, **headers: str) -> Any:
         return json.loads(self.get(url, **headers).body)

@@ -63,9 +63,7 @@ def test_ratings_refuse(world, build, method, path, body, status):
 def test_the_faulty_build_fails_half_of_the_time():
     chances = iter([0.1, 0.9])
     app = ratings.Ratings(build="v-faulty", chance=lambda: next(chances))
-    request = server.Request(
-        method="GET", path="/ratings/0", query="", fields=[], headers={}, body=b"", peer=""
-    )
+    request = server.Request(method="GET", path="/ratings/0", query="", fields=[], headers={}, body=b"", peer="")
     assert [app.answer(request).status for _ in range(2)] == [503, 200]
 
 

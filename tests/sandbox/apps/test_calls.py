@@ -66,9 +66,7 @@ def test_a_slow_answer_is_an_error_and_the_next_call_goes_on(world):
     [
         pytest.param(b"HTTP/1.1 200 OK\r\n\r\nhello", b"hello", id="a body until the close"),
         pytest.param(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No\r\n\r\n", b"", id="after a 100"),
-        pytest.param(
-            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", b"hi", id="chunks"
-        ),
+        pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", b"hi", id="chunks"),
         pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhello", None, id="a body cut off"),
         pytest.param(b"hello\r\n\r\n", None, id="not HTTP"),
         pytest.param(b"", None, id="nothing"),
@@ -115,6 +113,4 @@ def test_a_kept_connection_closed_by_the_server_is_no_error_of_the_app(world):
 def test_a_call_through_a_proxy_is_absolute():
     made = channel.call("GET", "http://reviews:9080/reviews/0?a=b", proxy="http://127.66.0.5:15001")
     assert (made.host, made.port) == ("127.66.0.5", 15001)
-    assert made.request.startswith(
-        b"GET http://reviews:9080/reviews/0?a=b HTTP/1.1\r\nHost: reviews:9080\r\n"
-    )
+    assert made.request.startswith(b"GET http://reviews:9080/reviews/0?a=b HTTP/1.1\r\nHost: reviews:9080\r\n")

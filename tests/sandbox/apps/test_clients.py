@@ -84,9 +84,7 @@ def test_exit_codes_are_curls(run, url, words, code):
 
 
 def test_fortio_options_may_be_joined_by_an_equals_sign():
-    options, url = fortio.parse(
-        ["-c", "3", "-qps=0", "-quiet", "-n", "30", "-H", "A: b", "-H", "C: d", "x:1/get"]
-    )
+    options, url = fortio.parse(["-c", "3", "-qps=0", "-quiet", "-n", "30", "-H", "A: b", "-H", "C: d", "x:1/get"])
     assert (options["c"], options["qps"], options["n"], options["H"]) == (
         ["3"],
         ["0"],

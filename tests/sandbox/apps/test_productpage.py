@@ -138,9 +138,7 @@ def test_an_end_user_header_of_a_client_is_ignored(world, url, mesh):
     assert all("end-user" not in request.headers for request in mesh.asked)
 
 
-@pytest.mark.parametrize(
-    "cookie", ["session=eyJ1c2VyIjoiamFzb24ifQ.AAAA.forged", "session=", "session=é", "x", "=;"]
-)
+@pytest.mark.parametrize("cookie", ["session=eyJ1c2VyIjoiamFzb24ifQ.AAAA.forged", "session=", "session=é", "x", "=;"])
 def test_a_cookie_that_we_did_not_sign_is_nobody(cookie):
     assert session.user_of({"cookie": cookie}) == ""
 
@@ -164,10 +162,7 @@ def test_a_referer_cannot_add_a_header(world, url):
 def test_the_trace_and_the_cookie_are_handed_on(world, url, mesh):
     page(world, url, x_request_id="r", traceparent="t", cookie="a=b", authorization="Bearer j")
     for request in mesh.asked:
-        got = {
-            name: request.headers.get(name)
-            for name in ("x-request-id", "traceparent", "cookie", "authorization")
-        }
+        got = {name: request.headers.get(name) for name in ("x-request-id", "traceparent", "cookie", "authorization")}
         assert got == {"x-request-id": "r", "traceparent": "t", "cookie": "a=b", "authorization": "Bearer j"}
 
 

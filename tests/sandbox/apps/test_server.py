@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.sandbox.apps import server
+from labkit.sandbox.apps import channel, server
 from labkit.sandbox.apps.server import Request, Response
 
 
@@ -40,9 +40,7 @@ def test_slow_answers_keep_the_order_of_the_requests(world):
             await asyncio.sleep(0.02)
         return server.text(f"{request.path}.")
 
-    got = world.run(
-        sent(world.serve(slow_first), b"GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n", answers=2)
-    )
+    got = world.run(sent(world.serve(slow_first), b"GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n", answers=2))
     assert got.index(b"/a.") < got.index(b"/b.")
 
 
@@ -51,9 +49,7 @@ def test_slow_answers_keep_the_order_of_the_requests(world):
     [
         pytest.param(b"Content-Length: 5", b"hello", id="by length"),
         pytest.param(b"Transfer-Encoding: chunked", b"2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n", id="in chunks"),
-        pytest.param(
-            b"Transfer-Encoding: chunked", b"5;x=y\r\nhello\r\n0\r\nT: t\r\n\r\n", id="with a trailer"
-        ),
+        pytest.param(b"Transfer-Encoding: chunked", b"5;x=y\r\nhello\r\n0\r\nT: t\r\n\r\n", id="with a trailer"),
     ],
 )
 def test_bodies_are_read_whole(world, head, body):
@@ -115,14 +111,22 @@ def test_a_streamed_body_arrives_in_chunks(world):
     assert (reply.body, reply.headers["transfer-encoding"]) == (b"one two", "chunked")
 
 
+def test_a_body_that_breaks_off_is_not_taken_for_whole(world, capsys):
+    async def parts():
+        yield b"one "
+        raise ValueError("broke off")
+
+    with pytest.raises(channel.BrokenError):
+        world.get(f"{world.serve(lambda r: Response(chunks=parts()))}/")
+    assert "broke off" in capsys.readouterr().err
+
+
 def test_an_access_line_names_what_was_asked_by_whom(world):
     log: list[str] = []
     url = world.serve(lambda r: server.text("ok"), log=log)
     world.get(f"{url}/reviews/0?a=b", end_user="jason", x_request_id="7")
     world.get(f"{url}/health")
-    assert [line.split(" ", 1)[1].split(" ms")[0].rsplit(" ", 1)[0] for line in log] == [
-        "GET /reviews/0?a=b 200 2 B"
-    ]
+    assert [line.split(" ", 1)[1].split(" ms")[0].rsplit(" ", 1)[0] for line in log] == ["GET /reviews/0?a=b 200 2 B"]
     assert log[0].endswith("ms user=jason id=7")
 
 

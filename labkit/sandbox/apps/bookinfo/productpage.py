@@ -102,9 +102,7 @@ class ProductPage:
         status = 500
         for _ in range(ATTEMPTS[app]):
             try:
-                reply = await self._outbound.get(
-                    f"{self._urls[app]}/{number}", headers=headers, within=self._timeout
-                )
+                reply = await self._outbound.get(f"{self._urls[app]}/{number}", headers=headers, within=self._timeout)
                 status, found = reply.status, json.loads(reply.body) if reply.status == 200 else None
             except (OSError, TimeoutError, ValueError):
                 status, found = 500, None
@@ -118,16 +116,12 @@ class ProductPage:
         if found is None:
             return server.text("not found\n", status=404)
         content_type, body = found
-        return Response(
-            body=body, content_type=content_type, fields=[("cache-control", "public, max-age=300")]
-        )
+        return Response(body=body, content_type=content_type, fields=[("cache-control", "public, max-age=300")])
 
     def _metrics(self) -> str:
         lines = ["# HELP request_result_total Results of requests", "# TYPE request_result_total counter"]
         for (app, status), count in sorted(self.calls.items()):
-            lines.append(
-                f'request_result_total{{destination_app="{app}",response_code="{status}"}} {count}.0'
-            )
+            lines.append(f'request_result_total{{destination_app="{app}",response_code="{status}"}} {count}.0')
         return "\n".join([*lines, ""])
 
 

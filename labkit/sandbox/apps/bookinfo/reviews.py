@@ -28,9 +28,7 @@ class Reviews:
         self.color = color
         self._timeout = timeout or TIMEOUTS.get(color or "", 0.0)
         self.podname = env.get("HOSTNAME") or env.get("LABKIT_POD_NAME") or "unknown"
-        self.clustername = (
-            env.get("CLUSTER_NAME") or "null"
-        )  # what Java prints for a variable that is not set
+        self.clustername = env.get("CLUSTER_NAME") or "null"  # what Java prints for a variable that is not set
         self._ratings = forwarding.service_url(env, "ratings")
         self._outbound = outbound.Outbound(env)
 
@@ -54,9 +52,7 @@ class Reviews:
     async def _stars(self, number: str, request: Request) -> dict[str, object]:
         headers = forwarding.forwarded(request.headers)
         try:
-            reply = await self._outbound.get(
-                f"{self._ratings}/{number}", headers=headers, within=self._timeout
-            )
+            reply = await self._outbound.get(f"{self._ratings}/{number}", headers=headers, within=self._timeout)
         except (OSError, TimeoutError) as e:
             print(f"Error: unable to contact {self._ratings}: {e or 'timed out'}", flush=True)
             return {}
@@ -76,9 +72,7 @@ class Reviews:
             if stars is not None:
                 given = stars.get(reviewer)
                 is_given = isinstance(given, int) and given >= 0
-                review["rating"] = (
-                    {"stars": given, "color": self.color} if is_given else {"error": UNAVAILABLE}
-                )
+                review["rating"] = {"stars": given, "color": self.color} if is_given else {"error": UNAVAILABLE}
             reviews.append(review)
         found = {"id": number, "podname": self.podname, "clustername": self.clustername, "reviews": reviews}
         return server.json_text(json.dumps(found))
