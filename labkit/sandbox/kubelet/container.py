@@ -1,0 +1,388 @@
+"""One container: its lives one after the other, its probes and its end."""
+
+import asyncio
+import contextlib
+import dataclasses
+import os
+import signal
+from typing import Any, Protocol
+
+from labkit.kube.resources import Object
+from labkit.sandbox.kubelet import (
+    backoff,
+    catalogue,
+    deadline,
+    launching,
+    logs,
+    node,
+    podstatus,
+    probes,
+    pump,
+    session,
+    sources,
+    times,
+)
+
+GRACE_AT_LEAST = 2.0
+"""Seconds between SIGTERM and SIGKILL even when the pod says 0, as the kubelet's minimum."""
+
+SHOWN_FAILED = 1.0
+"""Seconds a failed pull is shown as ErrImagePull before it becomes ImagePullBackOff."""
+
+CONFIG_RETRY = 2.0
+"""Seconds until a missing ConfigMap or Secret is looked for again."""
+
+
+class Owner(Protocol):
+    """What a container needs of its pod."""
+
+    shared: node.Node
+    place: node.Place
+    pod: Object
+    ip: str
+
+    def changed(self) -> None: ...
+    def event(self, reason: str, message: str, *, type: str = "Normal", container: str = "") -> None: ...
+    def lookup(self, kind: str, name: str) -> Object | None: ...
+
+
+class Container:
+    """Runs one container of a pod; ``observed`` says how it is."""
+
+    def __init__(self, owner: Owner, spec: Object, *, policy: str, seed: podstatus.Observed) -> None:
+        self.owner, self.spec, self.policy = owner, spec, policy
+        self.observed = seed
+        self.process: launching.Process | None = None
+        self.log: logs.Log | None = None
+        self.began = asyncio.Event()
+        """Set once it has started (startup probe passed) in its first life here."""
+        self.over = asyncio.Event()
+        """Set once it will never run again."""
+        self.sessions: set[launching.Process] = set()
+        """Processes of ``exec``."""
+        self.stdin: int | None = None
+        self.tty: int | None = None
+        self._command: launching.Command | None = None
+        self._backoff = backoff.Backoff()
+        self._is_stopping = False
+        self._is_replaced = asyncio.Event()
+        self.life = seed.restarts
+        """Restarts before the life whose log is the newest."""
+
+    def __repr__(self) -> str:
+        return f"Container({self.name}, {next(iter(self.observed.state), 'new')}, {self.observed.restarts} restarts)"
+
+    @property
+    def name(self) -> str:
+        """Its name within the pod."""
+        return str(self.spec["name"])
+
+    def see(self, **changes: Any) -> None:
+        """Replace what is known."""
+        new = dataclasses.replace(self.observed, **changes)
+        if new != self.observed:
+            self.observed = new
+            self.owner.changed()
+
+    # Lives
+
+    async def supervise(self) -> None:
+        """Live until the restart policy says it is over."""
+        try:
+            while True:
+                began = asyncio.get_running_loop().time()
+                code = await self._live(await self._ready_command())
+                if self._is_stopping or not (self._takes_new_spec() or podstatus.restarts_after(self.policy, code)):
+                    return
+                await self._between_lives(asyncio.get_running_loop().time() - began)
+        finally:
+            self.over.set()
+
+    def renew(self, spec: Object) -> None:
+        """Take a changed spec (only the image can change): the present life ends, the next has it."""
+        if spec["image"] == self.spec["image"]:
+            self.spec = spec
+            return
+        self.spec = spec
+        self._is_replaced.set()
+        if self.process:
+            self._event("Killing", f"Container {self.name} definition changed, will be restarted")
+            self.signal(signal.SIGTERM)
+
+    def _takes_new_spec(self) -> bool:
+        was_set = self._is_replaced.is_set()
+        self._is_replaced.clear()
+        return was_set
+
+    async def _between_lives(self, lived: float) -> None:
+        ended = self.observed.state
+        wait = self._backoff.wait(lived)
+        self._backoff = self._backoff.after(lived)
+        if wait:
+            pod = node.full_name(self.owner.pod)
+            message = f"back-off {backoff.go_duration(wait)} restarting failed container={self.name} pod={pod}"
+            self.see(state={"waiting": {"reason": "CrashLoopBackOff", "message": message}}, last=ended)
+            self._event("BackOff", f"Back-off restarting failed container {self.name} in pod {pod}", type="Warning")
+            await self._pause(wait)
+        self.see(last=ended, restarts=self.observed.restarts + 1)
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._is_replaced.wait(), seconds)
+        self._is_replaced.clear()
+
+    async def _ready_command(self) -> launching.Command:
+        program = await self._pulled()
+        while True:
+            try:
+                return session.command_of(self.owner, self.spec, program)
+            except sources.MissingError as e:
+                self.see(state={"waiting": {"reason": "CreateContainerConfigError", "message": str(e)}})
+                self._event("Failed", f"Error: {e}", type="Warning")
+                await self._pause(CONFIG_RETRY)
+
+    async def _pulled(self) -> catalogue.Program:
+        wait = backoff.FIRST
+        while (program := self.owner.shared.catalogue.find(self.spec["image"])) is None:
+            image = self.spec["image"]
+            message = self.owner.shared.catalogue.refusal(image)
+            self._event("Pulling", f'Pulling image "{image}"')
+            self._event("Failed", f'Failed to pull image "{image}": {message}', type="Warning")
+            self._event("Failed", "Error: ErrImagePull", type="Warning")
+            self.see(state={"waiting": {"reason": "ErrImagePull", "message": message}})
+            await self._pause(SHOWN_FAILED)
+            held = f'Back-off pulling image "{image}": ErrImagePull: {message}'
+            self._event("BackOff", f'Back-off pulling image "{image}"')
+            self._event("Failed", "Error: ImagePullBackOff", type="Warning")
+            self.see(state={"waiting": {"reason": "ImagePullBackOff", "message": held}})
+            await self._pause(wait)
+            wait = min(wait * 2, backoff.MOST)
+        return program
+
+    async def _live(self, command: launching.Command) -> int:
+        self._command = command
+        self.log = self._new_log()
+        began = times.now()
+        self._event("Pulled", f'Container image "{self.spec["image"]}" already present on machine')
+        try:
+            self.process, output = await self._start(command, self.log)
+        except launching.StartError as e:
+            self.log.close()
+            self._event("Failed", f"Error: {e}", type="Warning")
+            self._end_life(began, 128, reason="StartError", message=str(e))
+            return 128
+        self._event("Created", "Container created")
+        self._event("Started", "Container started")
+        self.see(state={"running": {"startedAt": began}}, container_id=f"process://{self.process.pid}")
+        watch = asyncio.create_task(self._watch(self.process), name=f"watch {self.name}")
+        try:
+            code = await asyncio.shield(self.process.ended)
+        except asyncio.CancelledError:
+            self.signal(signal.SIGKILL, group=True)
+            raise
+        finally:
+            watch.cancel()
+            output.finish()
+            self.log.close()
+            self._close_input()
+            for other in self.sessions:
+                self.owner.shared.launcher.signal(other, signal.SIGKILL, group=True)
+            self.process = None
+        self._end_life(began, code)
+        return code
+
+    def _end_life(self, began: str, code: int, *, reason: str = "", message: str = "") -> None:
+        ended: Object = {
+            "exitCode": code,
+            "reason": reason or ("Error" if code else "Completed"),
+            "startedAt": began,
+            "finishedAt": times.now(),
+        }
+        if self.observed.container_id:
+            ended["containerID"] = self.observed.container_id
+        if message := message or self._last_words(code):
+            ended["message"] = message
+        is_init_done = code == 0 and self.policy != "Always"
+        self.see(state={"terminated": ended}, ready=is_init_done and self._is_init, started=False)
+
+    @property
+    def _is_init(self) -> bool:
+        return any(c["name"] == self.name for c in self.owner.pod["spec"].get("initContainers") or [])
+
+    def _last_words(self, code: int) -> str:
+        """The termination message: what the program wrote for it, or the end of its log if that is asked for."""
+        path = self.spec.get("terminationMessagePath") or "/dev/termination-log"
+        with contextlib.suppress(OSError):
+            written = (self.owner.place.root(self.name) / str(path).strip("/")).read_text(errors="replace")
+            if written:
+                return written[:4096]
+        if code and self.spec.get("terminationMessagePolicy") == "FallbackToLogsOnError" and self.log:
+            return logs.last_text(self.log.path, lines=80)[-2048:]
+        return ""
+
+    def _new_log(self) -> logs.Log:
+        life = self.life = self.observed.restarts
+        if life > 1:
+            for old in (self.owner.place.log(self.name, life - 2),):
+                old.unlink(missing_ok=True)
+                logs.older(old).unlink(missing_ok=True)
+        return logs.Log(self.owner.place.log(self.name, life))
+
+    async def _start(self, command: launching.Command, log: logs.Log) -> tuple[launching.Process, pump.Pump]:
+        if self.spec.get("tty"):
+            ours, theirs = os.openpty()
+            self.tty = self.stdin = ours
+            files = [theirs, theirs, theirs]
+            reading = os.dup(ours)
+        else:
+            reading, theirs = pump.wide_pipe()
+            stdin = os.open(os.devnull, os.O_RDONLY)
+            if self.spec.get("stdin"):
+                os.close(stdin)
+                stdin, self.stdin = os.pipe()
+            files = [stdin, theirs, theirs]
+        try:
+            process = await self.owner.shared.launcher.start(command, files)
+        except BaseException:
+            os.close(reading)
+            self._close_input()
+            raise
+        finally:
+            for fd in set(files):
+                os.close(fd)
+        return process, pump.Pump(reading, log.write)
+
+    def _close_input(self) -> None:
+        if self.stdin is not None:
+            with contextlib.suppress(OSError):
+                os.close(self.stdin)
+        self.stdin = self.tty = None
+
+    def close_stdin(self) -> None:
+        """End of input (``stdinOnce``)."""
+        if self.tty is None:
+            self._close_input()
+
+    # Health
+
+    async def _watch(self, process: launching.Process) -> None:
+        hook = (self.spec.get("lifecycle") or {}).get("postStart")
+        if hook:
+            good, message = await self._hook(hook, within=30)
+            if not good:
+                self._event("FailedPostStartHook", f"PostStartHook failed: {message}", type="Warning")
+                await self._end(process, "FailedPostStartHook")
+                return
+        if (probe := self.spec.get("startupProbe")) and not await self._probe("Startup", probe, process):
+            return
+        self.see(started=True, ready=not self.spec.get("readinessProbe"))
+        self.began.set()
+        kinds = [("Readiness", "readinessProbe"), ("Liveness", "livenessProbe")]
+        asked = [(kind, self.spec[key]) for kind, key in kinds if self.spec.get(key)]
+        await asyncio.gather(*(self._probe(kind, probe, process) for kind, probe in asked))
+
+    async def _probe(self, kind: str, probe: Object, process: launching.Process) -> bool:
+        """Ask again and again. Startup returns True when it has passed; a fatal failure ends the process."""
+        timing, clock = probes.Timing.of(probe), asyncio.get_running_loop().time
+        await asyncio.sleep(timing.initial_delay)
+        row = probes.Row(counted_at=clock())
+        while True:
+            good, message = await probes.ask(probe, self._target(), timing.within)
+            row = row.add(good, now := clock(), timing)
+            if not good and row.counted_at == now:
+                self._event("Unhealthy", f"{kind} probe failed: {message}", type="Warning")
+            verdict = row.verdict(timing)
+            if kind == "Readiness" and verdict is not None:
+                self.see(ready=verdict)
+            elif kind == "Startup" and verdict:
+                return True
+            elif verdict is False:
+                why = f"Container {self.name} failed {kind.lower()} probe, will be restarted"
+                await self._end(process, why, grace=probe.get("terminationGracePeriodSeconds"))
+                return False
+            await asyncio.sleep(row.wait(timing))
+
+    def _target(self) -> probes.Target:
+        return probes.Target(container=self.spec, address=self.address, shown=self.owner.ip, execute=self.execute)
+
+    def address(self, port: int) -> str:
+        """Where this container answers on ``port``: an app behind an Envoy has an address of its own."""
+        is_proxied = node.has_proxy(self.owner.pod) and self.name != node.PROXY and not 15000 <= port <= 15099
+        return self.owner.shared.block.twin(self.owner.ip) if is_proxied else self.owner.ip
+
+    async def _hook(self, hook: Object, *, within: float) -> probes.Result:
+        if sleep := hook.get("sleep"):
+            await asyncio.sleep(float(sleep.get("seconds", 0)))
+            return True, ""
+        return await probes.ask(hook, self._target(), within)
+
+    async def execute(self, argv: list[str], within: float) -> tuple[int, bytes]:
+        """Run a command in the container: its exit code and output."""
+        if self._command is None:
+            raise launching.StartError("the container is not running")
+        return await session.run(self, self.exec_command(argv), within)
+
+    def exec_command(self, argv: list[str], *, tty: bool = False) -> launching.Command:
+        """The command as ``kubectl exec`` runs it; StartError when there is no such program."""
+        if self._command is None or self.process is None:
+            raise launching.StartError("the container is not running")
+        return session.inside(self.owner, self.spec, self._command, argv, tty=tty)
+
+    # The end
+
+    def signal(self, number: int, *, group: bool = False) -> None:
+        """Signal the process, if there is one."""
+        if self.process:
+            self.owner.shared.launcher.signal(self.process, number, group=group)
+
+    async def stop(self, until: deadline.Deadline, *, turn: asyncio.Event | None = None) -> None:
+        """End for good: preStop, SIGTERM when it is this container's ``turn``, SIGKILL at ``until``."""
+        self._is_stopping = True
+        if self.process is None:
+            self.over.set()
+            return
+        self._event("Killing", f"Stopping container {self.name}")
+        process = self.process
+        await self._pre_stop(process, until)
+        if turn:
+            await until.outlasts(asyncio.ensure_future(turn.wait()))
+        await self._terminate(process, until)
+
+    async def _end(self, process: launching.Process, why: str, *, grace: float | None = None) -> None:
+        """End this life only."""
+        self._event("Killing", why)
+        if grace is None:
+            grace = float(self.owner.pod["spec"].get("terminationGracePeriodSeconds") or 30)
+        until = deadline.Deadline(grace)
+        await self._pre_stop(process, until)
+        await self._terminate(process, until)
+
+    async def _pre_stop(self, process: launching.Process, until: deadline.Deadline) -> None:
+        hook = (self.spec.get("lifecycle") or {}).get("preStop")
+        if not hook or until.left <= 0:
+            return
+        task = asyncio.create_task(self._hook(hook, within=until.left))
+        first = asyncio.ensure_future(_first(task, process.ended))
+        await until.outlasts(first)
+        first.cancel()
+        if task.done() and not process.ended.done():
+            good, message = task.result()
+            if not good:
+                self._event("FailedPreStopHook", f"PreStopHook failed: {message}", type="Warning")
+        task.cancel()
+
+    async def _terminate(self, process: launching.Process, until: deadline.Deadline) -> None:
+        launcher = self.owner.shared.launcher
+        launcher.signal(process, signal.SIGTERM)
+        if until.left < GRACE_AT_LEAST:
+            until = deadline.Deadline(GRACE_AT_LEAST)
+        if not await until.outlasts(process.ended):
+            launcher.signal(process, signal.SIGKILL, group=True)
+            await asyncio.shield(process.ended)
+
+    def _event(self, reason: str, message: str, *, type: str = "Normal") -> None:
+        self.owner.event(reason, message, type=type, container=self.name)
+
+
+async def _first(*ended: asyncio.Future[Any]) -> None:
+    await asyncio.wait(ended, return_when=asyncio.FIRST_COMPLETED)

@@ -1,0 +1,93 @@
+"""Events of the node's components: written in the background, repeated ones counted."""
+
+import asyncio
+import contextlib
+import os
+from collections import OrderedDict
+from typing import Any
+
+from labkit.kube import api, resources, status
+from labkit.kube.resources import Object
+from labkit.sandbox.kubelet import times
+
+GATHER = 0.25
+"""Seconds an event may wait for others: pods that start have better use for the API server at that moment."""
+
+REMEMBERED = 1024
+"""Events whose repetition is counted in place; older ones are written anew."""
+
+
+class Recorder:
+    """Writes Events about objects for one component."""
+
+    def __init__(self, client: api.Api, *, component: str, host: str = "") -> None:
+        self._client, self._component, self._host = client, component, host
+        self._queue: asyncio.Queue[Object] = asyncio.Queue()
+        self._known: OrderedDict[tuple[Any, ...], tuple[str, str, int]] = OrderedDict()
+
+    def __repr__(self) -> str:
+        return f"Recorder({self._component}, {self._queue.qsize()} waiting)"
+
+    def event(self, about: Object, reason: str, message: str, *, type: str = "Normal", path: str = "") -> None:
+        """Record one; ``path`` names a part, such as ``spec.containers{app}``."""
+        meta = about["metadata"]
+        involved = {
+            "apiVersion": about.get("apiVersion", "v1"),
+            "kind": about.get("kind", "Pod"),
+            "name": meta["name"],
+            "namespace": meta.get("namespace", ""),
+            "uid": meta.get("uid", ""),
+            "resourceVersion": meta.get("resourceVersion", ""),
+            "fieldPath": path,
+        }
+        moment = times.now()
+        self._queue.put_nowait(
+            {
+                "involvedObject": {key: value for key, value in involved.items() if value},
+                "reason": reason,
+                "message": message[:1024],
+                "type": type,
+                "firstTimestamp": moment,
+                "lastTimestamp": moment,
+                "count": 1,
+            }
+        )
+
+    async def run(self) -> None:
+        """Write what is recorded until cancelled."""
+        while True:
+            waiting = [await self._queue.get()]
+            await asyncio.sleep(GATHER)
+            while not self._queue.empty():
+                waiting.append(self._queue.get_nowait())
+            for event in waiting:
+                with contextlib.suppress(status.StatusError, OSError):
+                    await self._write(event)
+                await asyncio.sleep(0)
+
+    async def _write(self, event: Object) -> None:
+        involved = event["involvedObject"]
+        key = (involved.get("uid"), involved.get("fieldPath"), event["reason"], event["message"], event["type"])
+        namespace = involved.get("namespace") or "default"
+        if known := self._known.get(key):
+            name, place, count = known
+            body = {"count": count + 1, "lastTimestamp": event["lastTimestamp"]}
+            with contextlib.suppress(status.NotFound):
+                await self._client.patch(resources.EVENTS, name, place, body, manager=self._component)
+                self._known[key] = (name, place, count + 1)
+                return
+        name = f"{involved['name']}.{os.urandom(8).hex()}"
+        source = {"component": self._component} | ({"host": self._host} if self._host else {})
+        body = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"name": name, "namespace": namespace},
+            "source": source,
+            "reportingComponent": self._component,
+            "reportingInstance": self._host,
+            **event,
+        }
+        await self._client.create(resources.EVENTS, body, manager=self._component)
+        self._known[key] = (name, namespace, 1)
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)

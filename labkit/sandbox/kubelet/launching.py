@@ -1,0 +1,184 @@
+"""The kubelet's end of the launcher: start processes, signal them, and learn how they ended."""
+
+import asyncio
+import contextlib
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from labkit.base import settings
+from labkit.sandbox.kubelet import wire
+
+RESTART_AFTER = 0.1
+"""Seconds before a lost launcher is replaced, so that one that cannot live does not eat a core."""
+
+KILLED = 128 + signal.SIGKILL
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """What to run."""
+
+    argv: Sequence[str]
+    entry: str = ""
+    """``package.module:function``; empty to run the machine's own program named by ``argv[0]``."""
+
+    env: dict[str, str]
+    """The whole environment."""
+
+    cwd: str
+    tty: bool = False
+    """Make the first file the controlling terminal."""
+
+
+@dataclass(eq=False, kw_only=True)
+class Process:
+    """A child of the launcher, leading a process group of its own."""
+
+    pid: int
+    ended: asyncio.Future[int] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    """The exit code as a shell counts: 128 + n after signal n."""
+
+
+class StartError(Exception):
+    """The launcher could not fork."""
+
+
+class Launcher:
+    """Keeps one launcher process alive while ``run`` runs."""
+
+    def __init__(self, modules: Sequence[str]) -> None:
+        self._modules = list(modules)
+        self._popen: subprocess.Popen[bytes] | None = None
+        self._wire: wire.Wire | None = None
+        self._is_up = asyncio.Event()
+        self._lost = asyncio.Event()
+        self._ids = itertools.count()
+        self._starting: dict[int, asyncio.Future[Process]] = {}
+        self._alive: dict[int, Process] = {}
+
+    def __repr__(self) -> str:
+        return f"Launcher(pid={self.pid}, {len(self._alive)} processes)"
+
+    @property
+    def pid(self) -> int | None:
+        """The launcher's own process."""
+        return self._popen.pid if self._popen else None
+
+    async def run(self) -> None:
+        """Start it, and start another whenever it dies; on cancellation it ends with all its children."""
+        try:
+            while True:
+                self._open()
+                await self._lost.wait()
+                self._close()
+                await asyncio.sleep(RESTART_AFTER)
+        finally:
+            self._close()
+
+    async def start(self, command: Command, files: Sequence[int]) -> Process:
+        """Fork a process with ``files`` as its first descriptors; StartError when that fails."""
+        await self._is_up.wait()
+        assert self._wire is not None
+        number = next(self._ids)
+        reply: asyncio.Future[Process] = asyncio.get_running_loop().create_future()
+        self._starting[number] = reply
+        frame: dict[str, Any] = {
+            "do": "start",
+            "id": number,
+            "argv": list(command.argv),
+            "entry": command.entry,
+            "env": command.env,
+            "cwd": command.cwd,
+            "tty": command.tty,
+        }
+        try:
+            self._wire.send(frame, files)
+            return await reply
+        except OSError as e:
+            raise StartError(str(e)) from e
+        finally:
+            self._starting.pop(number, None)
+
+    def signal(self, process: Process, number: int, *, group: bool = False) -> None:
+        """Send a signal to the process, or to its whole group; nothing happens when it has ended."""
+        if self._wire and process.pid in self._alive:
+            with contextlib.suppress(OSError):
+                self._wire.send({"do": "signal", "pid": process.pid, "signal": number, "group": group})
+
+    def _open(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with theirs:
+            self._popen = subprocess.Popen(
+                [sys.executable, "-m", "labkit.sandbox.kubelet.launcher", str(theirs.fileno()), *self._modules],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                cwd=settings.CHECKOUT,
+                env=_environment(),
+                start_new_session=True,
+            )
+        self._wire = wire.Wire(ours)
+        self._lost.clear()
+        asyncio.get_running_loop().add_reader(ours, self._read)
+        self._is_up.set()
+
+    def _read(self) -> None:
+        assert self._wire is not None
+        frames, is_there = self._wire.receive()
+        for frame, _ in frames:
+            self._hear(frame)
+        if not is_there:
+            asyncio.get_running_loop().remove_reader(self._wire.socket)
+            self._is_up.clear()
+            self._lost.set()
+
+    def _hear(self, frame: dict[str, Any]) -> None:
+        if frame["say"] == "ended":
+            process = self._alive.pop(frame["pid"], None)
+            if process and not process.ended.done():
+                code = os.waitstatus_to_exitcode(frame["status"])
+                process.ended.set_result(code if code >= 0 else 128 - code)
+            return
+        reply = self._starting.get(frame["id"])
+        if frame["say"] == "started":
+            process = self._alive[frame["pid"]] = Process(pid=frame["pid"])
+            if reply and not reply.done():
+                reply.set_result(process)
+            else:  # whoever asked was cancelled meanwhile
+                self.signal(process, signal.SIGKILL, group=True)
+        elif reply and not reply.done():
+            reply.set_exception(StartError(frame["error"]))
+
+    def _close(self) -> None:
+        """Hang up; whatever the launcher leaves behind (it was killed itself) is killed from here."""
+        self._is_up.clear()
+        if self._wire:
+            asyncio.get_running_loop().remove_reader(self._wire.socket)
+            self._wire.socket.close()
+            self._wire = None
+        if self._popen:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._popen.wait(5)
+            self._popen.kill()
+            self._popen.wait()
+        for process in self._alive.values():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            if not process.ended.done():
+                process.ended.set_result(KILLED)
+        self._alive.clear()
+        for reply in self._starting.values():
+            if not reply.done():
+                reply.set_exception(StartError("the launcher ended"))
+
+
+def _environment() -> dict[str, str]:
+    """Nothing of the sandbox's own but what Python needs."""
+    kept = {name: os.environ[name] for name in ("LANG", "LC_ALL", "TZ", "VIRTUAL_ENV") if name in os.environ}
+    return {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(settings.CHECKOUT), "PYTHONUTF8": "1"} | kept

@@ -1,0 +1,320 @@
+"""One pod: its address, volumes and containers from binding to deletion."""
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+from labkit.kube import api, resources, status
+from labkit.kube.resources import Object
+from labkit.sandbox.kubelet import container, deadline, node, podstatus, sources, times, tokens, volumes
+
+MOUNT_RETRY = 1.0
+"""Seconds until a volume that could not be filled is tried again."""
+
+WRITE_RETRY = 0.5
+"""Seconds until a status that could not be written is tried again."""
+
+
+class Pod:
+    """Runs one pod, known by its uid; ``begin`` once, ``update`` with every new version of the object."""
+
+    def __init__(self, shared: node.Node, obj: Object, place: node.Place) -> None:
+        self.shared, self.place = shared, place
+        self.ip = (obj.get("status") or {}).get("podIP", "")
+        self.pod = obj
+        self.containers: dict[str, container.Container] = {}
+        self._has_network = False
+        self._is_ending = False
+        self._is_dirty = asyncio.Event()
+        self._tokens = tokens.Tokens(shared.client, obj)
+        self._written: Object = obj.get("status") or {}
+        self._start_time = times.now()
+        self._work: asyncio.Task[None] | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self._end: asyncio.Task[None] | None = None
+        self._lives: list[asyncio.Task[None]] = []
+        self._deadline: deadline.Deadline | None = None
+
+    def __repr__(self) -> str:
+        return f"Pod({node.full_name(self.pod)}, ip={self.ip}, ending={self._is_ending})"
+
+    # The API's side
+
+    def begin(self) -> None:
+        """Take an address and start working; a pod that is over is only remembered."""
+        is_over = self._written.get("phase") in ("Succeeded", "Failed")
+        if not is_over and (not self.ip or not self.shared.pool.claim(self.ip)):
+            self.ip = self.shared.pool.allocate()
+        self._writer = asyncio.create_task(self._write_on_change(), name=f"status {self!r}")
+        self._work = asyncio.create_task(self._run(), name=f"pod {self!r}")
+
+    def update(self, obj: Object) -> None:
+        """A new version of the object."""
+        self.pod = obj
+        for spec in node.containers_of(obj):
+            if known := self.containers.get(spec["name"]):
+                known.renew(spec)
+        if "deletionTimestamp" in obj["metadata"]:
+            self.end(float(obj["metadata"].get("deletionGracePeriodSeconds") or 0))
+        elif any(v.get("downwardAPI") or v.get("projected") for v in self._volumes) and self._has_network:
+            self.refill()
+
+    def end(self, grace: float) -> None:
+        """Stop within ``grace`` seconds and remove the object; a second call can only hasten it."""
+        if self._end is None:
+            self._deadline = deadline.Deadline(grace)
+            self._end = asyncio.create_task(self._terminate(self._deadline), name=f"end {self!r}")
+        elif self._deadline:
+            self._deadline.shorten(grace)
+
+    async def until_gone(self) -> None:
+        """Wait for the end that was begun."""
+        if self._end:
+            await self._end
+
+    async def abandon(self, grace: float) -> None:
+        """Stop the processes and keep the object as it is: the sandbox itself is stopping."""
+        await self._stop_containers(deadline.Deadline(grace))
+        await self._cancel_tasks()
+
+    # Status
+
+    def changed(self) -> None:
+        """Something that the status shows is different."""
+        self._is_dirty.set()
+
+    def event(self, reason: str, message: str, *, type: str = "Normal", container: str = "") -> None:
+        """Record an event about the pod, or about one of its containers."""
+        is_init = any(c["name"] == container for c in self.pod["spec"].get("initContainers") or [])
+        part = "initContainers" if is_init else "containers"
+        path = f"spec.{part}{{{container}}}" if container else ""
+        self.shared.recorder.event(self.pod, reason, message, type=type, path=path)
+
+    def lookup(self, kind: str, name: str) -> Object | None:
+        """A ConfigMap or Secret of the pod's namespace."""
+        return self.shared.stored(kind, resources.namespace_of(self.pod), name)
+
+    def _status(self) -> Object:
+        scene = podstatus.Scene(
+            now=times.now(),
+            ip=self.ip,
+            start_time=self._start_time,
+            has_network=self._has_network,
+            is_ending=self._is_ending,
+        )
+        seen = {name: known.observed for name, known in self.containers.items()}
+        return podstatus.status_of(self._as_written, seen, scene)
+
+    @property
+    def _as_written(self) -> Object:
+        """The pod with the status we wrote last, which the watch may not have shown us yet."""
+        theirs = (self.pod.get("status") or {}).get("conditions") or []
+        ours = self._written.get("conditions") or []
+        known = {c["type"] for c in ours}
+        conditions = [*ours, *(c for c in theirs if c["type"] not in known)]
+        return self.pod | {"status": self._written | {"conditions": conditions}}
+
+    async def _write_on_change(self) -> None:
+        while True:
+            await self._is_dirty.wait()
+            # What happens in the same turn of the loop is one write.
+            await asyncio.sleep(0)
+            self._is_dirty.clear()
+            try:
+                await self._write()
+            except status.NotFound:
+                return
+            except (status.StatusError, OSError):
+                self._is_dirty.set()
+                await asyncio.sleep(WRITE_RETRY)
+
+    async def _write(self) -> None:
+        wanted = self._status()
+        changed = podstatus.changes(self._written, wanted)
+        if not changed:
+            return
+        meta = self.pod["metadata"]
+        await self.shared.client.patch(
+            resources.PODS,
+            meta["name"],
+            meta["namespace"],
+            {"metadata": {"uid": meta["uid"]}, "status": changed},
+            type=api.STRATEGIC,
+            subresource="status",
+            manager="kubelet",
+        )
+        self._written = wanted
+
+    # Life
+
+    async def _run(self) -> None:
+        spec = self.pod["spec"]
+        policy = spec.get("restartPolicy", "Always")
+        self._know(spec, policy)
+        if self._written.get("phase") in ("Succeeded", "Failed"):
+            return
+        self.changed()
+        await self._fill_volumes()
+        self._has_network = True
+        self.changed()
+        for init in spec.get("initContainers") or []:
+            known = self.containers[init["name"]]
+            if not await self._pass(known):
+                await self._stop_sidecars(self._patience())
+                return
+        mains = [self._live(self.containers[c["name"]]) for c in spec["containers"]]
+        await asyncio.gather(*mains)
+        await self._stop_sidecars(self._patience())
+        self.changed()
+
+    def _know(self, spec: Object, policy: str) -> None:
+        before = {
+            s["name"]: s for key in ("initContainerStatuses", "containerStatuses") for s in self._written.get(key) or []
+        }
+        for c in node.containers_of(self.pod):
+            is_init = c in (spec.get("initContainers") or [])
+            own = "Always" if podstatus.is_sidecar(c) else policy
+            if is_init and not podstatus.is_sidecar(c) and policy == "Always":
+                own = "OnFailure"
+            seed = seed_of(before.get(c["name"]), times.now())
+            self.containers[c["name"]] = container.Container(self, c, policy=own, seed=seed)
+
+    async def _pass(self, known: container.Container) -> bool:
+        """Run one init container as far as the next one must wait for it; False when it failed for good."""
+        life = self._live(known)
+        if podstatus.is_sidecar(known.spec):
+            began = asyncio.ensure_future(known.began.wait())
+            await asyncio.wait({began, life}, return_when=asyncio.FIRST_COMPLETED)
+            began.cancel()
+            return known.began.is_set()
+        await life
+        return bool((known.observed.state.get("terminated") or {}).get("exitCode") == 0)
+
+    def _live(self, known: container.Container) -> asyncio.Task[None]:
+        task = asyncio.create_task(known.supervise(), name=f"{known!r}")
+        self._lives.append(task)
+        return task
+
+    # Volumes
+
+    @property
+    def _volumes(self) -> list[Object]:
+        return self.pod["spec"].get("volumes") or []
+
+    def shows(self, kind: str, name: str) -> bool:
+        """Whether a volume shows this ConfigMap or Secret."""
+        return (kind, name) in volumes.references(self._volumes)
+
+    def refill(self) -> None:
+        """Write the volumes again: something they show has changed."""
+        if self._has_network:
+            for volume in self._volumes:
+                with contextlib.suppress(sources.MissingError, OSError):
+                    self._fill(volume)
+
+    async def renew_tokens(self) -> None:
+        """Replace tokens that have little time left."""
+        if self._has_network and await self._tokens.renew(volumes.tokens(self._volumes)):
+            self.refill()
+
+    async def _fill_volumes(self) -> None:
+        wanted = volumes.tokens(self._volumes)
+        for volume in self._volumes:
+            while True:
+                try:
+                    await self._tokens.get(wanted)
+                    self._fill(volume)
+                    break
+                except (sources.MissingError, status.StatusError) as e:
+                    message = f'MountVolume.SetUp failed for volume "{volume["name"]}" : {e}'
+                    self.event("FailedMount", message, type="Warning")
+                    await asyncio.sleep(MOUNT_RETRY)
+
+    def _fill(self, volume: Object) -> None:
+        folder = self.place.volume(volume["name"])
+        pod = self.pod | {"status": (self.pod.get("status") or {}) | {"podIP": self.ip, "hostIP": "127.0.0.1"}}
+        content = volumes.files(pod, volume, self.lookup, self._tokens.known)
+        if content is None:
+            folder.mkdir(parents=True, exist_ok=True)
+        else:
+            volumes.write(folder, content)
+
+    # The end
+
+    def _patience(self) -> deadline.Deadline:
+        return deadline.Deadline(float(self.pod["spec"].get("terminationGracePeriodSeconds") or 30))
+
+    async def _terminate(self, until: deadline.Deadline) -> None:
+        await _cancelled(self._work)
+        self._is_ending = True
+        await self._stop_containers(until)
+        await self._cancel_tasks()
+        with contextlib.suppress(status.StatusError, OSError):
+            await self._write()
+        meta = self.pod["metadata"]
+        with contextlib.suppress(status.StatusError, OSError):
+            await self.shared.client.delete(resources.PODS, meta["name"], meta["namespace"], grace=0, uid=meta["uid"])
+        self.shared.pool.release(self.ip)
+        shutil.rmtree(self.place.folder, ignore_errors=True)
+
+    async def _stop_containers(self, until: deadline.Deadline) -> None:
+        """The main containers at once, then the sidecars, last begun first; every preStop hook at the start."""
+        await _cancelled(self._work)
+        turn = asyncio.Event()
+        sidecars = asyncio.create_task(self._stop_sidecars(until, turn=turn))
+        names = {c["name"] for c in self.pod["spec"].get("initContainers") or [] if podstatus.is_sidecar(c)}
+        await asyncio.gather(*(c.stop(until) for n, c in self.containers.items() if n not in names))
+        turn.set()
+        await sidecars
+
+    async def _stop_sidecars(self, until: deadline.Deadline, *, turn: asyncio.Event | None = None) -> None:
+        inits = self.pod["spec"].get("initContainers") or []
+        chain = [self.containers[c["name"]] for c in reversed(inits) if podstatus.is_sidecar(c)]
+        chain = [c for c in chain if c.name in self.containers]
+        stops = []
+        for known in chain:
+            done = asyncio.Event()
+            stops.append(asyncio.create_task(_stop_then(known, until, turn, done)))
+            turn = done
+        for stop in stops:
+            await stop
+
+    async def _cancel_tasks(self) -> None:
+        for task in [*self._lives, self._writer]:
+            await _cancelled(task)
+
+
+async def _stop_then(
+    known: container.Container, until: deadline.Deadline, turn: asyncio.Event | None, done: asyncio.Event
+) -> None:
+    try:
+        await known.stop(until, turn=turn)
+    finally:
+        done.set()
+
+
+async def _cancelled(task: asyncio.Task[Any] | None) -> None:
+    if task and not task.done():
+        task.cancel()
+        await asyncio.wait({task})
+
+
+def seed_of(before: Mapping[str, Any] | None, now: str) -> podstatus.Observed:
+    """What a container of an earlier run of the sandbox begins with: a life that was cut off counts as one."""
+    if not before:
+        return podstatus.Observed()
+    state, last, restarts = before.get("state") or {}, before.get("lastState") or {}, before["restartCount"]
+    if "running" in state:
+        cut = {
+            "exitCode": 255,
+            "reason": "Unknown",
+            "startedAt": state["running"].get("startedAt") or now,
+            "finishedAt": now,
+            "containerID": before.get("containerID", ""),
+        }
+        return podstatus.Observed(last={"terminated": cut}, restarts=restarts + 1)
+    if "terminated" in state:
+        return podstatus.Observed(last=state, restarts=restarts + 1)
+    return podstatus.Observed(last=last, restarts=restarts)
