@@ -1,0 +1,59 @@
+"""Work by key: a key is done by one task at a time, and again if it was asked for meanwhile."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from labkit.kube import informer, status
+
+log = logging.getLogger(__name__)
+
+FIRST_RETRY, LONGEST_RETRY = 0.005, 10.0
+"""Seconds before a failed key is tried again, doubling."""
+
+Work = Callable[[informer.Key], Awaitable[None]]
+
+
+class Queue:
+    """Runs ``work`` for every key added; failures are retried with a growing pause."""
+
+    def __init__(self, work: Work, *, name: str) -> None:
+        self._work, self._name = work, name
+        self._waiting: dict[informer.Key, None] = {}
+        self._failures: dict[informer.Key, int] = {}
+        self._wake = asyncio.Event()
+
+    def add(self, key: informer.Key) -> None:
+        """Ask for a key; asking twice before it is done is asking once."""
+        self._waiting[key] = None
+        self._wake.set()
+
+    def add_later(self, key: informer.Key, seconds: float) -> None:
+        """Ask for a key in a while."""
+        asyncio.get_running_loop().call_later(seconds, self.add, key)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._waiting:
+                key = next(iter(self._waiting))
+                del self._waiting[key]
+                await self._once(key)
+
+    async def _once(self, key: informer.Key) -> None:
+        try:
+            await self._work(key)
+            self._failures.pop(key, None)
+        except (status.StatusError, OSError) as e:
+            count = self._failures.get(key, 0)
+            self._failures[key] = count + 1
+            if count > 8:
+                log.warning("%s %s: %s", self._name, "/".join(key), e)
+            self.add_later(key, min(FIRST_RETRY * 2**count, LONGEST_RETRY))
+        except Exception:
+            # One bad object must not stop the work on all others.
+            log.exception("%s %s", self._name, "/".join(key))
+            self._failures[key] = self._failures.get(key, 0) + 1
+            self.add_later(key, LONGEST_RETRY)
