@@ -80,9 +80,7 @@ def _parse_yaml(body: bytes) -> Document:
             pass
     value, duplicates = goyaml.loads(body.decode("utf-8", "replace"))
     lines = "".join(f"\n  {line}" for line in duplicates)
-    return Document(
-        value=value, duplicates=tuple(duplicates), strict_text=f"yaml: unmarshal errors:{lines}", body=body
-    )
+    return Document(value=value, duplicates=tuple(duplicates), strict_text=f"yaml: unmarshal errors:{lines}", body=body)
 
 
 def parse_apply(body: bytes) -> Object:
@@ -123,17 +121,13 @@ def decode(schema: Schema, document: Document | Mapping[str, Any], *, level: str
     if level == IGNORE or not (unknown or document.duplicates):
         return Decoded(object=obj)
     if level == STRICT:
-        texts = (
-            [document.strict_text] if document.strict_text and document.duplicates else document.duplicates
-        )
+        texts = [document.strict_text] if document.strict_text and document.duplicates else document.duplicates
         problems = ", ".join([*texts, *unknown])
         raise refusals.bad_request(f"{prefix}strict decoding error: {problems}")
     return Decoded(object=obj, warnings=(*document.duplicates, *unknown))
 
 
-def convert(
-    schema: Schema, value: Mapping[str, Any], reader: reading.Reader | None = None
-) -> tuple[Object, list[str]]:
+def convert(schema: Schema, value: Mapping[str, Any], reader: reading.Reader | None = None) -> tuple[Object, list[str]]:
     """The object in its canonical form and the unknown fields; Unreadable for a wrong type."""
     value = {**value, "kind": schema.kind, "apiVersion": schema.api_version}
     if schema.custom is not None:
@@ -172,19 +166,14 @@ def _check_kind(schema: Schema, api_version: str, kind: str, body: bytes) -> Non
             f" ({schema.api_version})"
         )
     problem = misnamed(schema, api_version, kind)
-    raise refusals.bad_request(
-        f'{kind} in version "{version}" cannot be handled as a {schema.kind}: {problem}'
-    )
+    raise refusals.bad_request(f'{kind} in version "{version}" cannot be handled as a {schema.kind}: {problem}')
 
 
 def _no_object(value: Any) -> str:
     seen = gojson.kind_of(value)
     tags = (r'APIVersion string "json:\"apiVersion,omitempty\""', r'Kind string "json:\"kind,omitempty\""')
     shape = f"struct {{ {'; '.join(tags)} }}"
-    return (
-        "couldn't get version/kind; json parse error: "
-        f"json: cannot unmarshal {seen} into Go value of type {shape}"
-    )
+    return f"couldn't get version/kind; json parse error: json: cannot unmarshal {seen} into Go value of type {shape}"
 
 
 def _unrecognised(schema: Schema, problem: str, body: bytes) -> Exception:

@@ -67,9 +67,7 @@ def after_update(
     return _encoded(_updated(old, new, managed, me, schema, time))
 
 
-def _updated(
-    old: Object | None, new: Object, managed: Managed, me: Manager, schema: Schema, time: str
-) -> Managed:
+def _updated(old: Object | None, new: Object, managed: Managed, me: Manager, schema: Schema, time: str) -> Managed:
     changes = typed.compared(schema.type, _bare(old, schema), _bare(new, schema))
     changes = changes.without(reset_fields(schema, me.subresource))
     taken = changes.modified | changes.added
@@ -152,16 +150,12 @@ def _applied(live: Object | None, config: Object, managed: Managed, me: Manager,
     base = _bare(live, schema)
     merged = typed.merged(schema.type, base, _without_reset(config, reset))
     last = managed.get(me)
-    managed = managed | {
-        me: Entry(paths=mine, api_version=schema.api_version, time=last.time if last else "")
-    }
+    managed = managed | {me: Entry(paths=mine, api_version=schema.api_version, time=last.time if last else "")}
     if last and last.paths:
         merged = _pruned(merged, managed, last.paths, schema)
     changes = typed.compared(schema.type, base, merged).without(reset)
     taken = changes.modified | changes.added
-    conflicts = {
-        who: shared for who, entry in managed.items() if who != me and (shared := entry.paths & taken)
-    }
+    conflicts = {who: shared for who, entry in managed.items() if who != me and (shared := entry.paths & taken)}
     return _Outcome(
         merged=merged,
         managed=managed,
@@ -219,8 +213,7 @@ def _conflict(conflicts: Mapping[Manager, Paths]) -> Exception:
         for path in fieldsets.leaves(conflicts[who])
     ]
     causes = [
-        {"reason": "FieldManagerConflict", "message": f"conflict with {who}", "field": path}
-        for who, path in found
+        {"reason": "FieldManagerConflict", "message": f"conflict with {who}", "field": path} for who, path in found
     ]
     if len(found) == 1:
         text = f"1 conflict: conflict with {found[0][0]}: {found[0][1]}"

@@ -13,9 +13,7 @@ STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
 
 
-def patched(
-    content_type: str, live: Object, body: bytes, schema: Schema, *, level: str = decoding.WARN
-) -> Decoded:
+def patched(content_type: str, live: Object, body: bytes, schema: Schema, *, level: str = decoding.WARN) -> Decoded:
     """``live`` changed as the body says and read as its kind again; StatusError 400/415/422 as a real server.
 
     The result is not defaulted or validated yet: pass it through ``with_defaults`` and ``validate``.
@@ -23,12 +21,18 @@ def patched(
     if content_type == STRATEGIC:
         return _strategic(live, body, schema, level)
     if content_type == JSON:
-        result = jsonpatch.applied(live, jsonpatch.parse(body))
-        shown = gojson.dumps(_sorted_where(result, jsonpatch.touched(body)))
+        operations = jsonpatch.parse(body)
+        result = jsonpatch.applied(live, operations)
+
+        def shown() -> str:
+            again = jsonpatch.applied(_ordered(schema, live), operations)
+            return gojson.dumps(_sorted_where(again, jsonpatch.touched(body)))
     elif content_type == MERGE:
         patch = _merge_patch(body)
         result = merged(live, patch)
-        shown = gojson.dumps(_sorted_where(result, patch))
+
+        def shown() -> str:
+            return gojson.dumps(_sorted_where(merged(_ordered(schema, live), patch), patch))
     else:
         raise refusals.refusal(415, "UnsupportedMediaType", "415: Unsupported Media Type")
     return _read(result, schema, level, shown)
@@ -68,17 +72,13 @@ def _strategic(live: Object, body: bytes, schema: Schema, level: str) -> Decoded
         raise refusals.bad_request(str(e)) from e
     if not isinstance(patch, dict):
         seen = gojson.kind_of(patch)
-        raise refusals.bad_request(
-            f"json: cannot unmarshal {seen} into Go value of type map[string]interface {{}}"
-        )
+        raise refusals.bad_request(f"json: cannot unmarshal {seen} into Go value of type map[string]interface {{}}")
     shown = printed(patch)
     result = strategic.merged(live, patch, schema.type)
     return _read(result, schema, level, shown, reading.Converter())
 
 
-def _read(
-    result: Any, schema: Schema, level: str, shown: str, reader: reading.Reader | None = None
-) -> Decoded:
+def _read(result: Any, schema: Schema, level: str, shown: str, reader: reading.Reader | None = None) -> Decoded:
     """The patched object as its kind; what does not fit is 422 and quotes what was patched."""
     if not isinstance(result, dict):
         raise refusals.invalid_patch(shown, "json: cannot unmarshal into Go value")

@@ -6,9 +6,7 @@ from typing import Any
 from labkit.kube import status
 
 
-def refusal(
-    code: int, reason: str, message: str, details: Mapping[str, Any] | None = None
-) -> status.StatusError:
+def refusal(code: int, reason: str, message: str, details: Mapping[str, Any] | None = None) -> status.StatusError:
     """Any refusal; an empty reason or no details are left out."""
     body: dict[str, Any] = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"}
     body["message"] = message

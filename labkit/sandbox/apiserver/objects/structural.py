@@ -28,9 +28,7 @@ def schema_of(schema: Schema) -> Mapping[str, Any]:
     return found
 
 
-def pruned(
-    schema: Mapping[str, Any], value: Any, path: reading.Path, gone: list[str], *, root: bool = False
-) -> Any:
+def pruned(schema: Mapping[str, Any], value: Any, path: reading.Path, gone: list[str], *, root: bool = False) -> Any:
     """The value without fields its schema does not name; ``gone`` collects the topmost ones."""
     if isinstance(value, list):
         items = schema.get("items") or {}

@@ -68,9 +68,7 @@ def owned(of: Type, value: Any) -> Paths:
     problems: list[str] = []
     _owned(of, value, (), found, problems)
     if problems:
-        raise Untypable(
-            problems[0] if len(problems) == 1 else "errors:" + "".join(f"\n  {p}" for p in problems)
-        )
+        raise Untypable(problems[0] if len(problems) == 1 else "errors:" + "".join(f"\n  {p}" for p in problems))
     return found
 
 
@@ -113,9 +111,7 @@ def _elements(of: Type, value: Sequence[Any], path: Path, problems: list[str]) -
                 f' key field "{key}" (and doesn\'t have default value)'
             )
         elif element in seen:
-            problems.append(
-                f"{fieldsets.shown(path)}: duplicate entries for key {fieldsets.shown((element,))}"
-            )
+            problems.append(f"{fieldsets.shown(path)}: duplicate entries for key {fieldsets.shown((element,))}")
         else:
             seen.add(element)
             yield element, item
@@ -216,13 +212,7 @@ def _compare_lists(of: Type, old: Any, new: Any, path: Path, found: Comparison) 
             _compare(of.items or _ANY, left[0], right[0], (*path, element), found)
         elif left != right:
             # Items that share a key have one owner together.
-            changes = (
-                found.added
-                if left[0] is MISSING
-                else found.removed
-                if right[0] is MISSING
-                else found.modified
-            )
+            changes = found.added if left[0] is MISSING else found.removed if right[0] is MISSING else found.modified
             changes.add((*path, element))
 
 

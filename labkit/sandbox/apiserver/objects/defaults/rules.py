@@ -160,9 +160,7 @@ def _secret(secret: Object) -> None:
 def _namespace(namespace: Object) -> None:
     metadata = namespace["metadata"]
     if metadata.get("name"):
-        metadata["labels"] = (metadata.get("labels") or {}) | {
-            "kubernetes.io/metadata.name": metadata["name"]
-        }
+        metadata["labels"] = (metadata.get("labels") or {}) | {"kubernetes.io/metadata.name": metadata["name"]}
 
 
 def _claim(claim: Object) -> None:

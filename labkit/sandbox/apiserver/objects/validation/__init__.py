@@ -10,9 +10,7 @@ from labkit.sandbox.apiserver.objects.validation.causes import Cause
 __all__ = ["Cause", "invalid", "validate", "warnings"]
 
 
-def validate(
-    schema: Schema, new: Object, old: Object | None = None, subresource: str | None = None
-) -> list[Cause]:
+def validate(schema: Schema, new: Object, old: Object | None = None, subresource: str | None = None) -> list[Cause]:
     """Everything wrong with an object, in the server's order; with ``old``, also what may not change."""
     return []
 
