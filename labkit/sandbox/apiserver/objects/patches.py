@@ -1,5 +1,6 @@
 """The patches that say what to change: JSON patch, JSON merge patch, strategic merge patch."""
 
+from collections.abc import Callable
 from typing import Any
 
 from labkit.kube.resources import Object
@@ -73,29 +74,38 @@ def _strategic(live: Object, body: bytes, schema: Schema, level: str) -> Decoded
     if not isinstance(patch, dict):
         seen = gojson.kind_of(patch)
         raise refusals.bad_request(f"json: cannot unmarshal {seen} into Go value of type map[string]interface {{}}")
-    shown = printed(patch)
     result = strategic.merged(live, patch, schema.type)
-    return _read(result, schema, level, shown, reading.Converter())
+    return _read(result, schema, level, lambda: printed(patch), reading.Converter())
 
 
-def _read(result: Any, schema: Schema, level: str, shown: str, reader: reading.Reader | None = None) -> Decoded:
+def _read(
+    result: Any,
+    schema: Schema,
+    level: str,
+    shown: Callable[[], str],
+    reader: reading.Reader | None = None,
+) -> Decoded:
     """The patched object as its kind; what does not fit is 422 and quotes what was patched."""
     if not isinstance(result, dict):
-        raise refusals.invalid_patch(shown, "json: cannot unmarshal into Go value")
+        raise refusals.invalid_patch(shown(), "json: cannot unmarshal into Go value")
     api_version, kind = result.get("apiVersion") or schema.api_version, result.get("kind") or schema.kind
     if (api_version, kind) != (schema.api_version, schema.kind):
-        raise refusals.invalid_patch(shown, decoding.misnamed(schema, api_version, kind))
+        raise refusals.invalid_patch(shown(), decoding.misnamed(schema, api_version, kind))
     try:
         obj, unknown = decoding.convert(schema, result, reader)
     except reading.Unreadable as e:
-        raise refusals.invalid_patch(shown, str(e)) from e
+        raise refusals.invalid_patch(shown(), str(e)) from e
     if unknown and level == decoding.STRICT:
-        raise refusals.invalid_patch(shown, f"strict decoding error: {', '.join(unknown)}")
+        raise refusals.invalid_patch(shown(), f"strict decoding error: {', '.join(unknown)}")
     return Decoded(object=obj, warnings=tuple(unknown) if level == decoding.WARN else ())
 
 
 # A real server keeps the order of fields in parts that a patch did not touch and sorts the others; that
 # shows in the messages that quote the object.
+
+
+def _ordered(schema: Schema, live: Object) -> Object:
+    return live if schema.custom is not None else decoding.convert(schema, live)[0]
 
 
 def _sorted_where(value: Any, patch: Any) -> Any:

@@ -34,11 +34,12 @@ def _external(service: Object) -> str:
 
 
 def _service_ports(service: Object) -> str:
-    ports = service["spec"].get("ports") or ()
-    return (
-        joined([f"{p['port']}{f':{p['nodePort']}' if p.get('nodePort') else ''}/{p['protocol']}" for p in ports])
-        or NONE
-    )
+    return joined([_service_port(port) for port in service["spec"].get("ports") or ()]) or NONE
+
+
+def _service_port(port: Object) -> str:
+    node_port = f":{port['nodePort']}" if port.get("nodePort") else ""
+    return f"{port['port']}{node_port}/{port['protocol']}"
 
 
 def _listed(items: list[str], none: str) -> str:
