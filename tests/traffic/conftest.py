@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from labkit.sandbox.apps import server
-from labkit.sandbox.apps.server import Handler
+from labkit.sandbox.apps.exchange import Handler
 
 Serve = Callable[[Handler], str]
 

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from labkit import traffic
-from labkit.sandbox.apps import server
+from labkit.sandbox.apps import exchange
 from labkit.sandbox.apps.bookinfo import reviews, session
 from labkit.traffic import login
 
@@ -23,7 +23,7 @@ def test_a_row_for_each_request(serve):
 
 
 def test_one_request_is_the_default(serve):
-    assert len(traffic.send(serve(lambda r: server.text("ok")))) == 1
+    assert len(traffic.send(serve(lambda r: exchange.text("ok")))) == 1
 
 
 def test_a_user_logs_in_once_and_sends_the_session(serve):
@@ -32,9 +32,9 @@ def test_a_user_logs_in_once_and_sends_the_session(serve):
     def handle(request):
         if request.path == "/login":
             logins.append(request.body)
-            return server.Response(status=302, fields=[("set-cookie", session.login("jason"))])
+            return exchange.Response(status=302, fields=[("set-cookie", session.login("jason"))])
         users.append(session.user_of(request.headers))
-        return server.text("ok")
+        return exchange.text("ok")
 
     traffic.send(serve(handle), "/productpage", count=5, user="jason")
     assert (logins, users) == ([b"username=jason"], ["jason"] * 5)
@@ -48,7 +48,7 @@ def test_a_user_logs_in_once_and_sends_the_session(serve):
     ],
 )
 def test_a_login_without_a_session_says_what_to_check(serve, url, seen):
-    url = url or serve(lambda r: server.text("no", status=404))
+    url = url or serve(lambda r: exchange.text("no", status=404))
     with pytest.raises(login.LoginError, match=f"(?s)'jason'.*{seen}.*bookinfo-gateway"):
         traffic.send(url, count=1, user="jason")
 
@@ -58,7 +58,7 @@ def test_headers_are_sent_and_may_replace_our_own(serve):
 
     def handle(request):
         seen.append((request.headers["end-user"], request.headers["user-agent"], request.headers["host"]))
-        return server.text("ok")
+        return exchange.text("ok")
 
     headers = {"end-user": "jason", "User-Agent": "mine", "Host": "bookinfo.example"}
     traffic.send(serve(handle), "/", headers=headers)
@@ -66,7 +66,7 @@ def test_headers_are_sent_and_may_replace_our_own(serve):
 
 
 def test_an_error_response_keeps_its_reason(serve):
-    found = traffic.send(serve(lambda r: server.text("no healthy upstream", status=503)), count=1)
+    found = traffic.send(serve(lambda r: exchange.text("no healthy upstream", status=503)), count=1)
     assert (found.status[0], found.error[0], found.version[0]) == (503, "no healthy upstream", "")
 
 
@@ -76,12 +76,12 @@ def test_no_response_is_status_0_with_the_reason():
 
 
 def test_no_thread_is_left(serve):
-    url = serve(lambda r: server.text("ok"))
+    url = serve(lambda r: exchange.text("ok"))
     before = threading.active_count()
     traffic.send(url, count=10)
     assert threading.active_count() == before
 
 
 def test_it_does_not_follow_a_redirect(serve):
-    url = serve(lambda r: server.Response(status=302, fields=[("location", "http://203.0.113.1/")]))
+    url = serve(lambda r: exchange.Response(status=302, fields=[("location", "http://203.0.113.1/")]))
     assert list(traffic.send(url, count=1).status) == [302]

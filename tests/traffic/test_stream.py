@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from labkit import traffic
-from labkit.sandbox.apps import server
+from labkit.sandbox.apps import exchange
 
 WAIT = 5.0
 
@@ -35,7 +35,7 @@ def load(url, **more):
 
 @pytest.fixture
 def url(serve):
-    return serve(lambda r: server.text("ok"))
+    return serve(lambda r: exchange.text("ok"))
 
 
 def test_batches_come_while_it_runs_and_stop_ends_it(url):
@@ -74,7 +74,7 @@ def test_a_callback_that_raises_ends_it(url):
 
 
 def test_a_login_that_fails_is_raised_by_join(serve):
-    url = serve(lambda r: server.text("no", status=404))
+    url = serve(lambda r: exchange.text("no", status=404))
     with pytest.raises(traffic.streaming.login.LoginError):
         traffic.stream(load(url, user="jason"), Batches()).join()
 
@@ -82,7 +82,7 @@ def test_a_login_that_fails_is_raised_by_join(serve):
 def test_stopping_does_not_wait_for_slow_answers(serve):
     async def slow(request):
         await asyncio.sleep(60)
-        return server.text("late")
+        return exchange.text("late")
 
     stream = traffic.stream(load(serve(slow)), Batches())
     stream.stop()

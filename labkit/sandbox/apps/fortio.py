@@ -5,8 +5,8 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from labkit.sandbox.apps import calls, channel, outbound, server
-from labkit.sandbox.apps.server import Request, Response
+from labkit.sandbox.apps import calls, channel, exchange, outbound, server
+from labkit.sandbox.apps.exchange import Request, Response
 
 PORT = 8080
 
@@ -113,7 +113,7 @@ async def _curl(options: Mapping[str, Sequence[str]], url: str, env: Mapping[str
     if reply is None:
         print(f"fortio: {url}: {outcomes[0].error}", file=sys.stderr)
         return 1
-    print(f"HTTP/1.1 {reply.status} {server.REASONS.get(reply.status, '')}")
+    print(f"HTTP/1.1 {reply.status} {exchange.REASONS.get(reply.status, '')}")
     print(*(f"{name}: {value}" for name, value in reply.headers.items()), "", sep="\n")
     print(reply.body.decode("utf-8", "replace"), flush=True)
     return 0 if reply.status < 400 else 1
@@ -128,4 +128,4 @@ def _call(options: Mapping[str, Sequence[str]], url: str, env: Mapping[str, str]
 
 
 def _echo(request: Request) -> Response:
-    return server.text(request.body.decode("utf-8", "replace"))
+    return exchange.text(request.body.decode("utf-8", "replace"))

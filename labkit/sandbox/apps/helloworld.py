@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from labkit.sandbox.apps import server
-from labkit.sandbox.apps.server import Request, Response
+from labkit.sandbox.apps import exchange, server
+from labkit.sandbox.apps.exchange import Request, Response
 
 PORT = 5000
 
@@ -15,10 +15,10 @@ def app(version: str, env: Mapping[str, str]) -> Callable[[Request], Response]:
 
     def handle(request: Request) -> Response:
         if request.path == "/hello":
-            return server.text(f"Hello version: {version}, instance: {podname}\n")
+            return exchange.text(f"Hello version: {version}, instance: {podname}\n")
         if request.path == "/health":
-            return server.text("Helloworld is healthy")
-        return server.text("not found\n", status=404)
+            return exchange.text("Helloworld is healthy")
+        return exchange.text("not found\n", status=404)
 
     return handle
 

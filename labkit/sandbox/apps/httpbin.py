@@ -11,8 +11,8 @@ from http import cookies
 from typing import Any
 from urllib.parse import parse_qs, quote
 
-from labkit.sandbox.apps import server
-from labkit.sandbox.apps.server import REASONS, Request, Response
+from labkit.sandbox.apps import exchange, server
+from labkit.sandbox.apps.exchange import REASONS, Request, Response
 
 PORT = 8080
 
@@ -303,8 +303,8 @@ ROUTES: dict[str, Route] = {
     "unstable": _unstable,
     "json": lambda _, __: _json(SLIDES),
     "html": lambda _, __: Response(body=PAGE, content_type=HTML),
-    "robots.txt": lambda _, __: server.text("User-agent: *\nDisallow: /deny\n"),
-    "health": lambda _, __: server.text("ok"),
+    "robots.txt": lambda _, __: exchange.text("User-agent: *\nDisallow: /deny\n"),
+    "health": lambda _, __: exchange.text("ok"),
 }
 
 

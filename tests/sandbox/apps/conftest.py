@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from labkit.sandbox.apps import channel, server
-from labkit.sandbox.apps.server import Handler, Request, Response
+from labkit.sandbox.apps import channel, exchange, server
+from labkit.sandbox.apps.exchange import Handler, Request, Response
 
 T = TypeVar("T")
 
@@ -90,7 +90,7 @@ class Mesh:
         for start, answer in self.answers.items():
             if request.path.startswith(start):
                 return answer
-        return server.text("no healthy upstream", status=503)
+        return exchange.text("no healthy upstream", status=503)
 
     def urls(self) -> list[str]:
         return [request.path for request in self.asked]

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from labkit.sandbox.apps import server
+from labkit.sandbox.apps import exchange
 from labkit.sandbox.apps.bookinfo import details, ratings, reviews
 
-GOOD_RATINGS = server.json_text('{"id":0,"ratings":{"Reviewer1":5,"Reviewer2":4}}')
+GOOD_RATINGS = exchange.json_text('{"id":0,"ratings":{"Reviewer1":5,"Reviewer2":4}}')
 
 
 def test_details_are_of_the_asked_book(world):
@@ -63,7 +63,7 @@ def test_ratings_refuse(world, build, method, path, body, status):
 def test_the_faulty_build_fails_half_of_the_time():
     chances = iter([0.1, 0.9])
     app = ratings.Ratings(build="v-faulty", chance=lambda: next(chances))
-    request = server.Request(method="GET", path="/ratings/0", query="", fields=[], headers={}, body=b"", peer="")
+    request = exchange.Request(method="GET", path="/ratings/0", query="", fields=[], headers={}, body=b"", peer="")
     assert [app.answer(request).status for _ in range(2)] == [503, 200]
 
 
@@ -101,10 +101,10 @@ def test_each_build_waits_for_ratings_as_long_as_the_original():
 @pytest.mark.parametrize(
     ("answer", "is_silent"),
     [
-        pytest.param(server.text("fault filter abort", status=500), False, id="status 500"),
-        pytest.param(server.text("no healthy upstream", status=503), False, id="status 503"),
-        pytest.param(server.text("not JSON"), False, id="not JSON"),
-        pytest.param(server.text("[]"), False, id="another shape"),
+        pytest.param(exchange.text("fault filter abort", status=500), False, id="status 500"),
+        pytest.param(exchange.text("no healthy upstream", status=503), False, id="status 503"),
+        pytest.param(exchange.text("not JSON"), False, id="not JSON"),
+        pytest.param(exchange.text("[]"), False, id="another shape"),
         pytest.param(None, True, id="no answer in time"),
     ],
 )

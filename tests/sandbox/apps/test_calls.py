@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from labkit.sandbox.apps import calls, channel, server
+from labkit.sandbox.apps import calls, channel, exchange, server
 
 
 def outcomes_of(world, url, plan):
@@ -14,7 +14,7 @@ def outcomes_of(world, url, plan):
 
 
 def test_exactly_so_many_calls_are_made(world):
-    found = outcomes_of(world, world.serve(lambda r: server.text("ok")), calls.Plan(workers=7, count=50))
+    found = outcomes_of(world, world.serve(lambda r: exchange.text("ok")), calls.Plan(workers=7, count=50))
     assert [outcome.reply.status for outcome in found] == [200] * 50
 
 
@@ -23,7 +23,7 @@ def test_a_worker_keeps_its_connection(world):
 
     def handle(request):
         peers.add(request.headers["host"])
-        return server.text(str(len(served.connections)))
+        return exchange.text(str(len(served.connections)))
 
     served = server.Server(handle)
     world.run(served.start("127.0.0.1", 0))
@@ -33,14 +33,14 @@ def test_a_worker_keeps_its_connection(world):
 
 
 def test_calls_keep_to_the_rate(world):
-    url = world.serve(lambda r: server.text("ok"))
+    url = world.serve(lambda r: exchange.text("ok"))
     found = outcomes_of(world, url, calls.Plan(workers=4, count=11, rate=100.0))
     at = sorted(outcome.at for outcome in found)
     assert at[-1] - at[0] >= 0.09
 
 
 def test_no_call_is_sent_after_the_duration(world):
-    url = world.serve(lambda r: server.text("ok"))
+    url = world.serve(lambda r: exchange.text("ok"))
     assert len(outcomes_of(world, url, calls.Plan(rate=100.0, duration=0.1))) == 10
 
 
@@ -55,7 +55,7 @@ def test_a_slow_answer_is_an_error_and_the_next_call_goes_on(world):
     async def handle(request):
         if next(slow):
             await asyncio.sleep(5)
-        return server.text("ok")
+        return exchange.text("ok")
 
     found = outcomes_of(world, world.serve(handle), calls.Plan(workers=1, count=2, limit=0.1))
     assert [outcome.error for outcome in found] == ["no reply within 0.1 s", ""]

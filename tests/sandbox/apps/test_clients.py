@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from labkit.sandbox.apps import calls, curl, fortio, httpbin, server, system
+from labkit.sandbox.apps import calls, curl, exchange, fortio, httpbin, system
 
 NO_PROXY = {"no_proxy": "127.0.0.1"}
 
@@ -64,7 +64,7 @@ def test_head_shows_the_headers(run, url):
 
 
 def test_the_proxy_of_the_environment_is_used(run, world, mesh, behind):
-    mesh.answers["http://httpbin:8000/get"] = server.text("by the proxy")
+    mesh.answers["http://httpbin:8000/get"] = exchange.text("by the proxy")
     assert run("-s", "http://httpbin:8000/get", env=behind) == (0, "by the proxy")
 
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from labkit.sandbox.apps import server
+from labkit.sandbox.apps import exchange
 from labkit.sandbox.apps.bookinfo import productpage, session
 
 DETAILS = {"id": 0, "author": "William Shakespeare", "year": 1595, "type": "paperback", "pages": 200}
@@ -20,9 +20,9 @@ def reviews_of(rating=None, **more):
 def answers(mesh):
     """Everything works; tests take something away."""
     mesh.answers = {
-        "http://details:9080/details/": server.json_text(json.dumps(DETAILS)),
-        "http://reviews:9080/reviews/": server.json_text(json.dumps(reviews_of())),
-        "http://ratings:9080/ratings/": server.json_text('{"id":0,"ratings":{"Reviewer1":5}}'),
+        "http://details:9080/details/": exchange.json_text(json.dumps(DETAILS)),
+        "http://reviews:9080/reviews/": exchange.json_text(json.dumps(reviews_of())),
+        "http://ratings:9080/ratings/": exchange.json_text('{"id":0,"ratings":{"Reviewer1":5}}'),
     }
     return mesh.answers
 
@@ -39,7 +39,7 @@ def page(world, url, **headers):
 
 
 def show(answers, *, rating=None, **more):
-    answers["http://reviews:9080/reviews/"] = server.json_text(json.dumps(reviews_of(rating, **more)))
+    answers["http://reviews:9080/reviews/"] = exchange.json_text(json.dumps(reviews_of(rating, **more)))
 
 
 def test_the_page_has_its_title_the_book_and_who_served_the_reviews(world, url):
@@ -78,7 +78,7 @@ def test_a_broken_part_leaves_the_page_200_and_the_rest_of_it(world, url, answer
 def test_text_from_elsewhere_is_escaped(world, url, answers):
     evil = "<script>alert(1)</script>"
     show(answers, rating={"error": evil}, podname=evil, clustername=evil)
-    answers["http://details:9080/details/"] = server.json_text(json.dumps({"author": evil, "type": evil}))
+    answers["http://details:9080/details/"] = exchange.json_text(json.dumps({"author": evil, "type": evil}))
     cookie = session.login(evil).partition(";")[0]
     html = page(world, url, cookie=cookie)
     assert evil not in html and html.count("&lt;script&gt;") >= 6
@@ -111,7 +111,7 @@ def test_it_waits_three_seconds_as_the_original():
 @pytest.mark.parametrize("path", ["", "/reviews", "/ratings"])
 @pytest.mark.parametrize("status", [200, 503, 504, 555])
 def test_the_api_answers_with_the_upstream_status(world, url, mesh, path, status):
-    mesh.answers = {"http://": server.json_text('{"a": 1}', status=status)}
+    mesh.answers = {"http://": exchange.json_text('{"a": 1}', status=status)}
     assert world.get(f"{url}/api/v1/products/0{path}").status == status
 
 

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labkit.sandbox.apps import channel, server
-from labkit.sandbox.apps.server import Request, Response
+from labkit.sandbox.apps import channel, connection, exchange, server
+from labkit.sandbox.apps.exchange import Request, Response
 
 
 def echo(request: Request) -> Response:
-    return server.text(f"{request.method} {request.path} {request.query} {request.body.decode()}")
+    return exchange.text(f"{request.method} {request.path} {request.query} {request.body.decode()}")
 
 
 async def sent(url: str, data: bytes, *, answers: int = 1) -> bytes:
@@ -29,7 +29,7 @@ async def sent(url: str, data: bytes, *, answers: int = 1) -> bytes:
 
 
 def test_a_connection_serves_one_request_after_another(world):
-    url = world.serve(lambda r: server.text(f"{r.path}."))
+    url = world.serve(lambda r: exchange.text(f"{r.path}."))
     got = world.run(sent(url, b"GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n", answers=2))
     assert b"/a." in got and b"/b." in got and b"connection: close" not in got
 
@@ -38,7 +38,7 @@ def test_slow_answers_keep_the_order_of_the_requests(world):
     async def slow_first(request: Request) -> Response:
         if request.path == "/a":
             await asyncio.sleep(0.02)
-        return server.text(f"{request.path}.")
+        return exchange.text(f"{request.path}.")
 
     got = world.run(sent(world.serve(slow_first), b"GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n", answers=2))
     assert got.index(b"/a.") < got.index(b"/b.")
@@ -53,7 +53,7 @@ def test_slow_answers_keep_the_order_of_the_requests(world):
     ],
 )
 def test_bodies_are_read_whole(world, head, body):
-    url = world.serve(lambda r: server.text(f"{r.body.decode()}."))
+    url = world.serve(lambda r: exchange.text(f"{r.body.decode()}."))
     assert world.run(sent(url, b"POST / HTTP/1.1\r\n" + head + b"\r\n\r\n" + body)).endswith(b"hello.")
 
 
@@ -89,7 +89,7 @@ def test_the_path_is_unquoted_and_the_query_left_alone(world):
 
 
 def test_head_has_no_body(world):
-    reply = world.ask("HEAD", f"{world.serve(lambda r: server.text('hello'))}/")
+    reply = world.ask("HEAD", f"{world.serve(lambda r: exchange.text('hello'))}/")
     assert (reply.body, reply.headers["content-length"]) == (b"", "5")
 
 
@@ -123,7 +123,7 @@ def test_a_body_that_breaks_off_is_not_taken_for_whole(world, capsys):
 
 def test_an_access_line_names_what_was_asked_by_whom(world):
     log: list[str] = []
-    url = world.serve(lambda r: server.text("ok"), log=log)
+    url = world.serve(lambda r: exchange.text("ok"), log=log)
     world.get(f"{url}/reviews/0?a=b", end_user="jason", x_request_id="7")
     world.get(f"{url}/health")
     assert [line.split(" ", 1)[1].split(" ms")[0].rsplit(" ", 1)[0] for line in log] == ["GET /reviews/0?a=b 200 2 B"]
@@ -137,7 +137,7 @@ def test_a_request_in_flight_is_answered_when_the_server_ends(world):
         async def slow(request: Request) -> Response:
             started.set()
             await asyncio.sleep(0.05)
-            return server.text("done.")
+            return exchange.text("done.")
 
         served = server.Server(slow)
         await served.start("127.0.0.1", 0)
@@ -191,11 +191,11 @@ HEADS = st.sampled_from(
 
 @given(st.lists(HEADS | st.binary(max_size=40), max_size=6))
 def test_any_bytes_are_answered_refused_or_waited_for(pieces):
-    wire, connection = Wire(), server.Connection(server.Server(echo))
-    connection.connection_made(wire)
+    wire, opened = Wire(), connection.Connection(connection.Service(handler=echo))
+    opened.connection_made(wire)
     for piece in pieces:
         if not wire.closed:
-            connection.data_received(piece)
+            opened.data_received(piece)
     assert not wire.written or wire.written.startswith(b"HTTP/1.1 ")
 
 

@@ -3,8 +3,8 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 
-from labkit.sandbox.apps import server
-from labkit.sandbox.apps.server import Request, Response
+from labkit.sandbox.apps import exchange, server
+from labkit.sandbox.apps.exchange import Request, Response
 
 BOOK = {
     "author": "William Shakespeare",
@@ -31,13 +31,13 @@ def app(book: Mapping[str, object]) -> Callable[[Request], Response]:
 
     def handle(request: Request) -> Response:
         if request.path == "/health":
-            return server.json_text('{"status":"Details is healthy"}')
+            return exchange.json_text('{"status":"Details is healthy"}')
         if not request.path.startswith("/details/"):
-            return server.text("not found\n", status=404)
+            return exchange.text("not found\n", status=404)
         number = request.path.removeprefix("/details/")
         if not (number.isascii() and number.isdigit()):
-            return server.json_text('{"error":"please provide numeric product id"}', status=400)
-        return server.json_text(json.dumps({"id": int(number), **book}))
+            return exchange.json_text('{"error":"please provide numeric product id"}', status=400)
+        return exchange.json_text(json.dumps({"id": int(number), **book}))
 
     return handle
 

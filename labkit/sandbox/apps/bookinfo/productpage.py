@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote
 
-from labkit.sandbox.apps import outbound, server
+from labkit.sandbox.apps import exchange, outbound, server
 from labkit.sandbox.apps.bookinfo import forwarding, page, session
-from labkit.sandbox.apps.server import Request, Response
+from labkit.sandbox.apps.exchange import Request, Response
 
 TIMEOUT = 3.0
 """Seconds for each call of details, reviews and ratings."""
@@ -62,9 +62,9 @@ class ProductPage:
         if path in ("/", "/index.html"):
             return Response(body=page.index().encode(), content_type=HTML)
         if path == "/health":
-            return server.text("Product page is healthy")
+            return exchange.text("Product page is healthy")
         if path == "/metrics":
-            return server.text(self._metrics())
+            return exchange.text(self._metrics())
         return Response(status=404, body=page.not_found(path).encode(), content_type=HTML)
 
     async def _front(self, request: Request) -> Response:
@@ -87,7 +87,7 @@ class ProductPage:
 
     async def _api(self, request: Request, rest: str) -> Response:
         if not rest:
-            return server.json_text(json.dumps([PRODUCT]))
+            return exchange.json_text(json.dumps([PRODUCT]))
         number, _, part = rest.partition("/")
         app = part or "details"
         if not (number.isascii() and number.isdigit()) or app not in ATTEMPTS or part == "details":
@@ -95,7 +95,7 @@ class ProductPage:
         user = session.user_of(request.headers)
         headers = forwarding.forwarded(request.headers, user=user)
         status, found = await self._ask(app, int(number), headers)
-        return server.json_text(json.dumps(found), status=status)
+        return exchange.json_text(json.dumps(found), status=status)
 
     async def _ask(self, app: str, number: int, headers: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
         """Status and JSON of the last attempt; 500 stands for no answer in time, or none at all."""
@@ -114,7 +114,7 @@ class ProductPage:
     def _file(self, name: str) -> Response:
         found = self._static.get(name)
         if found is None:
-            return server.text("not found\n", status=404)
+            return exchange.text("not found\n", status=404)
         content_type, body = found
         return Response(body=body, content_type=content_type, fields=[("cache-control", "public, max-age=300")])
 

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from labkit.sandbox.apps import server
-from labkit.sandbox.apps.server import Request, Response
+from labkit.sandbox.apps import exchange, server
+from labkit.sandbox.apps.exchange import Request, Response
 
 STARS = {"Reviewer1": 5, "Reviewer2": 4}
 
@@ -80,12 +80,12 @@ class Ratings:
 
     def _found(self, number: int) -> Response:
         ratings = self.added.get(number, STARS)
-        return server.json_text(json.dumps({"id": number, "ratings": ratings}, separators=(",", ":")))
+        return exchange.json_text(json.dumps({"id": number, "ratings": ratings}, separators=(",", ":")))
 
     def _health(self) -> Response:
         if self.build == "v-unhealthy" and self._is_down():
-            return server.json_text('{"status":"Ratings is not healthy"}', status=500)
-        return server.json_text('{"status":"Ratings is healthy"}')
+            return exchange.json_text('{"status":"Ratings is not healthy"}', status=500)
+        return exchange.json_text('{"status":"Ratings is healthy"}')
 
     def _is_down(self) -> bool:
         every = {"v-unavailable": UNAVAILABLE_EVERY, "v-unhealthy": UNHEALTHY_EVERY}.get(self.build)
@@ -93,7 +93,7 @@ class Ratings:
 
 
 def _error(status: int, message: str) -> Response:
-    return server.json_text(json.dumps({"error": message}), status=status)
+    return exchange.json_text(json.dumps({"error": message}), status=status)
 
 
 def v1(argv: Sequence[str], env: Mapping[str, str]) -> int:

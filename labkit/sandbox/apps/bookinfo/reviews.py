@@ -3,9 +3,9 @@
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from labkit.sandbox.apps import outbound, server
+from labkit.sandbox.apps import exchange, outbound, server
 from labkit.sandbox.apps.bookinfo import forwarding
-from labkit.sandbox.apps.server import Request, Response
+from labkit.sandbox.apps.exchange import Request, Response
 
 REVIEWS = (
     ("Reviewer1", "Two pairs of twins, one town and not a dull minute. I laughed out loud on the train."),
@@ -38,10 +38,10 @@ class Reviews:
     def handle(self, request: Request) -> Response | Awaitable[Response]:
         """Answers ``/reviews/N`` and ``/health``."""
         if request.path == "/health":
-            return server.json_text('{"status": "Reviews is healthy"}')
+            return exchange.json_text('{"status": "Reviews is healthy"}')
         number = request.path.removeprefix("/reviews/")
         if number == request.path or not (number.isascii() and number.isdigit()):
-            return server.text("not found\n", status=404)
+            return exchange.text("not found\n", status=404)
         if self.color is None:
             return self._page(number, None)
         return self._with_stars(number, request)
@@ -75,7 +75,7 @@ class Reviews:
                 review["rating"] = {"stars": given, "color": self.color} if is_given else {"error": UNAVAILABLE}
             reviews.append(review)
         found = {"id": number, "podname": self.podname, "clustername": self.clustername, "reviews": reviews}
-        return server.json_text(json.dumps(found))
+        return exchange.json_text(json.dumps(found))
 
 
 def app(color: str | None, env: Mapping[str, str]) -> Callable[[Request], Response | Awaitable[Response]]:
