@@ -1,0 +1,1 @@
+"""Istio semantics as pure functions: objects in, Envoy configuration out."""

@@ -1,0 +1,67 @@
+"""What goes into a translation and what comes out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from labkit.kube.resources import Object
+
+Resource = dict[str, Any]
+"""One Envoy resource in proto3 JSON with snake_case names."""
+
+TRUST_DOMAIN = "cluster.local"
+DOMAIN = "cluster.local"
+"""The DNS domain of Services."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Proxy:
+    """One Envoy."""
+
+    name: str
+    """Its pod."""
+
+    namespace: str
+
+    role: str
+    """``sidecar`` or ``router``."""
+
+    ip: str
+    """The pod's address."""
+
+    app_ip: str
+    """Where the app behind a sidecar listens."""
+
+    node_ip: str = ""
+    """Where node ports are reached; empty where Envoy cannot listen on them itself."""
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The pod's labels."""
+
+    service_account: str = "default"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """Every object that matters, at one moment."""
+
+    objects: Mapping[str, Sequence[Object]]
+    """By plural and group: ``services``, ``virtualservices.networking.istio.io``."""
+
+    root_namespace: str = "istio-system"
+    mesh_config: Mapping[str, Any] = field(default_factory=dict)
+
+    def of(self, name: str) -> Sequence[Object]:
+        """Objects of one resource, oldest first: where two say different things, the older one wins."""
+        return self.objects.get(name, ())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """All resources of one Envoy, by name."""
+
+    clusters: Mapping[str, Resource] = field(default_factory=dict)
+    endpoints: Mapping[str, Resource] = field(default_factory=dict)
+    listeners: Mapping[str, Resource] = field(default_factory=dict)
+    routes: Mapping[str, Resource] = field(default_factory=dict)
+    extensions: Mapping[str, Resource] = field(default_factory=dict)
