@@ -147,6 +147,32 @@ class Pod:
         )
         self._written = wanted
 
+    # Reaching in
+
+    @property
+    def is_running(self) -> bool:
+        """Whether any of its processes lives."""
+        return any(known.process for known in self.containers.values())
+
+    async def dial(self, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to a port, as from inside the pod: the app itself first, then its proxy's own ports."""
+        hosts = [self.ip]
+        if node.has_proxy(self.pod):
+            hosts = [self.ip, self.shared.block.twin(self.ip)]
+            if not 15000 <= port <= 15099:
+                hosts.reverse()
+        problem: OSError | None = None
+        for host in hosts:
+            try:
+                return await asyncio.open_connection(host, port)
+            except OSError as e:
+                problem = problem or e
+        uid = resources.uid_of(self.pod)
+        raise OSError(
+            f"error forwarding port {port} to pod {uid}, uid : failed to connect to localhost:{port} "
+            f"inside the pod ({', '.join(hosts)}): connect: connection refused"
+        ) from problem
+
     # Life
 
     async def _run(self) -> None:

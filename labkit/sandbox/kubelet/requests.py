@@ -8,7 +8,8 @@ from aiohttp import web
 
 from labkit.kube import resources, status
 from labkit.kube.resources import Object
-from labkit.sandbox.kubelet import container, logs, times
+from labkit.sandbox.apiserver.streams import ports
+from labkit.sandbox.kubelet import container, logs, remote, times
 from labkit.sandbox.kubelet.pod import Pod
 
 NANOSECONDS = "000"
@@ -117,9 +118,26 @@ def _log_of(held: container.Container, pod: Object, *, previous: bool) -> tuple[
 
 async def execute(known: Pod | None, request: web.Request, pod: Object, *, attach: bool) -> web.StreamResponse:
     """Run a command in a container over a WebSocket, or join the container's own process."""
-    refuse("not yet", code=501, reason="NotImplemented")
+    wishes = remote.Wishes.of(request)
+    name = container_name(pod, request.query.get("container", ""))
+    if not (wishes.stdin or wishes.stdout or wishes.stderr):
+        refuse("you must specify at least 1 of stdin, stdout, stderr")
+    if not attach and not wishes.command:
+        refuse("you must specify at least one command for the container")
+    held = known.containers.get(name) if known else None
+    if held is None or held.process is None:
+        refuse(f'container not found ("{name}")', code=404, reason="NotFound")
+    client = await remote.open_channels(request, wishes)
+    await (remote.attach if attach else remote.execute)(held, client, wishes)
+    return client.socket
 
 
 async def port_forward(known: Pod | None, request: web.Request, pod: Object) -> web.StreamResponse:
     """Tunnel connections to the pod over a WebSocket."""
-    refuse("not yet", code=501, reason="NotImplemented")
+    if known is None or not known.is_running:
+        refuse(f"unable to forward port because pod is not running. Current status={_phase(pod)}")
+    return await ports.serve(request, known.dial)
+
+
+def _phase(pod: Object) -> str:
+    return str((pod.get("status") or {}).get("phase", "Pending"))

@@ -1,0 +1,1 @@
+"""Protocols inside a WebSocket: remote commands and forwarded ports, as Kubernetes clients speak them."""

@@ -1,0 +1,178 @@
+"""The service proxy: listens where Services and unmeshed pods' outbound proxies are, and passes on."""
+
+import asyncio
+import contextlib
+import errno
+from collections.abc import Callable
+
+from labkit.kube import api, informer, resources
+from labkit.kube.resources import Object
+from labkit.sandbox.kubelet import events, node
+from labkit.sandbox.network import addresses, forward, routes, splice
+
+RETRY_AFTER = 5.0
+"""Seconds until a NodePort that another program holds is tried again."""
+
+Address = tuple[str, int]
+
+
+class ServiceProxy:
+    """Follows Services, EndpointSlices and Pods; ``run`` until cancelled."""
+
+    def __init__(self, client: api.Api, block: addresses.Block) -> None:
+        self._block = block
+        self._recorder = events.Recorder(client, component="kube-proxy", host=node.NAME)
+        self._services = informer.Informer(client, resources.SERVICES)
+        self._slices = informer.Informer(client, resources.ENDPOINT_SLICES)
+        self._pods = informer.Informer(client, resources.PODS)
+        self.routes = routes.Routes()
+        self._slices_of: dict[informer.Key, dict[str, Object]] = {}
+        """EndpointSlices by their Service."""
+        self._listeners: dict[Address, asyncio.Server] = {}
+        self._wanted: dict[Address, Callable[[], asyncio.Protocol]] = {}
+        self._owners: dict[Address, Object] = {}
+        """Services of NodePorts, for events."""
+        self._reported: set[Address] = set()
+        self._is_dirty = asyncio.Event()
+
+    def __repr__(self) -> str:
+        return f"ServiceProxy({len(self._listeners)} listeners, {self.routes!r})"
+
+    async def run(self) -> None:
+        """Serve until cancelled; then every listener is closed."""
+        self._slices.on_change(self._slice_changed)
+        self._services.on_change(lambda old, new: self._service_changed(new or old))
+        self._pods.on_change(lambda old, new: self._is_dirty.set())
+        followers = (self._services, self._slices, self._pods)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for follower in followers:
+                    group.create_task(follower.run(), name=repr(follower))
+                group.create_task(self._recorder.run(), name="service proxy events")
+                for follower in followers:
+                    await follower.synced.wait()
+                while True:
+                    await self._adjust()
+                    await self._until_dirty()
+        finally:
+            for server in self._listeners.values():
+                server.close()
+
+    async def _until_dirty(self) -> None:
+        # Ports below 1024 of a twin need privileges: refused once, refused always.
+        waiting = self._owners.keys() - self._listeners.keys()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._is_dirty.wait(), RETRY_AFTER if waiting else None)
+        self._is_dirty.clear()
+
+    # What the API says
+
+    def _slice_changed(self, old: Object | None, new: Object | None) -> None:
+        for obj, is_there in ((old, False), (new, True)):
+            if obj is None:
+                continue
+            name = resources.labels_of(obj).get(routes.SERVICE_OF_SLICE, "")
+            key = (resources.namespace_of(obj), name)
+            pieces = self._slices_of.setdefault(key, {})
+            if is_there:
+                pieces[resources.name_of(obj)] = obj
+            else:
+                pieces.pop(resources.name_of(obj), None)
+            if not pieces:
+                del self._slices_of[key]
+            self._read(*key)
+
+    def _service_changed(self, obj: Object | None) -> None:
+        if obj:
+            self._read(resources.namespace_of(obj), resources.name_of(obj))
+            self._is_dirty.set()
+
+    def _read(self, namespace: str, name: str) -> None:
+        obj = self._services.get(name, namespace)
+        if obj is None:
+            self.routes.drop(namespace, name)
+        else:
+            pieces = self._slices_of.get((namespace, name), {})
+            self.routes.put(routes.service_of(obj, pieces.values()))
+
+    # Listeners
+
+    async def _adjust(self) -> None:
+        """Open and close listeners until they are those that are wanted."""
+        self._wanted = self._wanted_listeners()
+        for address in self._listeners.keys() - self._wanted.keys():
+            self._listeners.pop(address).close()
+        for address in self._wanted.keys() - self._listeners.keys():
+            try:
+                self._listeners[address] = await asyncio.get_running_loop().create_server(
+                    self._wanted[address], *address, backlog=512, reuse_address=True
+                )
+                self._reported.discard(address)
+            except OSError as e:
+                self._refused(address, e)
+
+    def _refused(self, address: Address, error: OSError) -> None:
+        """A twin's low port may be refused; a NodePort that is taken is told to its Service."""
+        owner = self._owners.get(address)
+        if owner is None or address in self._reported:
+            return
+        self._reported.add(address)
+        port = address[1]
+        why = "another program listens there" if error.errno == errno.EADDRINUSE else error.strerror
+        self._recorder.event(
+            owner,
+            "NodePortTaken",
+            f"nodePort {port} cannot be served on {address[0]}:{port}: {why}. Stop that program "
+            f"(`ss -ltnp 'sport = :{port}'` names it) or set another spec.ports[].nodePort; "
+            "it is tried again every few seconds",
+            type="Warning",
+        )
+
+    def _wanted_listeners(self) -> dict[Address, Callable[[], asyncio.Protocol]]:
+        wanted: dict[Address, Callable[[], asyncio.Protocol]] = {}
+        self._owners = {}
+        gateways = [pod for pod in self._pods.all() if node.is_gateway(pod)]
+        for obj in self._services.all():
+            found = self.routes.service(resources.namespace_of(obj), resources.name_of(obj))
+            if found is None:
+                continue
+            for port in found.ports.values():
+                choose = self._chooser(found, port.number)
+                if found.cluster_ip:
+                    wanted[self._block.service_twin(found.cluster_ip), port.number] = choose
+                if port.node_port and not _selects_any(obj, gateways):
+                    wanted[addresses.NODE, port.node_port] = choose
+                    self._owners[addresses.NODE, port.node_port] = obj
+        for pod in self._pods.all():
+            ip = (pod.get("status") or {}).get("podIP", "")
+            if self._block.is_pod(ip) and _runs(pod) and not node.has_proxy(pod):
+                wanted[ip, node.OUTBOUND_PORT] = self._forwarder(resources.namespace_of(pod))
+        return wanted
+
+    def _chooser(self, service: routes.Service, port: int) -> Callable[[], asyncio.Protocol]:
+        def choose() -> routes.Endpoint:
+            # Looked up anew each time: endpoints change, the listener stays.
+            now = self.routes.service(service.namespace, service.name)
+            return self.routes.endpoint(now or service, port)
+
+        return lambda: splice.Inbound(choose)
+
+    def _forwarder(self, namespace: str) -> Callable[[], asyncio.Protocol]:
+        def resolve(host: str, port: int) -> routes.Endpoint:
+            return self.routes.resolve(host, port, namespace=namespace, block=self._block)
+
+        return lambda: forward.Inbound(resolve)
+
+
+def _runs(pod: Object) -> bool:
+    return (pod.get("status") or {}).get("phase") in ("Pending", "Running", None)
+
+
+def _selects_any(service: Object, pods: list[Object]) -> bool:
+    """Whether a Service's selector matches one of the pods (of its namespace)."""
+    selector = service["spec"].get("selector") or {}
+    namespace = resources.namespace_of(service)
+    return bool(selector) and any(
+        resources.namespace_of(pod) == namespace and selector.items() <= resources.labels_of(pod).items()
+        for pod in pods
+    )
