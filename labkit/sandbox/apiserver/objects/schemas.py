@@ -109,6 +109,11 @@ def from_crd(crd: Object, version: str) -> Schema:
     )
 
 
+def type_of(definition: str) -> types.Type | None:
+    """The compiled form of one component, or None."""
+    return _builder().named(definition) if definition in _facts() else None
+
+
 def definition_of(api_version: str, kind: str) -> str | None:
     """The name of a built-in kind's OpenAPI component."""
     return _names().get((api_version, kind))

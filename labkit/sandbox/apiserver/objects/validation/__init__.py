@@ -1,10 +1,12 @@
-"""What objects may say: rules by path, and the refusals in a real server's words."""
+"""What objects may say: rules by field in tables, and the refusals in a real server's words."""
 
 from collections.abc import Sequence
 
 from labkit.kube import status
 from labkit.kube.resources import Object
+from labkit.sandbox.apiserver.objects import refusals
 from labkit.sandbox.apiserver.objects.schemas import Schema
+from labkit.sandbox.apiserver.objects.validation import advice, custom, metadata, updates, walk
 from labkit.sandbox.apiserver.objects.validation.causes import Cause
 
 __all__ = ["Cause", "invalid", "validate", "warnings"]
@@ -12,33 +14,31 @@ __all__ = ["Cause", "invalid", "validate", "warnings"]
 
 def validate(schema: Schema, new: Object, old: Object | None = None, subresource: str | None = None) -> list[Cause]:
     """Everything wrong with an object, in the server's order; with ``old``, also what may not change."""
-    return []
+    found = [] if old is None else [*metadata.changes(new, old)]
+    found += metadata.problems(schema, new)
+    if schema.custom is not None:
+        return [*found, *custom.problems(schema, new, old)]
+    if subresource:
+        return found
+    content = walk.problems(schema, new)
+    if old is None:
+        return [*found, *content]
+    found += updates.problems(schema, new, old)
+    # A name is checked against the content when it is given; later one of the two is immutable anyway.
+    return [*found, *(cause for cause in content if cause.field != "metadata.name")]
 
 
 def warnings(schema: Schema, new: Object, old: Object | None = None) -> list[str]:
     """Texts of Warning headers for what is allowed but unwise."""
-    return []
+    return [*advice.texts(schema, new, old)]
 
 
 def invalid(schema: Schema, name: str, causes: Sequence[Cause]) -> status.StatusError:
-    """The 422 for these causes."""
+    """The 422 for these causes; the same sentence is said once."""
     kind = f"{schema.kind}.{schema.group}" if schema.group else schema.kind
-    texts = [f"{c.field}: {c.message}" for c in causes]
+    texts = list(dict.fromkeys(f"{c.field}: {c.message}" for c in causes))
     text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
-    return status.error_of(
-        {
-            "kind": "Status",
-            "apiVersion": "v1",
-            "metadata": {},
-            "status": "Failure",
-            "message": f'{kind} "{name}" is invalid: {text}',
-            "reason": "Invalid",
-            "details": {
-                "name": name,
-                "group": schema.group,
-                "kind": schema.kind,
-                "causes": [{"reason": c.reason, "message": c.message, "field": c.field} for c in causes],
-            },
-            "code": 422,
-        }
-    )
+    details = {"name": name, "group": schema.group, "kind": schema.kind}
+    found: Object = {key: value for key, value in details.items() if value}
+    found["causes"] = [{"reason": c.reason, "message": c.message, "field": c.field} for c in causes]
+    return refusals.refusal(422, "Invalid", f"{kind} {refusals.quoted(name)} is invalid: {text}", found)

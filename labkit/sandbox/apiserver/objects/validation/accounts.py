@@ -1,0 +1,68 @@
+"""Rules for roles and bindings."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from labkit.kube.resources import Object
+from labkit.sandbox.apiserver.objects.validation import causes, checks
+from labkit.sandbox.apiserver.objects.validation.causes import Cause
+
+FIELDS: Mapping[str, Mapping[str, tuple[checks.Check, ...]]] = {}
+STRUCTS: Mapping[str, Callable[[Any, str], Iterator[Cause]]] = {}
+
+
+def _role(*, namespaced: bool) -> Callable[[Object], Iterator[Cause]]:
+    def rule(role: Object) -> Iterator[Cause]:
+        for at, found in enumerate(role.get("rules") or ()):
+            yield from _policy(found, f"rules[{at}]", namespaced=namespaced)
+
+    return rule
+
+
+def _policy(rule: Object, path: str, *, namespaced: bool) -> Iterator[Cause]:
+    if not rule.get("verbs"):
+        yield causes.required(f"{path}.verbs", "verbs must contain at least one value")
+    urls = rule.get("nonResourceURLs")
+    if urls:
+        if namespaced:
+            detail = "namespaced rules cannot apply to non-resource URLs"
+            yield causes.wrong(f"{path}.nonResourceURLs", urls, detail)
+        if rule.get("apiGroups") or rule.get("resources") or rule.get("resourceNames"):
+            detail = "rules cannot apply to both regular resources and non-resource URLs"
+            yield causes.wrong(f"{path}.nonResourceURLs", urls, detail)
+        return
+    if not rule.get("apiGroups"):
+        yield causes.required(f"{path}.apiGroups", "resource rules must supply at least one api group")
+    if not rule.get("resources"):
+        yield causes.required(f"{path}.resources", "resource rules must supply at least one resource")
+
+
+def _binding(*kinds: str) -> Callable[[Object], Iterator[Cause]]:
+    def rule(binding: Object) -> Iterator[Cause]:
+        role = binding.get("roleRef") or {}
+        yield from checks.one_of(*kinds, optional=False)(role.get("kind") or "", "roleRef.kind")
+        if not role.get("name"):
+            yield causes.required("roleRef.name")
+        for at, subject in enumerate(binding.get("subjects") or ()):
+            yield from _subject(subject, f"subjects[{at}]", is_cluster=kinds == ("ClusterRole",))
+
+    return rule
+
+
+def _subject(subject: Object, path: str, *, is_cluster: bool) -> Iterator[Cause]:
+    if not subject.get("name"):
+        yield causes.required(f"{path}.name")
+    kind = subject.get("kind")
+    if kind not in ("ServiceAccount", "User", "Group"):
+        yield causes.unsupported(f"{path}.kind", kind or "", ("ServiceAccount", "User", "Group"))
+    elif kind == "ServiceAccount" and is_cluster and not subject.get("namespace"):
+        yield causes.required(f"{path}.namespace")
+
+
+_GROUP = "rbac.authorization.k8s.io"
+KINDS: Mapping[str, Callable[[Object], Iterator[Cause]]] = {
+    f"{_GROUP}/Role": _role(namespaced=True),
+    f"{_GROUP}/ClusterRole": _role(namespaced=False),
+    f"{_GROUP}/RoleBinding": _binding("Role", "ClusterRole"),
+    f"{_GROUP}/ClusterRoleBinding": _binding("ClusterRole"),
+}

@@ -1,0 +1,98 @@
+"""Rules for webhooks and aggregated APIs."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from labkit.kube.resources import Object
+from labkit.sandbox.apiserver.objects.validation import causes, checks, names
+from labkit.sandbox.apiserver.objects.validation.causes import Cause
+from labkit.sandbox.apiserver.objects.validation.checks import each, one_of
+
+_OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
+_REVIEWS = ("v1", "v1beta1")
+
+_WEBHOOK: Mapping[str, tuple[checks.Check, ...]] = {
+    "failurePolicy": (one_of("Fail", "Ignore"),),
+    "matchPolicy": (one_of("Equivalent", "Exact"),),
+    "namespaceSelector": (checks.selector,),
+    "objectSelector": (checks.selector,),
+}
+
+FIELDS: Mapping[str, Mapping[str, tuple[checks.Check, ...]]] = {
+    "MutatingWebhook": {**_WEBHOOK, "reinvocationPolicy": (one_of("Never", "IfNeeded"),)},
+    "ValidatingWebhook": _WEBHOOK,
+    "RuleWithOperations": {"operations": (each(one_of(*_OPERATIONS, optional=False)),)},
+}
+
+
+def _webhook(hook: Object, path: str) -> Iterator[Cause]:
+    name = hook.get("name") or ""
+    problems = names.subdomain(name) if name else []
+    if not name:
+        yield causes.required(f"{path}.name")
+    for problem in problems:
+        yield causes.wrong(f"{path}.name", name, problem)
+    if name and not problems and name.count(".") < 2:
+        detail = "should be a domain with at least three segments separated by dots"
+        yield causes.wrong(f"{path}.name", name, detail)
+    versions = hook.get("admissionReviewVersions") or []
+    if not versions:
+        yield causes.required(f"{path}.admissionReviewVersions", f"must specify one of {', '.join(_REVIEWS)}")
+    elif not set(versions) & set(_REVIEWS):
+        detail = f"must include at least one of {', '.join(_REVIEWS)}"
+        yield causes.wrong(f"{path}.admissionReviewVersions", versions, detail)
+    effects = hook.get("sideEffects")
+    if effects is None:
+        yield causes.required(f"{path}.sideEffects", "must specify one of None, NoneOnDryRun")
+    else:
+        yield from one_of("None", "NoneOnDryRun")(effects, f"{path}.sideEffects")
+    timeout = hook.get("timeoutSeconds")
+    if timeout is not None and not 1 <= timeout <= 30:
+        detail = "the timeout value must be between 1 and 30 seconds"
+        yield causes.wrong(f"{path}.timeoutSeconds", timeout, detail)
+    yield from client(hook.get("clientConfig") or {}, f"{path}.clientConfig")
+
+
+def client(config: Object, path: str) -> Iterator[Cause]:
+    """How a webhook is reached."""
+    url, service = config.get("url"), config.get("service")
+    if (url is None) == (service is None):
+        yield causes.required(path, "exactly one of url or service is required")
+    elif url is not None:
+        found = urlsplit(url)
+        form = "desired format: https://host[/path]"
+        if found.scheme != "https":
+            yield causes.wrong(f"{path}.url", found.scheme, f"'https' is the only allowed URL scheme; {form}")
+        if not found.hostname:
+            yield causes.wrong(f"{path}.url", found.netloc, f"host must be specified; {form}")
+    else:
+        for field in ("name", "namespace"):
+            if not (service or {}).get(field):
+                yield causes.required(f"{path}.service.{field}", f"service {field} is required")
+
+
+def _rule(rule: Object, path: str) -> Iterator[Cause]:
+    for field in ("apiGroups", "apiVersions", "resources", "operations"):
+        if not rule.get(field):
+            yield causes.required(f"{path}.{field}")
+
+
+STRUCTS: Mapping[str, Callable[[Any, str], Iterator[Cause]]] = {
+    "MutatingWebhook": _webhook,
+    "ValidatingWebhook": _webhook,
+    "RuleWithOperations": _rule,
+}
+
+
+def _api_service(service: Object) -> Iterator[Cause]:
+    spec, name = service["spec"], service["metadata"].get("name")
+    expected = f"{spec.get('version', '')}.{spec.get('group', '')}"
+    if name != expected:
+        detail = f'must be `spec.version+"."+spec.group`: "{expected}"'
+        yield causes.wrong("metadata.name", name, detail)
+
+
+KINDS: Mapping[str, Callable[[Object], Iterator[Cause]]] = {
+    "apiregistration.k8s.io/APIService": _api_service,
+}

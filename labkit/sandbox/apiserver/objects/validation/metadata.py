@@ -1,0 +1,97 @@
+"""Metadata, of whatever kind."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from labkit.kube.resources import Object
+from labkit.sandbox.apiserver.objects.schemas import Schema
+from labkit.sandbox.apiserver.objects.validation import causes, checks, names
+from labkit.sandbox.apiserver.objects.validation.causes import Cause
+
+ANNOTATIONS_BYTES = 256 * 1024
+FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
+
+
+def _cron_job(text: str) -> list[str]:
+    return [*names.subdomain(text), *(["must be no more than 52 characters"] if len(text) > 52 else [])]
+
+
+_FORMS: Mapping[str, names.Form] = {
+    "/Namespace": names.label,
+    "/Service": names.label,
+    "batch/CronJob": _cron_job,
+    "rbac.authorization.k8s.io/Role": names.path_segment,
+    "rbac.authorization.k8s.io/ClusterRole": names.path_segment,
+    "rbac.authorization.k8s.io/RoleBinding": names.path_segment,
+    "rbac.authorization.k8s.io/ClusterRoleBinding": names.path_segment,
+}
+"""``GROUP/KIND`` → the form of names; all others are subdomains."""
+
+_NAMED_BY_CONTENT = ("apiextensions.k8s.io/CustomResourceDefinition", "apiregistration.k8s.io/APIService")
+"""Kinds whose name follows from what they hold, which is checked there."""
+
+
+def problems(schema: Schema, obj: Object) -> Iterator[Cause]:
+    """What is wrong with the metadata of a new object."""
+    metadata, path = obj.get("metadata") or {}, "metadata"
+    key = f"{schema.group}/{schema.kind}"
+    check = _FORMS.get(key, names.subdomain)
+    yield from _name(metadata, check, is_free=key not in _NAMED_BY_CONTENT)
+    yield from checks.label_set(metadata.get("labels"), f"{path}.labels")
+    yield from _annotations(metadata.get("annotations") or {}, f"{path}.annotations")
+    yield from _owners(metadata.get("ownerReferences") or (), f"{path}.ownerReferences")
+    for at, finalizer in enumerate(metadata.get("finalizers") or ()):
+        yield from _finalizer(finalizer, f"{path}.finalizers[{at}]")
+
+
+def _name(metadata: Object, check: Callable[[str], list[str]], *, is_free: bool) -> Iterator[Cause]:
+    name, prefix = metadata.get("name"), metadata.get("generateName")
+    if prefix:
+        for problem in check(prefix.rstrip("-") + "a" if prefix.endswith("-") else prefix):
+            yield causes.wrong("metadata.generateName", prefix, problem)
+    if not name:
+        yield causes.required("metadata.name", "name or generateName is required")
+    elif is_free:
+        for problem in check(name):
+            yield causes.wrong("metadata.name", name, problem)
+
+
+def _annotations(annotations: Mapping[str, str], path: str) -> Iterator[Cause]:
+    for key in annotations:
+        for problem in names.qualified(key.lower()):
+            yield causes.wrong(path, key, problem)
+    if sum(len(key) + len(value) for key, value in annotations.items()) > ANNOTATIONS_BYTES:
+        yield causes.too_long(path, ANNOTATIONS_BYTES)
+
+
+def _owners(owners: Any, path: str) -> Iterator[Cause]:
+    controllers = [owner for owner in owners if owner.get("controller")]
+    for owner in owners:
+        if not owner.get("apiVersion"):
+            yield causes.wrong(f"{path}.apiVersion", "", "version must not be empty")
+        for field in ("kind", "name", "uid"):
+            if not owner.get(field):
+                yield causes.wrong(f"{path}.{field}", "", "must not be empty")
+    if len(controllers) > 1:
+        one, two = (f"{c['kind']}/{c['name']}" for c in controllers[:2])
+        detail = f'Only one reference can have Controller set to true. Found "true" in references for {one} and {two}'
+        yield causes.wrong(path, list(owners), detail)
+
+
+def _finalizer(finalizer: str, path: str) -> Iterator[Cause]:
+    complaints = names.qualified(finalizer)
+    for problem in complaints:
+        yield causes.wrong(path, finalizer, problem)
+    if not complaints and "/" not in finalizer and finalizer not in FINALIZERS:
+        detail = "name is neither a standard finalizer name nor is it fully qualified"
+        yield causes.wrong(path, finalizer, detail)
+
+
+def changes(new: Object, old: Object) -> Iterator[Cause]:
+    """What an update changed in the metadata and may not; a real server looks twice and says it twice."""
+    after, before = new.get("metadata") or {}, old.get("metadata") or {}
+    for field in ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp"):
+        if after.get(field) != before.get(field) and (after.get(field) or field == "deletionTimestamp"):
+            cause = causes.wrong(f"metadata.{field}", after.get(field), causes.IMMUTABLE)
+            yield cause
+            yield cause

@@ -1,0 +1,186 @@
+"""The forms of names, each a function from text to complaints."""
+
+import ipaddress
+import re
+from collections.abc import Callable
+
+Form = Callable[[str], list[str]]
+
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
+_LABEL_1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
+_QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
+_VALUE = f"({_QUALIFIED})?"
+_CONFIG_KEY = "[-._a-zA-Z0-9]+"
+_ENV = "[-._a-zA-Z][-._a-zA-Z0-9]*"
+_PERCENT = "[0-9]+%"
+
+
+def _regex(message: str, pattern: str, *examples: str) -> str:
+    quoted = [f"'{example}', " for example in examples]
+    text = " or ".join(quoted).removesuffix(", ")
+    return f"{message} (e.g. {text}, regex used for validation is '{pattern}')"
+
+
+LABEL_TEXT = _regex(
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-',"
+    " and must start and end with an alphanumeric character",
+    _LABEL,
+    "my-name",
+    "123-abc",
+)
+SUBDOMAIN_TEXT = _regex(
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.',"
+    " and must start and end with an alphanumeric character",
+    _SUBDOMAIN,
+    "example.com",
+)
+LABEL_1035_TEXT = _regex(
+    "a DNS-1035 label must consist of lower case alphanumeric characters or '-',"
+    " start with an alphabetic character, and end with an alphanumeric character",
+    _LABEL_1035,
+    "my-name",
+    "abc-123",
+)
+_QUALIFIED_BODY = (
+    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
+)
+_QUALIFIED_TEXT = _regex(_QUALIFIED_BODY, _QUALIFIED, "MyName", "my.name", "123-abc")
+_VALUE_TEXT = _regex(
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.',"
+    " and must start and end with an alphanumeric character",
+    _VALUE,
+    "MyValue",
+    "my_value",
+    "12345",
+)
+_CONFIG_KEY_TEXT = _regex(
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.'",
+    _CONFIG_KEY,
+    "key.name",
+    "KEY_NAME",
+    "key-name",
+)
+_PERCENT_TEXT = _regex(
+    "a valid percent string must be a numeric string followed by an ending '%'", _PERCENT, "1%", "93%"
+)
+
+
+def _checked(text: str, pattern: str, complaint: str, limit: int, unit: str = "characters") -> list[str]:
+    found = [f"must be no more than {limit} {unit}"] if len(text) > limit else []
+    return found if re.fullmatch(pattern, text) else [*found, complaint]
+
+
+def label(text: str) -> list[str]:
+    """RFC 1123 label."""
+    return _checked(text, _LABEL, LABEL_TEXT, 63)
+
+
+def label_1035(text: str) -> list[str]:
+    """RFC 1035 label."""
+    return _checked(text, _LABEL_1035, LABEL_1035_TEXT, 63)
+
+
+def subdomain(text: str) -> list[str]:
+    """RFC 1123 subdomain."""
+    return _checked(text, _SUBDOMAIN, SUBDOMAIN_TEXT, 253)
+
+
+def path_segment(text: str) -> list[str]:
+    """Anything that can be a part of a path."""
+    if text in (".", ".."):
+        return [f"may not be '{text}'"]
+    return [f"may not contain '{part}'" for part in ("/", "%") if part in text]
+
+
+def qualified(text: str) -> list[str]:
+    """``name`` or ``example.com/name``."""
+    prefix, slash, name = text.rpartition("/")
+    if text.count("/") > 1:
+        body = _QUALIFIED_TEXT.replace("must consist", "a valid label key must consist", 1)
+        return [f"{body} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"]
+    found = []
+    if slash:
+        if not prefix:
+            found.append("prefix part must be non-empty")
+        found += [f"prefix part {problem.replace('characters', 'bytes')}" for problem in _prefix(prefix)]
+    if not name:
+        return [*found, "name part must be non-empty"]
+    if len(name) > 63:
+        found.append("name part must be no more than 63 bytes")
+    if not re.fullmatch(_QUALIFIED, name):
+        found.append(f"name part {_QUALIFIED_TEXT}")
+    return found
+
+
+def _prefix(prefix: str) -> list[str]:
+    if len(prefix) > 253:
+        return ["must be no more than 253 characters"]
+    return subdomain(prefix) if prefix else []
+
+
+def label_value(text: str) -> list[str]:
+    """The value of a label."""
+    return _checked(text, _VALUE, _VALUE_TEXT, 63, "bytes")
+
+
+def config_key(text: str) -> list[str]:
+    """A key of a ConfigMap or Secret."""
+    found = _checked(text, _CONFIG_KEY, _CONFIG_KEY_TEXT, 253)
+    if text == ".":
+        found.append("must not be '.'")
+    elif text.startswith(".."):
+        found.append("must not be '..'" if text == ".." else "must not start with '..'")
+    return found
+
+
+def port_name(text: str) -> list[str]:
+    """The name of a port."""
+    found = []
+    if len(text) > 15:
+        found.append("must be no more than 15 characters")
+    if not re.fullmatch("[-a-z0-9]+", text):
+        found.append("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
+    if not re.search("[a-z]", text):
+        found.append("must contain at least one letter (a-z)")
+    if "--" in text:
+        found.append("must not contain consecutive hyphens")
+    if text[:1] == "-" or text[-1:] == "-":
+        found.append("must not begin or end with a hyphen")
+    return found
+
+
+def env_name(text: str) -> list[str]:
+    """The name of an environment variable."""
+    bad = [c for c in text if not ("!" <= c <= "~" and c != "=") and c != " "]
+    return (
+        ["a valid environment variable name must consist only of printable ASCII characters other than '='"]
+        if (bad)
+        else []
+    )
+
+
+def percent(text: str) -> list[str]:
+    """``25%``."""
+    return [] if re.fullmatch(_PERCENT, text) else [_PERCENT_TEXT]
+
+
+def ip(text: str) -> list[str]:
+    """An address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]
+    return []
+
+
+def cidr(text: str) -> list[str]:
+    """A network."""
+    parts = re.split(r"[./]", text)
+    if "/" in text and any(len(part) > 1 and part[0] == "0" and part.isdigit() for part in parts):
+        return ["must not have leading 0s in IP or prefix length"]
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"]
+    return [] if "/" in text else ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"]

@@ -1,0 +1,71 @@
+"""Updates of pods and claims: nearly all of them is fixed, and the refusal shows the difference."""
+
+import difflib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from labkit.kube.resources import Object
+from labkit.sandbox.apiserver.objects.validation import causes, gonames
+from labkit.sandbox.apiserver.objects.validation.causes import Cause
+
+_HOST = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "hostUsers")
+_POD = (
+    "pod updates may not change fields other than `spec.containers[*].image`,"
+    "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,"
+    "`spec.tolerations` (only additions to existing tolerations),"
+    "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
+)
+_CLAIM = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
+
+
+def pod(new: Object, old: Object) -> Iterator[Cause]:
+    """A pod's images, deadline and more tolerations may change."""
+    after, before = new["spec"], old["spec"]
+    for group in ("containers", "initContainers"):
+        if len(after.get(group) or ()) != len(before.get(group) or ()):
+            yield causes.forbidden(f"spec.{group}", "pod updates may not add or remove containers")
+            return
+    allowed = dict(after)
+    for group in ("containers", "initContainers"):
+        if after.get(group):
+            allowed[group] = [
+                {**one, "image": was.get("image", "")} for one, was in zip(after[group], before[group], strict=True)
+            ]
+    for field in ("activeDeadlineSeconds", "tolerations", "schedulingGates"):
+        if before.get(field) is None:
+            allowed.pop(field, None)
+        else:
+            allowed[field] = before[field]
+    if allowed != before:
+        difference = _difference(_internal_pod(before), _internal_pod(allowed))
+        yield causes.forbidden("spec", f"{_POD}\n{difference}")
+
+
+def claim(new: Object, old: Object) -> Iterator[Cause]:
+    """A claim's volume may be set and its size may grow."""
+    before, after = old["spec"], dict(new["spec"])
+    for field in ("volumeName", "resources", "volumeAttributesClassName"):
+        if field in before:
+            after[field] = before[field]
+        else:
+            after.pop(field, None)
+    if after != before:
+        shown = [gonames.internal("PersistentVolumeClaimSpec", spec) for spec in (before, after)]
+        yield causes.forbidden("spec", f"{_CLAIM}\n{_difference(*shown)}")
+
+
+def _difference(before: Any, after: Any) -> str:
+    one, two = (json.dumps(value, indent=1, ensure_ascii=False).split("\n") for value in (before, after))
+    lines = list(difflib.unified_diff(one, two, lineterm=""))[2:]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _internal_pod(spec: Object) -> dict[str, Any]:
+    """A pod's spec as the server holds it: what concerns the host is part of the security context."""
+    found = gonames.internal("PodSpec", spec)
+    found.pop("DeprecatedServiceAccount", None)
+    found.pop("ServiceAccount", None)
+    host = {gonames.capitalised(name): found.pop(gonames.capitalised(name), None) for name in _HOST}
+    found["SecurityContext"] = host | (found["SecurityContext"] or {})
+    return found
