@@ -1,24 +1,43 @@
-"""``python -m labkit.sandbox.apiserver --state DIR``: the API server alone, for clients that need no pods."""
+"""``python -m labkit.sandbox.apiserver --state DIR``: the API server alone, and where its kubeconfig is."""
 
 import argparse
 import asyncio
+import contextlib
+import importlib
+import sys
+import time
 from pathlib import Path
 
 from labkit.sandbox.apiserver import server
 
 
-async def serve(state: Path) -> None:
-    """Serve until cancelled, printing the kubeconfig's path when ready."""
-    found = server.Server(state=state, kubeconfig=state / "kubeconfig")
-    await found.start()
-    print(state / "kubeconfig", flush=True)
+async def serve(state: Path, *, port: int, controllers: bool) -> None:
+    """Run until interrupted."""
+    began = time.perf_counter()
+    kubeconfig = state / "kubeconfig"
+    running = server.Server(state=state, kubeconfig=kubeconfig, port=port)
+    await running.start()
+    print(kubeconfig, flush=True)
+    print(f"ready after {time.perf_counter() - began:.3f} s on port {running.port}", file=sys.stderr, flush=True)
     try:
+        if controllers:
+            found = importlib.import_module("labkit.sandbox.controllers")
+            await found.run(running.local, root_ca=running.root_ca)
         await asyncio.Event().wait()
     finally:
-        await found.stop()
+        await running.stop()
+
+
+def main() -> None:
+    """Read the arguments and serve."""
+    ask = argparse.ArgumentParser(prog="python -m labkit.sandbox.apiserver", description=__doc__)
+    ask.add_argument("--state", type=Path, required=True, help="folder for objects, keys and the kubeconfig")
+    ask.add_argument("--port", type=int, default=0)
+    ask.add_argument("--controllers", action="store_true", help="run the controllers too")
+    said = ask.parse_args()
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve(said.state, port=said.port, controllers=said.controllers))
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--state", type=Path, required=True)
-    asyncio.run(serve(parser.parse_args().state))
+    main()

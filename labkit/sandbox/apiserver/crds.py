@@ -1,43 +1,37 @@
-"""CustomResourceDefinitions: from a stored definition to paths that answer."""
+"""CustomResourceDefinitions: served as soon as they are stored."""
 
 from labkit.kube.resources import Object
-from labkit.sandbox.apiserver import registry, verbs
+from labkit.sandbox.apiserver import strategies
+from labkit.sandbox.apiserver.core import Core
+from labkit.sandbox.apiserver.kinds_of_crds import served_by
+from labkit.sandbox.apiserver.store import DELETED, Change
 
-STORAGE = "customresourcedefinitions.apiextensions.k8s.io"
-
-
-def accepted(crd: Object) -> Object:
-    """The definition with the status it gets at once: names accepted, established."""
-    spec = crd["spec"]
-    names = dict(spec["names"])
-    names.setdefault("singular", names["kind"].lower())
-    names.setdefault("listKind", f"{names['kind']}List")
-    now = verbs.now()
-    known = {c["type"]: c for c in crd.get("status", {}).get("conditions") or []}
-    wanted = (
-        ("NamesAccepted", "NoConflicts", "no conflicts found"),
-        ("Established", "InitialNamesAccepted", "the initial names have been accepted"),
-    )
-    conditions = [
-        known.get(kind)
-        or {"lastTransitionTime": now, "message": message, "reason": reason, "status": "True", "type": kind}
-        for kind, reason, message in wanted
-    ]
-    stored = crd.get("status", {}).get("storedVersions") or []
-    current = next(v["name"] for v in spec["versions"] if v.get("storage"))
-    status = {
-        "conditions": conditions,
-        "acceptedNames": names,
-        "storedVersions": [*stored, *([] if current in stored else [current])],
-    }
-    return {**crd, "spec": {**spec, "names": names}, "status": status}
+TABLE = "apiextensions.k8s.io/customresourcedefinitions"
+STRATEGY = strategies.CUSTOM
 
 
-def follow(kinds: registry.Registry, served: registry.Served, new: Object | None, old: Object | None) -> None:
-    """Serve what a definition says, or stop."""
-    if served.storage != STORAGE:
-        return
-    if new is not None:
-        kinds.add_crd(new)
-    elif old is not None:
-        kinds.remove_crd(old["metadata"]["name"])
+class Definitions:
+    """Keeps the registry in step with the stored definitions."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def start(self) -> None:
+        """Serve what is stored, and follow."""
+        table = self._core.store.table(TABLE)
+        for item in table.items():
+            self._serve(item.object)
+        table.listeners.add(self._hear)
+
+    def stop(self) -> None:
+        """Follow no more."""
+        self._core.store.table(TABLE).listeners.discard(self._hear)
+
+    def _hear(self, change: Change) -> None:
+        if change.type == DELETED:
+            self._core.registry.set_custom(change.item.object["metadata"]["name"], [])
+        elif change.previous is None or change.previous.object["spec"] != change.item.object["spec"]:
+            self._serve(change.item.object)
+
+    def _serve(self, crd: Object) -> None:
+        self._core.registry.set_custom(crd["metadata"]["name"], served_by(crd))

@@ -1,162 +1,178 @@
-"""What the server serves, in the two forms clients ask for it."""
+"""What is served, as clients discover it: plain and aggregated documents, and /version."""
 
-from collections.abc import Iterable
+import platform
+from typing import Any
 
 from labkit.kube.resources import Object
-from labkit.sandbox.apiserver import registry
+from labkit.sandbox.apiserver.registry import Registry, Served
 
+MINOR = "36"
+VERSION = f"v1.{MINOR}.3"
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
-VERSION: Object = {
-    "major": "1",
-    "minor": "36",
-    "emulationMajor": "1",
-    "emulationMinor": "36",
-    "minCompatibilityMajor": "1",
-    "minCompatibilityMinor": "35",
-    "gitVersion": "v1.36.3",
-    "gitCommit": "",
-    "gitTreeState": "",
-    "buildDate": "1970-01-01T00:00:00Z",
-    "goVersion": "",
-    "compiler": "gc",
-    "platform": "linux/amd64",
+
+_READ_WRITE = ("get", "patch", "update")
+_PROXY = ("create", "delete", "get", "patch", "update")
+
+# Subresources that are not the object itself: the kind they speak, its group version, their verbs.
+_SUBRESOURCES: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "attach": ("PodAttachOptions", "", ("create", "get")),
+    "binding": ("Binding", "", ("create",)),
+    "eviction": ("Eviction", "policy/v1", ("create",)),
+    "exec": ("PodExecOptions", "", ("create", "get")),
+    "log": ("Pod", "", ("get",)),
+    "portforward": ("PodPortForwardOptions", "", ("create", "get")),
+    "scale": ("Scale", "autoscaling/v1", _READ_WRITE),
+    "token": ("TokenRequest", "authentication.k8s.io/v1", ("create",)),
+    "finalize": ("Namespace", "", ("update",)),
+    "approval": ("", "", _READ_WRITE),
 }
+_PROXIED = {"nodes": "NodeProxyOptions", "pods": "PodProxyOptions", "services": "ServiceProxyOptions"}
 
 
-def groups(kinds: registry.Registry, *, core: bool) -> dict[str, dict[str, list[registry.Served]]]:
-    """Group → version → resources; the core group alone, or all others."""
-    found: dict[str, dict[str, list[registry.Served]]] = {}
-    for served in kinds.all():
-        group, version, _ = served.path
-        if (group == "") is core:
-            found.setdefault(group, {}).setdefault(version, []).append(served)
-    return found
-
-
-def aggregated(kinds: registry.Registry, *, core: bool) -> Object:
-    """Everything in one document."""
-    items = [
-        {
-            "metadata": {"name": group, "creationTimestamp": None} if group else {"creationTimestamp": None},
-            "versions": [
-                {"version": version, "resources": [_discovered(s) for s in found], "freshness": "Current"}
-                for version, found in sorted(versions.items(), key=lambda x: preference(x[0]), reverse=True)
-            ],
-        }
-        for group, versions in groups(kinds, core=core).items()
-    ]
+def version() -> Object:
+    """The document at /version."""
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
     return {
-        "kind": "APIGroupDiscoveryList",
-        "apiVersion": "apidiscovery.k8s.io/v2",
-        "metadata": {},
-        "items": items,
+        "major": "1",
+        "minor": MINOR,
+        "emulationMajor": "1",
+        "emulationMinor": MINOR,
+        "minCompatibilityMajor": "1",
+        "minCompatibilityMinor": str(int(MINOR) - 1),
+        "gitVersion": VERSION,
+        "gitCommit": "0" * 40,
+        "gitTreeState": "clean",
+        "buildDate": "2026-01-01T00:00:00Z",
+        "goVersion": "go1.25.0",
+        "compiler": "gc",
+        "platform": f"{platform.system().lower()}/{machine}",
     }
 
 
-def _discovered(served: registry.Served) -> Object:
-    schema = served.schema
-    kind = {"group": schema.group, "version": schema.version, "kind": schema.kind}
+def subresources(served: Served) -> list[tuple[str, str, str, tuple[str, ...]]]:
+    """``(name, kind, group version of the kind or "", verbs)`` of each, by name."""
+    found = []
+    for name in served.subresources:
+        kind, group_version, verbs = _SUBRESOURCES.get(name, (served.kind, "", _READ_WRITE))
+        found.append((name, kind or served.kind, group_version, verbs))
+    if served.group == "" and served.plural in _PROXIED:
+        found.append(("proxy", _PROXIED[served.plural], "", _PROXY))
+    return sorted(found)
+
+
+def versions() -> Object:
+    """The plain document at /api."""
+    return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
+
+
+def group(registry: Registry, name: str) -> Object | None:
+    """The plain document of one group."""
+    found = registry.versions().get(name)
+    if not found or not name:
+        return None
+    return {"kind": "APIGroup", "apiVersion": "v1", **_group(name, found)}
+
+
+def groups(registry: Registry) -> Object:
+    """The plain document at /apis."""
+    listed = [_group(name, found) for name, found in _ordered(registry)]
+    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": listed}
+
+
+def resources(registry: Registry, group: str, version: str) -> Object:
+    """The plain document of one group version."""
+    name = f"{group}/{version}" if group else version
+    listed: list[Object] = []
+    for served in registry.of_version(group, version):
+        listed.append(_plain(served))
+        for sub, kind, kind_version, verbs in subresources(served):
+            entry: Object = {
+                "name": f"{served.plural}/{sub}",
+                "singularName": "",
+                "namespaced": served.namespaced,
+                "kind": kind,
+                "verbs": list(verbs),
+            }
+            if kind_version:
+                kind_group, _, only = kind_version.rpartition("/")
+                entry |= {"group": kind_group, "version": only}
+            listed.append(entry)
+    if group in registry.versions() and not registry.is_builtin(group):
+        for entry in listed:
+            entry.pop("storageVersionHash", None)
+    return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": name, "resources": listed}
+
+
+def aggregated(registry: Registry, *, core: bool) -> Object:
+    """The aggregated document at /api (the core group) or /apis (all others)."""
+    names = [("", registry.versions()[""])] if core else _ordered(registry)
+    items = []
+    for name, found in names:
+        metadata: Object = {"name": name} if name else {}
+        if name:
+            metadata["creationTimestamp"] = None
+        entries = [_version(registry, name, version) for version in found]
+        items.append({"metadata": metadata, "versions": entries})
+    head = {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}}
+    return head | {"items": items}
+
+
+def paths(registry: Registry) -> list[str]:
+    """Everything a client may ask for besides objects, as listed at ``/``."""
+    found = ["/.well-known/openid-configuration", "/api", "/api/v1", "/apis", "/apis/"]
+    for name, versions in _ordered(registry):
+        found += [f"/apis/{name}", *(f"/apis/{name}/{version}" for version in versions)]
+    found += ["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/openapi/v3/", "/openid/v1/jwks"]
+    return sorted([*found, "/readyz", "/version"])
+
+
+def _ordered(registry: Registry) -> list[tuple[str, list[str]]]:
+    """Groups but the core one: the server's own first."""
+    listed = [(name, versions) for name, versions in registry.versions().items() if name]
+    return sorted(listed, key=lambda item: (not registry.is_builtin(item[0]), item[0]))
+
+
+def _group(name: str, versions: list[str]) -> Object:
+    listed = [{"groupVersion": f"{name}/{version}", "version": version} for version in versions]
+    return {"name": name, "versions": listed, "preferredVersion": listed[0]}
+
+
+def _plain(served: Served) -> Object:
     found: Object = {
-        "resource": schema.plural,
-        "responseKind": kind,
-        "scope": "Namespaced" if schema.namespaced else "Cluster",
-        "singularResource": served.singular,
+        "name": served.plural,
+        "singularName": served.singular,
+        "namespaced": served.namespaced,
+        "kind": served.kind,
         "verbs": list(served.verbs),
     }
-    if served.short_names:
-        found["shortNames"] = list(served.short_names)
-    if served.categories:
-        found["categories"] = list(served.categories)
-    if schema.subresources:
-        found["subresources"] = [
-            {"subresource": sub, "responseKind": _kind_of(served, sub), "verbs": verbs_of(sub)}
-            for sub in schema.subresources
-        ]
-    return found
+    return found | _names(served)
 
 
-SUBRESOURCE_KINDS = {
-    "scale": ("autoscaling", "v1", "Scale"),
-    "eviction": ("policy", "v1", "Eviction"),
-    "token": ("authentication.k8s.io", "v1", "TokenRequest"),
-    "binding": ("", "v1", "Binding"),
-    "exec": ("", "v1", "PodExecOptions"),
-    "attach": ("", "v1", "PodAttachOptions"),
-    "portforward": ("", "v1", "PodPortForwardOptions"),
-}
+def _names(served: Served) -> Object:
+    found: dict[str, Any] = {"shortNames": served.short_names, "categories": served.categories}
+    return {key: list(value) for key, value in found.items() if value}
 
 
-def _kind_of(served: registry.Served, sub: str) -> Object:
-    schema = served.schema
-    group, version, kind = SUBRESOURCE_KINDS.get(sub, (schema.group, schema.version, schema.kind))
-    return {"group": group, "version": version, "kind": kind}
+def _version(registry: Registry, group: str, version: str) -> Object:
+    listed = [_aggregated(served) for served in registry.of_version(group, version)]
+    return {"version": version, "resources": listed, "freshness": "Current"}
 
 
-def verbs_of(sub: str) -> list[str]:
-    """What may be asked of a subresource."""
-    if sub in ("exec", "attach", "portforward"):
-        return ["create", "get"]
-    if sub in ("eviction", "token", "binding"):
-        return ["create"]
-    return ["get"] if sub == "log" else ["update"] if sub == "finalize" else ["get", "patch", "update"]
-
-
-def preference(version: str) -> tuple[int, int, int]:
-    """Sorts versions as Kubernetes prefers them: v2 over v1 over v1beta1."""
-    digits = "".join(c if c.isdigit() else " " for c in version).split()
-    major, minor = int(digits[0]) if digits else 0, int(digits[1]) if len(digits) > 1 else 0
-    rank = 0 if "alpha" in version else 1 if "beta" in version else 2
-    return rank, major, minor
-
-
-def group_list(kinds: registry.Registry) -> Object:
-    """``GET /apis`` in its plain form."""
-    return {
-        "kind": "APIGroupList",
-        "apiVersion": "v1",
-        "groups": [group(name, versions) for name, versions in groups(kinds, core=False).items()],
+def _aggregated(served: Served) -> Object:
+    # Kinds of the server's own carry an empty group and version here; those of definitions carry theirs.
+    custom = served.crd is not None
+    own = {"group": served.group if custom else "", "version": served.version if custom else ""}
+    found: Object = {
+        "resource": served.plural,
+        "responseKind": {**own, "kind": served.kind},
+        "scope": "Namespaced" if served.namespaced else "Cluster",
+        "singularResource": served.singular,
+        "verbs": list(served.verbs),
+        **_names(served),
     }
-
-
-def group(name: str, versions: Iterable[str]) -> Object:
-    """One API group."""
-    ranked = sorted(versions, key=preference, reverse=True)
-    entries = [{"groupVersion": f"{name}/{v}", "version": v} for v in ranked]
-    return {"name": name, "versions": entries, "preferredVersion": entries[0]}
-
-
-def resource_list(found: Iterable[registry.Served], api_version: str) -> Object:
-    """``GET /apis/apps/v1``."""
-    resources = []
-    for served in found:
-        schema = served.schema
-        entry: Object = {
-            "name": schema.plural,
-            "singularName": served.singular,
-            "namespaced": schema.namespaced,
-            "kind": schema.kind,
-            "verbs": list(served.verbs),
-        }
-        if served.short_names:
-            entry["shortNames"] = list(served.short_names)
-        if served.categories:
-            entry["categories"] = list(served.categories)
-        resources.append(entry)
-        for sub in schema.subresources:
-            kind = _kind_of(served, sub)
-            below: Object = {
-                "name": f"{schema.plural}/{sub}",
-                "singularName": "",
-                "namespaced": schema.namespaced,
-                "kind": kind["kind"],
-                "verbs": verbs_of(sub),
-            }
-            if (kind["group"], kind["version"]) != (schema.group, schema.version):
-                below |= {"group": kind["group"], "version": kind["version"]}
-            resources.append(below)
-    return {
-        "kind": "APIResourceList",
-        "apiVersion": "v1",
-        "groupVersion": api_version,
-        "resources": resources,
-    }
+    subs = []
+    for name, kind, kind_version, verbs in subresources(served):
+        group, _, version = kind_version.rpartition("/")
+        kind_of = {"group": group, "version": version} if kind_version else own
+        subs.append({"subresource": name, "responseKind": {**kind_of, "kind": kind}, "verbs": list(verbs)})
+    return found | ({"subresources": subs} if subs else {})

@@ -1,31 +1,34 @@
-"""The Api of our own controllers: a call into the server of the same process."""
+"""The API for callers in the server's own process: the same verbs, without HTTP and without authorisation."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import orjson
 
-from labkit.kube import api, resources
+from labkit.kube import api, resources, status
 from labkit.kube.resources import Object
-from labkit.sandbox.apiserver import registry, selectors, subresources, tokens, verbs, watching
-from labkit.sandbox.apiserver.objects import decoding, refusals
+from labkit.sandbox.apiserver import deleting, paths, reading, refusing, users, watching, writing
+from labkit.sandbox.apiserver.calls import Call
+from labkit.sandbox.apiserver.core import Core
+from labkit.sandbox.apiserver.store import Item
+from labkit.sandbox.apiserver.subresources import Subresources
 
-
-def _copy(obj: Object) -> Object:
-    """What is handed out belongs to the caller."""
-    copied: Object = orjson.loads(orjson.dumps(obj))
-    return copied
+AGENT = "kube-controller-manager"
+"""The field manager of writers that name none."""
 
 
 class LocalApi:
-    """Implements ``labkit.kube.api.Api`` without HTTP, on the same path of admission and validation."""
+    """``labkit.kube.api.Api`` on the server's store; objects handed out are the caller's."""
 
-    def __init__(self, objects: verbs.Verbs, signer: tokens.Tokens) -> None:
-        self._verbs, self._signer = objects, signer
+    def __init__(self, core: Core, subs: Subresources, *, user: users.User = users.SERVER) -> None:
+        self._core, self._subs, self._user = core, subs, user
+
+    def __repr__(self) -> str:
+        return f"LocalApi({self._user.name})"
 
     async def get(self, resource: resources.Resource, name: str, namespace: str | None = None) -> Object:
-        """One object."""
-        return _copy(self._verbs.get(self._served(resource), namespace or "", name))
+        """One object, or NotFound."""
+        return _own(await reading.get(self._core, self._call("get", resource, namespace, name)))
 
     async def list(
         self,
@@ -35,61 +38,41 @@ class LocalApi:
         labels: str = "",
         fields: str = "",
     ) -> Object:
-        """The list object."""
-        served = self._served(resource)
-        by_label, by_field = selectors.labels(labels), selectors.fields(fields, served.storage)
-        store = self._verbs.store
-        items = [
-            _copy(verbs.shown(served, obj))
-            for obj in store.list(served.storage, namespace or "")
-            if by_label(obj) and by_field(obj)
-        ]
-        return {"items": items, "metadata": {"resourceVersion": str(store.version)}}
+        """The list object, each item with its kind."""
+        query = {"labelSelector": labels, "fieldSelector": fields}
+        call = self._call("list", resource, namespace, query=query)
+        found = await reading.collection(self._core, call)
+        return {
+            "kind": f"{resource.kind}List",
+            "apiVersion": resource.api_version,
+            "metadata": {"resourceVersion": str(found.version)},
+            "items": [_own(item) for item in found.items],
+        }
 
     async def create(
         self, resource: resources.Resource, obj: Object, *, manager: str = "", dry_run: bool = False
     ) -> Object:
-        """POST; also TokenRequests at ``serviceaccounts/NAME/token`` and bindings at ``pods/NAME/binding``."""
-        plural, *below = resource.plural.split("/")
+        """POST into the namespace of its metadata."""
         namespace = resources.namespace_of(obj)
-        if below:
-            return await self._create_below(resource, plural, below[0], below[1], namespace, obj)
-        served = self._served(resource)
-        order = verbs.Order(
-            served=served,
-            operation="CREATE",
-            namespace=namespace,
-            name=resources.name_of(obj),
-            manager=manager or "labkit",
-            dry_run=dry_run,
-        )
-        read = decoding.decode(served.schema, obj, level=decoding.IGNORE)
-        return _copy(await self._verbs.create(order, read.object))
-
-    async def _create_below(
-        self, resource: resources.Resource, plural: str, name: str, sub: str, namespace: str, obj: Object
-    ) -> Object:
-        served = self._find(resource.group, resource.version, plural)
-        live = self._verbs.get(served, namespace, name)
-        if sub == "token":
-            return subresources.token_request(self._signer, self._verbs.store, live, obj)
-        order = verbs.Order(
-            served=served,
-            operation="UPDATE",
-            namespace=namespace,
-            name=name,
-            subresource=sub,
-            manager="kube-scheduler",
-        )
-        return _copy(await self._verbs.bind(order, obj))
+        call = self._call("create", resource, namespace, query=_writer(manager, dry_run=dry_run), body=obj)
+        if call.subresource:
+            written = await self._subs.write(call)
+        elif call.served.verbs == ("create",):
+            return self._subs.review(call, writing.body_object(call, call.served.schema))
+        else:
+            written = await writing.create(self._core, call)
+        return _own(written.item)
 
     async def replace(
         self, resource: resources.Resource, obj: Object, *, subresource: str | None = None, manager: str = ""
     ) -> Object:
-        """PUT."""
-        order = self._order(resource, resources.name_of(obj), resources.namespace_of(obj), subresource, manager)
-        read = decoding.decode(order.served.schema, obj, level=decoding.IGNORE)
-        return _copy(await self._verbs.update(order, read.object))
+        """PUT; Conflict if its resourceVersion is not the newest."""
+        namespace, name = resources.namespace_of(obj), resources.name_of(obj)
+        call = self._call("update", resource, namespace, name, query=_writer(manager), body=obj)
+        call.subresource = subresource or call.subresource
+        if call.subresource:
+            return _own((await self._subs.write(call)).item)
+        return _own((await writing.update(self._core, call)).item)
 
     async def patch(
         self,
@@ -103,10 +86,14 @@ class LocalApi:
         manager: str = "",
         force: bool = False,
     ) -> Object:
-        """PATCH."""
-        order = self._order(resource, name, namespace or "", subresource, manager)
-        found, _ = await self._verbs.patch(order, orjson.dumps(body), type, force=force)
-        return _copy(found)
+        """PATCH with the content type given."""
+        query = _writer(manager) | ({"force": "true"} if force and type == api.APPLY else {})
+        call = self._call("patch", resource, namespace, name, query=query, body=orjson.dumps(body))
+        call.content_type = type
+        call.subresource = subresource or call.subresource
+        if call.subresource:
+            return _own((await self._subs.write(call)).item)
+        return _own((await writing.patch(self._core, call)).item)
 
     async def delete(
         self,
@@ -119,10 +106,14 @@ class LocalApi:
         uid: str | None = None,
     ) -> None:
         """DELETE."""
-        order = self._order(resource, name, namespace or "", None, "", operation="DELETE")
-        await self._verbs.delete(
-            order, grace=grace, propagation=propagation, preconditions={"uid": uid} if uid else None
-        )
+        options: Object = {"kind": "DeleteOptions", "apiVersion": "v1"}
+        if propagation:
+            options["propagationPolicy"] = propagation
+        if grace is not None:
+            options["gracePeriodSeconds"] = grace
+        if uid:
+            options["preconditions"] = {"uid": uid}
+        await deleting.delete(self._core, self._call("delete", resource, namespace, name, body=options))
 
     async def watch(
         self,
@@ -133,41 +124,52 @@ class LocalApi:
         labels: str = "",
         fields: str = "",
     ) -> AsyncIterator[api.Event]:
-        """Events after ``since``, for as long as the caller likes."""
-        served = self._served(resource)
-        by_label, by_field = selectors.labels(labels), selectors.fields(fields, served.storage)
-        selection = watching.Selection(
-            served=served, namespace=namespace or "", matches=lambda obj: by_label(obj) and by_field(obj)
-        )
-        stream = watching.events(self._verbs.store, selection, since=int(since), initial=False, bookmarks=False)
-        async for kind, obj in stream:
-            yield api.Event(kind, _copy(obj))
+        """Events after ``since``, until the kind is served no more or the caller stops."""
+        query = {"labelSelector": labels, "fieldSelector": fields, "resourceVersion": since}
+        query["allowWatchBookmarks"] = "true"
+        stream = watching.stream(self._core, self._call("watch", resource, namespace, query=query))
+        try:
+            async for batch in stream:
+                for event in batch:
+                    if event.type == watching.ERROR:
+                        raise status.error_of(event.item.object)
+                    yield api.Event(event.type, _own(event.item))
+        finally:
+            await stream.aclose()
 
-    def _order(
+    def _call(
         self,
+        verb: str,
         resource: resources.Resource,
-        name: str,
-        namespace: str,
-        subresource: str | None,
-        manager: str,
+        namespace: str | None,
+        name: str = "",
         *,
-        operation: str = "UPDATE",
-    ) -> verbs.Order:
-        served = self._served(resource)
-        return verbs.Order(
+        query: Mapping[str, str] | None = None,
+        body: bytes | Object = b"",
+    ) -> Call:
+        # By path, since a caller may name a subresource as the plural: serviceaccounts/NAME/token.
+        target = paths.target(resource.path(namespace, name or None))
+        assert target is not None
+        served = self._core.registry.find(target.group, target.version, target.plural)
+        if served is None:
+            raise refusing.no_such_resource()
+        return Call(
+            verb=verb,
             served=served,
-            operation=operation,
-            namespace=namespace if served.schema.namespaced else "",
-            name=name,
-            subresource=subresource or "",
-            manager=manager or "labkit",
+            user=self._user,
+            namespace=target.namespace if served.namespaced else "",
+            name=target.name,
+            subresource=target.subresource,
+            query={key: value for key, value in (query or {}).items() if value},
+            body=body,
+            agent=AGENT,
         )
 
-    def _served(self, resource: resources.Resource) -> registry.Served:
-        return self._find(resource.group, resource.version, resource.plural)
 
-    def _find(self, group: str, version: str, plural: str) -> registry.Served:
-        found = self._verbs.kinds.find(group, version, plural)
-        if found is None:
-            raise refusals.refusal(404, "NotFound", "the server could not find the requested resource", {})
-        return found
+def _own(item: Item) -> Object:
+    found: Object = orjson.loads(item.body)
+    return found
+
+
+def _writer(manager: str, *, dry_run: bool = False) -> dict[str, str]:
+    return {"fieldManager": manager, "dryRun": "All" if dry_run else "", "fieldValidation": "Ignore"}

@@ -1,4 +1,4 @@
-"""What the server asks of the node for requests that reach into a pod."""
+"""The part of a node that the API server calls: logs, commands and ports of running containers."""
 
 from typing import Protocol
 
@@ -8,13 +8,13 @@ from labkit.kube.resources import Object
 
 
 class NodeAgent(Protocol):
-    """The kubelet, as the API server sees it. Refusals are StatusErrors raised before the reply begins."""
+    """Serves the streaming subresources of a pod; raises ``StatusError`` before an answer has begun."""
 
     async def log(self, request: web.Request, pod: Object) -> web.StreamResponse:
-        """``GET pods/NAME/log``."""
+        """``GET …/log``."""
 
     async def exec(self, request: web.Request, pod: Object, *, attach: bool) -> web.StreamResponse:
-        """``pods/NAME/exec`` and ``attach``, over WebSocket."""
+        """``…/exec`` and ``…/attach``."""
 
     async def port_forward(self, request: web.Request, pod: Object) -> web.StreamResponse:
-        """``pods/NAME/portforward``, over WebSocket."""
+        """``…/portforward``."""

@@ -1,117 +1,180 @@
-"""OpenAPI v3: what kubectl reads to explain kinds and to learn that the server validates fields."""
+"""OpenAPI v3: one document for each group version, with the paths that tell kubectl what the server can do."""
 
 import hashlib
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
 from labkit.kube.resources import Object
-from labkit.sandbox.apiserver import registry
+from labkit.sandbox.apiserver import discovery
 from labkit.sandbox.apiserver.objects import schemas
+from labkit.sandbox.apiserver.registry import Registry, Served
+
+REF = "#/components/schemas/"
+META = "io.k8s.apimachinery.pkg.apis.meta.v1"
+ACTIONS = {"get": "get", "put": "update", "patch": "patch", "delete": "delete", "post": "create"}
+
+V2_STUB: Object = {
+    "swagger": "2.0",
+    "info": {"title": "Kubernetes", "version": discovery.VERSION},
+    "paths": {},
+    "definitions": {},
+}
 
 
 class Documents:
-    """One document for each group and version, built when first asked for."""
+    """The documents, made when first asked for and again after the registry changed."""
 
-    def __init__(self, kinds: registry.Registry) -> None:
-        self._kinds = kinds
-        self._built: dict[tuple[int, str, str], bytes] = {}
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._made: dict[tuple[str, str], tuple[int, bytes]] = {}
+
+    def __repr__(self) -> str:
+        return f"Documents({len(self._made)} made)"
 
     def index(self) -> Object:
-        """``GET /openapi/v3``."""
-        paths = {}
-        for group, version in {(g, v) for g, v, _ in (s.path for s in self._kinds.all())}:
-            path = f"apis/{group}/{version}" if group else f"api/{version}"
-            # By content, not by a counter: kubectl caches on disk and another sandbox may have this port later.
-            digest = hashlib.sha256(self.document(group, version)).hexdigest()[:32].upper()
-            paths[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={digest}"}
-        return {"paths": paths}
+        """The document at /openapi/v3; each link carries a hash of what lies behind it."""
+        found: Object = {"version": self._link("version", "version")}
+        found["api/v1"] = self._link("api/v1", self._fingerprint("", "v1"))
+        for group, versions in sorted(self._registry.versions().items()):
+            for version in versions if group else []:
+                path = f"apis/{group}/{version}"
+                found[path] = self._link(path, self._fingerprint(group, version))
+        return {"paths": found}
 
-    def document(self, group: str, version: str) -> bytes:
-        """``GET /openapi/v3/apis/apps/v1``."""
-        key = self._kinds.generation, group, version
-        if key not in self._built:
-            for old in [k for k in self._built if k[0] != key[0] and k[1:] == key[1:]]:
-                del self._built[old]
-            self._built[key] = orjson.dumps(self._build(group, version))
-        return self._built[key]
+    def document(self, group: str, version: str) -> bytes | None:
+        """The document of one group version, serialised."""
+        if not self._registry.has(group, version):
+            return None
+        made = self._made.get((group, version))
+        if made is None or made[0] != self._registry.generation:
+            body = orjson.dumps(_document(self._registry, group, version))
+            made = self._made[group, version] = (self._registry.generation, body)
+        return made[1]
 
-    def _build(self, group: str, version: str) -> Object:
-        components: dict[str, Any] = {}
-        paths: dict[str, Any] = {}
-        for served in self._kinds.all():
-            if served.path[:2] == (group, version):
-                name = served.schema.definition or _custom_name(served)
-                if served.schema.custom is not None:
-                    components[name] = _custom(served)
-                    _collect("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta", components)
-                else:
-                    _collect(name, components)
-                paths |= _paths(served, name)
-        return {
-            "openapi": "3.0.0",
-            "info": {"title": "Kubernetes", "version": "v1.36.3"},
-            "paths": paths,
-            "components": {"schemas": components},
-        }
+    def _fingerprint(self, group: str, version: str) -> str:
+        # The content and not a counter: a cache of kubectl outlives this process.
+        told = [discovery.VERSION, group, version]
+        for served in self._registry.of_version(group, version):
+            told.append(served.plural)
+            if served.crd is not None:
+                told.append(orjson.dumps(served.crd["spec"], option=orjson.OPT_SORT_KEYS).decode())
+        return "\n".join(told)
+
+    def _link(self, path: str, content: str) -> Object:
+        digest = hashlib.sha256(content.encode()).hexdigest()[:32].upper()
+        return {"serverRelativeURL": f"/openapi/v3/{path}?hash={digest}"}
 
 
-def _paths(served: registry.Served, name: str) -> dict[str, Any]:
-    schema = served.schema
-    kind = {"group": schema.group, "version": schema.version, "kind": schema.kind}
-    base = f"/apis/{schema.group}/{schema.version}" if schema.group else f"/api/{schema.version}"
-    place = f"{base}/namespaces/{{namespace}}/{schema.plural}" if schema.namespaced else f"{base}/{schema.plural}"
-    query = [
-        {"name": word, "in": "query", "schema": {"type": "string", "uniqueItems": True}}
-        for word in ("dryRun", "fieldManager", "fieldValidation")
-    ]
-    body = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
-
-    def operation(action: str) -> Object:
-        return {
-            "parameters": query,
-            "responses": {"200": {"description": "OK", "content": body}},
-            "x-kubernetes-action": action,
-            "x-kubernetes-group-version-kind": kind,
-        }
-
-    return {
-        place: {"post": operation("post"), "get": operation("list")},
-        f"{place}/{{name}}": {word: operation(word) for word in ("get", "put", "patch", "delete")},
-    }
+def _document(registry: Registry, group: str, version: str) -> Object:
+    components: dict[str, Object] = {}
+    paths: dict[str, Object] = {}
+    for served in registry.of_version(group, version):
+        name = component_name(served)
+        if served.crd is not None:
+            components[name] = custom_schema(served)
+            _collect(f"{META}.ObjectMeta", components)
+        else:
+            _collect(name, components)
+        _add_list(served, name, components)
+        _add_paths(served, name, paths)
+    _collect(f"{META}.DeleteOptions", components)
+    _collect(f"{META}.Status", components)
+    info = {"title": "Kubernetes", "version": discovery.VERSION}
+    return {"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": components}}
 
 
-def _collect(name: str, into: dict[str, Any]) -> None:
-    """A definition and all it refers to."""
-    if name in into or name not in schemas.definitions():
+def component_name(served: Served) -> str:
+    """The name of a kind's schema: ``io.k8s.api.apps.v1.Deployment``, ``io.istio.networking.v1.Gateway``."""
+    if served.crd is None:
+        return served.schema.definition
+    reversed_group = ".".join(reversed(served.group.split(".")))
+    return f"{reversed_group}.{served.version}.{served.kind}"
+
+
+def custom_schema(served: Served) -> Object:
+    """The schema of a custom kind as published: its own, with the standard fields."""
+    version = next(v for v in served.crd["spec"]["versions"] if v["name"] == served.version)  # type: ignore[index]
+    schema = dict((version.get("schema") or {}).get("openAPIV3Schema") or {"type": "object"})
+    properties = dict(schema.get("properties") or {})
+    properties["apiVersion"] = properties["kind"] = {"type": "string"}
+    properties["metadata"] = {"allOf": [{"$ref": f"{REF}{META}.ObjectMeta"}]}
+    mark = {"group": served.group, "kind": served.kind, "version": served.version}
+    return schema | {"properties": properties, "x-kubernetes-group-version-kind": [mark]}
+
+
+def _collect(name: str, into: dict[str, Object]) -> None:
+    """Add a component and everything it refers to."""
+    left = [name]
+    while left:
+        at = left.pop()
+        found = schemas.definitions().get(at)
+        if found is None or at in into:
+            continue
+        into[at] = found
+        left += _references(found)
+
+
+def _references(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        found = [value["$ref"].removeprefix(REF)] if isinstance(value.get("$ref"), str) else []
+        for item in value.values():
+            found += _references(item)
+        return found
+    return [name for item in value for name in _references(item)] if isinstance(value, list) else []
+
+
+def _add_list(served: Served, name: str, components: dict[str, Object]) -> None:
+    if "list" not in served.verbs:
         return
-    definition = schemas.definitions()[name]
-    into[name] = definition
-    for target in _refs(definition):
-        _collect(target, into)
+    _collect(f"{META}.ListMeta", components)
+    mark = {"group": served.group, "kind": served.list_kind, "version": served.version}
+    components.setdefault(
+        f"{name}List",
+        {
+            "type": "object",
+            "required": ["items"],
+            "properties": {
+                "apiVersion": {"type": "string"},
+                "kind": {"type": "string"},
+                "metadata": {"allOf": [{"$ref": f"{REF}{META}.ListMeta"}]},
+                "items": {"type": "array", "items": {"allOf": [{"$ref": REF + name}]}},
+            },
+            "x-kubernetes-group-version-kind": [mark],
+        },
+    )
 
 
-def _refs(value: Any) -> list[str]:
-    if isinstance(value, Mapping):
-        own = [value["$ref"].rpartition("/")[2]] if isinstance(value.get("$ref"), str) else []
-        return own + [ref for below in value.values() for ref in _refs(below)]
-    if isinstance(value, list):
-        return [ref for below in value for ref in _refs(below)]
-    return []
+def _add_paths(served: Served, name: str, paths: dict[str, Object]) -> None:
+    root = f"/apis/{served.group}/{served.version}" if served.group else f"/api/{served.version}"
+    scope = "/namespaces/{namespace}" if served.namespaced else ""
+    collection = f"{root}{scope}/{served.plural}"
+    verbs = {"get": "list", "post": "create", "delete": "deletecollection"}
+    paths[collection] = {
+        method: _operation(served, name, method, action) for method, action in verbs.items() if action in served.verbs
+    }
+    one = {"get": "get", "put": "update", "patch": "patch", "delete": "delete"}
+    operations = {m: _operation(served, name, m, a) for m, a in one.items() if a in served.verbs}
+    if operations:
+        paths[f"{collection}/{{name}}"] = operations
+    if served.namespaced and "list" in served.verbs:
+        paths[f"{root}/{served.plural}"] = {"get": _operation(served, name, "get", "list")}
 
 
-def _custom_name(served: registry.Served) -> str:
-    backwards = ".".join(reversed(served.schema.group.split(".")))
-    return f"{backwards}.{served.schema.version}.{served.schema.kind}"
-
-
-def _custom(served: registry.Served) -> Object:
-    schema = served.schema
-    found = dict((schema.custom or {}).get("schema", {}).get("openAPIV3Schema") or {"type": "object"})
-    meta = {"$ref": "#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}
-    text = {"type": "string"}
-    found["properties"] = {"apiVersion": text, "kind": text, **found.get("properties", {}), "metadata": meta}
-    kind = {"group": schema.group, "version": schema.version, "kind": schema.kind}
-    found["x-kubernetes-group-version-kind"] = [kind]
-    return found
+def _operation(served: Served, name: str, method: str, action: str) -> Object:
+    names = ["dryRun", "fieldManager", "fieldValidation"] if method in ("post", "put", "patch") else []
+    names += ["force"] if method == "patch" else []
+    parameters = [{"name": n, "in": "query", "schema": {"type": "string"}} for n in names]
+    body = {"content": {"application/json": {"schema": {"$ref": REF + name}}}}
+    found: Object = {
+        "operationId": f"{action}{served.version.title()}{served.kind}",
+        "parameters": parameters,
+        "responses": {"200": {"description": "OK", **body}},
+        "x-kubernetes-action": action,
+        "x-kubernetes-group-version-kind": {
+            "group": served.group,
+            "version": served.version,
+            "kind": served.kind,
+        },
+    }
+    return found | ({"requestBody": body} if method in ("post", "put") else {})

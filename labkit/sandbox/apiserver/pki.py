@@ -1,9 +1,9 @@
-"""The API's own certificate authority: one for each lab, on its disk, never installed anywhere."""
+"""Keys and certificates of one lab: an authority of its own, the server's certificate, the key of tokens."""
 
 import datetime
 import ipaddress
 import os
-import ssl
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,86 +12,92 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-YEARS = datetime.timedelta(days=3650)
+VALID = datetime.timedelta(days=365)
+RENEW_BEFORE = datetime.timedelta(days=30)
+NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Identity:
-    """Files of the server: they are made once, so that a restart keeps kubeconfigs and tokens valid."""
+class Credentials:
+    """The files of one lab's server, in a folder that only its owner can read."""
 
-    authority: Path
-    certificate: Path
-    key: Path
+    folder: Path
 
     @property
-    def root_ca(self) -> str:
-        """The authority's certificate, PEM."""
-        return self.authority.read_text()
+    def authority(self) -> Path:
+        """The certificate clients trust; its key is thrown away once the server's certificate is signed."""
+        return self.folder / "ca.crt"
 
-    def context(self) -> ssl.SSLContext:
-        """For the listener."""
-        found = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        found.minimum_version = ssl.TLSVersion.TLSv1_2
-        found.load_cert_chain(self.certificate, self.key)
-        found.set_alpn_protocols(["http/1.1"])
-        return found
+    @property
+    def certificate(self) -> Path:
+        """The server's certificate with its key (0600)."""
+        return self.folder / "server.pem"
+
+    @property
+    def token_key(self) -> Path:
+        """The key that signs ServiceAccount tokens (0600)."""
+        return self.folder / "tokens.pem"
+
+    @property
+    def admin_token(self) -> Path:
+        """The bearer token of the kubeconfig (0600)."""
+        return self.folder / "admin.token"
 
 
-def identity(folder: Path) -> Identity:
-    """The identity kept in a folder, made when it is not there."""
-    found = Identity(authority=folder / "ca.crt", certificate=folder / "apiserver.crt", key=folder / "apiserver.key")
-    if not all(p.exists() for p in (found.authority, found.certificate, found.key)):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _make(found)
+def credentials(folder: Path) -> Credentials:
+    """The lab's credentials: those in the folder, or new ones where they are missing or run out."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    found = Credentials(folder=folder)
+    if not _is_valid(found):
+        _issue(found)
+    if not found.token_key.exists():
+        write_secret(found.token_key, _pem(ec.generate_private_key(ec.SECP256R1())))
+    if not found.admin_token.exists():
+        write_secret(found.admin_token, secrets.token_urlsafe(32).encode())
     return found
 
 
-def _make(files: Identity) -> None:
-    root_key = ec.generate_private_key(ec.SECP256R1())
-    root_name = _name("kubernetes")
-    root = (
-        _builder(root_name, root_name, root_key.public_key())
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(root_key.public_key()), critical=False)
-        .sign(root_key, hashes.SHA256())
-    )
-    key = ec.generate_private_key(ec.SECP256R1())
-    names = ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc"]
-    names.append("kubernetes.default.svc.cluster.local")
-    addresses = [x509.IPAddress(ipaddress.ip_address(a)) for a in ("127.0.0.1", "10.96.0.1")]
-    leaf = (
-        _builder(_name("kube-apiserver"), root_name, key.public_key())
-        .add_extension(x509.SubjectAlternativeName([*map(x509.DNSName, names), *addresses]), critical=False)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()), critical=False)
-        .sign(root_key, hashes.SHA256())
-    )
-    # The authority's own key is dropped: nobody can sign for it any more.
-    files.authority.write_bytes(root.public_bytes(serialization.Encoding.PEM))
-    files.certificate.write_bytes(leaf.public_bytes(serialization.Encoding.PEM))
-    private(files.key, pem(key))
-
-
-def pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    """A private key, PEM."""
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-
-
-def private(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read, from its first moment on."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+def write_secret(path: Path, data: bytes) -> None:
+    """Write a file that nobody else can read at any moment; it replaces an older one at once."""
     draft = path.with_name(path.name + ".new")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-        out.write(content)
+        out.write(data)
     draft.replace(path)
 
 
-def _name(common: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+def _is_valid(known: Credentials) -> bool:
+    if not (known.authority.exists() and known.certificate.exists()):
+        return False
+    certificate = x509.load_pem_x509_certificate(known.certificate.read_bytes())
+    return certificate.not_valid_after_utc - datetime.datetime.now(datetime.UTC) > RENEW_BEFORE
+
+
+def _issue(known: Credentials) -> None:
+    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "labkit")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kube-apiserver")])
+    identifier = x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key())
+    authority = (
+        _builder(ca_name, ca_name, ca_key.public_key())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(signs_certificates=True), critical=True)
+        .add_extension(identifier, critical=False)
+        .sign(ca_key, hashes.SHA256())
+    )
+    addresses = [x509.IPAddress(ipaddress.ip_address(a)) for a in ("127.0.0.1", "10.96.0.1")]
+    certificate = (
+        _builder(name, ca_name, key.public_key())
+        .add_extension(x509.SubjectAlternativeName([*map(x509.DNSName, NAMES), *addresses]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
+        .sign(ca_key, hashes.SHA256())
+    )
+    write_secret(known.certificate, certificate.public_bytes(serialization.Encoding.PEM) + _pem(key))
+    known.authority.write_bytes(authority.public_bytes(serialization.Encoding.PEM))
 
 
 def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
@@ -102,6 +108,26 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicK
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(minutes=5))
-        .not_valid_after(now + YEARS)
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + VALID)
+    )
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

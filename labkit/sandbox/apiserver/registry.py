@@ -1,94 +1,164 @@
-"""Which resources are served: the built-in ones, and those that CustomResourceDefinitions add."""
+"""What is served: the built-in resources and those of CustomResourceDefinitions."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from labkit.kube.resources import Object
+from labkit.sandbox.apiserver import strategies
 from labkit.sandbox.apiserver.objects import schemas
+
+SHARED = {"events.k8s.io/events": "/events"}
+"""Resources that are another face of a table; what is stored is in that table's version."""
+
+STORED_IN = {"/events": "v1", "autoscaling/horizontalpodautoscalers": "autoscaling/v2"}
+"""The version stored, where a built-in table is served in several."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Served:
     """One resource in one version."""
 
-    schema: schemas.Schema
+    group: str
+    version: str
+    plural: str
     singular: str
+    kind: str
+    namespaced: bool
+    verbs: tuple[str, ...]
+    subresources: tuple[str, ...] = ()
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
-    verbs: tuple[str, ...] = ()
-    storage: str = ""
-    """Where its objects are kept, for all versions: ``deployments.apps``."""
+    list_kind: str = ""
+    crd: Object | None = None
+    """The definition of a custom resource."""
 
-    @property
-    def path(self) -> tuple[str, str, str]:
-        """Group, version, plural."""
-        return self.schema.group, self.schema.version, self.schema.plural
+    stored: str = ""
+    """The apiVersion in which objects are stored; empty when it is this one."""
 
-    @property
-    def qualified(self) -> str:
-        """``deployments.apps``, as messages name it."""
-        return f"{self.schema.plural}.{self.schema.group}" if self.schema.group else self.schema.plural
+    strategy: strategies.Strategy = field(default_factory=strategies.Strategy)
+
+    @cached_property
+    def api_version(self) -> str:
+        """``apps/v1``."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @cached_property
+    def key(self) -> str:
+        """The table: ``apps/deployments``, ``/pods``."""
+        own = f"{self.group}/{self.plural}"
+        return SHARED.get(own, own)
+
+    @cached_property
+    def schema(self) -> schemas.Schema:
+        """What its objects look like."""
+        if self.crd is not None:
+            return schemas.from_crd(self.crd, self.version)
+        found = schemas.builtin(self.api_version, self.kind)
+        if found is None:
+            raise LookupError(f"no schema of {self.api_version} {self.kind}")
+        return found
+
+    @cached_property
+    def head(self) -> bytes:
+        """How every serialised object of it begins; items of typed lists leave that out."""
+        if self.crd is not None:
+            return b""
+        return f'{{"kind":"{self.kind}","apiVersion":"{self.api_version}",'.encode()
+
+    def __repr__(self) -> str:
+        return f"Served({self.plural}.{self.version}.{self.group or 'core'})"
 
 
 class Registry:
-    """Finds resources by path; CRDs come and go."""
+    """Everything served, by group, version and plural."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str, str], Served] = {}
+        self._served: dict[tuple[str, str], dict[str, Served]] = {}
         self._custom: dict[str, list[Served]] = {}
         self.generation = 0
-        """Grows with every change; discovery documents are cached by it."""
+        """Counts changes, so that discovery documents are made once a change."""
         for kind in schemas.served():
-            schema = schemas.builtin(kind.api_version, kind.kind)
-            if schema is None:
-                continue
-            # Events are kept once, whichever of their two groups wrote them.
-            group = "" if kind.plural == "events" else kind.group
-            served = Served(
-                schema=schema,
-                singular=kind.singular,
-                short_names=kind.short_names,
-                categories=kind.categories,
-                verbs=kind.verbs,
-                storage=f"{kind.plural}.{group}" if group else kind.plural,
-            )
-            self._found[served.path] = served
+            self._add(_builtin(kind))
+
+    def __repr__(self) -> str:
+        return f"Registry({len(self._served)} group versions)"
 
     def find(self, group: str, version: str, plural: str) -> Served | None:
-        """The resource at a path."""
-        return self._found.get((group, version, plural))
+        """One resource."""
+        return self._served.get((group, version), {}).get(plural)
 
-    def all(self) -> Iterator[Served]:
-        """Every resource, built-in ones first."""
-        return iter(self._found.values())
+    def has(self, group: str, version: str) -> bool:
+        """Whether anything is served in that group version."""
+        return bool(self._served.get((group, version)))
 
-    def has_group_version(self, group: str, version: str) -> bool:
-        """Whether anything is served there."""
-        return any((g, v) == (group, version) for g, v, _ in self._found)
+    def of_version(self, group: str, version: str) -> list[Served]:
+        """Resources of one group version, by name."""
+        return [served for _, served in sorted(self._served.get((group, version), {}).items())]
 
-    def add_crd(self, crd: Object) -> None:
-        """Serve a definition's versions from now on, instead of those it had before."""
-        self.remove_crd(crd["metadata"]["name"])
-        spec = crd["spec"]
-        names = spec["names"]
-        added = []
-        for version in spec["versions"]:
-            if version.get("served"):
-                served = Served(
-                    schema=schemas.from_crd(crd, version["name"]),
-                    singular=names.get("singular") or names["kind"].lower(),
-                    short_names=tuple(names.get("shortNames", ())),
-                    categories=tuple(names.get("categories", ())),
-                    verbs=("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"),
-                    storage=f"{spec['names']['plural']}.{spec['group']}",
-                )
-                self._found[served.path] = served
-                added.append(served)
-        self._custom[crd["metadata"]["name"]] = added
+    def versions(self) -> Mapping[str, list[str]]:
+        """Groups with their versions, the preferred one first."""
+        found: dict[str, list[str]] = {}
+        for (group, version), held in self._served.items():
+            if held:
+                found.setdefault(group, []).append(version)
+        return {group: sorted(versions, key=priority) for group, versions in found.items()}
+
+    def of_key(self, key: str) -> Served | None:
+        """The version in which a table is stored, or else the preferred one."""
+        found = [s for s in self if s.key == key]
+        exact = [s for s in found if not s.stored or s.stored == s.api_version]
+        return min(exact or found, key=lambda s: priority(s.version), default=None)
+
+    def __iter__(self) -> Iterator[Served]:
+        for held in self._served.values():
+            yield from held.values()
+
+    def is_builtin(self, group: str) -> bool:
+        """Whether a group is the server's own."""
+        return any(s.group == group and s.crd is None for s in self)
+
+    def set_custom(self, name: str, served: list[Served]) -> None:
+        """Serve a definition's versions instead of those it had before; an empty list serves none."""
+        for old in self._custom.pop(name, []):
+            self._served[old.group, old.version].pop(old.plural, None)
+        if served:
+            self._custom[name] = served
+        for one in served:
+            self._add(one)
+
+    def _add(self, served: Served) -> None:
+        self._served.setdefault((served.group, served.version), {})[served.plural] = served
         self.generation += 1
 
-    def remove_crd(self, name: str) -> None:
-        """Stop serving a definition's versions."""
-        for served in self._custom.pop(name, []):
-            self._found.pop(served.path, None)
-        self.generation += 1
+
+def priority(version: str) -> tuple[int, int, int, str]:
+    """Kubernetes' order of versions: stable before beta before alpha, newer before older, then others."""
+    name = version.removeprefix("v")
+    for rank, mark in enumerate(("", "beta", "alpha")):
+        major, _, minor = name.partition(mark) if mark else (name, "", "0")
+        if major.isdigit() and minor.isdigit():
+            return rank, -int(major), -int(minor), version
+    return 3, 0, 0, version
+
+
+def _builtin(kind: schemas.Kind) -> Served:
+    own = f"{kind.group}/{kind.plural}"
+    key = SHARED.get(own, own)
+    strategy = strategies.of(key)
+    verbs = kind.verbs
+    return Served(
+        group=kind.group,
+        version=kind.version,
+        plural=kind.plural,
+        singular=kind.singular,
+        kind=kind.kind,
+        namespaced=kind.namespaced,
+        verbs=verbs,
+        subresources=kind.subresources,
+        short_names=kind.short_names,
+        categories=kind.categories,
+        list_kind=f"{kind.kind}List",
+        stored=STORED_IN.get(key, ""),
+        strategy=strategy,
+    )

@@ -1,82 +1,141 @@
-"""Which objects a list or a watch means: label and field selectors."""
+"""Label and field selectors of queries and of objects."""
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from labkit.kube.resources import Object
-from labkit.sandbox.apiserver.objects import refusals
+from labkit.sandbox.apiserver import labels
+from labkit.sandbox.apiserver.refusing import bad_request
+from labkit.sandbox.apiserver.registry import Served
+from labkit.sandbox.apiserver.strategies import NAME_AND_NAMESPACE
 
-Matches = Callable[[Object], bool]
+Matcher = Callable[[Object], bool]
 
-FIELDS = {
-    "pods": {
-        "spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork",
-        "status.phase", "status.podIP", "status.podIPs", "status.nominatedNodeName",
-    },
-    "events": {
-        "involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid",
-        "involvedObject.apiVersion", "involvedObject.resourceVersion", "involvedObject.fieldPath", "reason",
-        "reportingComponent", "source", "type",
-    },
-    "secrets": {"type"},
-    "namespaces": {"status.phase", "name"},
-    "nodes": {"spec.unschedulable"},
-    "services": {"spec.clusterIP", "spec.type"},
-    "replicasets.apps": {"status.replicas"},
-    "jobs.batch": {"status.successful"},
-}  # fmt: skip
-"""Fields that a real server indexes besides ``metadata.name`` and ``metadata.namespace``."""
-
-_SET = re.compile(r"^\s*(\S+?)\s+(in|notin)\s+\(([^)]*)\)\s*$")
+Terms = list[tuple[str, str, str]]
+"""``[("metadata.name", "=", "web")]``; the operator is ``=`` or ``!=``."""
 
 
-def labels(text: str) -> Matches:
-    """``app=web,tier in (a,b),!old``."""
-    tests = [_label_test(part) for part in _split(text)]
-    return lambda obj: all(test(obj.get("metadata", {}).get("labels") or {}) for test in tests)
+def everything(_: Object) -> bool:
+    """The selector that takes all."""
+    return True
+
+
+def matcher(served: Served, label_selector: str, field_selector: str) -> Matcher:
+    """A test of objects for both selectors of a query; 400 where one cannot be read."""
+    requirements = labels.parse(label_selector) if label_selector else []
+    terms = parse_fields(field_selector) if field_selector else []
+    for path, _, _ in terms:
+        check_field(served, path)
+    if not requirements and not terms:
+        return everything
+    tests = [_field_test(served, *term) for term in terms]
+
+    def matches(obj: Object) -> bool:
+        own = obj["metadata"].get("labels") or {}
+        return all(r.holds(own) for r in requirements) and all(test(obj) for test in tests)
+
+    return matches
+
+
+def parse_fields(text: str) -> Terms:
+    """``metadata.name=a,spec.x!=b`` as terms."""
+    found: Terms = []
+    for part in _split(text):
+        if not part:
+            continue
+        for operator in ("!=", "==", "="):
+            left, mark, right = part.partition(operator)
+            if mark:
+                found.append((left, "!=" if operator == "!=" else "=", _unescaped(right)))
+                break
+        else:
+            raise bad_request(f"invalid selector: '{text}'; can't understand '{part}'")
+    return found
+
+
+def named(field_selector: str) -> str:
+    """The one name that a field selector asks for, or nothing."""
+    terms = parse_fields(field_selector) if field_selector else []
+    return next((value for path, operator, value in terms if path == "metadata.name" and operator == "="), "")
+
+
+def check_field(served: Served, path: str) -> None:
+    """400 unless objects of the resource can be selected by the field."""
+    if path in NAME_AND_NAMESPACE[: 2 if served.namespaced or served.crd is None else 1]:
+        return
+    strategy = served.strategy
+    known = [renamed(served, name) for name in (*strategy.fields, *_selectable(served))]
+    if path in known:
+        return
+    if strategy.strict_fields:
+        raise bad_request(strategy.strict_fields % path)
+    names = ", ".join(f'"{name}"' for name in (*NAME_AND_NAMESPACE, *_selectable(served)))
+    if served.crd is not None and not _selectable(served):
+        raise bad_request(f"field label not supported: {path}")
+    raise bad_request(f'"{path}" is not a known field selector: only {names}')
+
+
+_REGARDING = {"involvedObject": "regarding", "source": "reportingController"}
+
+
+def renamed(served: Served, path: str) -> str:
+    """A stored field as this version of the resource calls it."""
+    if served.group != "events.k8s.io":
+        return path
+    head, dot, rest = path.partition(".")
+    return {"reportingComponent": "reportingController"}.get(path, _REGARDING.get(head, head) + dot + rest)
+
+
+def at(obj: Mapping[str, Any], path: str) -> str:
+    """The text at a path, as field selectors compare it: a missing one is empty, a boolean a word."""
+    value: Any = obj
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None or isinstance(value, (dict, list)) else str(value)
+
+
+_EMPTY = {"spec.unschedulable": "false", "spec.hostNetwork": "false", "status.replicas": "0"}
+_EMPTY["status.succeeded"] = "0"
+
+
+def _field_test(served: Served, path: str, operator: str, value: str) -> Matcher:
+    strategy = served.strategy
+    stored = next((name for name in strategy.fields if renamed(served, name) == path), path)
+    target = strategy.aliases.get(stored, stored)
+
+    def test(obj: Object) -> bool:
+        if target == "status.podIPs":
+            texts = [str(ip.get("ip")) for ip in (obj.get("status") or {}).get("podIPs") or []]
+            return (value in texts) == (operator == "=")
+        seen = at(obj, target) or _EMPTY.get(target, "")
+        return (seen == value) == (operator == "=")
+
+    return test
+
+
+def _selectable(served: Served) -> tuple[str, ...]:
+    if served.crd is None:
+        return ()
+    version = next(v for v in served.crd["spec"]["versions"] if v["name"] == served.version)
+    return tuple(f["jsonPath"].removeprefix(".") for f in version.get("selectableFields") or ())
 
 
 def _split(text: str) -> list[str]:
-    return [part for part in re.split(r",(?![^(]*\))", text) if part.strip()]
+    parts, current, escaped = [], "", False
+    for c in text:
+        if escaped:
+            current, escaped = current + c, False
+        elif c == "\\":
+            current, escaped = current + c, True
+        elif c == ",":
+            parts.append(current)
+            current = ""
+        else:
+            current += c
+    return [*parts, current]
 
 
-def _label_test(part: str) -> Callable[[dict[str, str]], bool]:
-    if found := _SET.match(part):
-        key, values = found[1], {v.strip() for v in found[3].split(",")}
-        if found[2] == "in":
-            return lambda labels: labels.get(key) in values
-        return lambda labels: labels.get(key) not in values
-    for sign, equal in (("!=", False), ("==", True), ("=", True)):
-        if sign in part:
-            key, _, value = (x.strip() for x in part.partition(sign))
-            if equal:
-                return lambda labels: labels.get(key) == value
-            return lambda labels: labels.get(key) != value
-    key = part.strip()
-    if key.startswith("!"):
-        return lambda labels: key[1:].strip() not in labels
-    return lambda labels: key in labels
-
-
-def fields(text: str, storage: str) -> Matches:
-    """``spec.nodeName=a,status.phase!=Failed``; 400 for a field that the server does not index."""
-    tests = []
-    for part in filter(None, text.split(",")):
-        sign = "!=" if "!=" in part else "==" if "==" in part else "="
-        key, _, value = (x.strip() for x in part.partition(sign))
-        if key not in {"metadata.name", "metadata.namespace"} | FIELDS.get(storage, set()):
-            raise refusals.bad_request(
-                f'Unable to find "{storage}" that match field selector: field label not supported: {key}'
-            )
-        tests.append((key.split("."), value, sign != "!="))
-    return lambda obj: all((_at(obj, path) == value) is equal for path, value, equal in tests)
-
-
-def _at(obj: Object, path: list[str]) -> str:
-    value: Any = obj
-    for part in path:
-        value = value.get(part) if isinstance(value, dict) else None
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None else str(value)
+def _unescaped(text: str) -> str:
+    return text.replace("\\,", ",").replace("\\=", "=").replace("\\\\", "\\")

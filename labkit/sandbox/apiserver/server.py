@@ -1,271 +1,146 @@
-"""The API server: TLS on loopback, who is asking, and where the question goes."""
+"""The API server: HTTPS on loopback, a kubeconfig for its owner, and ``local`` for who lives in its process."""
 
-from collections.abc import Mapping
+import asyncio
+import json
+import socket
+import ssl
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
-import yaml
 from aiohttp import web
 
-from labkit.kube import status
-from labkit.kube.resources import Object
+from labkit.base import ports
 from labkit.sandbox.apiserver import (
-    allocation,
+    admission,
+    authentication,
+    authorization,
+    bootstrap,
     crds,
-    discovery,
-    handlers,
-    local,
-    nodes,
-    openapi,
+    documents,
     pki,
-    plugins,
-    registry,
-    replies,
-    requests,
-    store,
+    routes,
+    subresources,
     tokens,
-    verbs,
-    webhooks,
 )
-from labkit.sandbox.apiserver.objects import refusals
+from labkit.sandbox.apiserver.core import Core
+from labkit.sandbox.apiserver.local import LocalApi
+from labkit.sandbox.apiserver.nodes import NodeAgent
+from labkit.sandbox.apiserver.registry import Registry
+from labkit.sandbox.apiserver.store import Store
 
 HOST = "127.0.0.1"
-OPEN = ("/version", "/healthz", "/livez", "/readyz")
-"""Paths that need no token."""
-
-BODY_LIMIT = 3 * 1024 * 1024
-"""Bytes of one request body, as the real server's."""
+NAME = "labkit"
+"""The cluster, user and context of the kubeconfig."""
 
 
 class Server:
-    """Serves one cluster from one folder."""
+    """One API server over one state folder."""
 
-    def __init__(self, *, state: Path, kubeconfig: Path) -> None:
-        self._kubeconfig = kubeconfig
-        self._identity = pki.identity(state / "pki")
-        self._store = store.Store(state / "objects.db")
-        self._tokens = tokens.Tokens(state / "pki", self._store)
-        self._kinds = registry.Registry()
-        for crd in self._store.list(crds.STORAGE):
-            self._kinds.add_crd(crd)
-        numbers = allocation.Numbers(self._store.list("services"))
-        self._verbs = verbs.Verbs(self._store, self._kinds, numbers)
-        self._verbs.on_stored.append(lambda served, new, old: crds.follow(self._kinds, served, new, old))
-        self._webhooks = webhooks.Webhooks(self._store)
-        self._verbs.admit_change = self._change
-        self._verbs.admit_result = self._accept
-        self._handlers = handlers.Handlers(self._verbs, self._tokens)
-        self._openapi = openapi.Documents(self._kinds)
-        self._runner: web.AppRunner | None = None
-        self.port = 0
-        self.local = local.LocalApi(self._verbs, self._tokens)
+    def __init__(self, *, state: Path, kubeconfig: Path, port: int = 0) -> None:
+        self._state, self._kubeconfig = state, kubeconfig
+        self.port = port
+        """Where it listens on 127.0.0.1; 0 asks for the port of last time, or any."""
 
-    @property
-    def root_ca(self) -> str:
-        """The certificate that signs this API, PEM."""
-        return self._identity.root_ca
+        self._credentials = pki.credentials(state / "pki")
+        self.root_ca = self._credentials.authority.read_text()
+        """The certificate, in PEM, that clients trust."""
+
+        self._core = Core(store=Store(state / "objects.db"), registry=Registry())
+        admin = self._credentials.admin_token.read_text()
+        self._tokens = tokens.Tokens(self._credentials.token_key.read_bytes(), admin=admin, lookup=self._core.peek)
+        self._definitions = crds.Definitions(self._core)
+        admission.install(self._core)
+        self._subs = subresources.Subresources(self._core)
+        self.local = LocalApi(self._core, self._subs)
+        """The same API for callers in this process."""
+
+        self._runner: web.ServerRunner | None = None
+
+    def __repr__(self) -> str:
+        return f"Server(https://{HOST}:{self.port})"
 
     @property
-    def node(self) -> nodes.NodeAgent | None:
-        """Who answers for logs, exec and port-forward."""
-        return self._handlers.node
+    def node(self) -> NodeAgent | None:
+        """Who serves logs and commands of pods."""
+        return self._subs.node
 
     @node.setter
-    def node(self, agent: nodes.NodeAgent) -> None:
-        self._handlers.node = agent
+    def node(self, agent: NodeAgent | None) -> None:
+        self._subs.node = agent
 
     async def start(self) -> None:
-        """Listen, on the port of last time when it is free, and write the kubeconfig."""
-        await self._bootstrap()
-        app = web.Application(
-            client_max_size=BODY_LIMIT, handler_args={"max_line_size": 65536, "max_field_size": 65536}
+        """Serve, with the objects every cluster has; the kubeconfig is there when this returns."""
+        self._definitions.start()
+        known = self._core
+        handler = routes.Routes(
+            known,
+            documents=documents.Documents(known.registry),
+            authenticator=authentication.Authenticator(self._tokens),
+            authorizer=authorization.Authorizer(),
+            subs=self._subs,
         )
-        app.router.add_route("*", "/{path:.*}", self._answer)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        server = web.Server(handler.handle, access_log=None)
+        self._runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=0.2)
         await self._runner.setup()
-        context = self._identity.context()
-        for port in (self._last_port(), 0):
-            site = web.TCPSite(self._runner, HOST, port, ssl_context=context, shutdown_timeout=0.1)
-            try:
-                await site.start()
-            except OSError:
-                continue
-            break
-        self.port = self._runner.addresses[0][1]
+        listening = self._listen()
+        self.port = listening.getsockname()[1]
+        await web.SockSite(self._runner, listening, ssl_context=self._tls()).start()
+        await bootstrap.fill(self.local, port=self.port)
         self._write_kubeconfig()
 
     async def stop(self) -> None:
-        """Close every connection and the file."""
-        await self._webhooks.close()
+        """End every connection and let go of the state."""
+        self._definitions.stop()
         if self._runner:
             await self._runner.cleanup()
-        self._store.close()
+        self._core.store.close()
 
-    def _last_port(self) -> int:
-        try:
-            config = yaml.safe_load(self._kubeconfig.read_text())
-            return urlsplit(config["clusters"][0]["cluster"]["server"]).port or 0
-        except (OSError, LookupError, TypeError, ValueError):
-            return 0
+    def _listen(self) -> socket.socket:
+        remembered = self._state / "port"
+        wanted = self.port or (int(remembered.read_text()) if remembered.exists() else 0)
+        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # The same port after a restart keeps kubeconfigs and running kubectls valid.
+        listening.bind((HOST, wanted if wanted and (self.port or ports.is_free(HOST, wanted)) else 0))
+        listening.listen(256)
+        listening.setblocking(False)
+        remembered.write_text(str(listening.getsockname()[1]))
+        return listening
+
+    def _tls(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(self._credentials.certificate)
+        context.set_alpn_protocols(["http/1.1"])
+        return context
 
     def _write_kubeconfig(self) -> None:
-        server = f"https://{HOST}:{self.port}"
+        folder = self._kubeconfig.parent
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # A token and a path, not a key and data: the Python clients write inlined secrets to /tmp and leave
+        # them there.
         config = {
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [
                 {
-                    "name": "labkit",
+                    "name": NAME,
                     "cluster": {
-                        "server": server,
-                        "certificate-authority": str(self._identity.authority.resolve()),
+                        "server": f"https://{HOST}:{self.port}",
+                        "certificate-authority": str(self._credentials.authority),
                     },
                 }
             ],
-            "users": [{"name": "labkit", "user": {"token": self._tokens.admin}}],
-            "contexts": [
-                {"name": "labkit", "context": {"cluster": "labkit", "user": "labkit", "namespace": "default"}}
-            ],
-            "current-context": "labkit",
+            "users": [{"name": NAME, "user": {"token": self._credentials.admin_token.read_text()}}],
+            "contexts": [{"name": NAME, "context": {"cluster": NAME, "user": NAME}}],
+            "current-context": NAME,
         }
-        pki.private(self._kubeconfig, yaml.safe_dump(config, sort_keys=False).encode())
+        pki.write_secret(self._kubeconfig, json.dumps(config, indent=1).encode())
 
-    async def _bootstrap(self) -> None:
-        """What every cluster has before anybody asks."""
-        for name in ("default", "kube-system", "kube-public", "kube-node-lease"):
-            if self._store.get("namespaces", "", name) is None:
-                await self._made("", "v1", "namespaces", {"metadata": {"name": name}})
-        if self._store.get("services", "default", "kubernetes") is None:
-            port = {"name": "https", "port": 443, "protocol": "TCP", "targetPort": 6443}
-            labels = {"component": "apiserver", "provider": "kubernetes"}
-            await self._made(
-                "",
-                "v1",
-                "services",
-                {
-                    "metadata": {"name": "kubernetes", "namespace": "default", "labels": labels},
-                    "spec": {"clusterIP": allocation.KUBERNETES, "ports": [port], "type": "ClusterIP"},
-                },
-            )
 
-    async def _made(self, group: str, version: str, plural: str, obj: Object) -> None:
-        served = self._kinds.find(group, version, plural)
-        assert served is not None
-        full = {"kind": served.schema.kind, "apiVersion": served.schema.api_version, **obj}
-        order = verbs.Order(
-            served=served,
-            operation="CREATE",
-            namespace=obj["metadata"].get("namespace", ""),
-            name=obj["metadata"]["name"],
-            manager="kube-apiserver",
-        )
-        await self._verbs.create(order, full)
-
-    async def _change(self, order: verbs.Order, new: Object | None, old: Object | None) -> Object | None:
-        assert new is not None
-        if order.served.storage == crds.STORAGE:
-            return crds.accepted(new)
-        if order.subresource == "status":
-            return new
-        changed = plugins.change(self._store, order, new, old)
-        return await self._webhooks.change(order, changed, old)
-
-    async def _accept(self, order: verbs.Order, new: Object | None, old: Object | None) -> Object | None:
-        if order.subresource != "status":
-            await self._webhooks.accept(order, new, old)
-        return None
-
-    async def _answer(self, request: web.Request) -> web.StreamResponse:
-        try:
-            return await self._routed(request)
-        except status.StatusError as e:
-            return replies.refused(e)
-
-    async def _routed(self, request: web.Request) -> web.StreamResponse:
-        self._check_origin(request)
-        path = request.path
-        user = self._user(request)
-        if path.startswith(OPEN):
-            return replies.plain(discovery.VERSION) if path == "/version" else web.Response(text="ok")
-        if target := requests.target(self._kinds, path):
-            return await self._handlers.handle(request, target, user)
-        return self._documents(request, path.strip("/").split("/"))
-
-    def _documents(self, request: web.Request, parts: list[str]) -> web.Response:
-        accept = request.headers.get("Accept", "")
-        match parts:
-            case ["api"] if "APIGroupDiscoveryList" in accept:
-                return self._aggregated(core=True)
-            case ["apis"] if "APIGroupDiscoveryList" in accept:
-                return self._aggregated(core=False)
-            case ["api"]:
-                return replies.plain(
-                    {
-                        "kind": "APIVersions",
-                        "versions": ["v1"],
-                        "serverAddressByClientCIDRs": [
-                            {"clientCIDR": "0.0.0.0/0", "serverAddress": f"{HOST}:{self.port}"}
-                        ],
-                    }
-                )
-            case ["apis"]:
-                return replies.plain(discovery.group_list(self._kinds))
-            case ["apis", group]:
-                versions = discovery.groups(self._kinds, core=False).get(group)
-                if versions:
-                    return replies.plain({"kind": "APIGroup", "apiVersion": "v1", **discovery.group(group, versions)})
-            case ["api", version] if version == "v1":
-                found = discovery.groups(self._kinds, core=True)[""]["v1"]
-                return replies.plain(discovery.resource_list(found, "v1"))
-            case ["apis", group, version]:
-                versions = discovery.groups(self._kinds, core=False).get(group, {})
-                if version in versions:
-                    return replies.plain(discovery.resource_list(versions[version], f"{group}/{version}"))
-            case ["openapi", "v3"]:
-                return replies.plain(self._openapi.index())
-            case ["openapi", "v3", "api", version]:
-                return web.Response(body=self._openapi.document("", version), content_type=replies.JSON)
-            case ["openapi", "v3", "apis", group, version] if self._kinds.has_group_version(group, version):
-                return web.Response(body=self._openapi.document(group, version), content_type=replies.JSON)
-        raise status.error_of(
-            {
-                "kind": "Status",
-                "apiVersion": "v1",
-                "metadata": {},
-                "status": "Failure",
-                "message": "the server could not find the requested resource",
-                "reason": "NotFound",
-                "details": {},
-                "code": 404,
-            }
-        )
-
-    def _aggregated(self, *, core: bool) -> web.Response:
-        reply = replies.plain(discovery.aggregated(self._kinds, core=core))
-        reply.headers["Content-Type"] = discovery.AGGREGATED
-        return reply
-
-    def _user(self, request: web.Request) -> Mapping[str, Any]:
-        word, _, token = request.headers.get("Authorization", "").partition(" ")
-        if word.lower() == "bearer" and token:
-            if user := self._tokens.user_of(token.strip()):
-                return user
-            raise refusals.refusal(401, "Unauthorized", "Unauthorized")
-        if request.path.startswith(OPEN):
-            return tokens.ANONYMOUS
-        raise refusals.refusal(
-            403,
-            "Forbidden",
-            f'forbidden: User "system:anonymous" cannot {request.method.lower()} path "{request.path}"',
-            {},
-        )
-
-    def _check_origin(self, request: web.Request) -> None:
-        """Refuse what only a web page would send: another host's name, another site's origin."""
-        host = urlsplit(f"//{request.headers.get('Host', '')}").hostname
-        origin = request.headers.get("Origin")
-        names = (HOST, "localhost", "kubernetes.default.svc", None)
-        own = origin is None or urlsplit(origin).hostname in (HOST, "localhost")
-        if host not in names or not own or request.headers.get("Sec-Fetch-Site") == "cross-site":
-            raise refusals.refusal(403, "Forbidden", "requests from other hosts and origins are refused")
+async def forever(server: Server) -> None:
+    """Serve until cancelled."""
+    await server.start()
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await server.stop()

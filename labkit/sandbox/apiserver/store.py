@@ -1,148 +1,176 @@
-"""Where objects live: in memory for reading, in sqlite for the next start, and in a log for watches."""
+"""What is stored, and every change to it: one version counter, one ring of changes for each resource.
 
-import asyncio
-import collections
-import sqlite3
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+Stored objects are never changed in place and are serialised once; reads, lists and watches share the bytes.
+Every method is synchronous, so on one event loop a mutation is atomic without locks.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
 from labkit.kube.resources import Object
+from labkit.sandbox.apiserver.disk import Disk
 
-Key = tuple[str, str]
-"""Namespace (empty for cluster-scoped objects) and name."""
+RING = 2000
+"""Changes kept for each resource; who asks for an older version is told to list again (410)."""
 
-LOG_LENGTH = 4096
-"""Events kept for each resource; a watch from before them is told to list again (410)."""
+ADDED, MODIFIED, DELETED = "ADDED", "MODIFIED", "DELETED"
+
+
+class Item:
+    """One version of one object."""
+
+    __slots__ = ("body", "cache", "object", "version")
+
+    def __init__(self, obj: Object, version: int, body: bytes | None = None) -> None:
+        self.object = obj
+        self.version = version
+        self.body = body if body is not None else orjson.dumps(obj)
+        self.cache: dict[Any, Any] = {}
+        """Other forms of the same version (another API version, a table row), made when first asked for."""
+
+    def __repr__(self) -> str:
+        return f"Item({self.object.get('kind')} {self.object['metadata'].get('name')} at {self.version})"
 
 
 class Change(NamedTuple):
-    """One write."""
+    """One change, as a watcher hears of it."""
 
     version: int
-    new: Object | None
-    """None when the object went."""
-
-    old: Object | None
-    """What was there before; None for a new object."""
-
-    last: Object
-    """The object as the event shows it: ``new``, or the last state of one that went, with the version."""
+    type: str
+    item: Item
+    previous: Item | None
+    """What was there before; None for ADDED."""
 
 
-@dataclass(eq=False)
-class Shelf:
-    """All objects of one resource, whatever version they were written in."""
+Listener = Callable[[Change], None]
 
-    objects: dict[Key, Object] = field(default_factory=dict)
-    log: collections.deque[Change] = field(default_factory=lambda: collections.deque(maxlen=LOG_LENGTH))
-    forgotten: int = 0
-    """The newest version that the log no longer tells about."""
 
-    queues: set["asyncio.Queue[Change]"] = field(default_factory=set)
+class Table:
+    """The objects of one resource, and its latest changes."""
+
+    def __init__(self, floor: int) -> None:
+        self.objects: dict[str, dict[str, Item]] = {}
+        self.changes: deque[Change] = deque()
+        self.listeners: set[Listener] = set()
+        self.floor = floor
+        """Changes after this version are all in the ring."""
+
+    def get(self, namespace: str, name: str) -> Item | None:
+        """The newest version of an object."""
+        return self.objects.get(namespace, {}).get(name)
+
+    def items(self, namespace: str = "") -> Iterator[Item]:
+        """Objects of a namespace, or of all, in the order of their keys."""
+        for ns in [namespace] if namespace else sorted(self.objects):
+            held = self.objects.get(ns)
+            if held:
+                yield from [held[name] for name in sorted(held)]
+
+    def items_at(self, version: int, namespace: str = "") -> list[Item] | None:
+        """Objects as they were at an earlier version; None when that is older than the ring."""
+        if version < self.floor:
+            return None
+        found = {(ns, name): item for ns, held in self.objects.items() for name, item in held.items()}
+        for change in reversed(self.changes):
+            if change.version <= version:
+                break
+            metadata = change.item.object["metadata"]
+            key = (metadata.get("namespace", ""), metadata["name"])
+            if change.previous is None:
+                found.pop(key, None)
+            else:
+                found[key] = change.previous
+        return [found[key] for key in sorted(found) if not namespace or key[0] == namespace]
+
+    def since(self, version: int) -> list[Change] | None:
+        """Changes after a version; None when the ring has lost some of them."""
+        if version < self.floor:
+            return None
+        found = []
+        for change in reversed(self.changes):
+            if change.version <= version:
+                break
+            found.append(change)
+        return found[::-1]
+
+    def record(self, change: Change) -> None:
+        """Keep a change and tell who listens."""
+        metadata = change.item.object["metadata"]
+        held = self.objects.setdefault(metadata.get("namespace", ""), {})
+        if change.type == DELETED:
+            held.pop(metadata["name"], None)
+        else:
+            held[metadata["name"]] = change.item
+        self.changes.append(change)
+        if len(self.changes) > RING:
+            self.floor = self.changes.popleft().version
+        for listener in tuple(self.listeners):
+            listener(change)
 
 
 class Store:
-    """Every object of the cluster. Objects handed out are shared: never change one, write a new one."""
+    """Every table, the counter, and the disk below."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Not synchronous: a killed process loses nothing, since the kernel has the pages; only a machine
-        # that loses power may lose the last moments, as etcd would without fsync.
-        self._disk = sqlite3.connect(path, isolation_level=None)
-        self._disk.execute("PRAGMA journal_mode=WAL")
-        self._disk.execute("PRAGMA synchronous=OFF")
-        self._disk.execute(
-            "CREATE TABLE IF NOT EXISTS objects (resource TEXT, namespace TEXT, name TEXT, body BLOB,"
-            " PRIMARY KEY (resource, namespace, name))"
-        )
-        self._disk.execute("CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value INTEGER)")
-        self._shelves: dict[str, Shelf] = collections.defaultdict(Shelf)
-        self.version = self._loaded()
+        self._disk = Disk(path)
+        self.version = max(self._disk.version(), 1)
+        self._tables: dict[str, Table] = {}
+        for resource, version, body in self._disk.rows():
+            obj = orjson.loads(body)
+            metadata = obj["metadata"]
+            held = self.table(resource).objects.setdefault(metadata.get("namespace", ""), {})
+            held[metadata["name"]] = Item(obj, version, body)
+        self._start = self.version
 
-    def _loaded(self) -> int:
-        found = self._disk.execute("SELECT value FROM facts WHERE name = 'version'").fetchone()
-        version = found[0] if found else 1
-        for resource, namespace, name, body in self._disk.execute("SELECT * FROM objects"):
-            self._shelves[resource].objects[namespace, name] = orjson.loads(body)
-        for shelf in self._shelves.values():
-            shelf.forgotten = version
-        self._floor = version
-        return int(version)
+    def __repr__(self) -> str:
+        return f"Store(at {self.version}, {len(self._tables)} resources)"
+
+    def table(self, resource: str) -> Table:
+        """The table of ``group/plural``; changes from before the start are unknown, so watches begin after."""
+        found = self._tables.get(resource)
+        if found is None:
+            found = self._tables[resource] = Table(getattr(self, "_start", self.version))
+        return found
+
+    def tables(self) -> list[str]:
+        """Every resource that was ever stored or asked for."""
+        return list(self._tables)
+
+    def get(self, resource: str, namespace: str, name: str) -> Item | None:
+        """The newest version of an object."""
+        return self.table(resource).get(namespace, name)
+
+    def put(self, resource: str, obj: Object) -> Item:
+        """Store an object, new or changed, at the next version; it is the store's from now on."""
+        table, metadata = self.table(resource), obj["metadata"]
+        namespace, name = metadata.get("namespace", ""), metadata["name"]
+        previous = table.get(namespace, name)
+        item = self._next(obj)
+        self._disk.put(resource, namespace, name, item.version, item.body)
+        table.record(Change(item.version, MODIFIED if previous else ADDED, item, previous))
+        return item
+
+    def remove(self, resource: str, namespace: str, name: str, last: Object | None = None) -> Item:
+        """Take an object out; what watchers see is ``last`` or the stored one, at the next version."""
+        table = self.table(resource)
+        previous = table.get(namespace, name)
+        if previous is None:
+            raise KeyError(name)
+        obj = last if last is not None else previous.object
+        item = self._next({**obj, "metadata": dict(obj["metadata"])})
+        self._disk.remove(resource, namespace, name, item.version)
+        table.record(Change(item.version, DELETED, item, previous))
+        return item
 
     def close(self) -> None:
-        """Flush and close the file."""
+        """Everything is on disk already; let go of the file."""
         self._disk.close()
 
-    def shelf(self, resource: str) -> Shelf:
-        """The shelf of ``deployments.apps``; made when first asked for."""
-        if resource not in self._shelves:
-            self._shelves[resource].forgotten = self._floor
-        return self._shelves[resource]
-
-    def get(self, resource: str, namespace: str, name: str) -> Object | None:
-        """The object, or None."""
-        return self.shelf(resource).objects.get((namespace, name))
-
-    def list(self, resource: str, namespace: str = "") -> Iterator[Object]:
-        """Objects of one namespace, or of all, in the order of their keys."""
-        objects = self.shelf(resource).objects
-        return (objects[key] for key in sorted(objects) if not namespace or key[0] == namespace)
-
-    def put(self, resource: str, obj: Object) -> Object:
-        """Store an object under a new version, and tell whoever watches; the stored object."""
-        metadata = obj["metadata"]
-        key = metadata.get("namespace", ""), metadata["name"]
-        shelf = self.shelf(resource)
-        version = self._next()
-        stored = {**obj, "metadata": {**metadata, "resourceVersion": str(version)}}
-        old = shelf.objects.get(key)
-        shelf.objects[key] = stored
-        body = orjson.dumps(stored)
-        self._disk.execute("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)", (resource, *key, body))
-        self._tell(shelf, Change(version, stored, old, stored))
-        return stored
-
-    def remove(self, resource: str, obj: Object) -> Object:
-        """Take an object away; the object as its DELETED event shows it."""
-        metadata = obj["metadata"]
-        key = metadata.get("namespace", ""), metadata["name"]
-        shelf = self.shelf(resource)
-        version = self._next()
-        old = shelf.objects.pop(key, None)
-        self._disk.execute("DELETE FROM objects WHERE resource=? AND namespace=? AND name=?", (resource, *key))
-        last = {**obj, "metadata": {**metadata, "resourceVersion": str(version)}}
-        self._tell(shelf, Change(version, None, old or obj, last))
-        return last
-
-    def since(self, resource: str, version: int) -> Iterable[Change] | None:
-        """Changes after ``version``; None when some of them are forgotten."""
-        shelf = self.shelf(resource)
-        if version < shelf.forgotten:
-            return None
-        return [change for change in shelf.log if change.version > version]
-
-    def follow(self, resource: str) -> "asyncio.Queue[Change]":
-        """A queue that gets every change from now on; give it back with ``unfollow``."""
-        queue: asyncio.Queue[Change] = asyncio.Queue()
-        self.shelf(resource).queues.add(queue)
-        return queue
-
-    def unfollow(self, resource: str, queue: "asyncio.Queue[Change]") -> None:
-        """Stop filling a queue."""
-        self.shelf(resource).queues.discard(queue)
-
-    def _next(self) -> int:
+    def _next(self, obj: Object) -> Item:
         self.version += 1
-        self._disk.execute("INSERT OR REPLACE INTO facts VALUES ('version', ?)", (self.version,))
-        return self.version
-
-    def _tell(self, shelf: Shelf, change: Change) -> None:
-        if len(shelf.log) == LOG_LENGTH:
-            shelf.forgotten = shelf.log[0].version
-        shelf.log.append(change)
-        for queue in shelf.queues:
-            queue.put_nowait(change)
+        obj["metadata"]["resourceVersion"] = str(self.version)
+        return Item(obj, self.version)

@@ -1,159 +1,157 @@
-"""What the server itself writes into objects on create and update, besides defaults."""
+"""What differs from kind to kind in the server itself, as data: everything else is the same for all."""
 
-import copy
-import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from functools import cache
 
-from labkit.kube.resources import Object
-from labkit.sandbox.apiserver.objects.schemas import Schema
-
-LETTERS = "bcdfghjklmnpqrstvwxz2456789"
-"""Of generated names: no vowels, so no words; no digits that look like letters."""
-
-COUNTED = frozenset(
-    [
-        "pods",
-        "deployments.apps",
-        "replicasets.apps",
-        "daemonsets.apps",
-        "statefulsets.apps",
-        "jobs.batch",
-        "cronjobs.batch",
-        "ingresses.networking.k8s.io",
-        "networkpolicies.networking.k8s.io",
-        "poddisruptionbudgets.policy",
-        "endpointslices.discovery.k8s.io",
-        "replicationcontrollers",
-        "mutatingwebhookconfigurations.admissionregistration.k8s.io",
-        "validatingwebhookconfigurations.admissionregistration.k8s.io",
-        "customresourcedefinitions.apiextensions.k8s.io",
-        "priorityclasses.scheduling.k8s.io",
-    ]
-)
-"""Built-in resources whose ``metadata.generation`` counts changes of what was asked for; custom ones all do."""
+NAME_AND_NAMESPACE = ("metadata.name", "metadata.namespace")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Write:
-    """Where an object is written to."""
+class Strategy:
+    """How the server treats objects of one resource; the defaults hold for most."""
 
-    schema: Schema
-    storage: str
-    subresource: str = ""
+    counts: str = ""
+    """What raises ``metadata.generation``: nothing, ``spec``, ``spec+annotations``, or ``body`` (all but
+    metadata and status)."""
 
-    @property
-    def has_status(self) -> bool:
-        """Whether status is written through its own path only."""
-        return "status" in self.schema.subresources
+    create_by_update: bool = False
+    """Whether a PUT of a missing object creates it."""
 
-    @property
-    def is_counted(self) -> bool:
-        """Whether the object has a generation."""
-        return self.schema.custom is not None or self.storage in COUNTED
+    unconditional: bool = True
+    """Whether a PUT may leave out the resourceVersion."""
+
+    returns_deleted: bool = False
+    """Whether DELETE answers with the object instead of a Status."""
+
+    graceful: bool = False
+    """Whether a deletion waits for the kubelet (pods)."""
+
+    orphans: bool = False
+    """Whether dependents stay when a deletion names no policy."""
+
+    collection: bool = True
+    """Whether a whole collection can be deleted at once."""
+
+    fields: tuple[str, ...] = ()
+    """Field selectors beyond name and namespace."""
+
+    strict_fields: str = ""
+    """The sentence for other field selectors, ``%s`` being the field; empty for the one of kinds without any."""
+
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """Field selectors that stand for another path."""
+
+    status_keeps: tuple[str, ...] = ()
+    """Metadata that a write to ``/status`` cannot change."""
+
+    internal: str = ""
+    """Go's internal package in messages about the type (``core``); empty: the group's first word."""
 
 
-def for_create(write: Write, obj: Object) -> Object:
-    """The object as it starts its life: no status of the user's, generation 1, a first status of the server's."""
-    made = {**obj, "metadata": dict(obj["metadata"])}
-    if write.has_status and write.storage != "nodes":
-        made.pop("status", None)
-    if write.is_counted:
-        made["metadata"]["generation"] = 1
-    first = FIRST_STATUS.get(write.storage)
-    if first is not None:
-        made["status"] = copy.deepcopy(first)
-    if write.storage == "namespaces":
-        made["spec"] = {**made.get("spec", {}), "finalizers": ["kubernetes"]}
-        labels = dict(made["metadata"].get("labels") or {})
-        labels["kubernetes.io/metadata.name"] = made["metadata"]["name"]
-        made["metadata"]["labels"] = labels
-    if write.storage == "pods":
-        made["status"] = {"phase": "Pending", "qosClass": qos_class(made)}
-    if write.storage == "jobs.batch":
-        _select_job(made)
-    return made
+_UNSUPPORTED = "field label not supported: %s"
 
+_EVENT_FIELDS = (
+    "involvedObject.kind involvedObject.namespace involvedObject.name involvedObject.uid"
+    " involvedObject.apiVersion involvedObject.resourceVersion involvedObject.fieldPath"
+    " reason reportingComponent source type"
+)
+_WORKLOAD = {"counts": "spec", "status_keeps": ("labels",)}
+_NAMED = {"create_by_update": True}
 
-FIRST_STATUS: Mapping[str, Object] = {
-    "namespaces": {"phase": "Active"},
-    "deployments.apps": {},
-    "replicasets.apps": {"replicas": 0},
-    "statefulsets.apps": {"replicas": 0, "availableReplicas": 0},
-    "jobs.batch": {},
-    "services": {"loadBalancer": {}},
-    "daemonsets.apps": {
-        "currentNumberScheduled": 0,
-        "numberMisscheduled": 0,
-        "desiredNumberScheduled": 0,
-        "numberReady": 0,
-    },
+_SPECIAL: dict[str, Strategy] = {
+    "/pods": Strategy(
+        counts="spec",
+        returns_deleted=True,
+        graceful=True,
+        fields=(
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "spec.hostNetwork",
+            "status.phase",
+            "status.podIP",
+            "status.podIPs",
+            "status.nominatedNodeName",
+        ),
+        strict_fields=_UNSUPPORTED,
+        status_keeps=("ownerReferences", "deletionTimestamp"),
+    ),
+    "/services": Strategy(
+        returns_deleted=True,
+        create_by_update=True,
+        fields=("spec.clusterIP", "spec.type"),
+        strict_fields=_UNSUPPORTED,
+    ),
+    "/events": Strategy(
+        create_by_update=True,
+        fields=tuple(_EVENT_FIELDS.split()),
+        strict_fields=_UNSUPPORTED,
+        aliases={"source": "source.component"},
+    ),
+    "/namespaces": Strategy(
+        collection=False, returns_deleted=True, fields=("status.phase",), strict_fields=_UNSUPPORTED
+    ),
+    "/nodes": Strategy(fields=("spec.unschedulable",), strict_fields=_UNSUPPORTED),
+    "/secrets": Strategy(fields=("type",), strict_fields=_UNSUPPORTED),
+    "/replicationcontrollers": Strategy(
+        counts="spec", orphans=True, fields=("status.replicas",), strict_fields=_UNSUPPORTED
+    ),
+    "/serviceaccounts": Strategy(returns_deleted=True),
+    "/persistentvolumeclaims": Strategy(returns_deleted=True),
+    "/persistentvolumes": Strategy(returns_deleted=True, create_by_update=False),
+    "/podtemplates": Strategy(counts="template", returns_deleted=True, **_NAMED),
+    "/resourcequotas": Strategy(returns_deleted=True, **_NAMED),
+    "/limitranges": Strategy(**_NAMED),
+    "/endpoints": Strategy(**_NAMED),
+    "apps/deployments": Strategy(counts="spec+annotations", status_keeps=("labels",)),
+    "apps/daemonsets": Strategy(**_WORKLOAD),
+    "apps/replicasets": Strategy(counts="spec"),
+    "apps/statefulsets": Strategy(counts="spec"),
+    "batch/jobs": Strategy(
+        counts="spec",
+        orphans=True,
+        fields=("status.successful",),
+        strict_fields='field label "%s" not supported for Job',
+        aliases={"status.successful": "status.succeeded"},
+    ),
+    "batch/cronjobs": Strategy(counts="spec"),
+    "networking.k8s.io/ingresses": Strategy(counts="spec"),
+    "networking.k8s.io/networkpolicies": Strategy(counts="spec"),
+    "networking.k8s.io/ingressclasses": Strategy(counts="spec"),
+    "networking.k8s.io/ipaddresses": Strategy(counts="spec"),
+    "networking.k8s.io/servicecidrs": Strategy(counts="spec"),
+    "policy/poddisruptionbudgets": Strategy(counts="spec"),
+    "discovery.k8s.io/endpointslices": Strategy(counts="body"),
+    "coordination.k8s.io/leases": Strategy(create_by_update=True, unconditional=False),
+    "rbac.authorization.k8s.io/roles": Strategy(**_NAMED),
+    "rbac.authorization.k8s.io/rolebindings": Strategy(**_NAMED),
+    "rbac.authorization.k8s.io/clusterroles": Strategy(**_NAMED),
+    "rbac.authorization.k8s.io/clusterrolebindings": Strategy(**_NAMED),
+    "scheduling.k8s.io/priorityclasses": Strategy(counts="body"),
+    "storage.k8s.io/storageclasses": Strategy(returns_deleted=True),
+    "storage.k8s.io/volumeattributesclasses": Strategy(),
+    "storage.k8s.io/csidrivers": Strategy(counts="", returns_deleted=True),
+    "storage.k8s.io/csinodes": Strategy(returns_deleted=True),
+    "storage.k8s.io/volumeattachments": Strategy(returns_deleted=True),
+    "admissionregistration.k8s.io/mutatingwebhookconfigurations": Strategy(counts="webhooks", unconditional=False),
+    "admissionregistration.k8s.io/validatingwebhookconfigurations": Strategy(counts="webhooks", unconditional=False),
+    "admissionregistration.k8s.io/validatingadmissionpolicies": Strategy(counts="spec", unconditional=False),
+    "admissionregistration.k8s.io/validatingadmissionpolicybindings": Strategy(counts="spec", unconditional=False),
+    "admissionregistration.k8s.io/mutatingadmissionpolicies": Strategy(counts="spec", unconditional=False),
+    "admissionregistration.k8s.io/mutatingadmissionpolicybindings": Strategy(counts="spec", unconditional=False),
+    "apiextensions.k8s.io/customresourcedefinitions": Strategy(
+        counts="spec", unconditional=False, returns_deleted=False
+    ),
+    "apiregistration.k8s.io/apiservices": Strategy(unconditional=False),
 }
 
-
-def for_update(write: Write, new: Object, old: Object) -> Object:
-    """The object as it goes on: fields of the server's own kept, status or spec kept by the path written to."""
-    metadata = dict(new["metadata"])
-    for kept in ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"):
-        if kept in old["metadata"]:
-            metadata[kept] = old["metadata"][kept]
-        else:
-            metadata.pop(kept, None)
-    made = {**new, "metadata": metadata}
-    if write.subresource == "status":
-        made = {**old, "metadata": {**old["metadata"], **_status_metadata(write, metadata)}}
-        if "status" in new:
-            made["status"] = new["status"]
-        else:
-            made.pop("status", None)
-        return made
-    if write.has_status:
-        made.pop("status", None)
-        if "status" in old:
-            made["status"] = old["status"]
-    if write.is_counted and _asked(made) != _asked(old):
-        metadata["generation"] = old["metadata"].get("generation", 0) + 1
-    return made
+CUSTOM = Strategy(counts="body", unconditional=False)
+_ORDINARY = Strategy()
 
 
-def _status_metadata(write: Write, metadata: Mapping[str, Any]) -> dict[str, Any]:
-    if write.schema.custom is not None:
-        return {k: metadata[k] for k in ("managedFields", "resourceVersion") if k in metadata}
-    kept = ("managedFields", "resourceVersion", "labels", "annotations", "finalizers", "ownerReferences")
-    return {k: metadata[k] for k in kept if k in metadata}
-
-
-def _asked(obj: Object) -> Object:
-    return {k: v for k, v in obj.items() if k not in ("metadata", "status", "apiVersion", "kind")}
-
-
-def generated(prefix: str) -> str:
-    """A name from a prefix: five letters more, within 63 characters."""
-    return prefix[:58] + "".join(secrets.choice(LETTERS) for _ in range(5))
-
-
-def qos_class(pod: Object) -> str:
-    """Guaranteed, Burstable or BestEffort, from requests and limits of all containers."""
-    spec = pod.get("spec", {})
-    containers = [*spec.get("containers", []), *spec.get("initContainers", [])]
-    asked = [c.get("resources") or {} for c in containers]
-    if not any(r.get("requests") or r.get("limits") for r in asked):
-        return "BestEffort"
-    for r in asked:
-        limits = r.get("limits") or {}
-        if not {"cpu", "memory"} <= limits.keys() or (r.get("requests") or limits) != limits:
-            return "Burstable"
-    return "Guaranteed"
-
-
-def _select_job(job: Object) -> None:
-    spec = job["spec"]
-    if spec.get("manualSelector") or spec.get("selector"):
-        return
-    uid = job["metadata"]["uid"]
-    marks = {"batch.kubernetes.io/controller-uid": uid, "controller-uid": uid}
-    names = {"batch.kubernetes.io/job-name": job["metadata"]["name"], "job-name": job["metadata"]["name"]}
-    spec["selector"] = {"matchLabels": {"batch.kubernetes.io/controller-uid": uid}}
-    template = spec["template"].setdefault("metadata", {})
-    template["labels"] = {**(template.get("labels") or {}), **names, **marks}
+@cache
+def of(resource: str) -> Strategy:
+    """The strategy of ``group/plural`` among the built-in resources."""
+    return _SPECIAL.get(resource, _ORDINARY)

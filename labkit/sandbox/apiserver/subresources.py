@@ -1,132 +1,45 @@
-"""Paths below an object that are more than a part of it: scale, eviction, binding, token."""
+"""Paths below an object: its status, its scale, its log, and what else is not the object itself."""
 
-import datetime
+from aiohttp import web
 
 from labkit.kube.resources import Object
-from labkit.sandbox.apiserver import registry, tokens, verbs
-from labkit.sandbox.apiserver import store as stores
-from labkit.sandbox.apiserver.objects import refusals
-
-SCALABLE = {"deployments.apps", "replicasets.apps", "statefulsets.apps", "replicationcontrollers"}
-
-
-def scale_of(served: registry.Served, obj: Object) -> Object:
-    """The Scale of a Deployment and its kin, or of a custom resource that says where its replicas are."""
-    spec, state = obj.get("spec", {}), obj.get("status", {})
-    metadata = obj["metadata"]
-    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
-    found: Object = {
-        "kind": "Scale",
-        "apiVersion": "autoscaling/v1",
-        "metadata": {k: metadata[k] for k in kept if k in metadata},
-        "spec": {"replicas": spec.get("replicas", 0)} if spec.get("replicas") else {},
-        "status": {"replicas": state.get("replicas", 0)},
-    }
-    selector = spec.get("selector") or {}
-    if text := selector_text(selector):
-        found["status"]["selector"] = text
-    return found
+from labkit.sandbox.apiserver import paths, reading, refusing, writing
+from labkit.sandbox.apiserver.calls import Call
+from labkit.sandbox.apiserver.core import Core
+from labkit.sandbox.apiserver.nodes import NodeAgent
+from labkit.sandbox.apiserver.writing import Written
 
 
-def selector_text(selector: Object) -> str:
-    """``app=web,tier in (a,b)``."""
-    parts = [f"{k}={v}" for k, v in sorted((selector.get("matchLabels") or {}).items())]
-    words = {"In": "{k} in ({v})", "NotIn": "{k} notin ({v})", "Exists": "{k}", "DoesNotExist": "!{k}"}
-    for wish in selector.get("matchExpressions") or []:
-        parts.append(words[wish["operator"]].format(k=wish["key"], v=",".join(sorted(wish.get("values") or []))))
-    return ",".join(parts)
+class Subresources:
+    """Serves what lies below objects."""
 
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self.node: NodeAgent | None = None
 
-def scaled(obj: Object, scale: Object) -> Object:
-    """The object with the replicas a Scale asks for."""
-    metadata = dict(obj["metadata"])
-    if version := scale.get("metadata", {}).get("resourceVersion"):
-        metadata["resourceVersion"] = version
-    replicas = (scale.get("spec") or {}).get("replicas", 0)
-    return {**obj, "metadata": metadata, "spec": {**obj["spec"], "replicas": replicas}}
+    async def serve(self, request: web.BaseRequest, call: Call, target: paths.Target) -> Written | web.StreamResponse:
+        """The outcome of a write or read, or an answer that is written already."""
+        if call.subresource not in call.served.subresources:
+            raise refusing.no_such_resource()
+        if call.subresource == "status":
+            return await self.status(call)
+        raise refusing.no_such_resource()
 
+    async def write(self, call: Call) -> Written:
+        """A write to a subresource that needs no HTTP."""
+        if call.subresource not in call.served.subresources:
+            raise refusing.no_such_resource()
+        return await self.status(call)
 
-def bound(pod: Object, binding: Object) -> Object:
-    """The pod on the node that a Binding names; 409 when it is on one already."""
-    if pod["spec"].get("nodeName"):
-        name = pod["metadata"]["name"]
-        message = f'Operation cannot be fulfilled on pods/binding "{name}": pod {name} is already assigned to node "{pod["spec"]["nodeName"]}"'
-        raise refusals.refusal(409, "Conflict", message, {"name": name, "kind": "pods/binding"})
-    state = dict(pod.get("status") or {})
-    now = verbs.now()
-    conditions = [c for c in state.get("conditions") or [] if c["type"] != "PodScheduled"]
-    observed = {"observedGeneration": pod["metadata"]["generation"]} if "generation" in pod["metadata"] else {}
-    scheduled = {
-        "type": "PodScheduled",
-        **observed,
-        "status": "True",
-        "lastProbeTime": None,
-        "lastTransitionTime": now,
-    }
-    state["conditions"] = [*conditions, scheduled]
-    return {**pod, "spec": {**pod["spec"], "nodeName": binding["target"]["name"]}, "status": state}
+    async def status(self, call: Call) -> Written:
+        """The object, of which writes change the status only."""
+        if call.verb == "get":
+            return Written(200, await reading.get(self._core, call))
+        if call.verb not in ("update", "patch"):
+            raise refusing.method_not_allowed()
+        call.check_options()
+        return await (writing.update if call.verb == "update" else writing.patch)(self._core, call)
 
-
-def token_request(signer: tokens.Tokens, store: stores.Store, account: Object, request: Object) -> Object:
-    """The TokenRequest with its token."""
-    spec = request.get("spec") or {}
-    seconds = int(spec.get("expirationSeconds") or 3600)
-    audiences = spec.get("audiences") or [tokens.ISSUER]
-    reference = spec.get("boundObjectRef") or {}
-    pod = None
-    if reference.get("kind") == "Pod":
-        live = store.get("pods", account["metadata"]["namespace"], reference["name"])
-        if live is None:
-            raise refusals.refusal(
-                404,
-                "NotFound",
-                f'pods "{reference["name"]}" not found',
-                {"name": reference["name"], "kind": "pods"},
-            )
-        pod = {"name": reference["name"], "uid": live["metadata"]["uid"]}
-    metadata = account["metadata"]
-    subject = tokens.Subject(namespace=metadata["namespace"], name=metadata["name"], uid=metadata["uid"], pod=pod)
-    expires = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=seconds)
-    return {
-        "kind": "TokenRequest",
-        "apiVersion": "authentication.k8s.io/v1",
-        "metadata": {
-            "name": metadata["name"],
-            "namespace": metadata["namespace"],
-            "creationTimestamp": verbs.now(),
-        },
-        "spec": {
-            "audiences": list(audiences),
-            "expirationSeconds": seconds,
-            "boundObjectRef": reference or None,
-        },
-        "status": {
-            "token": signer.signed(subject, audiences=audiences, seconds=seconds),
-            "expirationTimestamp": expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        },
-    }
-
-
-def token_review(signer: tokens.Tokens, review: Object) -> Object:
-    """Who a token belongs to."""
-    spec = review.get("spec") or {}
-    token = spec.get("token", "")
-    wanted = spec.get("audiences") or [tokens.ISSUER]
-    user = signer.user_of(token, audiences=wanted) if token else None
-    state: Object = {"user": {}, "error": "invalid bearer token"}
-    if user:
-        state = {
-            "authenticated": True,
-            "user": user,
-            "audiences": [a for a in wanted if a in signer.audiences_of(token)],
-        }
-    return {**review, "metadata": review.get("metadata") or {}, "status": state}
-
-
-def access_review(review: Object) -> Object:
-    """Everyone who got in may do everything here: a token of the sandbox is already the right to run programs."""
-    return {
-        **review,
-        "metadata": review.get("metadata") or {},
-        "status": {"allowed": True, "reason": "every authenticated user of the sandbox may"},
-    }
+    def review(self, call: Call, sent: Object) -> Object:
+        """The answer to a review."""
+        raise refusing.no_such_resource()

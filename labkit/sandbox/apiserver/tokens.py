@@ -1,151 +1,179 @@
-"""Tokens: the administrator's, kept in the kubeconfig, and those of service accounts, signed by the server."""
+"""Bearer tokens: the administrator's, and those of ServiceAccounts, which are JWTs signed with ES256."""
 
 import base64
-import hashlib
+import binascii
 import hmac
-import secrets
+import json
 import time
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import orjson
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, utils
 
-from labkit.sandbox.apiserver import pki, store
+from labkit.kube.resources import Object
+from labkit.sandbox.apiserver import users
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
-ADMIN: Mapping[str, Any] = {
-    "username": "kubernetes-admin",
-    "groups": ["kubeadm:cluster-admins", "system:masters", "system:authenticated"],
-}
-ANONYMOUS: Mapping[str, Any] = {"username": "system:anonymous", "groups": ["system:unauthenticated"]}
+WARN_AFTER = 3607
+"""Seconds after which the kubelet's tokens ask to be renewed, as on a real server."""
+
+Lookup = Callable[[str, str, str], Object | None]
+"""``(table, namespace, name)`` → the stored object."""
+
+
+class RefusedTokenError(Exception):
+    """A token that says nothing, or no longer."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subject:
-    """Whose token to sign."""
+class Claims:
+    """What a ServiceAccount's token says, once its signature holds."""
 
     namespace: str
-    name: str
+    account: str
     uid: str
-    pod: Mapping[str, str] | None = None
-    """Name and uid of the pod it is bound to: it dies with the pod."""
+    audiences: tuple[str, ...]
+    expires: float
+    token_id: str
+    pod: str = ""
+    pod_uid: str = ""
+    node: str = ""
+    node_uid: str = ""
+    secret: str = ""
 
 
 class Tokens:
-    """Signs and reads tokens."""
+    """Issues and checks tokens of ServiceAccounts."""
 
-    def __init__(self, folder: Path, objects: store.Store) -> None:
-        self._objects = objects
-        self.admin = _kept(folder / "admin-token", lambda: secrets.token_urlsafe(32).encode()).decode()
-        key = _kept(folder / "sa.key", lambda: pki.pem(ec.generate_private_key(ec.SECP256R1())))
+    def __init__(self, key: bytes, *, admin: str, lookup: Lookup) -> None:
         loaded = serialization.load_pem_private_key(key, None)
         assert isinstance(loaded, ec.EllipticCurvePrivateKey)
-        self._key = loaded
-        self._read: dict[str, tuple[float, dict[str, Any]]] = {}
+        self._key, self._public = loaded, loaded.public_key()
+        self._admin = admin.encode()
+        self._lookup = lookup
+        self._checked: dict[str, Claims] = {}
+        public = self._public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+        digest = hashes.Hash(hashes.SHA256())
+        digest.update(public)
+        self._key_id = _b64(digest.finalize())
 
-    def signed(self, subject: Subject, *, audiences: Sequence[str], seconds: int) -> str:
-        """A JWT (ES256) for a service account."""
+    def __repr__(self) -> str:
+        return f"Tokens({len(self._checked)} checked)"
+
+    def user(self, token: str, *, audience: str = ISSUER) -> users.User:
+        """Whose token it is; RefusedTokenError for all others."""
+        if hmac.compare_digest(token.encode(), self._admin):
+            return users.ADMIN
+        claims = self.claims(token)
+        if audience not in claims.audiences:
+            raise RefusedTokenError(f"token audiences {list(claims.audiences)} do not include {audience}")
+        return self.user_of(claims)
+
+    def is_admin(self, token: str) -> bool:
+        """Whether it is the kubeconfig's token."""
+        return hmac.compare_digest(token.encode(), self._admin)
+
+    def user_of(self, claims: Claims) -> users.User:
+        """The service account of claims that still hold: its objects must be there."""
+        account = self._lookup("/serviceaccounts", claims.namespace, claims.account)
+        if account is None or account["metadata"]["uid"] != claims.uid:
+            raise RefusedTokenError("service account is gone")
+        extra = {"authentication.kubernetes.io/credential-id": [f"JTI={claims.token_id}"]}
+        if claims.pod:
+            pod = self._lookup("/pods", claims.namespace, claims.pod)
+            if pod is None or pod["metadata"]["uid"] != claims.pod_uid:
+                raise RefusedTokenError("pod is gone")
+            if claims.node:
+                extra["authentication.kubernetes.io/node-name"] = [claims.node]
+                if claims.node_uid:
+                    extra["authentication.kubernetes.io/node-uid"] = [claims.node_uid]
+            extra["authentication.kubernetes.io/pod-name"] = [claims.pod]
+            extra["authentication.kubernetes.io/pod-uid"] = [claims.pod_uid]
+        if claims.secret and self._lookup("/secrets", claims.namespace, claims.secret) is None:
+            raise RefusedTokenError("secret is gone")
+        return users.service_account(claims.namespace, claims.account, uid=claims.uid, extra=extra)
+
+    def issue(
+        self,
+        account: Object,
+        *,
+        audiences: list[str],
+        seconds: int,
+        bound: Object | None = None,
+        node: Object | None = None,
+    ) -> tuple[str, float]:
+        """A token for a ServiceAccount and the time it expires; ``bound`` is the Pod or Secret it lives with."""
         now = int(time.time())
+        metadata = account["metadata"]
         about: dict[str, Any] = {
-            "namespace": subject.namespace,
-            "serviceaccount": {"name": subject.name, "uid": subject.uid},
+            "namespace": metadata["namespace"],
+            "serviceaccount": {"name": metadata["name"], "uid": metadata["uid"]},
         }
-        if subject.pod:
-            about["pod"] = dict(subject.pod)
+        if bound is not None:
+            reference = {"name": bound["metadata"]["name"], "uid": bound["metadata"]["uid"]}
+            about[bound["kind"].lower()] = reference
+        if node is not None:
+            about["node"] = {"name": node["metadata"]["name"], "uid": node["metadata"]["uid"]}
         claims = {
-            "aud": list(audiences),
+            "aud": audiences or [ISSUER],
             "exp": now + seconds,
             "iat": now,
-            "nbf": now,
             "iss": ISSUER,
-            "jti": secrets.token_hex(16),
+            "jti": str(uuid.uuid4()),
             "kubernetes.io": about,
-            "sub": f"system:serviceaccount:{subject.namespace}:{subject.name}",
+            "nbf": now,
+            "sub": f"system:serviceaccount:{metadata['namespace']}:{metadata['name']}",
         }
-        head = _encode(orjson.dumps({"alg": "ES256", "kid": self._kid()}))
-        body = head + b"." + _encode(orjson.dumps(claims))
-        r, s = utils.decode_dss_signature(self._key.sign(body, ec.ECDSA(hashes.SHA256())))
-        return (body + b"." + _encode(r.to_bytes(32, "big") + s.to_bytes(32, "big"))).decode()
+        header = {"alg": "ES256", "kid": self._key_id}
+        signed = f"{_b64(json.dumps(header).encode())}.{_b64(json.dumps(claims).encode())}"
+        r, s = utils.decode_dss_signature(self._key.sign(signed.encode(), ec.ECDSA(hashes.SHA256())))
+        return f"{signed}.{_b64(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}", float(now + seconds)
 
-    def user_of(self, token: str, *, audiences: Sequence[str] = (ISSUER,)) -> dict[str, Any] | None:
-        """The user of a bearer token; None when it is not good for any of the audiences."""
-        if hmac.compare_digest(token.encode(), self.admin.encode()):
-            return dict(ADMIN)
-        claims = self._claims(token)
-        if claims is None or not set(claims["aud"]) & set(audiences):
-            return None
-        about = claims["kubernetes.io"]
-        namespace, account = about["namespace"], about["serviceaccount"]
-        live = self._objects.get("serviceaccounts", namespace, account["name"])
-        if live is None or live["metadata"]["uid"] != account["uid"]:
-            return None
-        user: dict[str, Any] = {
-            "username": claims["sub"],
-            "uid": account["uid"],
-            "groups": [
-                "system:serviceaccounts",
-                f"system:serviceaccounts:{namespace}",
-                "system:authenticated",
-            ],
-        }
-        if "pod" in about:
-            pod = self._objects.get("pods", namespace, about["pod"]["name"])
-            if pod is None or pod["metadata"]["uid"] != about["pod"]["uid"]:
-                return None
-            user["extra"] = {
-                "authentication.kubernetes.io/pod-name": [about["pod"]["name"]],
-                "authentication.kubernetes.io/pod-uid": [about["pod"]["uid"]],
-            }
-        return user
+    def claims(self, token: str) -> Claims:
+        """What a token says; RefusedTokenError if its signature is not ours or its time is over."""
+        found = self._checked.get(token)
+        if found is None:
+            found = self._checked_claims(token)
+            if len(self._checked) > 1000:
+                self._checked.clear()
+            self._checked[token] = found
+        if found.expires < time.time():
+            raise RefusedTokenError("token has expired")
+        return found
 
-    def audiences_of(self, token: str) -> list[str]:
-        """The audiences a good token names."""
-        claims = self._claims(token)
-        return list(claims["aud"]) if claims else [ISSUER]
-
-    def _claims(self, token: str) -> dict[str, Any] | None:
-        key = hashlib.sha256(token.encode()).hexdigest()
-        if key not in self._read:
-            claims = self._verified(token)
-            if claims is None:
-                return None
-            if len(self._read) > 1000:
-                self._read.clear()
-            self._read[key] = (claims["exp"], claims)
-        expires, claims = self._read[key]
-        return claims if expires > time.time() else None
-
-    def _verified(self, token: str) -> dict[str, Any] | None:
+    def _checked_claims(self, token: str) -> Claims:
         try:
-            head, body, signature = token.split(".")
-            raw = _decode(signature)
+            signed, _, signature = token.rpartition(".")
+            raw = _unb64(signature)
             r, s = int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big")
-            signed = f"{head}.{body}".encode()
-            self._key.public_key().verify(utils.encode_dss_signature(r, s), signed, ec.ECDSA(hashes.SHA256()))
-            claims: dict[str, Any] = orjson.loads(_decode(body))
-        except (ValueError, InvalidSignature):
-            return None
-        return claims
+            encoded = utils.encode_dss_signature(r, s)
+            self._public.verify(encoded, signed.encode(), ec.ECDSA(hashes.SHA256()))
+            said = json.loads(_unb64(signed.partition(".")[2]))
+            about = said["kubernetes.io"]
+            return Claims(
+                namespace=about["namespace"],
+                account=about["serviceaccount"]["name"],
+                uid=about["serviceaccount"]["uid"],
+                audiences=tuple(said["aud"]),
+                expires=float(said["exp"]),
+                token_id=said["jti"],
+                pod=about.get("pod", {}).get("name", ""),
+                pod_uid=about.get("pod", {}).get("uid", ""),
+                node=about.get("node", {}).get("name", ""),
+                node_uid=about.get("node", {}).get("uid", ""),
+                secret=about.get("secret", {}).get("name", ""),
+            )
+        except (ValueError, KeyError, TypeError, InvalidSignature, binascii.Error) as e:
+            raise RefusedTokenError("invalid bearer token") from e
 
-    def _kid(self) -> str:
-        numbers = self._key.public_key().public_numbers()
-        return hashlib.sha256(str((numbers.x, numbers.y)).encode()).hexdigest()[:32]
+
+def _b64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
-def _kept(path: Path, make: Any) -> bytes:
-    if not path.exists():
-        pki.private(path, make())
-    return path.read_bytes()
-
-
-def _encode(data: bytes) -> bytes:
-    return base64.urlsafe_b64encode(data).rstrip(b"=")
-
-
-def _decode(text: str) -> bytes:
+def _unb64(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,105 +1,165 @@
-"""Watches: what a selection of objects goes through, one event at a time."""
+"""GET with ``watch=true``: what is there, then every change that the selectors let through."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+import random
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import NamedTuple
 
+from labkit.kube import status
 from labkit.kube.resources import Object
-from labkit.sandbox.apiserver import registry, verbs
-from labkit.sandbox.apiserver import store as stores
-from labkit.sandbox.apiserver.objects import refusals
+from labkit.sandbox.apiserver import reading, refusing, selectors, versions
+from labkit.sandbox.apiserver.calls import Call, integer, is_true
+from labkit.sandbox.apiserver.core import Core
+from labkit.sandbox.apiserver.registry import Served
+from labkit.sandbox.apiserver.store import ADDED, DELETED, MODIFIED, Change, Item, Table
 
-BACKLOG = 10_000
-"""Changes a slow reader may lag behind before it is told to list again."""
+BOOKMARK, ERROR = "BOOKMARK", "ERROR"
+LONGEST_QUEUE = 10_000
+"""Events a slow client may be behind; then its watch ends and it lists again."""
 
-Matches = Callable[[Object], bool]
+BOOKMARK_EVERY = 60.0
+"""Seconds between bookmarks for who asked for them."""
 
+SHORTEST, LONGEST = 1800.0, 3600.0
+"""A watch without timeoutSeconds ends somewhere between, in seconds, as on a real server."""
 
-@dataclass(frozen=True, kw_only=True)
-class Selection:
-    """What to watch."""
-
-    served: registry.Served
-    namespace: str
-    matches: Matches
-
-    def has(self, obj: Object) -> bool:
-        """Whether the object belongs to it."""
-        in_place = not self.namespace or obj["metadata"].get("namespace", "") == self.namespace
-        return in_place and self.matches(obj)
+INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 
 
-async def events(
-    store: stores.Store, selection: Selection, *, since: int | None, initial: bool, bookmarks: bool
-) -> AsyncIterator[tuple[str, Object]]:
-    """(type, object) until cancelled; ``since`` None starts with what is there as ADDED.
+class Event(NamedTuple):
+    """One event for one watcher."""
 
-    ``initial`` also ends that start with the bookmark of a WatchList. Raises 410 when changes were missed.
-    """
-    served = selection.served
-    queue = store.follow(served.storage)
-    try:
-        if since is None or initial:
-            version = store.version
-            for obj in list(store.list(served.storage, selection.namespace)):
-                if selection.matches(obj):
-                    yield "ADDED", verbs.shown(served, obj)
-            if initial and bookmarks:
-                yield "BOOKMARK", bookmark(served, version, initial_end=True)
-        else:
-            missed = store.since(served.storage, since)
-            if missed is None:
-                raise expired(since, store)
-            version = since
-            for change in missed:
-                version = change.version
-                if event := told(selection, change):
-                    yield event
-        while True:
-            change = await queue.get()
-            if queue.qsize() > BACKLOG:
-                raise expired(change.version, store)
-            if change.version > version and (event := told(selection, change)):
-                yield event
-    finally:
-        store.unfollow(served.storage, queue)
+    type: str
+    item: Item
 
 
-def told(selection: Selection, change: stores.Change) -> tuple[str, Object] | None:
-    """The event of a change for one selection: an object may also enter or leave it by a new label."""
-    had = change.old is not None and selection.has(change.old)
-    has = change.new is not None and selection.has(change.new)
-    if has:
-        return ("MODIFIED" if had else "ADDED"), verbs.shown(selection.served, change.last)
-    if had:
-        gone = change.last
-        if change.new is not None and change.old is not None:
-            version = change.new["metadata"]["resourceVersion"]
-            gone = {**change.old, "metadata": {**change.old["metadata"], "resourceVersion": version}}
-        return "DELETED", verbs.shown(selection.served, gone)
-    return None
+class Watcher:
+    """One client's place in the stream of changes of a table."""
+
+    def __init__(
+        self, table: Table, served: Served, *, namespace: str, matches: selectors.Matcher, after: int = 0
+    ) -> None:
+        self._table, self._served, self._namespace = table, served, namespace
+        self._matches, self._after = matches, after
+        self.pending: deque[Event] = deque()
+        self.lost = False
+        """Whether the client was too slow and must list again."""
+        self._wake: asyncio.Future[None] | None = None
+        table.listeners.add(self.hear)
+
+    def __repr__(self) -> str:
+        return f"Watcher({self._served.plural}, {len(self.pending)} pending)"
+
+    def close(self) -> None:
+        """Stop hearing."""
+        self._table.listeners.discard(self.hear)
+        if self._wake and not self._wake.done():
+            self._wake.set_result(None)
+
+    def hear(self, change: Change) -> None:
+        """Queue a change if the client is to see it."""
+        event = self.seen(change)
+        if event is None or self.lost:
+            return
+        self.pending.append(event)
+        if len(self.pending) > LONGEST_QUEUE:
+            self.lost = True
+        if self._wake and not self._wake.done():
+            self._wake.set_result(None)
+
+    def seen(self, change: Change) -> Event | None:
+        """The change as this watcher's selectors show it: entering is ADDED, leaving is DELETED."""
+        obj = change.item.object
+        if self._namespace and obj["metadata"].get("namespace") != self._namespace:
+            return None
+        if change.version <= self._after:
+            return None
+        item = versions.shown(change.item, self._served)
+        if self._matches is selectors.everything:
+            return Event(change.type, item)
+        before = change.previous is not None and self._matches(change.previous.object)
+        now = change.type != DELETED and self._matches(obj)
+        if now:
+            return Event(MODIFIED if before else ADDED, item)
+        if not before or change.previous is None:
+            return None
+        if change.type == DELETED:
+            return Event(DELETED, item)
+        return Event(DELETED, versions.shown(_leaving(change.previous, change.version), self._served))
+
+    async def wait(self, timeout: float) -> None:
+        """Until something is pending, the watch is closed, or so many seconds have passed."""
+        if self.pending or self.lost:
+            return
+        self._wake = asyncio.get_running_loop().create_future()
+        handle = asyncio.get_running_loop().call_later(timeout, _finish, self._wake)
+        try:
+            await self._wake
+        finally:
+            handle.cancel()
+            self._wake = None
 
 
-def bookmark(served: registry.Served, version: int, *, initial_end: bool = False) -> Object:
-    """An event that only tells a version."""
-    metadata: Object = {"resourceVersion": str(version)}
-    if initial_end:
-        metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
-    return {"kind": served.schema.kind, "apiVersion": served.schema.api_version, "metadata": metadata}
-
-
-def expired(since: int, store: stores.Store) -> Exception:
-    """410."""
-    return refusals.refusal(410, "Expired", f"too old resource version: {since} ({store.version})")
-
-
-async def until(deadline: float, stream: AsyncIterator[tuple[str, Object]]) -> AsyncIterator[tuple[str, Object]]:
-    """The events of a stream until a time of the loop's clock."""
-    try:
-        async with asyncio.timeout_at(deadline):
-            async for event in stream:
-                yield event
-    except TimeoutError:
+async def stream(core: Core, call: Call) -> AsyncIterator[list[Event]]:
+    """Batches of events until the watch ends; refusals of the query are raised before the first."""
+    query = call.query
+    reading.check_options(query)
+    matches = selectors.matcher(call.served, query.get("labelSelector", ""), query.get("fieldSelector", ""))
+    seconds = integer(query.get("timeoutSeconds"))
+    since = reading.version_of(query.get("resourceVersion", ""))
+    bookmarks = is_true(query.get("allowWatchBookmarks"))
+    initial = is_true(query.get("sendInitialEvents"))
+    table = core.store.table(call.served.key)
+    earlier = table.since(since) if since and not initial else []
+    if earlier is None:
+        yield [Event(ERROR, _error(refusing.expired(f"too old resource version: {since} ({table.floor})")))]
         return
+    watcher = Watcher(table, call.served, namespace=call.namespace, matches=matches, after=since)
+    try:
+        first = [event for change in earlier if (event := watcher.seen(change))]
+        if initial or (not since and query.get("sendInitialEvents") != "false"):
+            first = [
+                Event(ADDED, versions.shown(item, call.served))
+                for item in table.items(call.namespace)
+                if matches(item.object)
+            ]
+        if initial and bookmarks:
+            first.append(Event(BOOKMARK, _bookmark(call.served, core.store.version, ended=True)))
+        yield first
+        loop = asyncio.get_running_loop()
+        length = float(seconds) if seconds else random.uniform(SHORTEST, LONGEST)
+        end, next_bookmark = loop.time() + length, loop.time() + BOOKMARK_EVERY
+        while (now := loop.time()) < end and not watcher.lost:
+            await watcher.wait(min(end, next_bookmark if bookmarks else end) - now)
+            batch = list(watcher.pending)
+            watcher.pending.clear()
+            if bookmarks and loop.time() >= next_bookmark:
+                batch.append(Event(BOOKMARK, _bookmark(call.served, core.store.version)))
+                next_bookmark = loop.time() + BOOKMARK_EVERY
+            if batch:
+                yield batch
     finally:
-        await stream.aclose()  # type: ignore[attr-defined]
+        watcher.close()
+
+
+def _leaving(previous: Item, version: int) -> Item:
+    metadata = {**previous.object["metadata"], "resourceVersion": str(version)}
+    return Item({**previous.object, "metadata": metadata}, version)
+
+
+def _bookmark(served: Served, version: int, *, ended: bool = False) -> Item:
+    metadata: Object = {"resourceVersion": str(version)}
+    if ended:
+        metadata["annotations"] = {INITIAL_EVENTS_END: "true"}
+    obj: Object = {"kind": served.kind, "apiVersion": served.api_version, "metadata": metadata}
+    return Item(obj, version)
+
+
+def _error(error: status.StatusError) -> Item:
+    return Item(error.status, 0)
+
+
+def _finish(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)

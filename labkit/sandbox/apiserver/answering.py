@@ -1,0 +1,124 @@
+"""Objects, lists and events as the bytes of an answer, in the form the client accepts."""
+
+import datetime
+from typing import Any
+
+import orjson
+import yaml
+
+from labkit.kube.resources import Object
+from labkit.sandbox.apiserver import accepting, refusing
+from labkit.sandbox.apiserver.accepting import Form
+from labkit.sandbox.apiserver.objects import tables
+from labkit.sandbox.apiserver.reading import Listing
+from labkit.sandbox.apiserver.registry import Served
+from labkit.sandbox.apiserver.store import Item
+from labkit.sandbox.apiserver.watching import BOOKMARK, ERROR, Event
+
+INCLUDES = ("None", "Metadata", "Object")
+
+
+def encoded(obj: Any, form: Form = accepting.PLAIN) -> bytes:
+    """Any JSON value in the media type of the form."""
+    if form.media_type == accepting.YAML:
+        return yaml.safe_dump(obj, sort_keys=True).encode()
+    return orjson.dumps(obj)
+
+
+def one(served: Served, item: Item, form: Form, *, include: str = "") -> bytes:
+    """An object."""
+    if form.kind == accepting.OBJECT:
+        return item.body if form.media_type == accepting.JSON else encoded(item.object, form)
+    if form.kind == accepting.PARTIAL:
+        return encoded(_partial(item, form), form)
+    if form.kind == accepting.TABLE:
+        table = _table(served, [item], form, include)
+        table["metadata"] = {"resourceVersion": item.object["metadata"].get("resourceVersion", "")}
+        return encoded(table, form)
+    kind = "*unstructured.Unstructured" if served.crd else f"*{_package(served)}.{served.kind}"
+    raise refusing.refusal(
+        406, "NotAcceptable", f"you requested {form.kind}, but the requested object is not a list ({kind})"
+    )
+
+
+def many(served: Served, listing: Listing, form: Form, *, include: str = "") -> bytes:
+    """A list."""
+    metadata: Object = {"resourceVersion": str(listing.version)}
+    if listing.token:
+        metadata["continue"] = listing.token
+        if listing.remaining is not None:
+            metadata["remainingItemCount"] = listing.remaining
+    if form.kind == accepting.TABLE:
+        return encoded({**_table(served, listing.items, form, include), "metadata": metadata}, form)
+    if form.kind == accepting.PARTIAL_LIST:
+        items = [_partial(item, form) for item in listing.items]
+        version = f"meta.k8s.io/{form.version}"
+        head: Object = {"kind": form.kind, "apiVersion": version, "metadata": metadata}
+        return encoded({**head, "items": items}, form)
+    if form.kind == accepting.PARTIAL:
+        text = f"you requested {form.kind}, but the requested object is a list"
+        raise refusing.refusal(406, "NotAcceptable", text)
+    kind = {"kind": served.list_kind, "apiVersion": served.api_version}
+    if served.crd is not None:
+        kind = {"apiVersion": served.api_version, "items": None, "kind": served.list_kind}  # type: ignore[dict-item]
+    if form.media_type != accepting.JSON:
+        bare = [{k: v for k, v in item.object.items() if k not in ("kind", "apiVersion")} for item in listing.items]
+        items = bare if served.crd is None else [item.object for item in listing.items]
+        return encoded({**kind, "metadata": metadata, "items": items}, form)
+    parts = [item.body for item in listing.items] if served.crd else [_bare(served, i) for i in listing.items]
+    start = orjson.dumps({"kind": served.list_kind, "apiVersion": served.api_version, "metadata": metadata})
+    return b"".join((start[:-1], b',"items":[', b",".join(parts), b"]}"))
+
+
+def event(served: Served, found: Event, form: Form, *, include: str = "", first: bool = True) -> bytes:
+    """One line of a watch."""
+    if form.kind == accepting.OBJECT or found.type == ERROR:
+        return b"".join((b'{"type":"', found.type.encode(), b'","object":', found.item.body, b"}\n"))
+    if form.kind == accepting.TABLE:
+        obj = _table(served, [found.item], form, include, columns_sent=not first)
+        if found.type == BOOKMARK:
+            obj["rows"] = [_bookmark_row(found.item)]
+        obj["metadata"] = {"resourceVersion": found.item.object["metadata"].get("resourceVersion", "")}
+    else:
+        obj = _partial(found.item, form)
+    return orjson.dumps({"type": found.type, "object": obj}) + b"\n"
+
+
+def check_include(include: str) -> None:
+    """422 for an includeObject that no table has."""
+    if include and include not in INCLUDES:
+        names = ", ".join(f'"{name}"' for name in ("", *INCLUDES))
+        text = f'Unsupported value: "{include}": supported values: {names}'
+        raise refusing.invalid_options([("FieldValueNotSupported", text, "includeObject")], "TableOptions")
+
+
+def _bookmark_row(item: Item) -> Object:
+    metadata = item.object["metadata"]
+    partial = {"kind": accepting.PARTIAL, "apiVersion": "meta.k8s.io/v1", "metadata": metadata}
+    return {"cells": [""], "object": partial}
+
+
+def _bare(served: Served, item: Item) -> bytes:
+    if item.body.startswith(served.head):
+        return b"{" + item.body[len(served.head) :]
+    return orjson.dumps({k: v for k, v in item.object.items() if k not in ("kind", "apiVersion")})
+
+
+def _partial(item: Item, form: Form) -> Object:
+    version = f"meta.k8s.io/{form.version}"
+    return {"kind": accepting.PARTIAL, "apiVersion": version, "metadata": item.object["metadata"]}
+
+
+def _table(served: Served, items: Any, form: Form, include: str, *, columns_sent: bool = False) -> Object:
+    return tables.table(
+        served.schema,
+        [item.object for item in items],
+        now=datetime.datetime.now(datetime.UTC),
+        include=include or "Metadata",
+        columns_sent=columns_sent,
+        version=form.version,
+    )
+
+
+def _package(served: Served) -> str:
+    return served.group.partition(".")[0] or "core"

@@ -1,0 +1,115 @@
+"""One request to a resource, as understood: who, which verb on what, with which options."""
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from labkit.kube.resources import Object
+from labkit.sandbox.apiserver import refusing
+from labkit.sandbox.apiserver.registry import Served
+from labkit.sandbox.apiserver.users import User
+
+LEVELS = ("Ignore", "Strict", "Warn")
+LONGEST_MANAGER = 128
+
+_OPTIONS = {"create": "CreateOptions", "update": "UpdateOptions", "patch": "PatchOptions"}
+
+
+@dataclass(kw_only=True)
+class Call:
+    """A request, authenticated and authorised; ``warnings`` grows while it is served."""
+
+    verb: str
+    served: Served
+    user: User
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | Object = b""
+    """What was sent; an object that needs no parsing when the call comes from this process."""
+
+    content_type: str = "application/json"
+    agent: str = ""
+    """The User-Agent, whose first word is the default field manager."""
+
+    warnings: list[str] = field(default_factory=list)
+    """Texts of Warning headers."""
+
+    @property
+    def dry_run(self) -> bool:
+        """Whether nothing is to be stored."""
+        return bool(self.query.get("dryRun"))
+
+    @property
+    def level(self) -> str:
+        """How strictly bodies are read."""
+        return self.query.get("fieldValidation") or "Warn"
+
+    @property
+    def manager(self) -> str:
+        """The field manager of a write."""
+        named = self.query.get("fieldManager")
+        return named or re.split(r"[/\s]", self.agent, maxsplit=1)[0][:LONGEST_MANAGER] or "unknown"
+
+    def check_options(self) -> None:
+        """422 for options of a write that mean nothing."""
+        kind = _OPTIONS.get(self.verb)
+        if kind is None or not self.query:
+            return
+        causes = [*self._dry_run(), *self._manager(), *self._level()]
+        if causes:
+            raise refusing.invalid_options(causes, kind)
+
+    def _dry_run(self) -> list[tuple[str, str, str]]:
+        if "dryRun" not in self.query or self.query["dryRun"] == "All":
+            return []
+        text = f'Unsupported value: ["{self.query["dryRun"]}"]: supported values: "All"'
+        return [("FieldValueNotSupported", text, "dryRun")]
+
+    def _manager(self) -> list[tuple[str, str, str]]:
+        manager = self.query.get("fieldManager", "")
+        if len(manager.encode()) > LONGEST_MANAGER:
+            text = f"Too long: may not be more than {LONGEST_MANAGER} bytes"
+            return [("FieldValueTooLong", text, "fieldManager")]
+        for at, c in enumerate(manager):
+            if not c.isprintable():
+                shown = refusing.quoted(manager)
+                text = f"Invalid value: {shown}: invalid character U+{ord(c):04X} (at position {at})"
+                return [("FieldValueInvalid", text, "fieldManager")]
+        return []
+
+    def _level(self) -> list[tuple[str, str, str]]:
+        level = self.query.get("fieldValidation", "")
+        if not level or level in LEVELS:
+            return []
+        names = ", ".join(f'"{name}"' for name in ("", *LEVELS))
+        text = f'Unsupported value: "{level}": supported values: {names}'
+        return [("FieldValueNotSupported", text, "fieldValidation")]
+
+
+def is_true(text: str | None) -> bool:
+    """A boolean of a query: absent and unreadable ones are false, an empty one too."""
+    return text in ("1", "true", "True", "TRUE", "t", "T")
+
+
+def integer(text: str | None) -> int | None:
+    """An integer of a query; 400 for other text, None when absent or empty."""
+    if not text:
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise refusing.bad_request(f"strconv.ParseInt: parsing {refusing.quoted(text)}: invalid syntax") from None
+
+
+def timestamp(later: float = 0) -> str:
+    """Now, or some seconds later, as Kubernetes writes times: ``2026-11-24T10:00:00Z``."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + later))
+
+
+def empty(value: Any) -> bool:
+    """Whether a part of an object says nothing."""
+    return value is None or value in ({}, [], "")

@@ -1,0 +1,43 @@
+"""What every verb works with."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from labkit.kube.resources import Object
+from labkit.sandbox.apiserver import refusing, versions
+from labkit.sandbox.apiserver.calls import Call
+from labkit.sandbox.apiserver.registry import Registry, Served
+from labkit.sandbox.apiserver.store import Item, Store
+
+Hook = Callable[[Call, Object, Object | None], Awaitable[Object | None]]
+"""Looks at ``(call, new, old)`` of a write; a mutating hook returns the object to go on with, or None."""
+
+
+@dataclass(kw_only=True)
+class Core:
+    """The store, what is served from it, and the hooks around writes."""
+
+    store: Store
+    registry: Registry
+    mutating: list[Hook] = field(default_factory=list)
+    validating: list[Hook] = field(default_factory=list)
+
+    def find(self, served: Served, namespace: str, name: str) -> Item:
+        """A stored object in the version asked for, or 404."""
+        item = self.store.get(served.key, namespace, name)
+        if item is None:
+            raise refusing.not_found(served.group, served.plural, name)
+        return versions.shown(item, served)
+
+    def peek(self, key: str, namespace: str, name: str) -> Object | None:
+        """A stored object as it lies in its table; look, do not touch."""
+        item = self.store.get(key, namespace, name)
+        return item.object if item else None
+
+    def put(self, served: Served, obj: Object) -> Item:
+        """Store an object in the version its table keeps; the answer is in the version it came in."""
+        if served.stored and served.stored != served.api_version:
+            home = self.registry.of_key(served.key)
+            if home is not None:
+                obj = versions.to_version(obj, home)
+        return versions.shown(self.store.put(served.key, obj), served)

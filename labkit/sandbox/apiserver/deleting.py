@@ -1,0 +1,221 @@
+"""DELETE of one object and of collections: preconditions, grace, finalizers."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from labkit.kube.resources import Object
+from labkit.sandbox.apiserver import preparing, reading, refusing, versions
+from labkit.sandbox.apiserver.calls import Call, integer, is_true, timestamp
+from labkit.sandbox.apiserver.core import Core
+from labkit.sandbox.apiserver.objects import decoding, schemas
+from labkit.sandbox.apiserver.registry import Served
+from labkit.sandbox.apiserver.store import Item
+
+FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
+POLICIES = ("Foreground", "Background", "Orphan")
+PROTECTED = ("default", "kube-system", "kube-public")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """DeleteOptions."""
+
+    grace: int | None = None
+    """Seconds until a pod's processes are killed; None leaves it to the pod."""
+
+    policy: str = ""
+    """Foreground, Background, Orphan; empty leaves it to the kind."""
+
+    uid: str = ""
+    version: str = ""
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deleted:
+    """The outcome of a deletion."""
+
+    item: Item
+    """The object as it was last, or as it is while something holds it."""
+
+    gone: bool
+
+
+def options(call: Call) -> Options:
+    """From the body, or else from the query; 422 for policies nobody knows."""
+    if not call.body:
+        said: Object = {}
+        if "gracePeriodSeconds" in call.query:
+            said["gracePeriodSeconds"] = integer(call.query["gracePeriodSeconds"])
+        if "propagationPolicy" in call.query:
+            said["propagationPolicy"] = call.query["propagationPolicy"]
+        if "orphanDependents" in call.query:
+            said["orphanDependents"] = is_true(call.query["orphanDependents"])
+        if "dryRun" in call.query:
+            said["dryRun"] = [call.query["dryRun"]]
+    elif isinstance(call.body, dict):
+        said = call.body
+    else:
+        schema = schemas.builtin("v1", "DeleteOptions")
+        assert schema is not None
+        said = decoding.read(schema, call.body, call.content_type, level=decoding.IGNORE).object
+    _check(said)
+    conditions = said.get("preconditions") or {}
+    policy = said.get("propagationPolicy") or ""
+    if said.get("orphanDependents") is not None:
+        policy = "Orphan" if said["orphanDependents"] else "Background"
+    return Options(
+        grace=said.get("gracePeriodSeconds"),
+        policy=policy,
+        uid=conditions.get("uid") or "",
+        version=conditions.get("resourceVersion") or "",
+        dry_run=bool(said.get("dryRun")),
+    )
+
+
+def _check(said: Object) -> None:
+    causes: list[tuple[str, str, str]] = []
+    policy = said.get("propagationPolicy")
+    if policy is not None and said.get("orphanDependents") is not None:
+        text = f'Invalid value: "{policy}": orphanDependents and deletionPropagation cannot be both set'
+        causes.append(("FieldValueInvalid", text, "propagationPolicy"))
+    elif policy is not None and policy not in POLICIES:
+        names = ", ".join(f'"{name}"' for name in (*POLICIES, "nil"))
+        text = f'Unsupported value: "{policy}": supported values: {names}'
+        causes.append(("FieldValueNotSupported", text, "propagationPolicy"))
+    dry_run = said.get("dryRun") or []
+    if dry_run and dry_run != ["All"]:
+        shown = ", ".join(f'"{value}"' for value in dry_run)
+        text = f'Unsupported value: [{shown}]: supported values: "All"'
+        causes.append(("FieldValueNotSupported", text, "dryRun"))
+    if causes:
+        raise refusing.invalid_options(causes, "DeleteOptions")
+
+
+async def delete(core: Core, call: Call) -> Deleted:
+    """Delete one object; with finalizers or a grace period it only begins here."""
+    said = options(call)
+    live = core.find(call.served, call.namespace, call.name)
+    check_protected(call)
+    for hook in core.validating:
+        await hook(call, {}, live.object)
+    return remove(core, call, core.find(call.served, call.namespace, call.name), said)
+
+
+def remove(core: Core, call: Call, live: Item, said: Options) -> Deleted:
+    """The synchronous part: decide and store."""
+    served, now = call.served, live.object["metadata"]
+    name, namespace = now["name"], now.get("namespace", "")
+    _check_conditions(served, said, now)
+    finalizers = _finalizers(served, said, now.get("finalizers") or [])
+    grace = _grace(served, said, live.object)
+    deleting = now.get("deletionTimestamp")
+    held = bool(finalizers) or (grace > 0) or _is_held(served, live.object)
+    if not held:
+        last = _marked(live.object, 0) if served.strategy.graceful else live.object
+        if said.dry_run:
+            return Deleted(item=Item(last, live.version), gone=True)
+        return Deleted(item=core.store.remove(served.key, namespace, name, last=last), gone=True)
+    if deleting:
+        shorter = served.strategy.graceful and grace < now.get("deletionGracePeriodSeconds", 0)
+        if not shorter and finalizers == (now.get("finalizers") or []):
+            return Deleted(item=live, gone=False)
+        new = _marked(live.object, grace) if shorter else live.object
+    else:
+        new = _marked(live.object, grace)
+    metadata = {**new["metadata"]}
+    metadata.pop("finalizers", None)
+    if finalizers:
+        metadata["finalizers"] = finalizers
+    new = {**new, "metadata": metadata}
+    if served.kind == "Namespace":
+        new["status"] = {**(new.get("status") or {}), "phase": "Terminating"}
+    new = preparing.restored(served, new, live.object, subresource="")
+    if said.dry_run:
+        return Deleted(item=Item(new, live.version), gone=False)
+    return Deleted(item=core.put(served, new), gone=False)
+
+
+async def collection(core: Core, call: Call) -> reading.Listing:
+    """Delete what a list would find; the answer is that list."""
+    said = options(call)
+    listing = await reading.collection(core, call)
+    found = []
+    for item in listing.items:
+        metadata = item.object["metadata"]
+        one = Call(
+            verb="delete",
+            served=call.served,
+            user=call.user,
+            namespace=metadata.get("namespace", ""),
+            name=metadata["name"],
+            query=call.query,
+        )
+        for hook in core.validating:
+            await hook(one, {}, item.object)
+        live = core.store.get(call.served.key, one.namespace, one.name)
+        if live is not None:
+            deleted = remove(core, one, versions.shown(live, call.served), said)
+            found.append(item if deleted.gone else deleted.item)
+    return reading.Listing(items=found, version=core.store.version)
+
+
+def is_finished(served: Served, obj: Object) -> bool:
+    """Whether a write took away the last thing that held an object under deletion."""
+    metadata = obj["metadata"]
+    if not metadata.get("deletionTimestamp") or metadata.get("finalizers"):
+        return False
+    return not metadata.get("deletionGracePeriodSeconds") and not _is_held(served, obj)
+
+
+def _is_held(served: Served, obj: Object) -> bool:
+    return served.kind == "Namespace" and bool((obj.get("spec") or {}).get("finalizers"))
+
+
+def check_protected(call: Call) -> None:
+    """403 for namespaces that must stay."""
+    if call.served.key == "/namespaces" and call.name in PROTECTED:
+        raise refusing.forbidden("", "namespaces", call.name, "this namespace may not be deleted")
+
+
+def _finalizers(served: Served, said: Options, current: list[str]) -> list[str]:
+    policy = said.policy
+    others = [name for name in current if name not in (FOREGROUND, ORPHAN)]
+    if policy == "Foreground":
+        return [*others, FOREGROUND]
+    if policy == "Orphan" or (not policy and served.strategy.orphans and ORPHAN not in current):
+        return [*others, ORPHAN]
+    return others if policy == "Background" else current
+
+
+def _grace(served: Served, said: Options, obj: Object) -> int:
+    if not served.strategy.graceful:
+        return 0
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    asked = said.grace if said.grace is not None else spec.get("terminationGracePeriodSeconds", 0)
+    if not spec.get("nodeName") or status.get("phase") in ("Succeeded", "Failed"):
+        return 0
+    if asked < 0:
+        asked = 1
+    return int(asked)
+
+
+def _marked(obj: Object, grace: int) -> Object:
+    metadata = {**obj["metadata"], "deletionTimestamp": timestamp(grace), "deletionGracePeriodSeconds": grace}
+    return {**obj, "metadata": metadata}
+
+
+def _check_conditions(served: Served, said: Options, now: dict[str, Any]) -> None:
+    name = now["name"]
+    if said.uid and said.uid != now["uid"]:
+        text = (
+            f"the UID in the precondition ({said.uid}) does not match the UID in record ({now['uid']})."
+            " The object might have been deleted and then recreated"
+        )
+        raise refusing.conflict(served.group, served.kind, name, text)
+    if said.version and said.version != now["resourceVersion"]:
+        text = (
+            f"the ResourceVersion in the precondition ({said.version}) does not match the ResourceVersion in"
+            f" record ({now['resourceVersion']}). The object might have been modified"
+        )
+        raise refusing.conflict(served.group, served.kind, name, text)

@@ -1,0 +1,236 @@
+"""HTTP: from a request to the verb that serves it, and back."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from labkit.kube import status
+from labkit.sandbox.apiserver import (
+    accepting,
+    answering,
+    authentication,
+    deleting,
+    paths,
+    reading,
+    refusing,
+    subresources,
+    watching,
+    writing,
+)
+from labkit.sandbox.apiserver.authorization import Attributes, Authorizer
+from labkit.sandbox.apiserver.calls import Call, is_true
+from labkit.sandbox.apiserver.core import Core
+from labkit.sandbox.apiserver.documents import Documents
+from labkit.sandbox.apiserver.registry import Served
+from labkit.sandbox.apiserver.store import Item
+from labkit.sandbox.apiserver.users import User
+
+LOG = logging.getLogger(__name__)
+
+COLLECTION_VERBS = {"GET": "list", "HEAD": "list", "POST": "create", "DELETE": "deletecollection"}
+OBJECT_VERBS = {"GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "POST": "create"}
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class Routes:
+    """Serves every request; the one handler of the HTTP server."""
+
+    def __init__(
+        self,
+        core: Core,
+        *,
+        documents: Documents,
+        authenticator: authentication.Authenticator,
+        authorizer: Authorizer,
+        subs: subresources.Subresources,
+    ) -> None:
+        self._core, self._documents = core, documents
+        self._authenticator, self._authorizer = authenticator, authorizer
+        self._subs = subs
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer a request; every refusal is a Status, whatever went wrong."""
+        try:
+            return await self._handle(request)
+        except status.StatusError as e:
+            return refused(e)
+        except ConnectionError:
+            raise
+        except Exception as e:  # the server must outlive any one request
+            LOG.exception("%s %s", request.method, request.path)
+            return refused(refusing.refusal(500, "InternalError", f"Internal error occurred: {e!r}", {}))
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        authentication.check_origin(request)
+        target = paths.target(request.path)
+        user = self._authenticator.user(request.headers)
+        if target is None or not target.plural:
+            attributes = Attributes(verb=request.method.lower(), path=request.path)
+            user = self._authorizer.admit(user, attributes, request.headers)
+            return self._documents.answer(request)
+        verb = self._verb(request, target)
+        attributes = Attributes(
+            verb=verb,
+            group=target.group,
+            version=target.version,
+            resource=target.plural,
+            namespace=target.namespace,
+            name=target.name,
+            subresource=target.subresource,
+            field_selector=request.query.get("fieldSelector", ""),
+        )
+        user = self._authorizer.admit(user, attributes, request.headers)
+        served = self._core.registry.find(target.group, target.version, target.plural)
+        if served is None:
+            if target.group and not self._core.registry.has(target.group, target.version):
+                return self._documents.page_not_found()
+            raise refusing.no_such_resource()
+        if target.namespace and not served.namespaced and served.plural != "namespaces":
+            raise refusing.no_such_resource()
+        call = await _call(request, served, user, verb, target)
+        if call.subresource:
+            return await self._subresource(request, call, target)
+        _check_verb(call, request.method)
+        return await self._dispatch(request, call)
+
+    def _verb(self, request: web.BaseRequest, target: paths.Target) -> str:
+        verbs = OBJECT_VERBS if target.name else COLLECTION_VERBS
+        verb = verbs.get(request.method)
+        if verb is None:
+            verb = {"PUT": "update", "PATCH": "patch"}.get(request.method, request.method.lower())
+        if verb == "list" and (target.watch or is_true(request.query.get("watch"))):
+            return "watch"
+        return verb
+
+    async def _dispatch(self, request: web.BaseRequest, call: Call) -> web.StreamResponse:
+        accept = request.headers.get("Accept", "")
+        form = accepting.form(accept)
+        include = request.query.get("includeObject", "")
+        if include and form.kind == accepting.TABLE:
+            answering.check_include(include)
+        verb, core = call.verb, self._core
+        if verb == "get":
+            item = await reading.get(core, call)
+            return _answer(200, answering.one(call.served, item, form, include=include), form, call)
+        if verb in ("list", "deletecollection"):
+            work = reading.collection if verb == "list" else deleting.collection
+            listing = await work(core, call)
+            return _answer(200, answering.many(call.served, listing, form, include=include), form, call)
+        if verb == "watch":
+            return await self._watch(request, call, form, include)
+        if verb == "delete":
+            return self._deleted(call, await deleting.delete(core, call), form)
+        call.check_options()
+        if call.served.verbs == ("create",):
+            item = Item(self._subs.review(call, writing.body_object(call, call.served.schema)), 0)
+            return _answer(201, answering.one(call.served, item, form), form, call)
+        work_of = {"create": writing.create, "update": writing.update, "patch": writing.patch}
+        written = await work_of[verb](core, call)
+        return _answer(written.code, answering.one(call.served, written.item, form, include=include), form, call)
+
+    def _deleted(self, call: Call, deleted: deleting.Deleted, form: accepting.Form) -> web.Response:
+        served, item = call.served, deleted.item
+        if not deleted.gone or served.strategy.returns_deleted:
+            return _answer(200, answering.one(served, item, form), form, call)
+        details = refusing.details(call.name, served.group, served.plural)
+        done = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+        body = done | {"details": details | {"uid": item.object["metadata"]["uid"]}}
+        plain = accepting.Form(media_type=form.media_type)
+        return _answer(200, answering.encoded(body, plain), plain, call)
+
+    async def _watch(
+        self, request: web.BaseRequest, call: Call, form: accepting.Form, include: str
+    ) -> web.StreamResponse:
+        stream = watching.stream(self._core, call)
+        response: web.StreamResponse | None = None
+        try:
+            async for batch in stream:
+                if response is None:
+                    response = web.StreamResponse(headers={"Content-Type": form.media_type})
+                    _add_warnings(response, call)
+                    response.enable_chunked_encoding()
+                    await response.prepare(request)
+                    first = True
+                if batch:
+                    lines = []
+                    for event in batch:
+                        lines.append(answering.event(call.served, event, form, include=include, first=first))
+                        first = False
+                    await response.write(b"".join(lines))
+        finally:
+            await stream.aclose()
+        assert response is not None
+        await response.write_eof()
+        return response
+
+    async def _subresource(self, request: web.BaseRequest, call: Call, target: paths.Target) -> web.StreamResponse:
+        form = accepting.form(request.headers.get("Accept", ""))
+        found = await self._subs.serve(request, call, target)
+        if isinstance(found, web.StreamResponse):
+            return found
+        return _answer(found.code, answering.one(call.served, found.item, form), form, call)
+
+
+async def _call(request: web.BaseRequest, served: Served, user: User, verb: str, target: paths.Target) -> Call:
+    body = b"" if request.method in ("GET", "HEAD") else await request.read()
+    return Call(
+        verb=verb,
+        served=served,
+        user=user,
+        namespace=target.namespace if served.namespaced else "",
+        name=target.name,
+        subresource=target.subresource,
+        query=dict(request.query) if request.query_string else {},
+        body=body,
+        content_type=request.headers.get("Content-Type", "application/json"),
+        agent=request.headers.get("User-Agent", ""),
+        warnings=_deprecations(served),
+    )
+
+
+def _deprecations(served: Served) -> list[str]:
+    if served.key == "/endpoints":
+        return ["v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"]
+    if served.key == "/componentstatuses":
+        return ["v1 ComponentStatus is deprecated in v1.19+"]
+    return []
+
+
+def _check_verb(call: Call, method: str) -> None:
+    """404 or 405 for a verb that this path does not have."""
+    served, verb = call.served, call.verb
+    if served.namespaced and not call.namespace:
+        if call.name:
+            raise refusing.no_such_resource()
+        if verb not in ("list", "watch"):
+            raise refusing.method_not_allowed()
+    if verb == "create" and call.name:
+        raise refusing.method_not_allowed()
+    if (verb in ("update", "patch") and not call.name) or verb not in served.verbs:
+        raise refusing.method_not_allowed()
+
+
+def _answer(code: int, body: bytes, form: accepting.Form, call: Call) -> web.Response:
+    response = web.Response(status=code, body=body, headers={"Content-Type": form.media_type})
+    _add_warnings(response, call)
+    return response
+
+
+def _add_warnings(response: web.StreamResponse, call: Call) -> None:
+    for text in dict.fromkeys(call.warnings):
+        shown = text.replace("\\", "\\\\").replace('"', '\\"')
+        response.headers.add("Warning", f'299 - "{shown}"')
+
+
+def refused(error: status.StatusError) -> web.Response:
+    """A refusal as an HTTP answer."""
+    body: dict[str, Any] = dict(error.status)
+    headers = {"Content-Type": "application/json"}
+    seconds = (body.get("details") or {}).get("retryAfterSeconds")
+    if seconds:
+        headers["Retry-After"] = str(seconds)
+    return web.Response(status=error.code, body=orjson.dumps(body) + b"\n", headers=headers)

@@ -1,0 +1,37 @@
+"""Who asks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+AUTHENTICATED, UNAUTHENTICATED = "system:authenticated", "system:unauthenticated"
+MASTERS = "system:masters"
+
+
+@dataclass(frozen=True, kw_only=True)
+class User:
+    """A user, a service account or nobody, with its groups."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+    uid: str = ""
+    extra: Mapping[str, list[str]] = field(default_factory=dict)
+    """More facts: which pod a token is bound to, how the user was authenticated."""
+
+    def info(self) -> dict[str, Any]:
+        """The ``userInfo`` of reviews and of admission."""
+        found: dict[str, Any] = {"username": self.name, "uid": self.uid, "groups": list(self.groups)}
+        found["extra"] = dict(self.extra)
+        return {key: value for key, value in found.items() if value}
+
+
+ANONYMOUS = User(name="system:anonymous", groups=(UNAUTHENTICATED,))
+ADMIN = User(name="admin", groups=(MASTERS, AUTHENTICATED))
+SERVER = User(name="system:apiserver", groups=(MASTERS, AUTHENTICATED))
+"""The server itself and what runs inside its process."""
+
+
+def service_account(namespace: str, name: str, *, uid: str, extra: Mapping[str, list[str]]) -> User:
+    """The user that a ServiceAccount's token stands for."""
+    groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", AUTHENTICATED)
+    return User(name=f"system:serviceaccount:{namespace}:{name}", groups=groups, uid=uid, extra=extra)

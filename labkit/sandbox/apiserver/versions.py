@@ -1,0 +1,90 @@
+"""The same object in another version of its API."""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from labkit.kube.resources import Object
+from labkit.sandbox.apiserver.registry import Served
+from labkit.sandbox.apiserver.store import Item
+
+_EVENT_NAMES = {
+    "involvedObject": "regarding",
+    "message": "note",
+    "source": "deprecatedSource",
+    "firstTimestamp": "deprecatedFirstTimestamp",
+    "lastTimestamp": "deprecatedLastTimestamp",
+    "count": "deprecatedCount",
+    "reportingComponent": "reportingController",
+}
+_EVENT_BACK = {new: old for old, new in _EVENT_NAMES.items()}
+
+
+def shown(item: Item, served: Served) -> Item:
+    """A stored object as one version of its resource shows it; converted once and shared."""
+    if item.object["apiVersion"] == served.api_version:
+        return item
+    found: Item | None = item.cache.get(served.api_version)
+    if found is None:
+        found = item.cache[served.api_version] = Item(to_version(item.object, served), item.version)
+    return found
+
+
+def to_version(obj: Object, served: Served) -> Object:
+    """An object in the version of ``served``; a CRD's versions differ in their name alone."""
+    before, after = obj.get("apiVersion", ""), served.api_version
+    if before == after:
+        return obj
+    convert = _CONVERSIONS.get((before, after))
+    changed = convert(obj) if convert else obj
+    head = {"apiVersion": after, "kind": served.kind} if served.crd else {"kind": served.kind, "apiVersion": after}
+    metadata = changed["metadata"]
+    return head | {k: v for k, v in changed.items() if k not in head} | {"metadata": metadata}
+
+
+def stored_bytes(obj: Object) -> bytes:
+    """The bytes of an object."""
+    return orjson.dumps(obj)
+
+
+def _event_to_new(obj: Object) -> Object:
+    found = {_EVENT_NAMES.get(key, key): value for key, value in obj.items()}
+    return found | {"eventTime": obj.get("eventTime")}
+
+
+def _event_to_core(obj: Object) -> Object:
+    found = {_EVENT_BACK.get(key, key): value for key, value in obj.items()}
+    found.setdefault("involvedObject", {})
+    found.setdefault("source", {})
+    return found | {"firstTimestamp": found.get("firstTimestamp"), "lastTimestamp": found.get("lastTimestamp")}
+
+
+def _autoscaler_to_v1(obj: Object) -> Object:
+    spec = dict(obj.get("spec") or {})
+    metrics = spec.pop("metrics", None) or []
+    cpu = next((m for m in metrics if (m.get("resource") or {}).get("name") == "cpu"), None)
+    if cpu:
+        target = cpu["resource"].get("target", {})
+        spec["targetCPUUtilizationPercentage"] = target.get("averageUtilization")
+    spec.pop("behavior", None)
+    status = {k: v for k, v in (obj.get("status") or {}).items() if k not in ("conditions", "currentMetrics")}
+    return {**obj, "spec": spec, "status": {"currentReplicas": 0, "desiredReplicas": 0} | status}
+
+
+def _autoscaler_to_v2(obj: Object) -> Object:
+    spec = dict(obj.get("spec") or {})
+    percent = spec.pop("targetCPUUtilizationPercentage", None)
+    if percent is not None:
+        target = {"type": "Utilization", "averageUtilization": percent}
+        spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
+    status = {k: v for k, v in (obj.get("status") or {}).items() if k != "currentCPUUtilizationPercentage"}
+    return {**obj, "spec": spec, "status": {"desiredReplicas": 0, "currentMetrics": None} | status}
+
+
+_CONVERSIONS: dict[tuple[str, str], Callable[[Any], Object]] = {
+    ("v1", "events.k8s.io/v1"): _event_to_new,
+    ("events.k8s.io/v1", "v1"): _event_to_core,
+    ("autoscaling/v2", "autoscaling/v1"): _autoscaler_to_v1,
+    ("autoscaling/v1", "autoscaling/v2"): _autoscaler_to_v2,
+}

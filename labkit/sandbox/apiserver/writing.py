@@ -1,0 +1,270 @@
+"""POST, PUT and PATCH: from what was sent to what is stored."""
+
+import secrets
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+import orjson
+
+from labkit.kube import status
+from labkit.kube.resources import Object
+from labkit.sandbox.apiserver import deleting, preparing, refusing
+from labkit.sandbox.apiserver.calls import Call, is_true, timestamp
+from labkit.sandbox.apiserver.core import Core
+from labkit.sandbox.apiserver.objects import (
+    decoding,
+    defaults,
+    ownership,
+    patches,
+    validation,
+)
+from labkit.sandbox.apiserver.store import Item
+
+APPLY = patches.APPLY
+ATTEMPTS = 5
+"""How often a write without a resourceVersion starts again when another one came first."""
+
+ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+LONGEST_GENERATED_BASE = 58
+
+
+class Written(NamedTuple):
+    """The outcome of a write."""
+
+    code: int
+    """201 for a new object, else 200."""
+
+    item: Item
+
+
+Change = Callable[[Object | None], Object]
+"""Makes the new object, decoded, defaulted and with managedFields, from the live one."""
+
+
+async def create(core: Core, call: Call) -> Written:
+    """Store a new object; 409 if its name is taken."""
+    sent = body_object(call, call.served.schema)
+    return await create_object(core, call, sent)
+
+
+async def create_object(core: Core, call: Call, sent: Object) -> Written:
+    """Store an object that is decoded already."""
+    served, metadata = call.served, dict(sent.get("metadata") or {})
+    preparing.place(call, metadata)
+    if metadata.get("resourceVersion"):
+        raise refusing.internal("resourceVersion should not be set on objects to be created")
+    for key in ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
+        metadata.pop(key, None)
+    generated = not metadata.get("name") and bool(metadata.get("generateName"))
+    if generated:
+        metadata["name"] = generated_name(core, call, metadata["generateName"])
+    # A name that is only known now: admission and messages speak of it.
+    call.name = str(metadata.get("name", ""))
+    obj = defaults.with_defaults(served.schema, {**sent, "metadata": metadata})
+    obj = preparing.for_create(served, obj)
+    managed = ownership.after_update(
+        None, obj, manager=call.manager, subresource="", schema=served.schema, time=timestamp()
+    )
+    obj = preparing.with_managed(obj, managed)
+    return await _insert(core, call, obj)
+
+
+async def _insert(core: Core, call: Call, obj: Object) -> Written:
+    served = call.served
+    obj = await _mutated(core, call, obj, None)
+    obj = preparing.stamped(served, obj, uid=str(uuid.uuid4()), now=timestamp())
+    _validate(call, obj, None)
+    await _validating(core, call, obj, None)
+    namespace, name = obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+    if core.store.get(served.key, namespace, name) is not None:
+        raise refusing.already_exists(served.group, served.plural, name)
+    if call.dry_run:
+        return Written(201, Item(obj, 0))
+    return Written(201, core.put(served, obj))
+
+
+async def update(core: Core, call: Call) -> Written:
+    """Replace an object; 409 if its resourceVersion is not the newest."""
+    served, schema = call.served, call.served.schema
+    sent = body_object(call, schema)
+    metadata = dict(sent.get("metadata") or {})
+    preparing.place_for_update(call, metadata)
+    sent = {**sent, "metadata": metadata}
+    subresource = call.subresource
+    if core.store.get(served.key, call.namespace, call.name) is None:
+        if not served.strategy.create_by_update or subresource:
+            raise refusing.not_found(served.group, served.plural, call.name)
+        if metadata.get("resourceVersion") or metadata.get("uid"):
+            raise refusing.conflict(served.group, served.plural, call.name)
+        return await create_object(core, call, sent)
+
+    def change(live: Object | None) -> Object:
+        assert live is not None
+        preparing.check_preconditions(call, metadata, live)
+        new = preparing.with_identity(served, sent, live)
+        new = defaults.with_defaults(schema, new, live)
+        new = preparing.for_update(served, new, live, subresource=subresource)
+        managed = ownership.after_update(
+            live, new, manager=call.manager, subresource=subresource, schema=schema, time=timestamp()
+        )
+        return preparing.with_managed(new, managed)
+
+    return await rewrite(core, call, change, retry=not metadata.get("resourceVersion"))
+
+
+async def patch(core: Core, call: Call) -> Written:
+    """Change an object as the body says; an apply may create it."""
+    content_type = call.content_type.partition(";")[0].strip()
+    if content_type == APPLY:
+        return await _apply(core, call)
+    if is_true(call.query.get("force")):
+        text = "Forbidden: may not be specified for non-apply patch"
+        raise refusing.invalid_options([("FieldValueForbidden", text, "force")], "PatchOptions")
+    served, schema, subresource = call.served, call.served.schema, call.subresource
+    body = call.body if isinstance(call.body, bytes) else orjson.dumps(call.body)
+
+    def change(live: Object | None) -> Object:
+        assert live is not None
+        decoded = patches.patched(content_type, live, body, schema, level=call.level)
+        call.warnings[:] = decoded.warnings
+        sent = decoded.object
+        metadata = sent.get("metadata") or {}
+        preparing.check_patched(call, metadata, live)
+        new = preparing.with_identity(served, sent, live)
+        new = defaults.with_defaults(schema, new, live)
+        new = preparing.for_update(served, new, live, subresource=subresource)
+        managed = ownership.after_update(
+            live, new, manager=call.manager, subresource=subresource, schema=schema, time=timestamp()
+        )
+        return preparing.with_managed(new, managed)
+
+    if core.store.get(served.key, call.namespace, call.name) is None:
+        patches.check(content_type, schema) if hasattr(patches, "check") else None
+        raise refusing.not_found(served.group, served.plural, call.name)
+    return await rewrite(core, call, change)
+
+
+async def _apply(core: Core, call: Call) -> Written:
+    if not call.query.get("fieldManager"):
+        text = "Required value: is required for apply patch"
+        raise refusing.invalid_options([("FieldValueRequired", text, "fieldManager")], "PatchOptions")
+    config = applied_config(call)
+    served, schema, subresource = call.served, call.served.schema, call.subresource
+
+    def change(live: Object | None) -> Object:
+        merged = ownership.apply(
+            live,
+            config,
+            manager=call.manager,
+            force=is_true(call.query.get("force")),
+            schema=schema,
+            time=timestamp(),
+            subresource=subresource,
+        )
+        if live is None:
+            metadata = dict(merged.get("metadata") or {})
+            preparing.place(call, metadata)
+            metadata.setdefault("name", call.name)
+            merged = preparing.for_create(served, defaults.with_defaults(schema, {**merged, "metadata": metadata}))
+        else:
+            preparing.check_patched(call, config.get("metadata") or {}, live)
+            merged = preparing.with_identity(served, merged, live)
+            merged = defaults.with_defaults(schema, merged, live)
+            merged = preparing.for_update(served, merged, live, subresource=subresource)
+        return merged
+
+    if core.store.get(served.key, call.namespace, call.name) is None:
+        if subresource:
+            raise refusing.not_found(served.group, served.plural, call.name)
+        if (config.get("metadata") or {}).get("uid"):
+            raise refusing.conflict(
+                served.group,
+                served.plural,
+                call.name,
+                "uid mismatch: the provided object specified uid"
+                f" {config['metadata']['uid']}, and no existing object was found",
+            )
+        return await _insert(core, call, change(None))
+    return await rewrite(core, call, change)
+
+
+async def rewrite(core: Core, call: Call, change: Change, *, retry: bool = True) -> Written:
+    """Make the change on the newest version, again if another write came while hooks looked at it."""
+    served = call.served
+    for _ in range(ATTEMPTS):
+        live = core.find(served, call.namespace, call.name)
+        new = await _mutated(core, call, change(live.object), live.object)
+        new = preparing.restored(served, new, live.object, subresource=call.subresource)
+        _validate(call, new, live.object)
+        await _validating(core, call, new, live.object)
+        now = core.find(served, call.namespace, call.name)
+        if now.version != live.version:
+            if not retry:
+                break
+            continue
+        if preparing.is_same(new, live.object):
+            return Written(200, live)
+        if call.dry_run:
+            return Written(200, Item(new, live.version))
+        if deleting.is_finished(served, new):
+            core.store.remove(served.key, call.namespace, call.name, last=new)
+            return Written(200, Item(new, live.version))
+        return Written(200, core.put(served, new))
+    raise refusing.conflict(served.group, served.plural, call.name)
+
+
+def body_object(call: Call, schema: Any) -> Object:
+    """The body as an object of a kind; what it cost in warnings is in the call."""
+    if isinstance(call.body, dict):
+        decoded = decoding.decode(schema, call.body, level=decoding.IGNORE)
+    else:
+        decoded = decoding.read(schema, call.body, call.content_type, level=call.level)
+    call.warnings.extend(decoded.warnings)
+    return decoded.object
+
+
+def applied_config(call: Call) -> Object:
+    """The configuration of an apply, as parsed."""
+    if isinstance(call.body, dict):
+        return call.body
+    try:
+        document = decoding.parse(call.body, decoding.YAML)
+    except ValueError as e:
+        raise refusing.bad_request(f"error decoding YAML: {e}") from e
+    if not isinstance(document.value, dict):
+        raise refusing.bad_request("error decoding YAML: not an object")
+    found: Object = document.value
+    return found
+
+
+def generated_name(core: Core, call: Call, base: str) -> str:
+    """``base`` and five characters that make a free name."""
+    for _ in range(ATTEMPTS):
+        name = base[:LONGEST_GENERATED_BASE] + "".join(secrets.choice(ALPHABET) for _ in range(5))
+        if core.store.get(call.served.key, call.namespace, name) is None:
+            return name
+    return name
+
+
+async def _mutated(core: Core, call: Call, new: Object, old: Object | None) -> Object:
+    for hook in core.mutating:
+        new = await hook(call, new, old) or new
+    return new
+
+
+async def _validating(core: Core, call: Call, new: Object, old: Object | None) -> None:
+    for hook in core.validating:
+        await hook(call, new, old)
+
+
+def _validate(call: Call, new: Object, old: Object | None) -> None:
+    schema = call.served.schema
+    causes = validation.validate(schema, new, old, call.subresource or None)
+    if causes:
+        raise validation.invalid(schema, str(new["metadata"].get("name", "")), causes)
+    call.warnings.extend(validation.warnings(schema, new, old))
+
+
+Verb = Callable[[Core, Call], Awaitable[Written]]
+StatusError = status.StatusError
