@@ -1,0 +1,1 @@
+"""istiod and the proxies: discovery, certificates, injection, and what becomes an Envoy."""

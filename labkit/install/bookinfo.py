@@ -1,0 +1,37 @@
+"""Bookinfo: four services, six pods, and a sidecar in each."""
+
+from labkit.base import settings
+from labkit.install import istio, kinds
+from labkit.kube import client, manifests, resources
+from labkit.kube.resources import Object
+
+MANIFEST = settings.CHECKOUT / "notebooks" / "manifests" / "bookinfo.yaml"
+DEPLOYMENTS = ("productpage-v1", "details-v1", "ratings-v1", "reviews-v1", "reviews-v2", "reviews-v3")
+TIMEOUT = 120.0
+"""Seconds; a sandbox takes one, a cluster that pulls images a minute."""
+
+
+def objects() -> list[Object]:
+    """Its Services, ServiceAccounts and Deployments."""
+    return manifests.read(MANIFEST)
+
+
+def label_namespace(api: client.Client, namespace: str) -> None:
+    """``kubectl label namespace NAME istio-injection=enabled``."""
+    body = {"metadata": {"labels": {"istio-injection": "enabled"}}}
+    api.patch(resources.NAMESPACES, namespace, None, body)
+
+
+def deploy(api: client.Client, namespace: str, *, on_step: istio.OnStep = lambda _: None) -> None:
+    """Label the namespace, apply Bookinfo and wait for its pods; safe to repeat."""
+    on_step(f"kubectl label namespace {namespace} istio-injection=enabled")
+    label_namespace(api, namespace)
+    on_step(f"kubectl apply -n {namespace} -f manifests/bookinfo.yaml")
+    kinds.apply_all(api, objects(), namespace=namespace)
+    kinds.until_rolled_out(api, DEPLOYMENTS, namespace, timeout=TIMEOUT)
+
+
+def remove(api: client.Client, namespace: str) -> None:
+    """Delete what ``deploy`` made, and nothing else."""
+    for obj in objects():
+        api.delete(kinds.resource_of(api, obj), resources.name_of(obj), namespace)

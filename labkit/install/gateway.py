@@ -1,0 +1,71 @@
+"""Bookinfo's Gateway and the address it is reached at."""
+
+import urllib.error
+import urllib.request
+
+from labkit.base import settings, waiting
+from labkit.install import istio, kinds
+from labkit.kube import client, manifests, resources
+from labkit.kube.resources import Object
+
+MANIFEST = settings.CHECKOUT / "notebooks" / "manifests" / "bookinfo-gateway.yaml"
+SERVICE = "istio-ingressgateway"
+HTTP_PORT = 80
+TIMEOUT = 30.0
+
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Never through a proxy of this machine: the gateway is on loopback or in the user's own network."""
+
+
+def objects() -> list[Object]:
+    """The Gateway and the VirtualService bound to it."""
+    return manifests.read(MANIFEST)
+
+
+def expose(api: client.Client, namespace: str, *, on_step: istio.OnStep = lambda _: None) -> str:
+    """Apply the gateway and wait until the product page answers; its address. Safe to repeat."""
+    on_step(f"kubectl apply -n {namespace} -f manifests/bookinfo-gateway.yaml")
+    kinds.apply_all(api, objects(), namespace=namespace)
+    address = waiting.until(
+        lambda: url(api),
+        what="the gateway's address",
+        timeout=TIMEOUT,
+        next_step=f"kubectl -n {istio.NAMESPACE} get svc {SERVICE}",
+    )
+    waiting.until(
+        lambda: answers(f"{address}/productpage"),
+        what=f"Bookinfo at {address}/productpage",
+        timeout=TIMEOUT,
+        next_step=f"kubectl -n {namespace} get pods,gateways,virtualservices",
+        every=0.02,
+    )
+    return str(address)
+
+
+def url(api: client.Client) -> str | None:
+    """``http://ADDRESS:PORT`` of the ingress gateway; None while it has none."""
+    service = api.find(resources.SERVICES, SERVICE, istio.NAMESPACE)
+    if service is None:
+        return None
+    for entry in (service.get("status", {}).get("loadBalancer") or {}).get("ingress") or []:
+        return f"http://{entry.get('ip') or entry.get('hostname')}"
+    port: Object = next((p for p in service["spec"]["ports"] if p["port"] == HTTP_PORT), {})
+    address = _node_address(api)
+    return f"http://{address}:{port['nodePort']}" if port.get("nodePort") and address else None
+
+
+def _node_address(api: client.Client) -> str | None:
+    for node in api.list(resources.NODES):
+        for entry in node.get("status", {}).get("addresses") or []:
+            if entry["type"] == "InternalIP":
+                return str(entry["address"])
+    return None
+
+
+def answers(address: str) -> bool:
+    """Whether it answers 200."""
+    try:
+        with _DIRECT.open(address, timeout=10) as reply:
+            return bool(reply.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,90 @@
+"""Istio's default profile: control plane, webhooks and the ingress gateway."""
+
+from collections.abc import Callable
+from importlib import resources as files
+
+from labkit.base import errors, waiting
+from labkit.install import kinds, types
+from labkit.kube import client, manifests, resources, status
+from labkit.kube.resources import Object
+
+NAMESPACE = "istio-system"
+COMMAND = "istioctl install --set profile=default -y"
+"""What a practitioner types on a real cluster."""
+
+TIMEOUT = 60.0
+"""Seconds; the sandbox takes one or two."""
+
+OnStep = Callable[[str], None]
+
+
+def objects() -> list[Object]:
+    """The default profile without its definitions, in the order to apply."""
+    text = files.files(__package__).joinpath("data/istio.yaml").read_text()
+    return manifests.parse(text, source="istio.yaml")
+
+
+def is_installed(api: client.Client) -> bool:
+    """Whether a control plane is there, ours or a real one."""
+    found = api.find(resources.DEPLOYMENTS, "istiod", NAMESPACE)
+    return found is not None and bool(found.get("status", {}).get("availableReplicas"))
+
+
+def install(api: client.Client, *, on_step: OnStep = lambda _: None) -> None:
+    """Install the default profile on a sandbox; on a real cluster, check that Istio is there.
+
+    Safe to repeat. Raises SetupError with the command to type when a real cluster has no Istio.
+    """
+    node = api.find(resources.NODES, "sandbox")
+    if node is None or "labkit.dev/sandbox" not in resources.annotations_of(node):
+        if not is_installed(api):
+            raise errors.SetupError(
+                "This cluster has no Istio, and it is not a sandbox: the kit installs nothing on it.",
+                next_step=COMMAND,
+            )
+        on_step("Istio is installed already")
+        return
+    on_step(f"namespace {NAMESPACE}")
+    kinds.apply_all(api, [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}])
+    on_step("custom resource definitions")
+    kinds.apply_all(api, types.crds())
+    on_step("istiod and its webhooks")
+    _apply_patiently(api)
+    kinds.until_rolled_out(api, ["istiod"], NAMESPACE, timeout=TIMEOUT)
+    on_step("ingress gateway")
+    kinds.until_rolled_out(api, ["istio-ingressgateway"], NAMESPACE, timeout=TIMEOUT)
+    _until_webhooks_answer(api)
+
+
+def _apply_patiently(api: client.Client) -> None:
+    """Apply all; webhook configurations keep the certificate that istiod wrote into them."""
+    for obj in objects():
+        resource = kinds.resource_of(api, obj)
+        if obj["kind"].endswith("WebhookConfiguration") and api.find(resource, resources.name_of(obj)):
+            continue
+        kinds.apply_all(api, [obj])
+
+
+def _until_webhooks_answer(api: client.Client) -> None:
+    """Wait until a broken object is refused: only then every later apply is judged."""
+    probe = {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": "labkit-probe", "namespace": NAMESPACE},
+        "spec": {},
+    }
+
+    def refused() -> bool:
+        try:
+            api.create(resources.GATEWAYS, probe, dry_run=True)
+        except status.StatusError as e:
+            return e.code == 400
+        return False
+
+    waiting.until(
+        refused,
+        what="istiod's validation webhook",
+        timeout=TIMEOUT,
+        next_step=f"kubectl -n {NAMESPACE} logs deploy/istiod",
+        every=0.02,
+    )

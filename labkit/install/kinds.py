@@ -1,0 +1,88 @@
+"""Objects of manifests, applied in the order that lets each find what it needs."""
+
+from collections.abc import Iterable
+
+from labkit.base import errors, waiting
+from labkit.kube import client, resources
+from labkit.kube.resources import Object
+
+LABEL = "app.kubernetes.io/managed-by"
+"""On everything that the kit makes; only what carries it is ever deleted by the kit."""
+
+OWNER = "labkit"
+
+_KNOWN = {(r.api_version, r.kind): r for r in vars(resources).values() if isinstance(r, resources.Resource)}
+
+
+def resource_of(api: client.Client, obj: Object) -> resources.Resource:
+    """The resource of an object's kind; kinds we do not know are asked of the server."""
+    key = obj["apiVersion"], obj["kind"]
+    if key not in _KNOWN:
+        for entry in _served(api, obj["apiVersion"]):
+            if entry["kind"] == obj["kind"] and "/" not in entry["name"]:
+                _KNOWN[key] = resources.Resource(
+                    api_version=key[0], kind=key[1], plural=entry["name"], namespaced=entry["namespaced"]
+                )
+                return _KNOWN[key]
+        raise errors.ManifestError(
+            f"{obj['kind']} {resources.name_of(obj)}",
+            problem=f"this cluster serves no {key[1]} in {key[0]}",
+            next_step="check apiVersion and kind (kubectl api-resources); Istio's kinds come with its installation",
+        )
+    return _KNOWN[key]
+
+
+def _served(api: client.Client, api_version: str) -> list[Object]:
+    import json
+
+    path = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+    code, _, body = api.raw("GET", path)
+    found: list[Object] = json.loads(body).get("resources", []) if code == 200 else []
+    return found
+
+
+def marked(obj: Object) -> Object:
+    """The object with our label."""
+    metadata = obj["metadata"]
+    return {**obj, "metadata": {**metadata, "labels": {**(metadata.get("labels") or {}), LABEL: OWNER}}}
+
+
+def apply_all(api: client.Client, objects: Iterable[Object], *, namespace: str = "") -> None:
+    """Server-side apply of every object; one without a namespace goes into ``namespace``."""
+    for obj in objects:
+        resource = resource_of(api, obj)
+        placed = obj
+        if resource.namespaced and namespace and not resources.namespace_of(obj):
+            placed = {**obj, "metadata": {**obj["metadata"], "namespace": namespace}}
+        api.apply(resource, marked(placed))
+
+
+def until_rolled_out(api: client.Client, names: Iterable[str], namespace: str, *, timeout: float) -> None:
+    """Wait until every Deployment has all its pods ready; NotReadyError says how far it got."""
+    for name in names:
+        waiting.until(
+            lambda name=name: _rollout(api, name, namespace),  # type: ignore[misc]
+            what=f"Deployment {namespace}/{name}",
+            timeout=timeout,
+            next_step=f"kubectl -n {namespace} describe pods -l app={name.rsplit('-v', 1)[0]}",
+            every=0.02,
+            show=lambda _, name=name: _progress(api, name, namespace),  # type: ignore[misc]
+        )
+
+
+def _rollout(api: client.Client, name: str, namespace: str) -> bool:
+    found = api.find(resources.DEPLOYMENTS, name, namespace)
+    if found is None:
+        return False
+    wanted, state = found["spec"].get("replicas", 1), found.get("status", {})
+    seen = state.get("observedGeneration", 0) >= found["metadata"].get("generation", 1)
+    numbers = [state.get(k, 0) for k in ("updatedReplicas", "availableReplicas", "replicas")]
+    return seen and all(n == wanted for n in numbers)
+
+
+def _progress(api: client.Client, name: str, namespace: str) -> str:
+    found = api.find(resources.DEPLOYMENTS, name, namespace)
+    if found is None:
+        return "there is no such Deployment"
+    state = found.get("status", {})
+    return f"{state.get('availableReplicas', 0)} of {found['spec'].get('replicas', 1)} pods ready"

@@ -1,0 +1,192 @@
+"""The discovery service: delta ADS to every proxy, with its ACKs and NACKs."""
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+
+from labkit.mesh import model
+from labkit.sandbox.xds import messages, session
+
+log = logging.getLogger(__name__)
+
+SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
+REQUEST = "envoy.service.discovery.v3.DeltaDiscoveryRequest"
+RESPONSE = "envoy.service.discovery.v3.DeltaDiscoveryResponse"
+
+Encoded = Mapping[str, session.Resources]
+"""Kind → name → bytes."""
+
+
+@dataclass(eq=False, kw_only=True)
+class Stream:
+    """One connected proxy."""
+
+    proxy: model.Proxy
+    subscriptions: dict[str, session.Subscription] = field(default_factory=dict)
+    outgoing: "asyncio.Queue[Any]" = field(default_factory=asyncio.Queue)
+    resources: Encoded = field(default_factory=dict)
+    push: int = 0
+    """The number of the push it was last given."""
+
+    live: int = 0
+    """The number of the push it has taken whole."""
+
+    since: float = field(default_factory=time.time)
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it has taken all it was given."""
+        return all(not s.nonce for s in self.subscriptions.values())
+
+    @property
+    def refusals(self) -> dict[str, str]:
+        """Kind → text of what it refused."""
+        return {kind: s.refused for kind, s in self.subscriptions.items() if s.refused}
+
+
+Authenticate = Callable[[Mapping[str, str], Mapping[str, Any]], Awaitable[model.Proxy]]
+"""(request metadata, node) → the proxy, or PermissionError."""
+
+
+class Discovery:
+    """Serves streams; ``publish`` gives every proxy its resources."""
+
+    def __init__(
+        self,
+        authenticate: Authenticate,
+        resources_for: Callable[[model.Proxy], Encoded],
+        on_refusal: Callable[[Stream, str, str], None],
+    ) -> None:
+        self._authenticate, self._resources_for, self._on_refusal = authenticate, resources_for, on_refusal
+        self.streams: dict[str, Stream] = {}
+        """By ``pod.namespace``."""
+        self._nonces = itertools.count(1)
+        self.changed = asyncio.Condition()
+        self.pushes = 0
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """For ``server.add_generic_rpc_handlers``."""
+        request, response = messages.message_class(REQUEST), messages.message_class(RESPONSE)
+        return grpc.method_handlers_generic_handler(
+            SERVICE,
+            {
+                "DeltaAggregatedResources": grpc.stream_stream_rpc_method_handler(
+                    self._serve,
+                    request_deserializer=request.FromString,
+                    response_serializer=response.SerializeToString,
+                )
+            },
+        )
+
+    def publish(self) -> None:
+        """Send every proxy what changed for it."""
+        self.pushes += 1
+        for stream in list(self.streams.values()):
+            self.push(stream)
+
+    def push(self, stream: Stream) -> None:
+        """Send one proxy what it lacks, types in the order that never points at what is not there."""
+        stream.resources = self._resources_for(stream.proxy)
+        stream.push = self.pushes
+        for kind in session.ORDER:
+            if kind in stream.subscriptions:
+                self._send(stream, kind)
+
+    def _send(self, stream: Stream, kind: str) -> None:
+        subscription = stream.subscriptions[kind]
+        found = session.update(kind, stream.resources.get(kind, {}), subscription)
+        if found is None:
+            return
+        if kind == "clusters" and "endpoints" in stream.subscriptions:
+            # A changed cluster stays in warming until it hears of its endpoints again.
+            session.forget(stream.subscriptions["endpoints"], set(found.changed))
+        nonce = str(next(self._nonces))
+        session.record(subscription, found, nonce=nonce, push=stream.push)
+        message = messages.message_class(RESPONSE)(type_url=messages.type_url(kind), nonce=nonce)
+        message.system_version_info = str(stream.push)
+        for name, data in found.changed.items():
+            entry = message.resources.add(name=name, version=session.version_of(data))
+            entry.resource.type_url = messages.type_url(kind)
+            entry.resource.value = data
+        message.removed_resources.extend(found.removed)
+        stream.outgoing.put_nowait(message)
+
+    async def _serve(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
+        first = await anext(aiter(requests), None)
+        if first is None:
+            return
+        metadata = dict(context.invocation_metadata())
+        try:
+            proxy = await self._authenticate(metadata, messages.as_dict(first.node))
+        except PermissionError as e:
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(e))
+        stream = Stream(proxy=proxy)
+        name = f"{proxy.name}.{proxy.namespace}"
+        self.streams[name] = stream
+        stream.resources, stream.push = self._resources_for(proxy), self.pushes
+        self._take(stream, first)
+        reader = asyncio.create_task(self._read(stream, requests))
+        try:
+            while True:
+                message = await stream.outgoing.get()
+                if message is None:
+                    return
+                yield message
+        finally:
+            reader.cancel()
+            if self.streams.get(name) is stream:
+                del self.streams[name]
+            await self._announce()
+
+    async def _read(self, stream: Stream, requests: AsyncIterator[Any]) -> None:
+        try:
+            async for request in requests:
+                self._take(stream, request)
+                await self._announce()
+        finally:
+            stream.outgoing.put_nowait(None)
+
+    def _take(self, stream: Stream, request: Any) -> None:
+        kind = messages.kind_of(request.type_url)
+        if kind is None:
+            return
+        is_new = kind not in stream.subscriptions
+        subscription = stream.subscriptions.setdefault(kind, session.Subscription())
+        if is_new:
+            subscription.sent.update(request.initial_resource_versions)
+        asked = set(request.resource_names_subscribe)
+        if (is_new and not asked) or "*" in asked:
+            subscription.wildcard = True
+        # Asking again for a name is asking to be told again.
+        session.forget(subscription, asked - {"*"})
+        subscription.names |= asked - {"*"}
+        for name in request.resource_names_unsubscribe:
+            subscription.names.discard(name)
+            if name == "*":
+                subscription.wildcard = False
+            if not subscription.wildcard:
+                subscription.sent.pop(name, None)
+        if request.response_nonce:
+            self._answered(stream, kind, subscription, request)
+        self._send(stream, kind)
+
+    def _answered(self, stream: Stream, kind: str, subscription: session.Subscription, request: Any) -> None:
+        if request.response_nonce == subscription.nonce:
+            subscription.nonce = ""
+        if request.HasField("error_detail"):
+            subscription.refused = request.error_detail.message
+            self._on_refusal(stream, kind, subscription.refused)
+        elif not subscription.nonce:
+            subscription.refused = ""
+        if stream.is_live:
+            stream.live = stream.push
+
+    async def _announce(self) -> None:
+        async with self.changed:
+            self.changed.notify_all()

@@ -1,0 +1,150 @@
+"""What an Envoy knows before istiod tells it anything."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+ADMIN_PORT, READY_PORT, XDS_PORT = 15000, 15021, 15012
+XDS_NAME = "istiod.istio-system.svc"
+TYPE = "type.googleapis.com/envoy"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """One Envoy to start."""
+
+    role: str
+    name: str
+    namespace: str
+    ip: str
+    istiod: str
+    """The address istiod is reached at."""
+
+    root_ca: str
+    """A file: the certificate that istiod's own is checked against."""
+
+    token: str
+    metadata: Mapping[str, Any]
+    """Istio's node metadata."""
+
+
+def bootstrap(start: Start) -> dict[str, Any]:
+    """Envoy's configuration file."""
+    return {
+        "node": {
+            "id": f"{start.role}~{start.ip}~{start.name}.{start.namespace}~{start.namespace}.svc.cluster.local",
+            "cluster": f"{start.metadata.get('WORKLOAD_NAME', start.name)}.{start.namespace}",
+            "metadata": dict(start.metadata),
+        },
+        "admin": {"address": _address(start.ip, ADMIN_PORT)},
+        # Long intervals: an idle mesh should cost nothing.
+        "stats_flush_interval": "60s",
+        "watchdogs": {
+            "main_thread_watchdog": _WATCHDOG,
+            "worker_watchdog": _WATCHDOG,
+        },
+        "layered_runtime": {
+            "layers": [
+                {
+                    "name": "labkit",
+                    "static_layer": {"overload.global_downstream_max_connections": 50000},
+                }
+            ]
+        },
+        "dynamic_resources": {
+            "ads_config": {
+                "api_type": "DELTA_GRPC",
+                "transport_api_version": "V3",
+                "grpc_services": [
+                    {
+                        "envoy_grpc": {
+                            "cluster_name": "xds-grpc",
+                            "retry_policy": {"retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"}},
+                        },
+                        "initial_metadata": [{"key": "authorization", "value": f"Bearer {start.token}"}],
+                    }
+                ],
+            },
+            "lds_config": _ADS,
+            "cds_config": _ADS,
+        },
+        "static_resources": {
+            "clusters": [_xds_upstream(start), _admin_upstream(start)],
+            "listeners": [_ready_listener(start)],
+        },
+    }
+
+
+_ADS = {"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"}
+_WATCHDOG = {"miss_timeout": "30s", "megamiss_timeout": "60s"}
+
+
+def _address(ip: str, port: int) -> dict[str, Any]:
+    return {"socket_address": {"address": ip, "port_value": port}}
+
+
+def _upstream(name: str, ip: str, port: int) -> dict[str, Any]:
+    endpoint = {"lb_endpoints": [{"endpoint": {"address": _address(ip, port)}}]}
+    return {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "1s",
+        "load_assignment": {"cluster_name": name, "endpoints": [endpoint]},
+    }
+
+
+def _admin_upstream(start: Start) -> dict[str, Any]:
+    return _upstream("agent", start.ip, ADMIN_PORT)
+
+
+def _xds_upstream(start: Start) -> dict[str, Any]:
+    context = {
+        "@type": f"{TYPE}.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+        "sni": XDS_NAME,
+        "common_tls_context": {
+            "alpn_protocols": ["h2"],
+            "validation_context": {
+                "trusted_ca": {"filename": start.root_ca},
+                "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": XDS_NAME}}],
+            },
+        },
+    }
+    return {
+        **_upstream("xds-grpc", start.istiod, XDS_PORT),
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": f"{TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": {
+                    "http2_protocol_options": {
+                        "connection_keepalive": {"interval": "30s", "timeout": "10s"},
+                    }
+                },
+            }
+        },
+        "transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": context},
+    }
+
+
+def _ready_listener(start: Start) -> dict[str, Any]:
+    """``:15021/healthz/ready`` for the kubelet's probes."""
+    route = {
+        "match": {"path": "/healthz/ready"},
+        "route": {"cluster": "agent", "prefix_rewrite": "/ready"},
+    }
+    manager = {
+        "@type": f"{TYPE}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "agent",
+        "route_config": {"virtual_hosts": [{"name": "ready", "domains": ["*"], "routes": [route]}]},
+        "http_filters": [
+            {
+                "name": "envoy.filters.http.router",
+                "typed_config": {"@type": f"{TYPE}.extensions.filters.http.router.v3.Router"},
+            }
+        ],
+    }
+    filters = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]
+    return {
+        "name": "ready",
+        "address": _address(start.ip, READY_PORT),
+        "filter_chains": [{"filters": filters}],
+    }

@@ -1,0 +1,53 @@
+"""istiod's webhooks: sidecar injection and validation, over HTTPS on port 15017."""
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from labkit.kube.resources import Object
+from labkit.mesh import injection, validation
+
+Namespace = Callable[[str], Object]
+"""The namespace object of a name; empty when it is not known."""
+
+
+class Webhooks:
+    """Answers AdmissionReviews."""
+
+    def __init__(self, namespace_of: Namespace) -> None:
+        self._namespace_of = namespace_of
+
+    def routes(self) -> list[web.RouteDef]:
+        """For aiohttp."""
+        return [web.post("/inject{rest:.*}", self._inject), web.post("/validate{rest:.*}", self._validate)]
+
+    async def _inject(self, request: web.Request) -> web.Response:
+        review = orjson.loads(await request.read())
+        asked = review["request"]
+        pod = asked["object"]
+        injected = injection.inject(pod, namespace=self._namespace_of(asked.get("namespace", "")))
+        response: dict[str, Any] = {"uid": asked["uid"], "allowed": True}
+        if injected is not None:
+            patch = [{"op": "add", "path": f"/{key}", "value": injected[key]} for key in ("metadata", "spec")]
+            response |= {"patchType": "JSONPatch", "patch": base64.b64encode(orjson.dumps(patch)).decode()}
+        return _answer(review, response)
+
+    async def _validate(self, request: web.Request) -> web.Response:
+        review = orjson.loads(await request.read())
+        asked = review["request"]
+        verdict = validation.validate(asked.get("object") or {})
+        response: dict[str, Any] = {"uid": asked["uid"], "allowed": not verdict.errors}
+        if verdict.warnings:
+            response["warnings"] = list(verdict.warnings)
+        if verdict.errors:
+            message = f"configuration is invalid: {'; '.join(verdict.errors)}"
+            response["status"] = {"code": 400, "message": message}
+        return _answer(review, response)
+
+
+def _answer(review: Object, response: Object) -> web.Response:
+    body = {"apiVersion": review["apiVersion"], "kind": "AdmissionReview", "response": response}
+    return web.Response(body=orjson.dumps(body), content_type="application/json")
