@@ -1,0 +1,208 @@
+"""The split view: asked shares on sliders, observed shares beside them, live.
+
+The view knows two callbacks, ``apply(weights) -> YAML`` and ``send(on_batch) -> stop``; a recorded frame
+works as well. ``split.js`` draws what the traits say and keeps no state of its own.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+from labkit.base import errors, waiting
+from labkit.traffic import judge
+from labkit.views import splittable, windows
+
+SETTLE = 1.0
+"""Seconds after a change before requests count: every proxy has the new weights by then (0.1 s on the sandbox)."""
+
+UNSEEN = 90.0
+"""Seconds without a sign of life of any page until the traffic stops; hidden tabs give one a minute."""
+
+Weights = Mapping[str, int]
+Apply = Callable[[Weights], str]
+OnBatch = Callable[[Sequence[windows.Record]], None]
+Send = Callable[[OnBatch], Callable[[], None]]
+
+_HERE = Path(__file__).parent
+
+
+class SplitView(anywidget.AnyWidget):
+    """Sliders for the weights of a service's versions, and a live picture of what the traffic does."""
+
+    _esm = _HERE / "split.js"
+    _css = _HERE / "split.css"
+
+    service = traitlets.Unicode().tag(sync=True)
+    versions = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    weights = traitlets.Dict().tag(sync=True)
+    """What is asked for, by version; assigning it is what the sliders do."""
+
+    running = traitlets.Bool(False).tag(sync=True)
+    """Whether traffic is being sent; assigning it is what the button does."""
+
+    can_send = traitlets.Bool(True).tag(sync=True)
+    yaml = traitlets.Unicode().tag(sync=True)
+    message = traitlets.Unicode().tag(sync=True)
+    """Why the last change was not applied, or what to know of it."""
+
+    asked: Any = traitlets.List().tag(sync=True)
+    """``[[seconds, share of the first version, …], …]``: what was asked for since when."""
+
+    points: Any = traitlets.List().tag(sync=True)
+    """The chart, as ``windows.Series.points`` has it."""
+
+    rows: Any = traitlets.List().tag(sync=True)
+    """The table, as ``splittable.rows`` has it."""
+
+    _live: "SplitView | None" = None
+
+    def __init__(self, service: str, weights: Weights, *, apply: Apply | None = None, send: Send | None = None) -> None:
+        self._applier, self._sender = apply, send
+        self._stop_sending: Callable[[], None] | None = None
+        self._guard = threading.RLock()
+        self._series = windows.Series()
+        self._tally = windows.Tally(since=0.0)
+        self._seen = time.monotonic()
+        super().__init__(service=service, versions=list(weights), weights=dict(weights), can_send=send is not None)
+        self._refresh()
+        self.observe(self._on_weights, names="weights")
+        self.observe(self._on_running, names="running")
+        self.on_msg(self._on_message)
+        if apply is not None:
+            self._apply_weights(weights)
+
+    @classmethod
+    def of_frame(cls, service: str, weights: Weights, frame: Any) -> "SplitView":
+        """A recorded split: a DataFrame with the columns of ``lab.send``."""
+        view = cls(service, weights)
+        records = windows.records_of(frame)
+        start = min((r.time for r in records), default=0.0)
+        view.asked = [[start, *view._shares()]]
+        view._on_batch(records)
+        return view
+
+    def __repr__(self) -> str:
+        pairs = ", ".join(f"{name}={weight}" for name, weight in self.weights.items())
+        return f"Split({self.service}: {pairs})"
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        bundle = super()._repr_mimebundle_(**options)
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
+        return {**data, "text/html": self.static_html(), "text/plain": repr(self)}, metadata
+
+    @property
+    def measured(self) -> dict[str, int]:
+        """Good answers by version since the last change."""
+        with self._guard:
+            return dict(windows.counts_of(self._tally.all, self.versions))
+
+    @property
+    def failed(self) -> int:
+        """Failed requests since the last change."""
+        return self._tally.all.failed
+
+    def start(self) -> "SplitView":
+        """Send traffic, instead of any other split view of this kernel; returns itself."""
+        self.running = True
+        return self
+
+    def stop(self) -> None:
+        """Send no more."""
+        self.running = False
+
+    def wait(self, *, count: int = 600, timeout: float = 120.0) -> judge.Judgement:
+        """Send until ``count`` requests are measured since the last change; asked beside measured."""
+        was_running = self.running
+        self.start()
+        try:
+            waiting.until(
+                lambda: self._tally.all.total >= count,
+                what=f"{count} measured requests",
+                timeout=timeout,
+                next_step="lab.send(count=1) shows what a single request answers",
+                show=lambda _: f"{self._tally.all.total} requests, {self._tally.all.failed} failed",
+            )
+        finally:
+            self.running = was_running
+        return judge.split(self.measured, self.weights)
+
+    def table(self) -> Any:
+        """The table twin as a DataFrame: a row a version."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows).set_index("version")
+
+    def static_html(self) -> str:
+        """The view as it is now, for exports and readers without widgets."""
+        return splittable.static_html(self.service, self.rows, self.yaml)
+
+    def _on_weights(self, change: Any) -> None:
+        self._apply_weights(change["new"])
+
+    def _apply_weights(self, weights: Weights) -> None:
+        if self._applier is None:
+            return
+        try:
+            self.yaml = self._applier(dict(weights))
+        except errors.LabError as e:
+            self.message = f"Not applied: {e}"
+            return
+        with self._guard:
+            now = time.time()
+            self._tally = windows.Tally(since=now + SETTLE)
+            self.asked = [*self.asked[-50:], [round(now, 2), *self._shares()]]
+        self.message = splittable.remark(weights)
+        self._refresh()
+
+    def _shares(self) -> list[float]:
+        shares = judge.shares(self.weights)
+        return [round(shares.get(v, 0.0), 4) for v in self.versions]
+
+    def _on_running(self, change: Any) -> None:
+        if change["new"]:
+            self._begin()
+        else:
+            self._end()
+
+    def _begin(self) -> None:
+        other = SplitView._live
+        if other is not None and other is not self:
+            other.stop()
+        if self._sender is None:
+            self.running = False
+            return
+        SplitView._live, self._seen = self, time.monotonic()
+        try:
+            self._stop_sending = self._sender(self._on_batch)
+        except errors.LabError as e:
+            self.message, self.running = str(e), False
+
+    def _end(self) -> None:
+        stop, self._stop_sending = self._stop_sending, None
+        if stop is not None:
+            stop()
+        if SplitView._live is self:
+            SplitView._live = None
+
+    def _on_batch(self, records: Sequence[windows.Record]) -> None:
+        with self._guard:
+            self._series.add(records)
+            self._tally.add(records)
+            self._refresh()
+        if self.running and time.monotonic() - self._seen > UNSEEN:
+            self.message = "Nobody looks at this view any more: the traffic has stopped."
+            self.running = False
+
+    def _refresh(self) -> None:
+        with self._guard, self.hold_sync():
+            self.points = self._series.points(self.versions)
+            self.rows = splittable.rows(self._tally.all, self.weights)
+
+    def _on_message(self, _: Any, content: Any, __: Any) -> None:
+        if content == "alive":
+            self._seen = time.monotonic()

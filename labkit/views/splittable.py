@@ -1,0 +1,93 @@
+"""The table twin of the split view: asked beside measured, a row a version. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from labkit.traffic import judge
+from labkit.views import markup, windows
+
+HEAD = ("version", "asked", "measured", "requests", "expected", "median latency")
+TOO_FEW = 30
+"""Requests below which the table gives no verdict: any split would agree."""
+
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#F0E442")
+"""Okabe and Ito's palette: told apart by every kind of colour vision. ``split.js`` has the same."""
+
+
+def rows(window: windows.Window, weights: Mapping[str, int]) -> list[dict[str, Any]]:
+    """One row a version, then one for failures when there are any."""
+    counts = dict(windows.counts_of(window, list(weights)))
+    judged = {part.name: part for part in judge.split(counts, weights).parts} if any(weights.values()) else {}
+    whole = window.total
+    found = [
+        {
+            "version": name,
+            "asked": judged[name].asked if name in judged else 0.0,
+            "measured": count / whole if whole else None,
+            "requests": count,
+            "expected": [judged[name].low, judged[name].high] if name in judged and whole >= TOO_FEW else None,
+            "agrees": judged[name].agrees if name in judged and whole >= TOO_FEW else None,
+            "latency_ms": windows.middle(window.latencies.get(name, [])),
+        }
+        for name, count in counts.items()
+    ]
+    if window.failed:
+        found.append(
+            {
+                "version": "failed",
+                "asked": 0.0,
+                "measured": window.failed / whole,
+                "requests": window.failed,
+                "expected": [0, 0],
+                "agrees": False,
+                "latency_ms": None,
+            }
+        )
+    return found
+
+
+def remark(weights: Mapping[str, int]) -> str:
+    """What to know of weights that do not sum to 100; empty when they do."""
+    whole = sum(weights.values())
+    if whole == 100:
+        return ""
+    if whole == 0:
+        return "All weights are 0: Istio then sends everything to the first destination."
+    made = ", ".join(f"{name} {share:.1%}" for name, share in judge.shares(weights).items())
+    return f"The weights sum to {whole}, not 100. Istio accepts that and sends {made}."
+
+
+def cells(row: Mapping[str, Any]) -> list[str]:
+    """A row as text."""
+    share, band, latency = row["measured"], row["expected"], row["latency_ms"]
+    verdict = "" if row["agrees"] is None else " ✓" if row["agrees"] else " ✗"
+    return [
+        str(row["version"]),
+        f"{row['asked']:.0%}",
+        "–" if share is None else f"{share:.1%}",
+        str(row["requests"]),
+        "–" if band is None else f"{band[0]}–{band[1]}{verdict}",
+        "–" if latency is None else f"{latency:.1f} ms",
+    ]
+
+
+def as_text(found: Sequence[Mapping[str, Any]]) -> str:
+    """The table as aligned text."""
+    return markup.columns(HEAD, [cells(row) for row in found])
+
+
+def static_html(service: str, found: Sequence[Mapping[str, Any]], yaml: str) -> str:
+    """The view without a live page: bars, the table and the YAML."""
+    bars = "".join(_bar(row, COLOURS[n % len(COLOURS)]) for n, row in enumerate(found) if row["version"] != "failed")
+    table = markup.table(HEAD, [cells(row) for row in found], caption=f"{service}: asked and measured")
+    applied = f"<details><summary>the YAML it applied</summary>{markup.pre(yaml)}</details>" if yaml else ""
+    return f'<div style="{markup.BOX}">{bars}{table}{applied}</div>'
+
+
+def _bar(row: Mapping[str, Any], colour: str) -> str:
+    share = row["measured"] if row["measured"] is not None else row["asked"]
+    said = f"{row['version']}: asked {row['asked']:.0%}, measured {cells(row)[2]}"
+    return (
+        f'<div style="margin:.2em 0">{markup.text(said)}<div style="background:#8882;height:.8em;width:100%">'
+        f'<div style="background:{colour};height:.8em;width:{share:.1%}"></div></div></div>'
+    )
