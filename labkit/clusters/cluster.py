@@ -3,12 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from labkit.kube import client, resources, status
-
-SANDBOX_NODE = "sandbox"
-"""The name of the sandbox's only node; it carries the annotation below."""
-
-SANDBOX_ANNOTATION = "labkit.dev/sandbox"
+from labkit.kube import client, marks, resources, status
 
 EVERYWHERE = frozenset({"kubectl", "routing", "splitting", "mtls", "logs"})
 """What every supported cluster can do."""
@@ -44,10 +39,9 @@ def of_kubeconfig(path: Path, *, context: str | None = None) -> Cluster:
     """The cluster of a kubeconfig; it is asked once whether it is a sandbox."""
     asked = client.Client.from_kubeconfig(path, context=context)
     try:
-        node = asked.find(resources.NODES, SANDBOX_NODE)
+        node = asked.find(resources.NODES, marks.SANDBOX_NODE)
     except status.StatusError as e:
         if e.code not in (401, 403):
             raise
         node = None  # an ordinary user of a real cluster may not read nodes
-    is_sandbox = node is not None and SANDBOX_ANNOTATION in resources.annotations_of(node)
-    return Cluster(kubeconfig=path, context=context, is_sandbox=is_sandbox)
+    return Cluster(kubeconfig=path, context=context, is_sandbox=marks.is_sandbox(node))

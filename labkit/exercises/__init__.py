@@ -1,0 +1,1 @@
+"""Exercises as data: a task, a check that judges evidence, three hints, a solution."""

@@ -5,7 +5,7 @@ from importlib import resources as files
 
 from labkit.base import errors, waiting
 from labkit.install import kinds, types
-from labkit.kube import client, manifests, resources, status
+from labkit.kube import client, manifests, marks, resources, status
 from labkit.kube.resources import Object
 
 NAMESPACE = "istio-system"
@@ -35,8 +35,7 @@ def install(api: client.Client, *, on_step: OnStep = lambda _: None) -> None:
 
     Safe to repeat. Raises SetupError with the command to type when a real cluster has no Istio.
     """
-    node = api.find(resources.NODES, "sandbox")
-    if node is None or "labkit.dev/sandbox" not in resources.annotations_of(node):
+    if not marks.is_sandbox(api.find(resources.NODES, marks.SANDBOX_NODE)):
         if not is_installed(api):
             raise errors.SetupError(
                 "This cluster has no Istio, and it is not a sandbox: the kit installs nothing on it.",

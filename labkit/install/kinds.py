@@ -3,13 +3,8 @@
 from collections.abc import Iterable
 
 from labkit.base import errors, waiting
-from labkit.kube import client, resources
+from labkit.kube import client, marks, resources
 from labkit.kube.resources import Object
-
-LABEL = "app.kubernetes.io/managed-by"
-"""On everything that the kit makes; only what carries it is ever deleted by the kit."""
-
-OWNER = "labkit"
 
 _KNOWN = {(r.api_version, r.kind): r for r in vars(resources).values() if isinstance(r, resources.Resource)}
 
@@ -41,12 +36,6 @@ def _served(api: client.Client, api_version: str) -> list[Object]:
     return found
 
 
-def marked(obj: Object) -> Object:
-    """The object with our label."""
-    metadata = obj["metadata"]
-    return {**obj, "metadata": {**metadata, "labels": {**(metadata.get("labels") or {}), LABEL: OWNER}}}
-
-
 def apply_all(api: client.Client, objects: Iterable[Object], *, namespace: str = "") -> None:
     """Server-side apply of every object; one without a namespace goes into ``namespace``."""
     for obj in objects:
@@ -54,7 +43,7 @@ def apply_all(api: client.Client, objects: Iterable[Object], *, namespace: str =
         placed = obj
         if resource.namespaced and namespace and not resources.namespace_of(obj):
             placed = {**obj, "metadata": {**obj["metadata"], "namespace": namespace}}
-        api.apply(resource, marked(placed))
+        api.apply(resource, marks.marked(placed))
 
 
 def until_rolled_out(api: client.Client, names: Iterable[str], namespace: str, *, timeout: float) -> None:

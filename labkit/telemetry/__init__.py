@@ -1,0 +1,1 @@
+"""Reading what happened: what a proxy was given, what a cluster runs."""

@@ -12,6 +12,9 @@ from labkit.sandbox.apiserver.store import Item, Store
 Hook = Callable[[Call, Object, Object | None], Awaitable[Object | None]]
 """Looks at ``(call, new, old)`` of a write; a mutating hook returns the object to go on with, or None."""
 
+Finish = Callable[[Call, Object, Object | None], Object]
+"""The last word on ``(call, new, old)``."""
+
 
 @dataclass(kw_only=True)
 class Core:
@@ -21,6 +24,8 @@ class Core:
     registry: Registry
     mutating: list[Hook] = field(default_factory=list)
     validating: list[Hook] = field(default_factory=list)
+    finishing: list[Finish] = field(default_factory=list)
+    """Run without a pause before an object is stored: what they hand out is taken at once."""
 
     def find(self, served: Served, namespace: str, name: str) -> Item:
         """A stored object in the version asked for, or 404."""
@@ -33,6 +38,12 @@ class Core:
         """A stored object as it lies in its table; look, do not touch."""
         item = self.store.get(key, namespace, name)
         return item.object if item else None
+
+    def finished(self, call: Call, new: Object, old: Object | None) -> Object:
+        """The object as the finishing hooks leave it."""
+        for finish in self.finishing:
+            new = finish(call, new, old)
+        return new
 
     def put(self, served: Served, obj: Object) -> Item:
         """Store an object in the version its table keeps; the answer is in the version it came in."""

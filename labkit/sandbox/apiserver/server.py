@@ -48,7 +48,7 @@ class Server:
         admin = self._credentials.admin_token.read_text()
         self._tokens = tokens.Tokens(self._credentials.token_key.read_bytes(), admin=admin, lookup=self._core.peek)
         self._definitions = crds.Definitions(self._core)
-        admission.install(self._core)
+        self._webhooks = admission.install(self._core)
         self._subs = subresources.Subresources(self._core)
         self.local = LocalApi(self._core, self._subs)
         """The same API for callers in this process."""
@@ -90,6 +90,7 @@ class Server:
     async def stop(self) -> None:
         """End every connection and let go of the state."""
         self._definitions.stop()
+        await self._webhooks.close()
         if self._runner:
             await self._runner.cleanup()
         self._core.store.close()

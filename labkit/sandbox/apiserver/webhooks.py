@@ -1,210 +1,257 @@
-"""Admission by programs in the cluster: Mutating- and ValidatingWebhookConfigurations, called over HTTPS."""
+"""Admission by programs in the cluster: webhook configurations, called over HTTPS."""
 
 import asyncio
 import base64
-import re
+import binascii
 import ssl
 import uuid
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
 
+from labkit.kube import status
 from labkit.kube.resources import Object
-from labkit.sandbox.apiserver import selectors, verbs
-from labkit.sandbox.apiserver import store as stores
-from labkit.sandbox.apiserver.objects import jsonpatch, refusals
+from labkit.sandbox.apiserver import labels, refusing
+from labkit.sandbox.apiserver.calls import Call
+from labkit.sandbox.apiserver.core import Core
+from labkit.sandbox.apiserver.objects import decoding, defaults, jsonpatch
 
-MUTATING = "mutatingwebhookconfigurations.admissionregistration.k8s.io"
-VALIDATING = "validatingwebhookconfigurations.admissionregistration.k8s.io"
-EXEMPT = frozenset({MUTATING, VALIDATING})
-"""Never sent to webhooks: a broken one could not be removed any more."""
+GROUP = "admissionregistration.k8s.io"
+MUTATING = f"{GROUP}/mutatingwebhookconfigurations"
+VALIDATING = f"{GROUP}/validatingwebhookconfigurations"
+SLICES = "discovery.k8s.io/endpointslices"
+
+DEFAULT_SECONDS = 10
+OPERATIONS = {"create": "CREATE", "update": "UPDATE", "patch": "UPDATE", "delete": "DELETE"}
+OPERATIONS["deletecollection"] = "DELETE"
+
+
+class UnreachableError(Exception):
+    """A webhook could not be asked; the text says why."""
 
 
 class Webhooks:
-    """Finds the webhooks that an order concerns, and asks them."""
+    """Finds the webhooks that a write concerns, and asks them."""
 
-    def __init__(self, store: stores.Store) -> None:
-        self._store = store
+    def __init__(self, core: Core) -> None:
+        self._core = core
         self._session: aiohttp.ClientSession | None = None
         self._contexts: dict[str, ssl.SSLContext] = {}
 
+    def __repr__(self) -> str:
+        return f"Webhooks({len(self._contexts)} authorities)"
+
     async def close(self) -> None:
-        """Close kept connections."""
+        """End kept connections."""
         if self._session:
             await self._session.close()
 
-    async def change(self, order: "verbs.Order", new: Object, old: Object | None) -> Object:
-        """The object after every mutating webhook."""
-        for hook in self._concerned(MUTATING, order, new, old):
-            response = await self._ask(hook, order, new, old)
-            if response and response.get("patch"):
-                patch = orjson.loads(base64.b64decode(response["patch"]))
-                new = jsonpatch.applied(new, patch)
-        return new
+    async def mutate(self, call: Call, new: Object, old: Object | None) -> Object | None:
+        """The object after every mutating webhook; those that ask for it see later changes once more."""
+        changed, asked = new, []
+        for name, hook in list(self._concerned(MUTATING, call, new, old)):
+            before = changed
+            changed = await self._patched(name, hook, call, changed, old)
+            asked.append((name, hook, changed))
+            if changed is not before and changed != before:
+                for earlier, again, seen in asked[:-1]:
+                    if again.get("reinvocationPolicy") == "IfNeeded" and seen != changed:
+                        changed = await self._patched(earlier, again, call, changed, old)
+        return changed
 
-    async def accept(self, order: "verbs.Order", new: Object | None, old: Object | None) -> None:
-        """Ask every validating webhook; the first that says no is raised."""
-        for hook in self._concerned(VALIDATING, order, new, old):
-            await self._ask(hook, order, new, old)
+    async def validate(self, call: Call, new: Object, old: Object | None) -> Object | None:
+        """Ask every validating webhook; the first refusal is raised."""
+        concerned = list(self._concerned(VALIDATING, call, new, old))
+        if concerned:
+            await asyncio.gather(*(self._ask(name, hook, call, new, old) for name, hook in concerned))
+        return None
+
+    async def _patched(self, name: str, hook: Object, call: Call, new: Object, old: Object | None) -> Object:
+        response = await self._ask(name, hook, call, new, old)
+        if not response or not response.get("patch"):
+            return new
+        try:
+            patch = jsonpatch.parse(base64.b64decode(response["patch"]))
+            result = jsonpatch.applied(new, patch)
+        except (ValueError, binascii.Error) as e:
+            raise refusing.refusal(500, "InternalError", f"Internal error occurred: {e}") from e
+        schema = call.served.schema
+        decoded = decoding.decode(schema, result, level=decoding.IGNORE).object
+        return defaults.with_defaults(schema, decoded, old)
 
     def _concerned(
-        self, storage: str, order: "verbs.Order", new: Object | None, old: Object | None
-    ) -> Iterator[Object]:
-        if order.served.storage in EXEMPT:
+        self, table: str, call: Call, new: Object, old: Object | None
+    ) -> Iterator[tuple[str, Object]]:
+        # Configurations themselves are never sent: a broken webhook could not be removed any more.
+        if call.served.group == GROUP:
             return
-        for configuration in self._store.list(storage):
-            for hook in configuration.get("webhooks") or []:
-                if self._is_meant(hook, order, new or old or {}):
-                    yield hook
+        for item in self._core.store.table(table).items():
+            for hook in item.object.get("webhooks") or []:
+                if self._is_meant(hook, call, new, old):
+                    yield hook["name"], hook
 
-    def _is_meant(self, hook: Object, order: "verbs.Order", obj: Object) -> bool:
-        if not any(_fits(rule, order) for rule in hook.get("rules") or []):
+    def _is_meant(self, hook: Object, call: Call, new: Object, old: Object | None) -> bool:
+        if not any(_fits(rule, call) for rule in hook.get("rules") or []):
             return False
-        space = order.namespace if order.served.schema.namespaced else ""
-        if order.served.storage == "namespaces":
-            space_labels = obj.get("metadata", {}).get("labels") or {}
-        else:
-            found = self._store.get("namespaces", "", space) if space else None
-            space_labels = (found or {}).get("metadata", {}).get("labels") or {}
-        if (space or order.served.storage == "namespaces") and not selected(
-            hook.get("namespaceSelector"), space_labels
-        ):
-            return False
-        return selected(hook.get("objectSelector"), obj.get("metadata", {}).get("labels") or {})
+        selector = hook.get("namespaceSelector") or {}
+        if call.served.namespaced or call.served.key == "/namespaces":
+            own = new or old or {}
+            found = own if call.served.key == "/namespaces" else self._core.peek("/namespaces", "", call.namespace)
+            if not labels.matches(selector, _labels(found)):
+                return False
+        wanted = hook.get("objectSelector") or {}
+        return any(labels.matches(wanted, _labels(obj)) for obj in (new, old) if obj)
 
-    async def _ask(self, hook: Object, order: "verbs.Order", new: Object | None, old: Object | None) -> Object | None:
-        review = _review(order, new, old)
+    async def _ask(
+        self, name: str, hook: Object, call: Call, new: Object, old: Object | None
+    ) -> Object | None:
+        if call.dry_run and hook.get("sideEffects") not in ("None", "NoneOnDryRun"):
+            text = f"admission webhook {refusing.quoted(name)} does not support dry run"
+            raise refusing.bad_request(text)
+        review = _review(call, new, old)
         try:
-            async with asyncio.timeout(hook.get("timeoutSeconds", 10)):
-                answer = await self._post(hook, review)
-        except (OSError, TimeoutError, aiohttp.ClientError, LookupError, ValueError) as e:
-            if hook.get("failurePolicy", "Fail") == "Ignore":
+            answer = await self._called(hook, review)
+        except UnreachableError as e:
+            if hook.get("failurePolicy") == "Ignore":
                 return None
-            raise refusals.refusal(
-                500,
-                "InternalError",
-                f'Internal error occurred: failed calling webhook "{hook["name"]}": failed to call webhook: {e or "timeout"}',
-                {"causes": [{"message": f'failed calling webhook "{hook["name"]}": {e}'}]},
-            ) from e
+            text = f"failed calling webhook {refusing.quoted(name)}: {e}"
+            details = {"causes": [{"message": text}]}
+            raise refusing.refusal(500, "InternalError", f"Internal error occurred: {text}", details) from e
         response: Object = answer.get("response") or {}
-        order.warnings.extend(response.get("warnings") or [])
+        call.warnings.extend(response.get("warnings") or [])
         if not response.get("allowed"):
-            raise _denied(hook["name"], response.get("status") or {})
+            raise _denied(name, response.get("status") or {})
         return response
 
-    async def _post(self, hook: Object, review: Object) -> Object:
+    async def _called(self, hook: Object, review: Object) -> Object:
+        seconds = hook.get("timeoutSeconds") or DEFAULT_SECONDS
         client = hook["clientConfig"]
-        url, host = self._address(client)
+        shown = _shown(client, seconds)
         if self._session is None:
             self._session = aiohttp.ClientSession(trust_env=False)
-        context = self._context(client.get("caBundle", ""))
-        async with self._session.post(
-            url,
-            data=orjson.dumps(review),
-            headers={"Content-Type": "application/json", "Host": host},
-            ssl=context,
-            server_hostname=host,
-        ) as reply:
-            if reply.status != 200:
-                raise ValueError(f"status {reply.status}")
-            found: Object = orjson.loads(await reply.read())
-            return found
+        try:
+            url, host = self._place(client)
+            async with asyncio.timeout(seconds):
+                async with self._session.post(
+                    url,
+                    data=orjson.dumps(review),
+                    headers={"Content-Type": "application/json", "Host": host},
+                    ssl=self._context(client.get("caBundle") or ""),
+                    server_hostname=host,
+                ) as reply:
+                    body = await reply.read()
+                    if reply.status != 200:
+                        raise UnreachableError("an error on the server (%r)" % body.decode("utf-8", "replace"))
+                    found: Object = orjson.loads(body)
+                    return found
+        except LookupError as e:
+            raise UnreachableError(f"failed to call webhook: Post {refusing.quoted(shown)}: {e.args[0]}") from e
+        except TimeoutError as e:
+            text = "context deadline exceeded"
+            raise UnreachableError(f"failed to call webhook: Post {refusing.quoted(shown)}: {text}") from e
+        except (OSError, aiohttp.ClientError, ssl.SSLError, ValueError) as e:
+            raise UnreachableError(f"failed to call webhook: Post {refusing.quoted(shown)}: {e}") from e
 
-    def _address(self, client: Object) -> tuple[str, str]:
-        """Where to connect, and the name the certificate must carry."""
+    def _place(self, client: Object) -> tuple[str, str]:
+        """Where to connect, and the name that the certificate must carry."""
         if client.get("url"):
-            host = re.sub(r"^https://([^:/]+).*", r"\1", client["url"])
-            return client["url"], host
+            return client["url"], urlsplit(client["url"]).hostname or ""
         service = client["service"]
-        host = f"{service['name']}.{service['namespace']}.svc"
-        number = service.get("port", 443)
-        found = self._store.get("services", service["namespace"], service["name"])
+        namespace, name = service["namespace"], service["name"]
+        number = service.get("port") or 443
+        found = self._core.peek("/services", namespace, name)
         if found is None:
-            raise LookupError(f'service "{service["name"]}" not found')
-        port = next((p for p in found["spec"]["ports"] if p["port"] == number), None)
+            raise LookupError(f'service "{name}" not found')
+        port = next((p for p in found["spec"].get("ports") or [] if p["port"] == number), None)
         if port is None:
-            raise LookupError(f'no service port {number} found for service "{service["name"]}"')
-        for place in self._store.list("endpointslices.discovery.k8s.io", service["namespace"]):
-            if (place["metadata"].get("labels") or {}).get("kubernetes.io/service-name") != service["name"]:
+            raise LookupError(f'no service port {number} found for service "{name}"')
+        for item in self._core.store.table(SLICES).items(namespace):
+            if _labels(item.object).get("kubernetes.io/service-name") != name:
                 continue
-            target = next(
-                (p["port"] for p in place.get("ports") or [] if p.get("name", "") == port.get("name", "")),
-                None,
-            )
-            for endpoint in place.get("endpoints") or []:
+            listed = item.object.get("ports") or []
+            target = next((p["port"] for p in listed if (p.get("name") or "") == (port.get("name") or "")), None)
+            for endpoint in item.object.get("endpoints") or []:
                 if target and (endpoint.get("conditions") or {}).get("ready", True):
-                    return f"https://{endpoint['addresses'][0]}:{target}{service.get('path', '/')}", host
-        raise LookupError(f'no endpoints available for service "{service["name"]}"')
+                    address = endpoint["addresses"][0]
+                    return f"https://{address}:{target}{service.get('path') or '/'}", f"{name}.{namespace}.svc"
+        raise LookupError(f'no endpoints available for service "{name}"')
 
     def _context(self, bundle: str) -> ssl.SSLContext:
-        if bundle not in self._contexts:
+        found = self._contexts.get(bundle)
+        if found is None:
             text = base64.b64decode(bundle).decode() if bundle else None
-            self._contexts[bundle] = ssl.create_default_context(cadata=text or None)
-        return self._contexts[bundle]
+            found = self._contexts[bundle] = ssl.create_default_context(cadata=text)
+        return found
 
 
-def selected(selector: Object | None, labels: dict[str, str]) -> bool:
-    """Whether labels fit a LabelSelector; an empty one fits all."""
-    if not selector:
-        return True
-    obj = {"metadata": {"labels": labels}}
-    for key, value in (selector.get("matchLabels") or {}).items():
-        if labels.get(key) != value:
-            return False
-    words = {"In": "{k} in ({v})", "NotIn": "{k} notin ({v})", "Exists": "{k}", "DoesNotExist": "!{k}"}
-    for wish in selector.get("matchExpressions") or []:
-        text = words[wish["operator"]].format(k=wish["key"], v=",".join(wish.get("values") or []))
-        if not selectors.labels(text)(obj):
-            return False
-    return True
+def _labels(obj: Object | None) -> dict[str, str]:
+    return ((obj or {}).get("metadata") or {}).get("labels") or {}
 
 
-def _fits(rule: Object, order: "verbs.Order") -> bool:
-    group, version, plural = order.served.path
-    resource = f"{plural}/{order.subresource}" if order.subresource else plural
-    wanted = rule.get("resources") or []
-    names = {resource, "*/*", f"{plural}/*"} | ({"*"} if not order.subresource else {f"*/{order.subresource}"})
-    scope = rule.get("scope", "*")
+def _fits(rule: Object, call: Call) -> bool:
+    served = call.served
+    operation = OPERATIONS.get(call.verb, "CONNECT")
+    named = f"{served.plural}/{call.subresource}" if call.subresource else served.plural
+    names = {named, f"{served.plural}/*", "*/*"} | ({f"*/{call.subresource}"} if call.subresource else {"*"})
+    scope = rule.get("scope") or "*"
     return (
-        bool({order.operation, "*"} & set(rule.get("operations") or []))
-        and bool({group, "*"} & set(rule.get("apiGroups") or []))
-        and bool({version, "*"} & set(rule.get("apiVersions") or []))
-        and bool(names & set(wanted))
-        and (scope == "*" or (scope == "Namespaced") == order.served.schema.namespaced)
+        bool({operation, "*"} & set(rule.get("operations") or []))
+        and bool({served.group, "*"} & set(rule.get("apiGroups") or []))
+        and bool({served.version, "*"} & set(rule.get("apiVersions") or []))
+        and bool(names & set(rule.get("resources") or []))
+        and (scope == "*" or (scope == "Namespaced") == served.namespaced)
     )
 
 
-def _review(order: "verbs.Order", new: Object | None, old: Object | None) -> Object:
-    group, version, plural = order.served.path
-    kind = {"group": group, "version": version, "kind": order.served.schema.kind}
-    resource = {"group": group, "version": version, "resource": plural}
+def _review(call: Call, new: Object, old: Object | None) -> Object:
+    served = call.served
+    kind = {"group": served.group, "version": served.version, "kind": served.kind}
+    resource = {"group": served.group, "version": served.version, "resource": served.plural}
+    operation = OPERATIONS.get(call.verb, "CONNECT")
+    if operation == "UPDATE" and old is None:
+        operation = "CREATE"
     request: dict[str, Any] = {
         "uid": str(uuid.uuid4()),
         "kind": kind,
         "resource": resource,
         "requestKind": kind,
         "requestResource": resource,
-        "name": order.name,
-        "operation": order.operation,
-        "userInfo": dict(order.user),
-        "object": new,
+        "name": call.name,
+        "operation": operation,
+        "userInfo": call.user.info(),
+        "object": new or None,
         "oldObject": old,
-        "dryRun": order.dry_run,
-        "options": None,
+        "dryRun": call.dry_run,
+        "options": {"kind": f"{operation.title()}Options", "apiVersion": "meta.k8s.io/v1"},
     }
-    if order.served.schema.namespaced:
-        request["namespace"] = order.namespace
-    if order.subresource:
-        request["subResource"] = request["requestSubResource"] = order.subresource
+    if call.namespace:
+        request["namespace"] = call.namespace
+    if call.subresource:
+        request["subResource"] = request["requestSubResource"] = call.subresource
     return {"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": request}
 
 
-def _denied(name: str, said: Object) -> Exception:
-    message = said.get("message") or said.get("reason") or "without explanation"
-    return refusals.refusal(
-        said.get("code") or 403,
-        said.get("reason", "") if said.get("message") else "",
-        f'admission webhook "{name}" denied the request: {message}',
-    )
+def _shown(client: Object, seconds: int) -> str:
+    if client.get("url"):
+        return f"{client['url']}?timeout={seconds}s"
+    service = client["service"]
+    port = service.get("port") or 443
+    return f"https://{service['name']}.{service['namespace']}.svc:{port}{service.get('path') or '/'}?timeout={seconds}s"
+
+
+def _denied(name: str, said: Object) -> status.StatusError:
+    start = f"admission webhook {refusing.quoted(name)} denied the request"
+    message, reason = said.get("message"), said.get("reason")
+    if message:
+        text = f"{start}: {message}"
+    else:
+        text = f"{start}: {reason}" if reason else f"{start} without explanation"
+    code = said.get("code") or 403
+    found = {**said, "status": "Failure", "message": text, "code": code}
+    if not reason and code == 403:
+        found["reason"] = "Forbidden"
+    head = {"kind": "Status", "apiVersion": "v1", "metadata": {}}
+    return status.error_of(head | found)

@@ -79,6 +79,7 @@ async def _insert(core: Core, call: Call, obj: Object) -> Written:
     namespace, name = obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
     if core.store.get(served.key, namespace, name) is not None:
         raise refusing.already_exists(served.group, served.plural, name)
+    obj = core.finished(call, obj, None)
     if call.dry_run:
         return Written(201, Item(obj, 0))
     return Written(201, core.put(served, obj))
@@ -203,6 +204,7 @@ async def rewrite(core: Core, call: Call, change: Change, *, retry: bool = True)
             if not retry:
                 break
             continue
+        new = core.finished(call, new, live.object)
         if preparing.is_same(new, live.object):
             return Written(200, live)
         if call.dry_run:

@@ -12,16 +12,20 @@ from labkit.sandbox.kubelet import (
     backoff,
     catalogue,
     deadline,
+    health,
     launching,
     logs,
     node,
     podstatus,
-    probes,
     pump,
     session,
     sources,
+    stdio,
     times,
 )
+
+NOT_FOUND = 127
+"""Exit code for a command that does not exist."""
 
 GRACE_AT_LEAST = 2.0
 """Seconds between SIGTERM and SIGKILL even when the pod says 0, as the kubelet's minimum."""
@@ -41,6 +45,8 @@ class Owner(Protocol):
     pod: Object
     ip: str
 
+    @property
+    def addressed(self) -> Object: ...
     def changed(self) -> None: ...
     def event(self, reason: str, message: str, *, type: str = "Normal", container: str = "") -> None: ...
     def lookup(self, kind: str, name: str) -> Object | None: ...
@@ -60,10 +66,12 @@ class Container:
         """Set once it will never run again."""
         self.sessions: set[launching.Process] = set()
         """Processes of ``exec``."""
-        self.stdin: int | None = None
-        self.tty: int | None = None
+        self.stdio: stdio.Stdio | None = None
+        """Input and terminal of the process."""
         self._command: launching.Command | None = None
         self._backoff = backoff.Backoff()
+        self._ending: asyncio.Task[None] | None = None
+        """An end of this life that is under way: its image has changed."""
         self._is_stopping = False
         self._is_replaced = asyncio.Event()
         self.life = seed.restarts
@@ -103,11 +111,11 @@ class Container:
         if spec["image"] == self.spec["image"]:
             self.spec = spec
             return
-        self.spec = spec
+        self.spec, self._backoff = spec, backoff.Backoff()
         self._is_replaced.set()
         if self.process:
-            self._event("Killing", f"Container {self.name} definition changed, will be restarted")
-            self.signal(signal.SIGTERM)
+            why = f"Container {self.name} definition changed, will be restarted"
+            self._ending = asyncio.create_task(self.end_life(self.process, why))
 
     def _takes_new_spec(self) -> bool:
         was_set = self._is_replaced.is_set()
@@ -122,7 +130,7 @@ class Container:
             pod = node.full_name(self.owner.pod)
             message = f"back-off {backoff.go_duration(wait)} restarting failed container={self.name} pod={pod}"
             self.see(state={"waiting": {"reason": "CrashLoopBackOff", "message": message}}, last=ended)
-            self._event("BackOff", f"Back-off restarting failed container {self.name} in pod {pod}", type="Warning")
+            self.event("BackOff", f"Back-off restarting failed container {self.name} in pod {pod}", type="Warning")
             await self._pause(wait)
         self.see(last=ended, restarts=self.observed.restarts + 1)
 
@@ -138,7 +146,7 @@ class Container:
                 return session.command_of(self.owner, self.spec, program)
             except sources.MissingError as e:
                 self.see(state={"waiting": {"reason": "CreateContainerConfigError", "message": str(e)}})
-                self._event("Failed", f"Error: {e}", type="Warning")
+                self.event("Failed", f"Error: {e}", type="Warning")
                 await self._pause(CONFIG_RETRY)
 
     async def _pulled(self) -> catalogue.Program:
@@ -146,14 +154,14 @@ class Container:
         while (program := self.owner.shared.catalogue.find(self.spec["image"])) is None:
             image = self.spec["image"]
             message = self.owner.shared.catalogue.refusal(image)
-            self._event("Pulling", f'Pulling image "{image}"')
-            self._event("Failed", f'Failed to pull image "{image}": {message}', type="Warning")
-            self._event("Failed", "Error: ErrImagePull", type="Warning")
+            self.event("Pulling", f'Pulling image "{image}"')
+            self.event("Failed", f'Failed to pull image "{image}": {message}', type="Warning")
+            self.event("Failed", "Error: ErrImagePull", type="Warning")
             self.see(state={"waiting": {"reason": "ErrImagePull", "message": message}})
             await self._pause(SHOWN_FAILED)
             held = f'Back-off pulling image "{image}": ErrImagePull: {message}'
-            self._event("BackOff", f'Back-off pulling image "{image}"')
-            self._event("Failed", "Error: ImagePullBackOff", type="Warning")
+            self.event("BackOff", f'Back-off pulling image "{image}"')
+            self.event("Failed", "Error: ImagePullBackOff", type="Warning")
             self.see(state={"waiting": {"reason": "ImagePullBackOff", "message": held}})
             await self._pause(wait)
             wait = min(wait * 2, backoff.MOST)
@@ -163,18 +171,18 @@ class Container:
         self._command = command
         self.log = self._new_log()
         began = times.now()
-        self._event("Pulled", f'Container image "{self.spec["image"]}" already present on machine')
+        self.event("Pulled", f'Container image "{self.spec["image"]}" already present on machine')
         try:
             self.process, output = await self._start(command, self.log)
         except launching.StartError as e:
             self.log.close()
-            self._event("Failed", f"Error: {e}", type="Warning")
-            self._end_life(began, 128, reason="StartError", message=str(e))
+            self.event("Failed", f"Error: {e}", type="Warning")
+            self._record_end(began, 128, reason="StartError", message=str(e))
             return 128
-        self._event("Created", "Container created")
-        self._event("Started", "Container started")
+        self.event("Created", "Container created")
+        self.event("Started", "Container started")
         self.see(state={"running": {"startedAt": began}}, container_id=f"process://{self.process.pid}")
-        watch = asyncio.create_task(self._watch(self.process), name=f"watch {self.name}")
+        watch = asyncio.create_task(health.watch(self, self.process), name=f"watch {self.name}")
         try:
             code = await asyncio.shield(self.process.ended)
         except asyncio.CancelledError:
@@ -184,14 +192,15 @@ class Container:
             watch.cancel()
             output.finish()
             self.log.close()
-            self._close_input()
+            if self.stdio:
+                self.stdio.close()
             for other in self.sessions:
                 self.owner.shared.launcher.signal(other, signal.SIGKILL, group=True)
             self.process = None
-        self._end_life(began, code)
+        self._record_end(began, code)
         return code
 
-    def _end_life(self, began: str, code: int, *, reason: str = "", message: str = "") -> None:
+    def _record_end(self, began: str, code: int, *, reason: str = "", message: str = "") -> None:
         ended: Object = {
             "exitCode": code,
             "reason": reason or ("Error" if code else "Completed"),
@@ -223,104 +232,32 @@ class Container:
     def _new_log(self) -> logs.Log:
         life = self.life = self.observed.restarts
         if life > 1:
-            for old in (self.owner.place.log(self.name, life - 2),):
-                old.unlink(missing_ok=True)
-                logs.older(old).unlink(missing_ok=True)
+            old = self.owner.place.log(self.name, life - 2)
+            old.unlink(missing_ok=True)
+            logs.older(old).unlink(missing_ok=True)
         return logs.Log(self.owner.place.log(self.name, life))
 
     async def _start(self, command: launching.Command, log: logs.Log) -> tuple[launching.Process, pump.Pump]:
-        if self.spec.get("tty"):
-            ours, theirs = os.openpty()
-            self.tty = self.stdin = ours
-            files = [theirs, theirs, theirs]
-            reading = os.dup(ours)
-        else:
-            reading, theirs = pump.wide_pipe()
-            stdin = os.open(os.devnull, os.O_RDONLY)
-            if self.spec.get("stdin"):
-                os.close(stdin)
-                stdin, self.stdin = os.pipe()
-            files = [stdin, theirs, theirs]
+        ends = stdio.Stdio(tty=bool(self.spec.get("tty")), stdin=bool(self.spec.get("stdin")))
         try:
-            process = await self.owner.shared.launcher.start(command, files)
+            process = await self.owner.shared.launcher.start(command, ends.theirs)
         except BaseException:
-            os.close(reading)
-            self._close_input()
+            os.close(ends.output)
+            ends.close()
             raise
         finally:
-            for fd in set(files):
-                os.close(fd)
-        return process, pump.Pump(reading, log.write)
+            ends.hand_over()
+        self.stdio = ends
+        return process, pump.Pump(ends.output, log.write)
 
-    def _close_input(self) -> None:
-        if self.stdin is not None:
-            with contextlib.suppress(OSError):
-                os.close(self.stdin)
-        self.stdin = self.tty = None
-
-    def close_stdin(self) -> None:
-        """End of input (``stdinOnce``)."""
-        if self.tty is None:
-            self._close_input()
-
-    # Health
-
-    async def _watch(self, process: launching.Process) -> None:
-        hook = (self.spec.get("lifecycle") or {}).get("postStart")
-        if hook:
-            good, message = await self._hook(hook, within=30)
-            if not good:
-                self._event("FailedPostStartHook", f"PostStartHook failed: {message}", type="Warning")
-                await self._end(process, "FailedPostStartHook")
-                return
-        if (probe := self.spec.get("startupProbe")) and not await self._probe("Startup", probe, process):
-            return
-        self.see(started=True, ready=not self.spec.get("readinessProbe"))
-        self.began.set()
-        kinds = [("Readiness", "readinessProbe"), ("Liveness", "livenessProbe")]
-        asked = [(kind, self.spec[key]) for kind, key in kinds if self.spec.get(key)]
-        await asyncio.gather(*(self._probe(kind, probe, process) for kind, probe in asked))
-
-    async def _probe(self, kind: str, probe: Object, process: launching.Process) -> bool:
-        """Ask again and again. Startup returns True when it has passed; a fatal failure ends the process."""
-        timing, clock = probes.Timing.of(probe), asyncio.get_running_loop().time
-        await asyncio.sleep(timing.initial_delay)
-        row = probes.Row(counted_at=clock())
-        while True:
-            good, message = await probes.ask(probe, self._target(), timing.within)
-            row = row.add(good, now := clock(), timing)
-            if not good and row.counted_at == now:
-                self._event("Unhealthy", f"{kind} probe failed: {message}", type="Warning")
-            verdict = row.verdict(timing)
-            if kind == "Readiness" and verdict is not None:
-                self.see(ready=verdict)
-            elif kind == "Startup" and verdict:
-                return True
-            elif verdict is False:
-                why = f"Container {self.name} failed {kind.lower()} probe, will be restarted"
-                await self._end(process, why, grace=probe.get("terminationGracePeriodSeconds"))
-                return False
-            await asyncio.sleep(row.wait(timing))
-
-    def _target(self) -> probes.Target:
-        return probes.Target(container=self.spec, address=self.address, shown=self.owner.ip, execute=self.execute)
-
-    def address(self, port: int) -> str:
-        """Where this container answers on ``port``: an app behind an Envoy has an address of its own."""
-        is_proxied = node.has_proxy(self.owner.pod) and self.name != node.PROXY and not 15000 <= port <= 15099
-        return self.owner.shared.block.twin(self.owner.ip) if is_proxied else self.owner.ip
-
-    async def _hook(self, hook: Object, *, within: float) -> probes.Result:
-        if sleep := hook.get("sleep"):
-            await asyncio.sleep(float(sleep.get("seconds", 0)))
-            return True, ""
-        return await probes.ask(hook, self._target(), within)
+    # Commands inside
 
     async def execute(self, argv: list[str], within: float) -> tuple[int, bytes]:
-        """Run a command in the container: its exit code and output."""
-        if self._command is None:
-            raise launching.StartError("the container is not running")
-        return await session.run(self, self.exec_command(argv), within)
+        """Run a command in the container: its exit code and output; TimeoutError after ``within`` seconds."""
+        try:
+            return await session.run(self, self.exec_command(argv), within)
+        except launching.StartError as e:
+            return NOT_FOUND, str(e).encode()
 
     def exec_command(self, argv: list[str], *, tty: bool = False) -> launching.Command:
         """The command as ``kubectl exec`` runs it; StartError when there is no such program."""
@@ -341,16 +278,18 @@ class Container:
         if self.process is None:
             self.over.set()
             return
-        self._event("Killing", f"Stopping container {self.name}")
+        self.event("Killing", f"Stopping container {self.name}")
         process = self.process
         await self._pre_stop(process, until)
         if turn:
-            await until.outlasts(asyncio.ensure_future(turn.wait()))
+            came = asyncio.ensure_future(turn.wait())
+            await until.outlasts(came)
+            came.cancel()
         await self._terminate(process, until)
 
-    async def _end(self, process: launching.Process, why: str, *, grace: float | None = None) -> None:
+    async def end_life(self, process: launching.Process, why: str, *, grace: float | None = None) -> None:
         """End this life only."""
-        self._event("Killing", why)
+        self.event("Killing", why)
         if grace is None:
             grace = float(self.owner.pod["spec"].get("terminationGracePeriodSeconds") or 30)
         until = deadline.Deadline(grace)
@@ -361,14 +300,14 @@ class Container:
         hook = (self.spec.get("lifecycle") or {}).get("preStop")
         if not hook or until.left <= 0:
             return
-        task = asyncio.create_task(self._hook(hook, within=until.left))
+        task = asyncio.create_task(health.run_hook(self, hook, within=until.left))
         first = asyncio.ensure_future(_first(task, process.ended))
         await until.outlasts(first)
         first.cancel()
         if task.done() and not process.ended.done():
             good, message = task.result()
             if not good:
-                self._event("FailedPreStopHook", f"PreStopHook failed: {message}", type="Warning")
+                self.event("FailedPreStopHook", f"PreStopHook failed: {message}", type="Warning")
         task.cancel()
 
     async def _terminate(self, process: launching.Process, until: deadline.Deadline) -> None:
@@ -380,7 +319,8 @@ class Container:
             launcher.signal(process, signal.SIGKILL, group=True)
             await asyncio.shield(process.ended)
 
-    def _event(self, reason: str, message: str, *, type: str = "Normal") -> None:
+    def event(self, reason: str, message: str, *, type: str = "Normal") -> None:
+        """Record an event about this container."""
         self.owner.event(reason, message, type=type, container=self.name)
 
 

@@ -5,7 +5,7 @@ import contextlib
 import platform
 from typing import Any
 
-from labkit.kube import api, resources, status
+from labkit.kube import api, marks, resources, status
 from labkit.kube.resources import Object
 from labkit.sandbox.kubelet import node, sources, times
 from labkit.sandbox.network import addresses
@@ -37,7 +37,7 @@ def node_object() -> Object:
         "metadata": {
             "name": node.NAME,
             "labels": labels,
-            "annotations": {"node.alpha.kubernetes.io/ttl": "0"},
+            "annotations": {"node.alpha.kubernetes.io/ttl": "0", marks.SANDBOX_ANNOTATION: "true"},
         },
         "spec": {},
     }

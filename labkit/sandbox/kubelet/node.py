@@ -4,16 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from labkit.kube import api, resources
+from labkit.kube import api, marks, resources
 from labkit.kube.resources import Object
 from labkit.sandbox.kubelet import catalogue, events, launching
 from labkit.sandbox.network import addresses
 
-NAME = "sandbox"
+NAME = marks.SANDBOX_NODE
 """The node's name."""
 
 PROXY = "istio-proxy"
 """The container that owns a pod's address when the pod is in the mesh."""
+
+PROXY_PORTS = range(15000, 15100)
+"""Ports that are Istio's own: on the pod's address even for the app's container."""
 
 OUTBOUND_PORT = 15001
 """Where a pod's programs find their HTTP proxy, on the pod's address."""

@@ -9,6 +9,7 @@ from typing import Any
 from labkit.kube import api, resources, status
 from labkit.kube.resources import Object
 from labkit.sandbox.kubelet import container, deadline, node, podstatus, sources, times, tokens, volumes
+from labkit.sandbox.network import addresses
 
 MOUNT_RETRY = 1.0
 """Seconds until a volume that could not be filled is tried again."""
@@ -92,6 +93,12 @@ class Pod:
         path = f"spec.{part}{{{container}}}" if container else ""
         self.shared.recorder.event(self.pod, reason, message, type=type, path=path)
 
+    @property
+    def addressed(self) -> Object:
+        """The pod with its addresses, which the API may not have been told yet: for the downward API."""
+        known = {"podIP": self.ip, "hostIP": addresses.NODE}
+        return self.pod | {"status": (self.pod.get("status") or {}) | known}
+
     def lookup(self, kind: str, name: str) -> Object | None:
         """A ConfigMap or Secret of the pod's namespace."""
         return self.shared.stored(kind, resources.namespace_of(self.pod), name)
@@ -159,7 +166,7 @@ class Pod:
         hosts = [self.ip]
         if node.has_proxy(self.pod):
             hosts = [self.ip, self.shared.block.twin(self.ip)]
-            if not 15000 <= port <= 15099:
+            if port not in node.PROXY_PORTS:
                 hosts.reverse()
         problem: OSError | None = None
         for host in hosts:
@@ -260,8 +267,7 @@ class Pod:
 
     def _fill(self, volume: Object) -> None:
         folder = self.place.volume(volume["name"])
-        pod = self.pod | {"status": (self.pod.get("status") or {}) | {"podIP": self.ip, "hostIP": "127.0.0.1"}}
-        content = volumes.files(pod, volume, self.lookup, self._tokens.known)
+        content = volumes.files(self.addressed, volume, self.lookup, self._tokens.known)
         if content is None:
             folder.mkdir(parents=True, exist_ok=True)
         else:
@@ -343,4 +349,5 @@ def seed_of(before: Mapping[str, Any] | None, now: str) -> podstatus.Observed:
         return podstatus.Observed(last={"terminated": cut}, restarts=restarts + 1)
     if "terminated" in state:
         return podstatus.Observed(last=state, restarts=restarts + 1)
-    return podstatus.Observed(last=last, restarts=restarts)
+    # Waiting for its next life when it was cut off: that life begins now.
+    return podstatus.Observed(last=last, restarts=restarts + 1 if last else restarts)

@@ -191,16 +191,17 @@ async def attach(held: container.Container, client: channels.Channels, wishes: W
         for task in (feeding, copying):
             task.cancel()
         await asyncio.wait({feeding, copying})
-        if wishes.stdin and held.spec.get("stdinOnce"):
-            held.close_stdin()
+        if wishes.stdin and held.spec.get("stdinOnce") and held.stdio:
+            held.stdio.close_input()
 
 
 class _Joined(Terminal):
     """The terminal of a container's own process, which stays when the client leaves."""
 
     def __init__(self, held: container.Container, *, has_input: bool) -> None:
-        self.input = os.dup(held.stdin) if has_input and held.stdin is not None else None
-        self.tty = held.tty
+        ends = held.stdio
+        self.input = os.dup(ends.input) if has_input and ends and ends.input is not None else None
+        self.tty = ends.tty if ends else None
         self.outputs, self.theirs = [], []
 
 

@@ -22,7 +22,7 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 def command_of(owner: "Owner", spec: Object, program: catalogue.Program) -> launching.Command:
     """A container's own process, its root folder prepared; MissingError when something it names is absent."""
-    declared = environment.variables(owner.pod, spec, owner.lookup)
+    declared = environment.variables(owner.addressed, spec, owner.lookup)
     root = _prepared_root(owner, spec)
     words = environment.command_line(spec, declared)
     commands = owner.shared.folder / "bin" / program.name

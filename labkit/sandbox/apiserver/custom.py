@@ -2,8 +2,10 @@
 
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver import strategies
-from labkit.sandbox.apiserver.objects.kinds import ALL_VERBS
 from labkit.sandbox.apiserver.registry import Served
+
+VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
+"""In the order in which a real server lists them for custom resources."""
 
 
 def served_by(crd: Object) -> list[Served]:
@@ -31,7 +33,3 @@ def served_by(crd: Object) -> list[Served]:
         for version in spec["versions"]
         if version.get("served")
     ]
-
-
-VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
-assert set(VERBS) == set(ALL_VERBS)

@@ -1,0 +1,27 @@
+"""All that a check may look at. Checks never see a ``Lab``, so they can be tried on evidence made by hand."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from labkit.kube.resources import Object, Resource
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Evidence(Protocol):
+    """A look at the cluster as it is now."""
+
+    def resource(self, kind: Resource, name: str, namespace: str = "default") -> Object | None:
+        """One object, or None."""
+
+    def resources(self, kind: Resource, namespace: str = "default") -> list[Object]:
+        """Every object of a kind in a namespace."""
+
+    def send(
+        self, path: str, *, count: int = 1, user: str = "", headers: Mapping[str, str] | None = None
+    ) -> "pd.DataFrame":
+        """Requests through the gateway: a row each, columns as ``lab.send`` has them."""
+
+    def answer(self, name: str) -> object:
+        """What the learner filed with ``lab.answer(name, value)``; None when nothing was filed."""

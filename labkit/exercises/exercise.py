@@ -1,0 +1,55 @@
+"""One exercise."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from labkit.base import errors
+from labkit.exercises.evidence import Evidence
+from labkit.exercises.verdict import Verdict
+
+Check = Callable[[Evidence], Verdict]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exercise:
+    """A task with its check, hints and solution."""
+
+    id: str
+    """Lesson and number, ``07-1``."""
+
+    task: str
+    done_when: str
+    check: Check
+    hints: tuple[str, str, str]
+    """From a nudge to nearly the solution."""
+
+    solution: str
+    """YAML to apply, or the line to type when ``answers`` is set."""
+
+    answers: object = None
+    """What to file for an exercise whose solution is an answer rather than a manifest."""
+
+    def judge(self, evidence: Evidence) -> Verdict:
+        """The verdict; trouble on the way is a verdict too."""
+        try:
+            found = self.check(evidence)
+        except errors.LabError as e:
+            first, _, rest = str(e).partition("\n")
+            found = Verdict(
+                exercise=self.id,
+                passed=False,
+                expected=self.done_when,
+                observed=first,
+                cause="the cluster or the gateway did not answer the check's questions",
+                next_step=rest.replace("Next: ", "").replace("\n", "; "),
+            )
+        hint = f'lab.hint("{self.id}") gives a hint'
+        return replace(found, exercise=self.id, next_step=found.next_step or ("" if found.passed else hint))
+
+
+def by_id(exercises: Sequence[Exercise]) -> dict[str, Exercise]:
+    """Exercises by id; two with the same id are a mistake of ours."""
+    found = {exercise.id: exercise for exercise in exercises}
+    if len(found) != len(exercises):
+        raise ValueError("two exercises have the same id")
+    return found

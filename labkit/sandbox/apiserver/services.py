@@ -1,0 +1,160 @@
+"""Addresses of Services: cluster IPs of 10.96.0.0/16, and node ports that are free on this machine too."""
+
+import ipaddress
+import random
+from collections.abc import Iterator
+
+from labkit.base import ports
+from labkit.kube.resources import Object
+from labkit.sandbox.apiserver.calls import Call
+from labkit.sandbox.apiserver.core import Core
+from labkit.sandbox.apiserver.objects import schemas, validation
+from labkit.sandbox.apiserver.objects.validation import Cause
+
+RANGE = ipaddress.ip_network("10.96.0.0/16")
+FIRST_PORT, LAST_PORT = 30000, 32767
+HOST = "127.0.0.1"
+HEADLESS = "None"
+EXTERNAL = "ExternalName"
+WITH_PORTS = ("NodePort", "LoadBalancer")
+
+
+class Addresses:
+    """Gives out addresses; what is taken is read off the stored Services each time."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._random = random.Random()  # noqa: S311 (addresses need no secrecy)
+
+    async def carry(self, call: Call, new: Object, old: Object | None) -> Object | None:
+        """An update that leaves addresses out keeps those the Service has."""
+        if call.served.key != "/services" or old is None or call.subresource == "status":
+            return None
+        spec, before = dict(new.get("spec") or {}), old.get("spec") or {}
+        if spec.get("type") == EXTERNAL:
+            for key in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"):
+                if spec.get(key) == before.get(key):
+                    spec.pop(key, None)
+            return {**new, "spec": spec}
+        if before.get("type") != EXTERNAL:
+            for key in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+                if not spec.get(key) and before.get(key):
+                    spec[key] = before[key]
+            if spec.get("clusterIP") and not spec.get("clusterIPs"):
+                spec["clusterIPs"] = [spec["clusterIP"]]
+        known = {(p.get("protocol"), p["port"]): p.get("nodePort") for p in before.get("ports") or []}
+        if spec.get("type") in WITH_PORTS and spec.get("ports"):
+            taken = {p.get("nodePort") for p in spec["ports"]}
+            spec["ports"] = [
+                p if p.get("nodePort") or not (n := known.get((p.get("protocol"), p["port"]))) or n in taken
+                else {**p, "nodePort": n}
+                for p in spec["ports"]
+            ]
+            if _needs_health_port(spec) and before.get("healthCheckNodePort"):
+                spec.setdefault("healthCheckNodePort", before["healthCheckNodePort"])
+        elif before.get("type") in WITH_PORTS and spec.get("ports"):
+            spec["ports"] = [_dropped(p, known) for p in spec["ports"]]
+        return {**new, "spec": spec}
+
+    def allocate(self, call: Call, new: Object, old: Object | None) -> Object:
+        """The Service with the addresses its type asks for; called without a pause before it is stored."""
+        if call.served.key != "/services" or call.subresource == "status":
+            return new
+        spec = dict(new.get("spec") or {})
+        if spec.get("type") == EXTERNAL:
+            return new
+        if not spec.get("clusterIP"):
+            spec["clusterIP"] = self._address()
+        elif spec["clusterIP"] != HEADLESS:
+            self._check_address(call, spec["clusterIP"], old)
+        spec["clusterIPs"] = spec.get("clusterIPs") or [spec["clusterIP"]]
+        spec.setdefault("ipFamilies", ["IPv4"])
+        spec.setdefault("ipFamilyPolicy", "SingleStack")
+        if _wants_ports(spec):
+            self._give_ports(call, spec, old)
+        return {**new, "spec": spec}
+
+    def _give_ports(self, call: Call, spec: Object, old: Object | None) -> None:
+        own = set(_node_ports(old or {}))
+        used = {port for service in self._others(call) for port in _node_ports(service)}
+        given: dict[tuple[int, str], int] = {}
+        for at, port in enumerate(spec.get("ports") or []):
+            asked = port.get("nodePort")
+            if asked and asked in used and asked not in own:
+                raise _refused(call, f"spec.ports[{at}].nodePort", str(asked), "provided port is already allocated")
+            if asked:
+                given[asked, port.get("protocol", "TCP")] = asked
+        listed = []
+        for port in spec.get("ports") or []:
+            if not port.get("nodePort"):
+                number = self._port(used | own | set(given.values()))
+                given[number, port.get("protocol", "TCP")] = number
+                port = {**port, "nodePort": number}
+            listed.append(port)
+        spec["ports"] = listed
+        if _needs_health_port(spec) and not spec.get("healthCheckNodePort"):
+            spec["healthCheckNodePort"] = self._port(used | own | set(given.values()))
+
+    def _address(self) -> str:
+        used = {(s.get("spec") or {}).get("clusterIP") for s in self._services()}
+        while True:
+            # Not the network itself, the API server's address, or the broadcast address.
+            found = str(RANGE[self._random.randrange(256, RANGE.num_addresses - 256)])
+            if found not in used:
+                return found
+
+    def _check_address(self, call: Call, address: str, old: Object | None) -> None:
+        if ((old or {}).get("spec") or {}).get("clusterIP") == address:
+            return
+        try:
+            inside = ipaddress.ip_address(address) in RANGE
+        except ValueError:
+            return
+        if not inside:
+            why = f"failed to allocate IP {address}: the provided IP ({address}) is not in the valid range."
+            raise _refused(call, "spec.clusterIPs", f'["{address}"]', f"{why} The range of valid IPs is {RANGE}")
+        if any((s.get("spec") or {}).get("clusterIP") == address for s in self._others(call)):
+            why = f"failed to allocate IP {address}: provided IP is already allocated"
+            raise _refused(call, "spec.clusterIPs", f'["{address}"]', why)
+
+    def _port(self, used: set[int]) -> int:
+        for _ in range(10_000):
+            found = self._random.randint(FIRST_PORT, LAST_PORT)
+            if found not in used and ports.is_free(HOST, found):
+                return found
+        raise RuntimeError("no node port is free on this machine")
+
+    def _services(self) -> Iterator[Object]:
+        return (item.object for item in self._core.store.table("/services").items())
+
+    def _others(self, call: Call) -> Iterator[Object]:
+        here = (call.namespace, call.name)
+        return (s for s in self._services() if (s["metadata"]["namespace"], s["metadata"]["name"]) != here)
+
+
+def _wants_ports(spec: Object) -> bool:
+    kind = spec.get("type")
+    return kind == "NodePort" or (kind == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts", True))
+
+
+def _needs_health_port(spec: Object) -> bool:
+    return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
+
+
+def _node_ports(service: Object) -> list[int]:
+    spec = service.get("spec") or {}
+    found = [p["nodePort"] for p in spec.get("ports") or [] if p.get("nodePort")]
+    return [*found, spec["healthCheckNodePort"]] if spec.get("healthCheckNodePort") else found
+
+
+def _dropped(port: Object, known: dict[tuple[str | None, int], int | None]) -> Object:
+    if port.get("nodePort") and port["nodePort"] == known.get((port.get("protocol"), port["port"])):
+        return {k: v for k, v in port.items() if k != "nodePort"}
+    return port
+
+
+def _refused(call: Call, field: str, value: str, why: str) -> Exception:
+    schema = schemas.builtin("v1", "Service")
+    assert schema is not None
+    cause = Cause("FieldValueInvalid", f"Invalid value: {value}: {why}", field)
+    return validation.invalid(schema, call.name, [cause])

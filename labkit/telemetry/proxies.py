@@ -1,0 +1,150 @@
+"""What istiod gave one proxy, read from that Envoy's own admin pages.
+
+``ask(path)`` is any way to its admin port: on every cluster ``pilot-agent request GET PATH`` inside the pod.
+The tables have the columns of ``istioctl proxy-config``.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Ask = Callable[[str], str]
+Dump = Mapping[str, Any]
+
+
+class Proxy:
+    """One Envoy, asked anew by every method."""
+
+    def __init__(self, name: str, ask: Ask) -> None:
+        self.name = name
+        """The pod it is in, ``pod.namespace``."""
+        self._ask = ask
+
+    def __repr__(self) -> str:
+        return f"Proxy({self.name})"
+
+    def ask(self, path: str) -> str:
+        """The text of an admin page: ``config_dump``, ``clusters``, ``stats``, ``certs``."""
+        return self._ask(path)
+
+    def config(self) -> dict[str, Any]:
+        """The whole configuration as Envoy dumps it."""
+        found: dict[str, Any] = json.loads(self._ask("config_dump"))
+        return found
+
+    def clusters(self, *, host: str = "") -> "pd.DataFrame":
+        """Where it can send to; ``host`` keeps the names that contain it."""
+        return _frame(CLUSTER, (row for row in cluster_rows(self.config()) if host in row[0]))
+
+    def listeners(self) -> "pd.DataFrame":
+        """Where it listens."""
+        return _frame(LISTENER, listener_rows(self.config()))
+
+    def routes(self, *, host: str = "") -> "pd.DataFrame":
+        """Which request goes to which cluster, with weights; ``host`` keeps the virtual hosts that contain it."""
+        return _frame(ROUTE, (row for row in route_rows(self.config()) if host in row[1]))
+
+    def endpoints(self, *, host: str = "") -> "pd.DataFrame":
+        """The addresses behind each cluster, and whether Envoy takes them for healthy."""
+        rows = endpoint_rows(json.loads(self._ask("clusters?format=json")))
+        return _frame(ENDPOINT, (row for row in rows if host in row[0]))
+
+    def identity(self) -> str:
+        """The name in its own certificate: ``spiffe://cluster.local/ns/default/sa/bookinfo-reviews``."""
+        for certificate in json.loads(self._ask("certs")).get("certificates", []):
+            for chain in certificate.get("cert_chain", []):
+                for name in chain.get("subject_alt_names", []):
+                    if name.get("uri"):
+                        return str(name["uri"])
+        return ""
+
+
+CLUSTER = ("service", "port", "subset", "direction", "type")
+LISTENER = ("name", "address", "port")
+ROUTE = ("route_configuration", "virtual_host", "match", "cluster", "weight")
+ENDPOINT = ("cluster", "endpoint", "health")
+
+
+def cluster_rows(dump: Dump) -> list[tuple[str, str, str, str, str]]:
+    """One row a cluster; Istio's names ``outbound|9080|v1|reviews.default.svc.cluster.local`` are taken apart."""
+    found = []
+    for entry in _each(dump, "static_clusters", "dynamic_active_clusters"):
+        cluster = entry["cluster"]
+        direction, port, subset, service = parts_of(cluster["name"])
+        found.append((service, port, subset, direction, str(cluster.get("type", "STATIC"))))
+    return sorted(found)
+
+
+def parts_of(name: str) -> tuple[str, str, str, str]:
+    """Direction, port, subset and service of a cluster's name; other names are the service."""
+    parts = name.split("|")
+    return (parts[0], parts[1], parts[2], parts[3]) if len(parts) == 4 else ("", "", "", name)
+
+
+def listener_rows(dump: Dump) -> list[tuple[str, str, int]]:
+    """One row a listener."""
+    static = [entry["listener"] for entry in _each(dump, "static_listeners")]
+    dynamic = [
+        entry["active_state"]["listener"] for entry in _each(dump, "dynamic_listeners") if "active_state" in entry
+    ]
+    found = []
+    for listener in [*static, *dynamic]:
+        address = listener.get("address", {}).get("socket_address", {})
+        found.append((listener.get("name", ""), address.get("address", ""), int(address.get("port_value", 0))))
+    return sorted(found)
+
+
+def route_rows(dump: Dump) -> list[tuple[str, str, str, str, int]]:
+    """One row a destination: a route to two weighted clusters has two."""
+    found = []
+    for entry in _each(dump, "static_route_configs", "dynamic_route_configs"):
+        config = entry["route_config"]
+        for host in config.get("virtual_hosts", []):
+            for route in host.get("routes", []):
+                for cluster, weight in _destinations(route):
+                    found.append((config.get("name", ""), host["name"], _match(route), cluster, weight))
+    return found
+
+
+def _destinations(route: Mapping[str, Any]) -> list[tuple[str, int]]:
+    action = route.get("route", {})
+    weighted = action.get("weighted_clusters", {}).get("clusters", [])
+    if weighted:
+        return [(cluster["name"], int(cluster.get("weight", 0))) for cluster in weighted]
+    if "cluster" in action:
+        return [(action["cluster"], 100)]
+    return [("(answers itself)", 100)]
+
+
+def _match(route: Mapping[str, Any]) -> str:
+    match = route.get("match", {})
+    for kind, sign in (("path", "="), ("prefix", "^"), ("path_separated_prefix", "^")):
+        if kind in match:
+            return f"{sign}{match[kind]}"
+    return str(match.get("safe_regex", {}).get("regex", "*"))
+
+
+def endpoint_rows(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """One row an address of ``/clusters?format=json``."""
+    rows = []
+    for cluster in found.get("cluster_statuses", []):
+        for host in cluster.get("host_statuses", []):
+            address = host.get("address", {}).get("socket_address", {})
+            where = f"{address.get('address', '?')}:{address.get('port_value', '')}" if address else "(inside Envoy)"
+            rows.append((cluster["name"], where, str(host.get("health_status", {}).get("eds_health_status", ""))))
+    return sorted(rows)
+
+
+def _each(dump: Dump, *keys: str) -> Iterator[Any]:
+    for section in dump.get("configs", []):
+        for key in keys:
+            yield from section.get(key, [])
+
+
+def _frame(columns: tuple[str, ...], rows: Any) -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.DataFrame(list(rows), columns=list(columns))

