@@ -13,14 +13,16 @@ Each names the thing, what was seen, and what to do next.
 class LabError(Exception):
     """Something a person can act on; its text is the whole message."""
 
+    def _render_traceback_(self) -> list[str]:
+        # IPython shows this instead of a traceback: the text says what to do, our call stack does not.
+        return [f"{type(self).__name__}: {self}"]
+
 
 class NotReadyError(LabError):
     """Something we waited for did not happen in time."""
 
     def __init__(self, what: str, *, waited: float, last_seen: str, next_step: str) -> None:
-        super().__init__(
-            f"{what} was not ready after {waited:g} s.\nLast seen: {last_seen}\nNext: {next_step}"
-        )
+        super().__init__(f"{what} was not ready after {waited:g} s.\nLast seen: {last_seen}\nNext: {next_step}")
 
 
 class SetupError(LabError):

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -36,3 +37,30 @@ def tail(log: Path, *, lines: int = 15) -> str:
         return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) or "(the log is empty)"
     except OSError as e:
         return str(e)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Output:
+    """What a short program printed."""
+
+    code: int
+    """Its exit code."""
+
+    out: str
+    err: str
+
+
+def output(
+    command: Sequence[str], *, env: Mapping[str, str] | None = None, text: str | None = None, timeout: float
+) -> Output:
+    """Run a program to its end with ``text`` on its standard input; TimeoutExpired after ``timeout`` seconds."""
+    done = subprocess.run(
+        list(command),
+        env=os.environ | dict(env or {}),
+        input=text if text is not None else "",
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    return Output(code=done.returncode, out=done.stdout, err=done.stderr)

@@ -61,8 +61,7 @@ def _spawn(paths: settings.Paths) -> None:
     while running(paths) is None:
         if child.poll() is not None and not _is_locked(paths):
             raise errors.SetupError(
-                f"The sandbox stopped at once (exit code {child.returncode}). "
-                f"The end of {log}:\n{programs.tail(log)}",
+                f"The sandbox stopped at once (exit code {child.returncode}). The end of {log}:\n{programs.tail(log)}",
                 next_step="mend what it says; ./lab down --forget starts over with an empty cluster",
             )
         if time.monotonic() > deadline:

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 class Evidence(Protocol):
     """A look at the cluster as it is now."""
 
-    def resource(self, kind: Resource, name: str, namespace: str = "default") -> Object | None:
-        """One object, or None."""
+    def resource(self, kind: Resource, name: str, namespace: str = "") -> Object | None:
+        """One object, or None; without a namespace, of the course's."""
 
-    def resources(self, kind: Resource, namespace: str = "default") -> list[Object]:
-        """Every object of a kind in a namespace."""
+    def resources(self, kind: Resource, namespace: str = "") -> list[Object]:
+        """Every object of a kind in a namespace, likewise."""
 
     def send(
         self, path: str, *, count: int = 1, user: str = "", headers: Mapping[str, str] | None = None

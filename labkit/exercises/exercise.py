@@ -1,6 +1,6 @@
 """One exercise."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from labkit.base import errors
@@ -29,6 +29,12 @@ class Exercise:
     answers: object = None
     """What to file for an exercise whose solution is an answer rather than a manifest."""
 
+    def hint(self, level: int) -> str:
+        """A hint; levels beyond the last give the last."""
+        number = min(max(level, 1), len(self.hints))
+        more = f'  (lab.hint("{self.id}", {number + 1}) says more)' if number < len(self.hints) else ""
+        return f"Hint {number} of {len(self.hints)}: {self.hints[number - 1]}{more}"
+
     def judge(self, evidence: Evidence) -> Verdict:
         """The verdict; trouble on the way is a verdict too."""
         try:
@@ -45,11 +51,3 @@ class Exercise:
             )
         hint = f'lab.hint("{self.id}") gives a hint'
         return replace(found, exercise=self.id, next_step=found.next_step or ("" if found.passed else hint))
-
-
-def by_id(exercises: Sequence[Exercise]) -> dict[str, Exercise]:
-    """Exercises by id; two with the same id are a mistake of ours."""
-    found = {exercise.id: exercise for exercise in exercises}
-    if len(found) != len(exercises):
-        raise ValueError("two exercises have the same id")
-    return found

@@ -27,7 +27,7 @@ def deploy(api: client.Client, namespace: str, *, on_step: istio.OnStep = lambda
     on_step(f"kubectl label namespace {namespace} istio-injection=enabled")
     label_namespace(api, namespace)
     on_step(f"kubectl apply -n {namespace} -f manifests/bookinfo.yaml")
-    kinds.apply_all(api, objects(), namespace=namespace)
+    kinds.apply_all(api, objects(), namespace=namespace, as_kubectl=True)
     kinds.until_rolled_out(api, DEPLOYMENTS, namespace, timeout=TIMEOUT)
 
 

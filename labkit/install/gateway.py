@@ -25,7 +25,7 @@ def objects() -> list[Object]:
 def expose(api: client.Client, namespace: str, *, on_step: istio.OnStep = lambda _: None) -> str:
     """Apply the gateway and wait until the product page answers; its address. Safe to repeat."""
     on_step(f"kubectl apply -n {namespace} -f manifests/bookinfo-gateway.yaml")
-    kinds.apply_all(api, objects(), namespace=namespace)
+    kinds.apply_all(api, objects(), namespace=namespace, as_kubectl=True)
     address = waiting.until(
         lambda: url(api),
         what="the gateway's address",

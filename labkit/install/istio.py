@@ -55,6 +55,25 @@ def install(api: client.Client, *, on_step: OnStep = lambda _: None) -> None:
     _until_webhooks_answer(api)
 
 
+def remove(api: client.Client) -> None:
+    """Take Istio away, webhooks first so that nothing waits for a control plane that is going; wait until it is gone.
+
+    Its definitions go too, and with them every rule of the mesh.
+    """
+    for obj in sorted(objects(), key=lambda o: not o["kind"].endswith("WebhookConfiguration")):
+        api.delete(kinds.resource_of(api, obj), resources.name_of(obj), resources.namespace_of(obj))
+    for obj in types.crds():
+        api.delete(resources.CRDS, resources.name_of(obj))
+    api.delete(resources.NAMESPACES, NAMESPACE)
+    waiting.until(
+        lambda: api.find(resources.NAMESPACES, NAMESPACE) is None,
+        what=f"the end of namespace {NAMESPACE}",
+        timeout=TIMEOUT,
+        next_step=f"kubectl get namespace {NAMESPACE} -o yaml",
+        every=0.02,
+    )
+
+
 def _apply_patiently(api: client.Client) -> None:
     """Apply all; webhook configurations keep the certificate that istiod wrote into them."""
     for obj in objects():

@@ -1,5 +1,6 @@
 """Objects of manifests, applied in the order that lets each find what it needs."""
 
+import json
 from collections.abc import Iterable
 
 from labkit.base import errors, waiting
@@ -28,22 +29,34 @@ def resource_of(api: client.Client, obj: Object) -> resources.Resource:
 
 
 def _served(api: client.Client, api_version: str) -> list[Object]:
-    import json
-
     path = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
     code, _, body = api.raw("GET", path)
     found: list[Object] = json.loads(body).get("resources", []) if code == 200 else []
     return found
 
 
-def apply_all(api: client.Client, objects: Iterable[Object], *, namespace: str = "") -> None:
-    """Server-side apply of every object; one without a namespace goes into ``namespace``."""
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+"""Where ``kubectl apply`` remembers what it applied."""
+
+
+def apply_all(api: client.Client, objects: Iterable[Object], *, namespace: str = "", as_kubectl: bool = False) -> None:
+    """Server-side apply of every object; one without a namespace goes into ``namespace``.
+
+    With ``as_kubectl`` a later ``kubectl apply`` finds what it would have remembered, and does not warn.
+    """
     for obj in objects:
         resource = resource_of(api, obj)
-        placed = obj
+        placed = marks.marked(obj)
         if resource.namespaced and namespace and not resources.namespace_of(obj):
-            placed = {**obj, "metadata": {**obj["metadata"], "namespace": namespace}}
-        api.apply(resource, marks.marked(placed))
+            placed["metadata"]["namespace"] = namespace
+        api.apply(resource, remembered(placed) if as_kubectl else placed)
+
+
+def remembered(obj: Object) -> Object:
+    """The object with the annotation by which ``kubectl apply`` knows what it applied last."""
+    text = json.dumps(obj, separators=(",", ":"), sort_keys=True) + "\n"
+    annotations = {**resources.annotations_of(obj), LAST_APPLIED: text}
+    return {**obj, "metadata": {**obj["metadata"], "annotations": annotations}}
 
 
 def until_rolled_out(api: client.Client, names: Iterable[str], namespace: str, *, timeout: float) -> None:

@@ -21,9 +21,7 @@ WATCH_SECONDS = 290
 class Client:
     """Speaks to one API server with a bearer token; use it as an async context manager."""
 
-    def __init__(
-        self, server: str, *, authority: Path | None, token: str = "", token_file: Path | None = None
-    ):
+    def __init__(self, server: str, *, authority: Path | None, token: str = "", token_file: Path | None = None):
         self.server = server.rstrip("/")
         self._token, self._token_file = token, token_file
         self._ssl = ssl.create_default_context(cafile=str(authority) if authority else None)

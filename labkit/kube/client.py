@@ -77,9 +77,7 @@ class Client:
         path = resource.path(resources.namespace_of(obj), resources.name_of(obj))
         return self._json("PUT", path, query={"fieldManager": MANAGER}, body=obj)
 
-    def apply(
-        self, resource: resources.Resource, obj: Object, *, manager: str = MANAGER, force: bool = True
-    ) -> Object:
+    def apply(self, resource: resources.Resource, obj: Object, *, manager: str = MANAGER, force: bool = True) -> Object:
         """Server-side apply; fields of others that we also set become ours."""
         path = resource.path(resources.namespace_of(obj), resources.name_of(obj))
         query = {"fieldManager": manager, "force": "true" if force else "false"}
@@ -167,9 +165,7 @@ class Client:
         content_type: str = "application/json",
     ) -> Object:
         full = path + (f"?{urlencode(query)}" if query else "")
-        code, _, data = self.raw(
-            method, full, body=body, headers={"Content-Type": content_type} if body else None
-        )
+        code, _, data = self.raw(method, full, body=body, headers={"Content-Type": content_type} if body else None)
         if code >= 400:
             raise _refusal(code, data)
         found: Object = json.loads(data)

@@ -1,5 +1,6 @@
 """Manifests as text: YAML with one or more documents, lists unrolled."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,14 @@ def parse(text: str, *, source: str = "the manifest") -> list[Object]:
         documents = list(yaml.load_all(text, Loader=_LOADER))
     except yaml.YAMLError as e:
         raise errors.ManifestError(source, problem=_where(e), next_step="mend the YAML at that line") from e
-    found = [obj for document in documents if document is not None for obj in _unrolled(document, source)]
+    return parse_list([document for document in documents if document is not None], source=source)
+
+
+def parse_list(documents: Sequence[Any], *, source: str = "the manifest") -> list[Object]:
+    """Every object of documents that are parsed already."""
+    found = [obj for document in documents for obj in _unrolled(document, source)]
     if not found:
-        raise errors.ManifestError(
-            source, problem="holds no object", next_step="give it at least one document"
-        )
+        raise errors.ManifestError(source, problem="holds no object", next_step="give it at least one document")
     return found
 
 
@@ -47,9 +51,7 @@ def _unrolled(document: Any, source: str) -> list[Object]:
     missing = [key for key in ("apiVersion", "kind") if not document.get(key)]
     if missing:
         seen = f"a document has no {' and no '.join(missing)}"
-        raise errors.ManifestError(
-            source, problem=seen, next_step="every object names its apiVersion and kind"
-        )
+        raise errors.ManifestError(source, problem=seen, next_step="every object names its apiVersion and kind")
     return [document]
 
 

@@ -35,9 +35,7 @@ class Resource:
         """``v1``."""
         return self.api_version.rpartition("/")[2]
 
-    def path(
-        self, namespace: str | None = None, name: str | None = None, subresource: str | None = None
-    ) -> str:
+    def path(self, namespace: str | None = None, name: str | None = None, subresource: str | None = None) -> str:
         """``/apis/apps/v1/namespaces/default/deployments/web/status``; no namespace means all of them."""
         parts = ["/apis" if self.group else "/api", self.api_version]
         if namespace and self.namespaced:
@@ -73,9 +71,7 @@ JOBS = _in("batch/v1", "Job", "jobs")
 ENDPOINT_SLICES = _in("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
 LEASES = _in("coordination.k8s.io/v1", "Lease", "leases")
 TOKEN_REVIEWS = _in("authentication.k8s.io/v1", "TokenReview", "tokenreviews", namespaced=False)
-CRDS = _in(
-    "apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False
-)
+CRDS = _in("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False)
 MUTATING_WEBHOOKS = _in(
     "admissionregistration.k8s.io/v1",
     "MutatingWebhookConfiguration",

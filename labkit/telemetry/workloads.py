@@ -1,9 +1,14 @@
-"""Pods in a few words each: are they ready, and which of them carry a sidecar?"""
+"""Pods in a few words each: are they ready, and which of them have an Envoy?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from labkit.kube import client, resources
 from labkit.kube.resources import Object
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PROXY = "istio-proxy"
 """The container's name in every pod of the data plane."""
@@ -25,7 +30,9 @@ class Workload:
     """Containers that are ready; a sidecar counts."""
 
     containers: int
-    has_sidecar: bool
+    has_proxy: bool
+    """Whether an Envoy runs in it: a sidecar, or the gateway itself."""
+
     phase: str
 
     @property
@@ -54,6 +61,15 @@ def workload(pod: Object) -> Workload:
         version=labels.get("version", ""),
         ready=sum(bool(s.get("ready")) for s in statuses if s["name"] in counted),
         containers=len(counted),
-        has_sidecar=PROXY in counted,
+        has_proxy=PROXY in counted,
         phase=str(state.get("phase", "")),
     )
+
+
+def frame(found: Sequence[Workload]) -> "pd.DataFrame":
+    """A row a pod, by name: app, version, ``ready`` as ``2/2``, phase, has_proxy."""
+    import pandas as pd
+
+    rows = [(w.name, w.app, w.version, f"{w.ready}/{w.containers}", w.phase, w.has_proxy) for w in found]
+    columns = ["pod", "app", "version", "ready", "phase", "has_proxy"]
+    return pd.DataFrame(rows, columns=columns).set_index("pod")

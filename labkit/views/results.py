@@ -40,26 +40,28 @@ class Change:
     action: str
     """``created``, ``configured``, ``unchanged`` or ``deleted``."""
 
-    warnings: Sequence[str] = ()
-    """What the API server warned about, in its own words."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
     """What an ``apply`` did, a line an object."""
 
     changes: Sequence[Change]
+    warnings: Sequence[str] = ()
+    """What the API server warned about, in its own words."""
+
+    live: str = ""
+    """Where it is live by now: ``live on 7 of 7 proxies after 34 ms``; empty where nobody knows."""
+
     command: str = ""
 
     def __repr__(self) -> str:
-        lines = []
-        for change in self.changes:
-            lines += [f"Warning: {warning}" for warning in change.warnings]
-            lines.append(f"{change.what} {change.action}")
+        lines = [f"Warning: {warning}" for warning in self.warnings]
+        lines += [f"{change.what} {change.action}" for change in self.changes]
         return "\n".join(lines) or "nothing to do"
 
     def _repr_html_(self) -> str:
-        return f"{markup.pre(repr(self))}{markup.command(self.command)}"
+        live = f'<div style="{markup.QUIET}">{markup.text(self.live)}</div>' if self.live else ""
+        return f"{markup.pre(repr(self))}{live}{markup.command(self.command)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +79,20 @@ class Done:
     def _repr_html_(self) -> str:
         items = "".join(f"<li>{markup.text(detail)}</li>" for detail in self.details)
         listed = f"<ul style='margin:.2em 0'>{items}</ul>" if items else ""
-        return (
-            f'<div style="{markup.BOX}">✓ {markup.text(self.sentence)}{listed}{markup.command(self.command)}</div>'
-        )
+        return f'<div style="{markup.BOX}">✓ {markup.text(self.sentence)}{listed}{markup.command(self.command)}</div>'
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """A few words to the learner."""
+
+    text: str
+    is_code: bool = False
+
+    def __repr__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        if self.is_code:
+            return markup.pre(self.text)
+        return f'<div style="{markup.BOX}">{markup.text(self.text)}</div>'

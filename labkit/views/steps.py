@@ -17,6 +17,13 @@ class Steps:
         self.end()
         self._name, self._since = name, time.monotonic()
 
+    def __enter__(self) -> "Steps":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.end()
+
     def end(self) -> None:
         """Print the step that is done."""
         if self._name and self._out is not None:

@@ -1,0 +1,33 @@
+"""Every exercise of the course, by id."""
+
+from collections.abc import Mapping
+
+from labkit.base import errors
+from labkit.exercises import lesson07
+from labkit.exercises.exercise import Exercise
+
+LESSONS = (lesson07,)
+
+
+class UnknownExerciseError(errors.LabError):
+    """There is no such exercise."""
+
+    def __init__(self, id: str) -> None:
+        lesson = str(id).partition("-")[0]
+        near = [known for known in ALL if known.startswith(f"{lesson}-")] or list(ALL)
+        super().__init__(f"There is no exercise {id!r}.\nKnown: {', '.join(near)}\nNext: lab.check({near[0]!r})")
+
+
+def find(id: str) -> Exercise:
+    """The exercise; UnknownExerciseError lists what its lesson has."""
+    if id not in ALL:
+        raise UnknownExerciseError(id)
+    return ALL[id]
+
+
+def _all() -> Mapping[str, Exercise]:
+    listed = [found for lesson in LESSONS for found in lesson.EXERCISES]
+    return {found.id: found for found in listed}
+
+
+ALL = _all()

@@ -1,0 +1,89 @@
+"""Bringing a cluster to the state in which a lesson begins."""
+
+from collections.abc import Callable
+
+from labkit.base import settings
+from labkit.clusters.cluster import Cluster
+from labkit.install import bookinfo, gateway, istio, kinds
+from labkit.kube import client, manifests, marks, resources
+from labkit.kube.resources import Object
+from labkit.lab import clearing
+from labkit.lab.chapters import Chapter
+
+OnStep = Callable[[str], None]
+
+MANIFESTS = settings.CHECKOUT / "notebooks" / "manifests"
+
+
+def arrive(api: client.Client, cluster: Cluster, chapter: Chapter, *, namespace: str, on_step: OnStep) -> list[str]:
+    """Make it so; safe to repeat. Returns what a learner should know of it, a line each."""
+    notes: list[str] = []
+    wanted = _wanted(chapter)
+    keys = {clearing.key_of(obj, namespace) for obj in wanted}
+    notes += _clear(api, cluster, keys, [namespace, istio.NAMESPACE], on_step=on_step)
+    if chapter.bookinfo is False and _is_ours_to_remove(api, cluster, namespace):
+        on_step("take Bookinfo away")
+        bookinfo.remove(api, namespace)
+    if chapter.istio is False and cluster.is_sandbox and api.find(resources.NAMESPACES, istio.NAMESPACE):
+        on_step("take Istio away")
+        istio.remove(api)
+    if chapter.istio:
+        on_step("Istio")
+        istio.install(api)
+    if chapter.bookinfo:
+        on_step("Bookinfo")
+        bookinfo.deploy(api, namespace)
+    if chapter.manifests:
+        on_step("rules of this lesson")
+        kinds.apply_all(api, _files(chapter), namespace=namespace, as_kubectl=True)
+    if chapter.gateway:
+        on_step("gateway")
+        gateway.expose(api, namespace)
+    return notes
+
+
+def _files(chapter: Chapter) -> list[Object]:
+    return [obj for name in chapter.manifests for obj in manifests.read(MANIFESTS / name)]
+
+
+def _wanted(chapter: Chapter) -> list[Object]:
+    """Objects of the chapter's manifests; what an undecided chapter may have counts as wanted."""
+    found = _files(chapter)
+    if chapter.bookinfo is not False:
+        found += bookinfo.objects()
+    if chapter.gateway:
+        found += gateway.objects()
+    return found
+
+
+def _is_ours_to_remove(api: client.Client, cluster: Cluster, namespace: str) -> bool:
+    there = api.find(resources.SERVICES, "productpage", namespace)
+    return there is not None and (cluster.is_sandbox or marks.is_ours(there))
+
+
+def _clear(
+    api: client.Client, cluster: Cluster, wanted: set[clearing.Key], namespaces: list[str], *, on_step: OnStep
+) -> list[str]:
+    found = clearing.leftovers(api, namespaces, wanted=wanted)
+    found = [f for f in found if f.resource in clearing.RULES or _is_course_object(f)]
+    going = [f for f in found if clearing.goes(f, is_sandbox=cluster.is_sandbox)]
+    staying = [f for f in found if f not in going and f.resource in clearing.RULES]
+    foreign = [f.obj for f in going if not marks.is_ours(f.obj)]
+    notes = []
+    if going:
+        on_step(f"clear {', '.join(f.name for f in going[:4])}{' …' if len(going) > 4 else ''}")
+    if foreign:
+        copy = clearing.keep_copy(foreign, settings.Paths().home / "set-aside")
+        names = ", ".join(f.name for f in going if not marks.is_ours(f.obj))
+        notes.append(f"set aside {names}: kubectl apply -f {copy} brings it back")
+    for f in going:
+        api.delete(f.resource, resources.name_of(f.obj), resources.namespace_of(f.obj))
+    if staying:
+        names = ", ".join(f.name for f in staying)
+        notes.append(f"left alone, since the kit did not make it: {names}; it may change what you see")
+    return notes
+
+
+def _is_course_object(found: clearing.Found) -> bool:
+    """Istio's own workloads carry the kit's label too; they belong to no lesson."""
+    return marks.is_ours(found.obj) and resources.namespace_of(found.obj) != istio.NAMESPACE

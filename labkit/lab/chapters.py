@@ -1,0 +1,55 @@
+"""What each lesson begins with. Pure data; ``arriving`` makes it so."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from labkit.base import errors
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chapter:
+    """The state of the cluster at the first cell of a lesson."""
+
+    title: str
+
+    istio: bool | None = True
+    """Whether Istio is installed; None leaves that as it is. Only a sandbox ever loses it."""
+
+    bookinfo: bool | None = True
+    """Whether Bookinfo runs in the course's namespace; None leaves that as it is."""
+
+    gateway: bool = True
+    """Whether Bookinfo is exposed."""
+
+    manifests: tuple[str, ...] = ()
+    """Further files below ``notebooks/manifests`` that are applied."""
+
+
+RULES = "destination-rules.yaml"
+ALL_V1 = "reviews-v1.yaml"
+
+CHAPTERS: Mapping[str, Chapter] = {
+    "00": Chapter(title="Start here"),
+    "01": Chapter(title="A cluster refresher", istio=None, bookinfo=None, gateway=False),
+    "02": Chapter(title="Install Istio", istio=False, bookinfo=False, gateway=False),
+    "03": Chapter(title="Deploy Bookinfo", bookinfo=False, gateway=False),
+    "04": Chapter(title="Expose the gateway", gateway=False),
+    "05": Chapter(title="Verify"),
+    "07": Chapter(title="Split traffic", manifests=(RULES, ALL_V1)),
+}
+
+
+class UnknownChapterError(errors.LabError):
+    """There is no such lesson."""
+
+    def __init__(self, name: str) -> None:
+        known = ", ".join(f"{number} ({chapter.title})" for number, chapter in CHAPTERS.items())
+        super().__init__(f'There is no lesson {name!r}.\nKnown: {known}\nNext: lab.goto("00")')
+
+
+def chapter(name: str) -> Chapter:
+    """The chapter of a number, ``"07"``; UnknownChapterError lists what there is."""
+    found = CHAPTERS.get(str(name).zfill(2)[:2])
+    if found is None:
+        raise UnknownChapterError(name)
+    return found

@@ -1,0 +1,100 @@
+"""What a lesson takes away before it begins: what another one left, and nothing of anybody else's.
+
+On a sandbox, which is the kit's own, every rule of the mesh in the course's namespaces goes, whoever applied
+it; on any other cluster only what carries the kit's label. What the kit did not make itself is written to a
+file before it goes, so nothing that was applied is lost.
+"""
+
+import json
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from labkit.install import kinds
+from labkit.kube import client, manifests, marks, resources, status
+from labkit.kube.resources import Object, Resource
+
+Key = tuple[str, str, str]
+"""Kind, namespace and name."""
+
+RULES = (
+    resources.VIRTUAL_SERVICES,
+    resources.DESTINATION_RULES,
+    resources.GATEWAYS,
+    resources.SERVICE_ENTRIES,
+    resources.WORKLOAD_ENTRIES,
+    resources.SIDECARS,
+    resources.ENVOY_FILTERS,
+    resources.PEER_AUTHENTICATIONS,
+    resources.REQUEST_AUTHENTICATIONS,
+    resources.AUTHORIZATION_POLICIES,
+    resources.TELEMETRIES,
+    resources.HTTP_ROUTES,
+    resources.KUBE_GATEWAYS,
+    resources.REFERENCE_GRANTS,
+)
+"""Kinds that tell a mesh what to do."""
+
+WORKLOADS = (resources.DEPLOYMENTS, resources.SERVICES, resources.SERVICE_ACCOUNTS, resources.CONFIG_MAPS)
+"""Kinds of which only the kit's own objects ever go."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """One object that is there and not wanted."""
+
+    resource: Resource
+    obj: Object
+
+    @property
+    def name(self) -> str:
+        """As kubectl names it: ``virtualservice/reviews``."""
+        return f"{self.resource.kind.lower()}/{resources.name_of(self.obj)}"
+
+
+def key_of(obj: Object, namespace: str) -> Key:
+    """Where an object of a manifest will be."""
+    return obj["kind"], resources.namespace_of(obj) or namespace, resources.name_of(obj)
+
+
+def leftovers(api: client.Client, namespaces: Collection[str], *, wanted: Collection[Key]) -> list[Found]:
+    """Every object of the kinds above that no manifest of the chapter has."""
+    found = []
+    for resource in (*RULES, *WORKLOADS):
+        for namespace in namespaces:
+            try:
+                listed = api.list(resource, namespace)
+            except status.NotFound:
+                break  # a kind that this cluster does not serve
+            found += [Found(resource=resource, obj=o) for o in listed if key_of(o, namespace) not in wanted]
+    return found
+
+
+def goes(found: Found, *, is_sandbox: bool) -> bool:
+    """Whether the kit may take it away."""
+    if marks.is_ours(found.obj):
+        return True
+    return is_sandbox and found.resource in RULES and resources.owner_of(found.obj) is None
+
+
+def keep_copy(objects: list[Object], folder: Path) -> Path:
+    """Write objects to a file of their own, ready for ``kubectl apply``; its path."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / f"{time.strftime('%Y-%m-%d-%H%M%S')}-{time.monotonic_ns() % 1_000_000:06d}.yaml"
+    path.write_text(manifests.dump(*(stripped(obj) for obj in objects)))
+    return path
+
+
+def stripped(obj: Object) -> Object:
+    """An object as somebody would write it: without what the server added."""
+    metadata = {
+        key: value for key, value in obj["metadata"].items() if key in ("name", "namespace", "labels", "annotations")
+    }
+    annotations = dict(metadata.get("annotations") or {})
+    annotations.pop(kinds.LAST_APPLIED, None)
+    metadata.pop("annotations", None)
+    if annotations:
+        metadata["annotations"] = annotations
+    kept = {key: value for key, value in obj.items() if key not in ("metadata", "status")}
+    return json.loads(json.dumps({**kept, "metadata": metadata}))  # type: ignore[no-any-return]

@@ -1,0 +1,43 @@
+"""What checks may look at, taken from a lab."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from labkit.kube import status
+from labkit.kube.resources import Object, Resource
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from labkit.lab.lab import Lab
+
+
+class LabEvidence:
+    """``exercises.Evidence`` of a running lab."""
+
+    def __init__(self, lab: "Lab", answers: Mapping[str, object]) -> None:
+        self._lab, self._answers = lab, answers
+
+    def resource(self, kind: Resource, name: str, namespace: str = "") -> Object | None:
+        """One object, or None."""
+        return self._lab.api.find(kind, name, self._place(kind, namespace))
+
+    def resources(self, kind: Resource, namespace: str = "") -> list[Object]:
+        """Every object of a kind in a namespace; none where the kind is not served."""
+        try:
+            return self._lab.api.list(kind, self._place(kind, namespace))
+        except status.NotFound:
+            return []
+
+    def send(
+        self, path: str, *, count: int = 1, user: str = "", headers: Mapping[str, str] | None = None
+    ) -> "pd.DataFrame":
+        """Requests through the gateway."""
+        return self._lab.send(path, count=count, user=user, headers=headers)
+
+    def answer(self, name: str) -> object:
+        """What the learner filed."""
+        return self._answers.get(name)
+
+    def _place(self, kind: Resource, namespace: str) -> str | None:
+        return (namespace or self._lab.namespace) if kind.namespaced else None

@@ -1,0 +1,70 @@
+"""Stock kubectl on this lab's cluster, as a practitioner types it."""
+
+import shlex
+import subprocess
+from collections.abc import Mapping, Sequence
+
+from labkit.base import errors, programs, settings
+from labkit.clusters.cluster import Cluster
+
+TIMEOUT = 120.0
+"""Seconds; ``kubectl get -w`` and its like never end by themselves, and a cell should."""
+
+
+class KubectlError(errors.LabError):
+    """kubectl said no; its own words, and what was typed."""
+
+    def __init__(self, command: str, said: str) -> None:
+        super().__init__(f"{said.strip()}\n({command})")
+
+
+class Kubectl:
+    """Runs kubectl on one cluster; never reads or changes the user's own kubeconfig."""
+
+    def __init__(self, cluster: Cluster, *, namespace: str) -> None:
+        self._cluster, self._namespace = cluster, namespace
+
+    def __repr__(self) -> str:
+        return f"Kubectl({str(self._cluster.kubeconfig)!r})"
+
+    def run(self, words: str | Sequence[str], *, text: str | None = None, timeout: float = TIMEOUT) -> programs.Output:
+        """What ``kubectl WORDS`` printed, ``text`` on its standard input; its exit code may say no."""
+        typed = split(words)
+        command = [str(programs.beside_python("kubectl")), *self._flags(typed), *typed]
+        try:
+            return programs.output(command, env=environment(), text=text, timeout=timeout)
+        except subprocess.TimeoutExpired as e:
+            raise KubectlError(
+                shown(words), f"did not end within {timeout:g} s.\nNext: leave out -w, or run it in a terminal"
+            ) from e
+
+    def __call__(self, words: str | Sequence[str], *, text: str | None = None) -> programs.Output:
+        """The same; KubectlError in kubectl's words when it says no."""
+        done = self.run(words, text=text)
+        if done.code:
+            raise KubectlError(shown(words), done.err or done.out)
+        return done
+
+    def _flags(self, typed: Sequence[str]) -> list[str]:
+        flags = [f"--kubeconfig={self._cluster.kubeconfig}"]
+        if self._cluster.context:
+            flags.append(f"--context={self._cluster.context}")
+        if self._namespace != "default" and not any(w in ("-n", "-A") or w.startswith("--namespace") for w in typed):
+            flags.append(f"--namespace={self._namespace}")
+        return flags
+
+
+def environment() -> Mapping[str, str]:
+    """A discovery cache of our own: kubectl keys it by host and port, and sandboxes come and go on those."""
+    return {"KUBECACHEDIR": str(settings.Paths().kube_cache), "KUBE_EDITOR": "false"}
+
+
+def split(words: str | Sequence[str]) -> list[str]:
+    """``"kubectl get pods"`` and ``"get pods"`` are the same."""
+    typed = shlex.split(words) if isinstance(words, str) else list(words)
+    return typed[1:] if typed[:1] == ["kubectl"] else typed
+
+
+def shown(words: str | Sequence[str]) -> str:
+    """The command as one types it."""
+    return f"kubectl {words.removeprefix('kubectl ')}" if isinstance(words, str) else shlex.join(["kubectl", *words])

@@ -1,0 +1,245 @@
+"""``Lab``: everything a lesson does to a cluster and sees of it."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from labkit import traffic
+from labkit.base import errors, settings
+from labkit.clusters import cluster as clusters
+from labkit.clusters import sandbox
+from labkit.exercises import course, verdict
+from labkit.install import bookinfo, gateway, istio
+from labkit.kube import client, manifests, resources
+from labkit.lab import applying, arriving, chapters, evidence, splitting
+from labkit.lab.kubectl import Kubectl, shown
+from labkit.telemetry import proxies, workloads
+from labkit.traffic import fetching
+from labkit.views import page, results, steps
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from labkit.views.split import SplitView
+
+SPLIT_RATE = 40.0
+"""Requests per second of a split view: 600, enough for a verdict, in 15 s."""
+
+
+class Lab:
+    """A cluster and what a course does with it. ``lab = Lab.connect()``."""
+
+    def __init__(self, cluster: clusters.Cluster, *, namespace: str = "default") -> None:
+        self.cluster = cluster
+        self.namespace = namespace
+        """Where the course's application lives."""
+
+        self.api: client.Client = cluster.client()
+        self._kubectl = Kubectl(cluster, namespace=namespace)
+        self._chapter = ""
+        self._answers: dict[str, object] = {}
+
+    @classmethod
+    def connect(
+        cls, kubeconfig: str | Path | None = None, *, context: str | None = None, namespace: str = "default"
+    ) -> "Lab":
+        """The sandbox of this checkout, started if it does not run; or the cluster of a kubeconfig you name.
+
+        ``LABKIT_KUBECONFIG`` and ``LABKIT_CONTEXT`` name one for every notebook, so none has to change.
+        """
+        named = kubeconfig or os.environ.get("LABKIT_KUBECONFIG")
+        if named:
+            place = Path(named).expanduser()
+            if not place.exists():
+                raise errors.SetupError(
+                    f"There is no kubeconfig {place}.", next_step="check the path, or Lab.connect() for the sandbox"
+                )
+            asked = context or os.environ.get("LABKIT_CONTEXT") or None
+            return cls(clusters.of_kubeconfig(place, context=asked), namespace=namespace)
+        paths = settings.Paths()
+        with sandbox.one_at_a_time(paths):
+            return cls(sandbox.start(paths), namespace=namespace)
+
+    def __repr__(self) -> str:
+        kind = "sandbox" if self.cluster.is_sandbox else f"cluster of {self.cluster.kubeconfig}"
+        lesson = f", lesson {self._chapter}" if self._chapter else ""
+        return f"Lab({kind}, namespace {self.namespace}{lesson})"
+
+    def can(self, capability: str) -> bool:
+        """Whether this kind of cluster does it: ``lab.can("ambient")``."""
+        return capability in self.cluster.capabilities
+
+    # The steps of an installation
+
+    def install_istio(self) -> results.Done:
+        """Istio's default profile: control plane, webhooks, ingress gateway; ready when this returns."""
+        with steps.Steps() as step:
+            istio.install(self.api, on_step=step)
+        return results.Done(
+            sentence="Istio is installed: istiod and the ingress gateway are ready.", command=istio.COMMAND
+        )
+
+    def deploy_bookinfo(self) -> results.Done:
+        """Label the namespace for injection, apply Bookinfo, wait for its pods."""
+        with steps.Steps() as step:
+            bookinfo.deploy(self.api, self.namespace, on_step=step)
+        return results.Done(
+            sentence="Bookinfo runs: six pods, each with a sidecar.",
+            command=f"kubectl apply -n {self.namespace} -f manifests/bookinfo.yaml",
+        )
+
+    def expose(self) -> results.Done:
+        """Apply Bookinfo's Gateway and VirtualService, wait until the page answers."""
+        with steps.Steps() as step:
+            address = gateway.expose(self.api, self.namespace, on_step=step)
+        return results.Done(
+            sentence=f"Bookinfo answers at {address}/productpage.",
+            command=f"kubectl apply -n {self.namespace} -f manifests/bookinfo-gateway.yaml",
+        )
+
+    def goto(self, chapter: str) -> results.Done:
+        """Bring the cluster to where a lesson begins, whatever it was before; ``lab.goto("07")``."""
+        wanted = chapters.chapter(chapter)
+        number = str(chapter).zfill(2)[:2]
+        with steps.Steps() as step:
+            notes = arriving.arrive(self.api, self.cluster, wanted, namespace=self.namespace, on_step=step)
+        self._chapter = number
+        return results.Done(sentence=f"Ready for lesson {number}: {wanted.title}.", details=notes)
+
+    def reset(self) -> results.Done:
+        """Back to the beginning of the lesson."""
+        return self.goto(self._chapter or "05")
+
+    # Objects
+
+    def apply(self, given: applying.Given) -> results.Changes:
+        """``kubectl apply`` of a path, YAML text, an object or several; KubectlError in kubectl's words."""
+        objects = applying.objects_of(given)
+        done = self._kubectl("apply -f -", text=applying.text_of(objects))
+        return applying.changes(done, applying.typed(given, "apply"))
+
+    def delete(self, given: applying.Given) -> results.Changes:
+        """``kubectl delete`` of what a manifest holds; what is not there is no error."""
+        objects = applying.objects_of(given)
+        done = self._kubectl("delete --ignore-not-found -f -", text=applying.text_of(objects))
+        return applying.changes(done, applying.typed(given, "delete"))
+
+    def kubectl(self, words: str) -> results.Printed:
+        """Run a kubectl command line on this cluster: ``lab.kubectl("get pods")``; its words either way."""
+        done = self._kubectl.run(words)
+        return results.Printed(command=shown(words), text=(done.out + done.err).rstrip("\n"), code=done.code)
+
+    def pods(self, namespace: str = "") -> "pd.DataFrame":
+        """A row a pod: app, version, ready containers, whether it has a sidecar."""
+        return workloads.frame(workloads.pods(self.api, namespace or self.namespace))
+
+    # Traffic
+
+    def url(self, path: str = "") -> str:
+        """The ingress gateway's address, ``http://127.0.0.1:30080``, with ``path`` behind it."""
+        found = gateway.url(self.api)
+        if found is None:
+            raise errors.SetupError("There is no ingress gateway with an address.", next_step="lab.install_istio()")
+        return found + path
+
+    def page(self, path: str = "/productpage", *, user: str = "", height: int = 640) -> page.Page:
+        """A page as it answers now, shown in the notebook."""
+        base = self.url()
+
+        def fetch(where: str) -> tuple[int, str]:
+            found = fetching.fetch(base, where, user=user)
+            return found.status, found.text
+
+        return page.snapshot(base, path, fetch, height=height)
+
+    def send(
+        self,
+        path: str = "/productpage",
+        *,
+        count: int | None = None,
+        rate: float | None = None,
+        duration: float | None = None,
+        user: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> "pd.DataFrame":
+        """Send GET requests through the gateway: a row each (time, status, latency_ms, version, pod, error …)."""
+        return traffic.send(self.url(), path, count=count, rate=rate, duration=duration, user=user, headers=headers)
+
+    def split(
+        self, service: str = "reviews", *, path: str = "", rate: float = SPLIT_RATE, **weights: int
+    ) -> "SplitView":
+        """Sliders for the weights of a service's versions, and what traffic makes of them: ``lab.split(v1=90, v2=10)``.
+
+        Without weights it begins with those that are asked for now, over all subsets that are defined.
+        """
+        from labkit.views.split import SplitView
+
+        rules = self.api.list(resources.DESTINATION_RULES, self.namespace)
+        known = splitting.subsets_of(rules, service)
+        self._check_subsets(service, known, list(weights))
+        asked = splitting.weights_of(self.api.find(resources.VIRTUAL_SERVICES, service, self.namespace))
+        start = weights or {name: asked.get(name, 0) for name in known}
+        if not any(start.values()):
+            start = {name: 100 if name == known[0] else 0 for name in known}
+        load = traffic.Load(
+            url=self.url(), path=path or splitting.DEFAULT_PATHS.get(service, "/productpage"), rate=rate
+        )
+        return SplitView(
+            service,
+            start,
+            apply=lambda chosen: self._apply_split(service, chosen),
+            send=lambda on_batch: traffic.stream(load, on_batch).stop,
+        )
+
+    def _apply_split(self, service: str, weights: Mapping[str, int]) -> str:
+        live = self.api.find(resources.VIRTUAL_SERVICES, service, self.namespace)
+        wanted = splitting.virtual_service(service, weights, namespace=self.namespace, live=live)
+        self.apply(wanted)
+        return manifests.dump(wanted)
+
+    def _check_subsets(self, service: str, known: Sequence[str], asked: Sequence[str]) -> None:
+        missing = [name for name in asked if name not in known]
+        if not known or missing:
+            what = f"no subset {missing[0]!r}" if known else "no subsets"
+            raise errors.SetupError(
+                f"DestinationRule {service} in namespace {self.namespace} defines {what}"
+                f"{f'; it has {chr(44).join(known)}' if known else ''}.",
+                next_step='lab.apply("manifests/destination-rules.yaml")',
+            )
+
+    # What the mesh was told
+
+    def proxy(self, name: str) -> proxies.Proxy:
+        """The Envoy of a pod, by the beginning of the pod's name: ``lab.proxy("reviews-v1")``."""
+        for namespace in (self.namespace, istio.NAMESPACE):
+            found = [w for w in workloads.pods(self.api, namespace) if w.name.startswith(name) and w.has_proxy]
+            if found:
+                pod = found[0]
+                return proxies.Proxy(f"{pod.name}.{pod.namespace}", self._admin(pod))
+        raise errors.SetupError(
+            f"No pod with an Envoy has a name that begins with {name!r}.", next_step='lab.kubectl("get pods -A")'
+        )
+
+    def _admin(self, pod: workloads.Workload) -> Callable[[str], str]:
+        where = ["-n", pod.namespace, "exec", pod.name, "-c", workloads.PROXY, "--"]
+        return lambda path: self._kubectl([*where, "pilot-agent", "request", "GET", path]).out
+
+    # Exercises
+
+    def check(self, id: str) -> verdict.Verdict:
+        """Judge an exercise on the live mesh; it never raises."""
+        return course.find(id).judge(evidence.LabEvidence(self, self._answers))
+
+    def hint(self, id: str, level: int = 1) -> results.Note:
+        """A hint, from a nudge (1) to nearly the solution (3)."""
+        return results.Note(text=course.find(id).hint(level))
+
+    def solution(self, id: str) -> results.Note:
+        """What solves it; nothing is applied."""
+        return results.Note(text=course.find(id).solution, is_code=True)
+
+    def answer(self, name: str, value: object) -> results.Note:
+        """File the answer to a question: ``lab.answer("01-2", 3)``."""
+        self._answers[name] = value
+        return results.Note(text=f"filed: {value!r}")
