@@ -10,6 +10,7 @@ from labkit.kube.resources import Object
 from labkit.sandbox.apiserver import deleting, paths, reading, refusing, users, watching, writing
 from labkit.sandbox.apiserver.calls import Call
 from labkit.sandbox.apiserver.core import Core
+from labkit.sandbox.apiserver.reviews import Reviews
 from labkit.sandbox.apiserver.store import Item
 from labkit.sandbox.apiserver.subresources import Subresources
 
@@ -20,8 +21,10 @@ AGENT = "kube-controller-manager"
 class LocalApi:
     """``labkit.kube.api.Api`` on the server's store; objects handed out are the caller's."""
 
-    def __init__(self, core: Core, subs: Subresources, *, user: users.User = users.SERVER) -> None:
-        self._core, self._subs, self._user = core, subs, user
+    def __init__(
+        self, core: Core, subs: Subresources, reviews: Reviews, *, user: users.User = users.SERVER
+    ) -> None:
+        self._core, self._subs, self._reviews, self._user = core, subs, reviews, user
 
     def __repr__(self) -> str:
         return f"LocalApi({self._user.name})"
@@ -58,7 +61,7 @@ class LocalApi:
         if call.subresource:
             written = await self._subs.write(call)
         elif call.served.verbs == ("create",):
-            return self._subs.review(call, writing.body_object(call, call.served.schema))
+            return self._reviews.answer(call)
         else:
             written = await writing.create(self._core, call)
         return _own(written.item)

@@ -16,6 +16,7 @@ from labkit.sandbox.apiserver import (
     paths,
     reading,
     refusing,
+    reviews,
     subresources,
     watching,
     writing,
@@ -47,10 +48,11 @@ class Routes:
         authenticator: authentication.Authenticator,
         authorizer: Authorizer,
         subs: subresources.Subresources,
+        reviews: reviews.Reviews,
     ) -> None:
         self._core, self._documents = core, documents
         self._authenticator, self._authorizer = authenticator, authorizer
-        self._subs = subs
+        self._subs, self._reviews = subs, reviews
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request; every refusal is a Status, whatever went wrong."""
@@ -93,7 +95,7 @@ class Routes:
             raise refusing.no_such_resource()
         call = await _call(request, served, user, verb, target)
         if call.subresource:
-            return await self._subresource(request, call, target)
+            return await self._subresource(request, call)
         _check_verb(call, request.method)
         return await self._dispatch(request, call)
 
@@ -126,7 +128,7 @@ class Routes:
             return self._deleted(call, await deleting.delete(core, call), form)
         call.check_options()
         if call.served.verbs == ("create",):
-            item = Item(self._subs.review(call, writing.body_object(call, call.served.schema)), 0)
+            item = Item(self._reviews.answer(call), 0)
             return _answer(201, answering.one(call.served, item, form), form, call)
         work_of = {"create": writing.create, "update": writing.update, "patch": writing.patch}
         written = await work_of[verb](core, call)
@@ -167,11 +169,11 @@ class Routes:
         await response.write_eof()
         return response
 
-    async def _subresource(self, request: web.BaseRequest, call: Call, target: paths.Target) -> web.StreamResponse:
-        form = accepting.form(request.headers.get("Accept", ""))
-        found = await self._subs.serve(request, call, target)
+    async def _subresource(self, request: web.BaseRequest, call: Call) -> web.StreamResponse:
+        found = await self._subs.serve(request, call)
         if isinstance(found, web.StreamResponse):
             return found
+        form = accepting.form(request.headers.get("Accept", ""))
         return _answer(found.code, answering.one(call.served, found.item, form), form, call)
 
 

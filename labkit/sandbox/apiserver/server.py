@@ -17,6 +17,7 @@ from labkit.sandbox.apiserver import (
     crds,
     documents,
     pki,
+    reviews,
     routes,
     subresources,
     tokens,
@@ -49,8 +50,10 @@ class Server:
         self._tokens = tokens.Tokens(self._credentials.token_key.read_bytes(), admin=admin, lookup=self._core.peek)
         self._definitions = crds.Definitions(self._core)
         self._webhooks = admission.install(self._core)
-        self._subs = subresources.Subresources(self._core)
-        self.local = LocalApi(self._core, self._subs)
+        self._authorizer = authorization.Authorizer()
+        self._subs = subresources.Subresources(self._core, self._tokens)
+        self._reviews = reviews.Reviews(self._tokens, self._authorizer)
+        self.local = LocalApi(self._core, self._subs, self._reviews)
         """The same API for callers in this process."""
 
         self._runner: web.ServerRunner | None = None
@@ -75,8 +78,9 @@ class Server:
             known,
             documents=documents.Documents(known.registry),
             authenticator=authentication.Authenticator(self._tokens),
-            authorizer=authorization.Authorizer(),
+            authorizer=self._authorizer,
             subs=self._subs,
+            reviews=self._reviews,
         )
         server = web.Server(handler.handle, access_log=None)
         self._runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=0.2)

@@ -1,45 +1,78 @@
 """Paths below an object: its status, its scale, its log, and what else is not the object itself."""
 
+from collections.abc import Awaitable, Callable, Mapping
+from typing import cast
+
 from aiohttp import web
 
-from labkit.kube.resources import Object
-from labkit.sandbox.apiserver import paths, reading, refusing, writing
+from labkit.sandbox.apiserver import binding, eviction, reading, refusing, scaling, tokenrequests, tokens, writing
 from labkit.sandbox.apiserver.calls import Call
 from labkit.sandbox.apiserver.core import Core
 from labkit.sandbox.apiserver.nodes import NodeAgent
 from labkit.sandbox.apiserver.writing import Written
 
+STREAMED = ("log", "exec", "attach", "portforward")
+"""What the node serves, not the store."""
+
+Serve = Callable[[Call], Awaitable[Written]]
+
 
 class Subresources:
     """Serves what lies below objects."""
 
-    def __init__(self, core: Core) -> None:
+    def __init__(self, core: Core, signer: tokens.Tokens) -> None:
         self._core = core
         self.node: NodeAgent | None = None
+        self._special: Mapping[str, Mapping[str, Serve]] = {
+            "binding": {"create": lambda call: binding.bind(core, call)},
+            "eviction": {"create": lambda call: eviction.evict(core, call)},
+            "token": {"create": lambda call: tokenrequests.create(core, signer, call)},
+            "finalize": {"update": self._update},
+            "scale": {
+                "get": lambda call: scaling.get(core, call),
+                "update": lambda call: scaling.update(core, call),
+                "patch": lambda call: scaling.patch(core, call),
+            },
+        }
+        self._part: Mapping[str, Serve] = {"get": self._get, "update": self._update, "patch": self._patch}
 
-    async def serve(self, request: web.BaseRequest, call: Call, target: paths.Target) -> Written | web.StreamResponse:
+    async def serve(self, request: web.BaseRequest, call: Call) -> Written | web.StreamResponse:
         """The outcome of a write or read, or an answer that is written already."""
-        if call.subresource not in call.served.subresources:
-            raise refusing.no_such_resource()
-        if call.subresource == "status":
-            return await self.status(call)
-        raise refusing.no_such_resource()
+        if call.subresource in STREAMED and call.subresource in call.served.subresources:
+            return await self._stream(request, call)
+        return await self.write(call)
 
     async def write(self, call: Call) -> Written:
-        """A write to a subresource that needs no HTTP."""
+        """What needs no HTTP; most subresources are a part of the object that is read and written by itself."""
         if call.subresource not in call.served.subresources:
+            if call.served.crd is not None:
+                raise refusing.not_found(call.served.group, call.served.plural, call.name)
             raise refusing.no_such_resource()
-        return await self.status(call)
-
-    async def status(self, call: Call) -> Written:
-        """The object, of which writes change the status only."""
-        if call.verb == "get":
-            return Written(200, await reading.get(self._core, call))
-        if call.verb not in ("update", "patch"):
+        serve = self._special.get(call.subresource, self._part).get(call.verb)
+        if serve is None:
             raise refusing.method_not_allowed()
         call.check_options()
-        return await (writing.update if call.verb == "update" else writing.patch)(self._core, call)
+        return await serve(call)
 
-    def review(self, call: Call, sent: Object) -> Object:
-        """The answer to a review."""
-        raise refusing.no_such_resource()
+    async def _get(self, call: Call) -> Written:
+        return Written(200, await reading.get(self._core, call))
+
+    async def _update(self, call: Call) -> Written:
+        return await writing.update(self._core, call)
+
+    async def _patch(self, call: Call) -> Written:
+        return await writing.patch(self._core, call)
+
+    async def _stream(self, base_request: web.BaseRequest, call: Call) -> web.StreamResponse:
+        if call.verb not in (("get",) if call.subresource == "log" else ("get", "create")):
+            raise refusing.method_not_allowed()
+        pod = self._core.find(call.served, call.namespace, call.name).object
+        if self.node is None:
+            raise refusing.internal(f"no node serves the {call.subresource} of pods")
+        # An agent needs nothing of the application that a Request has and a BaseRequest has not.
+        request = cast(web.Request, base_request)
+        if call.subresource == "log":
+            return await self.node.log(request, pod)
+        if call.subresource == "portforward":
+            return await self.node.port_forward(request, pod)
+        return await self.node.exec(request, pod, attach=call.subresource == "attach")

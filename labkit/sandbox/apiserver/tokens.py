@@ -6,7 +6,7 @@ import hmac
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,9 +73,15 @@ class Tokens:
             raise RefusedTokenError(f"token audiences {list(claims.audiences)} do not include {audience}")
         return self.user_of(claims)
 
-    def is_admin(self, token: str) -> bool:
-        """Whether it is the kubeconfig's token."""
-        return hmac.compare_digest(token.encode(), self._admin)
+    def reviewed(self, token: str, audiences: Sequence[str]) -> tuple[users.User, list[str]]:
+        """Whose token it is and for which of the audiences; RefusedTokenError when for none."""
+        if hmac.compare_digest(token.encode(), self._admin):
+            return users.ADMIN, list(audiences)
+        claims = self.claims(token)
+        shared = [audience for audience in audiences if audience in claims.audiences]
+        if not shared:
+            raise RefusedTokenError(f"token audiences {list(claims.audiences)} is invalid for the target audiences {list(audiences)}")
+        return self.user_of(claims), shared
 
     def user_of(self, claims: Claims) -> users.User:
         """The service account of claims that still hold: its objects must be there."""

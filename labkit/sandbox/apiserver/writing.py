@@ -2,12 +2,11 @@
 
 import secrets
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import orjson
 
-from labkit.kube import status
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver import deleting, preparing, refusing
 from labkit.sandbox.apiserver.calls import Call, is_true, timestamp
@@ -36,6 +35,12 @@ class Written(NamedTuple):
     """201 for a new object, else 200."""
 
     item: Item
+
+
+def done() -> Written:
+    """The outcome of a POST that leaves no object of its own."""
+    success = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+    return Written(201, Item(success, 0))
 
 
 Change = Callable[[Object | None], Object]
@@ -141,7 +146,6 @@ async def patch(core: Core, call: Call) -> Written:
         return preparing.with_managed(new, managed)
 
     if core.store.get(served.key, call.namespace, call.name) is None:
-        patches.check(content_type, schema) if hasattr(patches, "check") else None
         raise refusing.not_found(served.group, served.plural, call.name)
     return await rewrite(core, call, change)
 
@@ -266,7 +270,3 @@ def _validate(call: Call, new: Object, old: Object | None) -> None:
     if causes:
         raise validation.invalid(schema, str(new["metadata"].get("name", "")), causes)
     call.warnings.extend(validation.warnings(schema, new, old))
-
-
-Verb = Callable[[Core, Call], Awaitable[Written]]
-StatusError = status.StatusError

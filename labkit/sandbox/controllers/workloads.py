@@ -81,13 +81,13 @@ class Deployments:
         name, namespace = resources.name_of(deployment), resources.namespace_of(deployment)
         if revision and resources.annotations_of(deployment).get(deployment_plan.REVISION) != revision:
             note = {"metadata": {"annotations": {deployment_plan.REVISION: revision}}}
-            await self._client.patch(resources.DEPLOYMENTS, name, namespace, note, manager="kube-controller-manager")
+            deployment = await self._client.patch(
+                resources.DEPLOYMENTS, name, namespace, note, manager="kube-controller-manager"
+            )
         found = deployment_plan.status(deployment, newest, owned, recorder.now())
         if found != deployment.get("status"):
+            # With its resourceVersion: what somebody else wrote meanwhile is a Conflict, and a reason to look again.
             body = {**deployment, "status": found}
-            body["metadata"] = {
-                k: v for k, v in body["metadata"].items() if k not in ("resourceVersion", "managedFields")
-            }
             await self._client.replace(
                 resources.DEPLOYMENTS, body, subresource="status", manager="kube-controller-manager"
             )
@@ -171,10 +171,8 @@ class ReplicaSets:
             **{k: v for k, v in numbers.items() if v},
         }
         if wanted != found.get("status"):
+            # With its resourceVersion: what somebody else wrote meanwhile is a Conflict, and a reason to look again.
             body = {**found, "status": wanted}
-            body["metadata"] = {
-                k: v for k, v in body["metadata"].items() if k not in ("resourceVersion", "managedFields")
-            }
             await self._client.replace(
                 resources.REPLICA_SETS, body, subresource="status", manager="kube-controller-manager"
             )
