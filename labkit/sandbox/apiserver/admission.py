@@ -19,6 +19,8 @@ def install(core: Core) -> webhooks.Webhooks:
         pods.priority,
         pods.tolerations,
         called.mutate,
+        # Once more, for the containers that a webhook put in (a real server invokes its plug-ins again too).
+        pods.account,
         pods.status,
     ]
     core.validating += [called.validate]
