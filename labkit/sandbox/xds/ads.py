@@ -98,9 +98,9 @@ class Discovery:
             if kind in stream.subscriptions:
                 self._send(stream, kind)
 
-    def _send(self, stream: Stream, kind: str) -> None:
+    def _send(self, stream: Stream, kind: str, *, asked: set[str] | None = None) -> None:
         subscription = stream.subscriptions[kind]
-        found = session.update(kind, stream.resources.get(kind, {}), subscription)
+        found = session.update(kind, stream.resources.get(kind, {}), subscription, asked=asked)
         if found is None:
             return
         if kind == "clusters" and "endpoints" in stream.subscriptions:
@@ -174,7 +174,8 @@ class Discovery:
                 subscription.sent.pop(name, None)
         if request.response_nonce:
             self._answered(stream, kind, subscription, request)
-        self._send(stream, kind)
+        # Envoy opens no listener before its first questions are answered, so "there is none" is an answer too.
+        self._send(stream, kind, asked=asked if is_new or asked else None)
 
     def _answered(self, stream: Stream, kind: str, subscription: session.Subscription, request: Any) -> None:
         if request.response_nonce == subscription.nonce:

@@ -50,12 +50,19 @@ def wanted(found: Resources, subscription: Subscription) -> dict[str, bytes]:
     return {name: found[name] for name in subscription.names if name in found}
 
 
-def update(kind: str, found: Resources, subscription: Subscription) -> Update | None:
-    """What the proxy lacks or has too much; None when it has everything right."""
+def update(
+    kind: str, found: Resources, subscription: Subscription, *, asked: set[str] | None = None
+) -> Update | None:
+    """What the proxy lacks or has too much; None when it has everything right.
+
+    With ``asked``, the names of a question that must be answered: those that are not there count as gone.
+    """
     want = wanted(found, subscription)
     changed = {name: data for name, data in want.items() if subscription.sent.get(name) != version_of(data)}
-    removed = tuple(name for name in subscription.sent if name not in want)
-    if not changed and not removed:
+    gone = {name for name in subscription.sent if name not in want}
+    gone |= {name for name in asked or () if name != "*" and name not in want}
+    removed = tuple(sorted(gone))
+    if not changed and not removed and asked is None:
         return None
     return Update(kind=kind, changed=changed, removed=removed)
 
