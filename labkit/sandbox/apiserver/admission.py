@@ -1,16 +1,18 @@
 """Hooks around every write, in their order."""
 
-from labkit.sandbox.apiserver import crds, namespaces, podadmission, services, webhooks
+from labkit.sandbox.apiserver import crds, escalation, namespaces, podadmission, services, webhooks
+from labkit.sandbox.apiserver.authorization import Authorizer
 from labkit.sandbox.apiserver.core import Core
 
 
-def install(core: Core) -> webhooks.Webhooks:
+def install(core: Core, authorizer: Authorizer) -> webhooks.Webhooks:
     """Give the core its hooks; who installs them closes the webhooks."""
     lifecycle = namespaces.Lifecycle(core)
     pods = podadmission.PodDefaults(core)
     addresses = services.Addresses(core)
     called = webhooks.Webhooks(core)
     core.mutating += [
+        escalation.Escalation(authorizer).check,
         lifecycle.check,
         lifecycle.prepare,
         addresses.carry,

@@ -2,10 +2,18 @@
 
 from labkit.kube import resources, status
 from labkit.kube.resources import Object
+from labkit.sandbox.apiserver import policy
+from labkit.sandbox.apiserver.authorization import GROUP
 from labkit.sandbox.apiserver.local import LocalApi
 
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 KUBERNETES_IP = "10.96.0.1"
+CLUSTER_ROLES = resources.Resource(
+    api_version=f"{GROUP}/v1", kind="ClusterRole", plural="clusterroles", namespaced=False
+)
+CLUSTER_ROLE_BINDINGS = resources.Resource(
+    api_version=f"{GROUP}/v1", kind="ClusterRoleBinding", plural="clusterrolebindings", namespaced=False
+)
 
 
 async def fill(api: LocalApi, *, port: int) -> None:
@@ -13,6 +21,10 @@ async def fill(api: LocalApi, *, port: int) -> None:
     for name in NAMESPACES:
         await _ensure(api, resources.NAMESPACES, {"metadata": {"name": name}})
     await _ensure(api, resources.SERVICES, _kubernetes(port))
+    for role in policy.roles():
+        await _ensure(api, CLUSTER_ROLES, role)
+    for binding in policy.bindings():
+        await _ensure(api, CLUSTER_ROLE_BINDINGS, binding)
 
 
 def _kubernetes(port: int) -> Object:

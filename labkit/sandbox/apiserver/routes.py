@@ -1,5 +1,6 @@
 """HTTP: from a request to the verb that serves it, and back."""
 
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -13,10 +14,12 @@ from labkit.sandbox.apiserver import (
     answering,
     authentication,
     deleting,
+    impersonation,
     paths,
     reading,
     refusing,
     reviews,
+    selectors,
     subresources,
     watching,
     writing,
@@ -72,7 +75,7 @@ class Routes:
         user = self._authenticator.user(request.headers)
         if target is None or not target.plural:
             attributes = Attributes(verb=request.method.lower(), path=request.path)
-            user = self._authorizer.admit(user, attributes, request.headers)
+            self._admitted(request, user, attributes)
             return self._documents.answer(request)
         verb = self._verb(request, target)
         attributes = Attributes(
@@ -81,11 +84,10 @@ class Routes:
             version=target.version,
             resource=target.plural,
             namespace=target.namespace,
-            name=target.name,
+            name=target.name or _named(verb, request.query.get("fieldSelector", "")),
             subresource=target.subresource,
-            field_selector=request.query.get("fieldSelector", ""),
         )
-        user = self._authorizer.admit(user, attributes, request.headers)
+        user = self._admitted(request, user, attributes)
         served = self._core.registry.find(target.group, target.version, target.plural)
         if served is None:
             if target.group and not self._core.registry.has(target.group, target.version):
@@ -98,6 +100,12 @@ class Routes:
             return await self._subresource(request, call)
         _check_verb(call, request.method)
         return await self._dispatch(request, call)
+
+    def _admitted(self, request: web.BaseRequest, user: User, attributes: Attributes) -> User:
+        """The user whom the request is from; 403 when it may not do this."""
+        user = impersonation.acting(user, request.headers, attributes, self._authorizer)
+        self._authorizer.check(user, attributes)
+        return user
 
     def _verb(self, request: web.BaseRequest, target: paths.Target) -> str:
         verbs = OBJECT_VERBS if target.name else COLLECTION_VERBS
@@ -192,6 +200,14 @@ async def _call(request: web.BaseRequest, served: Served, user: User, verb: str,
         agent=request.headers.get("User-Agent", ""),
         warnings=_deprecations(served),
     )
+
+
+def _named(verb: str, field_selector: str) -> str:
+    """The one name that a request for several objects asks for; a selector that cannot be read names none."""
+    if verb in ("list", "watch", "deletecollection") and field_selector:
+        with contextlib.suppress(status.StatusError):
+            return selectors.named(field_selector)
+    return ""
 
 
 def _deprecations(served: Served) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 AUTHENTICATED, UNAUTHENTICATED = "system:authenticated", "system:unauthenticated"
 MASTERS = "system:masters"
+ACCOUNT = "system:serviceaccount:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,7 @@ class User:
         return {key: value for key, value in found.items() if value}
 
 
+NOBODY = User(name="")
 ANONYMOUS = User(name="system:anonymous", groups=(UNAUTHENTICATED,))
 ADMIN = User(name="admin", groups=(MASTERS, AUTHENTICATED))
 SERVER = User(name="system:apiserver", groups=(MASTERS, AUTHENTICATED))
@@ -33,5 +35,15 @@ SERVER = User(name="system:apiserver", groups=(MASTERS, AUTHENTICATED))
 
 def service_account(namespace: str, name: str, *, uid: str, extra: Mapping[str, list[str]]) -> User:
     """The user that a ServiceAccount's token stands for."""
-    groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", AUTHENTICATED)
-    return User(name=f"system:serviceaccount:{namespace}:{name}", groups=groups, uid=uid, extra=extra)
+    return User(name=f"{ACCOUNT}{namespace}:{name}", groups=groups_of_account(namespace), uid=uid, extra=extra)
+
+
+def groups_of_account(namespace: str) -> tuple[str, ...]:
+    """The groups of every ServiceAccount of a namespace."""
+    return "system:serviceaccounts", f"system:serviceaccounts:{namespace}", AUTHENTICATED
+
+
+def account_of(name: str) -> tuple[str, str] | None:
+    """``system:serviceaccount:default:bot`` is ``("default", "bot")``; None for other users."""
+    namespace, colon, account = name.removeprefix(ACCOUNT).partition(":")
+    return (namespace, account) if name.startswith(ACCOUNT) and colon else None

@@ -9,6 +9,7 @@ from labkit.sandbox.controllers import queue, recorder
 from labkit.sandbox.controllers.informers import Informers
 
 NODE = "sandbox"
+SCHEDULER = "default-scheduler"
 BINDINGS = "pods/{name}/binding"
 
 
@@ -23,7 +24,7 @@ class Scheduler:
 
     async def _sync(self, key: informer.Key) -> None:
         pod = self._pods.cache.get(key)
-        if pod is None or pod["spec"].get("nodeName") or pod["metadata"].get("deletionTimestamp"):
+        if pod is None or not _is_waiting(pod):
             return
         binding = {
             "apiVersion": "v1",
@@ -35,7 +36,14 @@ class Scheduler:
         with contextlib.suppress(status.Conflict, status.NotFound):
             await self._client.create(place, binding, manager="kube-scheduler")
             message = f"Successfully assigned {key[0]}/{key[1]} to {NODE}"
-            await recorder.record(self._client, pod, component="default-scheduler", reason="Scheduled", message=message)
+            await recorder.record(self._client, pod, component=SCHEDULER, reason="Scheduled", message=message)
+
+
+def _is_waiting(pod: Object) -> bool:
+    """Whether it is for this scheduler to place."""
+    spec = pod["spec"]
+    held = spec.get("nodeName") or spec.get("schedulingGates") or pod["metadata"].get("deletionTimestamp")
+    return not held and spec.get("schedulerName", SCHEDULER) == SCHEDULER
 
 
 class Namespaces:
