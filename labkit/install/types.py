@@ -1,20 +1,9 @@
-"""CustomResourceDefinitions of Istio and of the Gateway API, made from our table of types (``data/istio.types``)."""
+"""CustomResourceDefinitions of Istio and of the Gateway API."""
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 
+from labkit.install import schemas
 from labkit.kube.resources import Object
-
-SCALARS: Mapping[str, Object] = {
-    "s": {"type": "string"},
-    "i": {"type": "integer"},
-    "n": {"type": "number"},
-    "b": {"type": "boolean"},
-    "?": {"x-kubernetes-preserve-unknown-fields": True},
-}
 
 Column = tuple[str, str, str]
 """Name, type and path of a column that ``kubectl get`` prints."""
@@ -34,10 +23,18 @@ class Kind:
 
     short: tuple[str, ...] = ()
     columns: tuple[Column, ...] = ()
+    table: str = "istio"
+    """The table of types that describes it."""
+
     type: str = ""
     """Its type in the table, where that is not its name."""
 
     namespaced: bool = True
+    annotations: tuple[tuple[str, str], ...] = ()
+    """Of the definition."""
+
+    initial: tuple[str, ...] = ()
+    """Conditions that its status has before any controller has seen it."""
 
 
 NETWORKING = ("v1", "v1beta1", "v1alpha3")
@@ -131,10 +128,81 @@ KINDS = (
     ),
 )
 
+GATEWAY_API = "gateway.networking.k8s.io"
+BUNDLE = (
+    # The API server lets only approved definitions into this group.
+    ("api-approved.kubernetes.io", "https://github.com/kubernetes-sigs/gateway-api/pull/3328"),
+    ("gateway.networking.k8s.io/bundle-version", "v1.6.0"),
+    ("gateway.networking.k8s.io/channel", "standard"),
+)
+GATEWAY_KINDS = (
+    Kind(
+        group=GATEWAY_API,
+        name="GatewayClass",
+        plural="gatewayclasses",
+        versions=("v1", "v1beta1"),
+        short=("gc",),
+        table="gateway-api",
+        annotations=BUNDLE,
+        namespaced=False,
+        initial=("Accepted",),
+        columns=(
+            ("Controller", "string", ".spec.controllerName"),
+            ("Accepted", "string", '.status.conditions[?(@.type=="Accepted")].status'),
+            AGE,
+        ),
+    ),
+    Kind(
+        group=GATEWAY_API,
+        name="Gateway",
+        plural="gateways",
+        versions=("v1", "v1beta1"),
+        short=("gtw",),
+        table="gateway-api",
+        type="KubernetesGateway",
+        annotations=BUNDLE,
+        initial=("Accepted", "Programmed"),
+        columns=(
+            ("Class", "string", ".spec.gatewayClassName"),
+            ("Address", "string", ".status.addresses[*].value"),
+            ("Programmed", "string", '.status.conditions[?(@.type=="Programmed")].status'),
+            AGE,
+        ),
+    ),
+    Kind(
+        group=GATEWAY_API,
+        name="HTTPRoute",
+        plural="httproutes",
+        versions=("v1", "v1beta1"),
+        table="gateway-api",
+        annotations=BUNDLE,
+        columns=(("Hostnames", "string", ".spec.hostnames"), AGE),
+    ),
+    Kind(
+        group=GATEWAY_API,
+        name="GRPCRoute",
+        plural="grpcroutes",
+        versions=("v1",),
+        table="gateway-api",
+        annotations=BUNDLE,
+        columns=(("Hostnames", "string", ".spec.hostnames"), AGE),
+    ),
+    Kind(
+        group=GATEWAY_API,
+        name="ReferenceGrant",
+        plural="referencegrants",
+        versions=("v1", "v1beta1"),
+        short=("refgrant",),
+        table="gateway-api",
+        annotations=BUNDLE,
+        columns=(AGE,),
+    ),
+)
+
 
 def crds() -> list[Object]:
-    """Istio's CustomResourceDefinitions."""
-    return [_crd(kind) for kind in KINDS]
+    """Istio's definitions, and those of the Gateway API."""
+    return [_crd(kind) for kind in (*KINDS, *GATEWAY_KINDS)]
 
 
 def _crd(kind: Kind) -> Object:
@@ -143,14 +211,17 @@ def _crd(kind: Kind) -> Object:
         "listKind": f"{kind.name}List",
         "plural": kind.plural,
         "singular": kind.name.lower(),
-        "categories": ["istio-io", kind.group.replace(".", "-")],
+        "categories": ["gateway-api"] if kind.group == GATEWAY_API else ["istio-io", kind.group.replace(".", "-")],
     }
     if kind.short:
         names["shortNames"] = list(kind.short)
+    metadata: Object = {"name": f"{kind.plural}.{kind.group}"}
+    if kind.annotations:
+        metadata["annotations"] = dict(kind.annotations)
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{kind.plural}.{kind.group}"},
+        "metadata": metadata,
         "spec": {
             "group": kind.group,
             "names": names,
@@ -163,7 +234,7 @@ def _crd(kind: Kind) -> Object:
 def _version(kind: Kind, name: str, *, stored: bool) -> Object:
     schema = {
         "type": "object",
-        "properties": {"spec": schema_of(kind.type or kind.name), "status": _STATUS},
+        "properties": {"spec": schemas.schema_of(kind.table, kind.type or kind.name), "status": _status(kind)},
     }
     found: Object = {
         "name": name,
@@ -177,33 +248,16 @@ def _version(kind: Kind, name: str, *, stored: bool) -> Object:
     return found
 
 
-_STATUS: Object = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-
-
-@cache
-def schema_of(name: str) -> Object:
-    """The structural schema of a type of the table."""
-    fields = table()[name]
-    return {"type": "object", "properties": {field: _field(said) for field, said in fields.items()}}
-
-
-def _field(said: str) -> Object:
-    if said in SCALARS:
-        return dict(SCALARS[said])
-    if said.startswith("["):
-        return {"type": "array", "items": _field(said[1:-1])}
-    if said.startswith("{"):
-        return {"type": "object", "additionalProperties": _field(said[1:-1])}
-    return schema_of(said)
-
-
-@cache
-def table() -> Mapping[str, Mapping[str, str]]:
-    """Type → field → what it holds."""
-    text = resources.files(__package__).joinpath("data/istio.types").read_text()
-    lines = re.sub(r"\n  +", " ", re.sub(r"#[^\n]*", "", text)).splitlines()
-    found: dict[str, dict[str, str]] = {}
-    for line in filter(None, map(str.strip, lines)):
-        name, _, fields = line.partition(":")
-        found[name] = dict(tuple(field.split()) for field in fields.split(","))  # type: ignore[misc]
+def _status(kind: Kind) -> Object:
+    found: Object = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    if kind.initial:
+        found["default"] = {"conditions": [{"type": name, **_PENDING} for name in kind.initial]}
     return found
+
+
+_PENDING = {
+    "status": "Unknown",
+    "reason": "Pending",
+    "message": "Waiting for controller",
+    "lastTransitionTime": "1970-01-01T00:00:00Z",
+}

@@ -7,8 +7,10 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from labkit.kube import resources
 from labkit.kube.resources import Object
 from labkit.mesh import injection, validation
+from labkit.sandbox.xds import protos
 
 Namespace = Callable[[str], Object]
 """The namespace object of a name; empty when it is not known."""
@@ -19,6 +21,7 @@ class Webhooks:
 
     def __init__(self, namespace_of: Namespace) -> None:
         self._namespace_of = namespace_of
+        self._envoy = protos.Protos()
 
     def routes(self) -> list[web.RouteDef]:
         """For aiohttp."""
@@ -38,14 +41,28 @@ class Webhooks:
     async def _validate(self, request: web.Request) -> web.Response:
         review = orjson.loads(await request.read())
         asked = review["request"]
-        verdict = validation.validate(asked.get("object") or {})
-        response: dict[str, Any] = {"uid": asked["uid"], "allowed": not verdict.errors}
-        if verdict.warnings:
+        obj = asked.get("object") or {}
+        verdict = validation.validate(obj, envoy=self._envoy)
+        response: dict[str, Any] = {"uid": asked["uid"], "allowed": verdict.is_allowed}
+        if not verdict.is_allowed:
+            response["status"] = refusal(obj, verdict)
+        elif verdict.warnings:
             response["warnings"] = list(verdict.warnings)
-        if verdict.errors:
-            message = f"configuration is invalid: {'; '.join(verdict.errors)}"
-            response["status"] = {"code": 400, "message": message}
         return _answer(review, response)
+
+
+def refusal(obj: Object, verdict: validation.Verdict) -> Object:
+    """The Status: 422 with the fields for broken rules of a definition, else 400 as Istio's webhook answers."""
+    message = verdict.message(obj)
+    if not verdict.causes:
+        return {"code": 400, "message": message}
+    details = {
+        "name": resources.name_of(obj),
+        "group": validation.group_of(obj),
+        "kind": obj["kind"],
+        "causes": [cause._asdict() for cause in verdict.causes],
+    }
+    return {"code": 422, "reason": "Invalid", "message": message, "details": details}
 
 
 def _answer(review: Object, response: Object) -> web.Response:

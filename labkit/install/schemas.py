@@ -1,0 +1,125 @@
+"""Structural schemas from a compact notation (``data/*.types``, whose first lines explain it)."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import resources
+
+from labkit.kube.resources import Object
+
+TABLES = ("istio", "gateway-api")
+
+_HOST = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+_DURATION_RULE = {"rule": "duration(self) >= duration('1ms')", "message": "must be a valid duration greater than 1ms"}
+
+SCALARS: Mapping[str, Object] = {
+    "s": {"type": "string"},
+    "s+": {"type": "string", "minLength": 1},
+    "i": {"type": "integer", "format": "int32"},
+    "u": {"type": "integer", "minimum": 0, "maximum": 4294967295},
+    "w": {"type": "integer", "format": "int32", "minimum": 0},
+    "W": {"type": "integer", "format": "int32", "minimum": 0, "maximum": 1000000},
+    "P": {"type": "integer", "format": "int32", "minimum": 1, "maximum": 65535},
+    "Q": {"type": "integer", "format": "int32", "minimum": 0, "maximum": 100},
+    "n": {"type": "number"},
+    "p": {"type": "number", "minimum": 0, "maximum": 100},
+    "b": {"type": "boolean"},
+    "d": {"type": "string", "x-kubernetes-validations": [_DURATION_RULE]},
+    "h": {"type": "string", "minLength": 1, "pattern": "^[-_A-Za-z0-9]+$"},
+    "G": {"type": "string", "pattern": "^([0-9]{1,5}(h|m|s|ms)){1,4}$"},
+    "H": {"type": "string", "minLength": 1, "maxLength": 253, "pattern": rf"^(\*\.)?{_HOST}$"},
+    "R": {"type": "string", "minLength": 1, "maxLength": 253, "pattern": rf"^(\*\.)?{_HOST}$"},
+    "N": {"type": "string", "minLength": 1, "maxLength": 253, "pattern": rf"^{_HOST}$"},
+    "?": {"x-kubernetes-preserve-unknown-fields": True},
+}
+
+_FIELD = re.compile(r"(?P<name>\w+) (?P<type>.+?)(?P<required>!?)(?:=(?P<default>.+))?")
+
+
+@cache
+def schema_of(table: str, name: str) -> Object:
+    """The structural schema of a type: ``schema_of("istio", "VirtualService")``."""
+    fields, *clauses = _split(_lines(table)[name], ";")
+    properties: dict[str, Object] = {}
+    required = []
+    for text in _split(fields, ","):
+        found = _FIELD.fullmatch(text)
+        if found is None:
+            raise ValueError(f"{table}.types, {name}: a field is a name and a type, not {text!r}")
+        properties[found["name"]] = _with_default(_type(table, found["type"]), found["default"])
+        required += [found["name"]] if found["required"] else []
+    schema: Object = {"type": "object", "properties": properties}
+    if required:
+        schema["required"] = required
+    return schema | _clauses(clauses)
+
+
+def _type(table: str, said: str) -> Object:
+    if said in SCALARS:
+        return dict(SCALARS[said])
+    if said.endswith("?"):
+        return _type(table, said[:-1]) | {"nullable": True}
+    if said.endswith("+"):
+        return _type(table, said[:-1]) | {"minProperties": 1}
+    if said.startswith("["):
+        item, _, key = said[1:-1].partition(" @")
+        keyed = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]} if key else {}
+        return {"type": "array", "items": _type(table, item), **keyed}
+    if said.startswith("{"):
+        return {"type": "object", "additionalProperties": _type(table, said[1:-1])}
+    if "|" in said:
+        words: list[str | int] = [int(w) if w.isdigit() else w for w in said.split("|")]
+        return {"type": "integer" if isinstance(words[0], int) else "string", "enum": words}
+    return schema_of(table, said)
+
+
+def _with_default(schema: Object, said: str | None) -> Object:
+    if said is None:
+        return schema
+    if schema.get("type") == "string":
+        return schema | {"default": "" if said == '""' else said}
+    return schema | {"default": json.loads(said)}
+
+
+def _clauses(said: list[str]) -> Object:
+    """``one a b`` is at most one of them; two such clauses must both hold."""
+    groups = [words.split()[1:] for words in said if words.startswith("one ")]
+    rules = [words.removeprefix("rule ") for words in said if words.startswith("rule ")]
+    found: Object = {}
+    if len(groups) == 1:
+        found["oneOf"] = _at_most_one(groups[0])
+    elif groups:
+        found["allOf"] = [{"oneOf": _at_most_one(names)} for names in groups]
+    if rules:
+        pairs = [rule.rpartition(" : ") for rule in rules]
+        found["x-kubernetes-validations"] = [{"rule": rule, "message": message} for rule, _, message in pairs]
+    return found
+
+
+def _at_most_one(names: list[str]) -> list[Object]:
+    each: list[Object] = [{"required": [name]} for name in names]
+    return [{"not": {"anyOf": each}}, *each]
+
+
+@cache
+def _lines(table: str) -> Mapping[str, str]:
+    """Type → what is said of it."""
+    text = resources.files(__package__).joinpath(f"data/{table}.types").read_text()
+    lines = re.sub(r"\n  +", " ", re.sub(r"^#.*$", "", text, flags=re.MULTILINE)).splitlines()
+    return {name: said.strip() for name, _, said in (line.partition(":") for line in lines if line.strip())}
+
+
+def _split(text: str, mark: str) -> list[str]:
+    """The parts between marks that stand in no bracket."""
+    return [part.strip() for part in _parts(text, mark)]
+
+
+def _parts(text: str, mark: str) -> Iterator[str]:
+    depth, start = 0, 0
+    for at, character in enumerate(text):
+        depth += (character in "[{(") - (character in "]})")
+        if character == mark and not depth:
+            yield text[start:at]
+            start = at + 1
+    yield text[start:]

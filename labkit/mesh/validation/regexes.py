@@ -1,0 +1,49 @@
+"""Regular expressions of RE2, the engine of Envoy and of Istio; problems in the words of Istio's own parser."""
+
+import re
+import warnings
+
+_ADVICE = "; Istio uses RE2 style regex-based match (https://github.com/google/re2/wiki/Syntax)"
+_PERL = re.compile(r"\(\?(?![imsU-]+[:)]|:|P<\w|<\w)(<?[=!]|[^)]?)")
+_BACKREFERENCE = re.compile(r"\\[1-9]")
+_ESCAPED = re.compile(r"\\.", re.DOTALL)
+
+
+def problem(pattern: str, where: str) -> str:
+    """``"uri": error parsing regexp: …``; empty for an expression that RE2 takes."""
+    found = _parsed(pattern)
+    return f'"{where}": error parsing regexp: {found}{_ADVICE}' if found else ""
+
+
+def _parsed(pattern: str) -> str:
+    # What is escaped has no meaning of its own, and offsets must stay.
+    plain = _ESCAPED.sub("\\\\x", pattern)
+    if perl := _PERL.search(plain):
+        return f"invalid or unsupported Perl syntax: `{perl.group()}`"
+    if reference := _BACKREFERENCE.search(pattern):
+        return f"invalid escape sequence: `{reference.group()}`"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            re.compile(plain.replace("\\x", "x ").replace("[[:", "[").replace("(?U", "(?i"))
+    except re.error as e:
+        return _worded(pattern, e)
+    return ""
+
+
+def _worded(pattern: str, problem: re.error) -> str:
+    at = problem.pos or 0
+    match problem.msg.split(",")[0]:
+        case "missing )":
+            return f"missing closing ): `{pattern}`"
+        case "unbalanced parenthesis":
+            return f"unexpected ): `{pattern}`"
+        case "nothing to repeat":
+            return f"missing argument to repetition operator: `{pattern[at : at + 1]}`"
+        case "multiple repeat":
+            return f"invalid nested repetition operator: `{pattern[at - 1 : at + 1]}`"
+        case "unterminated character set":
+            return f"missing closing ]: `{pattern[at:]}`"
+        case text if text.startswith("bad character range"):
+            return f"invalid character class range: `{text.rpartition(' ')[2]}`"
+    return ""

@@ -1,0 +1,128 @@
+"""Objects that were sent to a real API server with a real istiod, and what both said."""
+
+import gzip
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from labkit.install import types
+from labkit.kube import status
+from labkit.mesh import validation
+from labkit.sandbox.apiserver.objects import decoding, defaults, schemas
+from labkit.sandbox.apiserver.objects import validation as server
+from labkit.sandbox.xds import protos, webhooks
+
+ANSWERS = Path(__file__).parents[4] / "shared" / "istio-answers"
+DIFFERENT = {
+    line.partition(":")[0].strip(): line.partition(":")[2].strip()
+    for line in Path(__file__).with_name("different.txt").read_text().splitlines()
+    if line and not line.startswith("#")
+}
+"""Case → why our answer is another one."""
+
+PREFIX = 'admission webhook "validation.istio.io" denied the request: '
+FIELDS = ("status", "reason", "message", "details")
+
+
+@cache
+def recorded() -> dict[str, Any]:
+    file = ANSWERS / "validation" / "answers.jsonl.gz"
+    if not file.exists():
+        pytest.skip("no recorded answers beside this checkout (../shared/istio-answers)")
+    lines = gzip.decompress(file.read_bytes()).decode().splitlines()
+    return {entry["case"]: entry for entry in map(json.loads, lines)}
+
+
+def cases() -> list[str]:
+    return list(recorded()) if (ANSWERS / "validation").exists() else ["absent"]
+
+
+@cache
+def served() -> dict[tuple[str, str], schemas.Schema]:
+    found = [schemas.from_crd(crd, v["name"]) for crd in types.crds() for v in crd["spec"]["versions"]]
+    return {(schema.api_version, schema.kind): schema for schema in found}
+
+
+def answer(obj: dict[str, Any], level: str) -> dict[str, Any]:
+    """What the API server answers with our definitions and our webhook behind it."""
+    schema = served()[obj["apiVersion"], obj["kind"]]
+    try:
+        read = decoding.decode(schema, obj, level=level)
+        obj = defaults.with_defaults(schema, read.object, None)
+        if causes := server.validate(schema, obj):
+            raise server.invalid(schema, obj["metadata"]["name"], causes)
+    except status.StatusError as e:
+        return {"warnings": [], **e.status, "status": e.code}
+    verdict = validation.validate(obj, envoy=protos.Protos())
+    warnings = [f"299 - {json.dumps(text)}" for text in (*read.warnings, *verdict.warnings)]
+    if verdict.is_allowed:
+        return {"status": 201, "warnings": warnings, "spec_as_stored": obj.get("spec")}
+    said = webhooks.refusal(obj, verdict)
+    return {**said, "status": said["code"], "warnings": []}
+
+
+def said(found: dict[str, Any]) -> dict[str, Any]:
+    """The part of an answer that is compared."""
+    kept = {key: found[key] for key in (*FIELDS, "warnings") if found.get(key) is not None}
+    if "message" in kept:
+        kept["message"] = kept["message"].removeprefix(PREFIX)
+    if "details" in kept:
+        causes = [sorted(cause.items()) for cause in kept["details"].get("causes", [])]
+        kept["details"] = {**kept["details"], "causes": causes}
+    return kept
+
+
+@pytest.mark.parametrize("case", cases())
+def test_an_object_is_answered_as_it_was(case: str) -> None:
+    entry = recorded()[case]
+    found = answer(entry["object"], "Strict")
+    wanted = entry["answer"]
+    if case in DIFFERENT:
+        assert said(found) != said(wanted), f"{case} is as recorded now: remove it from different.txt"
+        assert found["status"] == wanted["status"]
+        return
+    assert said(found) == said(wanted)
+    if "spec_as_stored" in wanted:
+        assert found["spec_as_stored"] == wanted["spec_as_stored"]
+
+
+@pytest.mark.parametrize("case", [c for c in cases() if "answer_with_fieldValidation_Warn" in recorded()[c]])
+def test_without_strict_reading_it_is_answered_as_it_was(case: str) -> None:
+    entry = recorded()[case]
+    found = answer(entry["object"], "Warn")
+    assert said(found) == said(entry["answer_with_fieldValidation_Warn"])
+
+
+def test_known_differences_are_cases() -> None:
+    assert set(DIFFERENT) <= set(recorded())
+
+
+def objects_of_cases() -> Iterator[tuple[str, list[str], list[str]]]:
+    """Case → (what kubectl printed, what it would print of us)."""
+    for file in sorted((ANSWERS / "xds" / "cases").glob("*.yaml")):
+        printed = json.loads(gzip.decompress((ANSWERS / "xds" / "answers" / f"{file.stem}.json.gz").read_bytes()))
+        ours = []
+        for document in filter(None, yaml.safe_load_all(file.read_text())):
+            # A YAML key may be a number; in JSON it is a text.
+            obj = json.loads(json.dumps(document, default=str))
+            if (obj["apiVersion"], obj["kind"]) in served():
+                obj["metadata"].setdefault("namespace", "default")
+                found = answer(obj, "Strict")
+                ours += ["Warning: " + json.loads(text.removeprefix("299 - ")) for text in found["warnings"]]
+                if found["status"] != 201:
+                    ours.append(f"{PREFIX}{found['message']}")
+        theirs = [
+            PREFIX + line.partition(PREFIX)[2] if PREFIX in line else line for line in printed["refused_or_warned"]
+        ]
+        yield file.stem, [line for line in theirs if "trafficDistribution" not in line], ours
+
+
+def test_what_learners_apply_is_taken_with_the_recorded_warnings() -> None:
+    recorded()
+    wrong = {case: (theirs, ours) for case, theirs, ours in objects_of_cases() if set(theirs) != set(ours)}
+    assert not wrong

@@ -1,0 +1,109 @@
+"""Words and forms that the recorded answers do not cover."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labkit.mesh import validation
+from labkit.mesh.validation import durations, findings, names, regexes
+
+
+@pytest.mark.parametrize(
+    ("pattern", "problem"),
+    [
+        ("/a.*", ""),
+        (r"\d+\.\w{2,3}", ""),
+        ("(?i)jason", ""),
+        ("(?P<name>a)", ""),
+        ("[[:alpha:]]+", ""),
+        ("a(?=b)", "invalid or unsupported Perl syntax: `(?=`"),
+        (r"(a)\1", r"invalid escape sequence: `\1`"),
+        ("a)", "unexpected ): `a)`"),
+        ("[a", "missing closing ]: `[a`"),
+        ("+a", "missing argument to repetition operator: `+`"),
+    ],
+)
+def test_regular_expressions_are_those_of_re2(pattern: str, problem: str) -> None:
+    found = regexes.problem(pattern, "uri")
+    assert found.startswith(f'"uri": error parsing regexp: {problem};') if problem else not found
+
+
+@pytest.mark.parametrize(
+    ("text", "milliseconds"),
+    [
+        ("1s", 1000),
+        ("1m30s", 90_000),
+        ("1.5h", 5_400_000),
+        ("-2ms", -2),
+        ("0", 0),
+        ("5x", None),
+        ("", None),
+        ("s", None),
+    ],
+)
+def test_durations_are_read_as_go_reads_them(text: str, milliseconds: int | None) -> None:
+    found = durations.seconds(text)
+    assert (None if found is None else found * 1000) == milliseconds
+
+
+@pytest.mark.parametrize("host", ["*", "*.example.com", "reviews", "a.b.c.", "*-a.example.com"])
+def test_a_wildcard_may_only_come_first(host: str) -> None:
+    assert not names.wildcard_domain(host)
+    assert names.wildcard_domain(f"x.{host}") if "*" in host else True
+
+
+def test_several_errors_are_a_list_and_one_is_a_sentence() -> None:
+    one, two = findings.error("a"), findings.error("b")
+    assert findings.sentence([one]) == "a"
+    assert findings.sentence([one, two]) == "2 errors occurred:\n\t* a\n\t* b\n\n"
+    assert findings.sentence([findings.listed("a")]) == "1 error occurred:\n\t* a\n\n"
+
+
+def test_a_refusal_names_the_object_and_the_field() -> None:
+    obj = _object("VirtualService", {"hosts": ["a"], "http": [{"timeout": "soon", "route": []}]})
+    verdict = validation.validate(obj)
+    assert verdict.causes[0].field == "spec.http[0].timeout"
+    assert verdict.message(obj).startswith('VirtualService.networking.istio.io "x" is invalid: spec.http[0].timeout')
+
+
+_KINDS = [(group, kind) for group, kind in validation.CHECKS] + [("networking.istio.io", "EnvoyFilter")]
+_FIELDS = st.sampled_from(
+    [
+        "hosts",
+        "http",
+        "route",
+        "match",
+        "destination",
+        "host",
+        "servers",
+        "port",
+        "tls",
+        "rules",
+        "from",
+        "source",
+        "selector",
+    ]
+)
+_ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_FIELDS, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(kind=st.sampled_from(_KINDS), spec=_ANY)
+def test_anything_gets_a_verdict(kind: tuple[str, str], spec: Any) -> None:
+    obj = {
+        "apiVersion": f"{kind[0]}/v1",
+        "kind": kind[1],
+        "metadata": {"name": "x", "namespace": "default"},
+        "spec": spec,
+    }
+    assert isinstance(validation.validate(obj), validation.Verdict)
+
+
+def _object(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
+    metadata = {"name": "x", "namespace": "default"}
+    return {"apiVersion": "networking.istio.io/v1", "kind": kind, "metadata": metadata, "spec": spec}
