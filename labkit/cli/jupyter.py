@@ -27,11 +27,14 @@ def running(paths: settings.Paths) -> dict[str, Any] | None:
     return found if processes.is_alive(found["pid"]) and _answers(found["status_url"]) else None
 
 
-def start(paths: settings.Paths) -> str:
-    """The URL of JupyterLab, open at the first notebook; started if it does not run."""
+def start(paths: settings.Paths, *, root: Path = settings.CHECKOUT, first: str = FIRST_NOTEBOOK) -> str:
+    """The URL of JupyterLab, open at the first notebook; started if it does not run.
+
+    ``root`` is the folder it shows, ``first`` the notebook in it.
+    """
     found = running(paths)
     if found is None:
-        found = _spawn(paths)
+        found = _spawn(paths, root, first)
         _until_answering(paths, found)
     return str(found["url"])
 
@@ -46,12 +49,12 @@ def stop(paths: settings.Paths) -> bool:
     return True
 
 
-def command(port: int, token_file: str) -> list[str]:
+def command(port: int, token_file: str, *, root: Path = settings.CHECKOUT) -> list[str]:
     """The command line; the token is not on it, where every user of the machine could read it."""
     return [
         *(sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"),
         "--ServerApp.port_retries=0",
-        f"--ServerApp.root_dir={settings.CHECKOUT}",
+        f"--ServerApp.root_dir={root}",
         f"--config={token_file}",
         # Kernels talk over sockets in a private folder: TCP ones are open to every user of the machine.
         "--KernelManager.transport=ipc",
@@ -88,7 +91,7 @@ def kubectl_environment(paths: settings.Paths) -> dict[str, str]:
     }
 
 
-def _spawn(paths: settings.Paths) -> dict[str, Any]:
+def _spawn(paths: settings.Paths, root: Path, first: str) -> dict[str, Any]:
     port = ports.free_port(preferred=8888)
     token = secrets.token_urlsafe(24)
     own = paths.home / "jupyter"
@@ -98,10 +101,12 @@ def _spawn(paths: settings.Paths) -> dict[str, Any]:
     config.write_text(json.dumps({"IdentityProvider": {"token": token}}))
     _settle(own)
     base = f"http://127.0.0.1:{port}"
-    child = programs.start(command(port, str(config)), log=paths.logs / "jupyter.log", env=environment(paths))
+    child = programs.start(
+        command(port, str(config), root=root), log=paths.logs / "jupyter.log", env=environment(paths)
+    )
     found = {
         "pid": child.pid,
-        "url": f"{base}/lab/tree/{FIRST_NOTEBOOK}?token={token}",
+        "url": f"{base}/lab/tree/{first}?token={token}",
         "status_url": f"{base}/api/status?token={token}",
     }
     ready = paths.run / "jupyter.json"

@@ -10,24 +10,29 @@ DEFAULT_PATHS = {"reviews": "/api/v1/products/0/reviews"}
 
 
 def virtual_service(service: str, weights: Mapping[str, int], *, namespace: str, live: Object | None = None) -> Object:
-    """A VirtualService that shares ``service`` among its subsets; rules with matches that are there stay in front."""
-    kept = [rule for rule in ((live or {}).get("spec") or {}).get("http") or [] if rule.get("match")]
-    route = [{"destination": {"host": service, "subset": name}, "weight": weight} for name, weight in weights.items()]
+    """The live VirtualService, or a new one, that shares ``service`` among its subsets.
+
+    Only the weights change: rules with matches stay where they are, and so do timeouts, retries and faults.
+    """
+    spec: dict[str, Any] = {"hosts": [service], **((live or {}).get("spec") or {})}
+    rules = list(spec.get("http") or [])
+    at = _plain(rules)
+    old = rules[at] if at < len(rules) else {}
+    new = {key: value for key, value in old.items() if key not in ("redirect", "directResponse", "delegate")}
+    rules[at : at + 1] = [{**new, "route": _routes(service, weights, old)}]
     return {
         "apiVersion": "networking.istio.io/v1",
         "kind": "VirtualService",
         "metadata": {"name": service, "namespace": namespace},
-        "spec": {"hosts": [service], "http": [*kept, {"route": route}]},
+        "spec": {**spec, "http": rules},
     }
 
 
 def weights_of(live: Object | None) -> dict[str, int]:
     """The weights that a VirtualService asks for now: ``{"v1": 90, "v2": 10}``; empty when it splits nothing."""
     rules: list[Any] = ((live or {}).get("spec") or {}).get("http") or []
-    plain = [rule for rule in rules if not rule.get("match")]
-    if not plain:
-        return {}
-    routes = plain[-1].get("route") or []
+    at = _plain(rules)
+    routes = rules[at].get("route") or [] if at < len(rules) else []
     found = {}
     for entry in routes:
         subset = (entry.get("destination") or {}).get("subset")
@@ -42,3 +47,17 @@ def subsets_of(rules: list[Object], service: str) -> list[str]:
         if str(rule["spec"].get("host", "")).split(".")[0] == service:
             return [s["name"] for s in rule["spec"].get("subsets") or []]
     return []
+
+
+def _plain(rules: list[Any]) -> int:
+    """The place of the first rule without a match, which takes all that is left; the end when there is none."""
+    return next((n for n, rule in enumerate(rules) if not rule.get("match")), len(rules))
+
+
+def _routes(service: str, weights: Mapping[str, int], old: Mapping[str, Any]) -> list[Any]:
+    """A destination a subset, with what was written beside it before: its port, its headers."""
+    before = {(r.get("destination") or {}).get("subset"): r for r in old.get("route") or []}
+    return [
+        {**before.get(name, {"destination": {"host": service, "subset": name}}), "weight": weight}
+        for name, weight in weights.items()
+    ]

@@ -1,15 +1,13 @@
 // The page side of the split view: draws what the traits say; only the slider being dragged is ahead of them.
 
-const SVG = "http://www.w3.org/2000/svg";
-const SPAN = 60; // seconds that the chart shows
-const ALIVE = 20_000; // milliseconds between signs of life; the kernel stops the traffic 90 s after the last one
-const THROTTLE = 150; // milliseconds: a drag applies at most this often, and once more at its end
+const PATIENCE = 5_000; // milliseconds after which a change without an answer no longer holds back the next one
 let serial = 0; // patterns need names of their own when a page holds several views
 
 /** The weights with `name` at `value`: the others keep their proportions, and all sum to 100. */
 export function linked(weights, name, value) {
-  const set = Math.max(0, Math.min(100, Math.round(value) || 0));
   const others = Object.keys(weights).filter((other) => other !== name);
+  if (!others.length) return { [name]: 100 };
+  const set = Math.max(0, Math.min(100, Math.round(value) || 0));
   const rest = 100 - set;
   const whole = others.reduce((sum, other) => sum + weights[other], 0);
   const exact = others.map((other, n) => (whole ? (weights[other] * rest) / whole : n === 0 ? rest : 0));
@@ -21,44 +19,16 @@ export function linked(weights, name, value) {
   return Object.fromEntries(Object.keys(weights).map((key) => [key, key === name ? set : made[key]]));
 }
 
-const percent = (share, digits = 0) => `${(100 * share).toFixed(digits)} %`;
-const tone = (n) => `var(--c${n % 6})`;
-
-function h(tag, props = {}, ...children) {
-  const el = document.createElement(tag);
-  for (const [key, value] of Object.entries(props)) {
-    if (key in el && key !== "list") el[key] = value;
-    else el.setAttribute(key, value);
-  }
-  el.append(...children);
-  return el;
+/** Tops of labels that are wanted at `tops` (from below to above), `step` apart, none above `first`. */
+export function spread(tops, step, first) {
+  const found = [];
+  for (const top of tops) found.push(Math.min(top, (found.at(-1) ?? Infinity) - step));
+  for (let n = found.length - 1, least = first; n >= 0; n--, least += step) found[n] = Math.max(found[n], least);
+  return found;
 }
 
-function s(tag, attributes = {}, ...children) {
-  const el = document.createElementNS(SVG, tag);
-  for (const [key, value] of Object.entries(attributes)) el.setAttribute(key, value);
-  el.append(...children);
-  return el;
-}
-
-/** Colour and pattern of a version; the pattern tells it apart where colours do not. */
-function pattern(id, n) {
-  const colour = n < 0 ? "var(--bad)" : tone(n);
-  const marks = {
-    1: [s("path", { d: "M-2 2l4-4M0 8l8-8M6 10l4-4", stroke: "#0007", "stroke-width": 1.6 })],
-    2: [s("circle", { cx: 2, cy: 2, r: 1.2, fill: "#fffb" }), s("circle", { cx: 6, cy: 6, r: 1.2, fill: "#fffb" })],
-    3: [s("path", { d: "M0 4h8", stroke: "#fffa", "stroke-width": 1.6 })],
-    [-1]: [s("path", { d: "M0 0l8 8M8 0l-8 8", stroke: "#fffc", "stroke-width": 1.4 })],
-  }[n] ?? [];
-  const base = s("rect", { width: 8, height: 8, fill: colour });
-  return s("pattern", { id, width: 8, height: 8, patternUnits: "userSpaceOnUse" }, base, ...marks);
-}
-
-/** x of a time, for a chart that ends now. */
-const scale = (end, left, width) => (t) => left + width * (1 - (end - t) / SPAN);
-
+/** A band a version, the lost requests on top: lists of time, lower and upper share. */
 function bands(points, count) {
-  // Cumulative shares, the failures on top: one [x time, lower, upper] list a band.
   const found = Array.from({ length: count + 1 }, () => []);
   for (const point of points) {
     let low = 0;
@@ -70,24 +40,14 @@ function bands(points, count) {
   return found;
 }
 
-/** Runs of points without a pause between them. */
-function runs(list, time, gap) {
-  const found = [];
-  for (const item of list) {
-    const last = found.at(-1);
-    if (last && time(item) - time(last.at(-1)) <= gap) last.push(item);
-    else found.push([item]);
-  }
-  return found;
-}
-
-function shareChart(model, ids, end) {
-  const [W, H, left, right, top, bottom] = [880, 220, 44, 112, 8, 22];
+function shareChart(model, ids, end, isNarrow) {
+  const [W, H] = isNarrow ? [400, 230] : [760, 290];
+  const [left, right, top, bottom] = [44, 92, 10, 22];
   const versions = model.get("versions");
   const x = scale(end, left, W - left - right);
   const y = (share) => top + (H - top - bottom) * (1 - share);
   const points = model.get("points").filter((p) => p.t >= end - SPAN);
-  const svg = s("svg", { class: "lk-chart", viewBox: `0 0 ${W} ${H}`, role: "img" });
+  const svg = s("svg", { class: "lk-chart", viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": spoken(versions, points.at(-1)) });
   svg.append(s("defs", {}, ...versions.map((_, n) => pattern(ids[n], n)), pattern(`${ids[0]}bad`, -1)));
   svg.append(s("rect", { class: "lk-frame", x: left, y: top, width: W - left - right, height: H - top - bottom }));
   bands(points, versions.length).forEach((band, n) => {
@@ -100,18 +60,15 @@ function shareChart(model, ids, end) {
   });
   for (const share of [0, 0.25, 0.5, 0.75, 1]) {
     svg.append(s("line", { class: "lk-grid", x1: left, x2: W - right, y1: y(share), y2: y(share) }));
-    const label = s("text", { class: "lk-axis", x: left - 6, y: y(share) + 4, "text-anchor": "end" });
-    label.textContent = percent(share);
-    svg.append(label);
+    svg.append(write({ class: "lk-axis", x: left - 6, y: y(share) + 4, "text-anchor": "end" }, percent(share)));
   }
   for (const ago of [60, 45, 30, 15, 0]) {
-    const label = s("text", { class: "lk-axis", x: x(end - ago), y: H - 6, "text-anchor": "middle" });
-    label.textContent = ago ? `−${ago} s` : "now";
-    svg.append(label);
+    svg.append(write({ class: "lk-axis", x: x(end - ago), y: H - 5, "text-anchor": "middle" }, ago ? `−${ago} s` : "now"));
   }
   askedLines(svg, model.get("asked"), versions.length, x, y, end);
-  labels(svg, points.at(-1), versions, W - right + 8, y);
-  svg.setAttribute("aria-label", spoken(model, points.at(-1)));
+  if (points.length) labels(svg, points.at(-1), versions, W - right + 8, y, top);
+  else svg.append(write({ class: "lk-hint", x: left + (W - left - right) / 2, y: H / 2 - 4, "text-anchor": "middle" },
+    model.get("running") ? "waiting for the first answers …" : model.get("can_send") ? "Start sends requests" : "nothing was recorded"));
   return svg;
 }
 
@@ -124,202 +81,248 @@ function askedLines(svg, asked, count, x, y, end) {
       const until = steps[n + 1]?.[0] ?? end;
       if (until < end - SPAN) return;
       const from = Math.max(t, end - SPAN);
-      d += `${d ? "L" : "M"}${x(from)} ${y(share)}L${x(until)} ${y(share)}`;
+      d += `${d ? "L" : "M"}${x(from).toFixed(1)} ${y(share).toFixed(1)}L${x(until).toFixed(1)} ${y(share).toFixed(1)}`;
     });
-    if (d) svg.append(s("path", { class: "lk-asked", d }));
+    if (d) svg.append(s("path", { class: "lk-halo", d }), s("path", { class: "lk-asked", d }));
   }
 }
 
-function labels(svg, last, versions, at, y) {
-  if (!last) return;
+function labels(svg, last, versions, at, y, top) {
   let low = 0;
-  let floor = Infinity; // labels of thin bands must not lie on each other
+  const wanted = [];
   [...versions, "failed"].forEach((name, n) => {
     const share = n < versions.length ? last.shares[n] : last.failed;
-    if (share > 0) {
-      floor = Math.min(y(low + share / 2) + 4, floor - 14);
-      const label = s("text", { x: at, y: floor, "font-weight": 600 });
-      label.textContent = `${name}  ${percent(share)}`;
-      svg.append(label);
-    }
+    if (share > 0) wanted.push([y(low + share / 2) + 4, name, share]);
     low += share;
+  });
+  const tops = spread(wanted.map(([place]) => place), 15, top + 8);
+  wanted.forEach(([, name, share], n) => {
+    const short = name.length > 8 ? `${name.slice(0, 7)}…` : name;
+    svg.append(s("text", { x: at, y: tops[n], "font-weight": 650 }, document.createTextNode(short),
+      s("tspan", { dx: 6, "font-weight": 400 }, document.createTextNode(percent(share)))));
   });
 }
 
-function spoken(model, last) {
+function spoken(versions, last) {
   if (!last) return "Observed share of each version: nothing was sent yet.";
-  const parts = model.get("versions").map((name, n) => `${name} ${percent(last.shares[n])}`);
+  const parts = versions.map((name, n) => `${name} ${percent(last.shares[n])}`);
   return `Observed share over the last three seconds: ${parts.join(", ")}, failed ${percent(last.failed)}.`;
-}
-
-function spark(title, unit, points, lines, end) {
-  const [W, H] = [280, 56];
-  const x = scale(end, 0, W);
-  const shown = points.filter((p) => p.t >= end - SPAN);
-  const most = Math.max(1e-9, ...shown.flatMap((p) => lines.map((line) => line.of(p) ?? 0)));
-  const svg = s("svg", { class: "lk-chart", viewBox: `0 0 ${W} ${H}`, "aria-hidden": "true" });
-  svg.append(s("line", { class: "lk-grid", x1: 0, x2: W, y1: H - 1, y2: H - 1 }));
-  for (const line of lines) {
-    const has = shown.filter((p) => line.of(p) != null);
-    for (const run of runs(has, (p) => p.t, 3)) {
-      const d = run.map((p) => `${x(p.t).toFixed(1)} ${(H - 2 - ((H - 6) * line.of(p)) / most).toFixed(1)}`).join("L");
-      svg.append(s("path", { d: `M${d}`, fill: "none", stroke: line.colour, "stroke-width": 2, "stroke-dasharray": line.dash }));
-    }
-  }
-  const newest = shown.at(-1);
-  const value = lines.map((line) => newest && line.of(newest)).filter((v) => v != null);
-  const said = value.length ? `${Math.max(...value).toFixed(unit === "ms" ? 1 : 0)} ${unit}` : "–";
-  return h("figure", {}, h("figcaption", {}, `${title} `, h("b", {}, said)), svg);
 }
 
 function sparks(model, end) {
   const points = model.get("points");
-  const dashes = ["none", "7 3", "2 3", "9 3 2 3", "4 4", "1 4"];
-  const versions = model.get("versions").map((_, n) => ({ colour: tone(n), dash: dashes[n % 6] }));
+  const newest = points.at(-1);
+  const versions = model.get("versions").map((name, n) => ({ name, colour: tone(n), dash: DASHES[n % 6] }));
   const each = (of) => versions.map((line, n) => ({ ...line, of: (p) => of(p)[n] }));
+  const known = versions.map(({ name }, n) => [name, newest?.latency[n]]).filter(([, ms]) => ms != null);
+  const most = known.map(([, ms]) => ms);
+  const latest = known.length > 3
+    ? `${Math.min(...most).toFixed(1)} – ${Math.max(...most).toFixed(1)}`
+    : known.map(([name, ms]) => `${name} ${ms.toFixed(1)}`).join("   ");
   return [
-    spark("Requests", "per s", points, [{ colour: "var(--soft)", dash: "none", of: (p) => p.rate }], end),
-    spark("Failed", "per s", points, [{ colour: "var(--bad)", dash: "none", of: (p) => p.errors }], end),
-    spark("Median latency", "ms", points, each((p) => p.latency), end),
+    spark("Requests per second", newest ? newest.rate.toFixed(0) : "–", points, each((p) => p.rates), end),
+    spark("Failed per second", newest ? newest.errors.toFixed(0) : "–", points,
+      [{ colour: "var(--bad)", dash: "none", of: (p) => p.errors }], end),
+    spark("Median latency, ms", latest || "–", points, each((p) => p.latency), end),
   ];
 }
 
 function tableOf(model) {
-  const head = ["version", "asked", "measured", "requests", "expected range", "median latency"];
-  const cells = (row) => [
-    percent(row.asked),
-    row.measured == null ? "–" : percent(row.measured, 1),
-    row.requests,
-    row.expected ? `${row.expected[0]}–${row.expected[1]} ${row.agrees ? "✓" : "✗ outside"}` : "–",
-    row.latency_ms == null ? "–" : `${row.latency_ms.toFixed(1)} ms`,
-  ];
-  return h("table", {},
-    h("caption", {}, "Measured since the last change"),
-    h("thead", {}, h("tr", {}, ...head.map((name) => h("th", { scope: "col" }, name)))),
-    h("tbody", {}, ...model.get("rows").map((row) => h("tr", {},
-      h("th", { scope: "row" }, row.version), ...cells(row).map((cell) => h("td", {}, String(cell)))))));
+  const head = ["version", "asked", "measured", "requests", "expected range", "failed", "median latency"];
+  const range = (row) => !row.expected ? ["–"] : [`${row.expected[0]} – ${row.expected[1]}`, ...(row.agrees == null ? []
+    : [h("span", { className: row.agrees ? "lk-good" : "lk-out" }, row.agrees ? " ✓" : " ✗ outside")])];
+  return tableFrom("Since the last change", head, model.get("rows").map((row) => [
+    [row.version],
+    [row.asked == null ? "–" : percent(row.asked)],
+    [row.measured == null ? "–" : percent(row.measured, 1)],
+    [row.requests],
+    range(row),
+    [row.failed],
+    [row.latency_ms == null ? "–" : `${row.latency_ms.toFixed(1)} ms`],
+  ]));
 }
 
-function presets(versions) {
-  const [first, second] = versions;
-  const rest = Object.fromEntries(versions.map((v) => [v, 0]));
-  return [[100, 0], [90, 10], [50, 50], [0, 100]].map(([a, b]) => [`${a} / ${b}`, { ...rest, [first]: a, [second]: b }]);
+/** Splits that are worth a button, by their label. */
+export function presets(versions) {
+  const all = (shares) => Object.fromEntries(versions.map((v, n) => [v, shares[n] ?? 0]));
+  const only = (n) => versions.map((_, at) => (at === n ? 100 : 0));
+  const equal = versions.map((_, n) => Math.floor(100 / versions.length) + (n < 100 % versions.length ? 1 : 0));
+  if (versions.length === 2) return [[100, 0], [90, 10], [50, 50], [0, 100]].map((x) => [x.join(" / "), all(x)]);
+  return [...versions.map((v, n) => [`all ${v}`, all(only(n))]), ["equal", all(equal)]];
 }
 
 export function render({ model, el }) {
+  serial += 1;
   const service = model.get("service");
   const versions = model.get("versions");
-  const ids = versions.map((_, n) => `lk${++serial}p${n}`);
+  const ids = versions.map((_, n) => `lk${serial}p${n}`);
   const stops = [];
   const sliders = new Map();
-  const follow = (names, draw) => names.split(" ").forEach((name) => {
-    model.on(`change:${name}`, draw);
-    stops.push(() => model.off(`change:${name}`, draw));
+  const follow = (names, draw) => names.split(" ").forEach((trait) => {
+    model.on(`change:${trait}`, draw);
+    stops.push(() => model.off(`change:${trait}`, draw));
   });
 
+  // One change is under way at a time: the kernel applies it and says so by `turn`, then the newest one follows.
   let local = { ...model.get("weights") };
-  let timer = 0;
-  let sent = 0;
+  let isWaiting = false;
+  let isBehind = false;
+  let patience = 0;
   const push = () => {
-    clearTimeout(timer);
-    timer = 0;
-    sent = Date.now();
+    isWaiting = true;
+    isBehind = false;
+    clearTimeout(patience);
+    patience = setTimeout(answered, PATIENCE);
     model.set("weights", { ...local });
     model.save_changes();
   };
-  const ask = (weights, { now }) => {
-    local = weights;
+  const answered = () => {
+    clearTimeout(patience);
+    isWaiting = false;
+    if (isBehind) push();
+    else drawWeights();
+  };
+  const same = (a, b) => versions.every((v) => a[v] === b[v]);
+  const ask = (wanted) => {
+    local = wanted;
     showWeights();
-    if (now || Date.now() - sent > THROTTLE) push();
-    else if (!timer) timer = setTimeout(push, THROTTLE);
+    if (isWaiting) isBehind = true;
+    else if (!same(local, model.get("weights"))) push();
   };
 
-  const say = h("span", { className: "lk-say" });
-  const button = h("button", { type: "button" });
+  const say = h("span", { className: "lk-say", role: "status" });
+  const button = h("button", { type: "button", className: "lk-go" });
   button.addEventListener("click", () => {
     model.set("running", !model.get("running"));
     model.save_changes();
   });
+  let said = "";
   const drawRunning = () => {
     const on = model.get("running");
+    const text = !model.get("can_send") ? "recorded" : on ? "sending requests" : "stopped";
+    if (said === text) return; // a screen reader hears changes, not every picture
+    said = text;
     say.className = on ? "lk-say lk-on" : "lk-say";
-    const rate = model.get("points").at(-1)?.rate;
-    const text = !model.get("can_send") ? "recorded" : on ? `sending${rate ? ` ${Math.round(rate)} requests/s` : " …"}` : "stopped";
     say.replaceChildren(h("span", { className: "lk-dot" }), text);
-    button.textContent = on ? "Stop" : "Start";
-    button.disabled = !model.get("can_send");
+    button.textContent = on ? "■ Stop" : "▶ Start";
+    button.hidden = !model.get("can_send");
     button.setAttribute("aria-label", `${on ? "Stop" : "Start"} sending requests to ${service}`);
   };
 
+  const canApply = model.get("can_apply");
   const weights = h("div", { className: "lk-weights", role: "group", "aria-label": `Weights of ${service}, in percent` });
-  versions.forEach((name, n) => {
+  versions.forEach((version, n) => {
     const swatch = s("svg", { "aria-hidden": "true" }, s("defs", {}, pattern(`${ids[n]}s`, n)),
       s("rect", { width: 20, height: 14, fill: `url(#${ids[n]}s)` }));
-    const range = h("input", { type: "range", min: 0, max: 100, step: 1, "aria-label": `Weight of ${name}` });
+    const disabled = !canApply || versions.length < 2;
+    const range = h("input", { type: "range", min: 0, max: 100, step: 1, disabled, "aria-label": `Weight of ${version}` });
     range.style.setProperty("--tone", tone(n));
-    const number = h("input", { type: "number", min: 0, max: 100, step: 1, "aria-label": `Weight of ${name}, as a number` });
-    range.addEventListener("input", () => ask(linked(local, name, range.valueAsNumber), { now: false }));
-    range.addEventListener("change", () => ask(linked(local, name, range.valueAsNumber), { now: true }));
-    number.addEventListener("change", () => ask(linked(local, name, number.valueAsNumber), { now: true }));
-    sliders.set(name, [range, number]);
-    weights.append(h("span", { className: "lk-name" }, swatch, name), range, h("label", { className: "lk-num" }, number, "%"));
+    const number = h("input", { type: "number", min: 0, max: 100, step: 1, disabled, "aria-label": `Weight of ${version}, as a number` });
+    range.addEventListener("input", () => ask(linked(local, version, range.valueAsNumber)));
+    number.addEventListener("change", () => ask(linked(local, version, number.valueAsNumber)));
+    sliders.set(version, [range, number]);
+    weights.append(h("span", { className: "lk-name" }, swatch, h("span", { title: version }, version)), range,
+      h("label", { className: "lk-num" }, number, "%"));
   });
-  // Keys are the slider's here: JupyterLab would take arrows for moving between cells.
-  weights.addEventListener("keydown", (event) => event.stopPropagation());
   const showWeights = () => {
-    for (const [name, inputs] of sliders) {
-      for (const input of inputs) if (Number(input.value) !== local[name]) input.value = local[name] ?? 0;
-      inputs[0].setAttribute("aria-valuetext", `${local[name]} percent`);
-      inputs[0].style.setProperty("--at", `${local[name]}%`);
+    for (const [version, inputs] of sliders) {
+      for (const input of inputs) if (Number(input.value) !== local[version]) input.value = local[version] ?? 0;
+      inputs[0].setAttribute("aria-valuetext", `${local[version]} percent`);
+      inputs[0].style.setProperty("--at", `${local[version]}%`);
     }
+    const sum = versions.reduce((whole, version) => whole + (local[version] ?? 0), 0);
+    const isLive = same(local, model.get("applied"));
+    total.className = isLive ? "lk-sum" : "lk-sum lk-pending";
+    total.textContent = !canApply ? `sum ${sum} %` : isLive ? `sum ${sum} %, applied` : `sum ${sum} %, not applied yet`;
   };
   const drawWeights = () => {
-    if (timer) return; // a drag is under way: the page is ahead of the kernel
+    if (isWaiting || isBehind) return; // a drag is under way: the page is ahead of the kernel
     local = { ...model.get("weights") };
     showWeights();
   };
-  const choices = h("div", { className: "lk-presets" }, ...(versions.length > 1 ? presets(versions).map(([label, made]) => {
-    const choice = h("button", { type: "button", "aria-label": `Split ${label}` }, label);
-    choice.addEventListener("click", () => ask(made, { now: true }));
-    return choice;
-  }) : []));
+  const total = h("div", { className: "lk-sum" });
+  const choices = h("div", { className: "lk-presets", role: "group", "aria-label": "Common splits" },
+    ...(canApply && versions.length > 1 ? presets(versions).map(([label, made]) => {
+      const choice = h("button", { type: "button" }, label);
+      choice.addEventListener("click", () => ask(made));
+      return choice;
+    }) : []));
+
+  const kept = h("div", { className: "lk-kept" });
+  const drawKept = () => {
+    const rows = model.get("kept");
+    kept.replaceChildren(...(rows.length ? [h("div", { className: "lk-cap" }, "Rules before the weights, kept"),
+      h("ul", {}, ...rows.map((rule) => h("li", {}, rule.when, " → ", h("b", {}, rule.to))))] : []));
+  };
 
   const message = h("div", { className: "lk-msg", "aria-live": "polite" });
+  const trouble = h("div", { className: "lk-msg lk-bad" }); // not live: its numbers change with every picture
   const chart = h("figure");
   const small = h("div", { className: "lk-sparks" });
-  const table = h("div");
-  const yaml = h("pre", { tabIndex: 0 });
-  const drawMessage = () => { message.textContent = model.get("message"); };
-  const drawYaml = () => { yaml.textContent = model.get("yaml"); };
+  const table = h("div", { className: "lk-table", tabIndex: 0, role: "region", "aria-label": `Measurements of ${service}` });
+  const yaml = h("pre", { tabIndex: 0, "aria-label": "The YAML it applied" });
+  const details = h("details", {}, h("summary", {}, "The YAML it applied"), yaml);
+  const drawMessage = () => {
+    message.textContent = model.get("message");
+    trouble.textContent = model.get("trouble");
+  };
+  const drawYaml = () => {
+    const lines = model.get("yaml").split("\n");
+    const at = yaml.scrollTop;
+    yaml.replaceChildren(...lines.map((line) => h("span", { className: /^\s*-?\s*weight:/.test(line) ? "lk-hot" : "" }, `${line}\n`)));
+    yaml.scrollTop = at;
+  };
+  let isNarrow = false;
   const drawCharts = () => {
     const points = model.get("points");
     const newest = Math.max(points.at(-1)?.t ?? 0, model.get("can_send") ? model.get("asked").at(-1)?.[0] ?? 0 : 0);
-    chart.replaceChildren(h("figcaption", {}, "Observed share, over three seconds; dashed: the share asked for"), shareChart(model, ids, newest));
+    chart.replaceChildren(h("figcaption", {}, h("span", {}, "Observed share, over three seconds"),
+      h("span", { className: "lk-key" }, s("svg", { viewBox: "0 0 26 8", "aria-hidden": "true" }, s("path", { class: "lk-asked", d: "M0 4h26" })), "asked")),
+      shareChart(model, ids, newest, isNarrow));
     small.replaceChildren(...sparks(model, newest));
-    drawRunning();
   };
   const drawTable = () => table.replaceChildren(tableOf(model));
 
   follow("running can_send", drawRunning);
-  follow("weights", drawWeights);
-  follow("message", drawMessage);
+  follow("running", drawCharts);
+  follow("weights applied", drawWeights);
+  follow("turn", answered);
+  follow("message trouble", drawMessage);
   follow("yaml", drawYaml);
+  follow("kept", drawKept);
   follow("points asked", drawCharts);
   follow("rows", drawTable);
-  for (const draw of [drawRunning, showWeights, drawMessage, drawYaml, drawCharts, drawTable]) draw();
+  for (const draw of [drawRunning, showWeights, drawMessage, drawYaml, drawKept, drawCharts, drawTable]) draw();
 
-  const root = h("section", { className: "lk-split", "aria-label": `Traffic split of ${service}` },
-    h("header", {}, h("h4", {}, service), say, button), weights, choices, message, chart, small, table,
-    h("details", {}, h("summary", {}, "The YAML it applied"), yaml));
+  const root = viewBox("split", `Traffic split of ${service}`,
+    h("header", {}, h("h4", {}, service, h("small", {}, "traffic split")), say, button), message, trouble,
+    h("div", { className: "lk-body" },
+      h("div", { className: "lk-left" }, h("div", { className: "lk-cap" }, "Asked", total), weights, choices, kept, details),
+      h("div", { className: "lk-right" }, chart, small)),
+    table, h("p", { className: "lk-note" }, "A right split leaves the expected range once in 10,000 times. ✓ inside, ✗ outside."));
   el.append(root);
+  let isPlaced = false;
+  const resized = new ResizeObserver(() => {
+    if (!isPlaced && chart.clientWidth > 0) {
+      isPlaced = true;
+      details.open = root.clientWidth > 900; // there is room beside the chart
+      const first = yaml.querySelector(".lk-hot");
+      if (first) yaml.scrollTop = Math.max(0, first.offsetTop - 96);
+    }
+    const narrow = chart.clientWidth > 0 && chart.clientWidth < 480;
+    if (narrow !== isNarrow) {
+      isNarrow = narrow;
+      drawCharts();
+    }
+  });
+  resized.observe(chart);
 
-  const beat = () => model.send("alive");
-  const alive = setInterval(beat, ALIVE);
-  beat();
+  const leave = heartbeat(model);
   return () => {
-    clearInterval(alive);
-    clearTimeout(timer);
+    clearTimeout(patience);
+    resized.disconnect();
     stops.forEach((stop) => stop());
+    leave();
   };
 }
 

@@ -7,7 +7,6 @@ works as well. ``split.js`` draws what the traits say and keeps no state of its 
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -15,7 +14,7 @@ import traitlets
 
 from labkit.base import errors, waiting
 from labkit.traffic import judge
-from labkit.views import splittable, windows
+from labkit.views import assets, rules, splittable, windows
 
 SETTLE = 1.0
 """Seconds after a change before requests count: every proxy has the new weights by then (0.1 s on the sandbox)."""
@@ -28,27 +27,38 @@ Apply = Callable[[Weights], str]
 OnBatch = Callable[[Sequence[windows.Record]], None]
 Send = Callable[[OnBatch], Callable[[], None]]
 
-_HERE = Path(__file__).parent
-
 
 class SplitView(anywidget.AnyWidget):
     """Sliders for the weights of a service's versions, and a live picture of what the traffic does."""
 
-    _esm = _HERE / "split.js"
-    _css = _HERE / "split.css"
+    _esm = assets.module("split")
+    _css = assets.styles("split")
 
     service = traitlets.Unicode().tag(sync=True)
     versions = traitlets.List(traitlets.Unicode()).tag(sync=True)
     weights = traitlets.Dict().tag(sync=True)
     """What is asked for, by version; assigning it is what the sliders do."""
 
+    applied = traitlets.Dict().tag(sync=True)
+    """The last weights that the cluster took; others than ``weights`` after a refusal."""
+
+    turn = traitlets.Int(0).tag(sync=True)
+    """Grows with each change that is dealt with: the page sends the next one then, so a drag never piles up."""
+
     running = traitlets.Bool(False).tag(sync=True)
     """Whether traffic is being sent; assigning it is what the button does."""
 
     can_send = traitlets.Bool(True).tag(sync=True)
+    can_apply = traitlets.Bool(True).tag(sync=True)
     yaml = traitlets.Unicode().tag(sync=True)
+    kept: Any = traitlets.List().tag(sync=True)
+    """Rules with conditions that stand before the weights, as ``rules.sentences`` has them."""
+
     message = traitlets.Unicode().tag(sync=True)
     """Why the last change was not applied, or what to know of it."""
+
+    trouble = traitlets.Unicode().tag(sync=True)
+    """What is wrong with the requests of the last seconds."""
 
     asked: Any = traitlets.List().tag(sync=True)
     """``[[seconds, share of the first version, …], …]``: what was asked for since when."""
@@ -68,11 +78,21 @@ class SplitView(anywidget.AnyWidget):
         self._series = windows.Series()
         self._tally = windows.Tally(since=0.0)
         self._seen = time.monotonic()
-        super().__init__(service=service, versions=list(weights), weights=dict(weights), can_send=send is not None)
+        self._pages: set[str] = set()
+        super().__init__(
+            service=service,
+            versions=list(weights),
+            weights=dict(weights),
+            applied=dict(weights) if apply is None else dict.fromkeys(weights, 0),
+            can_send=send is not None,
+            can_apply=apply is not None,
+        )
         self._refresh()
         self.observe(self._on_weights, names="weights")
         self.observe(self._on_running, names="running")
         self.on_msg(self._on_message)
+        if SplitView._live is not None and SplitView._live.service == service:
+            SplitView._live.stop()  # the cell was run again: its old view is gone from the page
         if apply is not None:
             self._apply_weights(weights)
 
@@ -97,7 +117,7 @@ class SplitView(anywidget.AnyWidget):
 
     @property
     def measured(self) -> dict[str, int]:
-        """Good answers by version since the last change."""
+        """Requests by the version that answered, since the last change."""
         with self._guard:
             return dict(windows.counts_of(self._tally.all, self.versions))
 
@@ -119,9 +139,14 @@ class SplitView(anywidget.AnyWidget):
         """Send until ``count`` requests are measured since the last change; asked beside measured."""
         was_running = self.running
         self.start()
+
+        def enough() -> bool:
+            self._seen = time.monotonic()  # whoever waits, looks
+            return self._tally.all.total >= count
+
         try:
             waiting.until(
-                lambda: self._tally.all.total >= count,
+                enough,
                 what=f"{count} measured requests",
                 timeout=timeout,
                 next_step="lab.send(count=1) shows what a single request answers",
@@ -129,7 +154,7 @@ class SplitView(anywidget.AnyWidget):
             )
         finally:
             self.running = was_running
-        return judge.split(self.measured, self.weights)
+        return judge.split(self.measured, self.applied)
 
     def table(self) -> Any:
         """The table twin as a DataFrame: a row a version."""
@@ -139,7 +164,7 @@ class SplitView(anywidget.AnyWidget):
 
     def static_html(self) -> str:
         """The view as it is now, for exports and readers without widgets."""
-        return splittable.static_html(self.service, self.rows, self.yaml)
+        return splittable.static_html(self.service, self.rows, self.yaml, kept=self.kept)
 
     def _on_weights(self, change: Any) -> None:
         self._apply_weights(change["new"])
@@ -148,19 +173,24 @@ class SplitView(anywidget.AnyWidget):
         if self._applier is None:
             return
         try:
-            self.yaml = self._applier(dict(weights))
+            text = self._applier(dict(weights))
         except errors.LabError as e:
-            self.message = f"Not applied: {e}"
+            with self._guard:
+                self.message = f"Not applied, the split is as it was before.\n{e}"
+                self.turn += 1
             return
-        with self._guard:
+        # Only under the guard: a batch of another thread holds the traits' changes back while it writes its own.
+        with self._guard, self.hold_sync():
             now = time.time()
+            self.yaml, self.applied, self.message = text, dict(weights), splittable.remark(weights)
+            self.kept = rules.sentences(text)
             self._tally = windows.Tally(since=now + SETTLE)
             self.asked = [*self.asked[-50:], [round(now, 2), *self._shares()]]
-        self.message = splittable.remark(weights)
-        self._refresh()
+            self._refresh()
+            self.turn += 1
 
     def _shares(self) -> list[float]:
-        shares = judge.shares(self.weights)
+        shares = judge.shares(self.applied)
         return [round(shares.get(v, 0.0), 4) for v in self.versions]
 
     def _on_running(self, change: Any) -> None:
@@ -195,14 +225,27 @@ class SplitView(anywidget.AnyWidget):
             self._tally.add(records)
             self._refresh()
         if self.running and time.monotonic() - self._seen > UNSEEN:
-            self.message = "Nobody looks at this view any more: the traffic has stopped."
-            self.running = False
+            self._leave()
 
     def _refresh(self) -> None:
         with self._guard, self.hold_sync():
             self.points = self._series.points(self.versions)
-            self.rows = splittable.rows(self._tally.all, self.weights)
+            self.rows = splittable.rows(self._tally.all, self.applied)
+            self.trouble = splittable.trouble(self._series.recent())
+
+    def _leave(self) -> None:
+        with self._guard:
+            self.message = "Nobody looks at this view any more: the traffic has stopped."
+        self.running = False
 
     def _on_message(self, _: Any, content: Any, __: Any) -> None:
-        if content == "alive":
+        """A page says ``{"alive": its name}`` now and then, and ``{"gone": its name}`` when its view is taken away."""
+        if not isinstance(content, dict):
+            return
+        if "alive" in content:
             self._seen = time.monotonic()
+            self._pages.add(str(content["alive"]))
+        elif "gone" in content:
+            self._pages.discard(str(content["gone"]))
+            if self.running and not self._pages:
+                self._leave()

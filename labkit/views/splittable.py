@@ -6,16 +6,22 @@ from typing import Any
 from labkit.traffic import judge
 from labkit.views import markup, windows
 
-HEAD = ("version", "asked", "measured", "requests", "expected", "median latency")
+HEAD = ("version", "asked", "measured", "requests", "expected", "failed", "median latency")
 TOO_FEW = 30
 """Requests below which the table gives no verdict: any split would agree."""
+
+LOST = "failed"
+"""The row of failed requests that name no version."""
+
+UNNAMED = "no version"
+"""The row of good answers that name none: the path does not lead to the service."""
 
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#F0E442")
 """Okabe and Ito's palette: told apart by every kind of colour vision. ``split.js`` has the same."""
 
 
 def rows(window: windows.Window, weights: Mapping[str, int]) -> list[dict[str, Any]]:
-    """One row a version, then one for failures when there are any."""
+    """One row a version, then what no version answered: lost requests, and good answers that name none."""
     counts = dict(windows.counts_of(window, list(weights)))
     judged = {part.name: part for part in judge.split(counts, weights).parts} if any(weights.values()) else {}
     whole = window.total
@@ -27,23 +33,38 @@ def rows(window: windows.Window, weights: Mapping[str, int]) -> list[dict[str, A
             "requests": count,
             "expected": [judged[name].low, judged[name].high] if name in judged and whole >= TOO_FEW else None,
             "agrees": judged[name].agrees if name in judged and whole >= TOO_FEW else None,
+            "failed": window.failures[name],
             "latency_ms": windows.middle(window.latencies.get(name, [])),
         }
         for name, count in counts.items()
     ]
-    if window.failed:
-        found.append(
-            {
-                "version": "failed",
-                "asked": 0.0,
-                "measured": window.failed / whole,
-                "requests": window.failed,
-                "expected": [0, 0],
-                "agrees": False,
-                "latency_ms": None,
-            }
+    lost, unnamed = window.failures[""], window.counts[""]
+    return found + [_other(n, count, whole, lost=lost) for n, count in ((LOST, lost), (UNNAMED, unnamed)) if count]
+
+
+def _other(name: str, count: int, whole: int, *, lost: int) -> dict[str, Any]:
+    return {
+        "version": name,
+        "asked": None,
+        "measured": count / whole,
+        "requests": count,
+        "expected": None,
+        "agrees": None,
+        "failed": lost if name == LOST else 0,
+        "latency_ms": None,
+    }
+
+
+def trouble(recent: windows.Window) -> str:
+    """What is wrong with the requests of the last seconds, in a sentence or two; empty when none failed."""
+    if not recent.failed:
+        return ""
+    if recent.unanswered == recent.total:
+        return (
+            f"The gateway does not answer: {recent.last_failure}.\n"
+            "Next: ./lab status shows what runs; lab.expose() opens the gateway again."
         )
-    return found
+    return f"{recent.failed} of the last {recent.total} requests failed; the last one: {recent.last_failure}"
 
 
 def remark(weights: Mapping[str, int]) -> str:
@@ -63,10 +84,11 @@ def cells(row: Mapping[str, Any]) -> list[str]:
     verdict = "" if row["agrees"] is None else " ✓" if row["agrees"] else " ✗"
     return [
         str(row["version"]),
-        f"{row['asked']:.0%}",
+        "–" if row["asked"] is None else f"{row['asked']:.0%}",
         "–" if share is None else f"{share:.1%}",
         str(row["requests"]),
         "–" if band is None else f"{band[0]}–{band[1]}{verdict}",
+        str(row["failed"]),
         "–" if latency is None else f"{latency:.1f} ms",
     ]
 
@@ -76,17 +98,21 @@ def as_text(found: Sequence[Mapping[str, Any]]) -> str:
     return markup.columns(HEAD, [cells(row) for row in found])
 
 
-def static_html(service: str, found: Sequence[Mapping[str, Any]], yaml: str) -> str:
-    """The view without a live page: bars, the table and the YAML."""
-    bars = "".join(_bar(row, COLOURS[n % len(COLOURS)]) for n, row in enumerate(found) if row["version"] != "failed")
+def static_html(
+    service: str, found: Sequence[Mapping[str, Any]], yaml: str, *, kept: Sequence[Mapping[str, str]] = ()
+) -> str:
+    """The view without a live page: bars, the table, the rules before the weights, and the YAML."""
+    bars = "".join(_bar(row, COLOURS[n % len(COLOURS)]) for n, row in enumerate(found) if row["asked"] is not None)
     table = markup.table(HEAD, [cells(row) for row in found], caption=f"{service}: asked and measured")
+    before = "".join(f"<li>{markup.text(rule['when'])} → {markup.text(rule['to'])}</li>" for rule in kept)
+    listed = f'<div style="{markup.QUIET}">Before the weights:</div><ul>{before}</ul>' if before else ""
     applied = f"<details><summary>the YAML it applied</summary>{markup.pre(yaml)}</details>" if yaml else ""
-    return f'<div style="{markup.BOX}">{bars}{table}{applied}</div>'
+    return f'<div style="{markup.BOX}">{bars}{table}{listed}{applied}</div>'
 
 
 def _bar(row: Mapping[str, Any], colour: str) -> str:
     share = row["measured"] if row["measured"] is not None else row["asked"]
-    said = f"{row['version']}: asked {row['asked']:.0%}, measured {cells(row)[2]}"
+    said = f"{row['version']}: asked {cells(row)[1]}, measured {cells(row)[2]}"
     return (
         f'<div style="margin:.2em 0">{markup.text(said)}<div style="background:#8882;height:.8em;width:100%">'
         f'<div style="background:{colour};height:.8em;width:{share:.1%}"></div></div></div>'

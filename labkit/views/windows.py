@@ -29,6 +29,8 @@ class Record(Protocol):
     def latency_ms(self) -> float: ...
     @property
     def version(self) -> str: ...
+    @property
+    def error(self) -> str: ...
 
 
 @dataclass(kw_only=True)
@@ -36,24 +38,43 @@ class Window:
     """The requests that were sent within one half second."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    """Good answers by version."""
+    """Good answers by version; the empty name is for those that name none."""
 
-    failed: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    """Failed requests, likewise."""
+
     latencies: dict[str, list[float]] = field(default_factory=dict)
     """Milliseconds of the good answers, by version."""
+
+    last_failure: str = ""
+    """What the last failed request ended in: ``503 no healthy upstream``."""
+
+    unanswered: int = 0
+    """Failed requests to which no answer came at all."""
 
     def add(self, record: Record) -> None:
         """Count one request."""
         if is_failed(record):
-            self.failed += 1
+            self.failures[record.version] += 1
+            self.unanswered += record.status == 0
+            self.last_failure = f"{record.status or 'no answer'} {record.error}".strip()
             return
         self.counts[record.version] += 1
         self.latencies.setdefault(record.version, []).append(record.latency_ms)
 
     @property
+    def failed(self) -> int:
+        """All failed requests of the window."""
+        return self.failures.total()
+
+    @property
     def total(self) -> int:
         """All requests of the window."""
         return self.counts.total() + self.failed
+
+    def sent_to(self, version: str) -> int:
+        """Requests that a version answered, well or not."""
+        return self.counts[version] + self.failures[version]
 
 
 class Series:
@@ -74,23 +95,29 @@ class Series:
     def points(self, versions: Sequence[str]) -> list[dict[str, Any]]:
         """One point a window, oldest first: time, smoothed shares by version, rate, failures, latencies.
 
+        A failed answer that names its version counts as that version's; ``failed`` is the share of the others.
         Windows in which nothing was sent have no point, so a pause is a gap. The newest window is left
         out: half of it is still on its way.
         """
         numbers = sorted(self.windows)[:-1]
         return [self._point(number, versions) for number in numbers]
 
+    def recent(self) -> "Window":
+        """The requests of the last three seconds together."""
+        newest = max(self.windows, default=0)
+        return merged([w for n, w in sorted(self.windows.items()) if n > newest - SMOOTH])
+
     def _point(self, number: int, versions: Sequence[str]) -> dict[str, Any]:
         near = [self.windows[n] for n in range(number - SMOOTH + 1, number + 1) if n in self.windows]
         whole = sum(w.total for w in near) or 1
-        failed = sum(w.failed for w in near)
+        lost = sum(w.failures[""] for w in near)
         here = self.windows[number]
         return {
             "t": round(number * self.width, 2),
-            "shares": [round(sum(w.counts[v] for w in near) / whole, 4) for v in versions],
-            "failed": round(failed / whole, 4),
+            "shares": [round(sum(w.sent_to(v) for w in near) / whole, 4) for v in versions],
+            "failed": round(lost / whole, 4),
             "rate": round(here.total / self.width, 1),
-            "rates": [round(here.counts[v] / self.width, 1) for v in versions],
+            "rates": [round(here.sent_to(v) / self.width, 1) for v in versions],
             "errors": round(here.failed / self.width, 1),
             "latency": [middle([x for w in near for x in w.latencies.get(v, [])]) for v in versions],
         }
@@ -112,6 +139,19 @@ class Tally:
                 self.all.add(record)
 
 
+def merged(parts: Iterable[Window]) -> Window:
+    """Several windows as one."""
+    whole = Window()
+    for part in parts:
+        whole.counts += part.counts
+        whole.failures += part.failures
+        whole.unanswered += part.unanswered
+        whole.last_failure = part.last_failure or whole.last_failure
+        for version, values in part.latencies.items():
+            whole.latencies.setdefault(version, []).extend(values)
+    return whole
+
+
 def is_failed(record: Record) -> bool:
     """Whether there was no answer, or one of 500 and more."""
     return record.status == 0 or record.status >= SERVER_ERROR
@@ -127,9 +167,11 @@ def records_of(frame: Any) -> list[Record]:
     import pandas as pd
 
     times = pd.to_datetime(frame["time"], utc=True, format="ISO8601").map(lambda t: t.timestamp())
-    versions = frame["version"].fillna("").astype(str)
-    rows = zip(times, frame["status"], frame["latency_ms"], versions, strict=True)
-    return [_Row(time=t, status=int(s), latency_ms=float(ms), version=v) for t, s, ms, v in rows]
+    texts = [
+        frame[name].fillna("").astype(str) if name in frame else [""] * len(frame) for name in ("version", "error")
+    ]
+    rows = zip(times, frame["status"], frame["latency_ms"], *texts, strict=True)
+    return [_Row(time=t, status=int(s), latency_ms=float(ms), version=v, error=e) for t, s, ms, v, e in rows]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,8 +180,10 @@ class _Row:
     status: int
     latency_ms: float
     version: str
+    error: str
 
 
 def counts_of(window: Window, versions: Sequence[str]) -> Mapping[str, int]:
-    """``{"v1": 9, "v2": 1}``: every version asked for, and any other that answered."""
-    return {v: window.counts[v] for v in [*versions, *sorted(set(window.counts) - set(versions) - {""})]}
+    """``{"v1": 9, "v2": 1}``: requests by version, every one asked for and any other that answered."""
+    seen = set(window.counts) | set(window.failures)
+    return {v: window.sent_to(v) for v in [*versions, *sorted(seen - set(versions) - {""})]}

@@ -1,0 +1,104 @@
+// What every view draws with. No view imports it: `assets.module` puts its text in front of theirs.
+
+const SVG = "http://www.w3.org/2000/svg";
+const SPAN = 60; // seconds that a chart shows
+const ALIVE = 20_000; // milliseconds between signs of life; the kernel stops the traffic 90 s after the last one
+
+const percent = (share, digits = 0) => `${(100 * share).toFixed(digits)} %`;
+const tone = (n) => `var(--c${n % 6})`;
+const DASHES = ["none", "7 3", "2 3", "9 3 2 3", "4 4", "1 4"];
+
+function h(tag, props = {}, ...children) {
+  const el = document.createElement(tag);
+  for (const [key, value] of Object.entries(props)) {
+    if (key in el && key !== "list") el[key] = value;
+    else el.setAttribute(key, value);
+  }
+  el.append(...children);
+  return el;
+}
+
+function s(tag, attributes = {}, ...children) {
+  const el = document.createElementNS(SVG, tag);
+  for (const [key, value] of Object.entries(attributes)) el.setAttribute(key, value);
+  el.append(...children);
+  return el;
+}
+
+const write = (attributes, said) => s("text", attributes, document.createTextNode(said));
+
+/** Colour and pattern of a version, twelve different ones; the pattern tells them apart where colours do not. */
+function pattern(id, n) {
+  const colour = n < 0 ? "var(--bad)" : tone(n);
+  const marks = n < 0
+    ? [s("path", { d: "M0 0l8 8M8 0l-8 8", stroke: "#fffc", "stroke-width": 1.4 })]
+    : [
+        [],
+        [s("path", { d: "M-2 2l4-4M0 8l8-8M6 10l4-4", stroke: "#0006", "stroke-width": 1.5 })],
+        [s("circle", { cx: 2, cy: 2, r: 1.2, fill: "#fffb" }), s("circle", { cx: 6, cy: 6, r: 1.2, fill: "#fffb" })],
+        [s("path", { d: "M0 4h8", stroke: "#fffa", "stroke-width": 1.6 })],
+      ][n % 4];
+  return s("pattern", { id, width: 8, height: 8, patternUnits: "userSpaceOnUse" },
+    s("rect", { width: 8, height: 8, fill: colour }), ...marks);
+}
+
+/** x of a time, for a chart that ends now. */
+const scale = (end, left, width) => (t) => left + width * (1 - (end - t) / SPAN);
+
+/** Runs of points without a pause between them. */
+function runs(list, time, gap) {
+  const found = [];
+  for (const item of list) {
+    const last = found.at(-1);
+    if (last && time(item) - time(last.at(-1)) <= gap) last.push(item);
+    else found.push([item]);
+  }
+  return found;
+}
+
+/** A small chart of the same minute; `said` is its newest value in words. */
+function spark(title, said, points, lines, end) {
+  const [W, H] = [280, 50];
+  const x = scale(end, 0, W);
+  const shown = points.filter((p) => p.t >= end - SPAN);
+  const most = Math.max(1e-9, ...shown.flatMap((p) => lines.map((line) => line.of(p) ?? 0)));
+  const svg = s("svg", { class: "lk-chart", viewBox: `0 0 ${W} ${H}`, preserveAspectRatio: "none", "aria-hidden": "true" });
+  svg.append(s("line", { class: "lk-grid", x1: 0, x2: W, y1: H - 1, y2: H - 1 }));
+  for (const line of lines) {
+    const has = shown.filter((p) => line.of(p) != null);
+    for (const run of runs(has, (p) => p.t, 3)) {
+      const d = run.map((p) => `${x(p.t).toFixed(1)} ${(H - 2 - ((H - 8) * line.of(p)) / most).toFixed(1)}`).join("L");
+      const stroke = has.some(line.of) ? line.colour : "var(--line)"; // nothing failed: no alarming colour
+      svg.append(s("path", { class: "lk-line", d: `M${d}`, stroke, "stroke-dasharray": line.dash }));
+    }
+  }
+  return h("figure", {}, h("figcaption", {}, h("b", {}, said), h("span", {}, title)), svg);
+}
+
+/** A table; each cell is a list of what stands in it, and the first of a row names it. */
+function tableFrom(caption, head, rows) {
+  const cell = (content, n) => n === 0 ? h("th", { scope: "row" }, ...content) : h("td", {}, ...content);
+  return h("table", {},
+    h("caption", {}, caption),
+    h("thead", {}, h("tr", {}, ...head.map((name) => h("th", { scope: "col" }, name)))),
+    h("tbody", {}, ...rows.map((row) => h("tr", {}, ...row.map(cell)))));
+}
+
+/** The box of a view. Keys are its own: JupyterLab would take arrows and Enter for moving between cells. */
+function viewBox(kind, label, ...children) {
+  const root = h("section", { className: `lk-view lk-${kind}`, "aria-label": label, "data-lm-suppress-shortcuts": "true" }, ...children);
+  root.addEventListener("keydown", (event) => event.stopPropagation());
+  return root;
+}
+
+/** Tells the kernel that a page shows this view, and that it no longer does: call what it returns. */
+function heartbeat(model) {
+  const name = `page${Date.now().toString(36)}${Math.random().toString(36).slice(2, 8)}`;
+  const beat = () => model.send({ alive: name });
+  const timer = setInterval(beat, ALIVE);
+  beat();
+  return () => {
+    clearInterval(timer);
+    model.send({ gone: name });
+  };
+}
