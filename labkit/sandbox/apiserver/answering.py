@@ -43,7 +43,8 @@ def one(served: Served, item: Item, form: Form, *, include: str = "") -> bytes:
 
 def many(served: Served, listing: Listing, form: Form, *, include: str = "") -> bytes:
     """A list."""
-    metadata: Object = {"resourceVersion": str(listing.version)}
+    metadata: Object = {"continue": ""} if served.crd is not None and form.kind == accepting.OBJECT else {}
+    metadata["resourceVersion"] = str(listing.version)
     if listing.token:
         metadata["continue"] = listing.token
         if listing.remaining is not None:
@@ -75,7 +76,8 @@ def event(served: Served, found: Event, form: Form, *, include: str = "", first:
     if form.kind == accepting.OBJECT or found.type == ERROR:
         return b"".join((b'{"type":"', found.type.encode(), b'","object":', found.item.body, b"}\n"))
     if form.kind == accepting.TABLE:
-        obj = _table(served, [found.item], form, include, columns_sent=not first)
+        rows = [] if found.type == BOOKMARK else [found.item]
+        obj = _table(served, rows, form, include, columns_sent=not first)
         if found.type == BOOKMARK:
             obj["rows"] = [_bookmark_row(found.item)]
         obj["metadata"] = {"resourceVersion": found.item.object["metadata"].get("resourceVersion", "")}
@@ -85,11 +87,10 @@ def event(served: Served, found: Event, form: Form, *, include: str = "", first:
 
 
 def check_include(include: str) -> None:
-    """422 for an includeObject that no table has."""
+    """400 for an includeObject that no table has."""
     if include and include not in INCLUDES:
-        names = ", ".join(f'"{name}"' for name in ("", *INCLUDES))
-        text = f'Unsupported value: "{include}": supported values: {names}'
-        raise refusing.invalid_options([("FieldValueNotSupported", text, "includeObject")], "TableOptions")
+        problem = f'Invalid value: "{include}": must be \'Metadata\', \'Object\', \'None\', or empty'
+        raise refusing.bad_request(f"Unable to convert to Table as requested: includeObject: {problem}")
 
 
 def _bookmark_row(item: Item) -> Object:

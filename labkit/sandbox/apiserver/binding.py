@@ -25,10 +25,12 @@ async def bind(core: Core, call: Call) -> Written:
 def _bound(pod: Object, node: str, notes: Object) -> Object:
     status = pod.get("status") or {}
     others = [c for c in status.get("conditions") or [] if c["type"] != "PodScheduled"]
-    scheduled: Object = {"type": "PodScheduled"}
-    if "generation" in pod["metadata"]:
-        scheduled["observedGeneration"] = pod["metadata"]["generation"]
-    scheduled |= {"status": "True", "lastProbeTime": None, "lastTransitionTime": timestamp()}
+    scheduled = {
+        "type": "PodScheduled",
+        "status": "True",
+        "lastProbeTime": None,
+        "lastTransitionTime": timestamp(),
+    }
     metadata = dict(pod["metadata"])
     for key in ("labels", "annotations"):
         if notes.get(key):

@@ -91,8 +91,8 @@ class Call:
 
 
 def is_true(text: str | None) -> bool:
-    """A boolean of a query: absent and unreadable ones are false, an empty one too."""
-    return text in ("1", "true", "True", "TRUE", "t", "T")
+    """A boolean of a query: only an absent one, ``0`` and ``false`` are false."""
+    return text is not None and text.lower() not in ("0", "false")
 
 
 def integer(text: str | None) -> int | None:

@@ -14,6 +14,8 @@ from labkit.sandbox.apiserver.store import Item
 FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 POLICIES = ("Foreground", "Background", "Orphan")
 PROTECTED = ("default", "kube-system", "kube-public")
+UNTIMED = ("Namespace", "CustomResourceDefinition")
+"""Kinds whose deletion has its own way and no grace period."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +114,9 @@ def remove(core: Core, call: Call, live: Item, said: Options) -> Deleted:
     deleting = now.get("deletionTimestamp")
     held = bool(finalizers) or (grace > 0) or _is_held(served, live.object)
     if not held:
-        last = _marked(live.object, 0) if served.strategy.graceful else live.object
+        last = live.object
+        if served.strategy.graceful:
+            last = preparing.restored(served, _marked(last, 0), last, subresource="")
         if said.dry_run:
             return Deleted(item=Item(last, live.version), gone=True)
         return Deleted(item=core.store.remove(served.key, namespace, name, last=last), gone=True)
@@ -137,7 +141,7 @@ def remove(core: Core, call: Call, live: Item, said: Options) -> Deleted:
 
 
 async def collection(core: Core, call: Call) -> reading.Listing:
-    """Delete what a list would find; the answer is that list."""
+    """Delete what a list would find; the answer is that list, as it was."""
     said = options(call)
     listing = await reading.collection(core, call)
     found = []
@@ -155,8 +159,8 @@ async def collection(core: Core, call: Call) -> reading.Listing:
             await hook(one, {}, item.object)
         live = core.store.get(call.served.key, one.namespace, one.name)
         if live is not None:
-            deleted = remove(core, one, versions.shown(live, call.served), said)
-            found.append(item if deleted.gone else deleted.item)
+            remove(core, one, versions.shown(live, call.served), said)
+            found.append(item)
     return reading.Listing(items=found, version=core.store.version)
 
 
@@ -202,6 +206,8 @@ def _grace(served: Served, said: Options, obj: Object) -> int:
 
 def _marked(obj: Object, grace: int) -> Object:
     metadata = {**obj["metadata"], "deletionTimestamp": timestamp(grace), "deletionGracePeriodSeconds": grace}
+    if obj["kind"] in UNTIMED:
+        metadata.pop("deletionGracePeriodSeconds")
     return {**obj, "metadata": metadata}
 
 

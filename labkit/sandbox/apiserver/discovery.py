@@ -57,7 +57,8 @@ def subresources(served: Served) -> list[tuple[str, str, str, tuple[str, ...]]]:
         found.append((name, kind or served.kind, group_version, verbs))
     if served.group == "" and served.plural in _PROXIED:
         found.append(("proxy", _PROXIED[served.plural], "", _PROXY))
-    return sorted(found)
+    # Those of definitions in the order in which a real server adds them: status, scale.
+    return found if served.crd is not None else sorted(found)
 
 
 def versions() -> Object:

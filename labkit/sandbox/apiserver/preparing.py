@@ -53,7 +53,7 @@ def check_preconditions(call: Call, metadata: Object, live: Object) -> None:
         )
     version = metadata.get("resourceVersion") or ""
     if not version:
-        if not served.strategy.unconditional and not call.subresource:
+        if not served.strategy.unconditional and (served.crd is not None or not call.subresource):
             _must_have_version(served, call.name)
         return
     check_version(call, version, live)
@@ -78,18 +78,20 @@ def check_patched(call: Call, metadata: Object, live: Object) -> None:
     if served.namespaced and namespace != call.namespace:
         text = f"the namespace of the object ({namespace}) does not match the namespace on the URL ({call.namespace})"
         raise refusing.bad_request(text)
-    if metadata.get("resourceVersion"):
-        check_version(call, metadata["resourceVersion"], live)
+    version = metadata.get("resourceVersion") or ""
+    if version and not version.isdigit():
+        raise refusing.internal(f"strconv.ParseUint: parsing {refusing.quoted(version)}: invalid syntax")
+    if version:
+        check_version(call, version, live)
 
 
 def with_identity(served: Served, sent: Object, live: Object) -> Object:
     """The object sent with the identity of the live one where it left that out."""
     now = live["metadata"]
     metadata = dict(sent.get("metadata") or {})
-    for key in KEPT:
-        metadata.pop(key, None)
-        if key in now:
-            metadata[key] = now[key]
+    metadata.pop("creationTimestamp", None)
+    # One that says when it is to be deleted, and is not, is refused later.
+    metadata |= {key: now[key] for key in KEPT if key in now}
     metadata["resourceVersion"] = now["resourceVersion"]
     metadata.setdefault("name", now["name"])
     metadata.setdefault("uid", now["uid"])
@@ -113,7 +115,7 @@ def for_update(served: Served, new: Object, live: Object, *, subresource: str) -
     """The new object with the parts that this write cannot change taken from the live one."""
     if subresource == "status":
         return _status_update(served, new, live)
-    if "status" in served.subresources and served.kind not in WRITES_STATUS:
+    if "status" in served.subresources:
         new = _with_status(served, new, live.get("status"))
     return new
 
@@ -192,7 +194,8 @@ def _timeless(obj: Object) -> Object:
 
 
 KEEPS_STATUS = ("Node", "Namespace", "APIService")
-WRITES_STATUS: tuple[str, ...] = ()
+"""Kinds whose status may be sent along when they are made."""
+
 INITIAL: dict[str, Any] = {
     "Pod": {"phase": "Pending"},
     "PersistentVolumeClaim": {"phase": "Pending"},
@@ -221,9 +224,10 @@ def _namespace_differs() -> Exception:
 
 
 def _must_have_version(served: Served, name: str) -> None:
-    kind = f"{served.kind}.{served.group}" if served.group else served.kind
-    value = "0x0" if served.crd is not None or served.group else '""'
+    named = served.plural if served.crd is not None else served.kind
+    kind = f"{named}.{served.group}"
+    value = "0" if served.crd is not None else "0x0"
     message = f"Invalid value: {value}: must be specified for an update"
     cause = {"reason": "FieldValueInvalid", "message": message, "field": "metadata.resourceVersion"}
-    details = refusing.details(name, served.group, served.kind) | {"causes": [cause]}
+    details = refusing.details(name, served.group, named) | {"causes": [cause]}
     raise refusing.refusal(422, "Invalid", f'{kind} "{name}" is invalid: metadata.resourceVersion: {message}', details)

@@ -36,6 +36,9 @@ class Served:
     stored: str = ""
     """The apiVersion in which objects are stored; empty when it is this one."""
 
+    deprecation: str = ""
+    """The warning that comes with every answer, for a version on its way out."""
+
     strategy: strategies.Strategy = field(default_factory=strategies.Strategy)
 
     @cached_property

@@ -93,13 +93,20 @@ class Routes:
             if target.group and not self._core.registry.has(target.group, target.version):
                 return self._documents.page_not_found()
             raise refusing.no_such_resource()
+        if served.crd is not None and _is_elsewhere(served, target, verb):
+            return self._documents.page_not_found()
         if target.namespace and not served.namespaced and served.plural != "namespaces":
             raise refusing.no_such_resource()
         call = await _call(request, served, user, verb, target)
-        if call.subresource:
-            return await self._subresource(request, call)
-        _check_verb(call, request.method)
-        return await self._dispatch(request, call)
+        try:
+            if call.subresource:
+                return await self._subresource(request, call)
+            _check_verb(call)
+            return await self._dispatch(request, call)
+        except status.StatusError as e:
+            response = refused(e)
+            _add_warnings(response, call)
+            return response
 
     def _admitted(self, request: web.BaseRequest, user: User, attributes: Attributes) -> User:
         """The user whom the request is from; 403 when it may not do this."""
@@ -211,6 +218,8 @@ def _named(verb: str, field_selector: str) -> str:
 
 
 def _deprecations(served: Served) -> list[str]:
+    if served.deprecation:
+        return [served.deprecation]
     if served.key == "/endpoints":
         return ["v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"]
     if served.key == "/componentstatuses":
@@ -218,7 +227,14 @@ def _deprecations(served: Served) -> list[str]:
     return []
 
 
-def _check_verb(call: Call, method: str) -> None:
+def _is_elsewhere(served: Served, target: paths.Target, verb: str) -> bool:
+    """Whether a definition's resource is not served at this kind of path: in a namespace, or outside of one."""
+    if served.namespaced:
+        return not target.namespace and (bool(target.name) or verb not in ("list", "watch"))
+    return bool(target.namespace)
+
+
+def _check_verb(call: Call) -> None:
     """404 or 405 for a verb that this path does not have."""
     served, verb = call.served, call.verb
     if served.namespaced and not call.namespace:

@@ -69,9 +69,7 @@ def check_field(served: Served, path: str) -> None:
         return
     if strategy.strict_fields:
         raise bad_request(strategy.strict_fields % path)
-    names = ", ".join(f'"{name}"' for name in (*NAME_AND_NAMESPACE, *_selectable(served)))
-    if served.crd is not None and not _selectable(served):
-        raise bad_request(f"field label not supported: {path}")
+    names = ", ".join(f'"{name}"' for name in NAME_AND_NAMESPACE)
     raise bad_request(f'"{path}" is not a known field selector: only {names}')
 
 

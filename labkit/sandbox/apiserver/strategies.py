@@ -147,7 +147,7 @@ _SPECIAL: dict[str, Strategy] = {
     "apiregistration.k8s.io/apiservices": Strategy(unconditional=False),
 }
 
-CUSTOM = Strategy(counts="body", unconditional=False)
+CUSTOM = Strategy(counts="body", unconditional=False, strict_fields=_UNSUPPORTED)
 _ORDINARY = Strategy()
 
 

@@ -122,6 +122,8 @@ async def update(core: Core, call: Call) -> Written:
 async def patch(core: Core, call: Call) -> Written:
     """Change an object as the body says; an apply may create it."""
     content_type = call.content_type.partition(";")[0].strip()
+    if content_type not in patches.CONTENT_TYPES:
+        raise refusing.refusal(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
     if content_type == APPLY:
         return await _apply(core, call)
     if is_true(call.query.get("force")):
@@ -169,8 +171,7 @@ async def _apply(core: Core, call: Call) -> Written:
         )
         if live is None:
             metadata = dict(merged.get("metadata") or {})
-            preparing.place(call, metadata)
-            metadata.setdefault("name", call.name)
+            preparing.place_for_update(call, metadata)
             merged = preparing.for_create(served, defaults.with_defaults(schema, {**merged, "metadata": metadata}))
         else:
             preparing.check_patched(call, config.get("metadata") or {}, live)
@@ -214,7 +215,7 @@ async def rewrite(core: Core, call: Call, change: Change, *, retry: bool = True)
         if call.dry_run:
             return Written(200, Item(new, live.version))
         if deleting.is_finished(served, new):
-            core.store.remove(served.key, call.namespace, call.name, last=new)
+            core.store.remove(served.key, call.namespace, call.name)
             return Written(200, Item(new, live.version))
         return Written(200, core.put(served, new))
     raise refusing.conflict(served.group, served.plural, call.name)
@@ -237,7 +238,7 @@ def applied_config(call: Call) -> Object:
     try:
         document = decoding.parse(call.body, decoding.YAML)
     except ValueError as e:
-        raise refusing.bad_request(f"error decoding YAML: {e}") from e
+        raise refusing.bad_request(f"error decoding YAML: error converting YAML to JSON: {e}") from e
     if not isinstance(document.value, dict):
         raise refusing.bad_request("error decoding YAML: not an object")
     found: Object = document.value

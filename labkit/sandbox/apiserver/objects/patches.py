@@ -12,10 +12,11 @@ JSON = "application/json-patch+json"
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
+CONTENT_TYPES = (JSON, MERGE, STRATEGIC, APPLY)
 
 
 def patched(content_type: str, live: Object, body: bytes, schema: Schema, *, level: str = decoding.WARN) -> Decoded:
-    """``live`` changed as the body says and read as its kind again; StatusError 400/415/422 as a real server.
+    """``live`` changed as the body says and read as its kind again; StatusError 400/422 as a real server.
 
     The result is not defaulted or validated yet: pass it through ``with_defaults`` and ``validate``.
     """
@@ -28,14 +29,12 @@ def patched(content_type: str, live: Object, body: bytes, schema: Schema, *, lev
         def shown() -> str:
             again = jsonpatch.applied(_ordered(schema, live), operations)
             return gojson.dumps(_sorted_where(again, jsonpatch.touched(body)))
-    elif content_type == MERGE:
+    else:
         patch = _merge_patch(body)
         result = merged(live, patch)
 
         def shown() -> str:
             return gojson.dumps(_sorted_where(merged(_ordered(schema, live), patch), patch))
-    else:
-        raise refusals.refusal(415, "UnsupportedMediaType", "415: Unsupported Media Type")
     return _read(result, schema, level, shown)
 
 

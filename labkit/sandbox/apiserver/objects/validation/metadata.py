@@ -95,3 +95,10 @@ def changes(new: Object, old: Object) -> Iterator[Cause]:
             cause = causes.wrong(f"metadata.{field}", after.get(field), causes.IMMUTABLE)
             yield cause
             yield cause
+    added = [name for name in after.get("finalizers") or () if name not in (before.get("finalizers") or ())]
+    if before.get("deletionTimestamp") and added:
+        shown = ", ".join(f'"{name}"' for name in added)
+        detail = "no new finalizers can be added if the object is being deleted, found new finalizers"
+        cause = causes.forbidden("metadata.finalizers", f"{detail} []string{{{shown}}}")
+        yield cause
+        yield cause
