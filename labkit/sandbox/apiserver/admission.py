@@ -16,6 +16,7 @@ def install(core: Core, authorizer: Authorizer) -> webhooks.Webhooks:
         lifecycle.check,
         lifecycle.prepare,
         addresses.carry,
+        crds.check,
         crds.prepare,
         pods.account,
         pods.priority,

@@ -112,6 +112,8 @@ def remove(core: Core, call: Call, live: Item, said: Options) -> Deleted:
     finalizers = _finalizers(served, said, now.get("finalizers") or [])
     grace = _grace(served, said, live.object)
     deleting = now.get("deletionTimestamp")
+    if served.strategy.cleanup and not deleting and served.strategy.cleanup not in finalizers:
+        finalizers = [*finalizers, served.strategy.cleanup]
     held = bool(finalizers) or (grace > 0) or _is_held(served, live.object)
     if not held:
         last = live.object
@@ -132,8 +134,8 @@ def remove(core: Core, call: Call, live: Item, said: Options) -> Deleted:
     if finalizers:
         metadata["finalizers"] = finalizers
     new = {**new, "metadata": metadata}
-    if served.kind == "Namespace":
-        new["status"] = {**(new.get("status") or {}), "phase": "Terminating"}
+    if not deleting:
+        new |= _terminating(served, new)
     new = preparing.restored(served, new, live.object, subresource="")
     if said.dry_run:
         return Deleted(item=Item(new, live.version), gone=False)
@@ -162,6 +164,31 @@ async def collection(core: Core, call: Call) -> reading.Listing:
             remove(core, one, versions.shown(live, call.served), said)
             found.append(item)
     return reading.Listing(items=found, version=core.store.version)
+
+
+def _terminating(served: Served, obj: Object) -> Object:
+    """How a status says that its object is about to go."""
+    if served.kind == "Namespace":
+        return {"status": {**(obj.get("status") or {}), "phase": "Terminating"}}
+    if served.strategy.cleanup:
+        message = f"{served.kind} marked for deletion; CustomResource deletion will begin soon"
+        return {"status": with_condition(obj, "Terminating", "True", "InstanceDeletionPending", message)}
+    return {}
+
+
+def with_condition(obj: Object, kind: str, value: str, reason: str, message: str) -> Object:
+    """The object's status with a condition, whose time moves with its value only."""
+    status = obj.get("status") or {}
+    conditions = list(status.get("conditions") or [])
+    wanted = {"type": kind, "status": value, "lastTransitionTime": timestamp(), "reason": reason, "message": message}
+    for at, known in enumerate(conditions):
+        if known["type"] == kind:
+            moved = known["lastTransitionTime"] if known["status"] == value else wanted["lastTransitionTime"]
+            conditions[at] = wanted | {"lastTransitionTime": moved}
+            break
+    else:
+        conditions.append(wanted)
+    return {**status, "conditions": conditions}
 
 
 def is_finished(served: Served, obj: Object) -> bool:

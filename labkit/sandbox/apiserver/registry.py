@@ -6,7 +6,7 @@ from functools import cached_property
 
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver import strategies
-from labkit.sandbox.apiserver.objects import schemas
+from labkit.sandbox.apiserver.objects import schemas, structural
 
 SHARED = {"events.k8s.io/events": "/events"}
 """Resources that are another face of a table; what is stored is in that table's version."""
@@ -61,6 +61,11 @@ class Served:
         if found is None:
             raise LookupError(f"no schema of {self.api_version} {self.kind}")
         return found
+
+    @cached_property
+    def fills_in(self) -> bool:
+        """Whether its definition has defaults, which reading fills in too."""
+        return self.crd is not None and structural.has_defaults(structural.schema_of(self.schema))
 
     @cached_property
     def head(self) -> bytes:

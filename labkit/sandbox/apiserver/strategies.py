@@ -30,6 +30,9 @@ class Strategy:
     orphans: bool = False
     """Whether dependents stay when a deletion names no policy."""
 
+    cleanup: str = ""
+    """The finalizer that a deletion adds, so that what belongs to the object goes first."""
+
     collection: bool = True
     """Whether a whole collection can be deleted at once."""
 
@@ -142,7 +145,7 @@ _SPECIAL: dict[str, Strategy] = {
     "admissionregistration.k8s.io/mutatingadmissionpolicies": Strategy(counts="spec", unconditional=False),
     "admissionregistration.k8s.io/mutatingadmissionpolicybindings": Strategy(counts="spec", unconditional=False),
     "apiextensions.k8s.io/customresourcedefinitions": Strategy(
-        counts="spec", unconditional=False, returns_deleted=False
+        counts="spec", unconditional=False, cleanup="customresourcecleanup.apiextensions.k8s.io"
     ),
     "apiregistration.k8s.io/apiservices": Strategy(unconditional=False),
 }

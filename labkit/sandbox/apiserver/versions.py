@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from labkit.kube.resources import Object
+from labkit.sandbox.apiserver.objects import defaults
 from labkit.sandbox.apiserver.registry import Served
 from labkit.sandbox.apiserver.store import Item
 
@@ -23,11 +24,15 @@ _EVENT_BACK = {new: old for old, new in _EVENT_NAMES.items()}
 
 def shown(item: Item, served: Served) -> Item:
     """A stored object as one version of its resource shows it; converted once and shared."""
-    if item.object["apiVersion"] == served.api_version:
+    if item.object["apiVersion"] == served.api_version and not served.fills_in:
         return item
-    found: Item | None = item.cache.get(served.api_version)
+    found: Item | None = item.cache.get(served)
     if found is None:
-        found = item.cache[served.api_version] = Item(to_version(item.object, served), item.version)
+        obj = to_version(item.object, served)
+        if served.fills_in:
+            # What was stored before its definition got a default has it from then on.
+            obj = defaults.with_defaults(served.schema, obj)
+        found = item.cache[served] = item if obj == item.object else Item(obj, item.version)
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from labkit.kube.resources import Object
-from labkit.sandbox.apiserver import deleting, preparing, refusing
+from labkit.sandbox.apiserver import creation, deleting, preparing, refusing
 from labkit.sandbox.apiserver.calls import Call, is_true, timestamp
 from labkit.sandbox.apiserver.core import Core
 from labkit.sandbox.apiserver.objects import (
@@ -79,6 +79,7 @@ async def _insert(core: Core, call: Call, obj: Object) -> Written:
     served = call.served
     obj = await _mutated(core, call, obj, None)
     obj = preparing.stamped(served, obj, uid=str(uuid.uuid4()), now=timestamp())
+    obj = creation.prepared(served.key, obj)
     _validate(call, obj, None)
     await _validating(core, call, obj, None)
     namespace, name = obj["metadata"].get("namespace", ""), obj["metadata"]["name"]

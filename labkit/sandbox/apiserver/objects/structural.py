@@ -78,3 +78,9 @@ def defaulted(schema: Mapping[str, Any], value: Any) -> Any:
         if key not in value and "default" in below:
             found[key] = defaulted(below, gojson.plain(below["default"]))
     return found
+
+
+def has_defaults(schema: Mapping[str, Any]) -> bool:
+    """Whether there is a default anywhere below."""
+    below = [*(schema.get("properties") or {}).values(), schema.get("items"), schema.get("additionalProperties")]
+    return "default" in schema or any(has_defaults(found) for found in below if isinstance(found, Mapping))

@@ -1,0 +1,70 @@
+"""What the server itself writes into new objects of some kinds, after admission."""
+
+from collections.abc import Callable, Mapping
+
+from labkit.kube.resources import Object
+from labkit.sandbox.apiserver.calls import timestamp
+
+
+def prepared(key: str, obj: Object) -> Object:
+    """A new object of the table ``key`` as it is stored."""
+    rule = _RULES.get(key)
+    return rule(obj) if rule else obj
+
+
+def _job(obj: Object) -> Object:
+    """Labels that tell its pods from all others, and the selector for them."""
+    spec, metadata = obj["spec"], obj["metadata"]
+    if spec.get("manualSelector"):
+        return obj
+    template = spec.get("template") or {}
+    own = {"controller-uid": metadata["uid"], "job-name": metadata["name"]}
+    own |= {f"batch.kubernetes.io/{key}": value for key, value in own.items()}
+    before = (template.get("metadata") or {}).get("labels") or {}
+    template = {**template, "metadata": {**(template.get("metadata") or {}), "labels": {**before, **own}}}
+    selector = spec.get("selector") or {}
+    mark = {"batch.kubernetes.io/controller-uid": metadata["uid"]}
+    selector = {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), **mark}}
+    # The labels of the job itself are, where it has none, those of its template.
+    labels = metadata.get("labels") or template["metadata"]["labels"]
+    spec = {**spec, "selector": selector, "template": template}
+    return {**obj, "metadata": {**metadata, "labels": labels}, "spec": spec}
+
+
+def _daemon_set(obj: Object) -> Object:
+    note = {"deprecated.daemonset.template.generation": "1"}
+    metadata = obj["metadata"]
+    return {**obj, "metadata": {**metadata, "annotations": {**(metadata.get("annotations") or {}), **note}}}
+
+
+def _stateful_set(obj: Object) -> Object:
+    claims = obj["spec"].get("volumeClaimTemplates")
+    if not claims:
+        return obj
+    head = {"kind": "PersistentVolumeClaim", "apiVersion": "v1"}
+    filled = [head | {**claim, "status": {"phase": "Pending"}} for claim in claims]
+    return {**obj, "spec": {**obj["spec"], "volumeClaimTemplates": filled}}
+
+
+def _node(obj: Object) -> Object:
+    spec = dict(obj.get("spec") or {})
+    taints = spec.get("taints") or []
+    unready = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
+    if not any((t["key"], t["effect"]) == (unready["key"], unready["effect"]) for t in taints):
+        spec["taints"] = [*taints, unready]
+    if spec.get("podCIDR") and not spec.get("podCIDRs"):
+        spec["podCIDRs"] = [spec["podCIDR"]]
+    return {**obj, "spec": spec}
+
+
+def _volume(obj: Object) -> Object:
+    return {**obj, "status": {**(obj.get("status") or {}), "lastPhaseTransitionTime": timestamp()}}
+
+
+_RULES: Mapping[str, Callable[[Object], Object]] = {
+    "/nodes": _node,
+    "/persistentvolumes": _volume,
+    "apps/daemonsets": _daemon_set,
+    "apps/statefulsets": _stateful_set,
+    "batch/jobs": _job,
+}
