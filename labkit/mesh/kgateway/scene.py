@@ -1,0 +1,126 @@
+"""A snapshot as the conversion asks it: what is there, who may refer to whom."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from labkit.kube import resources
+from labkit.kube.resources import Object
+from labkit.mesh import model
+
+GROUP = "gateway.networking.k8s.io"
+CONTROLLER = "istio.io/gateway-controller"
+CLASSES: Mapping[str, tuple[str, str]] = {
+    "istio": (CONTROLLER, "The default Istio GatewayClass"),
+    "istio-remote": ("istio.io/unmanaged-gateway", "Remote to this cluster. Does not deploy or affect configuration."),
+}
+"""The GatewayClasses that istiod creates: controller and description."""
+
+Reference = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Objects by what they are asked for."""
+
+    snapshot: model.Snapshot
+
+    def of(self, plural: str) -> Iterator[Object]:
+        """Objects of the Gateway API, oldest first."""
+        return iter(sorted(self.snapshot.of(f"{plural}.{GROUP}"), key=_age))
+
+    @cached_property
+    def services(self) -> Mapping[tuple[str, str], Object]:
+        """By namespace and name."""
+        return _by_key(self.snapshot.of("services"))
+
+    @cached_property
+    def secrets(self) -> Mapping[tuple[str, str], Object]:
+        """By namespace and name."""
+        return _by_key(self.snapshot.of("secrets"))
+
+    @cached_property
+    def config_maps(self) -> Mapping[tuple[str, str], Object]:
+        """By namespace and name."""
+        return _by_key(self.snapshot.of("configmaps"))
+
+    @cached_property
+    def namespaces(self) -> Mapping[str, Object]:
+        """By name."""
+        return {resources.name_of(n): n for n in self.snapshot.of("namespaces")}
+
+    @cached_property
+    def controlled(self) -> frozenset[str]:
+        """Names of the classes whose Gateways are ours."""
+        said = {resources.name_of(c): c["spec"].get("controllerName") for c in self.of("gatewayclasses")}
+        known = {name: controller for name, (controller, _) in CLASSES.items()} | said
+        return frozenset(name for name, controller in known.items() if controller == CONTROLLER)
+
+    @cached_property
+    def instances(self) -> Mapping[tuple[str, str], frozenset[int]]:
+        """Namespace and name of a Service → its ports that have an instance."""
+        found: dict[tuple[str, str], set[int]] = {}
+        for piece in self.snapshot.of("endpointslices.discovery.k8s.io"):
+            key = resources.namespace_of(piece), resources.labels_of(piece).get("kubernetes.io/service-name", "")
+            service = self.services.get(key)
+            if service is None or not piece.get("endpoints"):
+                continue
+            names = {port.get("name") or "" for port in piece.get("ports") or []}
+            ports = service["spec"].get("ports") or []
+            found.setdefault(key, set()).update(p["port"] for p in ports if (p.get("name") or "") in names)
+        return {key: frozenset(ports) for key, ports in found.items()}
+
+    def is_granted(self, *, kind: str, namespace: str, to: str, name: str, target: str) -> bool:
+        """Whether objects of ``kind`` in ``namespace`` may refer to ``to`` of that name in namespace ``target``."""
+        return namespace == target or any(
+            _allows(grant["spec"], kind, namespace, to, name)
+            for grant in self.of("referencegrants")
+            if resources.namespace_of(grant) == target
+        )
+
+
+def _allows(grant: Object, kind: str, namespace: str, to: str, name: str) -> bool:
+    """``to`` is a kind of the core group: a Service or a Secret."""
+    return any(
+        entry.get("group") == GROUP and entry.get("kind") == kind and entry.get("namespace") == namespace
+        for entry in grant.get("from") or []
+    ) and any(
+        not entry.get("group") and entry.get("kind") == to and entry.get("name") in (None, "", name)
+        for entry in grant.get("to") or []
+    )
+
+
+def host(name: str, namespace: str) -> str:
+    """``reviews.default.svc.cluster.local``."""
+    return f"{name}.{namespace}.svc.{model.DOMAIN}"
+
+
+def generation_of(obj: Object) -> int:
+    """What the conditions of its status have seen."""
+    return int(obj["metadata"].get("generation", 1))
+
+
+def is_selected(selector: Reference, labels: Mapping[str, str]) -> bool:
+    """Whether labels fit a label selector."""
+    if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
+        return False
+    for term in selector.get("matchExpressions") or []:
+        key, values = term.get("key"), term.get("values") or []
+        fits = {
+            "In": labels.get(key) in values,
+            "NotIn": labels.get(key) not in values,
+            "Exists": key in labels,
+            "DoesNotExist": key not in labels,
+        }
+        if not fits.get(str(term.get("operator")), False):
+            return False
+    return True
+
+
+def _age(obj: Object) -> tuple[str, str, str]:
+    return obj["metadata"].get("creationTimestamp", ""), resources.namespace_of(obj), resources.name_of(obj)
+
+
+def _by_key(found: Any) -> dict[tuple[str, str], Object]:
+    return {(resources.namespace_of(o), resources.name_of(o)): o for o in found}
