@@ -1,6 +1,7 @@
 """What containers and volumes are filled from: ConfigMaps, Secrets, the pod's own fields and limits."""
 
 import base64
+import math
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -100,7 +101,7 @@ def resource_field(container: Object, ref: Mapping[str, Any]) -> str:
     value = given.get(name) or (machine().get(name, "0") if kind == "limits" else "0")
     divisor = ref.get("divisor")
     unit = quantity(divisor) if divisor and str(divisor) != "0" else Decimal(1)
-    return str(-int(-quantity(value) // unit))
+    return str(math.ceil(quantity(value) / unit))
 
 
 def mounts_of(container: Object) -> Iterator[Object]:

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 _LENGTH = struct.Struct(">I")
+_FILE = struct.Struct("i")
+"""A file descriptor as the kernel passes it."""
+
 _FILES_AT_MOST = 16
 _CHUNK = 65536
 
@@ -29,13 +32,15 @@ class Wire:
     def receive(self) -> tuple[list[tuple[dict[str, Any], list[int]]], bool]:
         """Frames that have come, each with its files, and whether the other end is still there."""
         try:
-            data, files, _, _ = socket.recv_fds(self.socket, _CHUNK, _FILES_AT_MOST, socket.MSG_DONTWAIT)
+            # socket.recv_fds does the same but loses its flags (Python 3.11), and would block.
+            room = socket.CMSG_SPACE(_FILES_AT_MOST * _FILE.size)
+            data, extra, _, _ = self.socket.recvmsg(_CHUNK, room, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return [], True
         except OSError:
             return [], False
         self._bytes += data
-        self._files += files
+        self._files += [number for _, _, raw in extra for (number,) in _FILE.iter_unpack(raw)]
         frames = []
         while (frame := self._next()) is not None:
             # Files arrive with or before the last byte of their frame, and in the order of the frames.
