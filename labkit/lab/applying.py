@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from labkit.base import programs, settings
-from labkit.kube import manifests, marks
+from labkit.kube import manifests, marks, resources
 from labkit.kube.resources import Object
 from labkit.views import results
 
@@ -36,6 +36,14 @@ def _is_path(text: str) -> bool:
 def located(path: Path) -> Path:
     """The file as named from the working directory, else from ``notebooks/``."""
     return path if path.is_absolute() or path.exists() else NOTEBOOKS / path
+
+
+def subject(objects: Sequence[Object]) -> str:
+    """How kubectl's messages call what came on its standard input: by its name where it is one object."""
+    if len(objects) != 1:
+        return "the manifest"
+    (obj,) = objects
+    return f"{obj['kind']} {resources.name_of(obj)}"
 
 
 def typed(given: Given, verb: str) -> str:

@@ -1,5 +1,7 @@
 """Stock kubectl on this lab's cluster, as a practitioner types it."""
 
+import json
+import re
 import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -15,7 +17,23 @@ class KubectlError(errors.LabError):
     """kubectl said no; its own words, and what was typed."""
 
     def __init__(self, command: str, said: str) -> None:
-        super().__init__(f"{said.strip()}\n({command})")
+        super().__init__(f"{readable(said)}\n({command})")
+
+
+_QUOTED_OBJECT = re.compile(r'patch: Invalid value: ("(?:[^"\\]|\\.)*"): ')
+
+
+def readable(said: str) -> str:
+    """kubectl's words without the whole object that a refused patch quotes; its kind and name instead."""
+
+    def named(match: re.Match[str]) -> str:
+        try:
+            obj = json.loads(json.loads(match[1]))
+            return f"{obj['kind']}/{obj['metadata']['name']}: "
+        except (ValueError, KeyError, TypeError):
+            return match[0]
+
+    return _QUOTED_OBJECT.sub(named, said.strip())
 
 
 class Kubectl:
@@ -38,11 +56,13 @@ class Kubectl:
                 shown(words), f"did not end within {timeout:g} s.\nNext: leave out -w, or run it in a terminal"
             ) from e
 
-    def __call__(self, words: str | Sequence[str], *, text: str | None = None) -> programs.Output:
-        """The same; KubectlError in kubectl's words when it says no."""
+    def __call__(
+        self, words: str | Sequence[str], *, text: str | None = None, subject: str = "the manifest"
+    ) -> programs.Output:
+        """The same; KubectlError when it says no, in its own words, with ``subject`` for what it read from ``text``."""
         done = self.run(words, text=text)
         if done.code:
-            raise KubectlError(shown(words), done.err or done.out)
+            raise KubectlError(shown(words), (done.err or done.out).replace('"STDIN"', subject))
         return done
 
     def _flags(self, typed: Sequence[str]) -> list[str]:

@@ -116,7 +116,7 @@ class Lab:
     def apply(self, given: applying.Given) -> results.Changes:
         """``kubectl apply`` of a path, YAML text, an object or several; KubectlError in kubectl's words."""
         objects = applying.objects_of(given)
-        done = self._kubectl("apply -f -", text=applying.text_of(objects))
+        done = self._kubectl("apply -f -", text=applying.text_of(objects), subject=applying.subject(objects))
         return applying.changes(done, applying.typed(given, "apply"))
 
     def delete(self, given: applying.Given) -> results.Changes:
