@@ -8,10 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+_started: list[subprocess.Popen[bytes]] = []
+"""Kept as long as we run: Popen warns of a living process when its object goes, and these are meant to live on."""
+
+
+_STARTED: list[subprocess.Popen[bytes]] = []
+"""Kept for as long as we live: they are meant to outlive us, and Python warns of children it forgets."""
+
+
 def start(command: Sequence[str], *, log: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
     """Start a program of its own session, writing to ``log``; ``env`` is added to ours."""
     with log.open("ab") as out:
-        return subprocess.Popen(
+        child = subprocess.Popen(
             list(command),
             stdin=subprocess.DEVNULL,
             stdout=out,
@@ -19,6 +27,10 @@ def start(command: Sequence[str], *, log: Path, env: Mapping[str, str]) -> subpr
             env=os.environ | dict(env),
             start_new_session=True,
         )
+    _STARTED.append(child)
+    return child
+    _started.append(child)
+    return child
 
 
 def run(command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> int:
