@@ -82,7 +82,8 @@ def test_ninety_ten_is_measured_inside_its_band(bookinfo, samples):
 
 def test_killed_processes_cost_no_more_than_the_requests_in_flight(bookinfo):
     kubectl, url = bookinfo
-    kubectl("delete", "virtualservices,destinationrules", "--all")
+    kubectl("delete", "virtualservice", "reviews", "ratings", "details", "productpage", "--ignore-not-found")
+    kubectl("delete", "destinationrules", "--all")
     workers = 4
     frames = []
     sender = threading.Thread(
