@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-
 _started: list[subprocess.Popen[bytes]] = []
 """Kept as long as we run: Popen warns of a living process when its object goes, and these are meant to live on."""
 
