@@ -40,8 +40,8 @@ function bands(points, count) {
   return found;
 }
 
-function shareChart(model, ids, end, isNarrow) {
-  const [W, H] = isNarrow ? [400, 230] : [760, 290];
+function shareChart(model, ids, end, W) {
+  const H = W < 480 ? 230 : 290;
   const [left, right, top, bottom] = [44, 92, 10, 22];
   const versions = model.get("versions");
   const x = scale(end, left, W - left - right);
@@ -118,7 +118,7 @@ function sparks(model, end) {
   const most = known.map(([, ms]) => ms);
   const latest = known.length > 3
     ? `${Math.min(...most).toFixed(1)} – ${Math.max(...most).toFixed(1)}`
-    : known.map(([name, ms]) => `${name} ${ms.toFixed(1)}`).join("   ");
+    : known.map(([name, ms]) => `${name} ${ms.toFixed(1)}`).join("  ");
   return [
     spark("Requests per second", newest ? newest.rate.toFixed(0) : "–", points, each((p) => p.rates), end),
     spark("Failed per second", newest ? newest.errors.toFixed(0) : "–", points,
@@ -151,7 +151,7 @@ export function presets(versions) {
   return [...versions.map((v, n) => [`all ${v}`, all(only(n))]), ["equal", all(equal)]];
 }
 
-export function render({ model, el }) {
+function render({ model, el }) {
   serial += 1;
   const service = model.get("service");
   const versions = model.get("versions");
@@ -272,13 +272,13 @@ export function render({ model, el }) {
     yaml.replaceChildren(...lines.map((line) => h("span", { className: /^\s*-?\s*weight:/.test(line) ? "lk-hot" : "" }, `${line}\n`)));
     yaml.scrollTop = at;
   };
-  let isNarrow = false;
+  let width = 720; // pixels of the chart: drawn as wide as it is, so that its words keep their size
   const drawCharts = () => {
     const points = model.get("points");
     const newest = Math.max(points.at(-1)?.t ?? 0, model.get("can_send") ? model.get("asked").at(-1)?.[0] ?? 0 : 0);
     chart.replaceChildren(h("figcaption", {}, h("span", {}, "Observed share, over three seconds"),
       h("span", { className: "lk-key" }, s("svg", { viewBox: "0 0 26 8", "aria-hidden": "true" }, s("path", { class: "lk-asked", d: "M0 4h26" })), "asked")),
-      shareChart(model, ids, newest, isNarrow));
+      shareChart(model, ids, newest, width));
     small.replaceChildren(...sparks(model, newest));
   };
   const drawTable = () => table.replaceChildren(tableOf(model));
@@ -309,9 +309,9 @@ export function render({ model, el }) {
       const first = yaml.querySelector(".lk-hot");
       if (first) yaml.scrollTop = Math.max(0, first.offsetTop - 96);
     }
-    const narrow = chart.clientWidth > 0 && chart.clientWidth < 480;
-    if (narrow !== isNarrow) {
-      isNarrow = narrow;
+    const wide = Math.max(280, chart.clientWidth);
+    if (chart.clientWidth > 0 && wide !== width) {
+      width = wide;
       drawCharts();
     }
   });
