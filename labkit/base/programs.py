@@ -7,18 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_started: list[subprocess.Popen[bytes]] = []
-"""Kept as long as we run: Popen warns of a living process when its object goes, and these are meant to live on."""
+
+class Detached(subprocess.Popen[bytes]):
+    """A child that is meant to outlive us."""
+
+    def __del__(self, *_: object) -> None:
+        # subprocess would warn that it still runs, which is what it is for.
+        return
 
 
-_STARTED: list[subprocess.Popen[bytes]] = []
-"""Kept for as long as we live: they are meant to outlive us, and Python warns of children it forgets."""
-
-
-def start(command: Sequence[str], *, log: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def start(command: Sequence[str], *, log: Path, env: Mapping[str, str]) -> Detached:
     """Start a program of its own session, writing to ``log``; ``env`` is added to ours."""
     with log.open("ab") as out:
-        child = subprocess.Popen(
+        return Detached(
             list(command),
             stdin=subprocess.DEVNULL,
             stdout=out,
@@ -26,10 +27,6 @@ def start(command: Sequence[str], *, log: Path, env: Mapping[str, str]) -> subpr
             env=os.environ | dict(env),
             start_new_session=True,
         )
-    _STARTED.append(child)
-    return child
-    _started.append(child)
-    return child
 
 
 def run(command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> int:
