@@ -57,12 +57,26 @@ def _node(obj: Object) -> Object:
     return {**obj, "spec": spec}
 
 
+def _claim(obj: Object) -> Object:
+    return _protected(obj, "kubernetes.io/pvc-protection")
+
+
 def _volume(obj: Object) -> Object:
-    return {**obj, "status": {**(obj.get("status") or {}), "lastPhaseTransitionTime": timestamp()}}
+    found = {**obj, "status": {**(obj.get("status") or {}), "lastPhaseTransitionTime": timestamp()}}
+    return _protected(found, "kubernetes.io/pv-protection")
+
+
+def _protected(obj: Object, finalizer: str) -> Object:
+    """What is in use does not go: a controller takes the finalizer away."""
+    finalizers = obj["metadata"].get("finalizers") or []
+    if finalizer in finalizers:
+        return obj
+    return {**obj, "metadata": {**obj["metadata"], "finalizers": [*finalizers, finalizer]}}
 
 
 _RULES: Mapping[str, Callable[[Object], Object]] = {
     "/nodes": _node,
+    "/persistentvolumeclaims": _claim,
     "/persistentvolumes": _volume,
     "apps/daemonsets": _daemon_set,
     "apps/statefulsets": _stateful_set,

@@ -29,6 +29,17 @@ class LocalApi:
     def __repr__(self) -> str:
         return f"LocalApi({self._user.name})"
 
+    def kinds(self) -> list[resources.Resource]:
+        """Every resource that is stored and can be deleted, in the version its table keeps."""
+        served = {one.key: one for key in dict.fromkeys(s.key for s in self._core.registry) if (one := self._core.registry.of_key(key))}
+        return [
+            resources.Resource(
+                api_version=one.api_version, kind=one.kind, plural=one.plural, namespaced=one.namespaced
+            )
+            for one in served.values()
+            if "delete" in one.verbs and "watch" in one.verbs
+        ]
+
     async def get(self, resource: resources.Resource, name: str, namespace: str | None = None) -> Object:
         """One object, or NotFound."""
         return _own(await reading.get(self._core, self._call("get", resource, namespace, name)))

@@ -54,7 +54,8 @@ def stored_bytes(obj: Object) -> bytes:
 
 
 def _event_to_new(obj: Object) -> Object:
-    found = {_EVENT_NAMES.get(key, key): value for key, value in obj.items()}
+    silent = [key for key in ("reportingComponent", "reportingInstance") if not obj.get(key)]
+    found = {_EVENT_NAMES.get(key, key): value for key, value in obj.items() if key not in silent}
     return found | {"eventTime": obj.get("eventTime")}
 
 

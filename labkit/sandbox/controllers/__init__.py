@@ -2,23 +2,35 @@
 
 import asyncio
 
-from labkit.kube import api
-from labkit.sandbox.controllers import housekeeping, slices, workloads
-from labkit.sandbox.controllers.informers import Informers
+from labkit.sandbox.controllers import (
+    budgets,
+    deployments,
+    garbage,
+    namespaces,
+    protection,
+    replicasets,
+    scheduler,
+    slices,
+)
+from labkit.sandbox.controllers.informers import Cluster, Informers
 
 
-async def run(client: api.Api, *, root_ca: str) -> None:
+async def run(client: Cluster, *, root_ca: str) -> None:
     """Run every controller until cancelled; ``root_ca`` (PEM) goes into each namespace."""
     informers = Informers(client)
-    garbage = housekeeping.Garbage(client, informers)
-    queues = [
-        workloads.Deployments(client, informers).queue,
-        workloads.ReplicaSets(client, informers).queue,
-        slices.Slices(client, informers).queue,
-        housekeeping.Scheduler(client, informers).queue,
-        housekeeping.Namespaces(client, informers, root_ca=root_ca).queue,
-    ]
+    controllers = (
+        deployments.Deployments(informers),
+        replicasets.ReplicaSets(informers),
+        slices.Slices(informers),
+        budgets.Budgets(informers),
+        scheduler.Scheduler(informers),
+        namespaces.Namespaces(informers, root_ca=root_ca),
+        protection.Taints(informers),
+        protection.Claims(informers),
+        garbage.Garbage(informers),
+    )
     async with asyncio.TaskGroup() as group:
         group.create_task(informers.run())
         await informers.synced()
-        group.create_task(housekeeping.together([*queues, *garbage.queues]))
+        for controller in controllers:
+            group.create_task(controller.queue.run())

@@ -1,7 +1,7 @@
 """What a Deployment needs next: a pure decision from its ReplicaSets."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,11 @@ import orjson
 from labkit.kube import resources
 from labkit.kube.resources import Object
 
-REVISION = "deployment.kubernetes.io/revision"
+REVISION, HISTORY = "deployment.kubernetes.io/revision", "deployment.kubernetes.io/revision-history"
+DESIRED, MAXIMUM = "deployment.kubernetes.io/desired-replicas", "deployment.kubernetes.io/max-replicas"
+UNCOPIED = ("kubectl.kubernetes.io/last-applied-configuration", REVISION, HISTORY, DESIRED, MAXIMUM)
+"""Annotations of a Deployment that are not for its ReplicaSets."""
+
 LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 
 
@@ -22,10 +26,12 @@ class Plan:
     sizes: tuple[tuple[str, int], ...] = ()
     """(name of a ReplicaSet, replicas it should have)."""
 
-    adopt: str = ""
-    """The ReplicaSet that is the newest one again and needs a new revision."""
+    notes: tuple[str, Mapping[str, str]] | None = None
+    """(name of the newest ReplicaSet, annotations that it lacks)."""
 
     revision: str = ""
+    """The number of the rollout that the newest ReplicaSet stands for."""
+
     delete: tuple[str, ...] = ()
 
 
@@ -57,11 +63,11 @@ def plan(deployment: Object, owned: Sequence[Object]) -> Plan:
         return Plan(create=_replica_set(deployment, owned, str(max(revisions, default=0) + 1)))
     others = [rs for rs in owned if rs is not newest]
     highest = max((_revision(rs) for rs in others), default=0)
-    adopt = resources.name_of(newest) if _revision(newest) <= highest else ""
-    revision = str(highest + 1) if adopt else str(_revision(newest))
+    revision = str(max(highest + 1, _revision(newest)))
+    lacking = _lacking(deployment, newest, revision)
     return Plan(
         sizes=tuple(_sizes(deployment, newest, others)),
-        adopt=adopt,
+        notes=(resources.name_of(newest), lacking) if lacking else None,
         revision=revision,
         delete=tuple(_superfluous(deployment, others)),
     )
@@ -78,16 +84,7 @@ def _replica_set(deployment: Object, owned: Sequence[Object], revision: str) -> 
     asked = spec.get("replicas", 1)
     surge, _ = bounds(deployment)
     room = asked + surge - sum(rs["spec"].get("replicas", 0) for rs in owned)
-    annotations = {
-        k: v
-        for k, v in resources.annotations_of(deployment).items()
-        if k not in ("kubectl.kubernetes.io/last-applied-configuration", REVISION)
-    }
-    annotations |= {
-        "deployment.kubernetes.io/desired-replicas": str(asked),
-        "deployment.kubernetes.io/max-replicas": str(asked + surge),
-        REVISION: revision,
-    }
+    annotations = {**_copied(deployment), **size_notes(deployment), REVISION: revision}
     if spec.get("strategy", {}).get("type") == "Recreate" and owned:
         room = 0 if any(rs.get("status", {}).get("replicas") for rs in owned) else asked
     return {
@@ -109,6 +106,27 @@ def _replica_set(deployment: Object, owned: Sequence[Object], revision: str) -> 
     }
 
 
+def size_notes(deployment: Object) -> dict[str, str]:
+    """Annotations by which a ReplicaSet knows the size of the whole."""
+    asked = deployment["spec"].get("replicas", 1)
+    return {DESIRED: str(asked), MAXIMUM: str(asked + bounds(deployment)[0])}
+
+
+def _copied(deployment: Object) -> dict[str, str]:
+    """Annotations that a ReplicaSet has from its Deployment, such as the cause of a change."""
+    return {k: v for k, v in resources.annotations_of(deployment).items() if k not in UNCOPIED}
+
+
+def _lacking(deployment: Object, newest: Object, revision: str) -> dict[str, str]:
+    """What the annotations of the newest ReplicaSet should say and do not."""
+    known = resources.annotations_of(newest)
+    wanted = {**_copied(deployment), REVISION: revision}
+    before = known.get(REVISION, "")
+    if before and before != revision:
+        wanted[HISTORY] = ",".join(filter(None, (known.get(HISTORY, ""), before)))
+    return {key: value for key, value in wanted.items() if known.get(key) != value}
+
+
 def owner_reference(owner: Object) -> Object:
     """Of a controller."""
     return {
@@ -128,12 +146,13 @@ def bounds(deployment: Object) -> tuple[int, int]:
         return 0, spec.get("replicas", 1)
     rolling = spec.get("strategy", {}).get("rollingUpdate") or {}
     asked = spec.get("replicas", 1)
-    surge = _part(rolling.get("maxSurge", "25%"), asked, up=True)
-    fewer = _part(rolling.get("maxUnavailable", "25%"), asked, up=False)
+    surge = part(rolling.get("maxSurge", "25%"), asked, up=True)
+    fewer = part(rolling.get("maxUnavailable", "25%"), asked, up=False)
     return surge, (1 if not surge and not fewer else fewer)
 
 
-def _part(value: Any, asked: int, *, up: bool) -> int:
+def part(value: Any, asked: int, *, up: bool) -> int:
+    """A number, or the percentage of another: ``part("25%", 3, up=True)`` is 1."""
     if isinstance(value, int):
         return value
     hundredths = int(str(value).removesuffix("%")) * asked
@@ -184,57 +203,3 @@ def _by_age(found: Sequence[Object]) -> list[Object]:
 def _revision(rs: Object) -> int:
     text = resources.annotations_of(rs).get(REVISION, "0")
     return int(text) if text.isdigit() else 0
-
-
-def status(deployment: Object, newest: Object | None, owned: Sequence[Object], now: str) -> Object:
-    """The Deployment's status."""
-
-    def total(name: str) -> int:
-        return sum(rs.get("status", {}).get(name, 0) for rs in owned)
-
-    asked = deployment["spec"].get("replicas", 1)
-    _, fewer = bounds(deployment)
-    available, replicas = total("availableReplicas"), total("replicas")
-    updated = newest.get("status", {}).get("replicas", 0) if newest else 0
-    numbers = {
-        "replicas": replicas,
-        "updatedReplicas": updated,
-        "readyReplicas": total("readyReplicas"),
-        "availableReplicas": available,
-        "unavailableReplicas": max(0, max(asked, replicas) - available),
-    }
-    found: Object = {"observedGeneration": deployment["metadata"].get("generation", 1)}
-    found |= {k: v for k, v in numbers.items() if v}
-    old = {c["type"]: c for c in deployment.get("status", {}).get("conditions") or []}
-    conditions = []
-    if available >= asked - fewer:
-        wanted = ("True", "MinimumReplicasAvailable", "Deployment has minimum availability.")
-    else:
-        wanted = ("False", "MinimumReplicasUnavailable", "Deployment does not have minimum availability.")
-    conditions.append(condition("Available", *wanted, old=old.get("Available"), now=now))
-    complete = updated == asked and replicas == asked and available >= asked
-    if newest is not None:
-        name = resources.name_of(newest)
-        if complete:
-            wanted = ("True", "NewReplicaSetAvailable", f'ReplicaSet "{name}" has successfully progressed.')
-        else:
-            wanted = ("True", "ReplicaSetUpdated", f'ReplicaSet "{name}" is progressing.')
-        conditions.append(condition("Progressing", *wanted, old=old.get("Progressing"), now=now))
-    found["conditions"] = conditions
-    return found
-
-
-def condition(kind: str, value: str, reason: str, message: str, *, old: Object | None, now: str) -> Object:
-    """A condition; its times move only when it does."""
-    same = old is not None and (old["status"], old["reason"], old["message"]) == (value, reason, message)
-    if old is not None and same:
-        return old
-    moved = old["lastTransitionTime"] if old is not None and old["status"] == value else now
-    return {
-        "type": kind,
-        "status": value,
-        "lastUpdateTime": now,
-        "lastTransitionTime": moved,
-        "reason": reason,
-        "message": message,
-    }

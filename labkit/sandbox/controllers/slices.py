@@ -1,140 +1,181 @@
-"""EndpointSlices: which pods stand behind each Service."""
+"""EndpointSlices and Endpoints: which pods stand behind each Service."""
 
 import contextlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from labkit.kube import api, informer, resources, status
-from labkit.kube.resources import Object
+from labkit.kube import informer, resources, status
+from labkit.kube.resources import Object, Resource
 from labkit.sandbox.controllers import queue
 from labkit.sandbox.controllers.informers import Informers
-from labkit.sandbox.controllers.workloads import is_ready
+from labkit.sandbox.controllers.replicasets import is_ready
 
-MANAGED_BY = "endpointslice-controller.k8s.io"
+MANAGER = "kube-controller-manager"
+MANAGED_BY, SLICES_MANAGER = "endpointslice.kubernetes.io/managed-by", "endpointslice-controller.k8s.io"
+ENDPOINTS_MANAGED_BY, ENDPOINTS_MANAGER = "endpoints.kubernetes.io/managed-by", "endpoint-controller"
+SERVICE_NAME = "kubernetes.io/service-name"
+HEADLESS = "service.kubernetes.io/headless"
 
 
 class Slices:
-    """Keeps one slice for each Service with a selector."""
+    """Keeps one slice, and the Endpoints of old, for each Service with a selector."""
 
-    def __init__(self, client: api.Api, informers: Informers) -> None:
-        self._client = client
+    def __init__(self, informers: Informers) -> None:
+        self._client = informers.client
         self._services = informers.of(resources.SERVICES)
         self._pods = informers.of(resources.PODS)
         self._slices = informers.of(resources.ENDPOINT_SLICES)
+        self._endpoints = informers.of(resources.ENDPOINTS)
         self.queue = queue.Queue(self._sync, name="endpointslice")
         self._services.on_change(lambda old, new: self.queue.add(informer.key_of(new or old or {})))
         self._pods.on_change(self._pod_changed)
+        self._slices.on_change(self._slice_changed)
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
-        for pod in (old, new):
-            if pod is None:
-                continue
+        for pod in filter(None, (old, new)):
             labels = resources.labels_of(pod)
             for service in self._services.all(resources.namespace_of(pod)):
                 if selects(service["spec"].get("selector"), labels):
                     self.queue.add(informer.key_of(service))
 
+    def _slice_changed(self, old: Object | None, new: Object | None) -> None:
+        found = new or old or {}
+        if name := resources.labels_of(found).get(SERVICE_NAME):
+            self.queue.add((resources.namespace_of(found), name))
+
     async def _sync(self, key: informer.Key) -> None:
-        service = self._services.cache.get(key)
-        existing = [
-            s
-            for s in self._slices.all(key[0])
-            if resources.labels_of(s).get("kubernetes.io/service-name") == key[1]
-            and resources.labels_of(s).get("endpointslice.kubernetes.io/managed-by") == MANAGED_BY
-        ]
+        service, endpoints = self._services.cache.get(key), self._endpoints.cache.get(key)
+        existing = [s for s in self._slices.all(key[0]) if _is_slice_of(s, key[1])]
         if service is None:
-            for found in existing:
-                with contextlib.suppress(status.NotFound):
-                    await self._client.delete(resources.ENDPOINT_SLICES, resources.name_of(found), key[0])
-            return
-        if not service["spec"].get("selector"):
-            return
-        wanted = slice_of(service, self._pods.all(key[0]))
-        if not existing:
-            await self._client.create(resources.ENDPOINT_SLICES, wanted, manager="kube-controller-manager")
-        elif _differs(wanted, existing[0]):
-            old = existing[0]["metadata"]
+            await self._remove(resources.ENDPOINT_SLICES, existing)
+            if endpoints is not None and ENDPOINTS_MANAGED_BY in resources.labels_of(endpoints):
+                await self._remove(resources.ENDPOINTS, [endpoints])
+        elif service["spec"].get("selector"):
+            pods = list(self._pods.all(key[0]))
+            await self._write(resources.ENDPOINT_SLICES, slice_of(service, pods), next(iter(existing), None))
+            await self._write(resources.ENDPOINTS, endpoints_of(service, pods), endpoints)
+
+    async def _write(self, kind: Resource, wanted: Object, found: Object | None) -> None:
+        if found is None:
+            with contextlib.suppress(status.AlreadyExists):
+                await self._client.create(kind, wanted, manager=MANAGER)
+        elif _differs(wanted, found):
+            old = found["metadata"]
             name = {"name": old["name"], "resourceVersion": old["resourceVersion"]}
-            metadata = {**{k: v for k, v in wanted["metadata"].items() if k != "generateName"}, **name}
-            await self._client.replace(
-                resources.ENDPOINT_SLICES, {**wanted, "metadata": metadata}, manager="kube-controller-manager"
-            )
+            # The generateName stays: on a real server too it is what the object was made with.
+            metadata = {**wanted["metadata"], **name}
+            await self._client.replace(kind, {**wanted, "metadata": metadata}, manager=MANAGER)
+
+    async def _remove(self, kind: Resource, found: Iterable[Object]) -> None:
+        for obj in found:
+            with contextlib.suppress(status.NotFound):
+                await self._client.delete(kind, resources.name_of(obj), resources.namespace_of(obj))
+
+
+def _is_slice_of(found: Object, service: str) -> bool:
+    labels = resources.labels_of(found)
+    return labels.get(SERVICE_NAME) == service and labels.get(MANAGED_BY) == SLICES_MANAGER
 
 
 def _differs(wanted: Object, found: Object) -> bool:
-    return any((wanted.get(k) or []) != (found.get(k) or []) for k in ("endpoints", "ports"))
+    if resources.labels_of(wanted) != resources.labels_of(found):
+        return True
+    return any((wanted.get(k) or []) != (found.get(k) or []) for k in ("endpoints", "ports", "subsets"))
 
 
 def selects(selector: Mapping[str, str] | None, labels: Mapping[str, str]) -> bool:
     """Whether a Service's selector fits; an absent one fits nothing."""
-    return bool(selector) and all(labels.get(k) == v for k, v in (selector or {}).items())
+    return bool(selector) and (selector or {}).items() <= labels.items()
 
 
 def slice_of(service: Object, pods: Iterable[Object]) -> Object:
     """The slice of a Service, endpoints in the order of their addresses."""
-    selector = service["spec"].get("selector")
-    chosen = [p for p in pods if selects(selector, resources.labels_of(p)) and p.get("status", {}).get("podIP")]
-    chosen = [p for p in chosen if p["status"].get("phase") not in ("Succeeded", "Failed")]
-    chosen.sort(key=lambda p: tuple(int(x) for x in p["status"]["podIP"].split(".")))
-    labels = {
-        **resources.labels_of(service),
-        "endpointslice.kubernetes.io/managed-by": MANAGED_BY,
-        "kubernetes.io/service-name": resources.name_of(service),
+    chosen = _behind(service, pods)
+    labels = {**_labels(service), MANAGED_BY: SLICES_MANAGER, SERVICE_NAME: resources.name_of(service)}
+    owner = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "name": resources.name_of(service),
+        "uid": resources.uid_of(service),
+        "controller": True,
+        "blockOwnerDeletion": True,
     }
-    if service["spec"].get("clusterIP") == "None":
-        labels["service.kubernetes.io/headless"] = ""
+    metadata = {"generateName": f"{resources.name_of(service)}-", "namespace": resources.namespace_of(service)}
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
-        "metadata": {
-            "generateName": f"{resources.name_of(service)}-",
-            "namespace": resources.namespace_of(service),
-            "labels": labels,
-            "ownerReferences": [
-                {
-                    "apiVersion": "v1",
-                    "kind": "Service",
-                    "name": resources.name_of(service),
-                    "uid": resources.uid_of(service),
-                    "controller": True,
-                    "blockOwnerDeletion": True,
-                }
-            ],
-        },
+        "metadata": {**metadata, "labels": labels, "ownerReferences": [owner]},
         "addressType": "IPv4",
-        "endpoints": [_endpoint(p) for p in chosen],
-        "ports": [found for p in service["spec"].get("ports") or [] if (found := _port(p, chosen))],
+        "endpoints": [_endpoint(pod) for pod in chosen] or None,
+        "ports": [{"name": "", **port} for port in _ports(service, chosen)] if chosen else None,
     }
+
+
+def endpoints_of(service: Object, pods: Iterable[Object]) -> Object:
+    """The Endpoints of a Service."""
+    chosen = _behind(service, pods)
+    staying = [pod for pod in chosen if not pod["metadata"].get("deletionTimestamp")]
+    ready = [_address(pod) for pod in staying if is_ready(pod)]
+    unready = [_address(pod) for pod in staying if not is_ready(pod)]
+    groups = {"addresses": ready, "notReadyAddresses": unready, "ports": _ports(service, chosen)}
+    found: Object = {
+        "apiVersion": "v1",
+        "kind": "Endpoints",
+        "metadata": {
+            "name": resources.name_of(service),
+            "namespace": resources.namespace_of(service),
+            "labels": {**_labels(service), ENDPOINTS_MANAGED_BY: ENDPOINTS_MANAGER},
+        },
+    }
+    if staying:
+        found["subsets"] = [{name: group for name, group in groups.items() if group}]
+    return found
+
+
+def _labels(service: Object) -> dict[str, str]:
+    labels = dict(resources.labels_of(service))
+    return labels | ({HEADLESS: ""} if service["spec"].get("clusterIP") == "None" else {})
+
+
+def _behind(service: Object, pods: Iterable[Object]) -> list[Object]:
+    """The pods of a Service that have an address."""
+    selector = service["spec"].get("selector")
+    chosen = [p for p in pods if selects(selector, resources.labels_of(p)) and p.get("status", {}).get("podIP")]
+    chosen = [p for p in chosen if p["status"].get("phase") not in ("Succeeded", "Failed")]
+    return sorted(chosen, key=lambda pod: tuple(int(part) for part in pod["status"]["podIP"].split(".")))
+
+
+def _target(pod: Object) -> Object:
+    metadata = pod["metadata"]
+    reference = {"kind": "Pod", "namespace": metadata["namespace"], "name": metadata["name"], "uid": metadata["uid"]}
+    return {"targetRef": reference, "nodeName": pod["spec"].get("nodeName", "")}
 
 
 def _endpoint(pod: Object) -> Object:
-    ready = is_ready(pod)
-    leaving = bool(pod["metadata"].get("deletionTimestamp"))
-    return {
-        "addresses": [pod["status"]["podIP"]],
-        "conditions": {"ready": ready and not leaving, "serving": ready, "terminating": leaving},
-        "nodeName": pod["spec"].get("nodeName", ""),
-        "targetRef": {
-            "kind": "Pod",
-            "name": resources.name_of(pod),
-            "namespace": resources.namespace_of(pod),
-            "uid": resources.uid_of(pod),
-        },
-    }
+    ready, leaving = is_ready(pod), bool(pod["metadata"].get("deletionTimestamp"))
+    conditions = {"ready": ready and not leaving, "serving": ready, "terminating": leaving}
+    return {"addresses": [pod["status"]["podIP"]], "conditions": conditions, **_target(pod)}
 
 
-def _port(port: Object, pods: list[Object]) -> Object | None:
+def _address(pod: Object) -> Object:
+    return {"ip": pod["status"]["podIP"], **_target(pod)}
+
+
+def _ports(service: Object, pods: list[Object]) -> list[Object]:
+    found = []
+    for port in service["spec"].get("ports") or []:
+        number = _number(port, pods)
+        if number is not None:
+            entry = {"name": port.get("name"), "port": number, "protocol": port.get("protocol", "TCP")}
+            entry["appProtocol"] = port.get("appProtocol")
+            found.append({key: value for key, value in entry.items() if value})
+    return found
+
+
+def _number(port: Object, pods: list[Object]) -> int | None:
+    """The target port; a name is looked up in the containers."""
     target: Any = port.get("targetPort", port["port"])
-    if isinstance(target, str):
-        named = [
-            p["containerPort"]
-            for pod in pods
-            for c in pod["spec"]["containers"]
-            for p in c.get("ports") or []
-            if p.get("name") == target
-        ]
-        if not named:
-            return None
-        target = named[0]
-    found = {"name": port.get("name", ""), "port": target, "protocol": port.get("protocol", "TCP")}
-    return found | ({"appProtocol": port["appProtocol"]} if port.get("appProtocol") else {})
+    if isinstance(target, int):
+        return target
+    listed = (p for pod in pods for c in pod["spec"]["containers"] for p in c.get("ports") or [])
+    return next((p["containerPort"] for p in listed if p.get("name") == target), None)

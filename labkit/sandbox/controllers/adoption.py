@@ -1,0 +1,45 @@
+"""Which objects a controller's object owns: those it made, and strays that fit its selector."""
+
+import contextlib
+from collections.abc import Iterable
+
+from labkit.kube import api, resources, status
+from labkit.kube.resources import Object
+from labkit.sandbox.apiserver import labels
+from labkit.sandbox.controllers.deployment_plan import owner_reference
+
+MANAGER = "kube-controller-manager"
+
+
+async def claimed(
+    client: api.Api, kind: resources.Resource, owner: Object, candidates: Iterable[Object]
+) -> list[Object]:
+    """Those that are the owner's from now on; one whose labels no longer fit is let go."""
+    found = []
+    uid, selector = resources.uid_of(owner), owner["spec"]["selector"]
+    for obj in candidates:
+        holder, fits = resources.owner_of(obj), labels.matches(selector, resources.labels_of(obj))
+        if holder is None and fits and not obj["metadata"].get("deletionTimestamp"):
+            if taken := await _referring(client, kind, obj, [*_references(obj), owner_reference(owner)]):
+                found.append(taken)
+        elif holder is not None and holder["uid"] == uid:
+            if fits:
+                found.append(obj)
+            else:
+                await _referring(client, kind, obj, [r for r in _references(obj) if r["uid"] != uid])
+    return found
+
+
+def _references(obj: Object) -> list[Object]:
+    return obj["metadata"].get("ownerReferences") or []
+
+
+async def _referring(
+    client: api.Api, kind: resources.Resource, obj: Object, references: list[Object]
+) -> Object | None:
+    body = {"metadata": {"uid": resources.uid_of(obj), "ownerReferences": references or None}}
+    with contextlib.suppress(status.NotFound, status.Conflict):
+        return await client.patch(
+            kind, resources.name_of(obj), resources.namespace_of(obj), body, manager=MANAGER
+        )
+    return None

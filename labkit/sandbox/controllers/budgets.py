@@ -1,0 +1,75 @@
+"""PodDisruptionBudgets: how many pods may go now."""
+
+import contextlib
+from collections.abc import Iterable
+
+from labkit.kube import informer, resources, status
+from labkit.kube.resources import Object
+from labkit.sandbox.apiserver import labels
+from labkit.sandbox.controllers import queue, recorder
+from labkit.sandbox.controllers.deployment_plan import part
+from labkit.sandbox.controllers.deployment_status import condition
+from labkit.sandbox.controllers.informers import Informers
+from labkit.sandbox.controllers.replicasets import is_ready
+
+BUDGETS = resources.Resource(api_version="policy/v1", kind="PodDisruptionBudget", plural="poddisruptionbudgets")
+
+
+class Budgets:
+    """Keeps the status of each budget."""
+
+    def __init__(self, informers: Informers) -> None:
+        self._client = informers.client
+        self._budgets, self._pods = informers.of(BUDGETS), informers.of(resources.PODS)
+        self._sets = informers.of(resources.REPLICA_SETS)
+        self.queue = queue.Queue(self._sync, name="disruption")
+        self._budgets.on_change(lambda old, new: self.queue.add(informer.key_of(new)) if new else None)
+        self._pods.on_change(self._pod_changed)
+
+    def _pod_changed(self, old: Object | None, new: Object | None) -> None:
+        for budget in self._budgets.all(resources.namespace_of(new or old or {})):
+            self.queue.add(informer.key_of(budget))
+
+    async def _sync(self, key: informer.Key) -> None:
+        budget = self._budgets.cache.get(key)
+        if budget is None:
+            return
+        selector = budget["spec"].get("selector")
+        pods = [pod for pod in self._pods.all(key[0]) if labels.matches(selector, resources.labels_of(pod))]
+        found = budget_status(budget, pods, self._asked(key[0], pods), now=recorder.now())
+        if found != budget.get("status"):
+            with contextlib.suppress(status.NotFound):
+                await self._client.replace(BUDGETS, {**budget, "status": found}, subresource="status")
+
+    def _asked(self, namespace: str, pods: Iterable[Object]) -> int:
+        """How many pods their ReplicaSets ask for; for pods of nobody, nothing."""
+        owners = {(resources.owner_of(pod) or {}).get("uid") for pod in pods}
+        sets = (rs for rs in self._sets.all(namespace) if resources.uid_of(rs) in owners)
+        return sum(rs["spec"].get("replicas", 1) for rs in sets)
+
+
+def budget_status(budget: Object, pods: list[Object], asked: int, *, now: str) -> Object:
+    """What a budget allows for its pods; ``asked`` is how many pods their owners ask for."""
+    spec, generation = budget["spec"], budget["metadata"].get("generation", 1)
+    alive = [pod for pod in pods if (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")]
+    healthy = sum(is_ready(pod) and not pod["metadata"].get("deletionTimestamp") for pod in alive)
+    if "maxUnavailable" in spec:
+        expected = asked
+        wanted = max(0, expected - part(spec["maxUnavailable"], expected, up=True))
+    else:
+        minimum = spec.get("minAvailable", 1)
+        expected = len(alive) if isinstance(minimum, int) else asked
+        wanted = part(minimum, expected, up=True)
+    allowed = max(0, healthy - wanted) if expected else 0
+    known = (budget.get("status") or {}).get("conditions") or []
+    old = next((c for c in known if c["type"] == "DisruptionAllowed"), None)
+    value, reason = ("True", "SufficientPods") if allowed else ("False", "InsufficientPods")
+    verdict = condition("DisruptionAllowed", value, reason, "", old=old, now=now, updates=False)
+    return {
+        "observedGeneration": generation,
+        "disruptionsAllowed": allowed,
+        "currentHealthy": healthy,
+        "desiredHealthy": wanted,
+        "expectedPods": expected,
+        "conditions": [{**verdict, "observedGeneration": generation}],
+    }
