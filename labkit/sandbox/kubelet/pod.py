@@ -14,6 +14,10 @@ from labkit.sandbox.network import addresses
 MOUNT_RETRY = 1.0
 """Seconds until a volume that could not be filled is tried again."""
 
+BLINK = 0.03
+"""Seconds that a ready pod may be without readiness before anybody hears of it: a container that is back at
+once costs the requests it had and no others."""
+
 WRITE_RETRY = 0.5
 """Seconds until a status that could not be written is tried again."""
 
@@ -127,7 +131,7 @@ class Pod:
         while True:
             await self._is_dirty.wait()
             # What happens in the same turn of the loop is one write.
-            await asyncio.sleep(0)
+            await asyncio.sleep(BLINK if self._loses_readiness() else 0)
             self._is_dirty.clear()
             try:
                 await self._write()
@@ -136,6 +140,9 @@ class Pod:
             except (status.StatusError, OSError):
                 self._is_dirty.set()
                 await asyncio.sleep(WRITE_RETRY)
+
+    def _loses_readiness(self) -> bool:
+        return _is_ready(self._written) and not _is_ready(self._status()) and not self._is_ending
 
     async def _write(self) -> None:
         wanted = self._status()
@@ -351,3 +358,7 @@ def seed_of(before: Mapping[str, Any] | None, now: str) -> podstatus.Observed:
         return podstatus.Observed(last=state, restarts=restarts + 1)
     # Waiting for its next life when it was cut off: that life begins now.
     return podstatus.Observed(last=last, restarts=restarts + 1 if last else restarts)
+
+
+def _is_ready(status: Object) -> bool:
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in status.get("conditions") or [])
