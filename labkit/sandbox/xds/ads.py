@@ -39,15 +39,32 @@ class Stream:
 
     since: float = field(default_factory=time.time)
 
+    def settle(self) -> None:
+        """Note the push it has when nothing is under way any more."""
+        if self.is_live:
+            self.live = self.push
+
     @property
     def is_live(self) -> bool:
-        """Whether it has taken all it was given."""
-        return all(not s.nonce for s in self.subscriptions.values())
+        """Whether it has answered all it was given; one that has not asked for listeners yet serves nothing."""
+        return "listeners" in self.subscriptions and all(not s.nonce for s in self.subscriptions.values())
 
     @property
     def refusals(self) -> dict[str, str]:
         """Kind → text of what it refused."""
         return {kind: s.refused for kind, s in self.subscriptions.items() if s.refused}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """A NACK."""
+
+    proxy: model.Proxy
+    kind: str
+    names: tuple[str, ...]
+    """The resources that the proxy does not take."""
+
+    text: str
 
 
 Authenticate = Callable[[Mapping[str, str], Mapping[str, Any]], Awaitable[model.Proxy]]
@@ -61,13 +78,16 @@ class Discovery:
         self,
         authenticate: Authenticate,
         resources_for: Callable[[model.Proxy], Encoded],
-        on_refusal: Callable[[Stream, str, str], None],
+        on_refusal: Callable[[Refusal], None],
     ) -> None:
         self._authenticate, self._resources_for, self._on_refusal = authenticate, resources_for, on_refusal
         self.streams: dict[str, Stream] = {}
         """By ``pod.namespace``."""
         self._nonces = itertools.count(1)
-        self.changed = asyncio.Condition()
+        self._next = asyncio.Event()
+        self.listeners: list[Callable[[], None]] = []
+        """Called when a push has gone out, and when a proxy has answered, come or gone."""
+
         self.pushes = 0
 
     def handler(self) -> grpc.GenericRpcHandler:
@@ -89,6 +109,11 @@ class Discovery:
         self.pushes += 1
         for stream in list(self.streams.values()):
             self.push(stream)
+        self._announce()
+
+    async def until_change(self) -> None:
+        """Wait for the next push, answer, arrival or departure."""
+        await self._next.wait()
 
     def push(self, stream: Stream) -> None:
         """Send one proxy what it lacks, types in the order that never points at what is not there."""
@@ -97,6 +122,8 @@ class Discovery:
         for kind in session.ORDER:
             if kind in stream.subscriptions:
                 self._send(stream, kind)
+        # What does not concern a proxy is live on it at once.
+        stream.settle()
 
     def _send(self, stream: Stream, kind: str, *, asked: set[str] | None = None) -> None:
         subscription = stream.subscriptions[kind]
@@ -131,6 +158,7 @@ class Discovery:
         self.streams[name] = stream
         stream.resources, stream.push = self._resources_for(proxy), self.pushes
         self._take(stream, first)
+        self._announce()
         reader = asyncio.create_task(self._read(stream, requests))
         try:
             while True:
@@ -142,13 +170,13 @@ class Discovery:
             reader.cancel()
             if self.streams.get(name) is stream:
                 del self.streams[name]
-            await self._announce()
+            self._announce()
 
     async def _read(self, stream: Stream, requests: AsyncIterator[Any]) -> None:
         try:
             async for request in requests:
                 self._take(stream, request)
-                await self._announce()
+                self._announce()
         finally:
             stream.outgoing.put_nowait(None)
 
@@ -178,16 +206,14 @@ class Discovery:
         self._send(stream, kind, asked=asked if is_new or asked else None)
 
     def _answered(self, stream: Stream, kind: str, subscription: session.Subscription, request: Any) -> None:
-        if request.response_nonce == subscription.nonce:
-            subscription.nonce = ""
-        if request.HasField("error_detail"):
-            subscription.refused = request.error_detail.message
-            self._on_refusal(stream, kind, subscription.refused)
-        elif not subscription.nonce:
-            subscription.refused = ""
-        if stream.is_live:
-            stream.live = stream.push
+        text = request.error_detail.message if request.HasField("error_detail") else ""
+        refused = session.answered(subscription, request.response_nonce, text)
+        if text:
+            self._on_refusal(Refusal(proxy=stream.proxy, kind=kind, names=refused, text=text))
+        stream.settle()
 
-    async def _announce(self) -> None:
-        async with self.changed:
-            self.changed.notify_all()
+    def _announce(self) -> None:
+        for notify in self.listeners:
+            notify()
+        self._next.set()
+        self._next = asyncio.Event()

@@ -1,26 +1,122 @@
-"""istiod's debug pages on port 15014: who is connected and what it has taken."""
+"""istiod's debug pages on port 15014, plain HTTP and JSON. They tell names and numbers, never contents: no secrets.
 
-import json
+``GET /debug/syncz``: a list, one entry a connected proxy, in the form of istiod's own page::
 
+    {"proxy": "reviews-v1-….default", "proxy_type": "sidecar", "istio_version": "1.31.1", "cluster_id": "Kubernetes",
+     "cluster_sent": NONCE, "cluster_acked": NONCE, and the same for listener, route, endpoint, extensionconfig, secret;
+     "push": 17, "live": 17, "refusals": {"listeners": "why"}, "since": 1764000000.0}
+
+A nonce is empty where nothing was sent, or taken, yet. ``push`` numbers the snapshots that istiod has published, from 1
+on; ``live`` is the last one that the proxy has taken whole; ``since`` is when it connected, in Unix seconds.
+
+``GET /debug/labkit/live?object=KIND/NAMESPACE/NAME[&resourceVersion=N][&wait=SECONDS]``: how far an object's newest
+version, or that one or a newer one, has come. With ``wait`` (at most 30) the answer comes when it is live or refused
+everywhere, or when the time is over::
+
+    {"included": true, "deleted": false, "resourceVersion": "812", "push": 17,
+     "proxies": 7, "live": 7, "waiting": [], "refusing": [], "milliseconds": 34.2}
+
+``included`` is false while istiod has not published it. ``proxies`` counts all that are connected, ``live`` those that
+have taken that push whole; ``waiting`` and ``refusing`` name the others. ``milliseconds`` run from when istiod heard of
+the object until the last proxy had taken it; null until then. Kinds: Istio's, the Gateway API's, Service, ConfigMap.
+
+``GET /debug/labkit/pushes``: ``{"push": 17, "proxies": 7, "live": 7}``, the newest snapshot and who has it.
+"""
+
+import asyncio
+import contextlib
+import time
+
+import orjson
 from aiohttp import web
 
-from labkit.sandbox.xds import ads
+from labkit.kube.resources import Object
+from labkit.sandbox.xds import ads, progress
+
+NAMES = {
+    "clusters": "cluster",
+    "listeners": "listener",
+    "routes": "route",
+    "endpoints": "endpoint",
+    "extensions": "extensionconfig",
+    "secrets": "secret",
+}
+"""Our word for a kind → the word of istiod's page."""
+
+LONGEST_WAIT = 30.0
 
 
-def routes(discovery: ads.Discovery) -> list[web.RouteDef]:
-    """``/debug/syncz``: one entry a proxy."""
+def takers(discovery: ads.Discovery) -> list[progress.Taker]:
+    """The connected proxies, and how far they are."""
+    return [
+        progress.Taker(name=name, push=stream.live, refused=bool(stream.refusals))
+        for name, stream in sorted(discovery.streams.items())
+    ]
+
+
+def entry(name: str, stream: ads.Stream) -> Object:
+    """One proxy's line of ``/debug/syncz``."""
+    found: Object = {
+        "proxy": name,
+        "proxy_type": stream.proxy.role,
+        "istio_version": "1.31.1",
+        "cluster_id": "Kubernetes",
+        "push": stream.push,
+        "live": stream.live,
+        "refusals": stream.refusals,
+        "since": stream.since,
+    }
+    for kind, word in NAMES.items():
+        subscription = stream.subscriptions.get(kind)
+        found[f"{word}_sent"] = subscription.last if subscription else ""
+        found[f"{word}_acked"] = subscription.acked if subscription else ""
+    return found
+
+
+def routes(discovery: ads.Discovery, known: progress.Progress) -> list[web.RouteDef]:
+    """All pages."""
 
     async def syncz(_: web.Request) -> web.Response:
-        found = [
-            {
-                "proxy": name,
-                "live": stream.is_live,
-                "push": stream.push,
-                "refusals": stream.refusals,
-                "since": stream.since,
-            }
-            for name, stream in sorted(discovery.streams.items())
-        ]
-        return web.Response(text=json.dumps(found), content_type="application/json")
+        return _answer([entry(name, stream) for name, stream in sorted(discovery.streams.items())])
 
-    return [web.get("/debug/syncz", syncz)]
+    async def pushes(_: web.Request) -> web.Response:
+        found = takers(discovery)
+        live = sum(t.push == discovery.pushes and not t.refused for t in found)
+        return _answer({"push": discovery.pushes, "proxies": len(found), "live": live})
+
+    async def live(request: web.Request) -> web.Response:
+        parts = request.query.get("object", "").split("/")
+        if len(parts) != 3:
+            raise web.HTTPBadRequest(text="object=KIND/NAMESPACE/NAME, for instance VirtualService/default/reviews\n")
+        kind, namespace, name = parts
+        try:
+            seconds = min(float(request.query.get("wait", 0)), LONGEST_WAIT)
+        except ValueError as e:
+            raise web.HTTPBadRequest(text="wait is a number of seconds\n") from e
+        version = request.query.get("resourceVersion", "")
+        return _answer(await until_live(discovery, known, (kind, namespace, name), version, seconds))
+
+    return [
+        web.get("/debug/syncz", syncz),
+        web.get("/debug/labkit/live", live),
+        web.get("/debug/labkit/pushes", pushes),
+    ]
+
+
+async def until_live(
+    discovery: ads.Discovery, known: progress.Progress, key: progress.Key, version: str, seconds: float
+) -> Object:
+    """The report on an object, at once or when nothing more is to be waited for."""
+    end = time.monotonic() + seconds
+    while True:
+        report = known.report(key, takers(discovery), version=version)
+        left = end - time.monotonic()
+        if left <= 0 or (report["included"] and not report["waiting"]):
+            return report
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(left):
+                await discovery.until_change()
+
+
+def _answer(found: object) -> web.Response:
+    return web.Response(body=orjson.dumps(found), content_type="application/json")

@@ -1,41 +1,110 @@
 """From caches to encoded resources: one compilation for all proxies, every resource encoded once."""
 
+import logging
+from collections.abc import Callable, Mapping, Sequence
+
 import orjson
+from google.protobuf import json_format
 
 from labkit.kube.resources import Object
-from labkit.mesh import model, translate
-from labkit.sandbox.xds import identities, messages
+from labkit.mesh import kgateway, model, translate
+from labkit.sandbox.xds import ads, attribution, identities, messages
+
+log = logging.getLogger(__name__)
 
 KINDS = ("clusters", "endpoints", "listeners", "extensions", "routes")
+
+Encoded = dict[str, dict[str, bytes]]
 
 
 class Publication:
     """What every proxy should have now."""
 
-    def __init__(self, secrets: identities.Identities) -> None:
-        self._secrets = secrets
+    def __init__(
+        self,
+        secrets: identities.Identities,
+        on_refusal: Callable[[ads.Refusal], None] = lambda _: None,
+        *,
+        has_low_ports: bool = True,
+    ) -> None:
+        self._secrets, self._on_refusal, self._has_low_ports = secrets, on_refusal, has_low_ports
+        self.snapshot = model.Snapshot(objects={})
+        """What was compiled last, without what the Gateway API adds."""
+
+        self.converted = kgateway.Converted()
+        """What became of the Gateway API's objects."""
+
         self._index: translate.Index | None = None
         self._encoded: dict[bytes, bytes] = {}
         self._used: set[bytes] = set()
+        self._given: dict[tuple[str, str], Encoded] = {}
+        self._asked: set[tuple[str, str]] = set()
+        self._told: set[tuple[str, str, str]] = set()
 
-    def renew(self, objects: dict[str, list[Object]], mesh_config: Object) -> None:
-        """Compile a new snapshot; encodings that nothing used since the last one are dropped."""
+    def renew(
+        self, objects: dict[str, list[Object]], mesh_config: Object, changes: Sequence[attribution.Change] = ()
+    ) -> list[tuple[Object, str]]:
+        """Compile a new snapshot; objects that cannot be compiled stay as they were, and are given back with why.
+
+        Encodings that nothing used since the last time are dropped, and so is what was given to proxies that left.
+        """
         snapshot = model.Snapshot(objects=objects, mesh_config=mesh_config)
-        self._index = translate.index(snapshot, self._index)
+        broken: list[tuple[Object, str]] = []
+        try:
+            self._compile(snapshot)
+        except Exception as e:
+            # One object that trips the compiler must not keep the others from the proxies.
+            culprits = attribution.unbearable(snapshot, changes)
+            if not culprits:
+                raise
+            for change in culprits[:1]:
+                broken.append((change.object, f"{type(e).__name__}: {e}"))
+                self._compile(attribution.reverted(snapshot, change))
         self._encoded = {key: self._encoded[key] for key in self._used}
-        self._used = set()
+        self._given = {key: self._given[key] for key in self._asked}
+        self._used, self._asked = set(), set()
+        return broken
 
-    def resources_for(self, proxy: model.Proxy) -> dict[str, dict[str, bytes]]:
+    def _compile(self, snapshot: model.Snapshot) -> None:
+        converted = kgateway.convert(snapshot, has_low_ports=self._has_low_ports)
+        self._index = translate.index(kgateway.expanded(snapshot, converted), self._index)
+        self.snapshot, self.converted = snapshot, converted
+
+    def resources_for(self, proxy: model.Proxy) -> Encoded:
         """Kind → name → bytes for one proxy; nothing before the first snapshot."""
         if self._index is None:
             return {}
         config = self._index.for_proxy(proxy)
-        found = {
-            kind: {name: self._bytes(kind, resource) for name, resource in getattr(config, kind).items()}
-            for kind in KINDS
+        key = proxy.namespace, proxy.name
+        before = self._given.get(key, {})
+        found: Encoded = {
+            kind: self._of_kind(kind, getattr(config, kind), proxy, before.get(kind, {})) for kind in KINDS
         }
-        found["secrets"] = dict(self._secrets.secrets(proxy))
+        # Certificates of a gateway's listeners, and its own identity.
+        secrets = self._of_kind("secrets", getattr(config, "secrets", {}), proxy, before.get("secrets", {}))
+        found["secrets"] = secrets | dict(self._secrets.secrets(proxy))
+        self._given[key] = found
+        self._asked.add(key)
         return found
+
+    def _of_kind(
+        self, kind: str, wanted: Mapping[str, Object], proxy: model.Proxy, before: Mapping[str, bytes]
+    ) -> dict[str, bytes]:
+        found = {}
+        for name, resource in wanted.items():
+            try:
+                found[name] = self._bytes(kind, resource)
+            except json_format.ParseError as e:
+                # Envoy's API has no such thing: the last good resource stays, as it does after a NACK.
+                if name in before:
+                    found[name] = before[name]
+                self._tell(kind, name, proxy, str(e))
+        return found
+
+    def _tell(self, kind: str, name: str, proxy: model.Proxy, text: str) -> None:
+        if (kind, name, text) not in self._told:
+            self._told.add((kind, name, text))
+            self._on_refusal(ads.Refusal(proxy=proxy, kind=kind, names=(name,), text=text))
 
     def _bytes(self, kind: str, resource: Object) -> bytes:
         # Reading JSON text is ten times cheaper than building a message, and most resources do not change.

@@ -1,6 +1,7 @@
 """One proxy's stream: what it asked for, what it was sent, what it took and what it refused. Pure bookkeeping."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -25,8 +26,22 @@ class Subscription:
     pushed: int = 0
     """The push that is not answered yet."""
 
-    refused: str = ""
-    """The text of the last NACK; empty after an ACK."""
+    last: str = ""
+    """The nonce of the last response."""
+
+    acked: str = ""
+    """The nonce of the last response that was taken."""
+
+    in_flight: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Nonce → the resources in a response that is not answered yet."""
+
+    refusals: dict[str, str] = field(default_factory=dict)
+    """Resource → why it was refused; a later version that is taken ends it."""
+
+    @property
+    def refused(self) -> str:
+        """The text of a refusal that still stands; empty when there is none."""
+        return next(iter(self.refusals.values()), "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +65,7 @@ def wanted(found: Resources, subscription: Subscription) -> dict[str, bytes]:
     return {name: found[name] for name in subscription.names if name in found}
 
 
-def update(
-    kind: str, found: Resources, subscription: Subscription, *, asked: set[str] | None = None
-) -> Update | None:
+def update(kind: str, found: Resources, subscription: Subscription, *, asked: set[str] | None = None) -> Update | None:
     """What the proxy lacks or has too much; None when it has everything right.
 
     With ``asked``, the names of a question that must be answered: those that are not there count as gone.
@@ -73,7 +86,32 @@ def record(subscription: Subscription, sent: Update, *, nonce: str, push: int) -
         subscription.sent[name] = version_of(data)
     for name in sent.removed:
         subscription.sent.pop(name, None)
-    subscription.nonce, subscription.pushed = nonce, push
+        subscription.refusals.pop(name, None)
+    subscription.nonce = subscription.last = nonce
+    subscription.pushed = push
+    subscription.in_flight[nonce] = tuple(sent.changed)
+
+
+def answered(subscription: Subscription, nonce: str, error: str = "") -> tuple[str, ...]:
+    """Note an ACK, or a NACK with its text; the resources that were refused."""
+    names = subscription.in_flight.pop(nonce, ())
+    if nonce == subscription.nonce:
+        subscription.nonce = ""
+    if not error:
+        subscription.acked = nonce
+        for name in names:
+            subscription.refusals.pop(name, None)
+        return ()
+    refused = named(error, names)
+    subscription.refusals.update(dict.fromkeys(refused, error))
+    return refused
+
+
+def named(text: str, sent: tuple[str, ...]) -> tuple[str, ...]:
+    """The resources that a refusal speaks of: those it names, else all that were sent."""
+    # A name may be a part of another: outbound|80||a.b is none of outbound|80||a.b.c.
+    found = tuple(n for n in sent if re.search(rf"(?<![\w.|]){re.escape(n)}(?![\w|])(?!\.\w)", text))
+    return found or sent
 
 
 def forget(subscription: Subscription, names: set[str]) -> None:

@@ -1,0 +1,101 @@
+"""Which object is behind a resource that an Envoy refuses: the one without whose change it would be another."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from labkit.kube import resources
+from labkit.kube.resources import Object
+from labkit.mesh import kgateway, model, translate
+
+Place = str
+"""The kind's key in a snapshot: ``virtualservices.networking.istio.io``."""
+
+Compile = Callable[[model.Snapshot], translate.Index]
+_STEP = re.compile(r"\.?(\w+)\[(\d+)\]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """One object that changed since the last push."""
+
+    place: Place
+    old: Object | None
+    new: Object | None
+
+    @property
+    def object(self) -> Object:
+        """Its newest form; the last one of an object that is gone."""
+        return self.new or self.old or {}
+
+
+def reverted(snapshot: model.Snapshot, change: Change) -> model.Snapshot:
+    """The snapshot as if that change had not been."""
+    uid = resources.uid_of(change.object)
+    kept = [obj for obj in snapshot.of(change.place) if resources.uid_of(obj) != uid]
+    if change.old is not None:
+        kept.append(change.old)
+    return replace(snapshot, objects={**snapshot.objects, change.place: kept})
+
+
+def compiled(snapshot: model.Snapshot) -> translate.Index:
+    """The index of a snapshot, the Gateway API in it."""
+    return translate.index(kgateway.expanded(snapshot, kgateway.convert(snapshot)))
+
+
+def culprits(
+    snapshot: model.Snapshot,
+    changes: Sequence[Change],
+    proxy: model.Proxy,
+    kind: str,
+    names: Iterable[str],
+    text: str,
+    compile_: Compile = compiled,
+) -> list[Object]:
+    """Changed objects behind the named resources of a proxy; all changed ones when none can be told apart."""
+    wanted = list(names)
+    now = _resources(compile_(snapshot), proxy, kind)
+    guilty, exact = [], []
+    for change in changes:
+        before = _resources(compile_(reverted(snapshot, change)), proxy, kind)
+        touched = [name for name in wanted if now.get(name) != before.get(name)]
+        if touched:
+            guilty.append(change.object)
+        if any(_is_at_fault(now.get(name), before.get(name), text) for name in touched):
+            exact.append(change.object)
+    return exact or guilty or [change.object for change in changes]
+
+
+def unbearable(snapshot: model.Snapshot, changes: Sequence[Change], compile_: Compile = compiled) -> list[Change]:
+    """Changes without each of which the snapshot compiles again."""
+    found = []
+    for change in changes:
+        try:
+            compile_(reverted(snapshot, change))
+        except Exception:  # Whatever a compiler trips over; that is what is asked here.
+            continue
+        found.append(change)
+    return found
+
+
+def _resources(index: translate.Index, proxy: model.Proxy, kind: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = getattr(index.for_proxy(proxy), kind, {})
+    return found
+
+
+def _is_at_fault(now: Any, before: Any, text: str) -> bool:
+    """Whether the element that the text points at (``VirtualHosts[0].Routes[2]``) is not among those of before."""
+    steps = [(_snake(name), int(at)) for name, at in _STEP.findall(text)]
+    element, elements = now, [before]
+    for name, at in steps:
+        parts = element.get(name) if isinstance(element, dict) else None
+        if not isinstance(parts, list) or at >= len(parts):
+            return False
+        element = parts[at]
+        elements = [item for e in elements if isinstance(e, dict) for item in e.get(name) or []]
+    return bool(steps) and element not in elements
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

@@ -1,0 +1,60 @@
+"""Who a proxy is: its token says so, and its pod must be the one it claims to be."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from labkit.kube import api, resources, status
+from labkit.kube.resources import Object
+from labkit.mesh import model
+from labkit.sandbox.xds import following
+
+AUDIENCE = "istio-ca"
+
+
+class Authenticator:
+    """Asks the API server about tokens."""
+
+    def __init__(self, client: api.Api, followed: following.Following) -> None:
+        self._client, self._followed = client, followed
+
+    async def proxy(self, metadata: Mapping[str, str], node: Mapping[str, Any]) -> model.Proxy:
+        """The proxy that holds the token; PermissionError when there is none."""
+        token = str(metadata.get("authorization", "")).removeprefix("Bearer ")
+        namespace, account = await self._account(token)
+        role, ip, name, _ = node["id"].split("~")
+        pod_name, _, pod_namespace = name.partition(".")
+        pod = await self._pod(pod_namespace, pod_name)
+        if pod_namespace != namespace or pod["spec"].get("serviceAccountName", "default") != account:
+            raise PermissionError(f"{name} is not a pod of service account {namespace}/{account}")
+        said = node.get("metadata") or {}
+        return model.Proxy(
+            name=pod_name,
+            namespace=namespace,
+            role=role,
+            ip=ip,
+            app_ip=said.get("LABKIT_APP_IP", ip),
+            node_ip=said.get("LABKIT_NODE_IP", ""),
+            labels=resources.labels_of(pod),
+            service_account=account,
+        )
+
+    async def _account(self, token: str) -> tuple[str, str]:
+        review = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenReview",
+            "spec": {"token": token, "audiences": [AUDIENCE]},
+        }
+        answer = (await self._client.create(resources.TOKEN_REVIEWS, review)).get("status") or {}
+        user = (answer.get("user") or {}).get("username", "").split(":")
+        if not answer.get("authenticated") or len(user) != 4:
+            raise PermissionError(f"the token is not one of a service account for {AUDIENCE}")
+        return user[2], user[3]
+
+    async def _pod(self, namespace: str, name: str) -> Object:
+        found = self._followed.get(resources.PODS, name, namespace)
+        if found is not None:
+            return found
+        try:
+            return await self._client.get(resources.PODS, name, namespace)
+        except status.StatusError as e:
+            raise PermissionError(f"there is no pod {namespace}/{name}") from e

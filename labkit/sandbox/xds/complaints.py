@@ -1,0 +1,84 @@
+"""What istiod says on an object that a proxy does not take: a line in its log and an Event on the object."""
+
+import asyncio
+import contextlib
+import logging
+
+from labkit.kube import api, resources, status
+from labkit.kube.resources import Object
+from labkit.sandbox.xds import ads
+
+log = logging.getLogger("istiod")
+
+LONGEST = 1000
+"""Characters of an Event's message that are kept."""
+
+
+def sentence(text: str) -> str:
+    """The part of Envoy's answer that says what is wrong."""
+    _, marker, tail = text.partition("Proto constraint validation failed")
+    return f"{marker}{tail}" if marker else text
+
+
+def event(obj: Object, reason: str, message: str) -> Object:
+    """A Warning on an object."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {
+            "generateName": f"{resources.name_of(obj)}.",
+            "namespace": resources.namespace_of(obj) or "default",
+        },
+        "involvedObject": {
+            "apiVersion": obj["apiVersion"],
+            "kind": obj["kind"],
+            "name": resources.name_of(obj),
+            "namespace": resources.namespace_of(obj),
+            "uid": resources.uid_of(obj),
+            "resourceVersion": obj["metadata"].get("resourceVersion", ""),
+        },
+        "type": "Warning",
+        "reason": reason,
+        "message": message[:LONGEST],
+        "source": {"component": "istiod"},
+        "reportingComponent": "istiod",
+        "count": 1,
+    }
+
+
+class Complaints:
+    """Says each thing once for a version of an object, however many proxies agree."""
+
+    def __init__(self, client: api.Api) -> None:
+        self._client = client
+        self._said: set[tuple[str, str, str]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def refused(self, refusal: ads.Refusal, objects: list[Object]) -> None:
+        """An Envoy refuses what became of these objects."""
+        what = f"{refusal.kind} {', '.join(refusal.names)}" if refusal.names else refusal.kind
+        place = f"{refusal.proxy.namespace}/{refusal.proxy.name}"
+        text = sentence(refusal.text)
+        names = ", ".join(f"{o['kind']} {resources.namespace_of(o)}/{resources.name_of(o)}" for o in objects)
+        log.warning("%s refuses its %s because of %s: %s", place, what, names or "no object that changed", text)
+        for obj in objects:
+            self._tell(obj, "Rejected", f"Envoy of {place} keeps its last good {what}: {text}")
+
+    def broken(self, obj: Object, text: str) -> None:
+        """An object cannot be compiled."""
+        place = f"{obj['kind']} {resources.namespace_of(obj)}/{resources.name_of(obj)}"
+        log.error("%s cannot be carried out and stays as it was: %s", place, text)
+        self._tell(obj, "NotTranslated", f"istiod cannot carry this out, what was before stays: {text}")
+
+    def _tell(self, obj: Object, reason: str, message: str) -> None:
+        key = resources.uid_of(obj), str(obj["metadata"].get("resourceVersion", "")), reason
+        if key in self._said:
+            return
+        self._said.add(key)
+        task = asyncio.create_task(self._write(event(obj, reason, message)))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _write(self, obj: Object) -> None:
+        with contextlib.suppress(status.StatusError, OSError):
+            await self._client.create(resources.EVENTS, obj, manager="istiod")

@@ -1,0 +1,105 @@
+"""Which push brought an object to the proxies, and who has taken it. Pure bookkeeping."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from labkit.kube import resources
+from labkit.kube.resources import Object
+
+Key = tuple[str, str, str]
+"""Kind, namespace, name."""
+
+
+def key_of(obj: Object) -> Key:
+    """Of an object."""
+    return str(obj["kind"]), resources.namespace_of(obj), resources.name_of(obj)
+
+
+@dataclass(kw_only=True)
+class Record:
+    """The newest version of one object that was pushed."""
+
+    version: str
+    """Its resourceVersion."""
+
+    push: int
+    """The first push that had it."""
+
+    seen: float
+    """When istiod heard of it, on a clock that only grows."""
+
+    is_gone: bool = False
+    live_after: float | None = None
+    """Seconds from then until every connected proxy had taken it; None until then."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taker:
+    """One proxy, as far as progress goes."""
+
+    name: str
+    push: int
+    """The last push it has taken whole."""
+
+    refused: bool
+
+
+@dataclass(kw_only=True)
+class Progress:
+    """Every object that people wrote, and its push."""
+
+    clock: Callable[[], float] = time.monotonic
+    records: dict[Key, Record] = field(default_factory=dict)
+    _waiting: dict[Key, tuple[Object, float, bool]] = field(default_factory=dict)
+    _under_way: set[Key] = field(default_factory=set)
+
+    def note(self, obj: Object, *, is_gone: bool = False) -> None:
+        """An object changed; the next push has it."""
+        self._waiting[key_of(obj)] = obj, self.clock(), is_gone
+
+    def touch(self, obj: Object) -> None:
+        """A new version that says the same: what was pushed holds for it too."""
+        record = self.records.get(key_of(obj))
+        if key_of(obj) in self._waiting:
+            self.note(obj)
+        elif record is not None:
+            record.version = str(obj["metadata"].get("resourceVersion", ""))
+
+    def pushed(self, push: int) -> None:
+        """All that was noted has gone out."""
+        for key, (obj, seen, is_gone) in self._waiting.items():
+            version = str(obj["metadata"].get("resourceVersion", ""))
+            self.records[key] = Record(version=version, push=push, seen=seen, is_gone=is_gone)
+            self._under_way.add(key)
+        self._waiting = {}
+
+    def settle(self, takers: Iterable[Taker]) -> None:
+        """Note what has arrived everywhere."""
+        if not self._under_way:
+            return
+        slowest = min((t.push if not t.refused else -1 for t in takers), default=-1)
+        now = self.clock()
+        for key in [k for k in self._under_way if self.records[k].push <= slowest]:
+            self._under_way.discard(key)
+            self.records[key].live_after = now - self.records[key].seen
+
+    def report(self, key: Key, takers: Iterable[Taker], *, version: str = "") -> Object:
+        """What the debug door says of one object; ``version`` is the one that must be in it."""
+        record, proxies = self.records.get(key), list(takers)
+        newer = record is not None and version.isdigit() and record.version.isdigit()
+        if record is None or (newer and int(record.version) < int(version)):
+            return {"included": False, "proxies": len(proxies), "live": 0, "waiting": [t.name for t in proxies]}
+        behind = [t.name for t in proxies if t.push < record.push and not t.refused]
+        refusing = [t.name for t in proxies if t.refused]
+        return {
+            "included": True,
+            "deleted": record.is_gone,
+            "resourceVersion": record.version,
+            "push": record.push,
+            "proxies": len(proxies),
+            "live": len(proxies) - len(behind) - len(refusing),
+            "waiting": behind,
+            "refusing": refusing,
+            "milliseconds": None if record.live_after is None else round(record.live_after * 1000, 1),
+        }
