@@ -13,6 +13,7 @@ Place = str
 """The kind's key in a snapshot: ``virtualservices.networking.istio.io``."""
 
 Compile = Callable[[model.Snapshot], translate.Index]
+_WORD = re.compile(r"[\w-]{3,}")
 _STEP = re.compile(r"\.?(\w+)\[(\d+)\]")
 
 
@@ -28,6 +29,38 @@ class Change:
     def object(self) -> Object:
         """Its newest form; the last one of an object that is gone."""
         return self.new or self.old or {}
+
+
+class Blame:
+    """Whom each refusal was put down to, for as long as the objects stay as they are."""
+
+    def __init__(self) -> None:
+        self._standing: dict[str, list[Change]] = {}
+
+    def of(
+        self,
+        snapshot: model.Snapshot,
+        recent: Sequence[Change],
+        proxy: model.Proxy,
+        kind: str,
+        names: Iterable[str],
+        text: str,
+    ) -> list[Object]:
+        """Objects behind a refusal: those it was put down to before, else those that changed since."""
+        self._standing = {
+            said: kept for said, found in self._standing.items() if (kept := [c for c in found if _stands(c, snapshot)])
+        }
+        if text not in self._standing:
+            known = {resources.uid_of(c.object): c for found in self._standing.values() for c in found}
+            known |= {resources.uid_of(c.object): c for c in recent}
+            objects = culprits(snapshot, list(known.values()), proxy, kind, names, text)
+            self._standing[text] = [known[resources.uid_of(obj)] for obj in objects]
+        return [change.object for change in self._standing[text]]
+
+
+def _stands(change: Change, snapshot: model.Snapshot) -> bool:
+    """Whether the object is in the snapshot as it was blamed."""
+    return any(obj is change.new or obj == change.new for obj in snapshot.of(change.place))
 
 
 def reverted(snapshot: model.Snapshot, change: Change) -> model.Snapshot:
@@ -64,7 +97,8 @@ def culprits(
             guilty.append(change.object)
         if any(_is_at_fault(now.get(name), before.get(name), text) for name in touched):
             exact.append(change.object)
-    return exact or guilty or [change.object for change in changes]
+    found = exact or guilty or [change.object for change in changes]
+    return _quoted(found, text) or found
 
 
 def unbearable(snapshot: model.Snapshot, changes: Sequence[Change], compile_: Compile = compiled) -> list[Change]:
@@ -77,6 +111,23 @@ def unbearable(snapshot: model.Snapshot, changes: Sequence[Change], compile_: Co
             continue
         found.append(change)
     return found
+
+
+def _quoted(objects: Sequence[Object], text: str) -> list[Object]:
+    """Those objects whose own words the text repeats; none when that tells nobody apart."""
+    said = {resources.uid_of(obj): _words(obj.get("spec")) for obj in objects}
+    everywhere = set.intersection(*said.values()) if said else set()
+    words = set(_WORD.findall(text)) - everywhere
+    return [obj for obj in objects if said[resources.uid_of(obj)] & words]
+
+
+def _words(value: Any) -> set[str]:
+    """Words of the texts in a value, its field names not among them."""
+    if isinstance(value, dict):
+        return set().union(*map(_words, value.values()))
+    if isinstance(value, list):
+        return set().union(*map(_words, value))
+    return set(_WORD.findall(value)) if isinstance(value, str) else set()
 
 
 def _resources(index: translate.Index, proxy: model.Proxy, kind: str) -> Mapping[str, Any]:

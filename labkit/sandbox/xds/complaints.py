@@ -1,8 +1,9 @@
 """What istiod says on an object that a proxy does not take: a line in its log and an Event on the object."""
 
 import asyncio
-import contextlib
+import datetime
 import logging
+import time
 
 from labkit.kube import api, resources, status
 from labkit.kube.resources import Object
@@ -22,11 +23,12 @@ def sentence(text: str) -> str:
 
 def event(obj: Object, reason: str, message: str) -> Object:
     """A Warning on an object."""
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return {
         "apiVersion": "v1",
         "kind": "Event",
         "metadata": {
-            "generateName": f"{resources.name_of(obj)}.",
+            "name": f"{resources.name_of(obj)}.{time.time_ns():x}",
             "namespace": resources.namespace_of(obj) or "default",
         },
         "involvedObject": {
@@ -37,6 +39,8 @@ def event(obj: Object, reason: str, message: str) -> Object:
             "uid": resources.uid_of(obj),
             "resourceVersion": obj["metadata"].get("resourceVersion", ""),
         },
+        "firstTimestamp": now,
+        "lastTimestamp": now,
         "type": "Warning",
         "reason": reason,
         "message": message[:LONGEST],
@@ -80,5 +84,7 @@ class Complaints:
         task.add_done_callback(self._tasks.discard)
 
     async def _write(self, obj: Object) -> None:
-        with contextlib.suppress(status.StatusError, OSError):
+        try:
             await self._client.create(resources.EVENTS, obj, manager="istiod")
+        except (status.StatusError, OSError) as e:
+            log.warning("no Event on %s: %s", obj["involvedObject"]["name"], e)

@@ -55,6 +55,7 @@ class Istiod:
         )
         self._controller = gatewaycontroller.GatewayController(client, self._followed)
         self._complaints = complaints.Complaints(client)
+        self._blame = attribution.Blame()
         self.progress = progress.Progress()
         authenticator = authentication.Authenticator(client, self._followed)
         self.discovery = ads.Discovery(authenticator.proxy, self._publication.resources_for, self._refused)
@@ -163,7 +164,7 @@ class Istiod:
     def _refused(self, refusal: ads.Refusal) -> None:
         """Find out which of the objects that changed is to blame, and say so on it."""
         try:
-            objects = attribution.culprits(
+            objects = self._blame.of(
                 self._publication.snapshot, self._recent, refusal.proxy, refusal.kind, refusal.names, refusal.text
             )
         except Exception:
