@@ -1,0 +1,20 @@
+"""Lessons as data."""
+
+import pytest
+
+from labkit.lab import arriving, chapters
+
+
+def test_a_number_may_be_written_short():
+    assert chapters.chapter("7") is chapters.chapter("07")
+
+
+def test_an_unknown_lesson_lists_those_there_are():
+    with pytest.raises(chapters.UnknownChapterError, match=r"'77'.\nKnown: 00 \(Start here\)"):
+        chapters.chapter("77")
+
+
+@pytest.mark.parametrize("number", chapters.CHAPTERS)
+def test_every_manifest_of_a_lesson_is_there(number):
+    missing = [m for m in chapters.CHAPTERS[number].manifests if not (arriving.MANIFESTS / m).exists()]
+    assert missing == []

@@ -1,0 +1,45 @@
+"""What a lesson may take away, and that nothing is lost by it."""
+
+import pytest
+
+from labkit.kube import manifests, marks, resources
+from labkit.lab import clearing
+
+
+def virtual_service(**metadata):
+    return {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "VirtualService",
+        "metadata": {"name": "reviews", "namespace": "default", **metadata},
+        "spec": {"hosts": ["reviews"]},
+    }
+
+
+def found(obj, resource=resources.VIRTUAL_SERVICES):
+    return clearing.Found(resource=resource, obj=obj)
+
+
+@pytest.mark.parametrize("is_sandbox", [True, False], ids=["sandbox", "other cluster"])
+def test_what_the_kit_made_goes(is_sandbox):
+    assert clearing.goes(found(marks.marked(virtual_service())), is_sandbox=is_sandbox)
+
+
+def test_a_users_rule_goes_on_the_sandbox_only():
+    assert clearing.goes(found(virtual_service()), is_sandbox=True)
+    assert not clearing.goes(found(virtual_service()), is_sandbox=False)
+
+
+def test_a_users_workload_never_goes():
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "mine"}}
+    assert not clearing.goes(found(deployment, resources.DEPLOYMENTS), is_sandbox=True)
+
+
+def test_what_another_object_owns_is_left_to_its_owner():
+    owned = virtual_service(ownerReferences=[{"kind": "Gateway", "name": "g", "controller": True}])
+    assert not clearing.goes(found(owned), is_sandbox=True)
+
+
+def test_a_copy_can_be_applied_again(tmp_path):
+    live = virtual_service(uid="1", resourceVersion="7", annotations={"mine": "yes"}) | {"status": {"x": 1}}
+    (kept,) = manifests.read(clearing.keep_copy([live], tmp_path))
+    assert kept == virtual_service(annotations={"mine": "yes"})

@@ -1,0 +1,31 @@
+"""kubectl's words: what is typed, and what of its answer a learner needs."""
+
+import json
+
+import pytest
+
+from labkit.lab import kubectl
+
+
+@pytest.mark.parametrize(
+    ("words", "typed"),
+    [
+        ("get pods", ["get", "pods"]),
+        ("kubectl get pods", ["get", "pods"]),
+        (["get", "pods"], ["get", "pods"]),
+        ('get pods -o jsonpath="{.items[0]}"', ["get", "pods", "-o", "jsonpath={.items[0]}"]),
+    ],
+)
+def test_the_word_kubectl_is_optional(words, typed):
+    assert kubectl.split(words) == typed
+
+
+def test_a_refused_patch_names_the_object_instead_of_quoting_it():
+    obj = {"kind": "VirtualService", "metadata": {"name": "reviews", "annotations": {"a": 'quoted "twice"'}}}
+    said = f'The request is invalid: patch: Invalid value: {json.dumps(json.dumps(obj))}: unknown field "spec.htpp"'
+    assert kubectl.readable(said) == 'The request is invalid: VirtualService/reviews: unknown field "spec.htpp"'
+
+
+def test_other_refusals_keep_their_words():
+    said = 'Error from server (NotFound): pods "x" not found'
+    assert kubectl.readable(f"{said}\n") == said
