@@ -61,13 +61,15 @@ function spark(title, said, points, lines, end) {
   const [W, H] = [280, 50];
   const x = scale(end, 0, W);
   const shown = points.filter((p) => p.t >= end - SPAN);
-  const most = Math.max(1e-9, ...shown.flatMap((p) => lines.map((line) => line.of(p) ?? 0)));
+  // One slow request must not flatten the rest of the minute: the highest few values are cut off.
+  const values = shown.flatMap((p) => lines.map((line) => line.of(p) ?? 0)).sort((a, b) => a - b);
+  const most = Math.max(1e-9, 1.15 * (values[Math.floor(0.97 * (values.length - 1))] || values.at(-1) || 0));
   const svg = s("svg", { class: "lk-chart", viewBox: `0 0 ${W} ${H}`, preserveAspectRatio: "none", "aria-hidden": "true" });
   svg.append(s("line", { class: "lk-grid", x1: 0, x2: W, y1: H - 1, y2: H - 1 }));
   for (const line of lines) {
     const has = shown.filter((p) => line.of(p) != null);
     for (const run of runs(has, (p) => p.t, 3)) {
-      const d = run.map((p) => `${x(p.t).toFixed(1)} ${(H - 2 - ((H - 8) * line.of(p)) / most).toFixed(1)}`).join("L");
+      const d = run.map((p) => `${x(p.t).toFixed(1)} ${(H - 2 - ((H - 6) * Math.min(line.of(p), most)) / most).toFixed(1)}`).join("L");
       const stroke = has.some(line.of) ? line.colour : "var(--line)"; // nothing failed: no alarming colour
       svg.append(s("path", { class: "lk-line", d: `M${d}`, stroke, "stroke-dasharray": line.dash }));
     }

@@ -176,7 +176,7 @@ class SplitView(anywidget.AnyWidget):
             text = self._applier(dict(weights))
         except errors.LabError as e:
             with self._guard:
-                self.message = f"Not applied, the split is as it was before.\n{e}"
+                self.message = splittable.refusal(str(e))
                 self.turn += 1
             return
         # Only under the guard: a batch of another thread holds the traits' changes back while it writes its own.

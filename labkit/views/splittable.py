@@ -1,5 +1,6 @@
 """The table twin of the split view: asked beside measured, a row a version. Pure."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -76,6 +77,18 @@ def remark(weights: Mapping[str, int]) -> str:
         return "All weights are 0: Istio then sends everything to the first destination."
     made = ", ".join(f"{name} {share:.1%}" for name, share in judge.shares(weights).items())
     return f"The weights sum to {whole}, not 100. Istio accepts that and sends {made}."
+
+
+_PATCHING = re.compile(
+    r'^Error from server: error when applying patch:.*?Kind=(\w+)"\nName: "([^"]*)".*?error when patching "[^"]*": ',
+    re.DOTALL,
+)
+"""How kubectl begins when a server refuses a patch: with both objects, whole."""
+
+
+def refusal(said: str) -> str:
+    """What to tell of a change that was not applied: kubectl's words, with the object's name instead of its text."""
+    return "Not applied, the split is as it was before.\n" + _PATCHING.sub(r"\1 \2: ", said)
 
 
 def cells(row: Mapping[str, Any]) -> list[str]:

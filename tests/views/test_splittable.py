@@ -93,6 +93,19 @@ def test_trouble_is_told_with_the_next_step(records, said):
     assert splittable.trouble(window(*records)) == said
 
 
+def test_a_refused_patch_names_the_object_and_the_field_only():
+    said = (
+        'Error from server: error when applying patch:\n{"spec": 1}\nto:\nResource: "networking.istio.io/v1, '
+        'Resource=virtualservices", GroupVersionKind: "networking.istio.io/v1, Kind=VirtualService"\n'
+        'Name: "reviews", Namespace: "default"\nfor: "STDIN": error when patching "STDIN": admission webhook '
+        '"rev.validation.istio.io" denied the request: configuration is invalid: weight -10 < 0'
+    )
+    assert splittable.refusal(said).splitlines()[1] == (
+        'VirtualService reviews: admission webhook "rev.validation.istio.io" denied the request: '
+        "configuration is invalid: weight -10 < 0"
+    )
+
+
 def test_the_text_form_is_aligned():
     rows = splittable.rows(window(*many(3, "v1"), sent("v2")), {"v1": 90, "v2": 10})
     assert splittable.as_text(rows).splitlines()[:2] == [
