@@ -1,8 +1,9 @@
 """Bringing a cluster to the state in which a lesson begins."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from labkit.base import settings
+from labkit.base import settings, waiting
 from labkit.clusters.cluster import Cluster
 from labkit.install import bookinfo, gateway, istio, kinds
 from labkit.kube import client, manifests, marks, resources
@@ -15,12 +16,24 @@ OnStep = Callable[[str], None]
 MANIFESTS = settings.CHECKOUT / "notebooks" / "manifests"
 
 
-def arrive(api: client.Client, cluster: Cluster, chapter: Chapter, *, namespace: str, on_step: OnStep) -> list[str]:
-    """Make it so; safe to repeat. Returns what a learner should know of it, a line each."""
-    notes: list[str] = []
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """What it took."""
+
+    notes: tuple[str, ...]
+    """What a learner should know of it, a line each."""
+
+    applied: tuple[Object, ...]
+    removed: tuple[Object, ...]
+    """As they last were."""
+
+
+def arrive(api: client.Client, cluster: Cluster, chapter: Chapter, *, namespace: str, on_step: OnStep) -> Arrival:
+    """Make it so; safe to repeat."""
     wanted = _wanted(chapter)
     keys = {clearing.key_of(obj, namespace) for obj in wanted}
-    notes += _clear(api, cluster, keys, [namespace, istio.NAMESPACE], on_step=on_step)
+    removed, notes = _clear(api, cluster, keys, [namespace, istio.NAMESPACE], on_step=on_step)
+    _remove_own_namespaces(api, cluster, on_step=on_step)
     if chapter.bookinfo is False and _is_ours_to_remove(api, cluster, namespace):
         on_step("take Bookinfo away")
         bookinfo.remove(api, namespace)
@@ -39,7 +52,8 @@ def arrive(api: client.Client, cluster: Cluster, chapter: Chapter, *, namespace:
     if chapter.gateway:
         on_step("gateway")
         gateway.expose(api, namespace)
-    return notes
+    applied = [*_files(chapter), *(gateway.objects() if chapter.gateway else [])]
+    return Arrival(notes=tuple(notes), applied=tuple(applied), removed=tuple(removed))
 
 
 def _files(chapter: Chapter) -> list[Object]:
@@ -56,6 +70,24 @@ def _wanted(chapter: Chapter) -> list[Object]:
     return found
 
 
+def _remove_own_namespaces(api: client.Client, cluster: Cluster, *, on_step: OnStep) -> None:
+    """Wait until they are gone: a lesson that begins by making one is refused while the old one ends."""
+    found = [api.find(resources.NAMESPACES, name) for name in clearing.OWN_NAMESPACES]
+    going = [resources.name_of(o) for o in found if o is not None and (cluster.is_sandbox or marks.is_ours(o))]
+    if going:
+        on_step(f"clear namespace {', '.join(going)}")
+    for name in going:
+        api.delete(resources.NAMESPACES, name)
+    for name in going:
+        waiting.until(
+            lambda name=name: api.find(resources.NAMESPACES, name) is None,  # type: ignore[misc]
+            what=f"the end of namespace {name}",
+            timeout=60.0,
+            next_step=f"kubectl get namespace {name} -o yaml",
+            every=0.02,
+        )
+
+
 def _is_ours_to_remove(api: client.Client, cluster: Cluster, namespace: str) -> bool:
     there = api.find(resources.SERVICES, "productpage", namespace)
     return there is not None and (cluster.is_sandbox or marks.is_ours(there))
@@ -63,7 +95,7 @@ def _is_ours_to_remove(api: client.Client, cluster: Cluster, namespace: str) -> 
 
 def _clear(
     api: client.Client, cluster: Cluster, wanted: set[clearing.Key], namespaces: list[str], *, on_step: OnStep
-) -> list[str]:
+) -> tuple[list[Object], list[str]]:
     found = clearing.leftovers(api, namespaces, wanted=wanted)
     found = [f for f in found if f.resource in clearing.RULES or _is_course_object(f)]
     going = [f for f in found if clearing.goes(f, is_sandbox=cluster.is_sandbox)]
@@ -81,7 +113,7 @@ def _clear(
     if staying:
         names = ", ".join(f.name for f in staying)
         notes.append(f"left alone, since the kit did not make it: {names}; it may change what you see")
-    return notes
+    return [f.obj for f in going], notes
 
 
 def _is_course_object(found: clearing.Found) -> bool:

@@ -36,6 +36,9 @@ RULES = (
 )
 """Kinds that tell a mesh what to do."""
 
+OWN_NAMESPACES = ("refresher", "shop")
+"""Namespaces that lessons make for themselves; what is in them goes with them."""
+
 WORKLOADS = (resources.DEPLOYMENTS, resources.SERVICES, resources.SERVICE_ACCOUNTS, resources.CONFIG_MAPS)
 """Kinds of which only the kit's own objects ever go."""
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from labkit.clusters import sandbox
 from labkit.exercises import course, verdict
 from labkit.install import bookinfo, gateway, istio
 from labkit.kube import client, manifests, resources
-from labkit.lab import applying, arriving, chapters, evidence, splitting
+from labkit.lab import applying, arriving, chapters, control, evidence, splitting
 from labkit.lab.kubectl import Kubectl, shown
 from labkit.telemetry import proxies, workloads
 from labkit.traffic import fetching
@@ -37,6 +38,7 @@ class Lab:
 
         self.api: client.Client = cluster.client()
         self._kubectl = Kubectl(cluster, namespace=namespace)
+        self._control = control.ControlPlane(self.api, cluster, self._kubectl)
         self._chapter = ""
         self._answers: dict[str, object] = {}
 
@@ -103,9 +105,12 @@ class Lab:
         wanted = chapters.chapter(chapter)
         number = str(chapter).zfill(2)[:2]
         with steps.Steps() as step:
-            notes = arriving.arrive(self.api, self.cluster, wanted, namespace=self.namespace, on_step=step)
+            arrival = arriving.arrive(self.api, self.cluster, wanted, namespace=self.namespace, on_step=step)
+            if wanted.istio is not False:
+                self._control.until_gone(self._control.versions_of(arrival.removed))
+                self._control.until_live(self._control.versions(arrival.applied, self.namespace))
         self._chapter = number
-        return results.Done(sentence=f"Ready for lesson {number}: {wanted.title}.", details=notes)
+        return results.Done(sentence=f"Ready for lesson {number}: {wanted.title}.", details=arrival.notes)
 
     def reset(self) -> results.Done:
         """Back to the beginning of the lesson."""
@@ -114,16 +119,22 @@ class Lab:
     # Objects
 
     def apply(self, given: applying.Given) -> results.Changes:
-        """``kubectl apply`` of a path, YAML text, an object or several; KubectlError in kubectl's words."""
+        """``kubectl apply`` of a path, YAML text, an object or several, live in every Envoy when this returns.
+
+        KubectlError in kubectl's words when it is refused; the last good configuration then stays.
+        """
         objects = applying.objects_of(given)
         done = self._kubectl("apply -f -", text=applying.text_of(objects), subject=applying.subject(objects))
-        return applying.changes(done, applying.typed(given, "apply"))
+        changes = applying.changes(done, applying.typed(given, "apply"))
+        return replace(changes, live=self._control.until_live(self._control.versions(objects, self.namespace)))
 
     def delete(self, given: applying.Given) -> results.Changes:
-        """``kubectl delete`` of what a manifest holds; what is not there is no error."""
+        """``kubectl delete`` of what a manifest holds, gone from every Envoy too; what is not there is no error."""
         objects = applying.objects_of(given)
+        versions = self._control.versions(objects, self.namespace)
         done = self._kubectl("delete --ignore-not-found -f -", text=applying.text_of(objects))
-        return applying.changes(done, applying.typed(given, "delete"))
+        changes = applying.changes(done, applying.typed(given, "delete"))
+        return replace(changes, live=self._control.until_gone(versions))
 
     def kubectl(self, words: str) -> results.Printed:
         """Run a kubectl command line on this cluster: ``lab.kubectl("get pods")``; its words either way."""
@@ -215,7 +226,7 @@ class Lab:
         for namespace in (self.namespace, istio.NAMESPACE):
             found = [w for w in workloads.pods(self.api, namespace) if w.name.startswith(name) and w.has_proxy]
             if found:
-                pod = found[0]
+                pod = min(found, key=lambda w: w.phase != "Running")  # not one that is on its way out
                 return proxies.Proxy(f"{pod.name}.{pod.namespace}", self._admin(pod))
         raise errors.SetupError(
             f"No pod with an Envoy has a name that begins with {name!r}.", next_step='lab.kubectl("get pods -A")'
@@ -237,7 +248,7 @@ class Lab:
 
     def solution(self, id: str) -> results.Note:
         """What solves it; nothing is applied."""
-        return results.Note(text=course.find(id).solution, is_code=True)
+        return results.Note(text=course.find(id).solved_by, is_code=True)
 
     def answer(self, name: str, value: object) -> results.Note:
         """File the answer to a question: ``lab.answer("01-2", 3)``."""

@@ -147,4 +147,7 @@ def _each(dump: Dump, *keys: str) -> Iterator[Any]:
 def _frame(columns: tuple[str, ...], rows: Any) -> "pd.DataFrame":
     import pandas as pd
 
+    # Names such as outbound|9080|v1|productpage.default.svc.cluster.local are what these tables are read for,
+    # and pandas cuts every text at 50 characters.
+    pd.set_option("display.max_colwidth", max(100, pd.get_option("display.max_colwidth") or 1000))
     return pd.DataFrame(list(rows), columns=list(columns))

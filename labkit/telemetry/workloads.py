@@ -34,6 +34,7 @@ class Workload:
     """Whether an Envoy runs in it: a sidecar, or the gateway itself."""
 
     phase: str
+    """``Running``, ``Pending`` …; ``Terminating`` of a pod that is being deleted, as kubectl says it."""
 
     @property
     def is_ready(self) -> bool:
@@ -62,7 +63,7 @@ def workload(pod: Object) -> Workload:
         ready=sum(bool(s.get("ready")) for s in statuses if s["name"] in counted),
         containers=len(counted),
         has_proxy=PROXY in counted,
-        phase=str(state.get("phase", "")),
+        phase="Terminating" if "deletionTimestamp" in pod["metadata"] else str(state.get("phase", "")),
     )
 
 

@@ -28,7 +28,7 @@ def test_a_path_is_looked_up_beside_the_notebooks_too():
 
 
 def test_a_path_that_is_not_there_is_named():
-    with pytest.raises(errors.ManifestError, match="nope.yaml"):
+    with pytest.raises(errors.ManifestError, match=r"nope\.yaml"):
         applying.objects_of("nope.yaml")
 
 
@@ -44,7 +44,8 @@ def test_what_is_applied_carries_the_kits_label():
 def test_changes_are_read_off_kubectls_lines():
     said = programs.Output(
         code=0,
-        out="virtualservice.networking.istio.io/reviews configured\ndestinationrule.networking.istio.io/reviews unchanged\n",
+        out="virtualservice.networking.istio.io/reviews configured\n"
+        "destinationrule.networking.istio.io/reviews unchanged\n",
         err="Warning: rule #1 not used\n",
     )
     found = applying.changes(said, "kubectl apply -f -")

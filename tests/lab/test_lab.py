@@ -90,7 +90,7 @@ def test_a_split_is_measured_as_asked(lab):
 
 def test_a_split_over_a_subset_nobody_defined_says_what_to_apply(lab):
     lab.goto("05")
-    with pytest.raises(errors.SetupError, match="destination-rules.yaml"):
+    with pytest.raises(errors.SetupError, match=r"destination-rules\.yaml"):
         lab.split("reviews", v1=50, v2=50)
 
 
