@@ -1,27 +1,71 @@
 """Whether a port takes mutual TLS: PeerAuthentication of the workload, its namespace, or the mesh."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
 from labkit.kube import resources
 from labkit.kube.resources import Object
+from labkit.mesh.memo import Memo
 from labkit.mesh.model import Proxy, Snapshot
+from labkit.mesh.services import Endpoint, Service
+
+RESOURCE = "peerauthentications.security.istio.io"
 
 
 def mode(snapshot: Snapshot, proxy: Proxy, port: int) -> str:
     """STRICT, PERMISSIVE or DISABLE for one port of a pod."""
-    found = snapshot.of("peerauthentications.security.istio.io")
-    own = [p for p in found if resources.namespace_of(p) == proxy.namespace]
-    workload = [p for p in own if _labels(p) and _labels(p).items() <= dict(proxy.labels).items()]
+    return mode_of(snapshot.of(RESOURCE), snapshot.root_namespace, proxy.namespace, dict(proxy.labels), port)
+
+
+def mode_of(policies: Sequence[Object], root: str, namespace: str, labels: Mapping[str, str], port: int) -> str:
+    """The mode of a port of a workload: its own policy, its namespace's, the mesh's."""
+    own = [p for p in policies if resources.namespace_of(p) == namespace]
+    workload = [p for p in own if _labels(p) and _labels(p).items() <= labels.items()]
     levels = [
         workload,
         [p for p in own if not _labels(p)],
-        [p for p in found if resources.namespace_of(p) == snapshot.root_namespace and not _labels(p)],
+        [p for p in policies if resources.namespace_of(p) == root and not _labels(p)],
     ]
     for level in levels:
-        for policy in sorted(level, key=lambda p: p["metadata"].get("creationTimestamp", "")):
-            ports = policy["spec"].get("portLevelMtls") or {} if level is workload else {}
-            said = (ports.get(str(port)) or policy["spec"].get("mtls") or {}).get("mode", "UNSET")
+        for policy in sorted(level, key=lambda p: p["metadata"].get("creationTimestamp") or ""):
+            spec = policy.get("spec") or {}
+            ports = spec.get("portLevelMtls") or {} if level is workload else {}
+            said = (ports.get(str(port)) or spec.get("mtls") or {}).get("mode", "UNSET")
             if said != "UNSET":
                 return str(said)
     return "PERMISSIVE"
+
+
+def unmarked(services: Sequence[Service], snapshot: Snapshot, memo: Memo) -> list[Service]:
+    """Hosts whose endpoints no longer ask for mutual TLS where a policy switches it off: callers follow."""
+    policies = [p for p in snapshot.of(RESOURCE) if "DISABLE" in _modes(p)]
+    if not policies:
+        return list(services)
+    every = list(snapshot.of(RESOURCE))
+    return [
+        memo.get(
+            ("unmarked", s.host, s.namespace),
+            (s, *every),
+            lambda s=s: _unmarked(s, every, snapshot.root_namespace),  # type: ignore[misc]
+        )
+        for s in services
+    ]
+
+
+def _unmarked(service: Service, policies: Sequence[Object], root: str) -> Service:
+    def plain(endpoint: Endpoint) -> Endpoint:
+        namespace = endpoint.account.partition("/")[0] or service.namespace
+        said = mode_of(policies, root, namespace, endpoint.labels, endpoint.port)
+        return replace(endpoint, speaks_mtls=False) if said == "DISABLE" else endpoint
+
+    found = {number: tuple(map(plain, ready)) for number, ready in service.endpoints.items()}
+    return replace(service, endpoints=found)
+
+
+def _modes(policy: Object) -> set[str]:
+    spec = policy.get("spec") or {}
+    found = [spec.get("mtls") or {}, *(spec.get("portLevelMtls") or {}).values()]
+    return {m.get("mode", "UNSET") for m in found if m}
 
 
 def _labels(policy: Object) -> dict[str, str]:

@@ -1,77 +1,169 @@
 """From objects to the configuration of each Envoy: pure, and shared between proxies where it is the same."""
 
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
 from labkit.kube import resources
 from labkit.kube.resources import Object
-from labkit.mesh import envoy, gateways, peers, services, sidecars, upstreams
-from labkit.mesh.model import Config, Proxy, Resource, Snapshot
+from labkit.mesh import gateways, inbound, peers, registry, routing, scopes, tcp, virtual_services
+from labkit.mesh.envoy import listeners, routes
+from labkit.mesh.envoy import upstreams as clusters
+from labkit.mesh.memo import Memo
+from labkit.mesh.model import Config, Proxy, Snapshot
+from labkit.mesh.rules import Rules
+from labkit.mesh.views import View
 
 __all__ = ["Config", "Index", "Proxy", "Snapshot", "index"]
+
+GATEWAYS = "gateways.networking.istio.io"
 
 
 class Index:
     """A snapshot, taken apart once for all proxies."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
-        self.services = services.all_of(snapshot)
-        self._rules = sorted(snapshot.of("virtualservices.networking.istio.io"), key=_age)
-        rules = upstreams.rules_by_host(snapshot.of("destinationrules.networking.istio.io"))
-        self.clusters: dict[str, Resource] = {}
-        self.endpoints: dict[str, Resource] = {}
-        for host, service in self.services.items():
-            for cluster, endpoints in upstreams.of_service(service, rules.get(host)):
-                self.clusters[cluster["name"]] = cluster
-                self.endpoints[cluster["name"]] = endpoints
-        self._hosts: dict[str, Resource] = {}
+    def __init__(self, snapshot: Snapshot, previous: "Index | None" = None) -> None:
+        # What the mesh says touches everything: then nothing of before is used.
+        is_same = previous is not None and previous.snapshot.mesh_config == snapshot.mesh_config
+        self.memo: Memo = Memo(previous.memo if previous is not None and is_same else None)
+        snapshot = _with_known(snapshot, previous)
+        self.snapshot: Snapshot = snapshot
+        self.services = peers.unmarked(registry.services_of(snapshot, self.memo), snapshot, self.memo)
+        self.virtual_services = virtual_services.all_of(snapshot, self.memo)
+        self.gateways = sorted(snapshot.of(GATEWAYS), key=_age)
+        self.rules = Rules(snapshot, self.memo)
+        self._selectors = list(_selectors(self))
+        self._views: dict[Hashable, View] = {}
+
+    def view(self, proxy: Proxy) -> View:
+        """What a proxy sees: the same for all of a namespace whose labels nobody asks about."""
+        labels = dict(proxy.labels)
+        is_gateway = proxy.role == "router"
+        kind = tuple(s.items() <= labels.items() for s in self._selectors)
+        like = tuple(labels.get(label, "") for label in self.rules.priorities())
+        key = proxy.namespace, is_gateway, kind, like
+        if key not in self._views:
+            sidecar = None if is_gateway else scopes.sidecar_of(self.snapshot, proxy.namespace, labels)
+            scope = scopes.scope(
+                self.services,
+                self.virtual_services,
+                namespace=proxy.namespace,
+                sidecar=sidecar,
+                mesh_config=self.snapshot.mesh_config,
+            )
+            self._views[key] = View(
+                scope,
+                rules=self.rules,
+                labels=labels,
+                is_gateway=is_gateway,
+                memo=self.memo,
+                key=key,
+                mesh_config=self.snapshot.mesh_config,
+            )
+        return self._views[key]
 
     def for_proxy(self, proxy: Proxy) -> Config:
         """Everything one Envoy gets."""
-        if proxy.role == "router":
-            return self._router(proxy)
-        return self._sidecar(proxy)
+        view = self.view(proxy)
+        return self._router(proxy, view) if proxy.role == "router" else self._sidecar(proxy, view)
 
-    def _sidecar(self, proxy: Proxy) -> Config:
-        ports = sidecars.inbound_ports(self.services, proxy)
-        modes = {port: peers.mode(self.snapshot, proxy, port) for port in ports}
-        listeners = {sidecars.HTTP_PROXY: sidecars.outbound_listener(proxy)}
-        clusters = dict(self.clusters)
-        for listener, cluster in sidecars.inbound(proxy, ports, modes):
-            listeners[listener["name"]] = listener
-            clusters[cluster["name"]] = cluster
+    def _sidecar(self, proxy: Proxy, view: View) -> Config:
+        found = {listeners.HTTP_PROXY: listeners.explicit_proxy(proxy)}
+        apps = {}
+        for port in inbound.ports(self.services, proxy, view.scope.ingress):
+            listener = listeners.inbound(
+                proxy, port.port, is_http=port.is_http, mode=peers.mode(self.snapshot, proxy, port.port)
+            )
+            found[listener["name"]] = listener
+            name = f"inbound|{port.port}||"
+            apps[name] = clusters.static(name, proxy.app_ip, port.app_port, port.service)
         return Config(
-            clusters=clusters,
-            endpoints=self.endpoints,
-            listeners=listeners,
-            routes={sidecars.HTTP_PROXY: self._http_proxy(proxy.namespace)},
+            clusters={**view.clusters, **apps},
+            endpoints=view.endpoints,
+            listeners=found,
+            routes={listeners.HTTP_PROXY: view.http_proxy},
         )
 
-    def _http_proxy(self, namespace: str) -> Resource:
-        if namespace not in self._hosts:
-            hosts = sidecars.virtual_hosts(self.services, self._rules, namespace, self.cluster_of)
-            self._hosts[namespace] = envoy.route_config(sidecars.HTTP_PROXY, [*hosts, sidecars.UNKNOWN])
-        return self._hosts[namespace]
+    def entry(self, proxy: Proxy) -> gateways.Entry:
+        """What a gateway's proxy listens on, between Istio's words and Envoy's."""
+        view = self.view(proxy)
+        servers = gateways.servers(self.gateways, self.services, proxy)
+        context = gateways.Context(
+            requests=routing.Context(
+                port=0,
+                gateways=(),
+                namespace=proxy.namespace,
+                labels=view.labels,
+                ports_of=view.ports_of,
+                hash_of=view.hash_of,
+                default_retries=view.default_retries,
+            ),
+            connections=tcp.Context(
+                port=0, gateways=(), namespace=proxy.namespace, labels=view.labels, ports_of=view.ports_of
+            ),
+            parts_of=view.parts_of,
+            memo=self.memo,
+            key=view.key,
+        )
+        return gateways.entry(servers, self.virtual_services, context)
 
-    def _router(self, proxy: Proxy) -> Config:
-        listeners, found = {}, {}
-        served = sorted(self.snapshot.of("gateways.networking.istio.io"), key=_age)
-        for listener, config in gateways.listeners(self.services, served, self._rules, proxy, self.cluster_of):
-            listeners[listener["name"]] = listener
-            found[config["name"]] = config
-        return Config(clusters=self.clusters, endpoints=self.endpoints, listeners=listeners, routes=found)
+    def _router(self, proxy: Proxy, view: View) -> Config:
+        entry = self.entry(proxy)
+        found = [listeners.gateway(listener, proxy) for listener in entry.listeners]
+        tables = {t.name: routes.table(t, made=self._gateway_host(view)) for t in entry.tables}
+        return Config(
+            clusters=view.clusters,
+            endpoints=view.endpoints,
+            listeners={x["name"]: x for x in found},
+            routes=tables,
+        )
 
-    def cluster_of(self, host: str, subset: str, port: int | None) -> str:
-        """The cluster of a destination; one that does not exist is named all the same, and answers 503."""
-        service = self.services.get(host)
-        numbers = [p.number for p in service.ports] if service else []
-        if len(numbers) == 1 and (port is None or port not in numbers):
-            port = numbers[0]
-        return upstreams.outbound_name(port or 80, subset, host)
+    def _gateway_host(self, view: View) -> routes.MakeHost:
+        return lambda table, host: self.memo.get(
+            ("entered", view.key, table, host.name, host.domains),
+            (host,),
+            lambda: routes.virtual_host(host, host.domains),
+        )
 
 
 def index(snapshot: Snapshot, previous: Index | None = None) -> Index:
-    """What all proxies share of a snapshot."""
-    return Index(snapshot)
+    """What all proxies share of a snapshot; what did not change is taken from the previous one."""
+    found = Index(snapshot, previous)
+    if previous is not None:
+        previous.memo.forget_older()
+    return found
+
+
+def _with_known(snapshot: Snapshot, previous: Index | None) -> Snapshot:
+    """The snapshot, with objects that are made anew each time in their former identity where they say the same.
+
+    Such are those that stand for objects of the Gateway API; the memo knows parts by identity.
+    """
+    changed: dict[str, Sequence[Object]] = {}
+    for kind in (virtual_services.RESOURCE, GATEWAYS):
+        made = [o for o in snapshot.of(kind) if _is_made(o)]
+        before = [o for o in previous.snapshot.of(kind) if _is_made(o)] if previous is not None and made else []
+        if before:
+            known = {(resources.namespace_of(o), resources.name_of(o)): o for o in before}
+            changed[kind] = [_known(o, known) if _is_made(o) else o for o in snapshot.of(kind)]
+    return replace(snapshot, objects={**snapshot.objects, **changed}) if changed else snapshot
+
+
+def _is_made(obj: Object) -> bool:
+    return virtual_services.PARENTS in resources.annotations_of(obj)
+
+
+def _known(obj: Object, known: Mapping[tuple[str, str], Object]) -> Object:
+    same = known.get((resources.namespace_of(obj), resources.name_of(obj)))
+    return same if same == obj and same is not None else obj
+
+
+def _selectors(found: Index) -> Iterator[Mapping[str, str]]:
+    """Every choice of workloads by label: who is chosen alike sees alike."""
+    yield from scopes.selectors(found.snapshot)
+    yield from found.rules.selectors()
+    for rule in found.virtual_services:
+        yield from rule.sources
 
 
 def _age(obj: Object) -> tuple[str, str, str]:
-    return obj["metadata"].get("creationTimestamp", ""), resources.name_of(obj), resources.namespace_of(obj)
+    return obj["metadata"].get("creationTimestamp") or "", resources.name_of(obj), resources.namespace_of(obj)

@@ -1,190 +1,174 @@
-"""Envoy clusters and their endpoints: one for each host and port, and one more for each subset."""
+"""Hosts and their DestinationRules as upstreams: one for each port, and one more for each subset."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
-from labkit.kube import resources
-from labkit.kube.resources import Object
-from labkit.mesh import envoy, model, services
-from labkit.mesh.model import Resource
-from labkit.mesh.routes import full_host
+from labkit.mesh import durations, ir, names, policies, protocols
+from labkit.mesh.rules import Rule
+from labkit.mesh.services import Endpoint, Port, Service
 
-LIMIT = 4294967295
-"""Stands for no limit, where Envoy's own default would be 1024."""
-
-POLICIES = {
-    "ROUND_ROBIN": "ROUND_ROBIN",
-    "LEAST_REQUEST": "LEAST_REQUEST",
-    "LEAST_CONN": "LEAST_REQUEST",
-    "RANDOM": "RANDOM",
-}
+ORIGINAL = "ORIGINAL_DST"
+KINDS = {"DNS": "STRICT_DNS", "DNS_ROUND_ROBIN": "LOGICAL_DNS", "NONE": ORIGINAL}
 
 
-def outbound_name(port: int, subset: str, host: str) -> str:
-    """``outbound|9080|v1|reviews.default.svc.cluster.local``."""
-    return f"outbound|{port}|{subset}|{host}"
-
-
-def rules_by_host(rules: Sequence[Object]) -> dict[str, Object]:
-    """The DestinationRule of each host, the oldest where there are several."""
-    found: dict[str, Object] = {}
-    for rule in sorted(rules, key=lambda r: (r["metadata"].get("creationTimestamp", ""), resources.name_of(r))):
-        found.setdefault(full_host(rule["spec"]["host"], resources.namespace_of(rule)), rule)
-    return found
-
-
-def of_service(service: services.Service, rule: Object | None) -> Iterator[tuple[Resource, Resource]]:
-    """Pairs of a cluster and its endpoints."""
-    spec = (rule or {}).get("spec", {})
+def of_service(service: Service, rule: Rule | None, *, is_gateway: bool) -> Iterator[ir.Upstream]:
+    """The upstreams of a host."""
     for port in service.ports:
-        ready = service.endpoints.get(port.number, ())
-        yield _pair(service, port.number, "", ready, [spec.get("trafficPolicy") or {}])
-        for subset in spec.get("subsets") or []:
+        if port.protocol == "UDP":
+            continue
+        host_policy = rule.policy if rule else None
+        policy = policies.for_port(host_policy, port.number)
+        marks = policies.marks_endpoints(host_policy, None, port.number)
+        yield _upstream(service, port, "", policy, rule, is_gateway=is_gateway, marks=marks)
+        for subset in rule.subsets if rule else ():
+            own = policies.for_subset(host_policy, subset.get("trafficPolicy"), port.number)
+            marks = policies.marks_endpoints(host_policy, subset.get("trafficPolicy"), port.number)
             labels = subset.get("labels") or {}
-            chosen = [e for e in ready if labels.items() <= dict(e.labels).items()]
-            policies = [spec.get("trafficPolicy") or {}, subset.get("trafficPolicy") or {}]
-            yield _pair(service, port.number, subset["name"], chosen, policies)
+            yield _upstream(service, port, subset["name"], own, rule, is_gateway=is_gateway, labels=labels, marks=marks)
 
 
-def _pair(
-    service: services.Service,
-    port: int,
+def hash_policies(service: Service | None, rule: Rule | None, subset: str, port: int) -> tuple[dict[str, Any], ...]:
+    """What decides which endpoint a request goes to, where the rule asks for a consistent hash."""
+    if service is None or rule is None:
+        return ()
+    own = next((s for s in rule.subsets if s["name"] == subset), None) if subset else None
+    policy = policies.for_subset(rule.policy, own.get("trafficPolicy") if own else None, port)
+    said = (policy.get("loadBalancer") or {}).get("consistentHash") or {}
+    if said.get("httpHeaderName"):
+        return ({"header": {"header_name": said["httpHeaderName"]}},)
+    if said.get("httpCookie"):
+        return ({"cookie": _cookie(said["httpCookie"])},)
+    if said.get("useSourceIp"):
+        return ({"connection_properties": {"source_ip": True}},)
+    if said.get("httpQueryParameterName"):
+        return ({"query_parameter": {"name": said["httpQueryParameterName"]}},)
+    return ()
+
+
+def _cookie(said: Mapping[str, Any]) -> dict[str, Any]:
+    found = {"name": said.get("name", "")}
+    if said.get("path"):
+        found["path"] = said["path"]
+    if said.get("ttl") is not None:
+        found["ttl"] = durations.proto(said["ttl"])
+    return found
+
+
+def _upstream(
+    service: Service,
+    port: Port,
     subset: str,
-    ready: Sequence[services.Endpoint],
-    policies: Sequence[Mapping[str, object]],
-) -> tuple[Resource, Resource]:
-    name = outbound_name(port, subset, service.host)
-    return _cluster(service, port, subset, name, policies), load_assignment(name, ready)
+    policy: policies.Policy,
+    rule: Rule | None,
+    *,
+    is_gateway: bool,
+    marks: bool,
+    labels: Mapping[str, str] | None = None,
+) -> ir.Upstream:
+    ready = [e for e in service.endpoints.get(port.number, ()) if (labels or {}).items() <= e.labels.items()]
+    kind = _kind(service, policy, is_gateway=is_gateway)
+    tls, by_endpoint = _tls(service, port, subset, policy, kind, ready, is_gateway=is_gateway)
+    return ir.Upstream(
+        name=names.upstream_name(port.number, subset, service.host),
+        host=service.host,
+        service=service.name,
+        namespace=service.namespace,
+        kind=kind,
+        http=_http(port.protocol, policy, tls, is_gateway=is_gateway),
+        tls=tls,
+        is_tls_by_endpoint=by_endpoint,
+        policy=policy,
+        endpoints=() if kind == ORIGINAL else tuple(ready if marks else map(_unmarked, ready)),
+        priorities=_priorities(policy),
+        source=names.config_path("destination-rule", rule.namespace, rule.name) if rule else "",
+    )
 
 
-def _cluster(
-    service: services.Service, port: int, subset: str, name: str, policies: Sequence[Mapping[str, object]]
-) -> Resource:
-    # Names of service accounts behind the host: whoever answers must be one of them.
-    accounts = sorted({e.account for e in service.endpoints.get(port, ()) if e.account})
-    names = [spiffe(a) for a in accounts]
-    policy: dict[str, object] = {}
-    for said in policies:
-        by_port = [p for p in said.get("portLevelSettings") or [] if p.get("port", {}).get("number") == port]  # type: ignore[attr-defined]
-        policy |= by_port[0] if by_port else {k: v for k, v in said.items() if k != "portLevelSettings"}
-    found: Resource = {
-        "name": name,
-        "type": "EDS",
-        "eds_cluster_config": {"eds_config": envoy.ADS, "service_name": name},
-        "connect_timeout": "10s",
-        "lb_policy": "LEAST_REQUEST",
-        "circuit_breakers": {"thresholds": [_limits({})]},
-        "common_lb_config": {"healthy_panic_threshold": {}},
-        "metadata": {
-            "filter_metadata": {
-                "istio": {"services": [{"host": service.host, "name": service.name, "namespace": service.namespace}]}
-            }
-        },
-        "transport_socket_matches": _sockets(port, subset, service.host, names, policy),
-    }
-    return found | _policy(policy)
+def _kind(service: Service, policy: policies.Policy, *, is_gateway: bool) -> str:
+    if (policy.get("loadBalancer") or {}).get("simple") == "PASSTHROUGH":
+        return ORIGINAL
+    kind = ORIGINAL if service.is_headless else KINDS.get(service.resolution, "EDS")
+    # A gateway has no original destination to go to.
+    return "EDS" if kind == ORIGINAL and is_gateway else kind
 
 
-def spiffe(account: str) -> str:
-    """``default/bookinfo-reviews`` → its SPIFFE name."""
-    namespace, _, name = account.partition("/")
-    return f"spiffe://{model.TRUST_DOMAIN}/ns/{namespace}/sa/{name}"
+def _http(protocol: str, policy: policies.Policy, tls: ir.Tls | None, *, is_gateway: bool) -> str:
+    said = (policy.get("connectionPool") or {}).get("http") or {}
+    if said.get("useClientProtocol"):
+        return "client"
+    if protocol in protocols.HTTP2:
+        return "2"
+    if said.get("h2UpgradePolicy") == "UPGRADE" and protocol == "HTTP":
+        return "2"
+    if protocol == protocols.UNKNOWN and not is_gateway:
+        return "client"
+    is_tuned = any(said.get(k) for k in ("maxRequestsPerConnection", "idleTimeout", "maxConcurrentStreams"))
+    is_named_by_request = tls is not None and tls.kind != "istio" and not tls.sni
+    tcp = (policy.get("connectionPool") or {}).get("tcp") or {}
+    return "1" if is_tuned or is_named_by_request or tcp.get("maxConnectionDuration") else ""
 
 
-def _sockets(port: int, subset: str, host: str, names: Sequence[str], policy: Mapping[str, object]) -> list[Resource]:
-    plain = {"name": "tlsMode-disabled", "match": {}, "transport_socket": envoy.RAW_BUFFER}
-    mode = (policy.get("tls") or {}).get("mode", "")  # type: ignore[attr-defined]
-    if mode in ("DISABLE", "SIMPLE"):
-        return [plain]
-    sni = f"outbound_.{port}_.{subset or '_'}_.{host}"
-    mutual = {
-        "name": "tlsMode-istio",
-        "match": {"tlsMode": "istio"},
-        "transport_socket": envoy.upstream_mtls(sni, names),
-    }
-    return [mutual, plain]
+def _tls(
+    service: Service,
+    port: Port,
+    subset: str,
+    policy: policies.Policy,
+    kind: str,
+    ready: Sequence[Endpoint],
+    *,
+    is_gateway: bool,
+) -> tuple[ir.Tls | None, bool]:
+    """(TLS, whether only for endpoints that are marked)."""
+    said = policy.get("tls") or {}
+    mode = said.get("mode", "DISABLE") if said else ""
+    own = ir.Tls(
+        kind="istio",
+        sni=said.get("sni") or f"outbound_.{port.number}_.{subset}_.{service.host}",
+        names=tuple(said.get("subjectAltNames") or map(names.spiffe, service.accounts)),
+        certificate="default",
+        authority="ROOTCA",
+    )
+    if mode == "ISTIO_MUTUAL":
+        return own, False
+    if mode in ("SIMPLE", "MUTUAL"):
+        return _foreign_tls(said, mode, is_gateway=is_gateway), False
+    if mode or service.is_external:
+        return None, False
+    if kind == ORIGINAL:
+        # Nothing marks an address that is not known beforehand: all endpoints speak mutual TLS, or none is asked to.
+        return (own if ready and all(e.speaks_mtls for e in ready) else None), False
+    return own, True
 
 
-def _policy(policy: Mapping[str, object]) -> Resource:
-    found: Resource = {}
-    balancer = policy.get("loadBalancer") or {}
-    if isinstance(balancer, dict) and balancer.get("simple") in POLICIES:
-        found["lb_policy"] = POLICIES[balancer["simple"]]
-    pool = policy.get("connectionPool") or {}
-    if isinstance(pool, dict) and pool:
-        found["circuit_breakers"] = {"thresholds": [_limits(pool)]}
-        if pool.get("tcp", {}).get("connectTimeout"):
-            found["connect_timeout"] = pool["tcp"]["connectTimeout"]
-        per_connection = pool.get("http", {}).get("maxRequestsPerConnection")
-        if per_connection:
-            options = {
-                "@type": f"{envoy.TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions",
-                "common_http_protocol_options": {"max_requests_per_connection": per_connection},
-                "explicit_http_config": {"http_protocol_options": {}},
-            }
-            found["typed_extension_protocol_options"] = {
-                "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options
-            }
-    outliers = policy.get("outlierDetection")
-    if isinstance(outliers, dict):
-        found["outlier_detection"] = _outliers(outliers)
-    return found
+def _foreign_tls(said: Mapping[str, Any], mode: str, *, is_gateway: bool) -> ir.Tls | None:
+    credential = said.get("credentialName")
+    if credential and not is_gateway:
+        return None  # Sidecars send plaintext then, and nobody says so (answered by a real 1.31: `tls-modes`).
+    certificate = ""
+    if mode == "MUTUAL":
+        files = f"file-cert:{said.get('clientCertificate', '')}~{said.get('privateKey', '')}"
+        certificate = f"kubernetes://{credential}" if credential else files
+    trusted = (
+        f"kubernetes://{credential}-cacert" if credential else f"file-root:{said.get('caCertificates') or 'system'}"
+    )
+    skips = bool(said.get("insecureSkipVerify"))
+    return ir.Tls(
+        kind="credential" if credential else "files",
+        sni=said.get("sni") or "",
+        names=tuple(said.get("subjectAltNames") or ()),
+        certificate=certificate,
+        authority="" if skips else trusted,
+        skips_verification=skips,
+    )
 
 
-def _limits(pool: Mapping[str, dict]) -> Resource:  # type: ignore[type-arg]
-    tcp, http = pool.get("tcp", {}), pool.get("http", {})
-    return {
-        "max_connections": tcp.get("maxConnections", LIMIT),
-        "max_pending_requests": http.get("http1MaxPendingRequests", LIMIT),
-        "max_requests": http.get("http2MaxRequests", LIMIT),
-        "max_retries": http.get("maxRetries", LIMIT),
-    }
+def _unmarked(endpoint: Endpoint) -> Endpoint:
+    return replace(endpoint, speaks_mtls=False) if endpoint.speaks_mtls else endpoint
 
 
-def _outliers(said: Mapping[str, object]) -> Resource:
-    found: Resource = {"enforcing_success_rate": 0, "max_ejection_percent": said.get("maxEjectionPercent", 10)}
-    for ours, theirs in (("interval", "interval"), ("baseEjectionTime", "base_ejection_time")):
-        if ours in said:
-            found[theirs] = said[ours]
-    for ours, theirs in (
-        ("consecutive5xxErrors", "consecutive_5xx"),
-        ("consecutiveGatewayErrors", "consecutive_gateway_failure"),
-    ):
-        if ours in said:
-            found[theirs] = said[ours]
-            found[f"enforcing_{theirs}"] = 100 if said[ours] else 0
-    return found
-
-
-def load_assignment(name: str, ready: Sequence[services.Endpoint]) -> Resource:
-    """The endpoints of a cluster."""
-    found = []
-    for endpoint in ready:
-        entry: Resource = {
-            "endpoint": {"address": envoy.address(endpoint.address, endpoint.port)},
-            "health_status": "HEALTHY",
-            "load_balancing_weight": 1,
-        }
-        if endpoint.speaks_mtls:
-            entry["metadata"] = {"filter_metadata": {"envoy.transport_socket_match": {"tlsMode": "istio"}}}
-        found.append(entry)
-    if not found:
-        return {"cluster_name": name}
-    return {
-        "cluster_name": name,
-        "endpoints": [{"lb_endpoints": found, "load_balancing_weight": len(found), "locality": {}}],
-    }
-
-
-def static_upstream(name: str, ip: str, port: int, source: str) -> Resource:
-    """The app behind a sidecar."""
-    endpoint = {"lb_endpoints": [{"endpoint": {"address": envoy.address(ip, port)}}]}
-    found: Resource = {
-        "name": name,
-        "type": "STATIC",
-        "connect_timeout": "10s",
-        "circuit_breakers": {"thresholds": [_limits({})]},
-        "load_assignment": {"cluster_name": name, "endpoints": [endpoint]},
-    }
-    if source:
-        found["upstream_bind_config"] = {"source_address": {"address": source, "port_value": 0}}
-    return found
+def _priorities(policy: policies.Policy) -> tuple[str, ...]:
+    setting = (policy.get("loadBalancer") or {}).get("localityLbSetting") or {}
+    if setting.get("enabled") is False or policy.get("outlierDetection") is None:
+        return ()
+    return tuple(setting.get("failoverPriority") or ())

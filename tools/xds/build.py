@@ -49,6 +49,8 @@ ROOTS = [
     "envoy.extensions.filters.network.tcp_proxy.v3.tcp_proxy",
     "envoy.extensions.request_id.uuid.v3.uuid",
     "envoy.extensions.retry.host.previous_hosts.v3.previous_hosts",
+    "envoy.extensions.retry.priority.previous_priorities.v3.previous_priorities_config",
+    "envoy.extensions.transport_sockets.proxy_protocol.v3.upstream_proxy_protocol",
     "envoy.extensions.transport_sockets.raw_buffer.v3.raw_buffer",
     "envoy.extensions.transport_sockets.tls.v3.tls",
     "envoy.extensions.transport_sockets.tls.v3.secret",

@@ -1,0 +1,74 @@
+"""The route configuration of a sidecar that apps call as an HTTP proxy: the union of Istio's per-port ones."""
+
+from collections.abc import Iterator, Sequence
+
+from labkit.mesh import domains, ir
+from labkit.mesh.envoy import listeners, routes
+from labkit.mesh.memo import Memo
+from labkit.mesh.model import Resource
+
+NO_NETWORK = "no Service of the mesh has this name and port, and the sandbox has no network\n"
+
+
+def config(
+    tables: Sequence[ir.RouteTable], connections: Sequence[ir.TcpHost], memo: Memo, key: object, *, allows: bool
+) -> Resource:
+    """Virtual hosts of all ports, told apart by ``host:port``."""
+    taken: set[str] = set()
+    made = []
+    for name, host in _hosts(tables):
+        found = memo.get(("proxied", key, name), (host,), lambda host=host: _request_host(host))  # type: ignore[misc]
+        made += _without(found, taken)
+    for index, tcp in enumerate(connections):
+        found = memo.get(
+            ("tunnel", key, tcp.host, tcp.port, index),
+            (tcp.domains, *tcp.routes),
+            lambda tcp=tcp: _tunnel_host(tcp),  # type: ignore[misc]
+        )
+        made += _without(found, taken)
+    return routes.route_config(listeners.HTTP_PROXY, [*made, unknown(allows=allows)], ignores_ports=False)
+
+
+def _hosts(tables: Sequence[ir.RouteTable]) -> Iterator[tuple[str, ir.VirtualHost]]:
+    for table in tables:
+        for host in table.hosts:
+            yield f"{table.name}/{host.name}", host
+
+
+def _request_host(host: ir.VirtualHost) -> Resource:
+    return routes.virtual_host(host, routes.with_ports(host))
+
+
+def _without(host: Resource, taken: set[str]) -> list[Resource]:
+    """The host under the names that no other one has: Envoy refuses a table that names a domain twice."""
+    free = [d for d in host["domains"] if d not in taken]
+    taken.update(free)
+    if len(free) == len(host["domains"]):
+        return [host]
+    return [{**host, "domains": free}] if free else []
+
+
+def _tunnel_host(found: ir.TcpHost) -> Resource:
+    """Connections that are not HTTP come by CONNECT; a plain request is simply carried on."""
+    chosen = next((r.destinations for r in found.routes if r.destinations), ())
+    upgrade = [{"upgrade_type": "CONNECT", "connect_config": {}}]
+    action = routes.forward(ir.Forward(destinations=chosen, is_weighted=len(chosen) > 1))
+    made = [
+        {"name": "connect", "match": {"connect_matcher": {}}, "route": {**action, "upgrade_configs": upgrade}},
+        {"name": "default", "match": {"prefix": "/"}, "route": action},
+    ]
+    return {
+        "name": f"{found.host}:{found.port}",
+        "domains": domains.with_port(found.domains, found.port),
+        "routes": made if chosen else [],
+    }
+
+
+def unknown(*, allows: bool) -> Resource:
+    """What a host outside the mesh gets: there is nothing outside a sandbox, allowed or not."""
+    name = "allow_any" if allows else "block_all"
+    reply: Resource = {"status": 502}
+    if allows:
+        reply["body"] = {"inline_string": NO_NETWORK}
+    route = {"name": name, "match": {"prefix": "/"}, "direct_response": reply}
+    return {"name": name, "domains": ["*"], "routes": [route]}

@@ -1,0 +1,274 @@
+"""Route tables as Envoy's route configurations."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from labkit.mesh import domains, durations, ir
+from labkit.mesh.envoy import TYPE, typed
+from labkit.mesh.model import Resource
+
+REDIRECTS = {302: "FOUND", 303: "SEE_OTHER", 307: "TEMPORARY_REDIRECT", 308: "PERMANENT_REDIRECT"}
+"""301 is Envoy's default."""
+
+PATHS = {
+    "exact": "path",
+    "prefix": "prefix",
+    "elements": "path_separated_prefix",
+    "regex": "safe_regex",
+}
+FAULT = "envoy.filters.http.fault"
+CORS = "envoy.filters.http.cors"
+
+
+def route_config(name: str, hosts: Sequence[Mapping[str, Any]], *, ignores_ports: bool) -> Resource:
+    """A route configuration; ``ignores_ports`` where the listener has told the ports apart."""
+    return {
+        "name": name,
+        "validate_clusters": False,
+        "ignore_port_in_host_matching": ignores_ports,
+        "max_direct_response_body_size_bytes": 1048576,
+        "virtual_hosts": [dict(h) for h in hosts],
+    }
+
+
+def virtual_host(host: ir.VirtualHost, names: Iterable[str]) -> Resource:
+    """One virtual host under the given domains."""
+    found: Resource = {
+        "name": host.name,
+        "domains": list(names),
+        "include_request_attempt_count": True,
+        "routes": [route(r) for r in host.routes],
+    }
+    return {**found, "require_tls": "ALL"} if host.needs_tls else found
+
+
+MakeHost = Callable[[str, ir.VirtualHost], Resource]
+"""(name of the table, virtual host) → Envoy's."""
+
+
+def table(found: ir.RouteTable, unknown: Sequence[Mapping[str, Any]] = (), made: MakeHost | None = None) -> Resource:
+    """A table whose listener has its port for itself; ``made`` makes virtual hosts, or has them from before."""
+    taken: set[str] = set()
+    hosts = []
+    for host in found.hosts:
+        all_names = host.domains if host.is_by_content else ("*",)
+        names = [d for d in all_names if d.lower() not in taken]
+        taken |= {d.lower() for d in names}
+        if made is not None and len(names) == len(host.domains) and host.is_by_content:
+            hosts.append(made(found.name, host))
+        elif names:
+            hosts.append(virtual_host(host, names))
+    return route_config(found.name, [*hosts, *unknown], ignores_ports=True)
+
+
+def route(found: ir.Route) -> Resource:
+    """One route."""
+    made: Resource = {"match": match(found.match)}
+    if found.name:
+        made["name"] = found.name
+    if found.source:
+        made["metadata"] = {"filter_metadata": {"istio": {"config": found.source}}}
+    if found.operation:
+        made["decorator"] = {"operation": found.operation}
+    made |= headers(found.headers)
+    if isinstance(found.action, ir.Redirect):
+        made["redirect"] = _redirect(found.action)
+    elif isinstance(found.action, ir.Reply):
+        made["direct_response"] = _reply(found.action)
+    else:
+        made["route"] = forward(found.action)
+    filters = {}
+    if found.fault:
+        filters[FAULT] = _fault(found.fault)
+    if found.cors:
+        filters[CORS] = _cors(found.cors)
+    return {**made, "typed_per_filter_config": filters} if filters else made
+
+
+def match(found: ir.Match) -> Resource:
+    """Path, headers and query."""
+    if found.is_empty:
+        return {"prefix": "/"}
+    value = found.path.value
+    key = PATHS[found.path.kind]
+    made: Resource = {key: {"regex": value} if key == "safe_regex" else value}
+    made["case_sensitive"] = not found.ignores_case
+    if found.headers:
+        made["headers"] = [_condition(c) for c in found.headers]
+    if found.query:
+        made["query_parameters"] = [_condition(c) for c in found.query]
+    return made
+
+
+def text(found: ir.Text) -> Resource:
+    """A StringMatcher."""
+    return {"safe_regex": {"regex": found.value}} if found.kind == "regex" else {found.kind: found.value}
+
+
+def _condition(found: ir.Condition) -> Resource:
+    made: Resource = {"name": found.name}
+    made |= {"present_match": True} if found.text.kind == "present" else {"string_match": text(found.text)}
+    if found.is_inverted:
+        made["invert_match"] = True
+        if found.text.kind != "present":
+            # A header that is not there is none of the forbidden ones.
+            made["treat_missing_header_as_empty"] = True
+    return made
+
+
+def headers(found: ir.Headers) -> Resource:
+    """Header changes of both directions."""
+    made: Resource = {}
+    for side, change in (("request", found.request), ("response", found.response)):
+        added = [
+            {"header": {"key": k, "value": v}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"} for k, v in change.set
+        ]
+        added += [{"header": {"key": k, "value": v}, "append_action": "APPEND_IF_EXISTS_OR_ADD"} for k, v in change.add]
+        if added:
+            made[f"{side}_headers_to_add"] = added
+        if change.remove:
+            made[f"{side}_headers_to_remove"] = list(change.remove)
+    return made
+
+
+def forward(action: ir.Forward) -> Resource:
+    """Where requests go, how long and how often it is tried."""
+    made: Resource = {}
+    if action.is_weighted:
+        made["weighted_clusters"] = {"clusters": [_weighted(d) for d in action.destinations]}
+    elif action.destinations:
+        made["cluster"] = action.destinations[0].upstream
+    made["timeout"] = durations.proto(action.timeout)
+    made["max_grpc_timeout"] = made["timeout"]
+    if action.retries:
+        made["retry_policy"] = retry_policy(action.retries)
+    if action.mirrors:
+        made["request_mirror_policies"] = [_mirror(m) for m in action.mirrors]
+    if action.new_prefix:
+        made["prefix_rewrite"] = action.new_prefix
+    if action.new_path:
+        made["regex_rewrite"] = {"pattern": {"regex": action.new_path[0]}, "substitution": action.new_path[1]}
+    if action.authority:
+        made["host_rewrite_literal"] = action.authority
+    if action.hashes:
+        made["hash_policy"] = [dict(h) for h in action.hashes]
+    if action.missing_upstream_status:
+        made["cluster_not_found_response_code"] = action.missing_upstream_status
+    return made
+
+
+def _weighted(destination: ir.Destination) -> Resource:
+    made = {"name": destination.upstream, "weight": destination.weight, **headers(destination.headers)}
+    if destination.headers.authority:
+        made["host_rewrite_literal"] = destination.headers.authority
+    return made
+
+
+def retry_policy(found: ir.Retries) -> Resource:
+    """How often, when, and where."""
+    made: Resource = {"retry_on": found.on, "num_retries": found.attempts, "host_selection_retry_max_attempts": "5"}
+    if found.avoids_previous_hosts:
+        made["retry_host_predicate"] = [
+            typed(
+                "envoy.retry_host_predicates.previous_hosts",
+                "extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
+            )
+        ]
+    if found.codes:
+        made["retriable_status_codes"] = list(found.codes)
+    if found.per_try:
+        made["per_try_timeout"] = durations.proto(found.per_try)
+    if found.back_off:
+        made["retry_back_off"] = {"base_interval": durations.proto(found.back_off)}
+    if found.prefers_other_localities:
+        made["retry_priority"] = typed(
+            "envoy.retry_priorities.previous_priorities",
+            "extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig",
+            update_frequency=2,
+        )
+    return made
+
+
+def percentage(percent: float) -> Resource:
+    """A share of a hundred, to a hundredth of a hundredth."""
+    return {"numerator": round(percent * 10_000), "denominator": "MILLION"}
+
+
+def _mirror(found: ir.Mirror) -> Resource:
+    share = {"numerator": 100, "denominator": "HUNDRED"} if found.percent is None else percentage(found.percent)
+    return {
+        "cluster": found.upstream,
+        "runtime_fraction": {"default_value": share},
+        "trace_sampled": False,
+        "disable_shadow_host_suffix_append": True,
+    }
+
+
+def _share(found: ir.Share) -> Resource:
+    if found.is_whole:
+        return {"numerator": round(found.percent), "denominator": "HUNDRED"}
+    return percentage(found.percent)
+
+
+def _fault(found: ir.Fault) -> Resource:
+    made: Resource = {"@type": f"{TYPE}.extensions.filters.http.fault.v3.HTTPFault"}
+    if found.delay:
+        made["delay"] = {"fixed_delay": durations.proto(found.delay)}
+        if found.delay_share is not None:
+            made["delay"]["percentage"] = _share(found.delay_share)
+    if found.status is not None or found.grpc_status is not None:
+        made["abort"] = (
+            {"http_status": found.status} if found.status is not None else {"grpc_status": found.grpc_status}
+        )
+        if found.abort_share is not None:
+            made["abort"]["percentage"] = _share(found.abort_share)
+    return made
+
+
+def _cors(found: ir.Cors) -> Resource:
+    made: Resource = {
+        "@type": f"{TYPE}.extensions.filters.http.cors.v3.CorsPolicy",
+        "allow_origin_string_match": [text(o) for o in found.origins if o.kind != "present"],
+        "filter_enabled": {"default_value": {"numerator": 100, "denominator": "HUNDRED"}},
+        "forward_not_matching_preflights": found.forwards_unmatched_preflights,
+    }
+    for key, value in (
+        ("allow_methods", found.methods),
+        ("allow_headers", found.headers),
+        ("expose_headers", found.exposed),
+    ):
+        if value:
+            made[key] = value
+    if found.max_age:
+        made["max_age"] = str(round(durations.seconds(found.max_age)))
+    if found.credentials is not None:
+        made["allow_credentials"] = found.credentials
+    return made
+
+
+def _redirect(found: ir.Redirect) -> Resource:
+    made: Resource = {"prefix_rewrite": found.prefix} if found.prefix is not None else {"path_redirect": found.path}
+    if found.code in REDIRECTS:
+        made["response_code"] = REDIRECTS[found.code]
+    for key, value in (
+        ("host_redirect", found.authority),
+        ("scheme_redirect", found.scheme),
+        ("port_redirect", found.port),
+    ):
+        if value:
+            made[key] = value
+    return made
+
+
+def _reply(found: ir.Reply) -> Resource:
+    made: Resource = {"status": found.status}
+    if found.text is not None:
+        made["body"] = {"inline_string": found.text}
+    elif found.data is not None:
+        made["body"] = {"inline_bytes": found.data}
+    return made
+
+
+def with_ports(host: ir.VirtualHost) -> list[str]:
+    """The domains of a virtual host in a table of all ports."""
+    return domains.with_port(host.domains, int(host.name.rpartition(":")[2]))

@@ -1,0 +1,135 @@
+"""Both sides of TLS, and the secrets that they name."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from labkit.mesh import envoy, ir, model
+from labkit.mesh.envoy import typed
+from labkit.mesh.model import Resource
+
+OTHER_SECRETS = {"ads": {}, "initial_fetch_timeout": "2s", "resource_api_version": "V3"}
+"""Secrets of others may not exist: what names them must not wait for ever."""
+
+VERSIONS = {
+    "TLSV1_0": "TLSv1_0",
+    "TLSV1_1": "TLSv1_1",
+    "TLSV1_2": "TLSv1_2",
+    "TLSV1_3": "TLSv1_3",
+}
+
+
+def secret(name: str) -> Resource:
+    """A secret by its name."""
+    is_own = name in ("default", "ROOTCA")
+    return {"name": name, "sds_config": envoy.ADS if is_own else OTHER_SECRETS}
+
+
+def upstream(found: ir.Tls, *, is_http2: bool) -> Resource:
+    """How a client calls."""
+    is_mesh = found.kind == "istio"
+    common: Resource = {
+        "tls_params": {"tls_minimum_protocol_version": "TLSv1_2", "tls_maximum_protocol_version": "TLSv1_3"}
+    }
+    alpn = (["istio"] if is_mesh else []) + (["h2"] if is_http2 else [])
+    if alpn:
+        common["alpn_protocols"] = alpn
+    if found.certificate:
+        common["tls_certificate_sds_secret_configs"] = [secret(found.certificate)]
+    if found.authority:
+        common["combined_validation_context"] = {
+            "default_validation_context": _names(found.names, kind="URI" if is_mesh else "DNS"),
+            "validation_context_sds_secret_config": secret(found.authority),
+        }
+    made: Resource = {"common_tls_context": common}
+    if found.sni:
+        made["sni"] = found.sni
+    return typed("envoy.transport_sockets.tls", "extensions.transport_sockets.tls.v3.UpstreamTlsContext", **made)
+
+
+def _names(names: Sequence[str], *, kind: str) -> Resource:
+    if not names:
+        return {}
+    return {
+        "match_typed_subject_alt_names": [
+            {"san_type": "URI" if "://" in n else kind, "matcher": {"exact": n}} for n in names
+        ]
+    }
+
+
+def with_proxy_protocol(socket: Resource, version: str) -> Resource:
+    """Says first, in the PROXY protocol, who is calling."""
+    return typed(
+        "envoy.transport_sockets.upstream_proxy_protocol",
+        "extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport",
+        config={"version": version},
+        transport_socket=socket,
+    )
+
+
+def sidecar() -> Resource:
+    """How a sidecar takes a meshed client."""
+    validation = {
+        "match_typed_subject_alt_names": [{"san_type": "URI", "matcher": {"prefix": f"spiffe://{model.TRUST_DOMAIN}/"}}]
+    }
+    return _downstream(
+        {
+            "alpn_protocols": ["h2", "http/1.1"],
+            "tls_params": {"tls_minimum_protocol_version": "TLSv1_2", "tls_maximum_protocol_version": "TLSv1_3"},
+            "tls_certificate_sds_secret_configs": [secret("default")],
+            "combined_validation_context": {
+                "default_validation_context": validation,
+                "validation_context_sds_secret_config": secret("ROOTCA"),
+            },
+        },
+        asks=True,
+    )
+
+
+def gateway(said: Mapping[str, Any], *, is_http: bool) -> Resource:
+    """How a gateway's server takes clients."""
+    mode = said.get("mode", "SIMPLE")
+    params: Resource = {}
+    for ours, theirs in (
+        ("minProtocolVersion", "tls_minimum_protocol_version"),
+        ("maxProtocolVersion", "tls_maximum_protocol_version"),
+    ):
+        if said.get(ours) in VERSIONS:
+            params[theirs] = VERSIONS[said[ours]]
+    if said.get("cipherSuites"):
+        params["cipher_suites"] = list(said["cipherSuites"])
+    common: Resource = {"alpn_protocols": ["h2", "http/1.1"] if is_http else []}
+    if params:
+        common["tls_params"] = params
+    certificates, trusted = credentials(said)
+    common["tls_certificate_sds_secret_configs"] = [secret(c) for c in certificates]
+    asks = mode in ("MUTUAL", "ISTIO_MUTUAL")
+    if asks or mode == "OPTIONAL_MUTUAL":
+        common["combined_validation_context"] = {
+            "default_validation_context": _names(said.get("subjectAltNames") or (), kind="DNS"),
+            "validation_context_sds_secret_config": secret(trusted),
+        }
+    return _downstream(common, asks=asks)
+
+
+def credentials(said: Mapping[str, Any]) -> tuple[list[str], str]:
+    """(secrets with the server's certificates, the secret with who is trusted) of a server's ``tls``."""
+    if said.get("mode") == "ISTIO_MUTUAL":
+        return ["default"], "ROOTCA"
+    given = [c for c in [said.get("credentialName"), *(said.get("credentialNames") or ())] if c]
+    named = [c if "://" in c else f"kubernetes://{c}" for c in given]
+    if not named and said.get("serverCertificate"):
+        named = [f"file-cert:{said['serverCertificate']}~{said.get('privateKey', '')}"]
+        return named, f"file-root:{said.get('caCertificates', '')}"
+    # A Secret may hold the trusted certificate itself, or its neighbour NAME-cacert does.
+    trusted = said.get("caCertCredentialName")
+    first = f"kubernetes://{trusted}" if trusted else f"{named[0]}-cacert" if named else "ROOTCA"
+    return named, first
+
+
+def _downstream(common: Resource, *, asks: bool) -> Resource:
+    return typed(
+        "envoy.transport_sockets.tls",
+        "extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+        require_client_certificate=asks,
+        common_tls_context=common,
+    )

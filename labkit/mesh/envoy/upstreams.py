@@ -1,0 +1,252 @@
+"""Upstreams as Envoy's clusters and load assignments."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from labkit.mesh import durations, envoy, ir
+from labkit.mesh.envoy import tls
+from labkit.mesh.model import Resource
+from labkit.mesh.services import Endpoint, Service
+
+LIMIT = 4294967295
+"""Stands for no limit, where Envoy's own default would be 1024."""
+
+BALANCERS = {"ROUND_ROBIN": "ROUND_ROBIN", "RANDOM": "RANDOM", "PASSTHROUGH": "CLUSTER_PROVIDED"}
+"""Everything else is LEAST_REQUEST, Istio's default."""
+
+HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+
+
+def cluster(found: ir.Upstream) -> Resource:
+    """A cluster."""
+    policy = found.policy
+    made: Resource = {
+        "name": found.name,
+        "type": found.kind,
+        "connect_timeout": durations.proto(_tcp(policy).get("connectTimeout") or "10s"),
+        "circuit_breakers": {"thresholds": [limits(policy)]},
+        "common_lb_config": {"healthy_panic_threshold": {}},
+        "metadata": {"filter_metadata": {"istio": _metadata(found)}},
+        **_balancer(found),
+        **_sockets(found),
+    }
+    if found.kind == "EDS":
+        made["eds_cluster_config"] = {"eds_config": envoy.ADS, "service_name": found.name}
+    elif found.kind in ("STRICT_DNS", "LOGICAL_DNS"):
+        made |= {"load_assignment": assignment(found), "dns_lookup_family": "V4_ONLY", "dns_refresh_rate": "60s"}
+        made["respect_dns_ttl"] = True
+    options = _http_options(found)
+    if options:
+        made["typed_extension_protocol_options"] = {HTTP_OPTIONS: options}
+    if keepalive := _tcp(policy).get("tcpKeepalive"):
+        made["upstream_connection_options"] = {"tcp_keepalive": _keepalive(keepalive)}
+    outliers = policy.get("outlierDetection")
+    if outliers is not None:
+        made["outlier_detection"] = outlier_detection(outliers)
+        if outliers.get("minHealthPercent"):
+            made["common_lb_config"] = {"healthy_panic_threshold": {"value": outliers["minHealthPercent"]}}
+    return made
+
+
+def _metadata(found: ir.Upstream) -> Resource:
+    services = [{"host": found.host, "name": found.service, "namespace": found.namespace}]
+    return {**({"config": found.source} if found.source else {}), "services": services}
+
+
+def _tcp(policy: Mapping[str, Any]) -> Mapping[str, Any]:
+    return (policy.get("connectionPool") or {}).get("tcp") or {}
+
+
+def _http(policy: Mapping[str, Any]) -> Mapping[str, Any]:
+    return (policy.get("connectionPool") or {}).get("http") or {}
+
+
+def limits(policy: Mapping[str, Any]) -> Resource:
+    """Circuit breakers."""
+    tcp, http = _tcp(policy), _http(policy)
+    made: Resource = {
+        "max_connections": tcp.get("maxConnections") or LIMIT,
+        "max_pending_requests": http.get("http1MaxPendingRequests") or LIMIT,
+        "max_requests": http.get("http2MaxRequests") or LIMIT,
+        "max_retries": http.get("maxRetries") or LIMIT,
+        "track_remaining": True,
+    }
+    budget = policy.get("retryBudget")
+    if budget is not None:
+        made["retry_budget"] = {
+            "budget_percent": {"value": budget.get("percent", 20)},
+            "min_retry_concurrency": budget.get("minRetryConcurrency", 3),
+        }
+    return made
+
+
+def _keepalive(said: Mapping[str, Any]) -> Resource:
+    made = {}
+    if said.get("probes"):
+        made["keepalive_probes"] = said["probes"]
+    for ours, theirs in (("time", "keepalive_time"), ("interval", "keepalive_interval")):
+        if said.get(ours):
+            made[theirs] = round(durations.seconds(said[ours]))
+    return made
+
+
+def outlier_detection(said: Mapping[str, Any]) -> Resource:
+    """When an endpoint is left alone for a while."""
+    made: Resource = {"enforcing_success_rate": 0}
+    for ours, theirs in (("interval", "interval"), ("baseEjectionTime", "base_ejection_time")):
+        if said.get(ours):
+            made[theirs] = durations.proto(said[ours])
+    if said.get("maxEjectionPercent"):
+        made["max_ejection_percent"] = said["maxEjectionPercent"]
+    counts = [
+        ("consecutive5xxErrors", "consecutive_5xx"),
+        ("consecutiveGatewayErrors", "consecutive_gateway_failure"),
+    ]
+    if said.get("splitExternalLocalOriginErrors"):
+        made |= {"split_external_local_origin_errors": True, "enforcing_local_origin_success_rate": 0}
+        counts.append(("consecutiveLocalOriginFailures", "consecutive_local_origin_failure"))
+    for ours, theirs in counts:
+        if said.get(ours) is not None:
+            made |= {theirs: said[ours], f"enforcing_{theirs}": 100 if said[ours] else 0}
+    return made
+
+
+def _balancer(found: ir.Upstream) -> Resource:
+    if found.kind == "ORIGINAL_DST":
+        return {"lb_policy": "CLUSTER_PROVIDED"}
+    said = found.policy.get("loadBalancer") or {}
+    hashed = said.get("consistentHash")
+    if hashed and hashed.get("maglev") is not None:
+        size = hashed["maglev"].get("tableSize")
+        return {"lb_policy": "MAGLEV", **({"maglev_lb_config": {"table_size": str(size)}} if size else {})}
+    if hashed:
+        size = (hashed.get("ringHash") or {}).get("minimumRingSize") or hashed.get("minimumRingSize") or 1024
+        return {"lb_policy": "RING_HASH", "ring_hash_lb_config": {"minimum_ring_size": str(size)}}
+    kind = BALANCERS.get(said.get("simple", ""), "LEAST_REQUEST")
+    slow = _slow_start(said)
+    if not slow or kind not in ("ROUND_ROBIN", "LEAST_REQUEST"):
+        return {"lb_policy": kind}
+    return {"lb_policy": kind, f"{kind.lower()}_lb_config": {"slow_start_config": slow}}
+
+
+def _slow_start(said: Mapping[str, Any]) -> Resource:
+    warm = said.get("warmup") or {}
+    window = warm.get("duration") or said.get("warmupDurationSecs")
+    if not window:
+        return {}
+    made: Resource = {"slow_start_window": durations.proto(window)}
+    if warm.get("minimumPercent") is not None:
+        made["min_weight_percent"] = {"value": warm["minimumPercent"]}
+    if warm.get("aggression") is not None:
+        made["aggression"] = {"default_value": warm["aggression"], "runtime_key": "labkit.warmup.aggression"}
+    return made
+
+
+def _http_options(found: ir.Upstream) -> Resource:
+    said = _http(found.policy)
+    if not found.http:
+        return {}
+    made: Resource = {"@type": f"{envoy.TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions"}
+    common: Resource = {}
+    if said.get("maxRequestsPerConnection"):
+        common["max_requests_per_connection"] = said["maxRequestsPerConnection"]
+    if said.get("idleTimeout"):
+        common["idle_timeout"] = durations.proto(said["idleTimeout"])
+    if _tcp(found.policy).get("maxConnectionDuration"):
+        common["max_connection_duration"] = durations.proto(_tcp(found.policy)["maxConnectionDuration"])
+    if common:
+        made["common_http_protocol_options"] = common
+    h2: Resource = {}
+    if said.get("maxConcurrentStreams"):
+        h2["max_concurrent_streams"] = said["maxConcurrentStreams"]
+    if found.http == "client":
+        made["use_downstream_protocol_config"] = {"http_protocol_options": {}, "http2_protocol_options": h2}
+    elif found.http == "2":
+        made["explicit_http_config"] = {"http2_protocol_options": h2}
+    else:
+        made["explicit_http_config"] = {"http_protocol_options": {}}
+    if found.tls is not None and found.tls.kind != "istio" and not found.tls.sni:
+        made["upstream_http_protocol_options"] = {
+            "auto_sni": True,
+            "auto_san_validation": not found.tls.skips_verification and not found.tls.names,
+        }
+    return made
+
+
+def _sockets(found: ir.Upstream) -> Resource:
+    version = (found.policy.get("proxyProtocol") or {}).get("version") if found.policy.get("proxyProtocol") else None
+    wrap = (lambda s: tls.with_proxy_protocol(s, version)) if version else (lambda s: s)
+    if found.tls is None:
+        return {"transport_socket": wrap(envoy.RAW_BUFFER)} if version else {}
+    socket = tls.upstream(found.tls, is_http2=found.http == "2")
+    if not found.is_tls_by_endpoint:
+        return {"transport_socket": wrap(socket)}
+    return {
+        "transport_socket_matches": [
+            {"name": "tlsMode-istio", "match": {"tlsMode": "istio"}, "transport_socket": wrap(socket)},
+            {"name": "tlsMode-disabled", "match": {}, "transport_socket": wrap(envoy.RAW_BUFFER)},
+        ]
+    }
+
+
+def assignment(found: ir.Upstream, labels: Mapping[str, str] | None = None) -> Resource:
+    """The endpoints of an upstream, by locality; ``labels`` of the client where they decide who comes first."""
+    groups: dict[tuple[int, tuple[str, ...]], list[Resource]] = {}
+    ranks = {id(e): _rank(e, found.priorities, labels or {}) for e in found.endpoints}
+    # Envoy wants priorities without gaps.
+    order = {rank: number for number, rank in enumerate(sorted(set(ranks.values())))}
+    for endpoint in found.endpoints:
+        groups.setdefault((order[ranks[id(endpoint)]], endpoint.locality), []).append(_endpoint(endpoint))
+    if not groups:
+        return {"cluster_name": found.name}
+    return {
+        "cluster_name": found.name,
+        "endpoints": [_group(priority, place, same) for (priority, place), same in sorted(groups.items())],
+    }
+
+
+def _rank(endpoint: Endpoint, priorities: Sequence[str], labels: Mapping[str, str]) -> int:
+    """How many of the labels, from the last one on, differ from the client's."""
+    for number, key in enumerate(priorities):
+        if labels.get(key, "") != endpoint.labels.get(key, ""):
+            return len(priorities) - number
+    return 0
+
+
+def _group(priority: int, place: tuple[str, ...], same: Sequence[Resource]) -> Resource:
+    made: Resource = {
+        "lb_endpoints": list(same),
+        "load_balancing_weight": sum(e["load_balancing_weight"] for e in same),
+        "locality": dict(zip(("region", "zone", "sub_zone"), place, strict=False)),
+    }
+    return {**made, "priority": priority} if priority else made
+
+
+def _endpoint(endpoint: Endpoint) -> Resource:
+    made: Resource = {
+        "endpoint": {"address": envoy.address(endpoint.address, endpoint.port)},
+        "health_status": "HEALTHY",
+        "load_balancing_weight": endpoint.weight,
+    }
+    metadata: Resource = {}
+    if endpoint.speaks_mtls:
+        metadata["envoy.transport_socket_match"] = {"tlsMode": "istio"}
+    if endpoint.workload:
+        metadata["istio"] = {"workload": endpoint.workload}
+    return {**made, "metadata": {"filter_metadata": metadata}} if metadata else made
+
+
+def static(name: str, ip: str, port: int, service: Service | None) -> Resource:
+    """The app behind a sidecar, and the Service that leads there."""
+    endpoint = {"lb_endpoints": [{"endpoint": {"address": envoy.address(ip, port)}}]}
+    made: Resource = {
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "10s",
+        "circuit_breakers": {"thresholds": [limits({})]},
+        "load_assignment": {"cluster_name": name, "endpoints": [endpoint]},
+    }
+    if service:
+        named = {"host": service.host, "name": service.name, "namespace": service.namespace}
+        made["metadata"] = {"filter_metadata": {"istio": {"services": [named]}}}
+    return made

@@ -1,0 +1,54 @@
+"""What comes in for a sidecar's app."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from labkit.mesh import model, protocols
+from labkit.mesh.services import Service
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inbound:
+    """One port of a pod."""
+
+    port: int
+    is_http: bool
+    app_port: int
+    """Where the app listens."""
+
+    service: Service | None
+    """The first that leads there."""
+
+
+def ports(services: Sequence[Service], proxy: model.Proxy, said: Sequence[Mapping[str, Any]] = ()) -> list[Inbound]:
+    """Ports that Services lead to, or those of a Sidecar object, which then decides alone."""
+    labels = dict(proxy.labels)
+    own = [
+        s
+        for s in services
+        if s.namespace == proxy.namespace and s.is_kubernetes and s.selector and s.selector.items() <= labels.items()
+    ]
+    if said:
+        return [_said(i, own) for i in said]
+    found: dict[int, Inbound] = {}
+    for service in own:
+        for number, target in service.targets.items():
+            port = service.port(number)
+            is_http = port is not None and protocols.may_be_http(port.protocol)
+            found.setdefault(target, Inbound(port=target, is_http=is_http, app_port=target, service=service))
+    return list(found.values())
+
+
+def _said(listener: Mapping[str, Any], own: Sequence[Service]) -> Inbound:
+    port = listener.get("port") or {}
+    number = int(port.get("number") or 0)
+    default = str(listener.get("defaultEndpoint") or "")
+    protocol = protocols.KNOWN.get(str(port.get("protocol") or "").lower(), protocols.UNKNOWN)
+    app_port = default.rpartition(":")[2]
+    return Inbound(
+        port=number,
+        is_http=protocols.may_be_http(protocol),
+        app_port=int(app_port) if app_port.isdecimal() else number,
+        service=next((s for s in own if number in s.targets.values()), None),
+    )

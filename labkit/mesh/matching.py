@@ -1,0 +1,66 @@
+"""Which requests a rule is for, and which proxies see it."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from labkit.mesh import ir
+
+
+def request_match(match: Mapping[str, Any] | None, *, by_elements: bool = False) -> ir.Match:
+    """Path, headers, method and query of one ``match``; ``by_elements`` where a prefix ends at a slash."""
+    if not match:
+        return ir.Match(is_empty=True)
+    headers = [ir.Condition(name=n, text=text(v)) for n, v in sorted((match.get("headers") or {}).items())]
+    headers += [
+        ir.Condition(name=n, text=text(v), is_inverted=True)
+        for n, v in sorted((match.get("withoutHeaders") or {}).items())
+    ]
+    headers += [
+        ir.Condition(name=f":{key}", text=text(match[key]))
+        for key in ("method", "authority", "scheme")
+        if match.get(key)
+    ]
+    query = [ir.Condition(name=n, text=text(v)) for n, v in sorted((match.get("queryParams") or {}).items())]
+    return ir.Match(
+        path=_path(match.get("uri"), by_elements=by_elements),
+        ignores_case=bool(match.get("ignoreUriCase")),
+        headers=tuple(headers),
+        query=tuple(query),
+    )
+
+
+def text(value: Mapping[str, Any] | None) -> ir.Text:
+    """A StringMatch; without a word, or with the regular expression ``*``, only presence counts."""
+    said = value or {}
+    for kind in ("exact", "prefix", "regex"):
+        if said.get(kind) is not None:
+            is_anything = kind == "regex" and said[kind] == "*"
+            return ir.Text(kind="present") if is_anything else ir.Text(kind=kind, value=str(said[kind]))
+    return ir.Text(kind="present")
+
+
+def _path(uri: Mapping[str, Any] | None, *, by_elements: bool) -> ir.Text:
+    found = text(uri)
+    if by_elements and found.kind == "prefix" and found != ir.ANY_PATH:
+        return ir.Text(kind="elements", value=found.value.rstrip("/"))
+    return ir.ANY_PATH if found.kind == "present" else found
+
+
+def is_seen(
+    match: Mapping[str, Any] | None,
+    *,
+    port: int,
+    gateways: Collection[str],
+    namespace: str,
+    labels: Mapping[str, str],
+) -> bool:
+    """Whether a proxy gets this match at all: the control plane decides by port, gateway and source."""
+    if not match:
+        return True
+    if match.get("port") and match["port"] != port:
+        return False
+    if match.get("gateways"):
+        return any(g in gateways for g in match["gateways"])
+    if not (match.get("sourceLabels") or {}).items() <= labels.items():
+        return False
+    return match.get("sourceNamespace") in (None, "", namespace)

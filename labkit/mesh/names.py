@@ -1,0 +1,61 @@
+"""Host names: short and full, wildcards, and the names that Envoy's clusters carry."""
+
+from collections.abc import Iterable
+
+from labkit.mesh import model
+
+
+def full_host(host: str, namespace: str) -> str:
+    """A name without a dot is one of the namespace; every other name stays as it is, ``reviews.default`` too."""
+    return host if "." in host or "*" in host else f"{host}.{namespace}.svc.{model.DOMAIN}"
+
+
+def upstream_name(port: int, subset: str, host: str) -> str:
+    """``outbound|9080|v1|reviews.default.svc.cluster.local``."""
+    return f"outbound|{port}|{subset}|{host}"
+
+
+def is_wildcard(host: str) -> bool:
+    """``*`` or ``*.example.com``."""
+    return host.startswith("*")
+
+
+def covers(pattern: str, host: str) -> bool:
+    """Whether every name that ``host`` stands for is one of the pattern's."""
+    return host.endswith(pattern[1:]) if is_wildcard(pattern) else host == pattern
+
+
+def common(one: str, other: str) -> str | None:
+    """The narrower of two hosts, None where they have no name in common."""
+    if covers(one, other):
+        return other
+    return one if covers(other, one) else None
+
+
+def common_hosts(ours: Iterable[str], theirs: Iterable[str]) -> list[str]:
+    """Every host that both lists speak of, in the order of the first."""
+    others = list(theirs)
+    found = [both for one in ours for other in others if (both := common(one, other))]
+    return list(dict.fromkeys(found))
+
+
+def most_specific(hosts: Iterable[str], host: str) -> str | None:
+    """Of the patterns that cover a host the one that says most: itself, else the longest wildcard."""
+    fitting = [h for h in hosts if covers(h, host)]
+    return max(fitting, key=lambda h: (not is_wildcard(h), len(h)), default=None)
+
+
+def is_range(address: str) -> bool:
+    """``203.0.113.0/24``."""
+    return "/" in address and address.rpartition("/")[2].isdecimal()
+
+
+def spiffe(account: str) -> str:
+    """``default/bookinfo-reviews`` → its SPIFFE name."""
+    namespace, _, name = account.partition("/")
+    return f"spiffe://{model.TRUST_DOMAIN}/ns/{namespace}/sa/{name}"
+
+
+def config_path(kind: str, namespace: str, name: str) -> str:
+    """The path under which Istio notes on a route or a cluster which object made it; ``kind`` in kebab case."""
+    return f"/apis/networking.istio.io/v1/namespaces/{namespace}/{kind}/{name}"

@@ -1,0 +1,53 @@
+"""The traffic policy that counts for one port and subset of a host."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Policy = Mapping[str, Any]
+"""The fields of a ``trafficPolicy`` without ``portLevelSettings``."""
+
+PARTS = ("connectionPool", "outlierDetection", "loadBalancer", "tls", "proxyProtocol", "retryBudget", "tunnel")
+
+
+def for_port(policy: Policy | None, port: int) -> Policy:
+    """The policy of a port: an entry of ``portLevelSettings`` replaces all of it and inherits nothing."""
+    said = policy or {}
+    own = _port_entry(said, port)
+    return _parts(said if own is None else own)
+
+
+def for_subset(host: Policy | None, subset: Policy | None, port: int) -> Policy:
+    """The host's policy with the fields that the subset sets, unless the subset speaks of the port."""
+    if subset is None:
+        return for_port(host, port)
+    own = _port_entry(subset, port)
+    if own is None:
+        return {**for_port(host, port), **_parts(subset)}
+    # Of what a port may say, the entry decides alone; the rest comes from above.
+    above = {**for_port(host, port), **_parts(subset)}
+    rest = {k: v for k, v in above.items() if k in ("proxyProtocol", "retryBudget", "tunnel")}
+    return {**rest, **_parts(own)}
+
+
+def marks_endpoints(host: Policy | None, subset: Policy | None, port: int) -> bool:
+    """Whether endpoints stay marked for mutual TLS: unless a rule says another mode.
+
+    Unlike everything else this looks past an entry of ``portLevelSettings`` that says nothing of TLS
+    (answered by a real 1.31: `port-level-settings-replace`).
+    """
+    for policy in (subset or {}, host or {}):
+        said = (_port_entry(policy, port) or {}).get("tls") or policy.get("tls")
+        if said is not None:
+            return bool(said.get("mode", "DISABLE") == "ISTIO_MUTUAL")
+    return True
+
+
+def _port_entry(policy: Policy, port: int) -> Policy | None:
+    for entry in policy.get("portLevelSettings") or ():
+        if (entry.get("port") or {}).get("number") == port:
+            return entry  # type: ignore[no-any-return]
+    return None
+
+
+def _parts(policy: Policy) -> Policy:
+    return {k: policy[k] for k in PARTS if policy.get(k) is not None}

@@ -1,0 +1,107 @@
+"""One view of the mesh, for all proxies that see the same: upstreams, tables, listeners."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from labkit.mesh import ir, outbound, scopes, upstreams
+from labkit.mesh.envoy import explicit
+from labkit.mesh.envoy import upstreams as clusters
+from labkit.mesh.memo import Memo
+from labkit.mesh.model import Resource
+from labkit.mesh.rules import Rule, Rules, priorities_of
+from labkit.mesh.services import Service
+
+
+class View:
+    """What one kind of workload sees, made when it is first asked for."""
+
+    def __init__(
+        self,
+        scope: scopes.Scope,
+        *,
+        rules: Rules,
+        labels: Mapping[str, str],
+        is_gateway: bool,
+        memo: Memo,
+        key: object,
+        mesh_config: Mapping[str, Any],
+    ) -> None:
+        self.scope, self.labels, self.memo, self.key = scope, labels, memo, key
+        self._rules, self._is_gateway, self._mesh_config = rules, is_gateway, mesh_config
+        self._chosen: dict[str, Rule | None] = {}
+        self.clusters: dict[str, Resource] = {}
+        self.endpoints: dict[str, Resource] = {}
+        self.upstreams: dict[str, ir.Upstream] = {}
+        for service in scope.services.values():
+            for upstream, cluster, assignment in self._of_service(service):
+                self.upstreams[upstream.name] = upstream
+                self.clusters[upstream.name] = cluster
+                if assignment is not None:
+                    self.endpoints[upstream.name] = assignment
+        self._outbound: outbound.Outbound | None = None
+        self._http_proxy: Resource | None = None
+
+    def _of_service(self, service: Service) -> tuple[tuple[ir.Upstream, Resource, Resource | None], ...]:
+        rule = self._rule(service)
+        like = tuple(self.labels.get(label, "") for label in priorities_of(rule))
+        key = "upstreams", self._is_gateway, service.host, service.namespace, id(rule), like
+        return self.memo.get(key, (service, rule), lambda: self._make(service, rule))
+
+    def _make(self, service: Service, rule: Rule | None) -> tuple[tuple[ir.Upstream, Resource, Resource | None], ...]:
+        return tuple(
+            (u, clusters.cluster(u), clusters.assignment(u, self.labels) if u.kind == "EDS" else None)
+            for u in upstreams.of_service(service, rule, is_gateway=self._is_gateway)
+        )
+
+    def _rule(self, service: Service) -> Rule | None:
+        if service.host not in self._chosen:
+            self._chosen[service.host] = self._rules.for_host(
+                service.host, service.namespace, client=self.scope.namespace, labels=self.labels
+            )
+        return self._chosen[service.host]
+
+    def hash_of(self, host: str, subset: str, port: int) -> tuple[Mapping[str, Any], ...]:
+        """What decides which endpoint of a host a request goes to."""
+        service = self.scope.services.get(host)
+        return upstreams.hash_policies(service, self._rule(service) if service else None, subset, port)
+
+    def parts_of(self, host: str) -> tuple[object, ...]:
+        """What routes to a host depend on."""
+        service = self.scope.services.get(host)
+        return service, self._rule(service) if service else None
+
+    def ports_of(self, host: str) -> tuple[int, ...]:
+        """The ports of a host."""
+        service = self.scope.services.get(host)
+        return tuple(p.number for p in service.ports) if service else ()
+
+    @property
+    def default_retries(self) -> Mapping[str, Any] | None:
+        """What the mesh says about retries of rules that say nothing."""
+        said: Mapping[str, Any] | None = self._mesh_config.get("defaultHttpRetryPolicy")
+        return said
+
+    @property
+    def outbound(self) -> outbound.Outbound:
+        """Istio's tables and listeners by port."""
+        if self._outbound is None:
+            self._outbound = outbound.Builder(
+                self.scope,
+                labels=self.labels,
+                hash_of=self.hash_of,
+                parts_of=self.parts_of,
+                memo=self.memo,
+                key=self.key,
+                default_retries=self.default_retries,
+            ).outbound()
+        return self._outbound
+
+    @property
+    def http_proxy(self) -> Resource:
+        """The union of the tables, for apps that call their sidecar as a proxy."""
+        if self._http_proxy is None:
+            found = self.outbound
+            self._http_proxy = explicit.config(
+                found.tables, found.connections, self.memo, self.key, allows=self.scope.allows_unknown
+            )
+        return self._http_proxy
