@@ -1,4 +1,4 @@
-"""An API server with controllers in a thread, and a stand-in kubelet that only says pods run: for tests that are synchronous."""
+"""For synchronous tests: an API server with controllers in a thread, and a kubelet that only says that pods run."""
 
 import asyncio
 import threading

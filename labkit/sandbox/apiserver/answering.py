@@ -89,7 +89,7 @@ def event(served: Served, found: Event, form: Form, *, include: str = "", first:
 def check_include(include: str) -> None:
     """400 for an includeObject that no table has."""
     if include and include not in INCLUDES:
-        problem = f'Invalid value: "{include}": must be \'Metadata\', \'Object\', \'None\', or empty'
+        problem = f"Invalid value: \"{include}\": must be 'Metadata', 'Object', 'None', or empty"
         raise refusing.bad_request(f"Unable to convert to Table as requested: includeObject: {problem}")
 
 

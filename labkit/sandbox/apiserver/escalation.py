@@ -87,4 +87,4 @@ def _shown(rule: Object) -> str:
         ("Verbs", "verbs"),
     )
     texts = [f"{title}:[{', '.join(map(refusing.quoted, rule[key]))}]" for title, key in parts if rule.get(key)]
-    return "{%s}" % ", ".join(texts)
+    return f"{{{', '.join(texts)}}}"

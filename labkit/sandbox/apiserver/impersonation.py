@@ -69,9 +69,9 @@ def _groups(asked: User) -> tuple[str, ...]:
 def _shown(asked: User) -> str:
     """The user as Go prints it."""
     quoted = refusing.quoted
-    groups = "[]string{%s}" % ", ".join(map(quoted, asked.groups)) if asked.groups else "[]string(nil)"
+    groups = f"[]string{{{', '.join(map(quoted, asked.groups))}}}" if asked.groups else "[]string(nil)"
     extra = "map[string][]string(nil)"
     if asked.extra:
         entries = (f"{quoted(k)}:[]string{{{', '.join(map(quoted, v))}}}" for k, v in sorted(asked.extra.items()))
-        extra = "map[string][]string{%s}" % ", ".join(entries)
+        extra = f"map[string][]string{{{', '.join(entries)}}}"
     return f'&user.DefaultInfo{{Name:"", UID:{quoted(asked.uid)}, Groups:{groups}, Extra:{extra}}}'

@@ -152,7 +152,8 @@ class _Parser:
         token = self.next()
         if token != "(":
             raise _unparsable(f"found '{token}' expected: '('")
-        found, value = [], ""
+        found: list[str] = []
+        value = ""
         while True:
             token = self.next()
             if token == ")":

@@ -21,9 +21,7 @@ AGENT = "kube-controller-manager"
 class LocalApi:
     """``labkit.kube.api.Api`` on the server's store; objects handed out are the caller's."""
 
-    def __init__(
-        self, core: Core, subs: Subresources, reviews: Reviews, *, user: users.User = users.SERVER
-    ) -> None:
+    def __init__(self, core: Core, subs: Subresources, reviews: Reviews, *, user: users.User = users.SERVER) -> None:
         self._core, self._subs, self._reviews, self._user = core, subs, reviews, user
 
     def __repr__(self) -> str:
@@ -31,12 +29,9 @@ class LocalApi:
 
     def kinds(self) -> list[resources.Resource]:
         """Every resource that is stored and can be deleted, in the version its table keeps."""
-        served = {one.key: one for key in dict.fromkeys(s.key for s in self._core.registry) if (one := self._core.registry.of_key(key))}
         return [
-            resources.Resource(
-                api_version=one.api_version, kind=one.kind, plural=one.plural, namespaced=one.namespaced
-            )
-            for one in served.values()
+            resources.Resource(api_version=one.api_version, kind=one.kind, plural=one.plural, namespaced=one.namespaced)
+            for one in self._core.registry.stored()
             if "delete" in one.verbs and "watch" in one.verbs
         ]
 

@@ -36,10 +36,7 @@ class PodDefaults:
         spec["serviceAccountName"] = spec["serviceAccount"] = name
         account = self._core.peek("/serviceaccounts", call.namespace, name)
         if account is None:
-            why = (
-                f"error looking up service account {call.namespace}/{name}:"
-                f' serviceaccount "{name}" not found'
-            )
+            why = f'error looking up service account {call.namespace}/{name}: serviceaccount "{name}" not found'
             raise refusing.forbidden("", "pods", call.name, why)
         if account.get("imagePullSecrets") and not spec.get("imagePullSecrets"):
             spec["imagePullSecrets"] = account["imagePullSecrets"]
@@ -128,8 +125,7 @@ def _with_token(spec: Object) -> Object:
     changed: dict[str, Any] = {"volumes": volumes}
     for kind in kinds:
         changed[kind] = [
-            c if _has_mount(c) else {**c, "volumeMounts": [*(c.get("volumeMounts") or []), mount]}
-            for c in spec[kind]
+            c if _has_mount(c) else {**c, "volumeMounts": [*(c.get("volumeMounts") or []), mount]} for c in spec[kind]
         ]
     return spec | changed
 

@@ -34,8 +34,8 @@ def place_for_update(call: Call, metadata: Object) -> None:
         text = f"the name of the object ({name}) does not match the name on the URL ({call.name})"
         raise refusing.bad_request(text)
     if call.served.namespaced and (metadata.get("namespace") or call.namespace) != call.namespace:
-        text = f"the namespace of the object ({metadata['namespace']}) does not match the namespace on the URL ({call.namespace})"
-        raise refusing.bad_request(text)
+        text = f"the namespace of the object ({metadata['namespace']}) does not match"
+        raise refusing.bad_request(f"{text} the namespace on the URL ({call.namespace})")
     place(call, metadata)
 
 

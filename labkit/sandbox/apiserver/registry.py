@@ -84,6 +84,7 @@ class Registry:
     def __init__(self) -> None:
         self._served: dict[tuple[str, str], dict[str, Served]] = {}
         self._custom: dict[str, list[Served]] = {}
+        self._stored: tuple[int, list[Served]] = (-1, [])
         self.generation = 0
         """Counts changes, so that discovery documents are made once a change."""
         for kind in schemas.served():
@@ -118,6 +119,13 @@ class Registry:
         exact = [s for s in found if not s.stored or s.stored == s.api_version]
         return min(exact or found, key=lambda s: priority(s.version), default=None)
 
+    def stored(self) -> list[Served]:
+        """Every table, in the version that it keeps; made once a change."""
+        if self._stored[0] != self.generation:
+            found = (self.of_key(key) for key in dict.fromkeys(served.key for served in self))
+            self._stored = self.generation, [served for served in found if served is not None]
+        return self._stored[1]
+
     def __iter__(self) -> Iterator[Served]:
         for held in self._served.values():
             yield from held.values()
@@ -130,6 +138,7 @@ class Registry:
         """Serve a definition's versions instead of those it had before; an empty list serves none."""
         for old in self._custom.pop(name, []):
             self._served[old.group, old.version].pop(old.plural, None)
+            self.generation += 1
         if served:
             self._custom[name] = served
         for one in served:

@@ -178,10 +178,13 @@ class Routes:
                         lines.append(answering.event(call.served, event, form, include=include, first=first))
                         first = False
                     await response.write(b"".join(lines))
+            assert response is not None
+            await response.write_eof()
+        except ConnectionError:
+            # The client has left.
+            assert response is not None
         finally:
             await stream.aclose()
-        assert response is not None
-        await response.write_eof()
         return response
 
     async def _subresource(self, request: web.BaseRequest, call: Call) -> web.StreamResponse:

@@ -24,7 +24,7 @@ class Addresses:
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self._random = random.Random()  # noqa: S311 (addresses need no secrecy)
+        self._random = random.Random()
 
     async def carry(self, call: Call, new: Object, old: Object | None) -> Object | None:
         """An update that leaves addresses out keeps those the Service has."""
@@ -46,7 +46,8 @@ class Addresses:
         if spec.get("type") in WITH_PORTS and spec.get("ports"):
             taken = {p.get("nodePort") for p in spec["ports"]}
             spec["ports"] = [
-                p if p.get("nodePort") or not (n := known.get((p.get("protocol"), p["port"]))) or n in taken
+                p
+                if p.get("nodePort") or not (n := known.get((p.get("protocol"), p["port"]))) or n in taken
                 else {**p, "nodePort": n}
                 for p in spec["ports"]
             ]
@@ -86,11 +87,9 @@ class Addresses:
                 given[asked, port.get("protocol", "TCP")] = asked
         listed = []
         for port in spec.get("ports") or []:
-            if not port.get("nodePort"):
-                number = self._port(used | own | set(given.values()))
-                given[number, port.get("protocol", "TCP")] = number
-                port = {**port, "nodePort": number}
-            listed.append(port)
+            number = port.get("nodePort") or self._port(used | own | set(given.values()))
+            given[number, port.get("protocol", "TCP")] = number
+            listed.append(port if port.get("nodePort") else {**port, "nodePort": number})
         spec["ports"] = listed
         if _needs_health_port(spec) and not spec.get("healthCheckNodePort"):
             spec["healthCheckNodePort"] = self._port(used | own | set(given.values()))

@@ -59,8 +59,8 @@ _EVENT_FIELDS = (
     " involvedObject.apiVersion involvedObject.resourceVersion involvedObject.fieldPath"
     " reason reportingComponent source type"
 )
-_WORKLOAD = {"counts": "spec", "status_keeps": ("labels",)}
-_NAMED = {"create_by_update": True}
+_NAMED = Strategy(create_by_update=True)
+"""Kinds that a PUT makes."""
 
 _SPECIAL: dict[str, Strategy] = {
     "/pods": Strategy(
@@ -104,12 +104,12 @@ _SPECIAL: dict[str, Strategy] = {
     "/serviceaccounts": Strategy(returns_deleted=True),
     "/persistentvolumeclaims": Strategy(returns_deleted=True),
     "/persistentvolumes": Strategy(returns_deleted=True, create_by_update=False),
-    "/podtemplates": Strategy(counts="template", returns_deleted=True, **_NAMED),
-    "/resourcequotas": Strategy(returns_deleted=True, **_NAMED),
-    "/limitranges": Strategy(**_NAMED),
-    "/endpoints": Strategy(**_NAMED),
+    "/podtemplates": Strategy(counts="template", returns_deleted=True, create_by_update=True),
+    "/resourcequotas": Strategy(returns_deleted=True, create_by_update=True),
+    "/limitranges": _NAMED,
+    "/endpoints": _NAMED,
     "apps/deployments": Strategy(counts="spec+annotations", status_keeps=("labels",)),
-    "apps/daemonsets": Strategy(**_WORKLOAD),
+    "apps/daemonsets": Strategy(counts="spec", status_keeps=("labels",)),
     "apps/replicasets": Strategy(counts="spec"),
     "apps/statefulsets": Strategy(counts="spec"),
     "batch/jobs": Strategy(
@@ -128,10 +128,10 @@ _SPECIAL: dict[str, Strategy] = {
     "policy/poddisruptionbudgets": Strategy(counts="spec"),
     "discovery.k8s.io/endpointslices": Strategy(counts="body"),
     "coordination.k8s.io/leases": Strategy(create_by_update=True, unconditional=False),
-    "rbac.authorization.k8s.io/roles": Strategy(**_NAMED),
-    "rbac.authorization.k8s.io/rolebindings": Strategy(**_NAMED),
-    "rbac.authorization.k8s.io/clusterroles": Strategy(**_NAMED),
-    "rbac.authorization.k8s.io/clusterrolebindings": Strategy(**_NAMED),
+    "rbac.authorization.k8s.io/roles": _NAMED,
+    "rbac.authorization.k8s.io/rolebindings": _NAMED,
+    "rbac.authorization.k8s.io/clusterroles": _NAMED,
+    "rbac.authorization.k8s.io/clusterrolebindings": _NAMED,
     "scheduling.k8s.io/priorityclasses": Strategy(counts="body"),
     "storage.k8s.io/storageclasses": Strategy(returns_deleted=True),
     "storage.k8s.io/volumeattributesclasses": Strategy(),

@@ -28,6 +28,8 @@ class Subresources:
             "eviction": {"create": lambda call: eviction.evict(core, call)},
             "token": {"create": lambda call: tokenrequests.create(core, signer, call)},
             "finalize": {"update": self._update},
+            "ephemeralcontainers": {"get": self._get, "update": _unserved, "patch": _unserved},
+            "resize": {"get": self._get, "update": _unserved, "patch": _unserved},
             "scale": {
                 "get": lambda call: scaling.get(core, call),
                 "update": lambda call: scaling.update(core, call),
@@ -76,3 +78,8 @@ class Subresources:
         if call.subresource == "portforward":
             return await self.node.port_forward(request, pod)
         return await self.node.exec(request, pod, attach=call.subresource == "attach")
+
+
+async def _unserved(call: Call) -> Written:
+    # Better than to accept what no kubelet of ours will do, and leave the client waiting for it.
+    raise refusing.bad_request(f"the sandbox does not change the {call.subresource} of a running pod")

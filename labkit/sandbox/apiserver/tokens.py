@@ -80,7 +80,8 @@ class Tokens:
         claims = self.claims(token)
         shared = [audience for audience in audiences if audience in claims.audiences]
         if not shared:
-            raise RefusedTokenError(f"token audiences {list(claims.audiences)} is invalid for the target audiences {list(audiences)}")
+            problem = f"{list(claims.audiences)} is invalid for the target audiences {list(audiences)}"
+            raise RefusedTokenError(f"token audiences {problem}")
         return self.user_of(claims), shared
 
     def user_of(self, claims: Claims) -> users.User:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import NamedTuple
 
 from labkit.kube import status
@@ -88,12 +88,12 @@ class Watcher:
             return Event(DELETED, item)
         return Event(DELETED, versions.shown(_leaving(change.previous, change.version), self._served))
 
-    async def wait(self, timeout: float) -> None:
+    async def wait(self, seconds: float) -> None:
         """Until something is pending, the watch is closed, or so many seconds have passed."""
         if self.pending or self.lost:
             return
         self._wake = asyncio.get_running_loop().create_future()
-        handle = asyncio.get_running_loop().call_later(timeout, _finish, self._wake)
+        handle = asyncio.get_running_loop().call_later(seconds, _finish, self._wake)
         try:
             await self._wake
         finally:
@@ -101,7 +101,7 @@ class Watcher:
             self._wake = None
 
 
-async def stream(core: Core, call: Call) -> AsyncIterator[list[Event]]:
+async def stream(core: Core, call: Call) -> AsyncGenerator[list[Event], None]:
     """Batches of events until the watch ends; refusals of the query are raised before the first."""
     query = call.query
     reading.check_options(query)

@@ -82,9 +82,7 @@ class Webhooks:
         decoded = decoding.decode(schema, result, level=decoding.IGNORE).object
         return defaults.with_defaults(schema, decoded, old)
 
-    def _concerned(
-        self, table: str, call: Call, new: Object, old: Object | None
-    ) -> Iterator[tuple[str, Object]]:
+    def _concerned(self, table: str, call: Call, new: Object, old: Object | None) -> Iterator[tuple[str, Object]]:
         # Configurations themselves are never sent: a broken webhook could not be removed any more.
         if call.served.group == GROUP:
             return
@@ -105,9 +103,7 @@ class Webhooks:
         wanted = hook.get("objectSelector") or {}
         return any(labels.matches(wanted, _labels(obj)) for obj in (new, old) if obj)
 
-    async def _ask(
-        self, name: str, hook: Object, call: Call, new: Object, old: Object | None
-    ) -> Object | None:
+    async def _ask(self, name: str, hook: Object, call: Call, new: Object, old: Object | None) -> Object | None:
         if call.dry_run and hook.get("sideEffects") not in ("None", "NoneOnDryRun"):
             text = f"admission webhook {refusing.quoted(name)} does not support dry run"
             raise refusing.bad_request(text)
@@ -144,7 +140,8 @@ class Webhooks:
                 ) as reply:
                     body = await reply.read()
                     if reply.status != 200:
-                        raise UnreachableError("an error on the server (%r)" % body.decode("utf-8", "replace"))
+                        shown = refusing.quoted(body.decode("utf-8", "replace"))
+                        raise UnreachableError(f"an error on the server ({shown})")
                     found: Object = orjson.loads(body)
                     return found
         except LookupError as e:

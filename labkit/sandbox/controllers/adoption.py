@@ -34,12 +34,8 @@ def _references(obj: Object) -> list[Object]:
     return obj["metadata"].get("ownerReferences") or []
 
 
-async def _referring(
-    client: api.Api, kind: resources.Resource, obj: Object, references: list[Object]
-) -> Object | None:
+async def _referring(client: api.Api, kind: resources.Resource, obj: Object, references: list[Object]) -> Object | None:
     body = {"metadata": {"uid": resources.uid_of(obj), "ownerReferences": references or None}}
     with contextlib.suppress(status.NotFound, status.Conflict):
-        return await client.patch(
-            kind, resources.name_of(obj), resources.namespace_of(obj), body, manager=MANAGER
-        )
+        return await client.patch(kind, resources.name_of(obj), resources.namespace_of(obj), body, manager=MANAGER)
     return None

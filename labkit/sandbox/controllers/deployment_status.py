@@ -40,7 +40,7 @@ def deadline(deployment: Object, now: str) -> float | None:
     limit = deployment["spec"].get("progressDeadlineSeconds")
     if limit is None or progressing is None or progressing["reason"] in (COMPLETE, TIMED_OUT, PAUSED):
         return None
-    return max(0.0, limit - (_moment(now) - _moment(progressing["lastUpdateTime"])).total_seconds())
+    return max(0.0, float(limit) - (_moment(now) - _moment(progressing["lastUpdateTime"])).total_seconds())
 
 
 def condition(

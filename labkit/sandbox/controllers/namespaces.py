@@ -85,9 +85,7 @@ class Namespaces:
         for obj in listed:
             if not obj["metadata"].get("deletionTimestamp"):
                 with contextlib.suppress(status.NotFound):
-                    await self._client.delete(
-                        resource, resources.name_of(obj), namespace, propagation="Background"
-                    )
+                    await self._client.delete(resource, resources.name_of(obj), namespace, propagation="Background")
         if not listed:
             return []
         left: list[Object] = (await self._client.list(resource, namespace))["items"]

@@ -35,6 +35,7 @@ def patched(content_type: str, live: Object, body: bytes, schema: Schema, *, lev
 
         def shown() -> str:
             return gojson.dumps(_sorted_where(merged(_ordered(schema, live), patch), patch))
+
     return _read(result, schema, level, shown)
 
 
