@@ -3,7 +3,7 @@
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from labkit.base import errors
 from labkit.clusters.cluster import Cluster
@@ -24,12 +24,13 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 @dataclass(frozen=True, kw_only=True)
 class Version:
-    """``liveness.Subject``: one version of one object."""
+    """``liveness.Subject``."""
 
     kind: str
     namespace: str
     name: str
     version: str
+    is_gone: bool = False
 
 
 class UnreachableError(errors.LabError):
@@ -78,13 +79,8 @@ class ControlPlane:
             return "istiod does not answer: every proxy keeps what it has"
 
     def until_gone(self, versions: Sequence[Version]) -> str:
-        """The same after deletions: a deletion is a version of its own, newer than the last one."""
-        later = [
-            Version(kind=v.kind, namespace=v.namespace, name=v.name, version=str(int(v.version) + 1))
-            for v in versions
-            if v.version.isdigit()
-        ]
-        return self.until_live(later)
+        """The same for the deletion of objects that had these versions."""
+        return self.until_live([replace(version, is_gone=True) for version in versions])
 
     def ask(self, path: str) -> str:
         """A page of istiod's debug port."""

@@ -22,6 +22,7 @@ from labkit.views import page, results, steps
 if TYPE_CHECKING:
     import pandas as pd
 
+    from labkit.views.canary import CanaryView
     from labkit.views.split import SplitView
 
 SPLIT_RATE = 40.0
@@ -193,14 +194,38 @@ class Lab:
         start = weights or {name: asked.get(name, 0) for name in known}
         if not any(start.values()):
             start = {name: 100 if name == known[0] else 0 for name in known}
-        load = traffic.Load(
-            url=self.url(), path=path or splitting.DEFAULT_PATHS.get(service, "/productpage"), rate=rate
-        )
+        load = splitting.load(self.url(), service, path=path, rate=rate)
         return SplitView(
             service,
             start,
             apply=lambda chosen: self._apply_split(service, chosen),
             send=lambda on_batch: traffic.stream(load, on_batch).stop,
+        )
+
+    def canary(
+        self,
+        service: str = "reviews",
+        *,
+        stable: str,
+        new: str,
+        steps: Sequence[int] = (10, 25, 50, 100),
+        error_budget: float = 0.01,
+        path: str = "",
+        rate: float = SPLIT_RATE,
+    ) -> "CanaryView":
+        """A new version that takes over step by step, and goes back by itself when it fails more than its budget."""
+        from labkit.lab import canary
+        from labkit.views.canary import CanaryView
+
+        rules = self.api.list(resources.DESTINATION_RULES, self.namespace)
+        self._check_subsets(service, splitting.subsets_of(rules, service), [stable, new])
+        load = splitting.load(self.url(), service, path=path, rate=rate)
+        return CanaryView(
+            service,
+            canary.Plan(stable=stable, new=new, steps=tuple(steps), error_budget=error_budget),
+            apply=lambda chosen: self._apply_split(service, chosen),
+            send=lambda on_batch: traffic.stream(load, on_batch).stop,
+            measure=lambda: canary.counts(self.proxy(canary.caller_of(service)).ask, service),
         )
 
     def _apply_split(self, service: str, weights: Mapping[str, int]) -> str:

@@ -1,12 +1,18 @@
-"""The VirtualService behind a split view. Pure."""
+"""The VirtualService behind a split view, and the requests that show what it does. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
 
+from labkit import traffic
 from labkit.kube.resources import Object
 
 DEFAULT_PATHS = {"reviews": "/api/v1/products/0/reviews"}
 """What shows at the gateway which version of a service answered."""
+
+
+def load(url: str, service: str, *, path: str = "", rate: float) -> traffic.Load:
+    """Requests whose answers name the version of ``service``."""
+    return traffic.Load(url=url, path=path or DEFAULT_PATHS.get(service, "/productpage"), rate=rate)
 
 
 def virtual_service(service: str, weights: Mapping[str, int], *, namespace: str, live: Object | None = None) -> Object:

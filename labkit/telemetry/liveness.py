@@ -25,7 +25,7 @@ Ask = Callable[[str], str]
 
 
 class Subject(Protocol):
-    """One version of one object."""
+    """One version of one object, or its deletion."""
 
     @property
     def kind(self) -> str: ...
@@ -35,6 +35,8 @@ class Subject(Protocol):
     def name(self) -> str: ...
     @property
     def version(self) -> str: ...
+    @property
+    def is_gone(self) -> bool: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,15 +78,15 @@ def of_sandbox(ask: Ask, subjects: Sequence[Subject]) -> Liveness:
     answers = []
     for subject in subjects:
         left = max(0.0, deadline - time.monotonic())
-        place = f"{subject.kind}/{subject.namespace}/{subject.name}"
-        answers.append(json.loads(ask(live_path(place, subject.version, wait=left))))
+        answers.append(json.loads(ask(live_path(subject, wait=left))))
     return together(answers)
 
 
-def live_path(place: str, version: str, *, wait: float) -> str:
-    """Where the sandbox's istiod tells how far an object is."""
-    asked = f"&resourceVersion={version}" if version else ""
-    return f"/debug/labkit/live?object={place}{asked}&wait={wait:.1f}"
+def live_path(subject: Subject, *, wait: float) -> str:
+    """Where the sandbox's istiod tells how far a version, or a deletion, is."""
+    gone = "&gone=true" if subject.is_gone else ""
+    place = f"{subject.kind}/{subject.namespace}/{subject.name}"
+    return f"/debug/labkit/live?object={place}&resourceVersion={subject.version}{gone}&wait={wait:.1f}"
 
 
 def together(answers: Sequence[dict[str, Any]]) -> Liveness:

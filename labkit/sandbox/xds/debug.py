@@ -9,8 +9,8 @@
 A nonce is empty where nothing was sent, or taken, yet. ``push`` numbers the snapshots that istiod has published, from 1
 on; ``live`` is the last one that the proxy has taken whole; ``since`` is when it connected, in Unix seconds.
 
-``GET /debug/labkit/live?object=KIND/NAMESPACE/NAME[&resourceVersion=N][&wait=SECONDS]``: how far an object's newest
-version, or that one or a newer one, has come. With ``wait`` (at most 30) the answer comes when it is live or refused
+``GET /debug/labkit/live?object=KIND/NAMESPACE/NAME[&resourceVersion=N][&gone=true][&wait=SECONDS]``: how far an object's
+newest version, or that one or a newer one, or its deletion, has come. With ``wait`` (at most 30) the answer comes when it is live or refused
 everywhere, or when the time is over::
 
     {"included": true, "deleted": false, "resourceVersion": "812", "push": 17,
@@ -94,7 +94,8 @@ def routes(discovery: ads.Discovery, known: progress.Progress) -> list[web.Route
         except ValueError as e:
             raise web.HTTPBadRequest(text="wait is a number of seconds\n") from e
         version = request.query.get("resourceVersion", "")
-        return _answer(await until_live(discovery, known, (kind, namespace, name), version, seconds))
+        gone = request.query.get("gone") == "true"
+        return _answer(await until_live(discovery, known, (kind, namespace, name), version, seconds, gone=gone))
 
     return [
         web.get("/debug/syncz", syncz),
@@ -104,12 +105,18 @@ def routes(discovery: ads.Discovery, known: progress.Progress) -> list[web.Route
 
 
 async def until_live(
-    discovery: ads.Discovery, known: progress.Progress, key: progress.Key, version: str, seconds: float
+    discovery: ads.Discovery,
+    known: progress.Progress,
+    key: progress.Key,
+    version: str,
+    seconds: float,
+    *,
+    gone: bool = False,
 ) -> Object:
     """The report on an object, at once or when nothing more is to be waited for."""
     end = time.monotonic() + seconds
     while True:
-        report = known.report(key, takers(discovery), version=version)
+        report = known.report(key, takers(discovery), version=version, gone=gone)
         left = end - time.monotonic()
         if left <= 0 or (report["included"] and not report["waiting"]):
             return report

@@ -84,12 +84,18 @@ class Progress:
             self._under_way.discard(key)
             self.records[key].live_after = now - self.records[key].seen
 
-    def report(self, key: Key, takers: Iterable[Taker], *, version: str = "") -> Object:
-        """What the debug door says of one object; ``version`` is the one that must be in it."""
+    def report(self, key: Key, takers: Iterable[Taker], *, version: str = "", gone: bool = False) -> Object:
+        """What the debug door says of one object; ``version``, or its deletion, is what must be in it."""
         record, proxies = self.records.get(key), list(takers)
         newer = record is not None and version.isdigit() and record.version.isdigit()
-        if record is None or (newer and int(record.version) < int(version)):
-            return {"included": False, "proxies": len(proxies), "live": 0, "waiting": [t.name for t in proxies]}
+        if record is None or (newer and int(record.version) < int(version)) or (gone and not record.is_gone):
+            nothing = {"refusing": [], "milliseconds": None}
+            return {
+                "included": False,
+                "proxies": len(proxies),
+                "live": 0,
+                "waiting": [t.name for t in proxies],
+            } | nothing
         behind = [t.name for t in proxies if t.push < record.push and not t.refused]
         refusing = [t.name for t in proxies if t.refused]
         return {
