@@ -83,7 +83,7 @@ def test_what_apply_says_is_live_is_live_in_the_next_request(lab):
 
 def test_a_split_is_measured_as_asked(lab):
     lab.goto("07")
-    view = lab.split("reviews", v1=50, v2=50)
+    view = lab.split("reviews", rate=200, v1=50, v2=50)
     assert view.wait(count=300).agrees
     assert not view.running
 

@@ -89,7 +89,7 @@ class Progress:
         record, proxies = self.records.get(key), list(takers)
         newer = record is not None and version.isdigit() and record.version.isdigit()
         if record is None or (newer and int(record.version) < int(version)) or (gone and not record.is_gone):
-            nothing = {"refusing": [], "milliseconds": None}
+            nothing: Object = {"refusing": [], "milliseconds": None}
             return {
                 "included": False,
                 "proxies": len(proxies),
