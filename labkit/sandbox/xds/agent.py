@@ -68,6 +68,8 @@ def _start(role: str, env: Mapping[str, str], root: Path) -> bootstrap.Start:
         root_ca=str(authority),
         token=(root / "var/run/secrets/tokens/istio-token").read_text(),
         metadata=_metadata(env),
+        app_ip=env["LABKIT_APP_IP"],
+        probers=json.loads(env.get("ISTIO_KUBE_APP_PROBERS") or "{}"),
     )
 
 

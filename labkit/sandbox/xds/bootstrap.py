@@ -1,8 +1,10 @@
 """What an Envoy knows before istiod tells it anything."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from labkit.sandbox.xds import agentport
 
 ADMIN_PORT, READY_PORT, XDS_PORT = 15000, 15021, 15012
 XDS_NAME = "istiod.istio-system.svc"
@@ -26,6 +28,12 @@ class Start:
     token: str
     metadata: Mapping[str, Any]
     """Istio's node metadata."""
+
+    app_ip: str = ""
+    """Where the app behind a sidecar listens."""
+
+    probers: Mapping[str, Any] = field(default_factory=dict)
+    """The app's probes, by the path that asks for each."""
 
 
 def bootstrap(start: Start) -> dict[str, Any]:
@@ -69,8 +77,12 @@ def bootstrap(start: Start) -> dict[str, Any]:
             "cds_config": _ADS,
         },
         "static_resources": {
-            "clusters": [_xds_upstream(start), _admin_upstream(start)],
-            "listeners": [_ready_listener(start)],
+            "clusters": [
+                _xds_upstream(start),
+                _admin_upstream(start),
+                *agentport.clusters(start.app_ip, start.probers),
+            ],
+            "listeners": [_ready_listener(start), agentport.listener(start.ip, start.probers)],
         },
     }
 

@@ -31,8 +31,12 @@ class Webhooks:
         review = orjson.loads(await request.read())
         asked = review["request"]
         pod = asked["object"]
-        injected = injection.inject(pod, namespace=self._namespace_of(asked.get("namespace", "")))
         response: dict[str, Any] = {"uid": asked["uid"], "allowed": True}
+        try:
+            injected = injection.inject(pod, namespace=self._namespace_of(asked.get("namespace", "")))
+        except injection.InjectionError as e:
+            injected = None
+            response |= {"allowed": False, "status": {"code": 400, "message": str(e)}}
         if injected is not None:
             patch = [{"op": "add", "path": f"/{key}", "value": injected[key]} for key in ("metadata", "spec")]
             response |= {"patchType": "JSONPatch", "patch": base64.b64encode(orjson.dumps(patch)).decode()}

@@ -1,0 +1,181 @@
+"""The containers and volumes that injection adds."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from labkit.kube import resources
+from labkit.kube.resources import Object
+from labkit.mesh.injection import probes
+from labkit.mesh.injection.settings import Settings
+
+IMAGE = "docker.io/istio/proxyv2:1.31.1"
+PROXY, INIT = "istio-proxy", "istio-init"
+
+MOUNTS = {
+    "/var/run/secrets/workload-spiffe-uds": "workload-socket",
+    "/var/run/secrets/credential-uds": "credential-socket",
+    "/var/run/secrets/workload-spiffe-credentials": "workload-certs",
+    "/var/run/secrets/istio": "istiod-ca-cert",
+    "/var/run/secrets/istio/crl": "istio-ca-crl",
+    "/var/lib/istio/data": "istio-data",
+    "/etc/istio/proxy": "istio-envoy",
+    "/var/run/secrets/tokens": "istio-token",
+    "/etc/istio/pod": "istio-podinfo",
+}
+
+
+def workload_of(pod: Object) -> str:
+    """The Deployment behind a pod: its ReplicaSet's name without the hash."""
+    owner = resources.owner_of(pod)
+    if owner is None:
+        return resources.name_of(pod) or str(pod["metadata"].get("generateName", "")).rstrip("-")
+    name = str(owner["name"])
+    return name.rpartition("-")[0] if owner["kind"] == "ReplicaSet" else name
+
+
+def _owner(pod: Object, namespace: str) -> str:
+    owner = resources.owner_of(pod)
+    if owner is None:
+        return f"kubernetes://apis/v1/namespaces/{namespace}/pods/{workload_of(pod)}"
+    kind = "deployments" if owner["kind"] == "ReplicaSet" else f"{owner['kind'].lower()}s"
+    return f"kubernetes://apis/{owner['apiVersion']}/namespaces/{namespace}/{kind}/{workload_of(pod)}"
+
+
+def init(settings: Settings) -> Object:
+    """``istio-init``, which would redirect traffic."""
+    level = settings.level("agentLogLevel", "default:info")
+    return {
+        "name": INIT,
+        "image": settings.image(IMAGE),
+        "args": [
+            "istio-iptables", "-p", "15001", "-z", "15006", "-u", "1337", "-m", "REDIRECT",
+            *settings.capture(), f"--log_output_level={level}",
+        ],
+        "resources": settings.resources(),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"add": ["NET_ADMIN", "NET_RAW"], "drop": ["ALL"]},
+            "privileged": False,
+            "readOnlyRootFilesystem": False,
+            "runAsGroup": 0,
+            "runAsNonRoot": False,
+            "runAsUser": 0,
+        },
+    }  # fmt: skip
+
+
+def proxy(pod: Object, apps: list[Object], namespace: str, settings: Settings) -> Object:
+    """``istio-proxy``."""
+    found: Object = {
+        "name": PROXY,
+        "image": settings.image(IMAGE),
+        "args": [
+            "proxy",
+            "sidecar",
+            "--domain",
+            "$(POD_NAMESPACE).svc.cluster.local",
+            f"--proxyLogLevel={settings.level('logLevel', 'warning')}",
+            f"--proxyComponentLogLevel={settings.level('componentLogLevel', 'misc:error')}",
+            f"--log_output_level={settings.level('agentLogLevel', 'default:info')}",
+        ],
+        "env": _env(pod, apps, namespace, settings),
+        "ports": [{"containerPort": 15090, "name": "http-envoy-prom", "protocol": "TCP"}],
+        "readinessProbe": _probe(period=15, failures=4),
+        "startupProbe": _probe(period=1, failures=600),
+        "resources": settings.resources(),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "privileged": False,
+            "readOnlyRootFilesystem": True,
+            "runAsGroup": 1337,
+            "runAsNonRoot": True,
+            "runAsUser": 1337,
+        },
+        "volumeMounts": [
+            *({"mountPath": path, "name": name} for path, name in MOUNTS.items()),
+            *settings.parsed("userVolumeMount"),
+        ],
+    }
+    if settings.is_native:
+        drain = ["pilot-agent", "request", "--debug-port=15020", "POST", "drain"]
+        found |= {"restartPolicy": "Always", "lifecycle": {"preStop": {"exec": {"command": drain}}}}
+    elif settings.holds_application:
+        found["lifecycle"] = {"postStart": {"exec": {"command": ["pilot-agent", "wait"]}}}
+    return found
+
+
+def _probe(*, period: int, failures: int) -> Object:
+    return {
+        "httpGet": {"path": "/healthz/ready", "port": 15021},
+        "periodSeconds": period,
+        "failureThreshold": failures,
+        "timeoutSeconds": 3,
+    }
+
+
+def _env(pod: Object, apps: list[Object], namespace: str, settings: Settings) -> list[Object]:
+    def value(name: str, text: str) -> Object:
+        return {"name": name, "value": text}
+
+    def field(name: str, path: str) -> Object:
+        return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
+
+    def limit(name: str, resource: str) -> Object:
+        return {"name": name, "valueFrom": {"resourceFieldRef": {"divisor": "1", "resource": f"limits.{resource}"}}}
+
+    asked = probes.probers(apps) if settings.rewrites_probes else ""
+    return [
+        value("PILOT_CERT_PROVIDER", "istiod"),
+        value("CA_ADDR", "istiod.istio-system.svc:15012"),
+        field("POD_NAME", "metadata.name"),
+        field("POD_NAMESPACE", "metadata.namespace"),
+        field("INSTANCE_IP", "status.podIP"),
+        field("SERVICE_ACCOUNT", "spec.serviceAccountName"),
+        field("HOST_IP", "status.hostIP"),
+        limit("ISTIO_CPU_LIMIT", "cpu"),
+        value("PROXY_CONFIG", json.dumps(settings.proxy_config, separators=(",", ":")) + "\n"),
+        value("ISTIO_META_POD_PORTS", _ports(apps)),
+        value("ISTIO_META_APP_CONTAINERS", ",".join(c["name"] for c in apps)),
+        limit("GOMEMLIMIT", "memory"),
+        limit("GOMAXPROCS", "cpu"),
+        value("ISTIO_META_CLUSTER_ID", "Kubernetes"),
+        field("ISTIO_META_NODE_NAME", "spec.nodeName"),
+        value("ISTIO_META_INTERCEPTION_MODE", "REDIRECT"),
+        value("ISTIO_META_WORKLOAD_NAME", workload_of(pod)),
+        value("ISTIO_META_OWNER", _owner(pod, namespace)),
+        value("ISTIO_META_MESH_ID", "cluster.local"),
+        value("TRUST_DOMAIN", "cluster.local"),
+        *([value("ISTIO_KUBE_APP_PROBERS", asked)] if asked else []),
+    ]
+
+
+def _ports(containers: list[Object]) -> str:
+    found = [
+        {k: p[k] for k in ("name", "containerPort", "protocol") if k in p}
+        for c in containers
+        for p in c.get("ports") or []
+    ]
+    if not found:
+        return "[\n]"
+    return "[\n    " + "\n    ,".join(json.dumps(p, separators=(",", ":")) for p in found) + "\n]"
+
+
+def volumes(settings: Settings) -> list[Mapping[str, Any]]:
+    """Where the proxy's certificates, its token and its files are."""
+    labels = {"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}
+    annotations = {"path": "annotations", "fieldRef": {"fieldPath": "metadata.annotations"}}
+    token = {"serviceAccountToken": {"audience": "istio-ca", "expirationSeconds": 43200, "path": "istio-token"}}
+    return [
+        {"name": "workload-socket", "emptyDir": {}},
+        {"name": "credential-socket", "emptyDir": {}},
+        {"name": "workload-certs", "emptyDir": {}},
+        {"name": "istio-envoy", "emptyDir": {"medium": "Memory"}},
+        {"name": "istio-data", "emptyDir": {}},
+        {"name": "istio-podinfo", "downwardAPI": {"items": [labels, annotations]}},
+        {"name": "istio-token", "projected": {"sources": [token]}},
+        {"name": "istiod-ca-cert", "configMap": {"name": "istio-ca-root-cert"}},
+        {"name": "istio-ca-crl", "configMap": {"name": "istio-ca-crl", "optional": True}},
+        *settings.parsed("userVolume"),
+    ]

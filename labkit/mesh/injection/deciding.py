@@ -1,0 +1,29 @@
+"""Whether a pod gets a sidecar."""
+
+from labkit.kube import resources
+from labkit.kube.resources import Object
+
+NEVER = frozenset({"kube-system", "kube-public", "kube-node-lease", "local-path-storage"})
+"""Namespaces whose pods are never injected."""
+
+REVISION = "default"
+
+
+def is_wanted(pod: Object, namespace: Object) -> bool:
+    """By the pod's labels and those of its namespace; the namespace's no is final."""
+    space, own = resources.labels_of(namespace), resources.labels_of(pod)
+    if resources.name_of(namespace) in NEVER or pod.get("spec", {}).get("hostNetwork"):
+        return False
+    switch = space.get("istio-injection")
+    if switch == "disabled":
+        return False
+    said = own.get("sidecar.istio.io/inject")
+    if said is None and resources.annotations_of(pod).get("sidecar.istio.io/inject") == "false":
+        return False
+    if said is not None:
+        return said.lower() in ("true", "yes", "y", "on", "1")
+    if switch == "enabled":
+        return True
+    if switch is None and "istio.io/rev" in space:
+        return space["istio.io/rev"] == REVISION
+    return switch is None and own.get("istio.io/rev") == REVISION

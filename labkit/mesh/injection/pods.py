@@ -1,0 +1,100 @@
+"""A pod with its proxy."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from labkit.kube import resources
+from labkit.kube.resources import Object
+from labkit.mesh.injection import container, deciding, probes, settings
+from labkit.mesh.injection.settings import Settings
+
+OVERRIDES = "proxy.istio.io/overrides"
+_FIELDS = (
+    "name", "image", "command", "args", "workingDir", "ports", "envFrom", "env", "resources", "volumeMounts",
+    "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "terminationMessagePath",
+    "terminationMessagePolicy", "imagePullPolicy", "securityContext",
+)  # fmt: skip
+"""A container's fields, in the order in which Go writes them."""
+
+
+def inject(pod: Object, *, namespace: Object) -> Object | None:
+    """The pod with its proxy; None when it gets none. InjectionError when its annotations make no sense."""
+    spec = dict(pod["spec"])
+    inits, apps = list(spec.get("initContainers") or []), list(spec["containers"])
+    if not deciding.is_wanted(pod, namespace) or any(c["name"] == container.PROXY for c in inits):
+        return None
+    said, place = settings.of_pod(pod), resources.name_of(namespace)
+    # A container of the proxy's name is no app: it says what the pod wants otherwise of the proxy.
+    own = next((c for c in apps if c["name"] == container.PROXY), None)
+    apps = [c for c in apps if c is not own]
+    proxy = container.proxy(pod, apps, place, said)
+    if own is not None:
+        proxy = overridden(proxy, own)
+    shown = [probes.rewritten(c) for c in apps] if said.rewrites_probes else apps
+    first = [container.init(said), *([proxy] if said.is_native else [])]
+    spec["initContainers"] = [*first, *inits]
+    late = [] if said.is_native else [proxy]
+    spec["containers"] = [*late, *shown] if said.holds_application else [*shown, *late]
+    added = container.volumes(said)
+    spec["volumes"] = [*added, *(spec.get("volumes") or [])]
+    metadata = dict(pod["metadata"])
+    metadata["labels"] = {**_labels(pod), **resources.labels_of(pod), "security.istio.io/tlsMode": "istio"}
+    annotations = {**resources.annotations_of(pod), **_annotations(apps, added, said)}
+    if own is not None:
+        annotations[OVERRIDES] = _overrides(own, said)
+    metadata["annotations"] = annotations
+    return {**pod, "metadata": metadata, "spec": spec}
+
+
+def overridden(proxy: Object, own: Object) -> Object:
+    """The proxy as the pod's own container wants it; the image ``auto`` is the default one."""
+    found = {**proxy, **{key: value for key, value in own.items() if key in _FIELDS and value}}
+    if own.get("image") in (None, "", "auto"):
+        found["image"] = proxy["image"]
+    found["env"] = _merged(proxy["env"], own.get("env") or [], "name")
+    found["volumeMounts"] = _merged(proxy["volumeMounts"], own.get("volumeMounts") or [], "mountPath")
+    said = own.get("resources") or {}
+    found["resources"] = {
+        **proxy["resources"],
+        **{kind: {**proxy["resources"].get(kind, {}), **values} for kind, values in said.items()},
+    }
+    return found
+
+
+def _merged(default: list[Object], own: list[Object], key: str) -> list[Object]:
+    by_key = {item[key]: item for item in default} | {item[key]: item for item in own}
+    return list(by_key.values())
+
+
+def _overrides(own: Object, said: Settings) -> str:
+    kept = {key: own[key] for key in _FIELDS if own.get(key) and not (key == "image" and own[key] == "auto")}
+    return json.dumps({"initContainers" if said.is_native else "containers": [kept]}, separators=(",", ":"))
+
+
+def _labels(pod: Object) -> dict[str, str]:
+    labels = resources.labels_of(pod)
+    name = labels.get("app.kubernetes.io/name") or labels.get("app") or container.workload_of(pod)
+    revision = labels.get("app.kubernetes.io/version") or labels.get("version") or "latest"
+    return {"service.istio.io/canonical-name": name, "service.istio.io/canonical-revision": revision}
+
+
+def _annotations(apps: list[Object], added: list[Mapping[str, Any]], said: Settings) -> dict[str, str]:
+    native = said.is_native
+    status = {
+        "initContainers": [container.INIT, container.PROXY] if native else [container.INIT],
+        "containers": None if native else [container.PROXY],
+        "volumes": [v["name"] for v in added],
+        "imagePullSecrets": None,
+        "revision": deciding.REVISION,
+    }
+    first = apps[0]["name"] if apps else container.PROXY
+    return {
+        "istio.io/rev": deciding.REVISION,
+        "kubectl.kubernetes.io/default-container": first,
+        "kubectl.kubernetes.io/default-logs-container": first,
+        "prometheus.io/path": "/stats/prometheus",
+        "prometheus.io/port": "15020",
+        "prometheus.io/scrape": "true",
+        "sidecar.istio.io/status": json.dumps(status, separators=(",", ":")),
+    }

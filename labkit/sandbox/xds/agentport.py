@@ -1,0 +1,114 @@
+"""Port 15020 of a proxy, in Istio served by its agent and here by its Envoy: metrics, readiness, probes of the app."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+METRICS_PORTS = (15020, 15090)
+TYPE = "type.googleapis.com/envoy"
+EVERY = "2s"
+"""How often a port without HTTP is looked at; the kubelet asks less often than that."""
+
+Prober = Mapping[str, Any]
+Resource = dict[str, Any]
+
+
+def listener(ip: str, probers: Mapping[str, Prober]) -> Resource:
+    """The listener; ``probers`` is what injection wrote into ISTIO_KUBE_APP_PROBERS: path → the app's own probe."""
+    asked = [_route(path, prober) for path, prober in probers.items() if "httpGet" in prober]
+    routes = [
+        {"match": {"path": "/stats/prometheus"}, "route": {"cluster": "agent"}},
+        {"match": {"path": "/healthz/ready"}, "route": {"cluster": "agent", "prefix_rewrite": "/ready"}},
+        *asked,
+    ]
+    router = {"@type": f"{TYPE}.extensions.filters.http.router.v3.Router"}
+    manager = {
+        "@type": f"{TYPE}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "agent",
+        "route_config": {"virtual_hosts": [{"name": "agent", "domains": ["*"], "routes": routes}]},
+        "http_filters": [*_checks(probers), {"name": "envoy.filters.http.router", "typed_config": router}],
+    }
+    first, *others = ({"address": _address(ip, port)} for port in METRICS_PORTS)
+    return {
+        "name": "agent",
+        **first,
+        "additional_addresses": others,
+        "filter_chains": [
+            {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+        ],
+    }
+
+
+def clusters(app_ip: str, probers: Mapping[str, Prober]) -> list[Resource]:
+    """One for every probe: the app at its own address, past its listeners."""
+    return [_cluster(path, prober, app_ip) for path, prober in probers.items()]
+
+
+def _route(path: str, prober: Prober) -> Resource:
+    said = prober["httpGet"]
+    action: Resource = {
+        "cluster": path,
+        "prefix_rewrite": f"/{str(said.get('path') or '/').lstrip('/')}",
+        "timeout": f"{prober.get('timeoutSeconds', 1)}s",
+    }
+    headers = {h["name"].lower(): h["value"] for h in said.get("httpHeaders") or []}
+    if host := headers.pop("host", said.get("host")):
+        action["host_rewrite_literal"] = host
+    added = [
+        {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+        for key, value in headers.items()
+    ]
+    return {"match": {"path": path}, "route": action, **({"request_headers_to_add": added} if added else {})}
+
+
+def _checks(probers: Mapping[str, Prober]) -> Iterator[Resource]:
+    """Probes without HTTP answer by the health of their cluster."""
+    for path, prober in probers.items():
+        if "httpGet" not in prober:
+            yield {
+                "name": "envoy.filters.http.health_check",
+                "typed_config": {
+                    "@type": f"{TYPE}.extensions.filters.http.health_check.v3.HealthCheck",
+                    "pass_through_mode": False,
+                    "headers": [{"name": ":path", "string_match": {"exact": path}}],
+                    "cluster_min_healthy_percentages": {path: {"value": 100}},
+                },
+            }
+
+
+def _cluster(path: str, prober: Prober, ip: str) -> Resource:
+    said = prober.get("httpGet") or prober.get("tcpSocket") or prober.get("grpc") or {}
+    endpoint = {"endpoint": {"address": _address(ip, int(said["port"]))}}
+    found: Resource = {
+        "name": path,
+        "type": "STATIC",
+        "connect_timeout": f"{prober.get('timeoutSeconds', 1)}s",
+        "load_assignment": {"cluster_name": path, "endpoints": [{"lb_endpoints": [endpoint]}]},
+    }
+    if said.get("scheme") == "HTTPS":
+        # As the kubelet, which asks and does not check whom.
+        context = {"@type": f"{TYPE}.extensions.transport_sockets.tls.v3.UpstreamTlsContext"}
+        found["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": context}
+    if "tcpSocket" in prober:
+        found["health_checks"] = [{**_LOOK, "tcp_health_check": {}}]
+    elif "grpc" in prober:
+        found["health_checks"] = [{**_LOOK, "grpc_health_check": {"service_name": said.get("service") or ""}}]
+        found["typed_extension_protocol_options"] = {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": _HTTP2}
+    return found
+
+
+_LOOK = {
+    "timeout": "1s",
+    "interval": EVERY,
+    "no_traffic_interval": EVERY,
+    "no_traffic_healthy_interval": EVERY,
+    "unhealthy_threshold": 1,
+    "healthy_threshold": 1,
+}
+_HTTP2 = {
+    "@type": f"{TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions",
+    "explicit_http_config": {"http2_protocol_options": {}},
+}
+
+
+def _address(ip: str, port: int) -> Resource:
+    return {"socket_address": {"address": ip, "port_value": port}}
