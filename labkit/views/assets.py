@@ -8,14 +8,14 @@ from pathlib import Path
 _HERE = Path(__file__).parent
 
 
-def module(name: str) -> str:
-    """The ES module of a view: ``module("split")``."""
-    return _text("draw.js") + _text(f"{name}.js")
+def module(*names: str) -> str:
+    """The ES module of a view: ``module("canary", "split")``; the last one renders."""
+    return "".join(_text(f"{name}.js") for name in ("draw", *names))
 
 
-def styles(name: str) -> str:
+def styles(*names: str) -> str:
     """Its style sheet."""
-    return _text("base.css") + _text(f"{name}.css")
+    return "".join(_text(f"{name}.css") for name in ("base", *names))
 
 
 def _text(name: str) -> str:

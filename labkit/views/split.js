@@ -209,7 +209,8 @@ function render({ model, el }) {
     button.setAttribute("aria-label", `${on ? "Stop" : "Start"} sending requests to ${service}`);
   };
 
-  const canApply = model.get("can_apply");
+  const plan = model.get("plan"); // only a canary has one: then its buttons set the weights, not the sliders
+  const canApply = model.get("can_apply") && !plan;
   const weights = h("div", { className: "lk-weights", role: "group", "aria-label": `Weights of ${service}, in percent` });
   versions.forEach((version, n) => {
     const swatch = s("svg", { "aria-hidden": "true" }, s("defs", {}, pattern(`${ids[n]}s`, n)),
@@ -226,14 +227,14 @@ function render({ model, el }) {
   });
   const showWeights = () => {
     for (const [version, inputs] of sliders) {
-      for (const input of inputs) if (Number(input.value) !== local[version]) input.value = local[version] ?? 0;
+      for (const input of inputs) if (input.value !== String(local[version])) input.value = local[version] ?? 0;
       inputs[0].setAttribute("aria-valuetext", `${local[version]} percent`);
       inputs[0].style.setProperty("--at", `${local[version]}%`);
     }
     const sum = versions.reduce((whole, version) => whole + (local[version] ?? 0), 0);
     const isLive = same(local, model.get("applied"));
     total.className = isLive ? "lk-sum" : "lk-sum lk-pending";
-    total.textContent = !canApply ? `sum ${sum} %` : isLive ? `sum ${sum} %, applied` : `sum ${sum} %, not applied yet`;
+    total.textContent = !model.get("can_apply") ? `sum ${sum} %` : isLive ? `sum ${sum} %, applied` : `sum ${sum} %, not applied yet`;
   };
   const drawWeights = () => {
     if (isWaiting || isBehind) return; // a drag is under way: the page is ahead of the kernel
@@ -294,8 +295,9 @@ function render({ model, el }) {
   follow("rows", drawTable);
   for (const draw of [drawRunning, showWeights, drawMessage, drawYaml, drawKept, drawCharts, drawTable]) draw();
 
-  const root = viewBox("split", `Traffic split of ${service}`,
-    h("header", {}, h("h4", {}, service, h("small", {}, "traffic split")), say, button), message, trouble,
+  const root = viewBox("split", `${plan ? "Canary" : "Traffic split"} of ${service}`,
+    h("header", {}, h("h4", {}, service, h("small", {}, plan ? `canary of ${plan.new} beside ${plan.stable}` : "traffic split")), say, button), message, trouble,
+    ...(plan ? [canaryPanel(model, follow)] : []),
     h("div", { className: "lk-body" },
       h("div", { className: "lk-left" }, h("div", { className: "lk-cap" }, "Asked", total), weights, choices, kept, details),
       h("div", { className: "lk-right" }, chart, small)),

@@ -31,8 +31,8 @@ Send = Callable[[OnBatch], Callable[[], None]]
 class SplitView(anywidget.AnyWidget):
     """Sliders for the weights of a service's versions, and a live picture of what the traffic does."""
 
-    _esm = assets.module("split")
-    _css = assets.styles("split")
+    _esm = assets.module("canary", "split")
+    _css = assets.styles("canary", "split")
 
     service = traitlets.Unicode().tag(sync=True)
     versions = traitlets.List(traitlets.Unicode()).tag(sync=True)

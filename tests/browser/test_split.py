@@ -72,7 +72,7 @@ def test_the_slider_moves_the_traffic(view):
 def functions(chromium) -> Any:
     """Calls an exported function of the view's module: ``functions("linked", {"v1": 90}, "v1", 3)``."""
     page = chromium.new_page()
-    source = assets.module("split")
+    source = assets.module("canary", "split")
 
     def call(name: str, *arguments: object) -> Any:
         return page.evaluate(
