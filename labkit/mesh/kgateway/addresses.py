@@ -97,6 +97,15 @@ def found(gateway: Object, scene: Scene) -> Places:
     )
 
 
+def has_port(gateway: Object, port: int, scene: Scene) -> bool:
+    """Whether one of its Services has that port; the Service that istiod makes has all of them."""
+    if is_managed(gateway):
+        return True
+    services = [service_of(name, scene) for name in hosts_of(gateway)]
+    own = [s for s in services if s and resources.namespace_of(s) == resources.namespace_of(gateway)]
+    return any(p["port"] == port for s in own for p in s["spec"].get("ports") or [])
+
+
 def _missing(name: str, namespace: str, service: Object | None) -> str:
     if service is None:
         return f'hostname "{name}" not found'

@@ -116,10 +116,12 @@ def _gateway_status(
 def _gateways(
     ours: Iterable[Object], found: Mapping[tuple[str, str], list[listeners.Listener]], scene: Scene
 ) -> Iterator[Object]:
-    """One for each listener that is served."""
+    """One for each listener that is served, where a Service leads to its port."""
     for gateway in ours:
         namespace, hosts = resources.namespace_of(gateway), addresses.hosts_of(gateway)
-        for listener in filter(lambda one: one.is_served, found[_key(gateway)]):
+        for listener in found[_key(gateway)]:
+            if not listener.is_served or not addresses.has_port(gateway, listener.spec["port"], scene):
+                continue
             parent = f"Gateway/{resources.name_of(gateway)}/{listener.name}.{namespace}"
             yield {
                 "apiVersion": "networking.istio.io/v1",
