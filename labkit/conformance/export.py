@@ -1,6 +1,7 @@
 """What our translator tells a proxy, in the form in which the answers were recorded."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from labkit.mesh import outbound
@@ -15,6 +16,8 @@ Dump = dict[str, dict[str, Any]]
 def dump(index: Index, proxy: Proxy) -> Dump:
     """All resources; of a sidecar, listeners and route configurations by port as Istio has them."""
     config = index.for_proxy(proxy)
+    clusters, endpoints = index.view(proxy).captured()
+    config = replace(config, clusters=clusters, endpoints=endpoints)
     if proxy.role == "router":
         return _of(config, listeners=config.listeners, tables=config.routes)
     found = index.view(proxy).outbound

@@ -284,7 +284,7 @@ class Upstream:
     service: str
     namespace: str
     kind: str
-    """``EDS``, ``STRICT_DNS``, ``LOGICAL_DNS`` or ``ORIGINAL_DST``."""
+    """``EDS``, ``STRICT_DNS``, ``LOGICAL_DNS``, ``ORIGINAL_DST``, or ``FORWARD``: where the request's host leads."""
 
     http: str = ""
     """``1``, ``2`` or ``client`` (whatever the client speaks); empty leaves it to Envoy."""

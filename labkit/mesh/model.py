@@ -65,3 +65,5 @@ class Config:
     listeners: Mapping[str, Resource] = field(default_factory=dict)
     routes: Mapping[str, Resource] = field(default_factory=dict)
     extensions: Mapping[str, Resource] = field(default_factory=dict)
+    secrets: Mapping[str, Resource] = field(default_factory=dict)
+    """Certificates of others; a proxy's own come from the authority."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
-from labkit.mesh import gateways, inbound, peers, registry, routing, scopes, tcp, virtual_services
+from labkit.mesh import gateways, inbound, peers, registry, routing, scopes, secrets, tcp, virtual_services
 from labkit.mesh.envoy import listeners, routes
 from labkit.mesh.envoy import upstreams as clusters
 from labkit.mesh.memo import Memo
@@ -81,6 +81,7 @@ class Index:
             endpoints=view.endpoints,
             listeners=found,
             routes={listeners.HTTP_PROXY: view.http_proxy},
+            secrets=secrets.found(view.secret_names, self.snapshot, proxy.namespace),
         )
 
     def entry(self, proxy: Proxy) -> gateways.Entry:
@@ -110,11 +111,14 @@ class Index:
         entry = self.entry(proxy)
         found = [listeners.gateway(listener, proxy) for listener in entry.listeners]
         tables = {t.name: routes.table(t, made=self._gateway_host(view)) for t in entry.tables}
+        wanted = [name for listener in entry.listeners for name in secrets.of_listener(listener)]
+        wanted += view.secret_names
         return Config(
             clusters=view.clusters,
             endpoints=view.endpoints,
             listeners={x["name"]: x for x in found},
             routes=tables,
+            secrets=secrets.found(wanted, self.snapshot, proxy.namespace),
         )
 
     def _gateway_host(self, view: View) -> routes.MakeHost:

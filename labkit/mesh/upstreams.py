@@ -9,23 +9,36 @@ from labkit.mesh.rules import Rule
 from labkit.mesh.services import Endpoint, Port, Service
 
 ORIGINAL = "ORIGINAL_DST"
+FORWARD = "FORWARD"
+"""Wherever the request's own host leads: what stands for the original destination where nothing is captured."""
+
 KINDS = {"DNS": "STRICT_DNS", "DNS_ROUND_ROBIN": "LOGICAL_DNS", "NONE": ORIGINAL}
 
 
-def of_service(service: Service, rule: Rule | None, *, is_gateway: bool) -> Iterator[ir.Upstream]:
-    """The upstreams of a host."""
+def of_service(service: Service, rule: Rule | None, *, is_gateway: bool, captures: bool) -> Iterator[ir.Upstream]:
+    """The upstreams of a host; ``captures`` where a proxy knows which address a connection was meant for."""
     for port in service.ports:
         if port.protocol == "UDP":
             continue
         host_policy = rule.policy if rule else None
         policy = policies.for_port(host_policy, port.number)
         marks = policies.marks_endpoints(host_policy, None, port.number)
-        yield _upstream(service, port, "", policy, rule, is_gateway=is_gateway, marks=marks)
+        yield _upstream(service, port, "", policy, rule, is_gateway=is_gateway, captures=captures, marks=marks)
         for subset in rule.subsets if rule else ():
             own = policies.for_subset(host_policy, subset.get("trafficPolicy"), port.number)
             marks = policies.marks_endpoints(host_policy, subset.get("trafficPolicy"), port.number)
             labels = subset.get("labels") or {}
-            yield _upstream(service, port, subset["name"], own, rule, is_gateway=is_gateway, labels=labels, marks=marks)
+            yield _upstream(
+                service,
+                port,
+                subset["name"],
+                own,
+                rule,
+                is_gateway=is_gateway,
+                captures=captures,
+                labels=labels,
+                marks=marks,
+            )
 
 
 def hash_policies(service: Service | None, rule: Rule | None, subset: str, port: int) -> tuple[dict[str, Any], ...]:
@@ -63,11 +76,14 @@ def _upstream(
     rule: Rule | None,
     *,
     is_gateway: bool,
+    captures: bool,
     marks: bool,
     labels: Mapping[str, str] | None = None,
 ) -> ir.Upstream:
     ready = [e for e in service.endpoints.get(port.number, ()) if (labels or {}).items() <= e.labels.items()]
     kind = _kind(service, policy, is_gateway=is_gateway)
+    if kind == ORIGINAL and not captures and not is_gateway:
+        kind = "EDS" if ready else FORWARD
     tls, by_endpoint = _tls(service, port, subset, policy, kind, ready, is_gateway=is_gateway)
     return ir.Upstream(
         name=names.upstream_name(port.number, subset, service.host),
@@ -79,7 +95,7 @@ def _upstream(
         tls=tls,
         is_tls_by_endpoint=by_endpoint,
         policy=policy,
-        endpoints=() if kind == ORIGINAL else tuple(ready if marks else map(_unmarked, ready)),
+        endpoints=() if kind in (ORIGINAL, FORWARD) else tuple(ready if marks else map(_unmarked, ready)),
         priorities=_priorities(policy),
         source=names.config_path("destination-rule", rule.namespace, rule.name) if rule else "",
     )

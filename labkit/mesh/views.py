@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from labkit.mesh import ir, outbound, scopes, upstreams
+from labkit.mesh import ir, outbound, scopes, secrets, upstreams
 from labkit.mesh.envoy import explicit
 from labkit.mesh.envoy import upstreams as clusters
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Resource
 from labkit.mesh.rules import Rule, Rules, priorities_of
 from labkit.mesh.services import Service
+
+PASSTHROUGH = clusters.passthrough()
 
 
 class View:
@@ -32,9 +34,13 @@ class View:
         self.clusters: dict[str, Resource] = {}
         self.endpoints: dict[str, Resource] = {}
         self.upstreams: dict[str, ir.Upstream] = {}
+        self.secret_names: list[str] = []
+        if not is_gateway:
+            self.clusters[PASSTHROUGH["name"]] = PASSTHROUGH
         for service in scope.services.values():
             for upstream, cluster, assignment in self._of_service(service):
                 self.upstreams[upstream.name] = upstream
+                self.secret_names += secrets.of_upstream(upstream)
                 self.clusters[upstream.name] = cluster
                 if assignment is not None:
                     self.endpoints[upstream.name] = assignment
@@ -50,8 +56,19 @@ class View:
     def _make(self, service: Service, rule: Rule | None) -> tuple[tuple[ir.Upstream, Resource, Resource | None], ...]:
         return tuple(
             (u, clusters.cluster(u), clusters.assignment(u, self.labels) if u.kind == "EDS" else None)
-            for u in upstreams.of_service(service, rule, is_gateway=self._is_gateway)
+            for u in upstreams.of_service(service, rule, is_gateway=self._is_gateway, captures=False)
         )
+
+    def captured(self) -> tuple[dict[str, Resource], dict[str, Resource]]:
+        """Clusters and endpoints as they are where traffic is captured: what Istio says on a real node."""
+        found, ready = {}, {}
+        for service in self.scope.services.values():
+            rule = self._rule(service)
+            for u in upstreams.of_service(service, rule, is_gateway=self._is_gateway, captures=True):
+                found[u.name] = clusters.cluster(u)
+                if u.kind == "EDS":
+                    ready[u.name] = clusters.assignment(u, self.labels)
+        return found, ready
 
     def _rule(self, service: Service) -> Rule | None:
         if service.host not in self._chosen:

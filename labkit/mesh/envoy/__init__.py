@@ -22,6 +22,17 @@ RAW_BUFFER = typed("envoy.transport_sockets.raw_buffer", "extensions.transport_s
 ROUTER = typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router")
 FAULT = typed("envoy.filters.http.fault", "extensions.filters.http.fault.v3.HTTPFault")
 CORS = typed("envoy.filters.http.cors", "extensions.filters.http.cors.v3.Cors")
+DNS_CACHE: Resource = {
+    "name": "outside",
+    "dns_lookup_family": "V4_ONLY",
+    # Whoever mistypes a name shall not wait for the default of five seconds.
+    "dns_query_timeout": "2s",
+}
+FORWARD_PROXY = typed(
+    "envoy.filters.http.dynamic_forward_proxy",
+    "extensions.filters.http.dynamic_forward_proxy.v3.FilterConfig",
+    dns_cache_config=DNS_CACHE,
+)
 TLS_INSPECTOR = typed(
     "envoy.filters.listener.tls_inspector", "extensions.filters.listener.tls_inspector.v3.TlsInspector"
 )

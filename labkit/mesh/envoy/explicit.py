@@ -7,7 +7,9 @@ from labkit.mesh.envoy import listeners, routes
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Resource
 
-NO_NETWORK = "no Service of the mesh has this name and port, and the sandbox has no network\n"
+NO_SUCH_HOST = "no Service of the mesh has this name and port\n"
+INSIDE = r"([^.:]+|.*\.svc|.*\.cluster\.local\.?)(:[0-9]+)?"
+"""Names that only the cluster's DNS could know; asking others for them would only take time."""
 
 
 def config(
@@ -65,10 +67,27 @@ def _tunnel_host(found: ir.TcpHost) -> Resource:
 
 
 def unknown(*, allows: bool) -> Resource:
-    """What a host outside the mesh gets: there is nothing outside a sandbox, allowed or not."""
+    """What a host outside the mesh gets: its name is looked up, or it is refused."""
     name = "allow_any" if allows else "block_all"
-    reply: Resource = {"status": 502}
-    if allows:
-        reply["body"] = {"inline_string": NO_NETWORK}
-    route = {"name": name, "match": {"prefix": "/"}, "direct_response": reply}
-    return {"name": name, "domains": ["*"], "routes": [route]}
+    anything: Resource = {"prefix": "/"}
+    tunnel: Resource = {"connect_matcher": {}}
+    if not allows:
+        reply = {"direct_response": {"status": 502}}
+        routes_of = [{"name": name, "match": tunnel, **reply}, {"name": name, "match": anything, **reply}]
+        return {"name": name, "domains": ["*"], "routes": routes_of}
+    on: Resource = {"cluster": "PassthroughCluster", "timeout": "0s"}
+    upgrade = [{"upgrade_type": "CONNECT", "connect_config": {}}]
+    told = {"direct_response": {"status": 502, "body": {"inline_string": NO_SUCH_HOST}}}
+    return {
+        "name": name,
+        "domains": ["*"],
+        "routes": [
+            {"name": name, "match": {**anything, "headers": [_authority(INSIDE)]}, **told},
+            {"name": name, "match": tunnel, "route": {**on, "upgrade_configs": upgrade}},
+            {"name": name, "match": anything, "route": on},
+        ],
+    }
+
+
+def _authority(expression: str) -> Resource:
+    return {"name": ":authority", "string_match": {"safe_regex": {"regex": expression}}}

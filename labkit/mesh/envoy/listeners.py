@@ -33,6 +33,7 @@ def explicit_proxy(proxy: model.Proxy) -> Resource:
         use_remote_address=False,
         http_protocol_options={"allow_absolute_url": True},
         upgrade_configs=[{"upgrade_type": "websocket"}, {"upgrade_type": "CONNECT"}],
+        http_filters=[envoy.FAULT, envoy.CORS, envoy.FORWARD_PROXY, envoy.ROUTER],
     )
     return {
         "name": HTTP_PROXY,

@@ -11,7 +11,7 @@ from labkit.mesh.services import Endpoint, Service
 LIMIT = 4294967295
 """Stands for no limit, where Envoy's own default would be 1024."""
 
-BALANCERS = {"ROUND_ROBIN": "ROUND_ROBIN", "RANDOM": "RANDOM", "PASSTHROUGH": "CLUSTER_PROVIDED"}
+BALANCERS = {"ROUND_ROBIN": "ROUND_ROBIN", "RANDOM": "RANDOM"}
 """Everything else is LEAST_REQUEST, Istio's default."""
 
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
@@ -22,7 +22,7 @@ def cluster(found: ir.Upstream) -> Resource:
     policy = found.policy
     made: Resource = {
         "name": found.name,
-        "type": found.kind,
+        **(forward() if found.kind == "FORWARD" else {"type": found.kind}),
         "connect_timeout": durations.proto(_tcp(policy).get("connectTimeout") or "10s"),
         "circuit_breakers": {"thresholds": [limits(policy)]},
         "common_lb_config": {"healthy_panic_threshold": {}},
@@ -112,7 +112,7 @@ def outlier_detection(said: Mapping[str, Any]) -> Resource:
 
 
 def _balancer(found: ir.Upstream) -> Resource:
-    if found.kind == "ORIGINAL_DST":
+    if found.kind in ("ORIGINAL_DST", "FORWARD"):
         return {"lb_policy": "CLUSTER_PROVIDED"}
     said = found.policy.get("loadBalancer") or {}
     hashed = said.get("consistentHash")
@@ -234,6 +234,27 @@ def _endpoint(endpoint: Endpoint) -> Resource:
     if endpoint.workload:
         metadata["istio"] = {"workload": endpoint.workload}
     return {**made, "metadata": {"filter_metadata": metadata}} if metadata else made
+
+
+def forward() -> Resource:
+    """The kind of a cluster that looks up the name in the request."""
+    kind = envoy.typed(
+        "envoy.clusters.dynamic_forward_proxy",
+        "extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig",
+        dns_cache_config=envoy.DNS_CACHE,
+    )
+    return {"cluster_type": kind}
+
+
+def passthrough() -> Resource:
+    """Where hosts outside the mesh are called, under Istio's name."""
+    return {
+        "name": "PassthroughCluster",
+        **forward(),
+        "connect_timeout": "10s",
+        "lb_policy": "CLUSTER_PROVIDED",
+        "circuit_breakers": {"thresholds": [limits({})]},
+    }
 
 
 def static(name: str, ip: str, port: int, service: Service | None) -> Resource:

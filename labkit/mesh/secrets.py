@@ -1,0 +1,72 @@
+"""Secrets that listeners and upstreams name, as Envoy takes them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from labkit.kube import resources
+from labkit.kube.resources import Object
+from labkit.mesh import ir
+from labkit.mesh.envoy import tls
+from labkit.mesh.model import Resource, Snapshot
+
+SYSTEM = "file-root:system"
+SYSTEM_FILE = "/etc/ssl/certs/ca-certificates.crt"
+"""Where most Linux systems keep the authorities that everyone trusts."""
+
+TRUSTED = "-cacert"
+CERTIFICATE_KEYS = (("tls.crt", "tls.key"), ("cert", "key"))
+AUTHORITY_KEYS = ("ca.crt", "cacert")
+
+
+def of_listener(listener: ir.GatewayListener) -> Iterator[str]:
+    """The secrets of a gateway's port."""
+    for chain in listener.chains:
+        if chain.tls is not None:
+            certificates, trusted = tls.credentials(chain.tls)
+            yield from certificates
+            if chain.tls.get("mode") in ("MUTUAL", "OPTIONAL_MUTUAL"):
+                yield trusted
+
+
+def of_upstream(upstream: ir.Upstream) -> Iterator[str]:
+    """The secrets of an upstream that is not one of the mesh."""
+    if upstream.tls is not None and upstream.tls.kind != "istio":
+        yield from (name for name in (upstream.tls.certificate, upstream.tls.authority) if name)
+
+
+def found(names: Iterable[str], snapshot: Snapshot, namespace: str) -> dict[str, Resource]:
+    """Those that there are; a listener waits for one that does not exist."""
+    made: dict[str, Resource] = {}
+    by_name: dict[tuple[str, str], Object] | None = None
+    for name in dict.fromkeys(names):
+        if name == SYSTEM:
+            made[name] = {"name": name, "validation_context": {"trusted_ca": {"filename": SYSTEM_FILE}}}
+            continue
+        scheme, separator, rest = name.partition("://")
+        if not separator:
+            continue
+        if by_name is None:
+            by_name = {(resources.namespace_of(s), resources.name_of(s)): s for s in snapshot.of("secrets")}
+        place, _, short = rest.rpartition("/") if scheme == "kubernetes-gateway" else (namespace, "", rest)
+        resource = _authority(short, place, by_name) if short.endswith(TRUSTED) else _certificate(short, place, by_name)
+        if resource:
+            made[name] = {"name": name, **resource}
+    return made
+
+
+def _certificate(name: str, namespace: str, secrets: Mapping[tuple[str, str], Object]) -> Resource:
+    data = (secrets.get((namespace, name)) or {}).get("data") or {}
+    for certificate, key in CERTIFICATE_KEYS:
+        if data.get(certificate) and data.get(key):
+            chain, private = {"inline_bytes": data[certificate]}, {"inline_bytes": data[key]}
+            return {"tls_certificate": {"certificate_chain": chain, "private_key": private}}
+    return {}
+
+
+def _authority(name: str, namespace: str, secrets: Mapping[tuple[str, str], Object]) -> Resource:
+    """Of the Secret of that name, else of the one whose name it is without the ending."""
+    for candidate in (name, name.removesuffix(TRUSTED)):
+        data = (secrets.get((namespace, candidate)) or {}).get("data") or {}
+        for key in AUTHORITY_KEYS:
+            if data.get(key):
+                return {"validation_context": {"trusted_ca": {"inline_bytes": data[key]}}}
+    return {}
