@@ -11,6 +11,23 @@ Check = Callable[[Evidence], Verdict]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Wrong:
+    """A plausible attempt that does not solve an exercise, and what its verdict has to say of it."""
+
+    why: str
+    """What is wrong with it, in a few words: the id of its test."""
+
+    says: str
+    """Part of the verdict's ``observed`` or ``cause``."""
+
+    yaml: str = ""
+    """What was applied."""
+
+    answer: object = None
+    """What was filed."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Exercise:
     """A task with its check, hints and solution."""
 
@@ -23,11 +40,22 @@ class Exercise:
     hints: tuple[str, str, str]
     """From a nudge to nearly the solution."""
 
-    solution: str
-    """YAML to apply, or the line to type when ``answers`` is set."""
+    solution: str = ""
+    """YAML to apply; empty for an exercise that only wants an answer."""
 
-    answers: object = None
-    """What to file for an exercise whose solution is an answer rather than a manifest."""
+    answer: object = None
+    """What to file, for an exercise that wants an answer."""
+
+    given: tuple[str, ...] = ()
+    """Files below ``notebooks/manifests`` that the lesson has applied before."""
+
+    wrong: tuple[Wrong, ...] = ()
+
+    @property
+    def solved_by(self) -> str:
+        """Everything that solves it, as text to read."""
+        filed = f'lab.answer("{self.id}", {self.answer!r})\n' if self.answer is not None else ""
+        return self.solution + (f"\n# and then\n{filed}" if filed and self.solution else filed)
 
     def hint(self, level: int) -> str:
         """A hint; levels beyond the last give the last."""

@@ -1,5 +1,6 @@
 """What a check says: expected, observed, the likely cause, and what to try next."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 
@@ -52,3 +53,15 @@ def passed(expected: str, observed: str) -> Verdict:
 def not_yet(expected: str, observed: str, *, cause: str, next_step: str = "") -> Verdict:
     """A verdict of work that is not done; without ``next_step`` the hint is named."""
     return Verdict(exercise="", passed=False, expected=expected, observed=observed, cause=cause, next_step=next_step)
+
+
+def number(answer: object, right: int, *, what: str, seen: str, causes: Mapping[int, str]) -> Verdict:
+    """On a filed number; ``causes`` says what a wrong one usually comes from, ``seen`` is shown when right."""
+    expected = f"the number of {what}"
+    if answer is None:
+        return not_yet(expected, "nothing is filed", cause="lab.answer(id, number) files it")
+    if isinstance(answer, bool) or not isinstance(answer, int | float):
+        return not_yet(expected, f"{answer!r} is filed", cause="that is not a number")
+    if answer == right:
+        return passed(expected, f"{right}: {seen}")
+    return not_yet(expected, f"{answer:g} is filed", cause=causes.get(int(answer), "the cluster shows another number"))

@@ -1,0 +1,58 @@
+"""Every exercise has what a learner will ask for."""
+
+import re
+
+import pytest
+
+from labkit.exercises import course
+from labkit.kube import manifests
+from labkit.lab import arriving, chapters
+from tests.exercises.conftest import Made
+
+EVERY = pytest.mark.parametrize("exercise", course.ALL.values(), ids=lambda e: e.id)
+
+
+@EVERY
+def test_it_belongs_to_a_lesson_and_is_complete(exercise):
+    assert exercise.id[:2] in chapters.CHAPTERS
+    assert len(set(exercise.hints)) == 3
+    assert exercise.task.endswith((".", "?"))
+    assert exercise.solved_by
+
+
+@EVERY
+def test_what_it_names_is_there(exercise):
+    said = "\n".join([*exercise.hints, exercise.task])
+    named = [*exercise.given, *re.findall(r"manifests/([\w.-]+)", said)]
+    assert [name for name in named if not (arriving.MANIFESTS / name.rstrip(".")).exists()] == []
+
+
+@EVERY
+def test_its_manifests_can_be_read(exercise):
+    for text in filter(None, [exercise.solution, *(wrong.yaml for wrong in exercise.wrong)]):
+        assert manifests.parse(text)
+
+
+@EVERY
+def test_there_is_a_wrong_answer_to_judge(exercise):
+    assert exercise.wrong
+    assert all(wrong.yaml or wrong.answer is not None for wrong in exercise.wrong)
+
+
+@EVERY
+def test_on_an_empty_cluster_it_is_not_passed_and_nothing_raises(exercise):
+    found = exercise.judge(Made())
+    assert not found.passed
+    assert found.exercise == exercise.id
+    assert found.next_step
+
+
+@EVERY
+def test_a_strange_answer_is_not_passed_and_nothing_raises(exercise):
+    for strange in ("", "?", -1, 2.5, True, [], object()):
+        assert not exercise.judge(Made(answers={exercise.id: strange})).passed
+
+
+def test_an_unknown_exercise_lists_those_of_its_lesson():
+    with pytest.raises(course.UnknownExerciseError, match=r"'07-9'.\nKnown: 07-1, 07-2, 07-3\n"):
+        course.find("07-9")
