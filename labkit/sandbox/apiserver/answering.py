@@ -15,8 +15,6 @@ from labkit.sandbox.apiserver.registry import Served
 from labkit.sandbox.apiserver.store import Item
 from labkit.sandbox.apiserver.watching import BOOKMARK, ERROR, Event
 
-INCLUDES = ("None", "Metadata", "Object")
-
 
 def encoded(obj: Any, form: Form = accepting.PLAIN) -> bytes:
     """Any JSON value in the media type of the form."""
@@ -84,13 +82,6 @@ def event(served: Served, found: Event, form: Form, *, include: str = "", first:
     else:
         obj = _partial(found.item, form)
     return orjson.dumps({"type": found.type, "object": obj}) + b"\n"
-
-
-def check_include(include: str) -> None:
-    """400 for an includeObject that no table has."""
-    if include and include not in INCLUDES:
-        problem = f"Invalid value: \"{include}\": must be 'Metadata', 'Object', 'None', or empty"
-        raise refusing.bad_request(f"Unable to convert to Table as requested: includeObject: {problem}")
 
 
 def _bookmark_row(item: Item) -> Object:

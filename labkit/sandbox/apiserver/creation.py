@@ -21,7 +21,8 @@ def _job(obj: Object) -> Object:
     own = {"controller-uid": metadata["uid"], "job-name": metadata["name"]}
     own |= {f"batch.kubernetes.io/{key}": value for key, value in own.items()}
     before = (template.get("metadata") or {}).get("labels") or {}
-    template = {**template, "metadata": {**(template.get("metadata") or {}), "labels": {**before, **own}}}
+    labels = dict(sorted({**before, **own}.items()))
+    template = {**template, "metadata": {**(template.get("metadata") or {}), "labels": labels}}
     selector = spec.get("selector") or {}
     mark = {"batch.kubernetes.io/controller-uid": metadata["uid"]}
     selector = {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), **mark}}

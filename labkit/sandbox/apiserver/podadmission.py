@@ -18,6 +18,14 @@ VOLUME_PREFIX = "kube-api-access-"
 NOT_TOLERATED_LONG = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 TOLERATED_SECONDS = 300
 PRIORITIES = "scheduling.k8s.io/priorityclasses"
+GATED = {
+    "type": "PodScheduled",
+    "status": "False",
+    "lastProbeTime": None,
+    "lastTransitionTime": None,
+    "reason": "SchedulingGated",
+    "message": "Scheduling is blocked due to non-empty scheduling gates",
+}
 BUILTIN_PRIORITIES = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
 
 
@@ -82,7 +90,10 @@ class PodDefaults:
         """Pending, and the quality of service that its resources buy."""
         if not _is_new_pod(call, old):
             return None
-        return {**new, "status": {"phase": "Pending", "qosClass": quality(new["spec"])}}
+        status: Object = {"phase": "Pending"}
+        if new["spec"].get("schedulingGates"):
+            status["conditions"] = [GATED]
+        return {**new, "status": status | {"qosClass": quality(new["spec"])}}
 
 
 def quality(spec: Object) -> str:

@@ -24,8 +24,8 @@ def place(call: Call, metadata: Object) -> None:
     metadata["namespace"] = call.namespace
 
 
-def place_for_update(call: Call, metadata: Object) -> None:
-    """As ``place``; the name must be there too, and be the one of the URL."""
+def check_name(call: Call, metadata: Object) -> None:
+    """400 unless the name is there, and is the one of the URL."""
     name = metadata.get("name") or ""
     if not name:
         text = f"the name of the object ({call.name} based on URL) was undeterminable: name must be provided"
@@ -33,6 +33,11 @@ def place_for_update(call: Call, metadata: Object) -> None:
     if name != call.name:
         text = f"the name of the object ({name}) does not match the name on the URL ({call.name})"
         raise refusing.bad_request(text)
+
+
+def place_for_update(call: Call, metadata: Object) -> None:
+    """As ``place``; the name must be there too, and be the one of the URL."""
+    check_name(call, metadata)
     if call.served.namespaced and (metadata.get("namespace") or call.namespace) != call.namespace:
         text = f"the namespace of the object ({metadata['namespace']}) does not match"
         raise refusing.bad_request(f"{text} the namespace on the URL ({call.namespace})")
@@ -76,8 +81,7 @@ def check_patched(call: Call, metadata: Object, live: Object) -> None:
         text = f"the name of the object ({name}) does not match the name on the URL ({call.name})"
         raise refusing.bad_request(text)
     if served.namespaced and namespace != call.namespace:
-        text = f"the namespace of the object ({namespace}) does not match the namespace on the URL ({call.namespace})"
-        raise refusing.bad_request(text)
+        raise _namespace_differs()
     version = metadata.get("resourceVersion") or ""
     if version and not version.isdigit():
         raise refusing.internal(f"strconv.ParseUint: parsing {refusing.quoted(version)}: invalid syntax")

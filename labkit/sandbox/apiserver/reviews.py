@@ -1,6 +1,7 @@
 """Reviews: questions that are answered and never stored."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver import tokens, writing
@@ -104,5 +105,6 @@ def _attribute_problems(spec: Object) -> list[Cause]:
 
 
 def _check(call: Call, problems: list[Cause]) -> None:
+    """422 for a review; a real server names no kind here."""
     if problems:
-        raise validation.invalid(call.served.schema, "", problems)
+        raise validation.invalid(replace(call.served.schema, kind=""), "", problems)

@@ -28,6 +28,7 @@ from labkit.sandbox.apiserver.authorization import Attributes, Authorizer
 from labkit.sandbox.apiserver.calls import Call, is_true
 from labkit.sandbox.apiserver.core import Core
 from labkit.sandbox.apiserver.documents import Documents
+from labkit.sandbox.apiserver.objects import tables
 from labkit.sandbox.apiserver.registry import Served
 from labkit.sandbox.apiserver.store import Item
 from labkit.sandbox.apiserver.users import User
@@ -127,8 +128,8 @@ class Routes:
         accept = request.headers.get("Accept", "")
         form = accepting.form(accept)
         include = request.query.get("includeObject", "")
-        if include and form.kind == accepting.TABLE:
-            answering.check_include(include)
+        if form.kind == accepting.TABLE:
+            tables.check_include(include)
         verb, core = call.verb, self._core
         if verb == "get":
             item = await reading.get(core, call)

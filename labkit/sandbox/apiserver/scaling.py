@@ -6,7 +6,7 @@ import orjson
 
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver import labels, preparing, refusing, writing
-from labkit.sandbox.apiserver.calls import Call, timestamp
+from labkit.sandbox.apiserver.calls import Call
 from labkit.sandbox.apiserver.core import Core
 from labkit.sandbox.apiserver.objects import ownership, patches, schemas, validation
 from labkit.sandbox.apiserver.objects.schemas import Schema
@@ -66,8 +66,9 @@ async def _rewritten(core: Core, call: Call, change: Any) -> Written:
             text = f"Invalid value: {replicas}: must be greater than or equal to 0"
             raise validation.invalid(_schema(), call.name, [Cause("FieldValueInvalid", text, "spec.replicas")])
         new = _with(live, _paths(served)["specReplicasPath"], replicas)
+        # Without a time, as on a real server, which takes the entry over from the Scale.
         managed = ownership.after_update(
-            live, new, manager=call.manager, subresource="scale", schema=served.schema, time=timestamp()
+            live, new, manager=call.manager, subresource="scale", schema=served.schema, time=""
         )
         return preparing.with_managed(new, managed)
 

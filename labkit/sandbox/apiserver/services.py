@@ -17,6 +17,8 @@ HOST = "127.0.0.1"
 HEADLESS = "None"
 EXTERNAL = "ExternalName"
 WITH_PORTS = ("NodePort", "LoadBalancer")
+OF_OPEN_TYPES = ("externalTrafficPolicy", "healthCheckNodePort", "allocateLoadBalancerNodePorts")
+"""What goes when a Service is no longer of one of these types."""
 
 
 class Addresses:
@@ -53,8 +55,11 @@ class Addresses:
             ]
             if _needs_health_port(spec) and before.get("healthCheckNodePort"):
                 spec.setdefault("healthCheckNodePort", before["healthCheckNodePort"])
-        elif before.get("type") in WITH_PORTS and spec.get("ports"):
-            spec["ports"] = [_dropped(p, known) for p in spec["ports"]]
+        elif before.get("type") in WITH_PORTS:
+            spec["ports"] = [_dropped(p, known) for p in spec.get("ports") or []]
+            for key in OF_OPEN_TYPES:
+                if spec.get(key) == before.get(key):
+                    spec.pop(key, None)
         return {**new, "spec": spec}
 
     def allocate(self, call: Call, new: Object, old: Object | None) -> Object:
@@ -83,6 +88,10 @@ class Addresses:
             asked = port.get("nodePort")
             if asked and asked in used and asked not in own:
                 raise _refused(call, f"spec.ports[{at}].nodePort", str(asked), "provided port is already allocated")
+            if asked and asked not in own and not FIRST_PORT <= asked <= LAST_PORT:
+                valid = f"The range of valid ports is {FIRST_PORT}-{LAST_PORT}"
+                why = f"provided port is not in the valid range. {valid}"
+                raise _refused(call, f"spec.ports[{at}].nodePort", str(asked), why)
             if asked:
                 given[asked, port.get("protocol", "TCP")] = asked
         listed = []
@@ -110,8 +119,8 @@ class Addresses:
         except ValueError:
             return
         if not inside:
-            why = f"failed to allocate IP {address}: the provided IP ({address}) is not in the valid range."
-            raise _refused(call, "spec.clusterIPs", f'["{address}"]', f"{why} The range of valid IPs is {RANGE}")
+            why = f"failed to allocate IP {address}: the provided network does not match the current range"
+            raise _refused(call, "spec.clusterIPs", f'["{address}"]', why)
         if any((s.get("spec") or {}).get("clusterIP") == address for s in self._others(call)):
             why = f"failed to allocate IP {address}: provided IP is already allocated"
             raise _refused(call, "spec.clusterIPs", f'["{address}"]', why)

@@ -172,7 +172,8 @@ async def _apply(core: Core, call: Call) -> Written:
         )
         if live is None:
             metadata = dict(merged.get("metadata") or {})
-            preparing.place_for_update(call, metadata)
+            preparing.check_name(call, metadata)
+            preparing.place(call, metadata)
             merged = preparing.for_create(served, defaults.with_defaults(schema, {**merged, "metadata": metadata}))
         else:
             preparing.check_patched(call, config.get("metadata") or {}, live)

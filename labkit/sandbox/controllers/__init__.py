@@ -3,6 +3,7 @@
 import asyncio
 
 from labkit.sandbox.controllers import (
+    aggregation,
     budgets,
     deployments,
     garbage,
@@ -25,6 +26,7 @@ async def run(client: Cluster, *, root_ca: str) -> None:
         budgets.Budgets(informers),
         scheduler.Scheduler(informers),
         namespaces.Namespaces(informers, root_ca=root_ca),
+        aggregation.Aggregation(informers),
         protection.Taints(informers),
         protection.Claims(informers),
         garbage.Garbage(informers),

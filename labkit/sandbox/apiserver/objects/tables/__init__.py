@@ -28,6 +28,13 @@ _TABLES = {
 }
 
 
+def check_include(include: str) -> None:
+    """400 for an includeObject that no table has."""
+    if include not in ("", "None", "Metadata", "Object"):
+        problem = f"Invalid value: {refusals.quoted(include)}: must be 'Metadata', 'Object', 'None', or empty"
+        raise refusals.bad_request(f"Unable to convert to Table as requested: includeObject: {problem}")
+
+
 def table(
     schema: Schema,
     objects: Sequence[Object],
@@ -42,9 +49,6 @@ def table(
     ``include`` is includeObject (None, Metadata, Object); ``columns_sent`` leaves the columns out, as a watch
     does after its first event.
     """
-    if include not in ("None", "Metadata", "Object"):
-        problem = f"Invalid value: {refusals.quoted(include)}: must be 'Metadata', 'Object', 'None', or empty"
-        raise refusals.bad_request(f"Unable to convert to Table as requested: includeObject: {problem}")
     if schema.custom is not None:
         shown: Sequence[columns.Column] = custom.columns_of(schema)
     else:

@@ -1,5 +1,6 @@
 """Warnings: what is allowed but unwise."""
 
+import base64
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -95,8 +96,16 @@ def _named_like_pods(limit: names.Form) -> Callable[[Object, Object | None], Ite
     return rule
 
 
+def _secret(secret: Object, old: Object | None) -> Iterator[str]:
+    if secret.get("type") == "kubernetes.io/tls" and secret.get("data"):
+        certificate = secret["data"].get("tls.crt") or ""
+        if b"-----BEGIN" not in base64.b64decode(certificate):
+            yield "tls: failed to find any PEM data in certificate input"
+
+
 _RULES: Mapping[str, Callable[[Object, Object | None], Iterator[str]]] = {
     "/Pod": _pod,
+    "/Secret": _secret,
     "/Service": _service,
     "apps/Deployment": _named_like_pods(names.label),
     "apps/ReplicaSet": _named_like_pods(names.label),
