@@ -1,7 +1,6 @@
 """Route tables as Envoy's route configurations."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
 
 from labkit.mesh import domains, durations, ir
 from labkit.mesh.envoy import TYPE, typed
@@ -20,14 +19,14 @@ FAULT = "envoy.filters.http.fault"
 CORS = "envoy.filters.http.cors"
 
 
-def route_config(name: str, hosts: Sequence[Mapping[str, Any]], *, ignores_ports: bool) -> Resource:
+def route_config(name: str, hosts: Sequence[Resource], *, ignores_ports: bool) -> Resource:
     """A route configuration; ``ignores_ports`` where the listener has told the ports apart."""
     return {
         "name": name,
         "validate_clusters": False,
         "ignore_port_in_host_matching": ignores_ports,
         "max_direct_response_body_size_bytes": 1048576,
-        "virtual_hosts": [dict(h) for h in hosts],
+        "virtual_hosts": list(hosts),
     }
 
 
@@ -46,7 +45,7 @@ MakeHost = Callable[[str, ir.VirtualHost], Resource]
 """(name of the table, virtual host) → Envoy's."""
 
 
-def table(found: ir.RouteTable, unknown: Sequence[Mapping[str, Any]] = (), made: MakeHost | None = None) -> Resource:
+def table(found: ir.RouteTable, unknown: Sequence[Resource] = (), made: MakeHost | None = None) -> Resource:
     """A table whose listener has its port for itself; ``made`` makes virtual hosts, or has them from before."""
     taken: set[str] = set()
     hosts = []

@@ -1,6 +1,7 @@
 """Envoy's messages from descriptors: no generated code, and a misspelt field is found before it is sent."""
 
 import gzip
+from collections.abc import Callable
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -46,6 +47,40 @@ def encoded(kind: str, resource: dict[str, Any]) -> bytes:
     """A resource as it goes over the wire, the same bytes for the same content."""
     data: bytes = parsed(kind, resource).SerializeToString(deterministic=True)
     return data
+
+
+HOST = "envoy.config.route.v3.VirtualHost"
+HOSTS = "virtual_hosts"
+
+
+def encoded_table(resource: dict[str, Any], host_bytes: Callable[[dict[str, Any]], bytes]) -> bytes:
+    """A route configuration from virtual hosts that are encoded one by one: most of a thousand have not changed.
+
+    A message's bytes are those of its fields, one after the other, so parts may be joined without being read.
+    """
+    number = message_class(TYPES["routes"]).DESCRIPTOR.fields_by_name[HOSTS].number
+    tag = bytes([number << 3 | 2])
+    try:
+        parts = [host_bytes(host) for host in resource[HOSTS]]
+    except json_format.ParseError:
+        return encoded("routes", resource)  # Its error says which host of which table it is.
+    rest = encoded("routes", {k: v for k, v in resource.items() if k != HOSTS})
+    return rest + b"".join(tag + _varint(len(part)) + part for part in parts)
+
+
+def encoded_host(host: dict[str, Any]) -> bytes:
+    """A virtual host as it goes over the wire."""
+    message = json_format.ParseDict(host, message_class(HOST)(), descriptor_pool=pool())
+    data: bytes = message.SerializeToString(deterministic=True)
+    return data
+
+
+def _varint(number: int) -> bytes:
+    found = bytearray()
+    while number > 0x7F:
+        found.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*found, number])
 
 
 def type_url(kind: str) -> str:

@@ -37,6 +37,8 @@ class Publication:
         self._index: translate.Index | None = None
         self._encoded: dict[bytes, bytes] = {}
         self._used: set[bytes] = set()
+        self._same: dict[int, tuple[Object, bytes]] = {}
+        self._before: dict[int, tuple[Object, bytes]] = {}
         self._given: dict[tuple[str, str], Encoded] = {}
         self._asked: set[tuple[str, str]] = set()
         self._told: set[tuple[str, str, str]] = set()
@@ -63,6 +65,7 @@ class Publication:
         self._encoded = {key: self._encoded[key] for key in self._used}
         self._given = {key: self._given[key] for key in self._asked}
         self._used, self._asked = set(), set()
+        self._before, self._same = self._same, {}
         return broken
 
     def _compile(self, snapshot: model.Snapshot) -> None:
@@ -107,6 +110,19 @@ class Publication:
             self._on_refusal(ads.Refusal(proxy=proxy, kind=kind, names=(name,), text=text))
 
     def _bytes(self, kind: str, resource: Object) -> bytes:
+        # What the translator gives again is the same object: then nothing is even looked at.
+        return self._known(resource, lambda: self._made(kind, resource))
+
+    def _known(self, resource: Object, make: Callable[[], bytes]) -> bytes:
+        known = self._same.get(id(resource)) or self._before.get(id(resource))
+        if known is None or known[0] is not resource:
+            known = resource, make()
+        self._same[id(resource)] = known
+        return known[1]
+
+    def _made(self, kind: str, resource: Object) -> bytes:
+        if kind == "routes" and resource.get(messages.HOSTS):
+            return messages.encoded_table(resource, lambda host: self._known(host, lambda: messages.encoded_host(host)))
         # Reading JSON text is ten times cheaper than building a message, and most resources do not change.
         key = kind.encode() + orjson.dumps(resource)
         if key not in self._encoded:
