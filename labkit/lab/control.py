@@ -1,25 +1,18 @@
 """Asking istiod whether what was applied is live, on any kind of cluster."""
 
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from labkit.base import errors
 from labkit.clusters.cluster import Cluster
-from labkit.install import istio, kinds
-from labkit.kube import client, resources, status
+from labkit.install import kinds
+from labkit.kube import client, resources
 from labkit.kube.resources import Object
-from labkit.lab.kubectl import Kubectl, KubectlError
+from labkit.lab import doors
+from labkit.lab.kubectl import KubectlError
 from labkit.telemetry import liveness
-
-PORT = 15014
-"""istiod's own pages."""
 
 GROUPS = ("networking.istio.io", "security.istio.io", "telemetry.istio.io", "gateway.networking.k8s.io")
 """Whose objects istiod turns into configuration."""
-
-_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,15 +26,11 @@ class Version:
     is_gone: bool = False
 
 
-class UnreachableError(errors.LabError):
-    """istiod does not answer."""
-
-
 class ControlPlane:
     """The istiod of one cluster."""
 
-    def __init__(self, api: client.Client, cluster: Cluster, kubectl: Kubectl) -> None:
-        self._api, self._cluster, self._kubectl = api, cluster, kubectl
+    def __init__(self, api: client.Client, cluster: Cluster, ways: doors.Doors) -> None:
+        self._api, self._cluster, self._doors = api, cluster, ways
 
     def versions(self, objects: Sequence[Object], namespace: str) -> list[Version]:
         """The stored versions of those objects that a mesh is configured by."""
@@ -73,39 +62,20 @@ class ControlPlane:
             return ""
         try:
             if self._cluster.is_sandbox:
-                return str(liveness.of_sandbox(self.ask, versions))
-            return str(liveness.of_istiod(self.ask))
-        except (UnreachableError, KubectlError):
+                return str(liveness.of_sandbox(self._doors.istiod, versions))
+            return str(liveness.of_istiod(self._doors.istiod))
+        except (doors.UnreachableError, KubectlError):
             return "istiod does not answer: every proxy keeps what it has"
 
     def until_gone(self, versions: Sequence[Version]) -> str:
         """The same for the deletion of objects that had these versions."""
         return self.until_live([replace(version, is_gone=True) for version in versions])
 
-    def ask(self, path: str) -> str:
-        """A page of istiod's debug port."""
-        if not self._cluster.is_sandbox:
-            words = ["-n", istio.NAMESPACE, "exec", "deploy/istiod", "--", "pilot-discovery", "request", "GET", path]
-            return self._kubectl(words).out
-        url = f"http://{self._address()}:{PORT}{path}"
-        try:
-            with _DIRECT.open(url, timeout=liveness.WAIT + 5) as reply:
-                return str(reply.read().decode())
-        except (urllib.error.URLError, OSError) as e:
-            raise UnreachableError(
-                f"istiod does not answer at {url}: {e}\nNext: kubectl -n istio-system get pods"
-            ) from e
-
-    def _address(self) -> str:
-        try:
-            pods = self._api.list(resources.PODS, istio.NAMESPACE, labels="app=istiod")
-        except status.StatusError as e:
-            raise UnreachableError(str(e)) from e
-        for pod in pods:
-            if address := (pod.get("status") or {}).get("podIP"):
-                return str(address)
-        raise UnreachableError("No istiod pod has an address.\nNext: kubectl -n istio-system get pods")
-
 
 def _is_configuration(obj: Object) -> bool:
     return str(obj["apiVersion"]).partition("/")[0] in GROUPS
+
+
+def configures(objects: Sequence[Object]) -> bool:
+    """Whether any of them is something that istiod turns into configuration."""
+    return any(_is_configuration(obj) for obj in objects)

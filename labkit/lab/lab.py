@@ -1,7 +1,8 @@
 """``Lab``: everything a lesson does to a cluster and sees of it."""
 
+import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,11 +12,11 @@ from labkit.base import errors, settings
 from labkit.clusters import cluster as clusters
 from labkit.clusters import sandbox
 from labkit.exercises import course, verdict
-from labkit.install import bookinfo, gateway, istio
+from labkit.install import bookinfo, gateway, istio, kinds
 from labkit.kube import client, manifests, resources
-from labkit.lab import applying, arriving, chapters, control, evidence, splitting
+from labkit.lab import applying, arriving, chapters, control, doors, evidence, splitting
 from labkit.lab.kubectl import Kubectl, shown
-from labkit.telemetry import proxies, workloads
+from labkit.telemetry import differences, inside, proxies, workloads
 from labkit.traffic import fetching
 from labkit.views import page, results, steps
 
@@ -39,7 +40,9 @@ class Lab:
 
         self.api: client.Client = cluster.client()
         self._kubectl = Kubectl(cluster, namespace=namespace)
-        self._control = control.ControlPlane(self.api, cluster, self._kubectl)
+        self._doors = doors.Doors(self.api, cluster, self._kubectl)
+        self._control = control.ControlPlane(self.api, cluster, self._doors)
+        self._before: differences.Snapshot = {}
         self._chapter = ""
         self._answers: dict[str, object] = {}
 
@@ -125,6 +128,7 @@ class Lab:
         KubectlError in kubectl's words when it is refused; the last good configuration then stays.
         """
         objects = applying.objects_of(given)
+        self._before = self._configurations() if control.configures(objects) else self._before
         done = self._kubectl("apply -f -", text=applying.text_of(objects), subject=applying.subject(objects))
         changes = applying.changes(done, applying.typed(given, "apply"))
         return replace(changes, live=self._control.until_live(self._control.versions(objects, self.namespace)))
@@ -133,6 +137,7 @@ class Lab:
         """``kubectl delete`` of what a manifest holds, gone from every Envoy too; what is not there is no error."""
         objects = applying.objects_of(given)
         versions = self._control.versions(objects, self.namespace)
+        self._before = self._configurations() if versions else self._before
         done = self._kubectl("delete --ignore-not-found -f -", text=applying.text_of(objects))
         changes = applying.changes(done, applying.typed(given, "delete"))
         return replace(changes, live=self._control.until_gone(versions))
@@ -244,22 +249,51 @@ class Lab:
                 next_step='lab.apply("manifests/destination-rules.yaml")',
             )
 
+    def wait(self, *deployments: str) -> results.Done:
+        """Until these Deployments have all their pods ready: ``lab.wait("httpbin", "curl")``."""
+        kinds.until_rolled_out(self.api, deployments, self.namespace, timeout=bookinfo.TIMEOUT)
+        command = f"kubectl rollout status deploy/{deployments[0]}" if deployments else ""
+        return results.Done(sentence=f"Ready: {', '.join(deployments)}.", command=command)
+
+    def curl(self, url: str, *options: str, client: str = "curl") -> inside.Answer:
+        """One request from inside the mesh: curl in the pod of Deployment ``client``; options are curl's own."""
+        words = ["exec", f"deploy/{client}", "-c", client, "--", "curl", "-sS", "-i", "-w", inside.WRITE_OUT]
+        done = self._kubectl.run([*words, *options, url])
+        return inside.answer(done.out, done.err, done.code)
+
+    def fortio(self, url: str, *, connections: int = 2, count: int = 20, client: str = "fortio") -> inside.Counts:
+        """A load from inside the mesh, as fast as answers come: ``fortio load -c 2 -qps 0 -n 20 URL``."""
+        words = ["fortio", "load", "-c", str(connections), "-qps", "0", "-n", str(count), "-loglevel", "Warning", url]
+        done = self._kubectl.run(["exec", f"deploy/{client}", "-c", client, "--", *words])
+        return inside.counts(done.out + done.err)
+
+    def logs(self, name: str, *, container: str = "", tail: int = 20) -> results.Printed:
+        """The last lines of a Deployment's pod; ``container="istio-proxy"`` for those of its Envoy."""
+        return self.kubectl(f"logs deploy/{name} --tail={tail}" + (f" -c {container}" if container else ""))
+
     # What the mesh was told
 
     def proxy(self, name: str) -> proxies.Proxy:
         """The Envoy of a pod, by the beginning of the pod's name: ``lab.proxy("reviews-v1")``."""
-        for namespace in (self.namespace, istio.NAMESPACE):
-            found = [w for w in workloads.pods(self.api, namespace) if w.name.startswith(name) and w.has_proxy]
-            if found:
-                pod = min(found, key=lambda w: w.phase != "Running")  # not one that is on its way out
-                return proxies.Proxy(f"{pod.name}.{pod.namespace}", self._admin(pod))
+        found = [pod for pod in self._proxies() if pod.name.startswith(name)]
+        if found:
+            pod = min(found, key=lambda w: w.phase != "Running")  # not one that is on its way out
+            return proxies.Proxy(f"{pod.name}.{pod.namespace}", lambda path: self._doors.envoy(pod, path))
         raise errors.SetupError(
             f"No pod with an Envoy has a name that begins with {name!r}.", next_step='lab.kubectl("get pods -A")'
         )
 
-    def _admin(self, pod: workloads.Workload) -> Callable[[str], str]:
-        where = ["-n", pod.namespace, "exec", pod.name, "-c", workloads.PROXY, "--"]
-        return lambda path: self._kubectl([*where, "pilot-agent", "request", "GET", path]).out
+    def _proxies(self) -> list[workloads.Workload]:
+        spaces = (self.namespace, istio.NAMESPACE)
+        return [w for space in spaces for w in workloads.pods(self.api, space) if w.has_proxy and w.ip]
+
+    def _configurations(self) -> differences.Snapshot:
+        dumps = self._doors.envoys(self._proxies(), "config_dump")
+        return {name: differences.parts(json.loads(text)) for name, text in dumps.items()}
+
+    def diff(self) -> "pd.DataFrame":
+        """What the last ``apply`` or ``delete`` changed in the Envoys: a row a field, by proxy."""
+        return differences.frame(differences.between(self._before, self._configurations()))
 
     # Exercises
 

@@ -34,6 +34,9 @@ class Workload:
     """Whether an Envoy runs in it: a sidecar, or the gateway itself."""
 
     phase: str
+
+    ip: str
+    """Its address; empty while it has none."""
     """``Running``, ``Pending`` …; ``Terminating`` of a pod that is being deleted, as kubectl says it."""
 
     @property
@@ -64,6 +67,7 @@ def workload(pod: Object) -> Workload:
         containers=len(counted),
         has_proxy=PROXY in counted,
         phase="Terminating" if "deletionTimestamp" in pod["metadata"] else str(state.get("phase", "")),
+        ip=str(state.get("podIP", "")),
     )
 
 

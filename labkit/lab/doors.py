@@ -1,0 +1,88 @@
+"""Ways to the admin pages of istiod and of Envoys.
+
+On a sandbox they are on loopback and asked directly; on any other cluster by ``kubectl exec`` of the programs
+that Istio puts beside them, as a practitioner does.
+"""
+
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from concurrent import futures
+
+from labkit.base import errors
+from labkit.clusters.cluster import Cluster
+from labkit.install import istio
+from labkit.kube import client, resources, status
+from labkit.lab.kubectl import Kubectl
+from labkit.telemetry import workloads
+
+ISTIOD_PORT = 15014
+ENVOY_PORT = 15000
+TIMEOUT = 20.0
+"""Seconds; istiod's page about liveness may answer after ten."""
+
+TOGETHER = 8
+"""Proxies asked at the same time."""
+
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Never through a proxy of this machine."""
+
+
+class UnreachableError(errors.LabError):
+    """A page of istiod or of an Envoy cannot be had."""
+
+    def __init__(self, what: str, problem: object) -> None:
+        super().__init__(f"{what} does not answer: {problem}\nNext: kubectl get pods -A")
+
+
+class Doors:
+    """Of one cluster."""
+
+    def __init__(self, api: client.Client, cluster: Cluster, kubectl: Kubectl) -> None:
+        self._api, self._cluster, self._kubectl = api, cluster, kubectl
+
+    def istiod(self, path: str) -> str:
+        """A page of istiod's debug port: ``/debug/syncz``."""
+        if self._cluster.is_sandbox:
+            return _fetch("istiod", self._istiod_address(), ISTIOD_PORT, path)
+        return self._exec(istio.NAMESPACE, "deploy/istiod", "discovery", "pilot-discovery", path)
+
+    def envoy(self, pod: workloads.Workload, path: str) -> str:
+        """A page of one Envoy's admin port: ``config_dump``."""
+        if self._cluster.is_sandbox:
+            return _fetch(f"the Envoy of {pod.name}", pod.ip, ENVOY_PORT, f"/{path.lstrip('/')}")
+        return self._exec(pod.namespace, pod.name, workloads.PROXY, "pilot-agent", path)
+
+    def envoys(self, pods: Sequence[workloads.Workload], path: str) -> Mapping[str, str]:
+        """The same page of several, by pod; those that do not answer are left out."""
+        with futures.ThreadPoolExecutor(TOGETHER) as pool:
+            asked = {pod.name: pool.submit(self._try, lambda pod=pod: self.envoy(pod, path)) for pod in pods}  # type: ignore[misc]
+        return {name: text for name, future in asked.items() if (text := future.result())}
+
+    @staticmethod
+    def _try(ask: Callable[[], str]) -> str:
+        try:
+            return ask()
+        except errors.LabError:
+            return ""
+
+    def _exec(self, namespace: str, pod: str, container: str, program: str, path: str) -> str:
+        return self._kubectl(["-n", namespace, "exec", pod, "-c", container, "--", program, "request", "GET", path]).out
+
+    def _istiod_address(self) -> str:
+        try:
+            pods = self._api.list(resources.PODS, istio.NAMESPACE, labels="app=istiod")
+        except status.StatusError as e:
+            raise UnreachableError("istiod", e) from e
+        for pod in pods:
+            if address := (pod.get("status") or {}).get("podIP"):
+                return str(address)
+        raise UnreachableError("istiod", "none of its pods has an address")
+
+
+def _fetch(what: str, ip: str, port: int, path: str) -> str:
+    try:
+        with _DIRECT.open(f"http://{ip}:{port}{path}", timeout=TIMEOUT) as reply:
+            return str(reply.read().decode("utf-8", "replace"))
+    except (urllib.error.URLError, OSError) as e:
+        raise UnreachableError(what, e) from e
