@@ -257,14 +257,16 @@ class Lab:
 
     def curl(self, url: str, *options: str, client: str = "curl") -> inside.Answer:
         """One request from inside the mesh: curl in the pod of Deployment ``client``; options are curl's own."""
-        words = ["exec", f"deploy/{client}", "-c", client, "--", "curl", "-sS", "-i", "-w", inside.WRITE_OUT]
+        words = ["exec", f"deploy/{client}", "--", "curl", "-sS", "-i", "-w", inside.WRITE_OUT]
         done = self._kubectl.run([*words, *options, url])
         return inside.answer(done.out, done.err, done.code)
 
-    def fortio(self, url: str, *, connections: int = 2, count: int = 20, client: str = "fortio") -> inside.Counts:
+    def fortio(
+        self, url: str, *, connections: int = 2, count: int = 20, client: str = "fortio-deploy"
+    ) -> inside.Counts:
         """A load from inside the mesh, as fast as answers come: ``fortio load -c 2 -qps 0 -n 20 URL``."""
-        words = ["fortio", "load", "-c", str(connections), "-qps", "0", "-n", str(count), "-loglevel", "Warning", url]
-        done = self._kubectl.run(["exec", f"deploy/{client}", "-c", client, "--", *words])
+        load = ["load", "-c", str(connections), "-qps", "0", "-n", str(count), "-loglevel", "Warning", url]
+        done = self._kubectl.run(["exec", f"deploy/{client}", "--", "/usr/bin/fortio", *load])
         return inside.counts(done.out + done.err)
 
     def logs(self, name: str, *, container: str = "", tail: int = 20) -> results.Printed:
@@ -292,7 +294,7 @@ class Lab:
         return {name: differences.parts(json.loads(text)) for name, text in dumps.items()}
 
     def diff(self) -> "pd.DataFrame":
-        """What the last ``apply`` or ``delete`` changed in the Envoys: a row a field, by proxy."""
+        """What the last ``apply`` or ``delete`` changed in the Envoys: a row a field, with how many proxies have it."""
         return differences.frame(differences.between(self._before, self._configurations()))
 
     # Exercises

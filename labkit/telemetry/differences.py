@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 Parts = Mapping[tuple[str, str], Any]
 """(kind, name) → its configuration."""
 
+DISPLAY = ("decorator", "stat_prefix", "alt_stat_name")
+"""Fields that change no request's way."""
+
 Snapshot = Mapping[str, Parts]
 """Pod → parts."""
 
@@ -66,7 +69,7 @@ def fields(old: Any, new: Any, path: str = "") -> Iterator[str]:
     """A line for each field that differs."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in [*old, *(k for k in new if k not in old)]:
-            if old.get(key) != new.get(key):
+            if key not in DISPLAY and old.get(key) != new.get(key):
                 yield from fields(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
     elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for number, (one, other) in enumerate(zip(old, new, strict=True)):
@@ -82,8 +85,17 @@ def _short(value: Any) -> str:
 
 
 def frame(found: list[Difference]) -> "pd.DataFrame":
-    """A row a field: proxy, kind, name, change, what."""
+    """A row a field: kind, name, change, what, and the proxies that have it, ``6: details-v1, productpage-v1, …``."""
     import pandas as pd
 
-    rows = [(d.proxy, d.kind, d.name, d.change, line) for d in found for line in d.lines or ("",)]
-    return pd.DataFrame(rows, columns=["proxy", "kind", "name", "change", "what"])
+    whose: dict[tuple[str, str, str, str], list[str]] = {}
+    for difference in found:
+        for line in difference.lines or ("",):
+            whose.setdefault((difference.kind, difference.name, difference.change, line), []).append(difference.proxy)
+    rows = [(*what, f"{len(pods)}: {', '.join(_workload(pod) for pod in pods)}") for what, pods in whose.items()]
+    return pd.DataFrame(rows, columns=["kind", "name", "change", "what", "proxies"])
+
+
+def _workload(pod: str) -> str:
+    """``reviews-v1`` of ``reviews-v1-9nb5g9rml5-w44kj``."""
+    return pod.rsplit("-", 2)[0]

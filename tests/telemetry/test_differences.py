@@ -38,6 +38,9 @@ def test_a_proxy_that_is_new_is_no_difference():
     assert differences.between({}, {"pod": parts}) == []
 
 
-def test_the_table_has_a_row_a_field():
-    frame = differences.frame(between(dump(90, "a"), dump(80)))
+def test_the_table_has_a_row_a_field_and_says_on_how_many_proxies():
+    old, new = differences.parts(dump(90, "a")), differences.parts(dump(80))
+    pods = ("details-v1-9nb5g9rml5-w44kj", "reviews-v1-9nb5g9rml5-w44kj")
+    frame = differences.frame(differences.between(dict.fromkeys(pods, old), dict.fromkeys(pods, new)))
     assert frame[["kind", "change"]].values.tolist() == [["cluster", "removed"], ["virtual host", "changed"]]
+    assert set(frame["proxies"]) == {"2: details-v1, reviews-v1"}
