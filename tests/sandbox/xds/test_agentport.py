@@ -1,0 +1,50 @@
+"""Port 15020 of a proxy."""
+
+from pathlib import Path
+
+from labkit.sandbox.xds import agentport, lowports
+
+PROBERS = {
+    "/app-health/web/readyz": {"httpGet": {"path": "/ready", "port": 8080, "scheme": "HTTP"}, "timeoutSeconds": 2},
+    "/app-health/web/livez": {"tcpSocket": {"port": 8081}},
+    "/app-health/web/startupz": {"grpc": {"port": 8082, "service": "up"}},
+}
+
+
+def manager() -> dict[str, object]:
+    found: dict[str, object] = agentport.listener("127.0.0.1", PROBERS)["filter_chains"][0]["filters"][0][
+        "typed_config"
+    ]
+    return found
+
+
+def test_a_probe_of_http_is_sent_to_the_app_past_its_listeners() -> None:
+    routes = {r["match"]["path"]: r["route"] for r in manager()["route_config"]["virtual_hosts"][0]["routes"]}
+    assert routes["/app-health/web/readyz"]["prefix_rewrite"] == "/ready"
+    assert routes["/app-health/web/readyz"]["timeout"] == "2s"
+    clusters = {c["name"]: c for c in agentport.clusters("127.7.0.1", PROBERS)}
+    endpoint = clusters["/app-health/web/readyz"]["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]
+    assert endpoint["address"]["socket_address"] == {"address": "127.7.0.1", "port_value": 8080}
+
+
+def test_probes_without_http_answer_by_the_health_of_their_cluster() -> None:
+    checked = [f["typed_config"] for f in manager()["http_filters"] if f["name"].endswith("health_check")]
+    assert [list(c["cluster_min_healthy_percentages"]) for c in checked] == [
+        ["/app-health/web/livez"],
+        ["/app-health/web/startupz"],
+    ]
+    clusters = {c["name"]: c for c in agentport.clusters("127.7.0.1", PROBERS)}
+    assert clusters["/app-health/web/startupz"]["health_checks"][0]["grpc_health_check"] == {"service_name": "up"}
+
+
+def test_metrics_are_served_on_both_ports() -> None:
+    found = agentport.listener("127.0.0.1", {})
+    addresses = [found["address"], *(a["address"] for a in found["additional_addresses"])]
+    assert [a["socket_address"]["port_value"] for a in addresses] == [15020, 15090]
+
+
+def test_low_ports_are_free_where_the_system_says_so(tmp_path: Path) -> None:
+    setting = tmp_path / "start"
+    assert lowports.may_be_bound(setting) or not lowports.may_be_bound(setting)
+    setting.write_text("0\n")
+    assert lowports.may_be_bound(setting)
