@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import chapters, course, idle, mistakes, publishing, result, starting, throughput
+from benchmarks import chapters, compiling, course, idle, mistakes, publishing, result, starting, throughput
 from benchmarks.private import PrivateLab
 
 MEASURES: dict[str, Callable[[PrivateLab], list[result.Result]]] = {
@@ -19,6 +19,7 @@ MEASURES: dict[str, Callable[[PrivateLab], list[result.Result]]] = {
     "throughput": throughput.measure,
     "mistakes": mistakes.measure,
     "publish": publishing.measure,
+    "compile": compiling.measure,
     "goto": chapters.measure,
     "course": course.measure,
 }
