@@ -1,7 +1,6 @@
 """``Lab``: everything a lesson does to a cluster and sees of it."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from labkit.views.canary import CanaryView
+    from labkit.views.circuits import CircuitView
     from labkit.views.split import SplitView
 
 SPLIT_RATE = 40.0
@@ -54,15 +54,14 @@ class Lab:
 
         ``LABKIT_KUBECONFIG`` and ``LABKIT_CONTEXT`` name one for every notebook, so none has to change.
         """
-        named = kubeconfig or os.environ.get("LABKIT_KUBECONFIG")
+        named = Path(kubeconfig).expanduser() if kubeconfig else settings.kubeconfig_asked_for()
         if named:
-            place = Path(named).expanduser()
-            if not place.exists():
+            if not named.exists():
                 raise errors.SetupError(
-                    f"There is no kubeconfig {place}.", next_step="check the path, or Lab.connect() for the sandbox"
+                    f"There is no kubeconfig {named}.", next_step="check the path, or Lab.connect() for the sandbox"
                 )
-            asked = context or os.environ.get("LABKIT_CONTEXT") or None
-            return cls(clusters.of_kubeconfig(place, context=asked), namespace=namespace)
+            asked = context or settings.context_asked_for()
+            return cls(clusters.of_kubeconfig(named, context=asked), namespace=namespace)
         paths = settings.Paths()
         with sandbox.one_at_a_time(paths):
             return cls(sandbox.start(paths), namespace=namespace)
@@ -284,6 +283,14 @@ class Lab:
         raise errors.SetupError(
             f"No pod with an Envoy has a name that begins with {name!r}.", next_step='lab.kubectl("get pods -A")'
         )
+
+    def circuits(self, name: str = "productpage", *, service: str = "") -> "CircuitView":
+        """Circuit breakers and ejected endpoints of a pod's proxy, live: ``lab.circuits(service="reviews")``."""
+        from labkit.telemetry import circuits
+        from labkit.views.circuits import CircuitView
+
+        proxy = self.proxy(name)
+        return CircuitView(name, lambda: circuits.rows(circuits.read(proxy.ask, service=service))).look()
 
     def _proxies(self) -> list[workloads.Workload]:
         spaces = (self.namespace, istio.NAMESPACE)

@@ -96,9 +96,8 @@ function viewBox(kind, label, ...children) {
 /** Tells the kernel that a page shows this view, and that it no longer does: call what it returns. */
 function heartbeat(model) {
   const name = `page${Date.now().toString(36)}${Math.random().toString(36).slice(2, 8)}`;
-  const beat = () => model.send({ alive: name });
-  const timer = setInterval(beat, ALIVE);
-  beat();
+  const timer = setInterval(() => model.send({ alive: name }), ALIVE);
+  model.send({ alive: name, first: true });
   return () => {
     clearInterval(timer);
     model.send({ gone: name });

@@ -14,13 +14,10 @@ import traitlets
 
 from labkit.base import errors, waiting
 from labkit.traffic import judge
-from labkit.views import assets, rules, splittable, windows
+from labkit.views import assets, presence, rules, splittable, windows
 
 SETTLE = 1.0
 """Seconds after a change before requests count: every proxy has the new weights by then (0.1 s on the sandbox)."""
-
-UNSEEN = 90.0
-"""Seconds without a sign of life of any page until the traffic stops; hidden tabs give one a minute."""
 
 Weights = Mapping[str, int]
 Apply = Callable[[Weights], str]
@@ -77,8 +74,7 @@ class SplitView(anywidget.AnyWidget):
         self._guard = threading.RLock()
         self._series = windows.Series()
         self._tally = windows.Tally(since=0.0)
-        self._seen = time.monotonic()
-        self._pages: set[str] = set()
+        self._presence = presence.Presence()
         super().__init__(
             service=service,
             versions=list(weights),
@@ -141,7 +137,7 @@ class SplitView(anywidget.AnyWidget):
         self.start()
 
         def enough() -> bool:
-            self._seen = time.monotonic()  # whoever waits, looks
+            self._presence.looked()
             return self._tally.all.total >= count
 
         try:
@@ -206,7 +202,8 @@ class SplitView(anywidget.AnyWidget):
         if self._sender is None:
             self.running = False
             return
-        SplitView._live, self._seen = self, time.monotonic()
+        SplitView._live = self
+        self._presence.looked()
         try:
             self._stop_sending = self._sender(self._on_batch)
         except errors.LabError as e:
@@ -224,7 +221,7 @@ class SplitView(anywidget.AnyWidget):
             self._series.add(records)
             self._tally.add(records)
             self._refresh()
-        if self.running and time.monotonic() - self._seen > UNSEEN:
+        if self.running and self._presence.is_lost:
             self._leave()
 
     def _refresh(self) -> None:
@@ -239,13 +236,5 @@ class SplitView(anywidget.AnyWidget):
         self.running = False
 
     def _on_message(self, _: Any, content: Any, __: Any) -> None:
-        """A page says ``{"alive": its name}`` now and then, and ``{"gone": its name}`` when its view is taken away."""
-        if not isinstance(content, dict):
-            return
-        if "alive" in content:
-            self._seen = time.monotonic()
-            self._pages.add(str(content["alive"]))
-        elif "gone" in content:
-            self._pages.discard(str(content["gone"]))
-            if self.running and not self._pages:
-                self._leave()
+        if self._presence.hears(content) == "gone" and self.running:
+            self._leave()

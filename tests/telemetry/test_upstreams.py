@@ -13,7 +13,6 @@ cluster.outbound|9080||reviews.default.svc.cluster.local.upstream_rq_completed: 
 """
 
 
-
 def total(version, code, count, *, reporter="source", service="reviews"):
     return (
         f'istio_requests_total{{reporter="{reporter}",destination_service_name="{service}",'

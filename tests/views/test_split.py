@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from labkit.views import split, splittable
+from labkit.views import presence, split, splittable
 from tests.views.conftest import Mesh, sent
 
 
@@ -111,7 +111,7 @@ def test_it_stops_when_the_last_page_that_shows_it_is_gone(mesh):
 
 def test_it_stops_when_no_page_gives_a_sign_of_life(mesh):
     view = mesh.view(v1=90, v2=10).start()
-    view._seen = time.monotonic() - split.UNSEEN - 1
+    view._presence.seen -= presence.UNSEEN + 1
     mesh.answers([later()])
     assert not view.running and "Nobody looks" in view.message
 

@@ -1,0 +1,102 @@
+// The page side of the circuit panel: one table, whose cells draw as well as say.
+
+const PAIRS = ["connections", "waiting", "requests"];
+
+function circuitOf(row) {
+  if (row.open.length) return ["open", `open: ${row.open.join(", ")}`];
+  return row.lately ? ["open", "open just now"] : ["closed", "closed"];
+}
+
+/** One sentence for those who hear the page. */
+export function circuitsSaid(rows) {
+  const open = rows.filter((row) => circuitOf(row)[0] === "open");
+  const ejected = rows.reduce((sum, row) => sum + row.ejected, 0);
+  const names = open.map((row) => [row.service, row.subset].filter(Boolean).join(" "));
+  const circuits = open.length ? `Open: ${names.join(", ")}.` : "Every circuit is closed.";
+  return `${circuits} ${ejected ? `${ejected} endpoint${ejected > 1 ? "s are" : " is"} ejected.` : "No endpoint is ejected."}`;
+}
+
+function used([now, most]) {
+  if (most == null) return [String(now)];
+  const part = most ? Math.min(1, now / most) : 1;
+  const bar = h("div", { className: "lk-bar", "aria-hidden": "true" },
+    Object.assign(h("div"), { style: `width:${100 * part}%;background:${part >= 1 ? "var(--bad)" : "var(--c0)"}` }));
+  return [`${now} of ${most}`, bar];
+}
+
+function endpointChips(row) {
+  const signs = { healthy: "✓", ejected: "✗", unhealthy: "!" };
+  return [h("ul", { className: "lk-chips" }, ...row.endpoints.map((e) => h("li", { className: `lk-chip-${e.state}` },
+    `${signs[e.state]} ${e.address}${e.state === "healthy" ? "" : ` ${e.state}`}`)))];
+}
+
+function circuitTable(rows) {
+  const head = ["upstream", "circuit", ...PAIRS, "refused", "endpoints"];
+  return tableFrom("What is in use now, of its limit; refused since the proxy began", head, rows.map((row) => {
+    const [state, said] = circuitOf(row);
+    return [
+      [[row.service, row.subset].filter(Boolean).join(" "), h("small", {}, `:${row.port}`)],
+      [h("span", { className: `lk-pill lk-pill-${state}` }, said)],
+      ...PAIRS.map((what) => used(row[what])),
+      [String(row.refused), ...(row.lately ? [h("b", { className: "lk-out" }, ` +${row.lately}`)] : [])],
+      endpointChips(row),
+    ];
+  }));
+}
+
+function render({ model, el }) {
+  const stops = [];
+  const follow = (names, draw) => names.split(" ").forEach((trait) => {
+    model.on(`change:${trait}`, draw);
+    stops.push(() => model.off(`change:${trait}`, draw));
+  });
+  const proxy = model.get("proxy");
+  const say = h("span", {});
+  const button = h("button", { type: "button", className: "lk-go" });
+  button.addEventListener("click", () => {
+    model.set("running", !model.get("running"));
+    model.save_changes();
+  });
+  const drawRunning = () => {
+    const on = model.get("running");
+    say.className = on ? "lk-say lk-on" : "lk-say";
+    say.replaceChildren(h("span", { className: "lk-dot" }), !model.get("can_read") ? "recorded" : on ? "live" : "stopped");
+    button.hidden = !model.get("can_read");
+    button.textContent = on ? "■ Stop" : "▶ Start";
+    button.setAttribute("aria-label", `${on ? "Stop" : "Start"} looking at the circuits of ${proxy}`);
+  };
+  const told = h("p", { className: "lk-told", role: "status" });
+  const table = h("div", { className: "lk-table", tabIndex: 0, role: "region", "aria-label": `Circuits of ${proxy}` });
+  const small = h("div", { className: "lk-sparks" });
+  const message = h("div", { className: "lk-msg lk-bad", "aria-live": "polite" });
+  const drawRows = () => {
+    const rows = model.get("rows");
+    const said = rows.length ? circuitsSaid(rows) : "Nothing was read yet.";
+    if (told.textContent !== said) told.textContent = said;
+    table.replaceChildren(circuitTable(rows));
+  };
+  const drawPoints = () => {
+    const points = model.get("points");
+    const newest = points.at(-1);
+    const end = newest?.t ?? 0;
+    small.hidden = points.length < 2;
+    small.replaceChildren(
+      spark("Refused per second", newest ? newest.refused.toFixed(0) : "–", points, [{ colour: "var(--bad)", dash: "none", of: (p) => p.refused }], end),
+      spark("Endpoints ejected", newest ? String(newest.ejected) : "–", points, [{ colour: "var(--c0)", dash: "7 3", of: (p) => p.ejected }], end));
+  };
+  const drawMessage = () => { message.textContent = model.get("message"); };
+  follow("running can_read", drawRunning);
+  follow("rows", drawRows);
+  follow("points", drawPoints);
+  follow("message", drawMessage);
+  for (const draw of [drawRunning, drawRows, drawPoints, drawMessage]) draw();
+  el.append(viewBox("circuits", `Circuits of ${proxy}`,
+    h("header", {}, h("h4", {}, proxy, h("small", {}, "circuits")), say, button), message, told, table, small));
+  const leave = heartbeat(model);
+  return () => {
+    stops.forEach((stop) => stop());
+    leave();
+  };
+}
+
+export default { render };
