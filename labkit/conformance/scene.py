@@ -107,7 +107,7 @@ def plural_of(obj: Object) -> str:
 
 
 def pods_of(deployment: Object) -> Iterator[Object]:
-    """The one ready pod of a Deployment, with the label that injection adds where there is a sidecar."""
+    """The ready pods of a Deployment, with the label that injection adds where there is a sidecar."""
     template = deployment["spec"]["template"]
     namespace, name = resources.namespace_of(deployment), resources.name_of(deployment)
     labels = dict(template["metadata"].get("labels") or {})
@@ -115,19 +115,20 @@ def pods_of(deployment: Object) -> Iterator[Object]:
     short = POD_NAMES.get(name, name)
     if namespace in ("default", "other") and labels.get("sidecar.istio.io/inject") != "false":
         labels["security.istio.io/tlsMode"] = "istio"
-    yield {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": short,
-            "namespace": namespace,
-            "labels": labels,
-            "annotations": annotations,
-            "creationTimestamp": CREATED,
-        },
-        "spec": {**template["spec"], "serviceAccountName": template["spec"].get("serviceAccountName", "default")},
-        "status": {"podIP": address_of(namespace, short), "conditions": [{"type": "Ready", "status": "True"}]},
-    }
+    for number in range(deployment["spec"].get("replicas", 1)):
+        yield {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": f"{short}-{number + 1}" if number else short,
+                "namespace": namespace,
+                "labels": labels,
+                "annotations": annotations,
+                "creationTimestamp": CREATED,
+            },
+            "spec": {**template["spec"], "serviceAccountName": template["spec"].get("serviceAccountName", "default")},
+            "status": {"podIP": address_of(namespace, short), "conditions": [{"type": "Ready", "status": "True"}]},
+        }
 
 
 def address_of(namespace: str, pod: str) -> str:

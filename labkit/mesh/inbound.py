@@ -21,8 +21,13 @@ class Inbound:
     """The first that leads there."""
 
 
-def ports(services: Sequence[Service], proxy: model.Proxy, said: Sequence[Mapping[str, Any]] = ()) -> list[Inbound]:
-    """Ports that Services lead to, or those of a Sidecar object, which then decides alone."""
+def ports(
+    services: Sequence[Service],
+    proxy: model.Proxy,
+    said: Sequence[Mapping[str, Any]] = (),
+    more: Sequence[int] = (),
+) -> list[Inbound]:
+    """Ports that Services lead to, or those of a Sidecar object, which then decides alone; and ``more``."""
     labels = dict(proxy.labels)
     own = [
         s
@@ -37,6 +42,8 @@ def ports(services: Sequence[Service], proxy: model.Proxy, said: Sequence[Mappin
             port = service.port(number)
             is_http = port is not None and protocols.may_be_http(port.protocol)
             found.setdefault(target, Inbound(port=target, is_http=is_http, app_port=target, service=service))
+    for number in more:
+        found.setdefault(number, Inbound(port=number, is_http=False, app_port=number, service=None))
     return list(found.values())
 
 

@@ -40,12 +40,14 @@ class Match:
 
     headers: tuple[Condition, ...] = ()
     query: tuple[Condition, ...] = ()
+    claims: tuple[tuple[tuple[str, ...], Condition], ...] = ()
+    """(path of a claim in the request's token, what it must be)."""
 
     @property
     def is_catch_all(self) -> bool:
         """Whether every request fits."""
         everything = self.path == ANY_PATH or self.path == Text(kind="regex", value="*")
-        return everything and not self.headers and not self.query
+        return everything and not self.headers and not self.query and not self.claims
 
 
 Pairs = tuple[tuple[str, str], ...]

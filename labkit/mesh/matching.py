@@ -5,16 +5,20 @@ from typing import Any
 
 from labkit.mesh import ir
 
+CLAIMS = "@request.auth.claims"
+"""How a header is called that is none, but a claim of the request's token."""
+
 
 def request_match(match: Mapping[str, Any] | None, *, by_elements: bool = False) -> ir.Match:
     """Path, headers, method and query of one ``match``; ``by_elements`` where a prefix ends at a slash."""
     if not match:
         return ir.Match(is_empty=True)
-    headers = [ir.Condition(name=n, text=text(v)) for n, v in sorted((match.get("headers") or {}).items())]
-    headers += [
+    said = [ir.Condition(name=n, text=text(v)) for n, v in sorted((match.get("headers") or {}).items())]
+    said += [
         ir.Condition(name=n, text=text(v), is_inverted=True)
         for n, v in sorted((match.get("withoutHeaders") or {}).items())
     ]
+    headers = [c for c in said if not c.name.startswith(CLAIMS)]
     headers += [
         ir.Condition(name=f":{key}", text=text(match[key]))
         for key in ("method", "authority", "scheme")
@@ -26,7 +30,16 @@ def request_match(match: Mapping[str, Any] | None, *, by_elements: bool = False)
         ignores_case=bool(match.get("ignoreUriCase")),
         headers=tuple(headers),
         query=tuple(query),
+        claims=tuple((claim_path(c.name), c) for c in said if c.name.startswith(CLAIMS)),
     )
+
+
+def claim_path(name: str) -> tuple[str, ...]:
+    """``@request.auth.claims.a.b`` and ``@request.auth.claims[a][b]`` → (a, b)."""
+    rest = name.removeprefix(CLAIMS)
+    if rest.startswith("["):
+        return tuple(part.rstrip("]") for part in rest.split("[") if part)
+    return tuple(part for part in rest.split(".") if part)
 
 
 def text(value: Mapping[str, Any] | None) -> ir.Text:

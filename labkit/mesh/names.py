@@ -50,10 +50,10 @@ def is_range(address: str) -> bool:
     return "/" in address and address.rpartition("/")[2].isdecimal()
 
 
-def spiffe(account: str) -> str:
+def spiffe(account: str, domain: str = model.TRUST_DOMAIN) -> str:
     """``default/bookinfo-reviews`` → its SPIFFE name."""
     namespace, _, name = account.partition("/")
-    return f"spiffe://{model.TRUST_DOMAIN}/ns/{namespace}/sa/{name}"
+    return f"spiffe://{domain}/ns/{namespace}/sa/{name}"
 
 
 def config_path(kind: str, namespace: str, name: str) -> str:

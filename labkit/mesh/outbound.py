@@ -95,7 +95,11 @@ class Builder:
         found = self._routes(rule, port) if rule is not None else ()
         if not found:
             # A rule of which this workload sees nothing is no rule.
-            found = (routing.default_route(service.host, port, self._hash_of(service.host, "", port)),)
+            found = (
+                routing.default_route(
+                    service.host, port, self._hash_of(service.host, "", port), retries=self._default_retries
+                ),
+            )
         return ir.VirtualHost(
             name=f"{service.host}:{port}",
             domains=domains.of_service(service, self._scope.namespace),
@@ -124,7 +128,7 @@ class Builder:
         here = {s.host for s in services}
         known = set(here)
         for rule in egress.virtual_services:
-            if not rule.http:
+            if not rule.http or (rule.is_route and not here & set(rule.hosts)):
                 continue
             absent = [h for h in rule.hosts if h not in here and not _is_any(h, here)]
             if not absent or (len(absent) == len(rule.hosts) and port != 80):

@@ -29,11 +29,24 @@ def mode_of(policies: Sequence[Object], root: str, namespace: str, labels: Mappi
     for level in levels:
         for policy in sorted(level, key=lambda p: p["metadata"].get("creationTimestamp") or ""):
             spec = policy.get("spec") or {}
-            ports = spec.get("portLevelMtls") or {} if level is workload else {}
-            said = (ports.get(str(port)) or spec.get("mtls") or {}).get("mode", "UNSET")
+            ports = by_port(policy) if level is workload else {}
+            said = (ports.get(port) or spec.get("mtls") or {}).get("mode", "UNSET")
             if said != "UNSET":
                 return str(said)
     return "PERMISSIVE"
+
+
+def by_port(policy: Object) -> dict[int, Mapping[str, str]]:
+    """``portLevelMtls``: pod port → mode."""
+    said = (policy.get("spec") or {}).get("portLevelMtls") or {}
+    return {int(number): mode or {} for number, mode in said.items() if str(number).isdecimal()}
+
+
+def more_ports(snapshot: Snapshot, proxy: Proxy) -> list[int]:
+    """Ports that a policy of the workload speaks of: they are listened on, whatever Services say."""
+    labels = dict(proxy.labels)
+    own = [p for p in snapshot.of(RESOURCE) if resources.namespace_of(p) == proxy.namespace]
+    return sorted({n for p in own if _labels(p) and _labels(p).items() <= labels.items() for n in by_port(p)})
 
 
 def unmarked(services: Sequence[Service], snapshot: Snapshot, memo: Memo) -> list[Service]:
@@ -59,7 +72,8 @@ def _unmarked(service: Service, policies: Sequence[Object], root: str) -> Servic
         return replace(endpoint, speaks_mtls=False) if said == "DISABLE" else endpoint
 
     found = {number: tuple(map(plain, ready)) for number, ready in service.endpoints.items()}
-    return replace(service, endpoints=found)
+    everywhere = mode_of(policies, root, service.namespace, {}, 0) == "DISABLE"
+    return replace(service, endpoints=found, is_plain=everywhere)
 
 
 def _modes(policy: Object) -> set[str]:

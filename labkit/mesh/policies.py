@@ -29,6 +29,19 @@ def for_subset(host: Policy | None, subset: Policy | None, port: int) -> Policy:
     return {**rest, **_parts(own)}
 
 
+def with_mesh(policy: Policy, mesh: Mapping[str, Any]) -> Policy:
+    """The policy on top of what the mesh says for every host."""
+    made = {**_parts(mesh.get("defaultTrafficPolicy") or {}), **policy}
+    tcp = {key: mesh[key] for key in ("connectTimeout", "tcpKeepalive") if mesh.get(key)}
+    http = {key: mesh[key] for key in ("h2UpgradePolicy",) if mesh.get(key) not in (None, "DO_NOT_UPGRADE")}
+    if not tcp and not http:
+        return made
+    pool = made.get("connectionPool") or {}
+    said = {k: v for k, v in (pool.get("http") or {}).items() if v != "DEFAULT"}
+    made["connectionPool"] = {**pool, "tcp": {**tcp, **(pool.get("tcp") or {})}, "http": {**http, **said}}
+    return made
+
+
 def marks_endpoints(host: Policy | None, subset: Policy | None, port: int) -> bool:
     """Whether endpoints stay marked for mutual TLS: unless a rule says another mode.
 

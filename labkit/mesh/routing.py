@@ -58,7 +58,9 @@ def routes(service: VirtualService, context: Context) -> tuple[ir.Route, ...]:
     return tuple(found)
 
 
-def default_route(host: str, port: int, hashes: tuple[Mapping[str, Any], ...] = ()) -> ir.Route:
+def default_route(
+    host: str, port: int, hashes: tuple[Mapping[str, Any], ...] = (), retries: Rule | None = None
+) -> ir.Route:
     """What a host without rules gets."""
     upstream = names.upstream_name(port, "", host)
     return ir.Route(
@@ -66,7 +68,7 @@ def default_route(host: str, port: int, hashes: tuple[Mapping[str, Any], ...] = 
         match=ir.Match(is_empty=True),
         operation=f"{host}:{port}/*",
         action=ir.Forward(
-            destinations=(ir.Destination(upstream=upstream),), retries=behaviour.retries(None), hashes=hashes
+            destinations=(ir.Destination(upstream=upstream),), retries=behaviour.retries(retries), hashes=hashes
         ),
     )
 

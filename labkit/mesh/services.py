@@ -60,6 +60,9 @@ class Service:
     is_external: bool = False
     """Outside the mesh: no mutual TLS by itself."""
 
+    is_plain: bool = False
+    """Whether mutual TLS is switched off for its whole namespace."""
+
     is_kubernetes: bool = True
     is_headless: bool = False
     exported_to: exports.Audience = exports.EVERYONE

@@ -69,7 +69,7 @@ class Index:
     def _sidecar(self, proxy: Proxy, view: View) -> Config:
         found = {listeners.HTTP_PROXY: listeners.explicit_proxy(proxy)}
         apps = {}
-        for port in inbound.ports(self.services, proxy, view.scope.ingress):
+        for port in inbound.ports(self.services, proxy, view.scope.ingress, peers.more_ports(self.snapshot, proxy)):
             listener = listeners.inbound(
                 proxy, port.port, is_http=port.is_http, mode=peers.mode(self.snapshot, proxy, port.port)
             )

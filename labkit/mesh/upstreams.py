@@ -1,10 +1,10 @@
 """Hosts and their DestinationRules as upstreams: one for each port, and one more for each subset."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from labkit.mesh import durations, ir, names, policies, protocols
+from labkit.mesh import durations, ir, model, names, policies, protocols
 from labkit.mesh.rules import Rule
 from labkit.mesh.services import Endpoint, Port, Service
 
@@ -15,30 +15,54 @@ FORWARD = "FORWARD"
 KINDS = {"DNS": "STRICT_DNS", "DNS_ROUND_ROBIN": "LOGICAL_DNS", "NONE": ORIGINAL}
 
 
-def of_service(service: Service, rule: Rule | None, *, is_gateway: bool, captures: bool) -> Iterator[ir.Upstream]:
-    """The upstreams of a host; ``captures`` where a proxy knows which address a connection was meant for."""
+@dataclass(frozen=True, kw_only=True)
+class Client:
+    """Who calls."""
+
+    is_gateway: bool
+    captures: bool
+    """Whether the proxy knows which address a connection was meant for."""
+
+    mesh: Mapping[str, Any] = field(default_factory=dict)
+    """The mesh's own configuration."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Which of a service's upstreams."""
+
+    port: Port
+    subset: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    policy: policies.Policy
+    marks: bool
+    """Whether endpoints stay marked for mutual TLS."""
+
+
+def of_service(service: Service, rule: Rule | None, client: Client) -> Iterator[ir.Upstream]:
+    """The upstreams of a host."""
     for port in service.ports:
-        if port.protocol == "UDP":
-            continue
-        host_policy = rule.policy if rule else None
-        policy = policies.for_port(host_policy, port.number)
-        marks = policies.marks_endpoints(host_policy, None, port.number)
-        yield _upstream(service, port, "", policy, rule, is_gateway=is_gateway, captures=captures, marks=marks)
-        for subset in rule.subsets if rule else ():
-            own = policies.for_subset(host_policy, subset.get("trafficPolicy"), port.number)
-            marks = policies.marks_endpoints(host_policy, subset.get("trafficPolicy"), port.number)
-            labels = subset.get("labels") or {}
-            yield _upstream(
-                service,
-                port,
-                subset["name"],
-                own,
-                rule,
-                is_gateway=is_gateway,
-                captures=captures,
-                labels=labels,
-                marks=marks,
-            )
+        if port.protocol != "UDP":
+            for target in _targets(port, rule, client.mesh):
+                yield _upstream(service, target, rule, client)
+
+
+def _targets(port: Port, rule: Rule | None, mesh: Mapping[str, Any]) -> Iterator[Target]:
+    host = rule.policy if rule else None
+    yield Target(
+        port=port,
+        policy=policies.with_mesh(policies.for_port(host, port.number), mesh),
+        marks=policies.marks_endpoints(host, None, port.number),
+    )
+    for subset in rule.subsets if rule else ():
+        own = subset.get("trafficPolicy")
+        yield Target(
+            port=port,
+            subset=subset["name"],
+            labels=subset.get("labels") or {},
+            policy=policies.with_mesh(policies.for_subset(host, own, port.number), mesh),
+            marks=policies.marks_endpoints(host, own, port.number),
+        )
 
 
 def hash_policies(service: Service | None, rule: Rule | None, subset: str, port: int) -> tuple[dict[str, Any], ...]:
@@ -68,34 +92,24 @@ def _cookie(said: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _upstream(
-    service: Service,
-    port: Port,
-    subset: str,
-    policy: policies.Policy,
-    rule: Rule | None,
-    *,
-    is_gateway: bool,
-    captures: bool,
-    marks: bool,
-    labels: Mapping[str, str] | None = None,
-) -> ir.Upstream:
-    ready = [e for e in service.endpoints.get(port.number, ()) if (labels or {}).items() <= e.labels.items()]
-    kind = _kind(service, policy, is_gateway=is_gateway)
-    if kind == ORIGINAL and not captures and not is_gateway:
+def _upstream(service: Service, target: Target, rule: Rule | None, client: Client) -> ir.Upstream:
+    policy, port = target.policy, target.port
+    ready = [e for e in service.endpoints.get(port.number, ()) if target.labels.items() <= e.labels.items()]
+    kind = _kind(service, policy, is_gateway=client.is_gateway)
+    if kind == ORIGINAL and not client.captures and not client.is_gateway:
         kind = "EDS" if ready else FORWARD
-    tls, by_endpoint = _tls(service, port, subset, policy, kind, ready, is_gateway=is_gateway)
+    tls, by_endpoint = _tls(service, target, kind, ready, client)
     return ir.Upstream(
-        name=names.upstream_name(port.number, subset, service.host),
+        name=names.upstream_name(port.number, target.subset, service.host),
         host=service.host,
         service=service.name,
         namespace=service.namespace,
         kind=kind,
-        http=_http(port.protocol, policy, tls, is_gateway=is_gateway),
+        http=_http(port.protocol, policy, tls, is_gateway=client.is_gateway),
         tls=tls,
         is_tls_by_endpoint=by_endpoint,
         policy=policy,
-        endpoints=() if kind in (ORIGINAL, FORWARD) else tuple(ready if marks else map(_unmarked, ready)),
+        endpoints=() if kind in (ORIGINAL, FORWARD) else tuple(ready if target.marks else map(_unmarked, ready)),
         priorities=_priorities(policy),
         source=names.config_path("destination-rule", rule.namespace, rule.name) if rule else "",
     )
@@ -126,35 +140,34 @@ def _http(protocol: str, policy: policies.Policy, tls: ir.Tls | None, *, is_gate
 
 
 def _tls(
-    service: Service,
-    port: Port,
-    subset: str,
-    policy: policies.Policy,
-    kind: str,
-    ready: Sequence[Endpoint],
-    *,
-    is_gateway: bool,
+    service: Service, target: Target, kind: str, ready: Sequence[Endpoint], client: Client
 ) -> tuple[ir.Tls | None, bool]:
     """(TLS, whether only for endpoints that are marked)."""
-    said = policy.get("tls") or {}
+    said = target.policy.get("tls") or {}
     mode = said.get("mode", "DISABLE") if said else ""
     own = ir.Tls(
         kind="istio",
-        sni=said.get("sni") or f"outbound_.{port.number}_.{subset}_.{service.host}",
-        names=tuple(said.get("subjectAltNames") or map(names.spiffe, service.accounts)),
+        sni=said.get("sni") or f"outbound_.{target.port.number}_.{target.subset}_.{service.host}",
+        names=tuple(said.get("subjectAltNames") or _identities(service, client.mesh)),
         certificate="default",
         authority="ROOTCA",
     )
     if mode == "ISTIO_MUTUAL":
         return own, False
     if mode in ("SIMPLE", "MUTUAL"):
-        return _foreign_tls(said, mode, is_gateway=is_gateway), False
-    if mode or service.is_external:
+        return _foreign_tls(said, mode, is_gateway=client.is_gateway), False
+    if mode or service.is_external or service.is_plain or client.mesh.get("enableAutoMtls") is False:
         return None, False
     if kind == ORIGINAL:
         # Nothing marks an address that is not known beforehand: all endpoints speak mutual TLS, or none is asked to.
         return (own if ready and all(e.speaks_mtls for e in ready) else None), False
     return own, True
+
+
+def _identities(service: Service, mesh: Mapping[str, Any]) -> Iterator[str]:
+    domains = [model.TRUST_DOMAIN, *(mesh.get("trustDomainAliases") or ())]
+    for domain in dict.fromkeys(domains):
+        yield from (names.spiffe(account, domain) for account in service.accounts)
 
 
 def _foreign_tls(said: Mapping[str, Any], mode: str, *, is_gateway: bool) -> ir.Tls | None:

@@ -56,15 +56,18 @@ class View:
     def _make(self, service: Service, rule: Rule | None) -> tuple[tuple[ir.Upstream, Resource, Resource | None], ...]:
         return tuple(
             (u, clusters.cluster(u), clusters.assignment(u, self.labels) if u.kind == "EDS" else None)
-            for u in upstreams.of_service(service, rule, is_gateway=self._is_gateway, captures=False)
+            for u in upstreams.of_service(service, rule, self._client(captures=False))
         )
+
+    def _client(self, *, captures: bool) -> upstreams.Client:
+        return upstreams.Client(is_gateway=self._is_gateway, captures=captures, mesh=self._mesh_config)
 
     def captured(self) -> tuple[dict[str, Resource], dict[str, Resource]]:
         """Clusters and endpoints as they are where traffic is captured: what Istio says on a real node."""
         found, ready = {}, {}
         for service in self.scope.services.values():
             rule = self._rule(service)
-            for u in upstreams.of_service(service, rule, is_gateway=self._is_gateway, captures=True):
+            for u in upstreams.of_service(service, rule, self._client(captures=True)):
                 found[u.name] = clusters.cluster(u)
                 if u.kind == "EDS":
                     ready[u.name] = clusters.assignment(u, self.labels)

@@ -96,7 +96,20 @@ def match(found: ir.Match) -> Resource:
         made["headers"] = [_condition(c) for c in found.headers]
     if found.query:
         made["query_parameters"] = [_condition(c) for c in found.query]
+    if found.claims:
+        made["dynamic_metadata"] = [_claim(path, c) for path, c in found.claims]
     return made
+
+
+def _claim(path: Sequence[str], found: ir.Condition) -> Resource:
+    """A claim is a text or a list of texts."""
+    keys = [{"key": "payload"}, *({"key": part} for part in path)]
+    value: Resource = {"present_match": True}
+    if found.text.kind != "present":
+        said = {"string_match": text(found.text)}
+        value = {"or_match": {"value_matchers": [{"list_match": {"one_of": said}}, said]}}
+    made = {"filter": "envoy.filters.http.jwt_authn", "path": keys, "value": value}
+    return {**made, "invert": True} if found.is_inverted else made
 
 
 def text(found: ir.Text) -> Resource:
