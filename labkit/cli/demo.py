@@ -37,12 +37,8 @@ def run(arguments: argparse.Namespace) -> int:
         good = good and inside
         measured = 100 * seen / len(frame)
         verdict = "inside" if inside else "OUTSIDE"
-        print(
-            f"  {old:>5} / {new:<4}   v1 {100 - measured:5.1f} % v2 {measured:5.1f} %  {verdict} {low}–{high}"
-        )
-    print(
-        "\n  Each row: kubectl apply of one VirtualService, then requests through the gateway and real Envoy."
-    )
+        print(f"  {old:>5} / {new:<4}   v1 {100 - measured:5.1f} % v2 {measured:5.1f} %  {verdict} {low}–{high}")
+    print("\n  Each row: kubectl apply of one VirtualService, then requests through the gateway and real Envoy.")
     print("  Next: ./lab up opens the notebooks; 07 is this lesson.")
     return 0 if good else 1
 

@@ -33,6 +33,12 @@ def start(paths: settings.Paths, *, root: Path = settings.CHECKOUT, first: str =
     ``root`` is the folder it shows, ``first`` the notebook in it.
     """
     found = running(paths)
+    cluster = str(settings.kubeconfig_asked_for() or paths.kubeconfig)
+    if found is not None and found.get("kubeconfig", cluster) != cluster:
+        raise errors.SetupError(
+            f"JupyterLab of this checkout runs already, for the cluster of {found['kubeconfig']}.",
+            next_step="./lab down, then this again",
+        )
     if found is None:
         found = _spawn(paths, root, first)
         _until_answering(paths, found)
@@ -85,7 +91,7 @@ def kubectl_environment(paths: settings.Paths) -> dict[str, str]:
     beside = str(programs.beside_python("kubectl").parent)
     path = os.environ.get("PATH", "")
     return {
-        "KUBECONFIG": str(paths.kubeconfig),
+        "KUBECONFIG": str(settings.kubeconfig_asked_for() or paths.kubeconfig),
         "KUBECACHEDIR": str(paths.kube_cache),
         "PATH": path if path.split(":")[0] == beside else f"{beside}:{path}",
     }
@@ -106,6 +112,7 @@ def _spawn(paths: settings.Paths, root: Path, first: str) -> dict[str, Any]:
     )
     found = {
         "pid": child.pid,
+        "kubeconfig": str(settings.kubeconfig_asked_for() or paths.kubeconfig),
         "url": f"{base}/lab/tree/{first}?token={token}",
         "status_url": f"{base}/api/status?token={token}",
     }

@@ -1,9 +1,11 @@
 """``./lab up``: from nothing to a notebook with traffic to look at; safe to repeat."""
 
 import argparse
+import os
 import webbrowser
+from pathlib import Path
 
-from labkit.base import settings
+from labkit.base import errors, settings
 from labkit.cli import jupyter, progress
 from labkit.clusters import cluster, sandbox
 
@@ -13,15 +15,17 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-browser", action="store_true", help="print the addresses, open nothing")
     parser.add_argument("--no-jupyter", action="store_true", help="the cluster only")
     parser.add_argument("--empty", action="store_true", help="a cluster without Istio and Bookinfo")
+    parser.add_argument("--kubeconfig", type=Path, help="use this cluster, which has Istio, instead of the sandbox")
+    parser.add_argument("--context", help="a context in that file")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Bring up what is missing and say where it is."""
     paths = settings.Paths()
     steps = progress.Progress()
+    _choose(arguments)
     with sandbox.one_at_a_time(paths):
-        with steps.step("Sandbox: a Kubernetes API on 127.0.0.1"):
-            found = sandbox.start(paths)
+        found = _cluster(paths, steps)
         gateway = "" if arguments.empty else _course(found, steps)
         page = ""
         if not arguments.no_jupyter:
@@ -37,6 +41,25 @@ def run(arguments: argparse.Namespace) -> int:
     if page and not arguments.no_browser:
         webbrowser.open(page)
     return 0
+
+
+def _choose(arguments: argparse.Namespace) -> None:
+    """Remember another cluster where JupyterLab, its kernels and ``Lab.connect()`` look for it."""
+    if arguments.kubeconfig:
+        os.environ["LABKIT_KUBECONFIG"] = str(arguments.kubeconfig.expanduser().resolve())
+    if arguments.context:
+        os.environ["LABKIT_CONTEXT"] = arguments.context
+
+
+def _cluster(paths: settings.Paths, steps: progress.Progress) -> cluster.Cluster:
+    named = settings.kubeconfig_asked_for()
+    if named is None:
+        with steps.step("Sandbox: a Kubernetes API on 127.0.0.1"):
+            return sandbox.start(paths)
+    if not named.exists():
+        raise errors.SetupError(f"There is no kubeconfig {named}.", next_step="check the path")
+    with steps.step(f"The cluster of {named}"):
+        return cluster.of_kubeconfig(named, context=settings.context_asked_for())
 
 
 def _course(found: cluster.Cluster, steps: progress.Progress) -> str:
