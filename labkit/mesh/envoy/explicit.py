@@ -73,7 +73,9 @@ def unknown(*, allows: bool) -> Resource:
     tunnel: Resource = {"connect_matcher": {}}
     if not allows:
         reply = {"direct_response": {"status": 502}}
-        routes_of = [{"name": name, "match": tunnel, **reply}, {"name": name, "match": anything, **reply}]
+        # A captured connection is taken and closed at once: so is a tunnel (curl's exit code is 35, as in Istio).
+        closed = {"direct_response": {"status": 200}}
+        routes_of = [{"name": name, "match": tunnel, **closed}, {"name": name, "match": anything, **reply}]
         return {"name": name, "domains": ["*"], "routes": routes_of}
     on: Resource = {"cluster": "PassthroughCluster", "timeout": "0s"}
     upgrade = [{"upgrade_type": "CONNECT", "connect_config": {}}]

@@ -13,10 +13,13 @@ SYSTEM = f"{_HERE}.system:main"
 COMMANDS: dict[str, str] = {
     "curl": SYSTEM if system.path_of("curl") else f"{_HERE}.curl:main",
     "fortio": f"{_HERE}.fortio:main",
+    "nc": f"{_HERE}.nc:main",
     **dict.fromkeys(
         ("bash", "cat", "date", "echo", "env", "false", "grep", "head", "hostname", "id", "ls", "pwd"), SYSTEM
     ),
-    **dict.fromkeys(("printenv", "ps", "sh", "sleep", "tail", "test", "true", "wc", "which"), SYSTEM),
+    **dict.fromkeys(
+        ("printenv", "ps", "seq", "sh", "sleep", "sort", "tail", "test", "true", "uniq", "wc", "which"), SYSTEM
+    ),
     "python": f"{_HERE}.system:python",
     "python3": f"{_HERE}.system:python",
 }

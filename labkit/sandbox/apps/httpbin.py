@@ -4,7 +4,9 @@ import asyncio
 import base64
 import gzip
 import json
+import os
 import random
+import socket
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from http import cookies
@@ -285,6 +287,7 @@ ROUTES: dict[str, Route] = {
     "anything": _anything,
     "headers": lambda request, _: _json({"headers": _headers(request)}),
     "ip": lambda request, _: _json({"origin": _origin(request)}),
+    "hostname": lambda _, __: _json({"hostname": os.environ.get("HOSTNAME") or socket.gethostname()}),
     "user-agent": lambda request, _: _json({"user-agent": request.headers.get("user-agent", "")}),
     "uuid": lambda _, __: _json({"uuid": str(uuid.uuid4())}),
     "status": _status,

@@ -60,7 +60,11 @@ def _given(owner: "Owner", root: Path, commands: Path) -> dict[str, str]:
         "PYTHONPATH": str(settings.CHECKOUT),
         "LANG": os.environ.get("LANG", "C.UTF-8"),
     }
-    for name, value in (("http_proxy", proxy), ("no_proxy", direct)):
+    told = {"http_proxy": proxy, "no_proxy": direct}
+    if proxied:
+        # TLS leaves by the sidecar too, as a tunnel; the service proxy knows only the cluster's own names.
+        told["https_proxy"] = proxy
+    for name, value in told.items():
         env[name] = env[name.upper()] = value
     return env
 

