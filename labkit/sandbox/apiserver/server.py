@@ -95,8 +95,13 @@ class Server:
         """End every connection and let go of the state."""
         self._definitions.stop()
         await self._webhooks.close()
-        if self._runner:
+        if self._runner and self._runner.server:
+            open_ones = [handler.transport for handler in self._runner.server.connections]
             await self._runner.cleanup()
+            # A client that keeps its connection would keep the good-bye of TLS waiting.
+            for transport in filter(None, open_ones):
+                transport.abort()
+            await asyncio.sleep(0)
         self._core.store.close()
 
     def _listen(self) -> socket.socket:

@@ -54,7 +54,6 @@ def failing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Failing]:
     """Replays a topic; the names of cases that were answered otherwise."""
     replay = replayer()
     with control_plane.running(tmp_path_factory.mktemp("book")) as plane:
-
         apis = SimpleQueue[Any]()
         for _ in range(TOGETHER):
             apis.put(replay.Api(plane.kubeconfig))
