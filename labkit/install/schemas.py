@@ -13,6 +13,13 @@ TABLES = ("istio", "gateway-api")
 _HOST = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _DURATION_RULE = {"rule": "duration(self) >= duration('1ms')", "message": "must be a valid duration greater than 1ms"}
 
+_NO_WILDCARD = {"rule": '!self.contains("*")', "message": "wildcard not allowed in label value match"}
+_NO_SELECTING_WILDCARD = {"rule": '!self.contains("*")', "message": "wildcard is not supported in selector"}
+_OWN_NAMESPACE = {
+    "rule": "self.size() == 0",
+    "message": "cross namespace referencing is not currently supported",
+}
+
 SCALARS: Mapping[str, Object] = {
     "s": {"type": "string"},
     "s+": {"type": "string", "minLength": 1},
@@ -22,8 +29,10 @@ SCALARS: Mapping[str, Object] = {
     "W": {"type": "integer", "format": "int32", "minimum": 0, "maximum": 1000000},
     "P": {"type": "integer", "format": "int32", "minimum": 1, "maximum": 65535},
     "Q": {"type": "integer", "format": "int32", "minimum": 0, "maximum": 100},
-    "n": {"type": "number"},
-    "p": {"type": "number", "minimum": 0, "maximum": 100},
+    "U": {"type": "integer", "minimum": 0},
+    "Z": {"type": "integer"},
+    "n": {"type": "number", "format": "double"},
+    "B": {"type": "string", "format": "byte"},
     "b": {"type": "boolean"},
     "d": {"type": "string", "x-kubernetes-validations": [_DURATION_RULE]},
     "h": {"type": "string", "minLength": 1, "pattern": "^[-_A-Za-z0-9]+$"},
@@ -31,9 +40,22 @@ SCALARS: Mapping[str, Object] = {
     "H": {"type": "string", "minLength": 1, "maxLength": 253, "pattern": rf"^(\*\.)?{_HOST}$"},
     "R": {"type": "string", "minLength": 1, "maxLength": 253, "pattern": rf"^(\*\.)?{_HOST}$"},
     "N": {"type": "string", "minLength": 1, "maxLength": 253, "pattern": rf"^{_HOST}$"},
-    "?": {"x-kubernetes-preserve-unknown-fields": True},
+    "p": {"type": "string", "pattern": "^[-_A-Za-z0-9]+$"},
+    "label": {"type": "string", "maxLength": 63, "x-kubernetes-validations": [_NO_WILDCARD]},
+    "wide": {"type": "string", "maxLength": 63, "x-kubernetes-validations": [_NO_SELECTING_WILDCARD]},
+    "own": {"type": "string", "x-kubernetes-validations": [_OWN_NAMESPACE]},
+    "group": {"type": "string", "maxLength": 253, "pattern": rf"^$|^{_HOST}$"},
+    "kind": {"type": "string", "minLength": 1, "maxLength": 63, "pattern": "^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$"},
+    "hash": {"type": "string", "pattern": "(^$|^[a-f0-9]{64}$)"},
+    "?": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
 }
 
+_BOUNDS = {
+    "string": ("minLength", "maxLength"),
+    "array": ("minItems", "maxItems"),
+    "object": ("minProperties", "maxProperties"),
+}
+_RANGE = re.compile(r"(?P<type>.+)<(?P<low>\d*)\.\.(?P<high>\d*)>")
 _FIELD = re.compile(r"(?P<name>\w+) (?P<type>.+?)(?P<required>!?)(?:=(?P<default>.+))?")
 
 
@@ -60,8 +82,8 @@ def _type(table: str, said: str) -> Object:
         return dict(SCALARS[said])
     if said.endswith("?"):
         return _type(table, said[:-1]) | {"nullable": True}
-    if said.endswith("+"):
-        return _type(table, said[:-1]) | {"minProperties": 1}
+    if found := _RANGE.fullmatch(said):
+        return _ranged(_type(table, found["type"]), found["low"], found["high"])
     if said.startswith("["):
         item, _, key = said[1:-1].partition(" @")
         keyed = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]} if key else {}
@@ -72,6 +94,13 @@ def _type(table: str, said: str) -> Object:
         words: list[str | int] = [int(w) if w.isdigit() else w for w in said.split("|")]
         return {"type": "integer" if isinstance(words[0], int) else "string", "enum": words}
     return schema_of(table, said)
+
+
+def _ranged(schema: Object, low: str, high: str) -> Object:
+    """The bounds of a number, or of a length."""
+    least, most = _BOUNDS.get(schema["type"], ("minimum", "maximum"))
+    found = {word: int(said) for word, said in ((least, low), (most, high)) if said}
+    return {**schema, **found}
 
 
 def _with_default(schema: Object, said: str | None) -> Object:

@@ -7,6 +7,7 @@ from labkit.kube import resources
 from labkit.kube.resources import Object
 from labkit.mesh.validation import (
     authorization,
+    breaking,
     destinationrule,
     envoyfilter,
     findings,
@@ -55,7 +56,7 @@ def validate(obj: Object, *, envoy: envoyfilter.EnvoyApi | None = None) -> Verdi
     """
     group, kind = group_of(obj), str(obj.get("kind"))
     try:
-        causes = tuple(rules.broken(group, kind, obj))
+        causes = tuple(breaking.broken(rules.RULES.get((group, kind), ()), obj))
         if causes or group == kgateway.GROUP:
             return Verdict(causes=causes)
         found = list(_findings(group, kind, obj, envoy))

@@ -1,55 +1,13 @@
-"""The rules that Istio's and the Gateway API's definitions hold in CEL, by the path of what they look at."""
+"""The rules of Istio's definitions, and where they look."""
 
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from labkit.kube.resources import Object
 from labkit.mesh.validation import durations, kgateway
-from labkit.mesh.validation.findings import Cause
+from labkit.mesh.validation.breaking import DURATION, Check, Rule
 
-Check = Callable[[Any], str]
-"""The message for a value, empty when it is fine."""
-
-Rule = tuple[str, Check]
-"""``http[].timeout`` below ``spec``, and its check; ``{}`` is every value of a map."""
-
-DURATION = "must be a valid duration greater than 1ms"
-_STEP = re.compile(r"\w+|\[\]|\{\}")
-
-
-def broken(group: str, kind: str, obj: Object) -> Iterator[Cause]:
-    """Every rule that the object breaks."""
-    for path, check in RULES.get((group, kind), ()):
-        for field, value in _places(obj.get("spec"), "spec", _STEP.findall(path)):
-            if message := check(value):
-                yield Cause(f"Invalid value: {_shown(value, message)}", field)
-
-
-def _places(value: Any, field: str, steps: list[str]) -> Iterator[tuple[str, Any]]:
-    if not steps:
-        yield field, value
-        return
-    step, rest = steps[0], steps[1:]
-    if step == "[]" and isinstance(value, list):
-        for at, item in enumerate(value):
-            yield from _places(item, f"{field}[{at}]", rest)
-    elif step == "{}" and isinstance(value, dict):
-        for key in sorted(value):
-            yield from _places(value[key], f"{field}[{key}]", rest)
-    elif isinstance(value, dict) and value.get(step) is not None:
-        yield from _places(value[step], f"{field}.{step}", rest)
-
-
-def _shown(value: Any, message: str) -> str:
-    """Scalars are shown, the rest is not; what CEL cannot read is shown by its type."""
-    if message == DURATION and durations.seconds(value) is None:
-        conversion = "type conversion error from 'string' to 'google.protobuf.Duration' evaluating rule"
-        return f'"string": {conversion}: {message}'
-    if isinstance(value, dict | list):
-        return message
-    return f"{json.dumps(value, ensure_ascii=False)}: {message}"
+_PORT_NAME = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]{0,60}[a-zA-Z0-9])?")
 
 
 def _duration(value: Any) -> str:
@@ -65,7 +23,15 @@ def _one(*names: str, of: str) -> Check:
     return lambda value: f"only one of {of} can be set" if sum(name in value for name in names) > 1 else ""
 
 
-_TARGETS = (("", _one("targetRef", "targetRefs", "selector", of="targetRefs or selector")),)
+def _cross(value: Any) -> str:
+    return "cross namespace referencing is not currently supported" if value else ""
+
+
+_TARGETS: tuple[Rule, ...] = (
+    ("", _one("targetRef", "targetRefs", "selector", of="targetRefs or selector")),
+    ("targetRef.namespace", _cross),
+    ("targetRefs[].namespace", _cross),
+)
 
 
 def _wildcard(value: Any) -> str:
@@ -83,23 +49,52 @@ _SELECTOR: tuple[Rule, ...] = (
     ("selector.matchLabels{}", _wildcard),
 )
 _WORKLOADS: tuple[Rule, ...] = (
-    ("workloadSelector.labels", _wildcard_key),
-    ("workloadSelector.labels{}", _wildcard),
+    ("workloadSelector.labels{}", lambda value: "wildcard is not supported in selector" if "*" in value else ""),
 )
 
 
 def _credentials(value: Any) -> str:
-    if "credentialName" in value and "credentialNames" in value:
-        return "only one of credentialNames or credentialName can be set"
-    return ""
+    pairs = (
+        ("credentialNames", "tlsCertificates"),
+        ("credentialName", "credentialNames"),
+        ("credentialName", "tlsCertificates"),
+    )
+    both = next((pair for pair in pairs if all(value.get(name) for name in pair)), None)
+    return f"only one of {' or '.join(both)} can be set" if both else ""
 
 
 def _entry(value: Any) -> str:
     if not (value.get("address") or value.get("network")):
         return "Address is required"
-    if str(value.get("address", "")).startswith("unix://") and value.get("ports"):
-        return "UDS may not include ports"
-    return ""
+    return _socket_ports(value)
+
+
+def _socket_ports(value: Any) -> str:
+    is_socket = str(value.get("address", "")).startswith("unix://")
+    return "UDS may not include ports" if is_socket and value.get("ports") else ""
+
+
+def _socket(value: Any) -> str:
+    if not value.startswith("unix://"):
+        return ""
+    if value[7:8] not in ("/", "@"):
+        return "UDS must be an absolute path or abstract socket"
+    return "UDS may not be a dir" if value.endswith("/") else ""
+
+
+def _port_names(value: Any) -> str:
+    return "" if all(_PORT_NAME.fullmatch(name) for name in value) else "port name must be valid"
+
+
+def _endpoint(path: str) -> tuple[Rule, ...]:
+    """Rules of a workload's address and ports."""
+    start = f"{path}." if path else ""
+    return ((f"{start}address", _socket), (f"{start}ports", _port_names), (f"{start}ports{{}}", _port))
+
+
+def _ports(value: Any) -> str:
+    numbers = [port.get("number") for port in value]
+    return "port number cannot be duplicated" if len(set(numbers)) < len(numbers) else ""
 
 
 def _service_entry(value: Any) -> str:
@@ -154,7 +149,6 @@ def _tag(value: Any) -> str:
 
 _POLICY = (
     "connectionPool.tcp.connectTimeout",
-    "connectionPool.tcp.idleTimeout",
     "connectionPool.tcp.maxConnectionDuration",
     "connectionPool.tcp.tcpKeepalive.time",
     "connectionPool.tcp.tcpKeepalive.interval",
@@ -180,20 +174,23 @@ RULES: Mapping[tuple[str, str], tuple[Rule, ...]] = {
     ("networking.istio.io", "Gateway"): (("servers[].tls", _credentials),),
     ("networking.istio.io", "ServiceEntry"): (
         ("hosts[]", lambda host: "hostname cannot be wildcard" if host == "*" else ""),
+        ("ports", _ports),
         ("ports[].number", _port),
         ("ports[].targetPort", _port),
         ("endpoints[]", _entry),
-        ("endpoints[].ports{}", _port),
+        *_endpoint("endpoints[]"),
         ("", _service_entry),
         *_WORKLOADS,
     ),
-    ("networking.istio.io", "WorkloadEntry"): (("ports{}", _port), ("", _entry)),
+    ("networking.istio.io", "WorkloadEntry"): (*_endpoint(""), ("", _entry)),
     ("networking.istio.io", "WorkloadGroup"): (
         ("probe.httpGet.port", _port),
         ("probe.tcpSocket.port", _port),
-        ("template.ports{}", _port),
+        ("probe.grpc.port", _port),
+        ("template", _socket_ports),
+        *_endpoint("template"),
     ),
-    ("networking.istio.io", "Sidecar"): _WORKLOADS,
+    ("networking.istio.io", "Sidecar"): (("ingress[].tls", _credentials), *_WORKLOADS),
     ("networking.istio.io", "EnvoyFilter"): (
         ("", _one("targetRefs", "workloadSelector", of="targetRefs or workloadSelector")),
         *_WORKLOADS,
