@@ -1,0 +1,47 @@
+"""Pods go to the node, unless it is closed or they are not ours to place."""
+
+import pytest
+
+from labkit.kube import resources
+
+PODS, NODES = resources.PODS, resources.NODES
+
+
+def pod(**spec):
+    return {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "a:1"}], **spec}}
+
+
+@pytest.fixture
+def cordoned(plane):
+    plane.client.patch(NODES, "sandbox", None, {"spec": {"unschedulable": True}})
+    yield
+    plane.client.patch(NODES, "sandbox", None, {"spec": {"unschedulable": None}})
+
+
+def conditions(found):
+    return {c["type"]: c for c in found.get("status", {}).get("conditions") or []}
+
+
+def test_a_pod_is_bound_to_the_node(place):
+    place.create(PODS, pod())
+    found = place.until(PODS, "p", lambda p: p["spec"].get("nodeName"))
+    assert found["spec"]["nodeName"] == "sandbox"
+    assert conditions(found)["PodScheduled"]["status"] == "True"
+
+
+def test_a_cordoned_node_takes_no_pods_until_it_is_open_again(place, plane, cordoned):
+    place.create(PODS, pod())
+    waiting = place.until(PODS, "p", lambda p: "PodScheduled" in conditions(p))
+    assert conditions(waiting)["PodScheduled"]["reason"] == "Unschedulable"
+    plane.client.patch(NODES, "sandbox", None, {"spec": {"unschedulable": None}})
+    place.until(PODS, "p", lambda p: p["spec"].get("nodeName"))
+
+
+@pytest.mark.parametrize(
+    "spec", [{"schedulerName": "another"}, {"schedulingGates": [{"name": "example.com/wait"}]}], ids=["another", "gate"]
+)
+def test_a_pod_that_is_not_ours_to_place_waits(place, spec):
+    place.create(PODS, pod(**spec))
+    place.create(PODS, {**pod(), "metadata": {"name": "q"}})
+    place.until(PODS, "q", lambda p: p["spec"].get("nodeName"))
+    assert "nodeName" not in place.get(PODS, "p")["spec"]
