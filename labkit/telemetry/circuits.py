@@ -18,16 +18,16 @@ UNLIMITED = 2**31
 """Istio writes the largest number of 32 bits where no limit was asked for."""
 
 OPEN = {
-    "cx_open": "connections",
     "cx_pool_open": "connection pools",
     "rq_pending_open": "waiting requests",
     "rq_open": "requests",
     "rq_retry_open": "retries",
 }
-"""Gauges that are 1 while a limit is reached, and of what."""
+"""Gauges that are 1 while a limit is reached, and of what. That of connections is no sign of trouble: a pool of
+one connection is full as soon as it is used, and requests wait for it as they should."""
 
-OVERFLOWS = tuple(f"upstream_{what}_overflow" for what in ("cx", "rq_pending", "rq_active", "rq_retry"))
-"""Counters of what a limit refused."""
+OVERFLOWS = ("upstream_rq_pending_overflow", "upstream_rq_active_overflow")
+"""Counters of requests that a limit refused; those of connections count requests that then wait."""
 
 _STAT = re.compile(
     r"^cluster\.(?P<cluster>.+?)\.(?P<name>(?:circuit_breakers\.default\.|outlier_detection\.)?\w+): (?P<n>\d+)$"
@@ -60,7 +60,7 @@ class Circuit:
     """Limits that are reached at this moment."""
 
     refused: int = 0
-    """Requests and connections refused by a limit since the proxy began."""
+    """Requests refused by a limit since the proxy began."""
 
     ejections: int = 0
     """Ejections since the proxy began."""

@@ -4,7 +4,9 @@ const PAIRS = ["connections", "waiting", "requests"];
 
 function circuitOf(row) {
   if (row.open.length) return ["open", `open: ${row.open.join(", ")}`];
-  return row.lately ? ["open", "open just now"] : ["closed", "closed"];
+  if (row.lately) return ["open", "open just now"];
+  const [now, most] = row.connections;
+  return most != null && now >= most ? ["full", "closed, connections used up"] : ["closed", "closed"];
 }
 
 /** One sentence for those who hear the page. */
@@ -20,7 +22,7 @@ function used([now, most]) {
   if (most == null) return [String(now)];
   const part = most ? Math.min(1, now / most) : 1;
   const bar = h("div", { className: "lk-bar", "aria-hidden": "true" },
-    Object.assign(h("div"), { style: `width:${100 * part}%;background:${part >= 1 ? "var(--bad)" : "var(--c0)"}` }));
+    Object.assign(h("div"), { style: `width:${100 * part}%;background:${part >= 1 ? "var(--c1)" : "var(--c0)"}` }));
   return [`${now} of ${most}`, bar];
 }
 

@@ -154,7 +154,10 @@ def circuit(row: Row) -> str:
     """Whether it is open, and which limit is reached."""
     if row["open"]:
         return f"open: {', '.join(row['open'])}"
-    return "open just now" if row["lately"] else "closed"
+    if row["lately"]:
+        return "open just now"
+    now, most = row["connections"]
+    return "closed, connections used up" if most is not None and now >= most else "closed"
 
 
 def endpoints(row: Row) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from labkit.base import settings
+from labkit.kube import resources
 from tools import jupyterlab
 
 Open = Callable[..., jupyterlab.Notebook]
@@ -41,8 +42,17 @@ def chromium(chromium_there) -> Iterator[Any]:
         yield browser
 
 
-@pytest.fixture
-def open_notebook(server, chromium) -> Iterator[Open]:
+@pytest.fixture(scope="module")
+def tidy(sandbox) -> Iterator[None]:
+    """Takes the rules away that a notebook leaves; the run's other tests share the sandbox."""
+    yield
+    for kind in (resources.VIRTUAL_SERVICES, resources.DESTINATION_RULES):
+        for name in ("productpage", "reviews", "ratings", "details"):
+            sandbox.client.delete(kind, name, "default")
+
+
+@pytest.fixture(scope="module")
+def open_notebook(server, chromium, tidy) -> Iterator[Open]:
     """``open_notebook("07-split-traffic.ipynb")``, or ``open_notebook(cells=[…])`` for one of the test's own."""
     address, root = server
     opened: list[jupyterlab.Notebook] = []

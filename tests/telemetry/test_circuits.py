@@ -41,13 +41,19 @@ def test_a_gauge_says_which_limit_is_reached():
     assert one.open == ("waiting requests",)
 
 
-def test_the_high_priority_has_limits_of_its_own():
-    (one,) = found(cluster(), stats=stat("circuit_breakers.high.cx_open", 1))
+def test_a_connection_pool_that_is_full_is_no_open_circuit():
+    (one,) = found(cluster(max_connections=1), stats=stat("circuit_breakers.default.cx_open", 1))
     assert one.open == ()
 
 
-def test_what_was_refused_is_the_sum_of_all_limits():
-    stats = stat("upstream_cx_overflow", 2) + stat("upstream_rq_pending_overflow", 40)
+def test_the_high_priority_has_limits_of_its_own():
+    (one,) = found(cluster(), stats=stat("circuit_breakers.high.rq_open", 1))
+    assert one.open == ()
+
+
+def test_what_was_refused_are_requests_and_not_connections():
+    stats = stat("upstream_cx_overflow", 99) + stat("upstream_rq_pending_overflow", 40)
+    stats += stat("upstream_rq_active_overflow", 2)
     assert found(cluster(), stats=stats)[0].refused == 42
 
 

@@ -44,6 +44,7 @@ def test_a_row_is_its_state_its_limits_and_its_endpoints():
     [
         pytest.param({"open": ["connections", "waiting requests"]}, "open: connections, waiting requests", id="open"),
         pytest.param({"lately": 3}, "open just now", id="it refused since the last look"),
+        pytest.param({"connections": (1, 1)}, "closed, connections used up", id="full"),
         pytest.param({}, "closed", id="closed"),
     ],
 )
