@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from labkit.kube.resources import Object, Resource
+from labkit.telemetry import inside
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +23,12 @@ class Evidence(Protocol):
         self, path: str, *, count: int = 1, user: str = "", headers: Mapping[str, str] | None = None
     ) -> "pd.DataFrame":
         """Requests through the gateway: a row each, columns as ``lab.send`` has them."""
+
+    def curl(self, url: str, *options: str) -> inside.Answer:
+        """One request from inside the mesh, from the pod of Deployment curl."""
+
+    def logged(self, name: str, text: str) -> int:
+        """How many lines of a Deployment's log hold ``text``, once it is at rest."""
 
     def answer(self, name: str) -> object:
         """What the learner filed with ``lab.answer(name, value)``; None when nothing was filed."""

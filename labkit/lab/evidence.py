@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from labkit.kube import status
 from labkit.kube.resources import Object, Resource
+from labkit.telemetry import inside
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +35,14 @@ class LabEvidence:
     ) -> "pd.DataFrame":
         """Requests through the gateway."""
         return self._lab.send(path, count=count, user=user, headers=headers)
+
+    def curl(self, url: str, *options: str) -> inside.Answer:
+        """One request from inside the mesh."""
+        return self._lab.curl(url, *options)
+
+    def logged(self, name: str, text: str) -> int:
+        """Lines of a log."""
+        return self._lab.logged(name, text)
 
     def answer(self, name: str) -> object:
         """What the learner filed."""

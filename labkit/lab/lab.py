@@ -15,7 +15,7 @@ from labkit.install import bookinfo, gateway, istio, kinds
 from labkit.kube import client, manifests, resources
 from labkit.lab import applying, arriving, chapters, control, doors, evidence, splitting
 from labkit.lab.kubectl import Kubectl, shown
-from labkit.telemetry import differences, inside, proxies, workloads
+from labkit.telemetry import differences, inside, proxies, quiet, workloads
 from labkit.traffic import fetching
 from labkit.views import page, results, steps
 
@@ -271,6 +271,13 @@ class Lab:
     def logs(self, name: str, *, container: str = "", tail: int = 20) -> results.Printed:
         """The last lines of a Deployment's pod; ``container="istio-proxy"`` for those of its Envoy."""
         return self.kubectl(f"logs deploy/{name} --tail={tail}" + (f" -c {container}" if container else ""))
+
+    def logged(self, name: str, text: str, *, container: str = "") -> int:
+        """How many lines of a Deployment's log hold ``text``, once it is at rest: ``lab.logged("ratings-v1", "GET ")``.
+
+        Lines arrive a moment after the request that they tell of.
+        """
+        return quiet.at_rest(lambda: sum(text in line for line in self.logs(name, container=container, tail=-1).lines))
 
     # What the mesh was told
 

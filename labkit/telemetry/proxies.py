@@ -120,11 +120,29 @@ def _destinations(route: Mapping[str, Any]) -> list[tuple[str, int]]:
 
 
 def _match(route: Mapping[str, Any]) -> str:
+    """``^/reviews end-user=jason``: the path, then every condition on headers and query parameters."""
     match = route.get("match", {})
+    headers = (_condition(header) for header in match.get("headers", []))
+    parameters = (f"?{_condition(parameter)}" for parameter in match.get("query_parameters", []))
+    return " ".join([_path(match), *headers, *parameters])
+
+
+def _path(match: Mapping[str, Any]) -> str:
     for kind, sign in (("path", "="), ("prefix", "^"), ("path_separated_prefix", "^")):
         if kind in match:
             return f"{sign}{match[kind]}"
     return str(match.get("safe_regex", {}).get("regex", "*"))
+
+
+def _condition(matcher: Mapping[str, Any]) -> str:
+    wanted = matcher.get("string_match", {})
+    texts = {
+        "exact": f"={wanted.get('exact')}",
+        "prefix": f"^{wanted.get('prefix')}",
+        "safe_regex": f"~{wanted.get('safe_regex', {}).get('regex')}",
+    }
+    found = next((text for kind, text in texts.items() if kind in wanted), "")
+    return f"{'!' if matcher.get('invert_match') else ''}{matcher['name']}{found}"
 
 
 def endpoint_rows(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -1,0 +1,22 @@
+"""A number that grows by itself for a moment, such as lines of a log: read until it stays the same."""
+
+import time
+from collections.abc import Callable
+
+PAUSE = 0.3
+"""Seconds between two readings: an app of the sandbox writes its lines every tenth of a second, real ones sooner."""
+
+READINGS = 20
+"""At most; what never comes to rest is told as it is."""
+
+
+def at_rest(read: Callable[[], int], *, pause: float = PAUSE) -> int:
+    """The first number that two readings in a row agree on; the last one where they never do."""
+    seen = -1
+    for _ in range(READINGS):
+        found = read()
+        if found == seen:
+            break
+        seen = found
+        time.sleep(pause)
+    return seen
