@@ -27,6 +27,12 @@ class Evidence(Protocol):
     def curl(self, url: str, *options: str) -> inside.Answer:
         """One request from inside the mesh, from the pod of Deployment curl."""
 
+    def load(self, url: str, *, connections: int, count: int) -> inside.Counts:
+        """Many requests from inside the mesh, as fast as answers come, from the pod of Deployment fortio-deploy."""
+
+    def upstreams(self, pod: str) -> set[str]:
+        """Hosts outside of its own pod that a pod's Envoy can send to; the pod by the beginning of its name."""
+
     def logged(self, name: str, text: str) -> int:
         """How many lines of a Deployment's log hold ``text``, once it is at rest."""
 

@@ -49,11 +49,19 @@ def arrive(api: client.Client, cluster: Cluster, chapter: Chapter, *, namespace:
     if chapter.manifests:
         on_step("rules of this lesson")
         kinds.apply_all(api, _files(chapter), namespace=namespace, as_kubectl=True)
+        _until_they_run(api, _files(chapter), namespace)
     if chapter.gateway:
         on_step("gateway")
         gateway.expose(api, namespace)
     applied = [*_files(chapter), *(gateway.objects() if chapter.gateway else [])]
     return Arrival(notes=tuple(notes), applied=tuple(applied), removed=tuple(removed))
+
+
+def _until_they_run(api: client.Client, objects: list[Object], namespace: str) -> None:
+    for obj in objects:
+        if obj["kind"] == "Deployment":
+            place = resources.namespace_of(obj) or namespace
+            kinds.until_rolled_out(api, [resources.name_of(obj)], place, timeout=bookinfo.TIMEOUT)
 
 
 def _files(chapter: Chapter) -> list[Object]:

@@ -36,7 +36,7 @@ RULES = (
 )
 """Kinds that tell a mesh what to do."""
 
-OWN_NAMESPACES = ("refresher", "shop")
+OWN_NAMESPACES = ("refresher", "shop", "outside")
 """Namespaces that lessons make for themselves; what is in them goes with them."""
 
 WORKLOADS = (resources.DEPLOYMENTS, resources.SERVICES, resources.SERVICE_ACCOUNTS, resources.CONFIG_MAPS)

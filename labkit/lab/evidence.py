@@ -40,6 +40,15 @@ class LabEvidence:
         """One request from inside the mesh."""
         return self._lab.curl(url, *options)
 
+    def load(self, url: str, *, connections: int, count: int) -> inside.Counts:
+        """Many requests from inside the mesh."""
+        return self._lab.fortio(url, connections=connections, count=count)
+
+    def upstreams(self, pod: str) -> set[str]:
+        """Hosts of outbound clusters."""
+        found = self._lab.proxy(pod).clusters()
+        return set(found[found["direction"] == "outbound"]["service"])
+
     def logged(self, name: str, text: str) -> int:
         """Lines of a log."""
         return self._lab.logged(name, text)

@@ -34,6 +34,12 @@ class Made:
     def curl(self, url, *options):
         return self._sent.get(url, inside.Answer(status=0, error="nobody there"))
 
+    def load(self, url, *, connections, count):
+        return self._sent.get(url, inside.Counts(by_status={}))
+
+    def upstreams(self, pod):
+        return self._sent.get(pod, set())
+
     def logged(self, name, text):
         return next(self._logged, 0)
 
