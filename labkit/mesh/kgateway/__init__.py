@@ -15,6 +15,7 @@ What is special about converted objects is said in their annotations, in the nam
 
 from labkit.mesh.kgateway.converting import PARENTS, SEMANTICS, SERVICE, Converted, Key, convert, expanded
 from labkit.mesh.kgateway.scene import CLASSES, CONTROLLER, GROUP
+from labkit.mesh.kgateway.unsupported import findings as unsupported
 
 __all__ = [
     "CLASSES",
@@ -27,4 +28,5 @@ __all__ = [
     "Key",
     "convert",
     "expanded",
+    "unsupported",
 ]

@@ -27,6 +27,8 @@ def of_gateway(gateway: Object, scene: Scene, *, has_low_ports: bool) -> list[Ob
 
 
 _KEYS = {"ServiceAccount": "serviceAccount", "Deployment": "deployment", "Service": "service"}
+OVERLAYS = tuple(_KEYS.values())
+"""Keys of a parameters ConfigMap that are read."""
 
 
 def _parameters(gateway: Object, scene: Scene) -> Mapping[str, Any]:

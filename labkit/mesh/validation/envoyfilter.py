@@ -94,7 +94,7 @@ def _patch(entry: Patch, envoy: EnvoyApi | None) -> Iterator[Finding]:
 
 
 def _value(target: str, value: Patch, envoy: EnvoyApi) -> Iterator[Finding]:
-    for url in _types(value):
+    for url in types_of(value):
         if not envoy.is_known(url):
             yield error(f"referenced type unknown: Envoy filter: could not resolve Any message type: {url}")
             return
@@ -103,12 +103,13 @@ def _value(target: str, value: Patch, envoy: EnvoyApi) -> Iterator[Finding]:
         yield warning(f'Envoy filter: unknown field "{field}" in {message}')
 
 
-def _types(value: Any) -> Iterator[str]:
+def types_of(value: Any) -> Iterator[str]:
+    """The type URLs of all messages in a patch."""
     if isinstance(value, dict):
         if isinstance(value.get("@type"), str):
             yield value["@type"]
         for item in value.values():
-            yield from _types(item)
+            yield from types_of(item)
     elif isinstance(value, list):
         for item in value:
-            yield from _types(item)
+            yield from types_of(item)

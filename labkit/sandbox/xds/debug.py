@@ -10,8 +10,8 @@ A nonce is empty where nothing was sent, or taken, yet. ``push`` numbers the sna
 on; ``live`` is the last one that the proxy has taken whole; ``since`` is when it connected, in Unix seconds.
 
 ``GET /debug/labkit/live?object=KIND/NAMESPACE/NAME[&resourceVersion=N][&gone=true][&wait=SECONDS]``: how far an
-object's newest version has come, or that one or a newer one, or its deletion. With ``wait`` (at most 30) the answer comes
-when it is live or refused everywhere, or when the time is over::
+object's newest version has come, or that one or a newer one, or its deletion. With ``wait`` (at most 30) the answer
+comes when it is live or refused everywhere, or when the time is over::
 
     {"included": true, "deleted": false, "resourceVersion": "812", "push": 17,
      "proxies": 7, "live": 7, "waiting": [], "refusing": [], "milliseconds": 34.2}

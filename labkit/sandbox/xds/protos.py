@@ -1,8 +1,10 @@
 """What validation asks about Envoy's messages, answered by their descriptors."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from labkit.kube.resources import Object
+from labkit.mesh.validation import envoyfilter
 from labkit.sandbox.xds import messages
 
 FOREIGN = ("envoy.", "istio.", "udpa.", "xds.")
@@ -29,3 +31,13 @@ class Protos:
         fields = messages.message_class(message).DESCRIPTOR.fields_by_name.values()
         known = {f.name for f in fields} | {f.json_name for f in fields}
         return next((name for name in value if name not in known), "")
+
+    def unsendable(self, obj: Object) -> Iterator[str]:
+        """For an EnvoyFilter: messages in its patches that exist, but that cannot be sent from here."""
+        if obj.get("kind") != "EnvoyFilter":
+            return
+        for number, patch in enumerate((obj.get("spec") or {}).get("configPatches") or []):
+            for url in envoyfilter.types_of(((patch or {}).get("patch") or {}).get("value")):
+                if not self.is_sendable(url):
+                    name = url.rpartition("/")[2]
+                    yield f"spec.configPatches[{number}].patch.value: {name} is not known here, the patch is not sent"

@@ -9,8 +9,11 @@ from aiohttp import web
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
-from labkit.mesh import injection, validation
+from labkit.mesh import injection, kgateway, validation
 from labkit.sandbox.xds import protos
+
+LIMIT = "not in this sandbox: "
+"""What a warning of something that a real mesh would carry out starts with."""
 
 Namespace = Callable[[str], Object]
 """The namespace object of a name; empty when it is not known."""
@@ -42,6 +45,11 @@ class Webhooks:
             response |= {"patchType": "JSONPatch", "patch": base64.b64encode(orjson.dumps(patch)).decode()}
         return _answer(review, response)
 
+    def _unsupported(self, obj: Object) -> list[str]:
+        """What is accepted and not carried out is said, whatever else the object does right."""
+        found = (finding for look in (kgateway.unsupported, self._envoy.unsendable) for finding in look(obj))
+        return [f"{LIMIT}{text}" for text in found]
+
     async def _validate(self, request: web.Request) -> web.Response:
         review = orjson.loads(await request.read())
         asked = review["request"]
@@ -50,8 +58,8 @@ class Webhooks:
         response: dict[str, Any] = {"uid": asked["uid"], "allowed": verdict.is_allowed}
         if not verdict.is_allowed:
             response["status"] = refusal(obj, verdict)
-        elif verdict.warnings:
-            response["warnings"] = list(verdict.warnings)
+        elif warnings := [*verdict.warnings, *self._unsupported(obj)]:
+            response["warnings"] = warnings
         return _answer(review, response)
 
 

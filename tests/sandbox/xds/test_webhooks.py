@@ -76,3 +76,25 @@ def test_what_is_allowed_but_unwise_is_warned_of() -> None:
     found = answer("/validate", rule(hosts=["reviews"], http=[route, route]))
     assert found["allowed"] is True
     assert found["warnings"] == ["virtualService rule #1 not used (only the last rule can have no matches)"]
+
+
+def test_what_is_accepted_and_not_carried_out_is_said() -> None:
+    spec = {"gatewayClassName": "istio", "listeners": [{"name": "tcp", "port": 90, "protocol": "TCP"}]}
+    gateway = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": {"name": "g"}, "spec": spec}
+    found = answer("/validate", gateway)
+    assert found["allowed"] is True
+    assert found["warnings"] == [
+        "not in this sandbox: spec.listeners[0].protocol: there are no TCPRoutes here, so this listener gets no traffic"
+    ]
+
+
+def test_a_message_of_envoy_that_cannot_be_sent_is_said() -> None:
+    value = {"name": "a", "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.odd.v3.Odd"}}
+    patch = {"applyTo": "HTTP_FILTER", "patch": {"operation": "INSERT_FIRST", "value": value}}
+    obj = {
+        "apiVersion": "networking.istio.io/v1alpha3",
+        "kind": "EnvoyFilter",
+        "metadata": {"name": "f"},
+        "spec": {"configPatches": [patch]},
+    }
+    assert "envoy.extensions.filters.http.odd.v3.Odd is not known here" in answer("/validate", obj)["warnings"][-1]
