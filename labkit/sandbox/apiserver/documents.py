@@ -33,7 +33,7 @@ class Documents:
         if parts[0] in HEALTH:
             return self._health(request, parts)
         if parts[0] == "openapi":
-            return self._openapi_document(parts)
+            return self._openapi_document(request, parts)
         accept = request.headers.get("Accept", "")
         if request.path in ("/api", "/apis", "/api/", "/apis/") and (aggregated := _wants_aggregated(accept)):
             core = parts[0] == "api"
@@ -78,8 +78,10 @@ class Documents:
             text = "\n".join([*lines, f"{parts[0]} check passed", ""])
         return web.Response(body=text.encode(), headers={"Content-Type": TEXT})
 
-    def _openapi_document(self, parts: list[str]) -> web.Response:
+    def _openapi_document(self, request: web.BaseRequest, parts: list[str]) -> web.Response:
         match parts[1:]:
+            case ["v2"] if "protobuf" in request.headers.get("Accept", ""):
+                return web.Response(body=openapi.V2_PROTOBUF, headers={"Content-Type": openapi.V2_TYPE})
             case ["v2"]:
                 return _json(openapi.V2_STUB)
             case ["v3"]:
@@ -95,7 +97,11 @@ class Documents:
                 return self.page_not_found()
         if found is None:
             return web.Response(status=404)
-        return web.Response(body=found, headers={"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json"}
+        if "hash" in request.query:
+            # What lies behind a hash never changes: kubectl keeps it on disk.
+            headers |= {"Cache-Control": "public, immutable, max-age=31536000", "Vary": "Accept"}
+        return web.Response(body=found, headers=headers)
 
     def _cached(self, name: str, make: Callable[[], Any]) -> bytes:
         made = self._made.get(name)

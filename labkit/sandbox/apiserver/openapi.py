@@ -7,13 +7,18 @@ import orjson
 
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver import discovery
-from labkit.sandbox.apiserver.objects import schemas
+from labkit.sandbox.apiserver.objects import documentation, schemas
 from labkit.sandbox.apiserver.registry import Registry, Served
 
 REF = "#/components/schemas/"
 META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 ACTIONS = {"get": "get", "put": "update", "patch": "patch", "delete": "delete", "post": "create"}
 
+V2_PROTOBUF = b"\x0a\x032.0"
+"""A document that says nothing, in the only form in which kubectl asks for version 2: ``swagger: "2.0"``."""
+
+# Asked for as "v2@v1.0", which is no media type; a real server answers with this one.
+V2_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 V2_STUB: Object = {
     "swagger": "2.0",
     "info": {"title": "Kubernetes", "version": discovery.VERSION},
@@ -111,8 +116,26 @@ def _collect(name: str, into: dict[str, Object]) -> None:
         found = schemas.definitions().get(at)
         if found is None or at in into:
             continue
-        into[at] = found
+        into[at] = _described(at, found)
         left += _references(found)
+
+
+def _described(name: str, component: Object) -> Object:
+    """A component with what the API says of it, for ``kubectl explain``."""
+    model = documentation.component(name)
+    found = {"description": model.text, **component} if model.text else dict(component)
+    properties = found.get("properties") or {}
+    if properties:
+        found["properties"] = {key: _told(value, model.fields.get(key, "")) for key, value in properties.items()}
+    return found
+
+
+def _told(value: Object, text: str) -> Object:
+    """A property with its description; one that is another type has, where the client says nothing, that type's."""
+    references = _references(value)
+    if not text and len(references) == 1 and value.get("type") != "array":
+        text = documentation.component(references[0]).text
+    return {"description": text, **value} if text else value
 
 
 def _references(value: Any) -> list[str]:
