@@ -1,0 +1,89 @@
+"""Facts 21 and 22: a circuit breaker, and a mirror."""
+
+import json
+import re
+
+from labkit.base import waiting
+from labkit.conformance.facts import clients
+from labkit.conformance.facts.fact import Checks, Fact
+from labkit.conformance.facts.ground import NAMESPACE, Ground
+
+HTTPBIN, FORTIO = "httpbin/httpbin.yaml", "httpbin/sample-client/fortio-deploy.yaml"
+URL = "http://httpbin:8000/get"
+AT_ONCE = 6
+"""Requests of half a second that are sent together: one is carried, one waits, the rest is refused."""
+
+
+def _breaker(ground: Ground, checks: Checks) -> None:
+    ground.deploy(HTTPBIN, FORTIO)
+    ground.rules("circuit-breaker.yaml")
+    before = _overflows(ground)
+    two = clients.fortio(ground, "-c", "2", "-qps", "0", "-n", "20", "-loglevel", "Warning", URL)
+    three = clients.fortio(ground, "-c", "3", "-qps", "0", "-n", "30", "-loglevel", "Warning", URL)
+    checks.see(f"two connections: {_words(two)}", two.get("200", 0) > two.get("503", 0))
+    checks.see(f"three: {_words(three)}", three.get("503", 0) / 30 > two.get("503", 0) / 20)
+    checks.equal("overflows counted", _overflows(ground) - before, two.get("503", 0) + three.get("503", 0))
+    each = "curl -s -o /dev/null -D - http://httpbin:8000/delay/0.5 & "
+    heads = clients.execute(ground, "deploy/curl", "curl", "sh", "-c", each * AT_ONCE + "wait").out.lower()
+    refused = len(re.findall(r"^http/1\.1 503", heads, re.MULTILINE))
+    marked = len(re.findall(r"^x-envoy-overloaded: true", heads, re.MULTILINE))
+    checks.see(f"{refused} of {AT_ONCE} at once refused, {marked} marked x-envoy-overloaded", 0 < refused == marked)
+    waiting.until(
+        lambda: clients.logged(ground, "app=curl", "istio-proxy", " 503 UO "),
+        what="the flag UO in the client's access log",
+        timeout=clients.LIVE_WITHIN,
+        next_step=f"kubectl -n {NAMESPACE} logs deploy/curl -c istio-proxy",
+    )
+    checks.see("access log says UO", True)
+
+
+def _overflows(ground: Ground) -> int:
+    said = clients.admin(ground, "deploy/fortio-deploy", "stats?filter=httpbin.*upstream_rq_pending_overflow")
+    found = re.findall(r"outbound\|8000\|\|httpbin\.[^:]*upstream_rq_pending_overflow: (\d+)", said)
+    return sum(map(int, found))
+
+
+def _words(codes: object) -> str:
+    return str(codes).strip("{}").replace("'", "")
+
+
+def _mirror(ground: Ground, checks: Checks) -> None:
+    ground.deploy(HTTPBIN, "httpbin-v2.yaml")
+    ground.rules("httpbin-v1.yaml")
+    checks.equal("v2 sees before", _seen_by_v2(ground, checks), 0)
+    ground.rules("httpbin-mirror.yaml")
+    checks.equal("v2 sees with the mirror", _seen_by_v2(ground, checks), 1)
+
+
+def _seen_by_v2(ground: Ground, checks: Checks) -> int:
+    """One request; how often v2 sees it, once v2 has logged a later one of its own."""
+    word, last = clients.token(), clients.token()
+    said = clients.curl(ground, f"http://httpbin:8000/hostname?fact={word}").out
+    checks.equal("answered by", _hostname(said), clients.pod(ground, "app=httpbin,version=v1"))
+    clients.until_logged(ground, "app=httpbin,version=v1", "httpbin", word)
+    clients.status(ground, f"http://httpbin-v2:8000/status/200?fact={last}")
+    clients.until_logged(ground, "app=httpbin,version=v2", "httpbin", last)
+    return clients.logged(ground, "app=httpbin,version=v2", "httpbin", word)
+
+
+def _hostname(said: str) -> str:
+    try:
+        return str(json.loads(said)["hostname"])
+    except (ValueError, KeyError, TypeError):
+        return said[:60]
+
+
+FACTS = (
+    Fact(
+        number=21,
+        sentence="A circuit breaker of one connection and one waiting request refuses what is more.",
+        asked="two connections mostly 200, three more 503; the overflow counter, x-envoy-overloaded and UO say so",
+        measure=_breaker,
+    ),
+    Fact(
+        number=22,
+        sentence="A mirror gets every request, and its answers reach nobody.",
+        asked="v1 answers; v2 sees 0, then 1",
+        measure=_mirror,
+    ),
+)
