@@ -2,9 +2,18 @@
 
 import datetime
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from labkit.mesh import model
 from labkit.sandbox.xds import authority, messages
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Identity:
+    """One service account's certificate, encoded: every push asks for it."""
+
+    secret: bytes
+    expires: datetime.datetime
 
 
 class Identities:
@@ -12,25 +21,27 @@ class Identities:
 
     def __init__(self, root: authority.Authority) -> None:
         self._root = root
-        self._made: dict[tuple[str, str], authority.Certificate] = {}
+        trusted = {"trusted_ca": {"inline_string": root.root}}
+        self._trusted = messages.encoded("secrets", {"name": "ROOTCA", "validation_context": trusted})
+        self._made: dict[tuple[str, str], _Identity] = {}
+
+    def __repr__(self) -> str:
+        return f"Identities({len(self._made)} service accounts)"
 
     def secrets(self, proxy: model.Proxy) -> Mapping[str, bytes]:
         """``default``, the proxy's own certificate, and ``ROOTCA``."""
-        own = self._certificate(proxy.namespace, proxy.service_account)
+        key = proxy.namespace, proxy.service_account
+        found = self._made.get(key)
+        now = datetime.datetime.now(datetime.UTC)
+        if found is None or found.expires - now < authority.LEAF_LIFE / 2:
+            found = self._made[key] = self._new(*key)
+        return {"default": found.secret, "ROOTCA": self._trusted}
+
+    def _new(self, namespace: str, account: str) -> _Identity:
+        own = self._root.workload(namespace, account)
         certificate = {
             "certificate_chain": {"inline_string": own.chain},
             "private_key": {"inline_string": own.key},
         }
-        trusted = {"trusted_ca": {"inline_string": self._root.root}}
-        return {
-            "default": messages.encoded("secrets", {"name": "default", "tls_certificate": certificate}),
-            "ROOTCA": messages.encoded("secrets", {"name": "ROOTCA", "validation_context": trusted}),
-        }
-
-    def _certificate(self, namespace: str, account: str) -> authority.Certificate:
-        key = namespace, account
-        found = self._made.get(key)
-        now = datetime.datetime.now(datetime.UTC)
-        if found is None or found.expires - now < authority.LEAF_LIFE / 2:
-            found = self._made[key] = self._root.workload(namespace, account)
-        return found
+        secret = messages.encoded("secrets", {"name": "default", "tls_certificate": certificate})
+        return _Identity(secret=secret, expires=own.expires)
