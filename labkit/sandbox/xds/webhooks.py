@@ -1,7 +1,9 @@
 """istiod's webhooks: sidecar injection and validation, over HTTPS on port 15017."""
 
 import base64
-from collections.abc import Callable
+import importlib
+import importlib.util
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
@@ -19,12 +21,25 @@ Namespace = Callable[[str], Object]
 """The namespace object of a name; empty when it is not known."""
 
 
+Limits = Callable[[Object], Iterable[str]]
+"""What an object says and nobody here carries out."""
+
+
+def _limits_of_translator() -> list[Limits]:
+    """The translator's own list, where it has one."""
+    if importlib.util.find_spec("labkit.mesh.unsupported") is None:
+        return []
+    findings: Limits = importlib.import_module("labkit.mesh.unsupported").findings
+    return [findings]
+
+
 class Webhooks:
     """Answers AdmissionReviews."""
 
     def __init__(self, namespace_of: Namespace) -> None:
         self._namespace_of = namespace_of
         self._envoy = protos.Protos()
+        self._limits: tuple[Limits, ...] = (*_limits_of_translator(), kgateway.unsupported, self._envoy.unsendable)
 
     def routes(self) -> list[web.RouteDef]:
         """For aiohttp."""
@@ -47,8 +62,7 @@ class Webhooks:
 
     def _unsupported(self, obj: Object) -> list[str]:
         """What is accepted and not carried out is said, whatever else the object does right."""
-        found = (finding for look in (kgateway.unsupported, self._envoy.unsendable) for finding in look(obj))
-        return [f"{LIMIT}{text}" for text in found]
+        return [f"{LIMIT}{text}" for look in self._limits for text in look(obj)]
 
     async def _validate(self, request: web.Request) -> web.Response:
         review = orjson.loads(await request.read())
