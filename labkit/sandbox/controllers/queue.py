@@ -51,9 +51,14 @@ class Queue:
             self._failures[key] = count + 1
             if count > 8:
                 log.warning("%s %s: %s", self._name, "/".join(key), e)
-            self.add_later(key, min(FIRST_RETRY * 2**count, LONGEST_RETRY))
+            self.add_later(key, pause(count))
         except Exception:
             # One bad object must not stop the work on all others.
             log.exception("%s %s", self._name, "/".join(key))
             self._failures[key] = self._failures.get(key, 0) + 1
             self.add_later(key, LONGEST_RETRY)
+
+
+def pause(failures: int) -> float:
+    """Seconds before a key that failed so often before is tried again; events may add it thousands of times."""
+    return float(min(FIRST_RETRY * 2 ** min(failures, 20), LONGEST_RETRY))
