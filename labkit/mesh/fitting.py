@@ -1,0 +1,130 @@
+"""Which host and which route of a proxy a request fits, by Envoy's own rules."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from labkit.mesh.model import Resource
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A request as the proxy sees it."""
+
+    host: str
+    """With or without a port: ``reviews:9080``."""
+
+    path: str = "/"
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    scheme: str = "http"
+
+
+def virtual_host(table: Resource, host: str) -> Resource | None:
+    """Envoy's choice: the very name, then the longest ``*.suffix``, then the longest ``prefix.*``, then ``*``."""
+    wanted = host.lower()
+    if table.get("ignore_port_in_host_matching"):
+        wanted = re.sub(r":\d+$", "", wanted)
+    best: tuple[int, int] | None = None
+    found: Resource | None = None
+    for candidate in table.get("virtual_hosts") or ():
+        for domain in candidate.get("domains") or ():
+            rank = _rank(domain.lower(), wanted)
+            if rank is not None and (best is None or rank > best):
+                best, found = rank, candidate
+    return found
+
+
+def _rank(domain: str, host: str) -> tuple[int, int] | None:
+    if domain == "*":
+        return 0, 0
+    if domain == host:
+        return 3, len(domain)
+    if domain.startswith("*") and host.endswith(domain[1:]) and len(host) > len(domain) - 1:
+        return 2, len(domain)
+    if domain.endswith("*") and host.startswith(domain[:-1]):
+        return 1, len(domain)
+    return None
+
+
+def lacks(match: Resource, request: Request) -> str:
+    """The first thing a match asks for that the request lacks; empty when it fits."""
+    path, _, query = request.path.partition("?")
+    if not _path_fits(match, path):
+        return f"the path {path} is not {_path_words(match)}"
+    headers = {
+        ":method": request.method,
+        ":path": request.path,
+        ":authority": request.host,
+        ":scheme": request.scheme,
+        **{k.lower(): v for k, v in request.headers.items()},
+    }
+    for condition in match.get("headers") or ():
+        if not _fits(condition, headers.get(condition["name"].lower())):
+            return f"header {condition['name']} {_condition_words(condition)}"
+    parameters = dict(p.partition("=")[::2] for p in query.split("&") if p)
+    for condition in match.get("query_parameters") or ():
+        if not _fits(condition, parameters.get(condition["name"])):
+            return f"query parameter {condition['name']} {_condition_words(condition)}"
+    if match.get("dynamic_metadata"):
+        return "a claim of the request's token decides, which is not known beforehand"
+    return "only CONNECT comes this way" if "connect_matcher" in match and request.method != "CONNECT" else ""
+
+
+def _path_fits(match: Resource, path: str) -> bool:
+    same = (lambda text: text) if match.get("case_sensitive", True) else str.lower
+    if "path" in match:
+        return bool(same(path) == same(match["path"]))
+    if "path_separated_prefix" in match:
+        prefix = match["path_separated_prefix"]
+        return bool(same(path) == same(prefix) or same(path).startswith(same(prefix) + "/"))
+    if "safe_regex" in match:
+        return _regex_fits(str(match["safe_regex"]["regex"]), path)
+    return bool(same(path).startswith(same(match.get("prefix", "/"))))
+
+
+def _path_words(match: Resource) -> str:
+    if "path" in match:
+        return str(match["path"])
+    if "safe_regex" in match:
+        return f"like {match['safe_regex']['regex']}"
+    return f"below {match.get('path_separated_prefix', match.get('prefix', '/'))}"
+
+
+def _regex_fits(expression: str, text: str) -> bool:
+    # Envoy's RE2 has no look-around and no back references; what it takes, Python takes too, save for a few classes.
+    try:
+        return re.fullmatch(expression, text) is not None
+    except re.error:
+        return False
+
+
+def _fits(condition: Resource, value: str | None) -> bool:
+    inverted = bool(condition.get("invert_match"))
+    if "present_match" in condition:
+        return ((value is not None) == bool(condition["present_match"])) != inverted
+    if value is None and condition.get("treat_missing_header_as_empty"):
+        value = ""
+    if value is None:
+        return False
+    return _text_fits(condition.get("string_match") or {}, value) != inverted
+
+
+def _text_fits(matcher: Resource, value: str) -> bool:
+    if "exact" in matcher:
+        return bool(value == matcher["exact"])
+    if "prefix" in matcher:
+        return value.startswith(str(matcher["prefix"]))
+    if "suffix" in matcher:
+        return value.endswith(str(matcher["suffix"]))
+    return _regex_fits(str((matcher.get("safe_regex") or {}).get("regex", "")), value)
+
+
+def _condition_words(condition: Resource) -> str:
+    negated = bool(condition.get("invert_match"))
+    if "present_match" in condition:
+        return "must not be there" if negated else "is missing"
+    kind, value = next(iter((condition.get("string_match") or {"exact": ""}).items()))
+    words = {"exact": "", "prefix": "something that begins with ", "suffix": "something that ends with "}
+    said = f"{words.get(kind, 'like ')}{value['regex'] if isinstance(value, Mapping) else value}"
+    return f"must not be {said}" if negated else f"is not {said}"

@@ -1,0 +1,120 @@
+"""What the translator does not carry out: said when an object is applied, never ignored in silence."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from labkit.kube.resources import Object
+
+FILES = "the sandbox mounts no files into proxies; name a Secret by credentialName"
+LOCALITY = "the sandbox has one node, so there is no other locality to go to"
+CAPTURE = "the sandbox captures no traffic, so listeners cannot be bound elsewhere"
+
+POLICY = {
+    "loadBalancer.localityLbSetting.distribute": LOCALITY,
+    "loadBalancer.localityLbSetting.failover": LOCALITY,
+    "connectionPool.tcp.idleTimeout": "idle connections are not closed",
+    "tls.clientCertificate": FILES,
+    "tls.privateKey": FILES,
+    "tls.caCertificates": FILES,
+    "tls.caCrl": "revoked certificates are not looked for",
+    "tunnel": "connections are not sent through a tunnel",
+}
+"""Fields of a trafficPolicy → why they have no effect."""
+
+PLACES = ("trafficPolicy", "trafficPolicy.portLevelSettings[]", "subsets[].trafficPolicy")
+PLACES_BY_PORT = ("subsets[].trafficPolicy.portLevelSettings[]",)
+
+FIELDS: Mapping[str, Mapping[str, str]] = {
+    "VirtualService": {
+        "http[].match[].statPrefix": "requests are counted by cluster only",
+        "tls[].match[].sourceSubnet": "callers are not told apart by address",
+        "tcp[].match[].sourceSubnet": "callers are not told apart by address",
+        "tls[].match[].destinationSubnets[]": "tunnelled connections are told apart by host and port only",
+        "tcp[].match[].destinationSubnets[]": "tunnelled connections are told apart by host and port only",
+    },
+    "DestinationRule": {
+        f"{place}.{field}": reason for place in (*PLACES, *PLACES_BY_PORT) for field, reason in POLICY.items()
+    },
+    "Gateway": {
+        "servers[].bind": CAPTURE,
+        "servers[].defaultEndpoint": "Istio gives it no meaning either",
+        "servers[].tls.serverCertificate": FILES,
+        "servers[].tls.privateKey": FILES,
+        "servers[].tls.caCertificates": FILES,
+        "servers[].tls.caCrl": "revoked certificates are not looked for",
+        "servers[].tls.verifyCertificateSpki[]": "certificates are not pinned",
+        "servers[].tls.verifyCertificateHash[]": "certificates are not pinned",
+    },
+    "ServiceEntry": {
+        "subjectAltNames[]": "certificates are checked by the service accounts of the endpoints",
+        "endpoints[].network": "there is one network",
+    },
+    "WorkloadEntry": {"network": "there is one network"},
+    "Sidecar": {
+        "ingress[].bind": CAPTURE,
+        "ingress[].captureMode": CAPTURE,
+        "ingress[].tls": "the sidecar takes mutual TLS only",
+        "ingress[].connectionPool": "inbound connections are not limited",
+        "inboundConnectionPool": "inbound connections are not limited",
+        "egress[].bind": CAPTURE,
+        "egress[].captureMode": CAPTURE,
+        "outboundTrafficPolicy.egressProxy": "other hosts are called directly",
+    },
+}
+"""Kind → path below ``spec`` → why the field has no effect; ``[]`` stands for every element."""
+
+KINDS = {
+    "EnvoyFilter": "Envoy's configuration is not patched",
+    "AuthorizationPolicy": "requests are not allowed or denied by it",
+    "RequestAuthentication": "tokens are not checked",
+    "Telemetry": "logs, metrics and traces do not follow it",
+    "WasmPlugin": "the sandbox's Envoy gets no plugins",
+    "ProxyConfig": "proxies are started as the sandbox starts them",
+    "WorkloadGroup": "no machine joins by itself",
+}
+"""Kinds that have no effect at all; whoever teaches the translator one takes it out here."""
+
+VALUES = {
+    ("Gateway", "servers[].tls.mode"): {"AUTO_PASSTHROUGH": "there is no other cluster to pass connections to"},
+}
+"""Values without effect of fields that have one."""
+
+
+def findings(obj: Object) -> list[str]:
+    """One sentence for each field that has no effect: ``spec.servers[0].bind has no effect: …``."""
+    kind, spec = str(obj.get("kind", "")), obj.get("spec") or {}
+    if kind in KINDS and str(obj.get("apiVersion", "")).partition("/")[0].endswith("istio.io"):
+        return [f"spec has no effect: {KINDS[kind]}"]
+    found = [
+        f"spec.{where} has no effect: {reason}"
+        for path, reason in FIELDS.get(kind, {}).items()
+        for where, value in at(spec, path)
+        if value not in (None, "", [], {})
+    ]
+    for (of, path), values in VALUES.items():
+        if of == kind:
+            found += [
+                f"spec.{where}: {value} has no effect: {values[value]}"
+                for where, value in at(spec, path)
+                if isinstance(value, str) and value in values
+            ]
+    return found
+
+
+def at(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """(path with numbers, value) of every place that a path leads to."""
+    name, _, rest = path.partition(".")
+    is_list = name.endswith("[]")
+    name = name.removesuffix("[]")
+    inner = value.get(name) if isinstance(value, Mapping) else None
+    if inner is None:
+        return
+    if not is_list:
+        places = [(name, inner)]
+    else:
+        places = [(f"{name}[{n}]", v) for n, v in enumerate(inner)] if isinstance(inner, list) else []
+    for where, found in places:
+        if not rest:
+            yield where, found
+        else:
+            yield from ((f"{where}.{deeper}", v) for deeper, v in at(found, rest))
