@@ -57,6 +57,11 @@ class Blame:
             self._standing[text] = [known[resources.uid_of(obj)] for obj in objects]
         return [change.object for change in self._standing[text]]
 
+    def names_of(self, text: str) -> list[str]:
+        """``KIND/NAMESPACE/NAME`` of the objects a refusal was put down to."""
+        found = [change.object for change in self._standing.get(text, ())]
+        return [f"{o['kind']}/{resources.namespace_of(o)}/{resources.name_of(o)}" for o in found]
+
 
 def _stands(change: Change, snapshot: model.Snapshot) -> bool:
     """Whether the object is in the snapshot as it was blamed."""

@@ -55,7 +55,8 @@ class Complaints:
 
     def __init__(self, client: api.Api) -> None:
         self._client = client
-        self._said: set[tuple[str, str, str]] = set()
+        self._said: set[tuple[str, str]] = set()
+        self._logged: set[tuple[str, str, tuple[str, ...]]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def refused(self, refusal: ads.Refusal, objects: list[Object]) -> None:
@@ -63,6 +64,11 @@ class Complaints:
         what = f"{refusal.kind} {', '.join(refusal.names)}" if refusal.names else refusal.kind
         place = f"{refusal.proxy.namespace}/{refusal.proxy.name}"
         text = sentence(refusal.text)
+        versions = tuple(sorted(_version(obj) for obj in objects))
+        if (place, text, versions) in self._logged:
+            # Every push that still has it in is refused again; that is no news.
+            return
+        self._logged.add((place, text, versions))
         names = ", ".join(f"{o['kind']} {resources.namespace_of(o)}/{resources.name_of(o)}" for o in objects)
         log.warning("%s refuses its %s because of %s: %s", place, what, names or "no object that changed", text)
         for obj in objects:
@@ -75,7 +81,7 @@ class Complaints:
         self._tell(obj, "NotTranslated", f"istiod cannot carry this out, what was before stays: {text}")
 
     def _tell(self, obj: Object, reason: str, message: str) -> None:
-        key = resources.uid_of(obj), str(obj["metadata"].get("resourceVersion", "")), reason
+        key = _version(obj), reason
         if key in self._said:
             return
         self._said.add(key)
@@ -88,3 +94,8 @@ class Complaints:
             await self._client.create(resources.EVENTS, obj, manager="istiod")
         except (status.StatusError, OSError) as e:
             log.warning("no Event on %s: %s", obj["involvedObject"]["name"], e)
+
+
+def _version(obj: Object) -> str:
+    """One version of one object."""
+    return f"{resources.uid_of(obj)}/{obj['metadata'].get('resourceVersion', '')}"

@@ -14,11 +14,14 @@ object's newest version has come, or that one or a newer one, or its deletion. W
 comes when it is live or refused everywhere, or when the time is over::
 
     {"included": true, "deleted": false, "resourceVersion": "812", "push": 17,
-     "proxies": 7, "live": 7, "waiting": [], "refusing": [], "milliseconds": 34.2}
+     "proxies": 7, "live": 7, "waiting": [], "refusing": [], "milliseconds": 34.2, "why": []}
 
-``included`` is false while istiod has not published it. ``proxies`` counts all that are connected, ``live`` those that
-have taken that push whole; ``waiting`` and ``refusing`` name the others. ``milliseconds`` run from when istiod heard of
-the object until the last proxy had taken it; null until then. Kinds: Istio's, the Gateway API's, Service, ConfigMap.
+``why`` has an entry for each refusal that stands: ``{"text": "what Envoy says", "objects":
+["VirtualService/default/ratings"]}``, the objects it is put down to; that may be others than the one asked for, for a
+proxy takes a resource whole or not at all. ``included`` is false while istiod has not published it. ``proxies`` counts
+all that are connected, ``live`` those that have taken that push whole; ``waiting`` and ``refusing`` name the others.
+``milliseconds`` run from when istiod heard of the object until the last proxy had taken it; null until then. Kinds:
+Istio's, the Gateway API's, Service, ConfigMap.
 
 ``GET /debug/labkit/pushes``: ``{"push": 17, "proxies": 7, "live": 7}``, the newest snapshot and who has it.
 """
@@ -26,6 +29,7 @@ the object until the last proxy had taken it; null until then. Kinds: Istio's, t
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable, Sequence
 
 import orjson
 from aiohttp import web
@@ -73,7 +77,17 @@ def entry(name: str, stream: ads.Stream) -> Object:
     return found
 
 
-def routes(discovery: ads.Discovery, known: progress.Progress) -> list[web.RouteDef]:
+Blamed = Callable[[str], Sequence[str]]
+"""The text of a refusal → the objects it is put down to, ``KIND/NAMESPACE/NAME``."""
+
+
+def why(discovery: ads.Discovery, blamed: Blamed) -> list[Object]:
+    """Each refusal that stands, once."""
+    texts = {text for stream in discovery.streams.values() for text in stream.refusals.values()}
+    return [{"text": text, "objects": list(blamed(text))} for text in sorted(texts)]
+
+
+def routes(discovery: ads.Discovery, known: progress.Progress, blamed: Blamed = lambda _: ()) -> list[web.RouteDef]:
     """All pages."""
 
     async def syncz(_: web.Request) -> web.Response:
@@ -95,7 +109,8 @@ def routes(discovery: ads.Discovery, known: progress.Progress) -> list[web.Route
             raise web.HTTPBadRequest(text="wait is a number of seconds\n") from e
         version = request.query.get("resourceVersion", "")
         gone = request.query.get("gone") == "true"
-        return _answer(await until_live(discovery, known, (kind, namespace, name), version, seconds, gone=gone))
+        report = await until_live(discovery, known, (kind, namespace, name), version, seconds, gone=gone)
+        return _answer(report | {"why": why(discovery, blamed)})
 
     return [
         web.get("/debug/syncz", syncz),

@@ -87,7 +87,7 @@ class Istiod:
         server = await serving.discovery(self.discovery.handler(), own, self._ip)
         servers.push_async_callback(server.stop, 0.1)
         hooks = webhooks.Webhooks(lambda name: self._followed.get(resources.NAMESPACES, name) or {})
-        pages = debug.routes(self.discovery, self.progress)
+        pages = debug.routes(self.discovery, self.progress, self._blame.names_of)
         for routes, port, certificate in (
             (hooks.routes(), serving.WEBHOOKS, own),
             (pages, serving.DEBUG, None),

@@ -62,6 +62,19 @@ def test_an_answer_comes_when_the_time_is_over() -> None:
     page(use)
 
 
+def test_a_refusal_is_told_with_the_objects_it_is_put_down_to() -> None:
+    async def scene() -> None:
+        discovery = ads.Discovery(proxies.known, lambda _: {"clusters": {"a": cluster("a")}}, lambda _: None)
+        async with connected(discovery) as envoy:
+            await envoy.ask("clusters")
+            await envoy.answer(await envoy.heard(), error="no such thing")
+            await proxies.until(lambda: bool(discovery.streams["web.default"].refusals))
+            found = debug.why(discovery, lambda text: [f"VirtualService/default/{text[:2]}"])
+            assert found == [{"text": "no such thing", "objects": ["VirtualService/default/no"]}]
+
+    asyncio.run(scene())
+
+
 def test_syncz_tells_what_each_proxy_was_sent_and_took_and_no_contents() -> None:
     async def scene() -> None:
         resources = {"clusters": {"a": cluster("a")}, "secrets": {"default": b"PRIVATE"}}
