@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
+
 from labkit.base import settings
 from labkit.conformance import answers, comparing
 

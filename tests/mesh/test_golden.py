@@ -1,0 +1,175 @@
+"""Golden cases: ``in.yaml`` becomes what lies beside it. ``LABKIT_UPDATE_GOLDEN=1 pytest …`` writes it anew."""
+
+import dataclasses
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from labkit.conformance import scene
+from labkit.kube import manifests
+from labkit.mesh import model, translate
+from labkit.sandbox.xds import agent, messages
+
+FOLDER = Path(__file__).with_name("golden")
+CASES = sorted(p for p in FOLDER.iterdir() if p.is_dir())
+KINDS = ("clusters", "endpoints", "listeners", "routes", "secrets")
+UPDATE = bool(os.environ.get("LABKIT_UPDATE_GOLDEN"))
+PROXIES = ("client", "gateway")
+BASE = "a-mesh-without-rules"
+
+
+def snapshot(case: Path) -> model.Snapshot:
+    objects = [*manifests.read(FOLDER / "scene.yaml"), *manifests.parse((case / "in.yaml").read_text())]
+    return scene.snapshot(map(scene.with_namespace, objects))
+
+
+def proxies(found: model.Snapshot) -> dict[str, model.Proxy]:
+    there = scene.proxies(found)
+    return {"client": there["client"], "gateway": dataclasses.replace(there["entry"], node_ip="127.0.0.1")}
+
+
+def plain(value: Any) -> Any:
+    """A record of the intermediate form as YAML shows it: without what it does not say."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return {name: v for name, v in fields.items() if v not in (None, "", [], {}, False)}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    return {k: plain(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+
+def made(case: Path) -> dict[str, Any]:
+    """File → proxy → name → what it is told; the intermediate form in ``ir``."""
+    found = snapshot(case)
+    index = translate.index(found)
+    files: dict[str, Any] = {"ir": {}, **{kind: {} for kind in KINDS}}
+    for name, proxy in proxies(found).items():
+        config, view = index.for_proxy(proxy), index.view(proxy)
+        for kind in KINDS:
+            files[kind][name] = dict(getattr(config, kind))
+        form: dict[str, Any] = {u.name: u for u in view.upstreams.values()}
+        if proxy.role == "sidecar":
+            form |= {f"{t.name} {h.name}": h for t in view.outbound.tables for h in t.hosts}
+            form |= {f"{c.host}:{c.port}": c for c in view.outbound.connections}
+        else:
+            entry = index.entry(proxy)
+            form |= {f"{t.name} {h.name}": h for t in entry.tables for h in t.hosts}
+            form |= {f"port {x.port}": x for x in entry.listeners}
+        files["ir"][name] = {key: plain(value) for key, value in form.items()}
+    return json.loads(json.dumps(files))
+
+
+def told(case: Path) -> dict[str, str]:
+    """The files of a case; of every other case only what is not as in the mesh without rules."""
+    now = made(case)
+    if case.name != BASE:
+        before = made(FOLDER / BASE)
+        now = {kind: {p: _new(before[kind][p], now[kind][p]) for p in PROXIES} for kind in now}
+    for found in now.values():
+        # What the gateway is told like the client is said once.
+        found["gateway"] = {k: v for k, v in found["gateway"].items() if found["client"].get(k, ...) != v}
+    kept = {kind: {p: v for p, v in found.items() if v} for kind, found in now.items()}
+    return {f"{kind}.yaml": yaml.safe_dump(v, sort_keys=True, width=110) for kind, v in kept.items() if v}
+
+
+def _new(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    changed = {k: _hosts(before.get(k), v) for k, v in now.items() if before.get(k) != v}
+    return changed | {k: None for k in before if k not in now}
+
+
+def _hosts(before: Any, now: Any) -> Any:
+    """Of a route configuration only the virtual hosts that changed."""
+    if not isinstance(before, dict) or "virtual_hosts" not in now:
+        return now
+    return {**now, "virtual_hosts": [h for h in now["virtual_hosts"] if h not in before["virtual_hosts"]]}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_case_becomes_what_lies_beside_it(case: Path) -> None:
+    files = told(case)
+    if UPDATE:
+        for old in case.glob("*.yaml"):
+            if old.name != "in.yaml" and old.name not in files:
+                old.unlink()
+        for name, text in files.items():
+            (case / name).write_text(text)
+    there = {p.name: p.read_text() for p in case.glob("*.yaml") if p.name != "in.yaml"}
+    assert there == files
+
+
+def test_every_folder_is_a_case() -> None:
+    assert [p for p in CASES if not (p / "in.yaml").exists()] == []
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_every_resource_is_one_of_envoys(case: Path) -> None:
+    for kind in KINDS:
+        for resources in made(case)[kind].values():
+            for resource in resources.values():
+                assert messages.encoded(kind, resource)
+
+
+def bootstraps(case: Path) -> Iterator[dict[str, Any]]:
+    """Each proxy's resources as a static configuration, with numbers for symbolic addresses."""
+    files = made(case)
+    for proxy in PROXIES:
+        listeners = [_inline(x, files["routes"][proxy]) for x in files["listeners"][proxy].values()]
+        clusters = [c for c in files["clusters"][proxy].values() if "transport_socket" not in c]
+        yield {
+            "node": {"id": proxy, "cluster": proxy},
+            "static_resources": {"clusters": [*clusters, _istiod()], "listeners": listeners},
+            "dynamic_resources": {
+                "ads_config": {
+                    "api_type": "DELTA_GRPC",
+                    "transport_api_version": "V3",
+                    "grpc_services": [{"envoy_grpc": {"cluster_name": "istiod"}}],
+                }
+            },
+        }
+
+
+def _istiod() -> dict[str, Any]:
+    kind = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+    options = {
+        "@type": f"type.googleapis.com/{kind}",
+        "explicit_http_config": {"http2_protocol_options": {}},
+    }
+    return {"name": "istiod", "type": "STATIC", "typed_extension_protocol_options": {kind: options}}
+
+
+def _inline(listener: dict[str, Any], routes: dict[str, Any]) -> dict[str, Any]:
+    for chain in listener["filter_chains"]:
+        for part in chain["filters"]:
+            typed = part["typed_config"]
+            if "rds" in typed:
+                typed["route_config"] = routes[typed.pop("rds")["route_config_name"]]
+    return listener
+
+
+@pytest.mark.skipif(agent.envoy() is None, reason="there is no Envoy for this platform")
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_envoy_takes_it(case: Path, tmp_path: Path) -> None:
+    numbers: dict[str, str] = {}
+    for number, bootstrap in enumerate(bootstraps(case)):
+        text = re.sub(
+            r"(POD|ClusterIP)\([^)\"]*\)",
+            lambda m: numbers.setdefault(m[0], f"127.66.0.{len(numbers) + 1}"),
+            json.dumps(bootstrap),
+        )
+        file = tmp_path / f"{number}.json"
+        file.write_text(text)
+        done = subprocess.run(
+            [str(agent.envoy()), "--mode", "validate", "-c", str(file), "-l", "error"],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
+        assert done.returncode == 0, done.stderr[-600:]
