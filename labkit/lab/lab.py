@@ -13,11 +13,11 @@ from labkit.clusters import sandbox
 from labkit.exercises import course, verdict
 from labkit.install import bookinfo, gateway, istio, kinds
 from labkit.kube import client, manifests, resources
-from labkit.lab import applying, arriving, chapters, control, doors, evidence, splitting
+from labkit.lab import applying, arriving, chapters, control, doors, evidence, explaining, splitting
 from labkit.lab.kubectl import Kubectl, shown
 from labkit.telemetry import differences, inside, proxies, quiet, workloads
 from labkit.traffic import fetching
-from labkit.views import page, results, steps
+from labkit.views import page, results, steps, way
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -310,6 +310,21 @@ class Lab:
     def diff(self) -> "pd.DataFrame":
         """What the last ``apply`` or ``delete`` changed in the Envoys: a row a field, with how many proxies have it."""
         return differences.frame(differences.between(self._before, self._configurations()))
+
+    def explain(
+        self,
+        where: str = "/productpage",
+        *,
+        proxy: str = "istio-ingressgateway",
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+    ) -> way.Way:
+        """Which listener, route, cluster and endpoint a request takes, and which YAML made it so.
+
+        A path is asked of the gateway; a URL, ``http://reviews:9080/reviews/0``, of the sidecar of ``proxy``.
+        """
+        asked = self.proxy(proxy)
+        return explaining.explain(asked, where, gateway=self.url, method=method, headers=headers or {})
 
     # Exercises
 

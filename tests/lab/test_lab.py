@@ -117,3 +117,27 @@ def test_kubectl_says_no_in_a_result_not_in_an_exception(lab):
 def test_a_kubeconfig_that_is_not_there_is_named(tmp_path):
     with pytest.raises(errors.SetupError, match="no kubeconfig"):
         Lab.connect(tmp_path / "nope")
+
+
+def test_a_request_is_explained_to_its_endpoint_and_its_yaml(lab):
+    lab.goto("07")
+    lab.apply("manifests/reviews-90-10.yaml")
+    said = repr(lab.explain("http://reviews:9080/reviews/0", proxy="productpage-v1"))
+    assert "90 % to outbound|9080|v1|reviews.default.svc.cluster.local" in said
+    assert "VirtualService default/reviews" in said
+    assert "DestinationRule default/reviews" in said
+
+
+def test_a_path_is_explained_at_the_gateway(lab):
+    lab.goto("05")
+    assert "VirtualService default/bookinfo" in repr(lab.explain("/productpage"))
+    assert "404" in repr(lab.explain("/nowhere"))
+
+
+def test_the_last_apply_is_shown_as_a_difference(lab):
+    lab.goto("07")
+    lab.apply("manifests/reviews-90-10.yaml")
+    lab.apply("manifests/reviews-50-50.yaml")
+    changed = lab.diff()
+    assert changed["what"].str.contains("90 → 50").any()
+    assert changed["proxies"].str.startswith("6: ").all()
