@@ -76,7 +76,8 @@ class Ground:
                 raise errors.SetupError(
                     f"Gateway {where}/{resources.name_of(found)} answers for every host of the ingress gateway, "
                     "so requests of the facts could reach its routes.",
-                    next_step=f"kubectl -n {where} delete gateway {resources.name_of(found)}, or another cluster",
+                    next_step=f"kubectl -n {where} delete gateways.networking.istio.io {resources.name_of(found)}, "
+                    "or choose another cluster",
                 )
 
     # What is applied

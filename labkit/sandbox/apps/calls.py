@@ -10,6 +10,9 @@ from labkit.sandbox.apps import channel
 CATCH_UP = 0.25
 """Seconds of calls that are made up for after a stall; what was missed before is not sent in one burst."""
 
+ROUNDING = 1e-6
+"""Seconds by which sums of a clock's large numbers may be off."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -70,7 +73,7 @@ class _Slots:
             due = now
         if plan.count is not None and number >= plan.count:
             return None
-        if plan.duration is not None and max(due, now) - self._began >= plan.duration:
+        if plan.duration is not None and max(due, now) - self._began > plan.duration - ROUNDING:
             return None
         self._taken += 1
         return due

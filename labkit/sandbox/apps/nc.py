@@ -9,9 +9,8 @@ import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from urllib.parse import urlsplit
 
-from labkit.sandbox.apps import outbound
+from labkit.sandbox.apps import proxying
 
 QUIET = 0.2
 """Seconds without an answer, after the input has ended, that count as the end: a tunnel has no half-closing."""
@@ -60,11 +59,11 @@ def parse(words: Sequence[str]) -> tuple[str, int, float]:
 
 def connected(host: str, port: int, env: Mapping[str, str]) -> socket.socket:
     """A connection to ``host:port``, by CONNECT where the environment names a proxy; OSError when there is none."""
-    proxy = outbound.Outbound(env).proxy_for(f"http://{host}:{port}")
+    proxy = proxying.proxy_for(host, env)
     if not proxy:
         return socket.create_connection((host, port))
-    via = urlsplit(proxy)
-    link = socket.create_connection((via.hostname or "", via.port or 0))
+    name, _, number = proxy.partition("://")[2].strip("/").rpartition(":")
+    link = socket.create_connection((name, int(number)))
     link.sendall(f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
     head = b""
     # A byte at a time: what follows the head belongs to the connection.

@@ -7,26 +7,21 @@ import asyncio
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from labkit.sandbox.apps import channel
+from labkit.sandbox.apps import channel, proxying
 
 
 class Outbound:
     """Makes calls with ``http_proxy`` and ``no_proxy`` of one environment."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
-        self._proxy = env.get("http_proxy") or env.get("HTTP_PROXY") or ""
-        self._direct = tuple(
-            name.strip().lstrip(".") for name in (env.get("no_proxy") or "").split(",") if name.strip()
-        )
+        self._env = env
 
     def __repr__(self) -> str:
-        return f"Outbound(via {self._proxy or 'nobody'})"
+        return f"Outbound(via {proxying.proxy_for('', self._env) or 'nobody'})"
 
     def proxy_for(self, url: str) -> str:
         """The proxy to use for ``url``; empty for none."""
-        host = urlsplit(url).hostname or ""
-        is_direct = any(host == name or host.endswith(f".{name}") for name in self._direct)
-        return "" if is_direct else self._proxy
+        return proxying.proxy_for(urlsplit(url).hostname or "", self._env)
 
     async def get(self, url: str, *, headers: Mapping[str, str], within: float) -> channel.Reply:
         """GET; TimeoutError after ``within`` seconds, OSError when nobody answers properly."""
