@@ -11,6 +11,9 @@ from typing import Any
 from labkit.base import settings
 from labkit.cli import jupyter
 
+LESSON = 120_000.0
+"""Milliseconds for all cells of a lesson; ten seconds are usual."""
+
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 """Names under which systems have it; the first one that is there is used."""
 
@@ -81,9 +84,17 @@ class Notebook:
         self.page.get_by_text("(ipykernel) | Idle").wait_for(timeout=READY)
 
     def run_all(self) -> None:
-        """Run every cell, by the menu as a learner does."""
+        """Run every cell, by the menu as a learner does, and wait until the last one is through."""
         self.page.get_by_role("menuitem", name="Run", exact=True).click()
         self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        self.page.wait_for_function(
+            """() => {
+                const prompts = [...document.querySelectorAll(".jp-NotebookPanel .jp-InputPrompt")].map(p => p.textContent);
+                return prompts.some(p => /[0-9]/.test(p)) && !prompts.some(p => p.includes("*"));
+            }""",
+            timeout=LESSON,
+        )
+        self.until_idle()
 
     def close(self) -> None:
         """Shut its kernel down, so that nothing of it runs on, and close the tab."""

@@ -84,8 +84,7 @@ function render({ model, el }) {
   const answers = h("div", { className: "lk-table", tabIndex: 0, role: "region", "aria-label": "Answers" });
   const way = h("div");
   const log = h("div", { className: "lk-log" });
-  const frame = h("iframe", { title: "The page", tabIndex: 0 });
-  frame.setAttribute("sandbox", ""); // no scripts and no origin of its own: whatever it holds cannot reach the notebook
+  const page = h("div");
   const shown = h("div", { className: "lk-body" });
   const nothing = h("p", { className: "lk-note" }, "Send a request to see its answer and its way.");
 
@@ -109,8 +108,11 @@ function render({ model, el }) {
     })));
   };
   const drawPage = () => {
-    const rows = model.get("answers");
-    frame.srcdoc = model.get("page") || `<p style="font:14px system-ui">${rows.length ? "This answer has no page." : ""}</p>`;
+    // No scripts and no origin of its own: whatever the page holds cannot reach the notebook. A new frame each time:
+    // Chromium lays out nothing in one whose text changed while it was hidden.
+    const frame = h("iframe", { title: "The page", tabIndex: 0, sandbox: "" });
+    frame.srcdoc = model.get("page") || '<p style="font:14px system-ui">This answer has no page.</p>';
+    page.replaceChildren(frame);
   };
   const drawTrace = () => {
     const { hops = [], lines = [], note = "" } = model.get("trace");
@@ -127,10 +129,10 @@ function render({ model, el }) {
   follow("ask", drawAsk);
   follow("busy", drawBusy);
   follow("answers chosen", drawAnswers);
-  follow("page answers", drawPage);
+  follow("page", drawPage);
   follow("trace", drawTrace);
   follow("message", drawMessage);
-  shown.append(h("div", {}, way, log), h("div", {}, h("div", { className: "lk-cap" }, "The page"), frame));
+  shown.append(h("div", {}, way, log), h("div", {}, h("div", { className: "lk-cap" }, "The page"), page));
   for (const draw of [drawAsk, drawBusy, drawAnswers, drawPage, drawTrace, drawMessage]) draw();
   el.append(viewBox("explorer", "Request explorer",
     h("header", {}, h("h4", {}, "Request explorer"), say), form, message, nothing, answers, shown));

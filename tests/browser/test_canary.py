@@ -6,7 +6,7 @@ from labkit.install import bookinfo
 
 pytestmark = pytest.mark.browser
 
-WITHIN = 30_000.0
+WITHIN = 60_000.0
 CELLS = (
     "from labkit import Lab\nlab = Lab.connect()",
     'lab.apply("manifests/destination-rules.yaml")\nlab.kubectl("scale deployment reviews-v3 --replicas=0")',

@@ -4,7 +4,7 @@ import pytest
 
 pytestmark = pytest.mark.browser
 
-WITHIN = 30_000.0
+WITHIN = 60_000.0
 CELLS = (
     "from labkit import Lab\nlab = Lab.connect()",
     'lab.apply("manifests/destination-rules.yaml")\nlab.circuits("productpage", service="reviews")',

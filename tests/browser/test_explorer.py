@@ -4,7 +4,7 @@ import pytest
 
 pytestmark = pytest.mark.browser
 
-WITHIN = 30_000.0
+WITHIN = 60_000.0
 CELL = """
 from labkit.views.explorer import Answer, ExplorerView, Hop, Trace
 

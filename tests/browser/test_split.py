@@ -21,7 +21,7 @@ OWN = (
     'lab.apply("manifests/destination-rules.yaml")',
     'lab.split("reviews", v1=90, v2=10)',
 )
-WITHIN = 30_000.0
+WITHIN = 60_000.0
 """Milliseconds to wait for what follows a click."""
 
 
