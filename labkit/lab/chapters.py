@@ -35,6 +35,7 @@ CHAPTERS: Mapping[str, Chapter] = {
     "03": Chapter(title="Deploy Bookinfo", bookinfo=False, gateway=False),
     "04": Chapter(title="Expose the gateway", gateway=False),
     "05": Chapter(title="Verify"),
+    "06": Chapter(title="Request routing", manifests=("curl.yaml",)),
     "07": Chapter(title="Split traffic", manifests=(RULES, ALL_V1)),
 }
 
