@@ -89,8 +89,9 @@ class Notebook:
         self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         self.page.wait_for_function(
             """() => {
-                const prompts = [...document.querySelectorAll(".jp-NotebookPanel .jp-InputPrompt")].map(p => p.textContent);
-                return prompts.some(p => /[0-9]/.test(p)) && !prompts.some(p => p.includes("*"));
+                const all = [...document.querySelectorAll(".jp-NotebookPanel .jp-InputPrompt")];
+                const said = all.map(prompt => prompt.textContent);
+                return said.some(text => /[0-9]/.test(text)) && !said.some(text => text.includes("*"));
             }""",
             timeout=LESSON,
         )
