@@ -96,8 +96,9 @@ class Progress:
                 "live": 0,
                 "waiting": [t.name for t in proxies],
             } | nothing
-        behind = [t.name for t in proxies if t.push < record.push and not t.refused]
-        refusing = [t.name for t in proxies if t.refused]
+        # A refusal of an earlier push may be over with this one: only its answer tells.
+        behind = [t.name for t in proxies if t.push < record.push]
+        refusing = [t.name for t in proxies if t.push >= record.push and t.refused]
         return {
             "included": True,
             "deleted": record.is_gone,

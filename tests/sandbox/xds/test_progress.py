@@ -67,6 +67,14 @@ def test_a_proxy_that_refuses_is_not_live() -> None:
     assert (report["live"], report["refusing"]) == (1, ["a"])
 
 
+def test_a_refusal_of_an_earlier_push_is_waited_out() -> None:
+    known = Progress()
+    known.note(rule(5))
+    known.pushed(2)
+    report = known.report(KEY, [taker("a", 1, refused=True)])
+    assert (report["waiting"], report["refusing"]) == (["a"], [])
+
+
 def test_the_time_runs_until_the_last_proxy() -> None:
     clock = Clock()
     known = Progress(clock=clock)
