@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
-from labkit.mesh import exports, names, protocols, workloads
+from labkit.mesh import exports, faults, names, protocols, workloads
 from labkit.mesh.services import Endpoint, Port, Service
 
 
@@ -12,6 +12,13 @@ def services_of(
     obj: Object, entries: Sequence[Object], pods: Sequence[Object], *, default_export: Sequence[str] = ("*",)
 ) -> Iterator[Service]:
     """The hosts of a ServiceEntry; ``entries`` and ``pods`` are those of its namespace."""
+    with faults.naming(f"ServiceEntry {resources.namespace_of(obj)}/{resources.name_of(obj)}"):
+        yield from _services(obj, entries, pods, default_export)
+
+
+def _services(
+    obj: Object, entries: Sequence[Object], pods: Sequence[Object], default_export: Sequence[str]
+) -> Iterator[Service]:
     spec, namespace = obj["spec"], resources.namespace_of(obj)
     ports = tuple(_port(p) for p in spec.get("ports") or [])
     targets = {p["number"]: p.get("targetPort") or p["number"] for p in spec.get("ports") or []}

@@ -6,7 +6,7 @@ from typing import Any
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
-from labkit.mesh import exports, ir, model, names, routing, tcp
+from labkit.mesh import exports, faults, ir, model, names, routing, tcp
 from labkit.mesh.memo import Memo
 from labkit.mesh.services import Service
 from labkit.mesh.virtual_services import VirtualService
@@ -70,9 +70,9 @@ def servers(gateways: Sequence[Object], services: Sequence[Service], proxy: mode
     kinds: dict[int, str] = {}
     taken: dict[int, set[str]] = {}
     for gateway in gateways:
-        if not is_for(gateway, services, proxy):
-            continue
-        for server in _servers(gateway, services, proxy):
+        with faults.naming(f"Gateway {resources.namespace_of(gateway)}/{resources.name_of(gateway)}"):
+            own = list(_servers(gateway, services, proxy)) if is_for(gateway, services, proxy) else []
+        for server in own:
             family = "tls" if server.kind in ("https", "passthrough", "tls") else server.kind
             if kinds.setdefault(server.port, family) != family:
                 continue
@@ -246,7 +246,7 @@ def _table(
 
 def _routes(rule: VirtualService, server: Server, context: Context) -> tuple[ir.Route, ...]:
     where = replace(context.requests, port=server.number, gateways={server.gateway})
-    parts = (rule, *(p for h in sorted(rule.destination_hosts()) for p in context.parts_of(h)))
+    parts = (rule, *(p for h in rule.destinations for p in context.parts_of(h)))
     key = "gateway", context.key, server.gateway, server.number, rule.namespace, rule.name
     return context.memo.get(key, parts, lambda: routing.routes(rule, where))
 

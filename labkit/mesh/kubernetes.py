@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
-from labkit.mesh import exports, model, protocols, workloads
+from labkit.mesh import exports, faults, model, protocols, workloads
 from labkit.mesh.services import Endpoint, Port, Service
 
 EXPORT_TO = "networking.istio.io/exportTo"
@@ -29,6 +29,17 @@ def service_of(
     default_export: Sequence[str] = ("*",),
 ) -> Service:
     """One Service with what its EndpointSlices and the WorkloadEntries of its labels lead to."""
+    with faults.naming(f"Service {resources.namespace_of(obj)}/{resources.name_of(obj)}"):
+        return _service(obj, slices, pods, entries, default_export)
+
+
+def _service(
+    obj: Object,
+    slices: Sequence[Object],
+    pods: Mapping[tuple[str, str], Object],
+    entries: Sequence[Object],
+    default_export: Sequence[str],
+) -> Service:
     spec, name, namespace = obj["spec"], resources.name_of(obj), resources.namespace_of(obj)
     ports = tuple(_port(p) for p in spec.get("ports") or [] if p.get("protocol", "TCP") == "TCP")
     targets: dict[int, int] = {}

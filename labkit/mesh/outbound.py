@@ -87,7 +87,7 @@ class Builder:
         rule = rules.of(service.host)
         parts: tuple[object, ...] = (service, rule, *self._parts_of(service.host))
         if rule is not None:
-            parts = (*parts, *(p for h in sorted(rule.destination_hosts()) for p in self._parts_of(h)))
+            parts = (*parts, *(p for h in rule.destinations for p in self._parts_of(h)))
         key = "host", self._key, service.host, port
         return self._memo.get(key, parts, lambda: self._virtual_host(service, port, rule))
 
@@ -137,7 +137,7 @@ class Builder:
                 if host in known:
                     continue
                 known.add(host)
-                parts = (rule, *(p for h in sorted(rule.destination_hosts()) for p in self._parts_of(h)))
+                parts = (rule, *(p for h in rule.destinations for p in self._parts_of(h)))
                 yield self._memo.get(
                     ("bare", self._key, host, port),
                     parts,

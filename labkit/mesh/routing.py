@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from labkit.mesh import behaviour, ir, matching, names
+from labkit.mesh import behaviour, faults, ir, matching, names
 from labkit.mesh.virtual_services import VirtualService
 
 Rule = Mapping[str, Any]
@@ -41,6 +41,11 @@ class Context:
 
 def routes(service: VirtualService, context: Context) -> tuple[ir.Route, ...]:
     """The routes of a VirtualService for one port; nothing follows one that every request fits."""
+    with faults.naming(f"VirtualService {service.namespace}/{service.name}"):
+        return _routes(service, context)
+
+
+def _routes(service: VirtualService, context: Context) -> tuple[ir.Route, ...]:
     found: list[ir.Route] = []
     for rule in service.http:
         for match in rule.get("match") or (None,):

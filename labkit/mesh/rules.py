@@ -7,7 +7,7 @@ from typing import Any
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
-from labkit.mesh import exports, names
+from labkit.mesh import exports, faults, names
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Snapshot
 
@@ -32,6 +32,11 @@ class Rule:
 
 def parse(obj: Object, default: Sequence[str]) -> Rule:
     """One DestinationRule."""
+    with faults.naming(f"DestinationRule {resources.namespace_of(obj)}/{resources.name_of(obj)}"):
+        return _parse(obj, default)
+
+
+def _parse(obj: Object, default: Sequence[str]) -> Rule:
     spec, namespace = obj["spec"], resources.namespace_of(obj)
     clients = (spec.get("workloadSelector") or {}).get("matchLabels")
     # A rule for some workloads is for those of its own namespace.

@@ -141,7 +141,7 @@ def _all(egress: Sequence[Egress], visible: Sequence[Service], namespace: str) -
     reachable = preferred(visible, namespace)
     for listener in egress:
         for rule in listener.virtual_services:
-            for host in rule.destination_hosts():
+            for host in rule.destinations:
                 if host in reachable:
                     found.setdefault(host, reachable[host])
     return found

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
-from labkit.mesh import gateways, inbound, peers, registry, routing, scopes, secrets, tcp, virtual_services
+from labkit.mesh import faults, gateways, inbound, peers, registry, routing, scopes, secrets, tcp, virtual_services
 from labkit.mesh.envoy import listeners, routes
 from labkit.mesh.envoy import upstreams as clusters
 from labkit.mesh.memo import Memo
@@ -25,6 +25,10 @@ class Index:
         # What the mesh says touches everything: then nothing of before is used.
         is_same = previous is not None and previous.snapshot.mesh_config == snapshot.mesh_config
         self.memo: Memo = Memo(previous.memo if previous is not None and is_same else None)
+        with faults.naming("The snapshot"):
+            self._take_apart(snapshot, previous)
+
+    def _take_apart(self, snapshot: Snapshot, previous: "Index | None") -> None:
         snapshot = _with_known(snapshot, previous)
         self.snapshot: Snapshot = snapshot
         self.services = peers.unmarked(registry.services_of(snapshot, self.memo), snapshot, self.memo)
@@ -43,13 +47,15 @@ class Index:
         key = proxy.namespace, is_gateway, kind, like
         if key not in self._views:
             sidecar = None if is_gateway else scopes.sidecar_of(self.snapshot, proxy.namespace, labels)
-            scope = scopes.scope(
-                self.services,
-                self.virtual_services,
-                namespace=proxy.namespace,
-                sidecar=sidecar,
-                mesh_config=self.snapshot.mesh_config,
-            )
+            name = f"Sidecar {resources.name_of(sidecar)} of {proxy.namespace}" if sidecar else "What is exported"
+            with faults.naming(name):
+                scope = scopes.scope(
+                    self.services,
+                    self.virtual_services,
+                    namespace=proxy.namespace,
+                    sidecar=sidecar,
+                    mesh_config=self.snapshot.mesh_config,
+                )
             self._views[key] = View(
                 scope,
                 rules=self.rules,
@@ -63,8 +69,9 @@ class Index:
 
     def for_proxy(self, proxy: Proxy) -> Config:
         """Everything one Envoy gets."""
-        view = self.view(proxy)
-        return self._router(proxy, view) if proxy.role == "router" else self._sidecar(proxy, view)
+        with faults.naming(f"What is for {proxy.namespace}/{proxy.name}"):
+            view = self.view(proxy)
+            return self._router(proxy, view) if proxy.role == "router" else self._sidecar(proxy, view)
 
     def _sidecar(self, proxy: Proxy, view: View) -> Config:
         found = {listeners.HTTP_PROXY: listeners.explicit_proxy(proxy)}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from labkit.mesh import ir, outbound, scopes, secrets, upstreams
+from labkit.mesh import faults, ir, outbound, scopes, secrets, upstreams
 from labkit.mesh.envoy import explicit
 from labkit.mesh.envoy import upstreams as clusters
 from labkit.mesh.memo import Memo
@@ -54,6 +54,11 @@ class View:
         return self.memo.get(key, (service, rule), lambda: self._make(service, rule))
 
     def _make(self, service: Service, rule: Rule | None) -> tuple[tuple[ir.Upstream, Resource, Resource | None], ...]:
+        name = f"DestinationRule {rule.namespace}/{rule.name}" if rule else f"Service {service.host}"
+        with faults.naming(name):
+            return self._made(service, rule)
+
+    def _made(self, service: Service, rule: Rule | None) -> tuple[tuple[ir.Upstream, Resource, Resource | None], ...]:
         return tuple(
             (u, clusters.cluster(u), clusters.assignment(u, self.labels) if u.kind == "EDS" else None)
             for u in upstreams.of_service(service, rule, self._client(captures=False))

@@ -6,7 +6,7 @@ from typing import Any
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
-from labkit.mesh import delegation, exports, names
+from labkit.mesh import delegation, exports, faults, names
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Snapshot
 
@@ -35,6 +35,9 @@ class VirtualService:
     http: tuple[Mapping[str, Any], ...]
     tls: tuple[Mapping[str, Any], ...]
     tcp: tuple[Mapping[str, Any], ...]
+    destinations: tuple[str, ...]
+    """Every host that it may send to."""
+
     audience: exports.Audience
     is_route: bool = False
     """Whether it was made from a route of the Gateway API."""
@@ -50,16 +53,16 @@ class VirtualService:
         for rule in (*self.http, *self.tls, *self.tcp):
             yield from (m["sourceLabels"] for m in rule.get("match") or () if m and m.get("sourceLabels"))
 
-    def destination_hosts(self) -> set[str]:
-        """Every host that it may send to."""
-        found = {names.full_host(_host(d), self.namespace) for rule in self.http for d in _http_targets(rule)}
-        for rule in (*self.tls, *self.tcp):
-            found |= {names.full_host(_host(d["destination"]), self.namespace) for d in rule.get("route") or ()}
-        return found
-
 
 def _host(destination: Mapping[str, Any] | None) -> str:
     return str((destination or {}).get("host") or "")
+
+
+def _destinations(spec: Mapping[str, Any], http: Sequence[Mapping[str, Any]], namespace: str) -> tuple[str, ...]:
+    found = {_host(d) for rule in http for d in _http_targets(rule)}
+    for rule in (*(spec.get("tls") or ()), *(spec.get("tcp") or ())):
+        found |= {_host(d.get("destination")) for d in rule.get("route") or ()}
+    return tuple(sorted(names.full_host(host, namespace) for host in found))
 
 
 def _http_targets(rule: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -85,6 +88,11 @@ def all_of(snapshot: Snapshot, memo: Memo) -> list[VirtualService]:
 
 def parse(obj: Object, delegates: Mapping[tuple[str, str], Object], default: Sequence[str]) -> VirtualService:
     """One object, with the rules of those it delegates to."""
+    with faults.naming(f"VirtualService {resources.namespace_of(obj)}/{resources.name_of(obj)}"):
+        return _parse(obj, delegates, default)
+
+
+def _parse(obj: Object, delegates: Mapping[tuple[str, str], Object], default: Sequence[str]) -> VirtualService:
     spec, namespace, name = obj["spec"], resources.namespace_of(obj), resources.name_of(obj)
     http = delegation.merged(obj, delegates, default)
     return VirtualService(
@@ -96,6 +104,7 @@ def parse(obj: Object, delegates: Mapping[tuple[str, str], Object], default: Seq
         http=tuple(_with_gateways(rule, namespace) for rule in http),
         tls=tuple(_with_gateways(rule, namespace) for rule in spec.get("tls") or ()),
         tcp=tuple(_with_gateways(rule, namespace) for rule in spec.get("tcp") or ()),
+        destinations=_destinations(spec, http, namespace),
         audience=exports.audience(spec.get("exportTo"), namespace, default),
         is_route=SEMANTICS in resources.annotations_of(obj),
     )
