@@ -80,7 +80,7 @@ def remark(weights: Mapping[str, int]) -> str:
 
 
 _PATCHING = re.compile(
-    r'^Error from server: error when applying patch:.*?Kind=(\w+)"\nName: "([^"]*)".*?error when patching "[^"]*": ',
+    r'^Error from server: error when applying patch:.*?Kind=(\w+)"\nName: "([^"]*)".*?error when patching [^:\n]*: ',
     re.DOTALL,
 )
 """How kubectl begins when a server refuses a patch: with both objects, whole."""

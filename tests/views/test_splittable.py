@@ -93,11 +93,12 @@ def test_trouble_is_told_with_the_next_step(records, said):
     assert splittable.trouble(window(*records)) == said
 
 
-def test_a_refused_patch_names_the_object_and_the_field_only():
+@pytest.mark.parametrize("source", ['"STDIN"', "VirtualService reviews"])
+def test_a_refused_patch_names_the_object_and_the_field_only(source):
     said = (
         'Error from server: error when applying patch:\n{"spec": 1}\nto:\nResource: "networking.istio.io/v1, '
         'Resource=virtualservices", GroupVersionKind: "networking.istio.io/v1, Kind=VirtualService"\n'
-        'Name: "reviews", Namespace: "default"\nfor: "STDIN": error when patching "STDIN": admission webhook '
+        f'Name: "reviews", Namespace: "default"\nfor: {source}: error when patching {source}: admission webhook '
         '"rev.validation.istio.io" denied the request: configuration is invalid: weight -10 < 0'
     )
     assert splittable.refusal(said).splitlines()[1] == (
