@@ -26,8 +26,9 @@ def _job(obj: Object) -> Object:
     selector = spec.get("selector") or {}
     mark = {"batch.kubernetes.io/controller-uid": metadata["uid"]}
     selector = {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), **mark}}
-    # The labels of the job itself are, where it has none, those of its template.
-    labels = metadata.get("labels") or template["metadata"]["labels"]
+    # A job without labels of its own has those of its template, these included.
+    given = metadata.get("labels") or {}
+    labels = template["metadata"]["labels"] if given in ({}, before) else given
     spec = {**spec, "selector": selector, "template": template}
     return {**obj, "metadata": {**metadata, "labels": labels}, "spec": spec}
 

@@ -99,6 +99,8 @@ async def delete(core: Core, call: Call) -> Deleted:
     said = options(call)
     live = core.find(call.served, call.namespace, call.name)
     check_protected(call)
+    if call.served.strategy.orphans_warning and not said.policy:
+        call.warnings.append(call.served.strategy.orphans_warning)
     for hook in core.validating:
         await hook(call, {}, live.object)
     return remove(core, call, core.find(call.served, call.namespace, call.name), said)

@@ -33,6 +33,9 @@ class Strategy:
     cleanup: str = ""
     """The finalizer that a deletion adds, so that what belongs to the object goes first."""
 
+    orphans_warning: str = ""
+    """What a deletion that leaves dependents so is told."""
+
     collection: bool = True
     """Whether a whole collection can be deleted at once."""
 
@@ -115,6 +118,8 @@ _SPECIAL: dict[str, Strategy] = {
     "batch/jobs": Strategy(
         counts="spec",
         orphans=True,
+        orphans_warning="child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to"
+        " remove them or set propagationPolicy=Orphan to suppress this warning",
         fields=("status.successful",),
         strict_fields='field label "%s" not supported for Job',
         aliases={"status.successful": "status.succeeded"},

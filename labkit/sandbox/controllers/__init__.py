@@ -7,6 +7,7 @@ from labkit.sandbox.controllers import (
     budgets,
     deployments,
     garbage,
+    jobs,
     namespaces,
     protection,
     replicasets,
@@ -22,6 +23,8 @@ async def run(client: Cluster, *, root_ca: str) -> None:
     controllers = (
         deployments.Deployments(informers),
         replicasets.ReplicaSets(informers),
+        jobs.Jobs(informers),
+        jobs.Tracking(informers),
         slices.Slices(informers),
         budgets.Budgets(informers),
         scheduler.Scheduler(informers),

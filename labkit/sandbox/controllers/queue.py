@@ -41,6 +41,8 @@ class Queue:
                 key = next(iter(self._waiting))
                 del self._waiting[key]
                 await self._once(key)
+                # Calls into our own process may never pause: the others have their turn here.
+                await asyncio.sleep(0)
 
     async def _once(self, key: informer.Key) -> None:
         try:

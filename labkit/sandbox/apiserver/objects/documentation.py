@@ -34,10 +34,10 @@ class Model:
 @cache
 def model(module: str) -> Model:
     """The client's ``v1_deployment_spec``; one it does not have says nothing."""
-    path = _folder() / f"{module}.py" if _folder() else None
-    if path is None or not path.exists():
+    folder = _folder()
+    if folder is None or not (folder / f"{module}.py").exists():
         return Model()
-    source = path.read_text(encoding="utf-8")
+    source = (folder / f"{module}.py").read_text(encoding="utf-8")
     fields, attributes = {}, {}
     for name, before, quoted in _FIELD.findall(source):
         alias = _ALIAS.search(before)
