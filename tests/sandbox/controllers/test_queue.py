@@ -10,18 +10,21 @@ def worked(work, *, until):
     """Run a queue until ``until(done)``; the keys in the order in which they were done."""
 
     async def main():
-        done = []
+        done, enough = [], asyncio.Event()
 
         async def one(key):
-            await work(queue, done, key)
+            try:
+                await work(queue, done, key)
+            finally:
+                if until(done):
+                    enough.set()
 
         queue = Queue(one, name="test")
         queue.add(("", "a"))
         queue.add(("", "a"))
         running = asyncio.create_task(queue.run())
         async with asyncio.timeout(5):
-            while not until(done):
-                await asyncio.sleep(0)
+            await enough.wait()
         running.cancel()
         return [name for _, name in done]
 
