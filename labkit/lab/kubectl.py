@@ -1,5 +1,6 @@
 """Stock kubectl on this lab's cluster, as a practitioner types it."""
 
+import itertools
 import json
 import re
 import shlex
@@ -69,7 +70,9 @@ class Kubectl:
         flags = [f"--kubeconfig={self._cluster.kubeconfig}"]
         if self._cluster.context:
             flags.append(f"--context={self._cluster.context}")
-        if self._namespace != "default" and not any(w in ("-n", "-A") or w.startswith("--namespace") for w in typed):
+        # What comes behind -- is another program's: ``exec … -- fortio load -n 20``.
+        own = list(itertools.takewhile(lambda word: word != "--", typed))
+        if self._namespace != "default" and not any(w in ("-n", "-A") or w.startswith("--namespace") for w in own):
             flags.append(f"--namespace={self._namespace}")
         return flags
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from labkit.clusters import cluster
 from labkit.lab import kubectl
 
 
@@ -29,3 +30,17 @@ def test_a_refused_patch_names_the_object_instead_of_quoting_it():
 def test_other_refusals_keep_their_words():
     said = 'Error from server (NotFound): pods "x" not found'
     assert kubectl.readable(f"{said}\n") == said
+
+
+@pytest.mark.parametrize(
+    ("typed", "is_added"),
+    [
+        (["get", "pods"], True),
+        (["-n", "shop", "get", "pods"], False),
+        (["exec", "deploy/fortio", "--", "fortio", "load", "-n", "20"], True),
+    ],
+    ids=["none named", "one named", "an option of another program"],
+)
+def test_the_labs_namespace_is_meant_where_none_is_named(typed, is_added, tmp_path):
+    runner = kubectl.Kubectl(cluster.Cluster(kubeconfig=tmp_path / "kubeconfig"), namespace="course")
+    assert ("--namespace=course" in runner._flags(typed)) == is_added

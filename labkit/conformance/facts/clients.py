@@ -23,7 +23,7 @@ _CODES = re.compile(r"^Code +(-?\d+) : (\d+)", re.MULTILINE)
 
 def execute(ground: Ground, pod: str, container: str, *words: str) -> programs.Output:
     """Run a command in a container; its exit code may say no."""
-    return ground.kubectl.run(["--namespace", NAMESPACE, "exec", pod, "-c", container, "--", *words])
+    return ground.kubectl.run(["exec", pod, "-c", container, "--", *words])
 
 
 def curl(ground: Ground, *words: str) -> programs.Output:
