@@ -1,0 +1,106 @@
+"""Where a request goes, and why."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labkit.conformance import scene
+from labkit.kube import manifests
+from labkit.mesh import explaining, fitting, translate, unsupported
+from labkit.mesh.model import Config
+
+GOLDEN = Path(__file__).with_name("golden")
+
+
+def config(case: str, proxy: str = "client") -> Config:
+    objects = [*manifests.read(GOLDEN / "scene.yaml"), *manifests.read(GOLDEN / case / "in.yaml")]
+    found = scene.snapshot(map(scene.with_namespace, objects))
+    return translate.index(found).for_proxy(scene.proxies(found)[proxy])
+
+
+def explained(case: str, host: str, path: str = "/", proxy: str = "client", **headers: str) -> explaining.Explanation:
+    request = explaining.Request(host=host, path=path, headers={k.replace("_", "-"): v for k, v in headers.items()})
+    return explaining.explain(config(case, proxy), request)
+
+
+def test_a_host_without_rules_goes_to_all_of_its_endpoints() -> None:
+    found = explained("a-mesh-without-rules", "web:8080")
+    assert (found.virtual_host, found.route, found.index) == ("web.default.svc.cluster.local:8080", "default", 0)
+    assert found.destinations[0].endpoints == ("POD(web-v1):80", "POD(web-v2):80")
+    assert found.sources == ()
+
+
+def test_weights_are_told_in_percent_with_the_objects_behind_them() -> None:
+    found = explained("nine-of-ten-requests-go-to-one-version", "web:8080")
+    assert [(d.cluster.split("|")[2], d.percent) for d in found.destinations] == [("v1", 90), ("v2", 10)]
+    assert [str(s) for s in found.sources] == ["VirtualService default/web", "DestinationRule default/web"]
+
+
+def test_what_a_request_lacks_for_an_earlier_route_is_told() -> None:
+    found = explained("a-header-picks-the-version", "web:8080", end_user="Jason")
+    assert found.index == 2
+    assert found.passed[0] == "testers: header end-user is not jason"
+
+
+def test_a_request_with_the_header_takes_the_first_route() -> None:
+    found = explained("a-header-picks-the-version", "web.default:8080", end_user="jason")
+    assert (found.route, found.index) == ("testers", 0)
+
+
+def test_a_query_may_decide() -> None:
+    assert explained("a-header-picks-the-version", "web:8080", "/x?beta=yes").index == 1
+
+
+def test_an_answer_of_the_proxy_itself_is_told() -> None:
+    assert explained("paths-are-rewritten-redirected-and-answered", "web:8080", "/teapot").answer == "418"
+    assert (
+        explained("paths-are-rewritten-redirected-and-answered", "web:8080", "/moved").answer
+        == "redirect to https /here"
+    )
+
+
+def test_a_host_that_no_gateway_serves_is_404() -> None:
+    found = explained("the-gateway-ends-tls-for-one-host", "nosuch.example.com", proxy="entry")
+    assert (found.answer, found.virtual_host, found.index) == ("404", "", -1)
+
+
+def test_a_host_outside_the_mesh_is_looked_up() -> None:
+    found = explained("a-mesh-without-rules", "example.org")
+    assert [d.cluster for d in found.destinations] == ["PassthroughCluster"]
+
+
+def test_a_subset_that_nobody_defined_is_a_cluster_that_does_not_exist() -> None:
+    made = config("nine-of-ten-requests-go-to-one-version")
+    without = Config(clusters={}, listeners=made.listeners, routes=made.routes)
+    found = explaining.explain(without, explaining.Request(host="web:8080"))
+    assert not any(d.exists for d in found.destinations)
+
+
+@pytest.mark.parametrize(
+    ("match", "path", "fits"),
+    [
+        ({"prefix": "/a"}, "/ab", True),
+        ({"path_separated_prefix": "/a"}, "/ab", False),
+        ({"path_separated_prefix": "/a"}, "/a/b", True),
+        ({"path": "/A", "case_sensitive": False}, "/a", True),
+        ({"safe_regex": {"regex": "/n/[0-9]+"}}, "/n/1/x", False),
+    ],
+    ids=["prefix", "not-by-elements", "by-elements", "any-case", "the-whole-path"],
+)
+def test_paths_fit_as_in_envoy(match: dict[str, Any], path: str, fits: bool) -> None:
+    assert (not fitting.lacks(match, fitting.Request(host="x", path=path))) is fits
+
+
+def test_a_field_without_effect_is_named_with_its_place() -> None:
+    said = {"loadBalancer": {"localityLbSetting": {"distribute": [{"from": "a"}]}}}
+    found = unsupported.findings(
+        {"kind": "DestinationRule", "spec": {"subsets": [{"name": "v1"}, {"name": "v2", "trafficPolicy": said}]}}
+    )
+    assert len(found) == 1
+    assert found[0].startswith("spec.subsets[1].trafficPolicy.loadBalancer.localityLbSetting.distribute has no effect")
+
+
+def test_what_is_carried_out_is_not_complained_about() -> None:
+    for case in sorted(p for p in GOLDEN.iterdir() if p.is_dir()):
+        assert [f for o in manifests.read(case / "in.yaml") for f in unsupported.findings(o)] == []
