@@ -1,5 +1,6 @@
 """Asking istiod whether what was applied is live, on any kind of cluster."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -7,7 +8,7 @@ from labkit.clusters.cluster import Cluster
 from labkit.install import kinds
 from labkit.kube import client, resources
 from labkit.kube.resources import Object
-from labkit.lab import doors
+from labkit.lab import doors, endpoints
 from labkit.lab.kubectl import KubectlError
 from labkit.telemetry import liveness
 
@@ -66,6 +67,19 @@ class ControlPlane:
             return str(liveness.of_istiod(self._doors.istiod))
         except (doors.UnreachableError, KubectlError):
             return "istiod does not answer: every proxy keeps what it has"
+
+    def until_endpoints(self, objects: Sequence[Object], namespace: str) -> None:
+        """Wait until every Service among them leads where it says, and every proxy has heard of it."""
+        services = [
+            (resources.namespace_of(obj) or namespace, resources.name_of(obj))
+            for obj in objects
+            if obj["kind"] == "Service"
+        ]
+        if not services:
+            return
+        endpoints.until_listed(self._api, services)
+        with contextlib.suppress(doors.UnreachableError, KubectlError):  # no Istio, or none at the moment
+            liveness.of_istiod(self._doors.istiod)
 
     def until_gone(self, versions: Sequence[Version]) -> str:
         """The same for the deletion of objects that had these versions."""

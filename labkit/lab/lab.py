@@ -130,6 +130,7 @@ class Lab:
         self._before = self._configurations() if control.configures(objects) else self._before
         done = self._kubectl("apply -f -", text=applying.text_of(objects), subject=applying.subject(objects))
         changes = applying.changes(done, applying.typed(given, "apply"))
+        self._control.until_endpoints(objects, self.namespace)
         return replace(changes, live=self._control.until_live(self._control.versions(objects, self.namespace)))
 
     def delete(self, given: applying.Given) -> results.Changes:
