@@ -1,0 +1,122 @@
+"""Whatever is killed comes back, and costs no more than it must."""
+
+import contextlib
+import os
+import signal
+import threading
+
+import pytest
+
+from labkit import traffic
+from labkit.base import processes, waiting
+from labkit.clusters import sandbox as sandboxes
+from tests.acceptance.conftest import REVIEWS
+
+pytestmark = pytest.mark.sandbox
+
+WORKERS = 4
+
+ASLEEP = 8.0
+"""Seconds; longer than a probe's period and time limit together."""
+
+
+def kill(pids):
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+def until(condition, what, timeout=20):
+    return waiting.until(condition, what=what, timeout=timeout, next_step="kubectl describe pods")
+
+
+def apply(bookinfo, *names):
+    bookinfo.kubectl("apply", *(word for name in names for word in ("-f", str(bookinfo.networking / name))))
+
+
+@contextlib.contextmanager
+def traffic_beside(bookinfo):
+    """Requests while the body runs; a list with their table afterwards."""
+    frames = []
+    sender = threading.Thread(target=lambda: frames.append(bookinfo.send(600, REVIEWS, workers=WORKERS, rate=200)))
+    sender.start()
+    yield frames
+    sender.join()
+
+
+def test_killed_apps_cost_no_more_than_the_requests_in_flight(bookinfo):
+    before = bookinfo.restarts("app=reviews", "reviews")
+    with traffic_beside(bookinfo) as frames:
+        kill(bookinfo.processes("app=reviews", "reviews"))
+    (frame,) = frames
+    assert len(frame) == 600
+    assert (frame["status"] != 200).sum() <= WORKERS
+    until(
+        lambda: bookinfo.restarts("app=reviews", "reviews") == [number + 1 for number in before],
+        "one restart of every reviews pod",
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "namespace"),
+    [("app=reviews,version=v1", "default"), ("app=productpage", "default"), ("istio=ingressgateway", "istio-system")],
+    ids=["of reviews v1", "of productpage", "the gateway"],
+)
+def test_a_killed_envoy_is_started_again_and_serves(bookinfo, labels, namespace):
+    (before,) = bookinfo.restarts(labels, "istio-proxy", namespace)
+    kill(bookinfo.processes(labels, "istio-proxy", namespace))
+    until(lambda: bookinfo.restarts(labels, "istio-proxy", namespace) == [before + 1], "one restart")
+    bookinfo.until_serving()
+    ready = bookinfo.kubectl("wait", "pods", "-l", labels, "-n", namespace, "--for=condition=Ready", "--timeout=20s")
+    assert "condition met" in ready
+
+
+def test_traffic_goes_on_without_istiod_and_rules_go_on_with_it(bookinfo):
+    (before,) = bookinfo.restarts("app=istiod", "discovery", "istio-system")
+    with traffic_beside(bookinfo) as frames:
+        kill(bookinfo.processes("app=istiod", "discovery", "istio-system"))
+    (frame,) = frames
+    assert frame["status"].eq(200).all()
+    until(lambda: bookinfo.restarts("app=istiod", "discovery", "istio-system") == [before + 1], "one restart")
+    bookinfo.kubectl("-n", "istio-system", "rollout", "status", "deploy/istiod", "--timeout=20s")
+    apply(bookinfo, "destination-rule-all.yaml", "virtual-service-reviews-v3.yaml")
+    bookinfo.until_only({"v3"})
+    bookinfo.forget_rules()
+
+
+def test_a_killed_sandbox_leaves_no_process_and_starts_with_what_was_applied(bookinfo):
+    apply(bookinfo, "destination-rule-all.yaml", "virtual-service-reviews-v3.yaml")
+    main = sandboxes.running(bookinfo.paths)["pid"]
+    every = [main, *processes.children(main)]
+    assert len(every) > 15
+    kill([main])
+    until(lambda: not any(map(processes.is_alive, every)), "the end of every process", timeout=10)
+    assert sandboxes.running(bookinfo.paths) is None
+    sandboxes.start(bookinfo.paths)
+    bookinfo.until_serving()
+    bookinfo.until_only({"v3"})
+    bookinfo.kubectl("wait", "pods", "--all", "--for=condition=Ready", "--timeout=30s")
+    assert len(bookinfo.pods()) == 6
+    bookinfo.forget_rules()
+
+
+def test_a_machine_that_slept_goes_on(bookinfo):
+    """Every process stopped for some seconds, and then let go on, in no particular order."""
+    before = [status["restartCount"] for pod in bookinfo.pods() for status in pod["status"]["containerStatuses"]]
+    url, main = bookinfo.url, sandboxes.running(bookinfo.paths)["pid"]
+    every = [main, *processes.children(main)]
+    for pid in every:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        # Nothing answers while it sleeps; the pause is as long as a request that gets no answer.
+        asleep = traffic.collect(traffic.Load(url=url, path="/productpage", count=1, limit=ASLEEP))
+        assert [sent.status for sent in asleep] == [0]
+    finally:
+        for pid in reversed(every):
+            os.kill(pid, signal.SIGCONT)
+    bookinfo.until_serving(timeout=15)
+    bookinfo.kubectl("wait", "pods", "--all", "--for=condition=Ready", "--timeout=20s")
+    after = [status["restartCount"] for pod in bookinfo.pods() for status in pod["status"]["containerStatuses"]]
+    assert after == before
+    apply(bookinfo, "destination-rule-all.yaml", "virtual-service-reviews-v3.yaml")
+    bookinfo.until_only({"v3"})
+    bookinfo.forget_rules()
