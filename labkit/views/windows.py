@@ -1,7 +1,7 @@
 """Requests gathered into short windows of time, and what a chart of the last minute shows of them. Pure."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Protocol
@@ -14,6 +14,9 @@ KEEP = 120
 
 SMOOTH = 6
 """Windows that one point of a share looks back over: three seconds, long enough to calm the dice."""
+
+REMEMBERED = 2_000
+"""Latencies of which a median is taken: an hour of traffic must not make the view slower by the minute."""
 
 SERVER_ERROR = 500
 
@@ -43,8 +46,8 @@ class Window:
     failures: Counter[str] = field(default_factory=Counter)
     """Failed requests, likewise."""
 
-    latencies: dict[str, list[float]] = field(default_factory=dict)
-    """Milliseconds of the good answers, by version."""
+    latencies: dict[str, deque[float]] = field(default_factory=dict)
+    """Milliseconds of the last good answers, by version."""
 
     last_failure: str = ""
     """What the last failed request ended in: ``503 no healthy upstream``."""
@@ -60,7 +63,7 @@ class Window:
             self.last_failure = f"{record.status or 'no answer'} {record.error}".strip()
             return
         self.counts[record.version] += 1
-        self.latencies.setdefault(record.version, []).append(record.latency_ms)
+        self.latencies.setdefault(record.version, deque(maxlen=REMEMBERED)).append(record.latency_ms)
 
     @property
     def failed(self) -> int:
@@ -83,14 +86,20 @@ class Series:
     def __init__(self, *, width: float = WIDTH, keep: int = KEEP) -> None:
         self.width, self.keep = width, keep
         self.windows: dict[int, Window] = {}
+        self._drawn: dict[tuple[int, tuple[str, ...]], dict[str, Any]] = {}
+        """Points that nothing was added to since: a picture four times a second draws two of a hundred anew."""
 
     def add(self, records: Iterable[Record]) -> None:
         """Sort requests into the windows in which they were sent, however late the answers came."""
+        touched = set()
         for record in records:
-            self.windows.setdefault(int(record.time / self.width), Window()).add(record)
-        if self.windows:
-            first = max(self.windows) - self.keep
-            self.windows = {n: w for n, w in self.windows.items() if n > first}
+            number = int(record.time / self.width)
+            self.windows.setdefault(number, Window()).add(record)
+            touched.add(number)
+        first = max(self.windows, default=0) - self.keep
+        self.windows = {n: w for n, w in self.windows.items() if n > first}
+        stale = {n + after for n in touched for after in range(SMOOTH)}
+        self._drawn = {key: p for key, p in self._drawn.items() if key[0] in self.windows and key[0] not in stale}
 
     def points(self, versions: Sequence[str]) -> list[dict[str, Any]]:
         """One point a window, oldest first: time, smoothed shares by version, rate, failures, latencies.
@@ -100,7 +109,9 @@ class Series:
         out: half of it is still on its way.
         """
         numbers = sorted(self.windows)[:-1]
-        return [self._point(number, versions) for number in numbers]
+        keys = [(number, tuple(versions)) for number in numbers]
+        self._drawn.update({key: self._point(*key) for key in keys if key not in self._drawn})
+        return [self._drawn[key] for key in keys]
 
     def recent(self) -> "Window":
         """The requests of the last three seconds together."""
@@ -148,7 +159,7 @@ def merged(parts: Iterable[Window]) -> Window:
         whole.unanswered += part.unanswered
         whole.last_failure = part.last_failure or whole.last_failure
         for version, values in part.latencies.items():
-            whole.latencies.setdefault(version, []).extend(values)
+            whole.latencies.setdefault(version, deque(maxlen=REMEMBERED)).extend(values)
     return whole
 
 
@@ -157,7 +168,7 @@ def is_failed(record: Record) -> bool:
     return record.status == 0 or record.status >= SERVER_ERROR
 
 
-def middle(values: Sequence[float]) -> float | None:
+def middle(values: Collection[float]) -> float | None:
     """The median in milliseconds; None of nothing."""
     return round(median(values), 1) if values else None
 

@@ -34,6 +34,15 @@ def test_late_answers_change_their_own_window():
     assert made.points(["v1", "v2"])[0]["shares"] == [0.5, 0.5]
 
 
+def test_a_point_that_was_drawn_changes_with_what_comes_late():
+    made = series(*(sent("v1", at=n / 2) for n in range(10)))
+    before = made.points(["v1", "v2"])
+    made.add([sent("v2", at=1.0)])
+    after = made.points(["v1", "v2"])
+    changed = [n for n, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
+    assert changed == list(range(2, 2 + windows.SMOOTH))
+
+
 def test_only_a_minute_is_kept():
     made = series(*(sent(at=n / 2) for n in range(500)))
     assert len(made.windows) == windows.KEEP and min(made.windows) == 500 - windows.KEEP
@@ -66,6 +75,15 @@ def test_a_client_error_is_an_answer():
 def test_latency_is_the_median_of_good_answers():
     made = series(sent(ms=1), sent(ms=2), sent(ms=9), sent(ms=500, status=503), sent(at=1.0))
     assert made.points(["v1", "v2"])[0]["latency"] == [2.0, None]
+
+
+def test_only_the_last_latencies_are_remembered():
+    window = windows.Window()
+    for _ in range(windows.REMEMBERED):
+        window.add(sent(ms=1.0))
+    for _ in range(windows.REMEMBERED):
+        window.add(sent(ms=9.0))
+    assert windows.middle(window.latencies["v1"]) == 9.0 and window.total == 2 * windows.REMEMBERED
 
 
 def test_a_tally_counts_only_what_was_sent_after_the_change():
