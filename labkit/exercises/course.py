@@ -3,10 +3,21 @@
 from collections.abc import Mapping
 
 from labkit.base import errors
-from labkit.exercises import lesson00, lesson01, lesson02, lesson03, lesson04, lesson05, lesson06, lesson07, lesson10
+from labkit.exercises import (
+    lesson00,
+    lesson01,
+    lesson02,
+    lesson03,
+    lesson04,
+    lesson05,
+    lesson06,
+    lesson07,
+    lesson10,
+    lesson19,
+)
 from labkit.exercises.exercise import Exercise
 
-LESSONS = (lesson00, lesson01, lesson02, lesson03, lesson04, lesson05, lesson06, lesson07, lesson10)
+LESSONS = (lesson00, lesson01, lesson02, lesson03, lesson04, lesson05, lesson06, lesson07, lesson10, lesson19)
 
 
 class UnknownExerciseError(errors.LabError):
