@@ -14,6 +14,9 @@ Parts = Mapping[tuple[str, str], Any]
 DISPLAY = ("decorator", "stat_prefix", "alt_stat_name")
 """Fields that change no request's way."""
 
+LONGEST = 160
+"""Characters of a value that are shown."""
+
 Snapshot = Mapping[str, Parts]
 """Pod → parts."""
 
@@ -81,7 +84,7 @@ def fields(old: Any, new: Any, path: str = "") -> Iterator[str]:
 
 def _short(value: Any) -> str:
     text = "nothing" if value is None else json.dumps(value)
-    return text if len(text) <= 160 else f"{text[:157]}…"
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}…"
 
 
 def frame(found: list[Difference]) -> "pd.DataFrame":
@@ -93,6 +96,8 @@ def frame(found: list[Difference]) -> "pd.DataFrame":
         for line in difference.lines or ("",):
             whose.setdefault((difference.kind, difference.name, difference.change, line), []).append(difference.proxy)
     rows = [(*what, f"{len(pods)}: {', '.join(_workload(pod) for pod in pods)}") for what, pods in whose.items()]
+    # pandas cuts every text at 50 characters, and what changed stands at the end of a line.
+    pd.set_option("display.max_colwidth", max(LONGEST * 2, pd.get_option("display.max_colwidth") or 1000))
     return pd.DataFrame(rows, columns=["kind", "name", "change", "what", "proxies"])
 
 
