@@ -38,6 +38,7 @@ def expose(api: client.Client, namespace: str, *, on_step: istio.OnStep = lambda
         timeout=TIMEOUT,
         next_step=f"kubectl -n {namespace} get pods,gateways,virtualservices",
         every=0.02,
+        show=lambda _: seen(f"{address}/productpage"),
     )
     return str(address)
 
@@ -64,8 +65,16 @@ def _node_address(api: client.Client) -> str | None:
 
 def answers(address: str) -> bool:
     """Whether it answers 200."""
+    return seen(address) == "status 200"
+
+
+def seen(address: str) -> str:
+    """What it answers: ``status 404``, or why nothing comes."""
     try:
         with _DIRECT.open(address, timeout=10) as reply:
-            return bool(reply.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
+            return f"status {reply.status}"
+    except urllib.error.HTTPError as e:
+        with e:
+            return f"status {e.code}"
+    except (urllib.error.URLError, OSError) as e:
+        return str(getattr(e, "reason", e))

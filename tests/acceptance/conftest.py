@@ -11,6 +11,7 @@ from labkit.base import settings, waiting
 from labkit.clusters import sandbox as sandboxes
 from labkit.conformance.facts import running
 from labkit.install import gateway, istio
+from labkit.traffic import fetching
 from tests.kubectl import Kubectl
 
 
@@ -26,6 +27,9 @@ def samples() -> Path:
 def kubectl(sandbox) -> Kubectl:
     """kubectl on the sandbox with Istio and Bookinfo."""
     return Kubectl(sandbox.paths)
+
+
+REVIEWS = "/api/v1/products/0/reviews"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,15 +104,25 @@ class Bookinfo:
             next_step="kubectl get virtualservices -o yaml",
         )
 
+    def until_status(self, wanted, path=REVIEWS, timeout=10):
+        """Wait until the answer has this status."""
+        waiting.until(
+            lambda: self.send(5, path)["status"].eq(wanted).all(),
+            what=f"status {wanted} of {path}",
+            timeout=timeout,
+            next_step="kubectl get virtualservices -o yaml",
+        )
+
+    def page(self):
+        """The product page, whole."""
+        return fetching.fetch(self.url, "/productpage")
+
     def forget_rules(self):
         """Take away what tests apply; the gateway stays."""
         names = ("reviews", "ratings", "details", "productpage")
         self.kubectl("delete", "virtualservice", *names, "--ignore-not-found")
         self.kubectl("delete", "destinationrules", "--all")
         self.until_serving()
-
-
-REVIEWS = "/api/v1/products/0/reviews"
 
 
 @pytest.fixture(scope="session")

@@ -5,10 +5,11 @@ import contextlib
 import errno
 from collections.abc import Callable
 
-from labkit.kube import api, informer, resources
+from labkit.base import ports
+from labkit.kube import api, informer, resources, status
 from labkit.kube.resources import Object
 from labkit.sandbox.kubelet import events, node
-from labkit.sandbox.network import addresses, forward, routes, splice
+from labkit.sandbox.network import addresses, forward, nodeports, routes, splice
 
 RETRY_AFTER = 5.0
 """Seconds until a NodePort that another program holds is tried again."""
@@ -20,7 +21,7 @@ class ServiceProxy:
     """Follows Services, EndpointSlices and Pods; ``run`` until cancelled."""
 
     def __init__(self, client: api.Api, block: addresses.Block) -> None:
-        self._block = block
+        self._client, self._block = client, block
         self._recorder = events.Recorder(client, component="kube-proxy", host=node.NAME)
         self._services = informer.Informer(client, resources.SERVICES)
         self._slices = informer.Informer(client, resources.ENDPOINT_SLICES)
@@ -51,6 +52,7 @@ class ServiceProxy:
                 group.create_task(self._recorder.run(), name="service proxy events")
                 for follower in followers:
                     await follower.synced.wait()
+                await self._move_taken_ports()
                 while True:
                     await self._adjust()
                     await self._until_dirty()
@@ -64,6 +66,23 @@ class ServiceProxy:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._is_dirty.wait(), RETRY_AFTER if waiting else None)
         self._is_dirty.clear()
+
+    async def _move_taken_ports(self) -> None:
+        """Before any pod listens: a load balancer's port that another program has is given another number."""
+        used = nodeports.used_by(list(self._services.all()))
+        for service in list(self._services.all()):
+            moved = nodeports.moves(service, used, is_free=lambda port: ports.is_free(addresses.NODE, port))
+            if not moved:
+                continue
+            used.update(moved.values())
+            name, namespace = resources.name_of(service), resources.namespace_of(service)
+            try:
+                await self._client.patch(resources.SERVICES, name, namespace, nodeports.patch(service, moved))
+            except status.StatusError:
+                continue  # Deleted or changed at this moment; its port is tried again as it is.
+            for old, new in moved.items():
+                why = f"another program listens on {addresses.NODE}:{old}; the node port is {new} from now on"
+                self._recorder.event(service, "NodePortMoved", why, type="Warning")
 
     # What the API says
 
