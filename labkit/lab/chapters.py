@@ -37,6 +37,7 @@ CHAPTERS: Mapping[str, Chapter] = {
     "05": Chapter(title="Verify"),
     "06": Chapter(title="Request routing", manifests=("curl.yaml",)),
     "07": Chapter(title="Split traffic", manifests=(RULES, ALL_V1)),
+    "08": Chapter(title="Mirror", manifests=(RULES, ALL_V1)),
     "10": Chapter(title="Circuit breaking", manifests=("curl.yaml", "httpbin-and-fortio.yaml")),
     "19": Chapter(title="Egress", manifests=("outside.yaml",)),
 }
