@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from labkit.mesh import outbound
 from labkit.mesh.envoy import listeners, routes
 from labkit.mesh.model import Config, Proxy, Resource
 from labkit.mesh.translate import Index
@@ -23,7 +22,9 @@ def dump(index: Index, proxy: Proxy) -> Dump:
     found = index.view(proxy).outbound
     allows = index.view(proxy).scope.allows_unknown
     kept = {name: x for name, x in config.listeners.items() if name != listeners.HTTP_PROXY}
-    kept |= {x["name"]: x for x in _listeners(found, proxy)}
+    # Of a headless Service every endpoint has a listener, only not in its own sidecar.
+    by_port = [listeners.outbound(x) for x in index.view(proxy).listeners if x.address != proxy.ip]
+    kept |= {x["name"]: x for x in by_port}
     tables = {
         t.name: routes.table(t, unknown=_unknown(allows) if t.allows_unknown is not None else ()) for t in found.tables
     }
@@ -38,11 +39,6 @@ def _of(config: Config, *, listeners: Mapping[str, Resource], tables: Mapping[st
         "routes": dict(tables),
         "ecds": dict(config.extensions),
     }
-
-
-def _listeners(found: outbound.Outbound, proxy: Proxy) -> list[Resource]:
-    # Of a headless Service every endpoint has a listener, only not in its own sidecar.
-    return [listeners.outbound(x) for x in found.listeners if x.address != proxy.ip]
 
 
 def _unknown(allows: bool) -> list[Resource]:

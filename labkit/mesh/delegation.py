@@ -30,6 +30,8 @@ INHERITED = (
 
 def delegates_of(obj: Object, delegates: Delegates) -> list[Object]:
     """The objects that a root's rules name, where there are any."""
+    if not delegates:
+        return []
     found = [_delegate(rule, resources.namespace_of(obj), delegates) for rule in obj["spec"].get("http") or ()]
     return [d for d in found if d is not None]
 

@@ -21,19 +21,34 @@ class Inbound:
     """The first that leads there."""
 
 
+class Selected:
+    """Which Services choose a pod: found by one label of their selectors, not by asking all of them."""
+
+    def __init__(self, services: Sequence[Service]) -> None:
+        self._by_label: dict[tuple[str, str, str], list[tuple[int, Service]]] = {}
+        for number, service in enumerate(services):
+            if service.is_kubernetes and service.selector:
+                key, value = next(iter(service.selector.items()))
+                self._by_label.setdefault((service.namespace, key, value), []).append((number, service))
+
+    def by(self, proxy: model.Proxy) -> list[Service]:
+        """The Services of a pod, in their order."""
+        labels = dict(proxy.labels)
+        candidates = [
+            numbered
+            for key, value in labels.items()
+            for numbered in self._by_label.get((proxy.namespace, key, value), ())
+            if numbered[1].selector.items() <= labels.items()
+        ]
+        return [service for _, service in sorted(candidates, key=lambda numbered: numbered[0])]
+
+
 def ports(
-    services: Sequence[Service],
-    proxy: model.Proxy,
+    own: Sequence[Service],
     said: Sequence[Mapping[str, Any]] = (),
     more: Sequence[int] = (),
 ) -> list[Inbound]:
-    """Ports that Services lead to, or those of a Sidecar object, which then decides alone; and ``more``."""
-    labels = dict(proxy.labels)
-    own = [
-        s
-        for s in services
-        if s.namespace == proxy.namespace and s.is_kubernetes and s.selector and s.selector.items() <= labels.items()
-    ]
+    """Ports that the pod's own Services lead to, or those of a Sidecar object, which then decides; and ``more``."""
     if said:
         return [_said(i, own) for i in said]
     found: dict[int, Inbound] = {}

@@ -21,9 +21,8 @@ class Outbound:
     """All that goes out of one kind of workload."""
 
     tables: tuple[ir.RouteTable, ...]
-    listeners: tuple[ir.OutboundListener, ...]
     connections: tuple[ir.TcpHost, ...]
-    """The same as the listeners' routes, by the name of the host."""
+    """What is not routed by request, by the name of the host."""
 
 
 class Builder:
@@ -42,29 +41,51 @@ class Builder:
     ) -> None:
         self._scope, self._labels, self._hash_of, self._memo, self._key = scope, labels, hash_of, memo, key
         self._parts_of, self._default_retries = parts_of, default_retries
-        self._connected: list[ir.TcpHost] = []
+        self._special = {e.port for e in scope.egress if e.port}
+        # What speaks of a port alone comes before what speaks of all others.
+        self._egress = [
+            (egress, Choice(egress.virtual_services)) for egress in sorted(scope.egress, key=lambda e: e.port is None)
+        ]
 
     def outbound(self) -> Outbound:
-        """Tables and listeners of every egress; one that speaks of a port alone decides about it."""
+        """Tables and connections of every egress; one that speaks of a port alone decides about it."""
         tables: dict[str, ir.RouteTable] = {}
-        listeners: dict[tuple[str, int], ir.OutboundListener] = {}
-        special = {e.port for e in self._scope.egress if e.port}
-        for egress in sorted(self._scope.egress, key=lambda e: e.port is None):
-            rules = Choice(egress.virtual_services)
-            for table in self._tables(egress, rules, special):
+        for egress, rules in self._egress:
+            for table in self._tables(egress, rules):
                 tables.setdefault(table.name, table)
-            for listener in self._listeners(egress, rules, special):
-                key = listener.address, listener.port
-                listeners[key] = _both(listeners[key], listener) if key in listeners else listener
-        return Outbound(
-            tables=tuple(tables.values()), listeners=tuple(listeners.values()), connections=tuple(self._connected)
+        connections = tuple(
+            ir.TcpHost(
+                host=service.host,
+                port=port.number,
+                domains=domains.of_service(service, self._scope.namespace),
+                routes=self._tcp_routes(service, port, rules),
+            )
+            for service, port, rules in self._ports()
+            if not protocols.may_be_http(port.protocol)
         )
+        return Outbound(tables=tuple(tables.values()), connections=connections)
 
-    def _tables(self, egress: Egress, rules: "Choice", special: set[int]) -> Iterator[ir.RouteTable]:
+    def listeners(self) -> tuple[ir.OutboundListener, ...]:
+        """Where captured traffic would come to: one for each port, or each address of what is not HTTP."""
+        found: dict[tuple[str, int], ir.OutboundListener] = {}
+        for service, port, rules in self._ports():
+            for listener in self._listeners(service, port, rules):
+                key = listener.address, listener.port
+                found[key] = _both(found[key], listener) if key in found else listener
+        return tuple(found.values())
+
+    def _ports(self) -> Iterator[tuple[Service, Port, "Choice"]]:
+        for egress, rules in self._egress:
+            for service in egress.services:
+                for port in service.ports:
+                    if port.protocol != "UDP" and _is_of(egress, port.number, self._special):
+                        yield service, port, rules
+
+    def _tables(self, egress: Egress, rules: "Choice") -> Iterator[ir.RouteTable]:
         by_port: dict[int, list[Service]] = {}
         for service in egress.services:
             for port in service.ports:
-                if protocols.may_be_http(port.protocol) and _is_of(egress, port.number, special):
+                if protocols.may_be_http(port.protocol) and _is_of(egress, port.number, self._special):
                     by_port.setdefault(port.number, []).append(service)
         for number, services in by_port.items():
             hosts = [self.virtual_host(s, number, rules) for s in services]
@@ -149,18 +170,7 @@ class Builder:
         # Istio gives it no shorter names.
         return ir.VirtualHost(name=f"{host}:{port}", domains=(host,), routes=found) if found else None
 
-    def _listeners(self, egress: Egress, rules: "Choice", special: set[int]) -> Iterator[ir.OutboundListener]:
-        for service in egress.services:
-            for port in service.ports:
-                if port.protocol == "UDP" or not _is_of(egress, port.number, special):
-                    continue
-                if protocols.is_http(port.protocol):
-                    yield ir.OutboundListener(address=ANYWHERE, port=port.number, table=str(port.number))
-                else:
-                    yield from self._connections(service, port, rules)
-
-    def _connections(self, service: Service, port: Port, rules: "Choice") -> Iterator[ir.OutboundListener]:
-        is_unknown = port.protocol == protocols.UNKNOWN
+    def _tcp_routes(self, service: Service, port: Port, rules: "Choice") -> tuple[ir.TcpRoute, ...]:
         context = tcp.Context(
             port=port.number,
             gateways={MESH},
@@ -168,16 +178,14 @@ class Builder:
             labels=self._labels,
             ports_of=lambda host: _numbers(self._scope.services.get(host)),
         )
-        found = tcp.routes(service, port, rules.every(service.host), context)
-        if not is_unknown:
-            self._connected.append(
-                ir.TcpHost(
-                    port=port.number,
-                    domains=domains.of_service(service, self._scope.namespace),
-                    host=service.host,
-                    routes=found,
-                )
-            )
+        return tcp.routes(service, port, rules.every(service.host), context)
+
+    def _listeners(self, service: Service, port: Port, rules: "Choice") -> Iterator[ir.OutboundListener]:
+        if protocols.is_http(port.protocol):
+            yield ir.OutboundListener(address=ANYWHERE, port=port.number, table=str(port.number))
+            return
+        is_unknown = port.protocol == protocols.UNKNOWN
+        found = self._tcp_routes(service, port, rules)
         if service.is_headless:
             for endpoint in service.endpoints.get(port.number, ()):
                 yield ir.OutboundListener(address=endpoint.address, port=port.number, routes=found)

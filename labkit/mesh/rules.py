@@ -119,7 +119,9 @@ class Rules:
     def _in(
         self, place: str, host: str, client: str, labels: Mapping[str, str], *, only_own: bool = False
     ) -> Rule | None:
-        hosts = self._all.get(place, {})
+        hosts = self._all.get(place)
+        if not hosts:
+            return None
         visible = {
             pattern: usable
             for pattern in (host, *(w for w in self._wild.get(place, ()) if names.covers(w, host)))

@@ -32,6 +32,7 @@ class Index:
         snapshot = _with_known(snapshot, previous)
         self.snapshot: Snapshot = snapshot
         self.services = peers.unmarked(registry.services_of(snapshot, self.memo), snapshot, self.memo)
+        self.selected = inbound.Selected(self.services)
         self.virtual_services = virtual_services.all_of(snapshot, self.memo)
         self.gateways = sorted(snapshot.of(GATEWAYS), key=_age)
         self.rules = Rules(snapshot, self.memo)
@@ -62,7 +63,7 @@ class Index:
                 labels=labels,
                 is_gateway=is_gateway,
                 memo=self.memo,
-                key=key,
+                key=self.memo.number(key),
                 mesh_config=self.snapshot.mesh_config,
             )
         return self._views[key]
@@ -76,7 +77,7 @@ class Index:
     def _sidecar(self, proxy: Proxy, view: View) -> Config:
         found = {listeners.HTTP_PROXY: listeners.explicit_proxy(proxy)}
         apps = {}
-        for port in inbound.ports(self.services, proxy, view.scope.ingress, peers.more_ports(self.snapshot, proxy)):
+        for port in inbound.ports(self.selected.by(proxy), view.scope.ingress, peers.more_ports(self.snapshot, proxy)):
             listener = listeners.inbound(
                 proxy, port.port, is_http=port.is_http, mode=peers.mode(self.snapshot, proxy, port.port)
             )

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from labkit.mesh import faults, ir, outbound, scopes, secrets, upstreams
+from labkit.mesh import faults, ir, scopes, secrets, upstreams
 from labkit.mesh.envoy import explicit
 from labkit.mesh.envoy import upstreams as clusters
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Resource
+from labkit.mesh.outbound import Builder, Outbound
 from labkit.mesh.rules import Rule, Rules, priorities_of
 from labkit.mesh.services import Service
 
@@ -44,7 +45,7 @@ class View:
                 self.clusters[upstream.name] = cluster
                 if assignment is not None:
                     self.endpoints[upstream.name] = assignment
-        self._outbound: outbound.Outbound | None = None
+        self._outbound: Outbound | None = None
         self._http_proxy: Resource | None = None
 
     def _of_service(self, service: Service) -> tuple[tuple[ir.Upstream, Resource, Resource | None], ...]:
@@ -107,19 +108,27 @@ class View:
         return said
 
     @property
-    def outbound(self) -> outbound.Outbound:
-        """Istio's tables and listeners by port."""
+    def outbound(self) -> Outbound:
+        """Istio's tables by port, and what is not routed by request."""
         if self._outbound is None:
-            self._outbound = outbound.Builder(
-                self.scope,
-                labels=self.labels,
-                hash_of=self.hash_of,
-                parts_of=self.parts_of,
-                memo=self.memo,
-                key=self.key,
-                default_retries=self.default_retries,
-            ).outbound()
+            self._outbound = self._builder().outbound()
         return self._outbound
+
+    @property
+    def listeners(self) -> tuple[ir.OutboundListener, ...]:
+        """Istio's listeners by port, for which nothing is captured here."""
+        return self._builder().listeners()
+
+    def _builder(self) -> Builder:
+        return Builder(
+            self.scope,
+            labels=self.labels,
+            hash_of=self.hash_of,
+            parts_of=self.parts_of,
+            memo=self.memo,
+            key=self.key,
+            default_retries=self.default_retries,
+        )
 
     @property
     def http_proxy(self) -> Resource:

@@ -39,6 +39,7 @@ class Publication:
         self._used: set[bytes] = set()
         self._same: dict[int, tuple[Object, bytes]] = {}
         self._before: dict[int, tuple[Object, bytes]] = {}
+        self._shared: dict[tuple[str, int], tuple[Mapping[str, Object], dict[str, bytes]]] = {}
         self._given: dict[tuple[str, str], Encoded] = {}
         self._asked: set[tuple[str, str]] = set()
         self._told: set[tuple[str, str, str]] = set()
@@ -65,7 +66,7 @@ class Publication:
         self._encoded = {key: self._encoded[key] for key in self._used}
         self._given = {key: self._given[key] for key in self._asked}
         self._used, self._asked = set(), set()
-        self._before, self._same = self._same, {}
+        self._before, self._same, self._shared = self._same, {}, {}
         return broken
 
     def _compile(self, snapshot: model.Snapshot) -> None:
@@ -93,15 +94,26 @@ class Publication:
     def _of_kind(
         self, kind: str, wanted: Mapping[str, Object], proxy: model.Proxy, before: Mapping[str, bytes]
     ) -> dict[str, bytes]:
-        found = {}
+        shared = self._shared.get((kind, id(wanted)))
+        if shared is not None and shared[0] is wanted:
+            return shared[1]
+        found, same, is_whole = {}, self._same, True
         for name, resource in wanted.items():
+            known = same.get(id(resource))
+            if known is not None and known[0] is resource:
+                found[name] = known[1]
+                continue
             try:
                 found[name] = self._bytes(kind, resource)
             except json_format.ParseError as e:
+                is_whole = False
                 # Envoy's API has no such thing: the last good resource stays, as it does after a NACK.
                 if name in before:
                     found[name] = before[name]
                 self._tell(kind, name, proxy, str(e))
+        if is_whole:
+            # Proxies that see the same are given the very same mapping.
+            self._shared[kind, id(wanted)] = wanted, found
         return found
 
     def _tell(self, kind: str, name: str, proxy: model.Proxy, text: str) -> None:
