@@ -58,14 +58,12 @@ def many(served: Served, listing: Listing, form: Form, *, include: str = "") -> 
         text = f"you requested {form.kind}, but the requested object is a list"
         raise refusing.refusal(406, "NotAcceptable", text)
     kind = {"kind": served.list_kind, "apiVersion": served.api_version}
-    if served.crd is not None:
-        kind = {"apiVersion": served.api_version, "items": None, "kind": served.list_kind}  # type: ignore[dict-item]
     if form.media_type != accepting.JSON:
         bare = [{k: v for k, v in item.object.items() if k not in ("kind", "apiVersion")} for item in listing.items]
         items = bare if served.crd is None else [item.object for item in listing.items]
         return encoded({**kind, "metadata": metadata, "items": items}, form)
     parts = [item.body for item in listing.items] if served.crd else [_bare(served, i) for i in listing.items]
-    start = orjson.dumps({"kind": served.list_kind, "apiVersion": served.api_version, "metadata": metadata})
+    start = orjson.dumps({**kind, "metadata": metadata})
     return b"".join((start[:-1], b',"items":[', b",".join(parts), b"]}"))
 
 

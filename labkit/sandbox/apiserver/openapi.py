@@ -12,7 +12,6 @@ from labkit.sandbox.apiserver.registry import Registry, Served
 
 REF = "#/components/schemas/"
 META = "io.k8s.apimachinery.pkg.apis.meta.v1"
-ACTIONS = {"get": "get", "put": "update", "patch": "patch", "delete": "delete", "post": "create"}
 
 V2_PROTOBUF = b"\x0a\x032.0"
 """A document that says nothing, in the only form in which kubectl asks for version 2: ``swagger: "2.0"``."""

@@ -145,12 +145,3 @@ class Server:
             "current-context": NAME,
         }
         pki.write_secret(self._kubeconfig, json.dumps(config, indent=1).encode())
-
-
-async def forever(server: Server) -> None:
-    """Serve until cancelled."""
-    await server.start()
-    try:
-        await asyncio.Event().wait()
-    finally:
-        await server.stop()

@@ -18,9 +18,6 @@ from labkit.kube.resources import Object
 from labkit.sandbox.apiserver import users
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"
-WARN_AFTER = 3607
-"""Seconds after which the kubelet's tokens ask to be renewed, as on a real server."""
-
 Lookup = Callable[[str, str, str], Object | None]
 """``(table, namespace, name)`` → the stored object."""
 

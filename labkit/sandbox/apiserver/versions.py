@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-import orjson
-
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver.objects import defaults
 from labkit.sandbox.apiserver.registry import Served
@@ -46,11 +44,6 @@ def to_version(obj: Object, served: Served) -> Object:
     head = {"apiVersion": after, "kind": served.kind} if served.crd else {"kind": served.kind, "apiVersion": after}
     metadata = changed["metadata"]
     return head | {k: v for k, v in changed.items() if k not in head} | {"metadata": metadata}
-
-
-def stored_bytes(obj: Object) -> bytes:
-    """The bytes of an object."""
-    return orjson.dumps(obj)
 
 
 def _event_to_new(obj: Object) -> Object:

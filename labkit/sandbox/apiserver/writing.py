@@ -235,16 +235,7 @@ def body_object(call: Call, schema: Any) -> Object:
 
 def applied_config(call: Call) -> Object:
     """The configuration of an apply, as parsed."""
-    if isinstance(call.body, dict):
-        return call.body
-    try:
-        document = decoding.parse(call.body, decoding.YAML)
-    except ValueError as e:
-        raise refusing.bad_request(f"error decoding YAML: error converting YAML to JSON: {e}") from e
-    if not isinstance(document.value, dict):
-        raise refusing.bad_request("error decoding YAML: not an object")
-    found: Object = document.value
-    return found
+    return call.body if isinstance(call.body, dict) else decoding.parse_apply(call.body)
 
 
 def generated_name(core: Core, call: Call, base: str) -> str:

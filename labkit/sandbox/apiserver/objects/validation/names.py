@@ -12,7 +12,6 @@ _LABEL_1035 = "[a-z]([-a-z0-9]*[a-z0-9])?"
 _QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _VALUE = f"({_QUALIFIED})?"
 _CONFIG_KEY = "[-._a-zA-Z0-9]+"
-_ENV = "[-._a-zA-Z][-._a-zA-Z0-9]*"
 _PERCENT = "[0-9]+%"
 
 

@@ -48,11 +48,6 @@ def problems(schema: Schema, obj: Object) -> Iterator[Cause]:
     yield from _struct(schema.type, obj, "", root=True)
 
 
-def spec_problems(of: Type, value: Any, path: str) -> Iterator[Cause]:
-    """What is wrong with a part of an object."""
-    return _value(of, value, path)
-
-
 def _value(of: Type, value: Any, path: str) -> Iterator[Cause]:
     if value is None or not _has_rules(of):
         return
