@@ -7,6 +7,7 @@ from typing import Any
 from labkit.kube import resources
 from labkit.kube.resources import Object
 from labkit.mesh import exports, faults, ir, model, names, routing, tcp
+from labkit.mesh.envoy import tls
 from labkit.mesh.memo import Memo
 from labkit.mesh.services import Service
 from labkit.mesh.virtual_services import VirtualService
@@ -83,6 +84,17 @@ def servers(gateways: Sequence[Object], services: Sequence[Service], proxy: mode
                 taken[server.port] |= set(server.names)
             found.append(server)
     return found
+
+
+def check(gateway: Object) -> None:
+    """Take it apart once: what cannot be translated is found when it comes."""
+    nobody = model.Proxy(name="", namespace="", role="router", ip="", app_ip="")
+    with faults.naming(f"Gateway {resources.namespace_of(gateway)}/{resources.name_of(gateway)}"):
+        is_for(gateway, (), nobody)
+        for server in _servers(gateway, (), nobody):
+            server.names_for("")
+            if server.tls:
+                tls.gateway(server.tls, is_http=True)
 
 
 def is_for(gateway: Object, services: Sequence[Service], proxy: model.Proxy) -> bool:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from labkit.mesh import behaviour, faults, ir, matching, names
+from labkit.mesh import behaviour, faults, ir, matching, names, tcp
+from labkit.mesh.envoy import routes as routes_of_envoy
 from labkit.mesh.virtual_services import VirtualService
 
 Rule = Mapping[str, Any]
@@ -43,6 +44,19 @@ def routes(service: VirtualService, context: Context) -> tuple[ir.Route, ...]:
     """The routes of a VirtualService for one port; nothing follows one that every request fits."""
     with faults.naming(f"VirtualService {service.namespace}/{service.name}"):
         return _routes(service, context)
+
+
+def check(service: VirtualService) -> None:
+    """Make every route once, for nobody: what cannot be translated is found when it comes, not when it is asked for."""
+    context = Context(
+        port=80, gateways=(), namespace="", labels={}, ports_of=lambda host: (), hash_of=lambda host, subset, port: ()
+    )
+    with faults.naming(f"VirtualService {service.namespace}/{service.name}"):
+        for rule in service.http:
+            for match in rule.get("match") or (None,):
+                matching.is_seen(match, port=80, gateways=(), namespace="", labels={})
+                routes_of_envoy.route(_route(service, rule, match, context))
+        tcp.check(service)
 
 
 def _routes(service: VirtualService, context: Context) -> tuple[ir.Route, ...]:

@@ -1,7 +1,7 @@
 """DestinationRules: which one speaks for a host to a client."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,10 +30,12 @@ class Rule:
     """Labels of the pods whose calls it is for; None for all."""
 
 
-def parse(obj: Object, default: Sequence[str]) -> Rule:
+def parse(obj: Object, default: Sequence[str], check: Callable[[Rule], None] = lambda _: None) -> Rule:
     """One DestinationRule."""
     with faults.naming(f"DestinationRule {resources.namespace_of(obj)}/{resources.name_of(obj)}"):
-        return _parse(obj, default)
+        found = _parse(obj, default)
+        check(found)
+        return found
 
 
 def _parse(obj: Object, default: Sequence[str]) -> Rule:
@@ -69,14 +71,14 @@ def merged(older: Rule, younger: Rule) -> Rule:
 class Rules:
     """The DestinationRules of a snapshot, by the namespace they live in."""
 
-    def __init__(self, snapshot: Snapshot, memo: Memo) -> None:
+    def __init__(self, snapshot: Snapshot, memo: Memo, check: Callable[[Rule], None] = lambda _: None) -> None:
         self._root = snapshot.root_namespace
         self._all: dict[str, dict[str, list[Rule]]] = {}
         self._wild: dict[str, list[str]] = {}
         default = exports.default_of(snapshot.mesh_config, "DestinationRule")
         for obj in sorted(snapshot.of("destinationrules.networking.istio.io"), key=_age):
             key = "rule", resources.namespace_of(obj), resources.name_of(obj)
-            self._add(memo.get(key, (obj,), lambda obj=obj: parse(obj, default)), memo)  # type: ignore[misc]
+            self._add(memo.get(key, (obj,), lambda obj=obj: parse(obj, default, check)), memo)  # type: ignore[misc]
 
     def _add(self, rule: Rule, memo: Memo) -> None:
         hosts = self._all.setdefault(rule.namespace, {})

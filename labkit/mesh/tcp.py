@@ -48,6 +48,15 @@ def gateway_tls(rule: VirtualService, context: Context, hosts: Sequence[str]) ->
             yield ir.TcpRoute(destinations=route.destinations, server_names=chosen, source=route.source)
 
 
+def check(service: VirtualService) -> None:
+    """Take every rule apart once."""
+    context = Context(port=0, gateways=(), namespace="", labels={}, ports_of=lambda host: ())
+    for rule in (*service.tls, *service.tcp):
+        for match in rule.get("match") or (None,):
+            _is_seen(match, context)
+        _destinations(rule, service, context)
+
+
 def _tcp(service: VirtualService, context: Context) -> Iterator[ir.TcpRoute]:
     for rule in service.tcp:
         for match in rule.get("match") or (None,):

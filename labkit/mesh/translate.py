@@ -1,11 +1,24 @@
 """From objects to the configuration of each Envoy: pure, and shared between proxies where it is the same."""
 
+import functools
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
-from labkit.mesh import faults, gateways, inbound, peers, registry, routing, scopes, secrets, tcp, virtual_services
+from labkit.mesh import (
+    faults,
+    gateways,
+    inbound,
+    peers,
+    registry,
+    routing,
+    scopes,
+    secrets,
+    tcp,
+    upstreams,
+    virtual_services,
+)
 from labkit.mesh.envoy import listeners, routes
 from labkit.mesh.envoy import upstreams as clusters
 from labkit.mesh.memo import Memo
@@ -33,9 +46,12 @@ class Index:
         self.snapshot: Snapshot = snapshot
         self.services = peers.unmarked(registry.services_of(snapshot, self.memo), snapshot, self.memo)
         self.selected = inbound.Selected(self.services)
-        self.virtual_services = virtual_services.all_of(snapshot, self.memo)
+        self.virtual_services = virtual_services.all_of(snapshot, self.memo, routing.check)
         self.gateways = sorted(snapshot.of(GATEWAYS), key=_age)
-        self.rules = Rules(snapshot, self.memo)
+        for gateway in self.gateways:
+            key = "gateway", resources.namespace_of(gateway), resources.name_of(gateway)
+            self.memo.get(key, (gateway,), functools.partial(gateways.check, gateway))
+        self.rules = Rules(snapshot, self.memo, upstreams.check)
         self._selectors = list(_selectors(self))
         self._views: dict[Hashable, View] = {}
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from labkit.mesh import durations, ir, model, names, policies, protocols
+from labkit.mesh.envoy import upstreams as clusters
 from labkit.mesh.rules import Rule
 from labkit.mesh.services import Endpoint, Port, Service
 
@@ -63,6 +64,17 @@ def _targets(port: Port, rule: Rule | None, mesh: Mapping[str, Any]) -> Iterator
             policy=policies.with_mesh(policies.for_subset(host, own, port.number), mesh),
             marks=policies.marks_endpoints(host, own, port.number),
         )
+
+
+def check(rule: Rule) -> None:
+    """Make its upstreams once, for a host of no endpoints: what cannot be translated is found when it comes."""
+    settings = (rule.policy or {}).get("portLevelSettings") or ()
+    numbers = {80, *((s.get("port") or {}).get("number") or 80 for s in settings)}
+    ports = tuple(Port(number=n, name="http", protocol="HTTP") for n in sorted(numbers))
+    service = Service(host="host", name="host", namespace=rule.namespace, ports=ports, endpoints={})
+    for upstream in of_service(service, rule, Client(is_gateway=True, captures=True)):
+        clusters.cluster(upstream)
+        hash_policies(service, rule, upstream.name.split("|")[2], 80)
 
 
 def hash_policies(service: Service | None, rule: Rule | None, subset: str, port: int) -> tuple[dict[str, Any], ...]:

@@ -1,6 +1,6 @@
 """VirtualServices as they count: full names, resolved gateways, delegates merged in."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,7 +71,9 @@ def _http_targets(rule: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return found + [m.get("destination") or {} for m in rule.get("mirrors") or ()]
 
 
-def all_of(snapshot: Snapshot, memo: Memo) -> list[VirtualService]:
+def all_of(
+    snapshot: Snapshot, memo: Memo, check: Callable[[VirtualService], None] = lambda _: None
+) -> list[VirtualService]:
     """Every VirtualService that speaks for hosts, the oldest first; those made from routes have no age."""
     found = sorted(snapshot.of(RESOURCE), key=_age)
     by_name = {(resources.namespace_of(o), resources.name_of(o)): o for o in found if not o["spec"].get("hosts")}
@@ -82,8 +84,13 @@ def all_of(snapshot: Snapshot, memo: Memo) -> list[VirtualService]:
             continue
         parts = (obj, *delegation.delegates_of(obj, by_name))
         key = "virtual", resources.namespace_of(obj), resources.name_of(obj)
-        made.append(memo.get(key, parts, lambda obj=obj: parse(obj, by_name, default)))  # type: ignore[misc]
+        made.append(memo.get(key, parts, lambda obj=obj: _checked(parse(obj, by_name, default), check)))  # type: ignore[misc]
     return made
+
+
+def _checked(service: VirtualService, check: Callable[[VirtualService], None]) -> VirtualService:
+    check(service)
+    return service
 
 
 def parse(obj: Object, delegates: Mapping[tuple[str, str], Object], default: Sequence[str]) -> VirtualService:

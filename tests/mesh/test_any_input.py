@@ -187,3 +187,20 @@ def test_one_changed_object_costs_its_own_work_only() -> None:
     client = scene.proxies(before.snapshot)["client"]
     old, new = before.for_proxy(client), after.for_proxy(client)
     assert all(new.clusters[name] is cluster for name, cluster in old.clusters.items() if name.startswith("outbound"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec"),
+    [
+        ("VirtualService", {"hosts": ["web"], "http": [{"route": [{"destination": {"host": "web"}}], "match": [7]}]}),
+        ("VirtualService", {"hosts": ["web"], "tcp": [{"route": [{"destination": 5}]}]}),
+        ("DestinationRule", {"host": "web", "trafficPolicy": {"connectionPool": [1]}}),
+        ("DestinationRule", {"host": "web", "subsets": [{"labels": {}}]}),
+        ("Gateway", {"servers": [{"port": 80}]}),
+    ],
+    ids=["match", "destination", "pool", "a-subset-without-a-name", "port"],
+)
+def test_a_fault_is_found_when_the_object_comes_and_not_when_it_is_asked_for(kind: str, spec: dict[str, Any]) -> None:
+    objects = [*SCENE, scene.with_namespace(rule(kind, spec))]
+    with pytest.raises(faults.TranslationError, match=f"{kind} default/it cannot be translated"):
+        translate.index(model.Snapshot(objects={scene.plural_of(o): [o] for o in objects}))
