@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from labkit.views.canary import CanaryView
     from labkit.views.circuits import CircuitView
+    from labkit.views.explorer import ExplorerView
     from labkit.views.split import SplitView
 
 SPLIT_RATE = 40.0
@@ -326,6 +327,17 @@ class Lab:
         """
         asked = self.proxy(proxy)
         return explaining.explain(asked, where, gateway=self.url, method=method, headers=headers or {})
+
+    def explore(self, path: str = "/productpage") -> "ExplorerView":
+        """A form for one request, as a user or with headers: its answer, its page, and what decided about it."""
+        from labkit.lab import exploring
+        from labkit.views.explorer import ExplorerView
+
+        made = exploring.Explorer(
+            lambda ask: exploring.fetch_of(self.url(), ask),
+            lambda ask: self.explain(ask.path, headers=ask.headers),
+        )
+        return ExplorerView(made.send, explain=made.explain, path=path)
 
     # Exercises
 
