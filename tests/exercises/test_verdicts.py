@@ -44,8 +44,15 @@ def test_a_filed_number(answer, passed, observed):
     ],
 )
 def test_a_split_is_judged_once_and_exactly(counts, passed):
-    evidence = Made(*RULES, rule("reviews-90-10.yaml"), sent=answers(**counts))
+    asked = manifests.parse(course.find("07-1").solution)
+    evidence = Made(*RULES, *asked, sent=answers(**counts))
     assert course.find("07-1").judge(evidence).passed == passed
+
+
+def test_a_rule_that_asks_for_something_else_does_not_pass_by_luck():
+    found = course.find("07-1").judge(Made(*RULES, rule("reviews-3-1.yaml"), sent=answers(v1=455, v2=145)))
+    assert not found.passed
+    assert found.cause == "the rule asks for v1 3, v2 1"
 
 
 def test_a_split_without_subsets_names_the_missing_object():
