@@ -43,9 +43,9 @@ def expose(api: client.Client, namespace: str, *, on_step: istio.OnStep = lambda
     return str(address)
 
 
-def url(api: client.Client) -> str | None:
-    """``http://ADDRESS:PORT`` of the ingress gateway; None while it has none."""
-    service = api.find(resources.SERVICES, SERVICE, istio.NAMESPACE)
+def url(api: client.Client, *, name: str = SERVICE, namespace: str = istio.NAMESPACE) -> str | None:
+    """``http://ADDRESS:PORT`` of a gateway's Service, the ingress gateway's if not another; None while it has none."""
+    service = api.find(resources.SERVICES, name, namespace)
     if service is None:
         return None
     for entry in (service.get("status", {}).get("loadBalancer") or {}).get("ingress") or []:

@@ -154,11 +154,18 @@ class Lab:
 
     # Traffic
 
-    def url(self, path: str = "") -> str:
-        """The ingress gateway's address, ``http://127.0.0.1:30080``, with ``path`` behind it."""
-        found = gateway.url(self.api)
+    def url(self, path: str = "", *, through: str = "") -> str:
+        """The ingress gateway's address, ``http://127.0.0.1:30080``, with ``path`` behind it.
+
+        ``through`` names a Gateway of the Gateway API, whose proxies are its own.
+        """
+        if through:
+            found = gateway.url(self.api, name=f"{through}-istio", namespace=self.namespace)
+        else:
+            found = gateway.url(self.api)
         if found is None:
-            raise errors.SetupError("There is no ingress gateway with an address.", next_step="lab.install_istio()")
+            step = "kubectl get gateway" if through else "lab.install_istio()"
+            raise errors.SetupError(f"There is no {through or 'ingress'} gateway with an address.", next_step=step)
         return found + path
 
     def page(self, path: str = "/productpage", *, user: str = "", height: int = 640) -> page.Page:
@@ -180,9 +187,11 @@ class Lab:
         duration: float | None = None,
         user: str = "",
         headers: Mapping[str, str] | None = None,
+        through: str = "",
     ) -> "pd.DataFrame":
         """Send GET requests through the gateway: a row each (time, status, latency_ms, version, pod, error …)."""
-        return traffic.send(self.url(), path, count=count, rate=rate, duration=duration, user=user, headers=headers)
+        url = self.url(through=through)
+        return traffic.send(url, path, count=count, rate=rate, duration=duration, user=user, headers=headers)
 
     def split(
         self, service: str = "reviews", *, path: str = "", rate: float = SPLIT_RATE, **weights: int
