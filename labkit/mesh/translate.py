@@ -22,8 +22,9 @@ from labkit.mesh import (
 from labkit.mesh.envoy import listeners, routes
 from labkit.mesh.envoy import upstreams as clusters
 from labkit.mesh.memo import Memo
-from labkit.mesh.model import Config, Proxy, Snapshot
+from labkit.mesh.model import Config, Proxy, Resource, Snapshot
 from labkit.mesh.rules import Rules
+from labkit.mesh.services import Service
 from labkit.mesh.views import View
 
 __all__ = ["Config", "Index", "Proxy", "Snapshot", "index"]
@@ -91,15 +92,7 @@ class Index:
             return self._router(proxy, view) if proxy.role == "router" else self._sidecar(proxy, view)
 
     def _sidecar(self, proxy: Proxy, view: View) -> Config:
-        found = {listeners.HTTP_PROXY: listeners.explicit_proxy(proxy)}
-        apps = {}
-        for port in inbound.ports(self.selected.by(proxy), view.scope.ingress, peers.more_ports(self.snapshot, proxy)):
-            listener = listeners.inbound(
-                proxy, port.port, is_http=port.is_http, mode=peers.mode(self.snapshot, proxy, port.port)
-            )
-            found[listener["name"]] = listener
-            name = f"inbound|{port.port}||"
-            apps[name] = clusters.static(name, proxy.app_ip, port.app_port, port.service)
+        found, apps = self._inbound(proxy, view)
         return Config(
             clusters={**view.clusters, **apps},
             endpoints=view.endpoints,
@@ -107,6 +100,26 @@ class Index:
             routes={listeners.HTTP_PROXY: view.http_proxy},
             secrets=secrets.found(view.secret_names, self.snapshot, proxy.namespace),
         )
+
+    def _inbound(self, proxy: Proxy, view: View) -> tuple[dict[str, Resource], dict[str, Resource]]:
+        """(listeners, clusters of the app): of one proxy alone, so kept while nothing about it changes."""
+        own = self.selected.by(proxy)
+        parts = (proxy, *own, *view.scope.ingress, *self.snapshot.of(peers.RESOURCE))
+        key = "inbound", proxy.namespace, proxy.name
+        return self.memo.get(key, parts, lambda: self._make_inbound(proxy, view, own))
+
+    def _make_inbound(
+        self, proxy: Proxy, view: View, own: Sequence[Service]
+    ) -> tuple[dict[str, Resource], dict[str, Resource]]:
+        found = {listeners.HTTP_PROXY: listeners.explicit_proxy(proxy)}
+        apps = {}
+        for port in inbound.ports(own, view.scope.ingress, peers.more_ports(self.snapshot, proxy)):
+            mode = peers.mode(self.snapshot, proxy, port.port)
+            listener = listeners.inbound(proxy, port.port, is_http=port.is_http, mode=mode)
+            found[listener["name"]] = listener
+            name = f"inbound|{port.port}||"
+            apps[name] = clusters.static(name, proxy.app_ip, port.app_port, port.service)
+        return found, apps
 
     def entry(self, proxy: Proxy) -> gateways.Entry:
         """What a gateway's proxy listens on, between Istio's words and Envoy's."""
