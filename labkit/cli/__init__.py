@@ -15,7 +15,7 @@ COMMANDS = {
     "demo": "play the traffic split in this terminal, in under a minute",
     "run": "execute one notebook without a browser: ./lab run 07",
     "test": "every check: style, types, layers, unit, sandbox, notebooks, browser",
-    "conformance": "compare what every proxy is told with recorded answers of real Istio",
+    "conformance": "try on live proxies what Istio promises: asked, observed, verdict",
     "bench": "measure this machine against the numbers to hold",
 }
 """Each is a module beside this one, with ``options(parser)`` and ``run(arguments) -> exit code``."""

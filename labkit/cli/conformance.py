@@ -1,8 +1,14 @@
-"""``./lab conformance``: what our translator tells every proxy, against recorded answers of real Istio."""
+"""``./lab conformance``: Istio's promises on live traffic; with recorded answers, what our translator says."""
 
 import argparse
 import collections
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from labkit.clusters.cluster import Cluster
 
 FAMILIES = ("traffic", "rule", "gateway", "egress", "kgateway", "security", "filter", "telemetry")
 """In the order of the report."""
@@ -10,14 +16,57 @@ FAMILIES = ("traffic", "rule", "gateway", "egress", "kgateway", "security", "fil
 
 def options(parser: argparse.ArgumentParser) -> None:
     """The options of ``conformance``."""
-    parser.add_argument("--answers", type=Path, required=True, metavar="FOLDER", help="recorded answers (xds/ inside)")
-    parser.add_argument("--family", action="append", choices=FAMILIES, help="only these cases; may be repeated")
-    parser.add_argument("--case", action="append", metavar="NAME", help="only these cases; may be repeated")
-    parser.add_argument("--quiet", action="store_true", help="names of cases that differ, without what differs")
+    facts = parser.add_argument_group("facts, on a sandbox of their own or on a cluster you name")
+    facts.add_argument("--fact", action="append", type=int, metavar="N", help="only this one; may be repeated")
+    facts.add_argument("--kubeconfig", type=Path, metavar="PATH", help="a cluster with Istio; namespaces come and go")
+    facts.add_argument("--context", metavar="NAME", help="a context in it; its current one otherwise")
+    facts.add_argument("--samples", type=Path, metavar="FOLDER", help="Istio's samples (../shared/data/samples)")
+    answers = parser.add_argument_group("recorded answers of real Istio, without a cluster")
+    answers.add_argument("--answers", type=Path, metavar="FOLDER", help="compare with them (xds/ inside)")
+    answers.add_argument("--family", action="append", choices=FAMILIES, help="only these cases; may be repeated")
+    answers.add_argument("--case", action="append", metavar="NAME", help="only these cases; may be repeated")
+    answers.add_argument("--quiet", action="store_true", help="names of cases that differ, without what differs")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Compare; 0 when every case is the same."""
+    """Compare or measure; 0 when everything is as it should be."""
+    return _answers(arguments) if arguments.answers else _facts(arguments)
+
+
+def _facts(arguments: argparse.Namespace) -> int:
+    from labkit.conformance.facts import running, table
+
+    folder, facts = running.samples(arguments.samples), running.chosen(arguments.fact or ())
+    found = []
+    with _cluster(arguments) as cluster, running.ground_of(cluster, folder) as ground:
+        print(table.head(), flush=True)
+        for outcome in running.outcomes(ground, facts):
+            found.append(outcome)
+            print(table.row(outcome), flush=True)
+    print(table.foot(found))
+    return 1 if any(outcome.verdict == "false" for outcome in found) else 0
+
+
+@contextlib.contextmanager
+def _cluster(arguments: argparse.Namespace) -> Iterator["Cluster"]:
+    from labkit.base import errors
+    from labkit.clusters import cluster
+    from labkit.conformance.facts import running
+    from labkit.install import istio
+
+    if arguments.kubeconfig is None:
+        with running.throwaway() as found:
+            yield found
+        return
+    place = arguments.kubeconfig.expanduser()
+    if not place.exists():
+        raise errors.SetupError(f"There is no kubeconfig {place}.", next_step="check the path")
+    named = cluster.of_kubeconfig(place, context=arguments.context)
+    istio.install(named.client())
+    yield named
+
+
+def _answers(arguments: argparse.Namespace) -> int:
     from labkit.conformance import answers, comparing
 
     recorded = answers.Answers(arguments.answers)

