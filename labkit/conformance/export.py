@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from labkit.mesh import accesslogs
+from labkit.mesh.envoy import accesslogs as logging
 from labkit.mesh.envoy import listeners, routes
 from labkit.mesh.model import Config, Proxy, Resource
 from labkit.mesh.translate import Index
@@ -24,7 +26,8 @@ def dump(index: Index, proxy: Proxy) -> Dump:
     kept = {name: x for name, x in config.listeners.items() if name != listeners.HTTP_PROXY}
     # Of a headless Service every endpoint has a listener, only not in its own sidecar.
     by_port = [listeners.outbound(x) for x in index.view(proxy).listeners if x.address != proxy.ip]
-    kept |= {x["name"]: x for x in by_port}
+    logs = accesslogs.of(index.snapshot, proxy, config.clusters).outbound
+    kept |= {x["name"]: logging.listener(x, logs) for x in by_port}
     tables = {
         t.name: routes.table(t, unknown=_unknown(allows) if t.allows_unknown is not None else ()) for t in found.tables
     }

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
+<<<<<<< ours
 from labkit.mesh import (
     faults,
     gateways,
@@ -20,6 +21,10 @@ from labkit.mesh import (
     virtual_services,
 )
 from labkit.mesh.envoy import listeners, routes
+=======
+from labkit.mesh import faults, gateways, inbound, peers, registry, routing, scopes, secrets, tcp, virtual_services
+from labkit.mesh.envoy import accesslogs, listeners, routes
+>>>>>>> theirs
 from labkit.mesh.envoy import upstreams as clusters
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Config, Proxy, Resource, Snapshot
@@ -89,7 +94,8 @@ class Index:
         """Everything one Envoy gets."""
         with faults.naming(f"What is for {proxy.namespace}/{proxy.name}"):
             view = self.view(proxy)
-            return self._router(proxy, view) if proxy.role == "router" else self._sidecar(proxy, view)
+            config = self._router(proxy, view) if proxy.role == "router" else self._sidecar(proxy, view)
+            return accesslogs.logged(config, self.snapshot, proxy)
 
     def _sidecar(self, proxy: Proxy, view: View) -> Config:
         found, apps = self._inbound(proxy, view)

@@ -60,6 +60,10 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "egress[].captureMode": CAPTURE,
         "outboundTrafficPolicy.egressProxy": "other hosts are called directly",
     },
+    "Telemetry": {
+        "tracing[]": "requests are not traced",
+        "metrics[]": "the sandbox's Envoys count as Envoy does, without Istio's own metrics",
+    },
 }
 """Kind → path below ``spec`` → why the field has no effect; ``[]`` stands for every element."""
 
@@ -67,7 +71,6 @@ KINDS = {
     "EnvoyFilter": "Envoy's configuration is not patched",
     "AuthorizationPolicy": "requests are not allowed or denied by it",
     "RequestAuthentication": "tokens are not checked",
-    "Telemetry": "logs, metrics and traces do not follow it",
     "WasmPlugin": "the sandbox's Envoy gets no plugins",
     "ProxyConfig": "proxies are started as the sandbox starts them",
     "WorkloadGroup": "no machine joins by itself",

@@ -1,0 +1,156 @@
+"""Who writes which access log: the mesh, a namespace, a workload."""
+
+import pytest
+
+from labkit.mesh import accesslogs, faults, model
+from labkit.mesh.accesslogs import Log
+from labkit.mesh.envoy import accesslogs as envoy
+from labkit.mesh.envoy import listeners
+from labkit.sandbox.xds import messages
+
+WEB = model.Proxy(
+    name="web", namespace="shop", role="sidecar", ip="127.0.0.1", app_ip="127.0.0.2", labels={"app": "web"}
+)
+ENTRY = model.Proxy(
+    name="entry", namespace="istio-system", role="router", ip="127.0.0.3", app_ip="", labels={"app": "entry"}
+)
+STDOUT = Log(path="/dev/stdout")
+ON = {"providers": [{"name": "envoy"}]}
+OFF = {**ON, "disabled": True}
+
+
+def telemetry(namespace, *logging, name="t", created="2026-11-01T00:00:00Z", **spec):
+    metadata = {"name": name, "namespace": namespace, "creationTimestamp": created}
+    return {"kind": "Telemetry", "metadata": metadata, "spec": {"accessLogging": list(logging), **spec}}
+
+
+def logs(*telemetries, proxy=WEB, mesh=None, clusters=()):
+    snapshot = model.Snapshot(objects={accesslogs.RESOURCE: telemetries}, mesh_config=mesh or {})
+    return accesslogs.of(snapshot, proxy, clusters)
+
+
+def both(*found):
+    return accesslogs.Logs(inbound=found, outbound=found)
+
+
+FILE = {"accessLogFile": "/dev/stdout"}
+OWN = {"selector": {"matchLabels": {"app": "web"}}}
+OTHERS = {"selector": {"matchLabels": {"app": "db"}}}
+
+
+@pytest.mark.parametrize(
+    ("telemetries", "mesh", "found"),
+    [
+        pytest.param([], {}, both(), id="nobody asks"),
+        pytest.param([], FILE, both(STDOUT), id="the mesh's file"),
+        pytest.param([telemetry("istio-system", ON)], {}, both(STDOUT), id="for the mesh"),
+        pytest.param([telemetry("other", ON)], {}, both(), id="another namespace's"),
+        pytest.param([telemetry("istio-system", ON, **OWN)], {}, both(), id="a selector in the root is of the root"),
+        pytest.param([telemetry("istio-system", ON), telemetry("shop", OFF)], {}, both(), id="off in a namespace"),
+        pytest.param([telemetry("shop", OFF), telemetry("shop", ON, **OWN)], {}, both(STDOUT), id="on in a workload"),
+        pytest.param([telemetry("shop", ON, **OTHERS)], {}, both(), id="another workload's"),
+        pytest.param([telemetry("istio-system", OFF)], FILE, both(), id="off beats the mesh's file"),
+        pytest.param([telemetry("istio-system", {})], FILE, both(STDOUT), id="an empty entry says nothing"),
+        pytest.param(
+            [telemetry("istio-system", {"providers": [{"name": "nobody"}]})],
+            FILE,
+            both(STDOUT),
+            id="nobody by that name",
+        ),
+        pytest.param(
+            [telemetry("istio-system", {})],
+            {"defaultProviders": {"accessLogging": ["envoy"]}},
+            both(STDOUT),
+            id="default",
+        ),
+        pytest.param(
+            [telemetry("shop", {"disabled": True})],
+            {"defaultProviders": {"accessLogging": ["envoy"]}},
+            both(),
+            id="the default, off in a namespace",
+        ),
+        pytest.param(
+            [
+                telemetry("shop", OFF, name="younger", created="2026-11-02T00:00:00Z"),
+                telemetry("shop", ON, name="older"),
+            ],
+            {},
+            both(STDOUT),
+            id="the older of two",
+        ),
+    ],
+)
+def test_the_closest_one_decides(telemetries, mesh, found):
+    assert logs(*telemetries, mesh=mesh) == found
+
+
+def test_an_entry_is_for_servers_or_for_clients():
+    served = telemetry("shop", {**ON, "match": {"mode": "SERVER"}})
+    assert logs(served) == accesslogs.Logs(inbound=(STDOUT,))
+    assert logs(telemetry("istio-system", ON), telemetry("shop", {**OFF, "match": {"mode": "CLIENT"}})).outbound == ()
+
+
+def test_a_gateway_is_a_client():
+    called = telemetry("istio-system", {**ON, "match": {"mode": "CLIENT"}})
+    assert logs(called, proxy=ENTRY) == accesslogs.Logs(outbound=(STDOUT,))
+
+
+def test_a_filter_is_of_its_provider():
+    said = {**ON, "filter": {"expression": "response.code >= 400"}}
+    assert logs(telemetry("shop", said)) == both(Log(path="/dev/stdout", expression="response.code >= 400"))
+
+
+def test_a_gateway_is_chosen_by_name():
+    gateway = model.Proxy(
+        name="g", namespace="shop", role="router", ip="", app_ip="", labels={accesslogs.GATEWAY_NAME: "door"}
+    )
+    target = [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "door"}]
+    assert logs(telemetry("shop", ON, targetRefs=target), proxy=gateway).outbound == (STDOUT,)
+    assert logs(telemetry("shop", ON, targetRefs=target)) == both()
+
+
+def test_a_collector_must_be_there():
+    mesh = {"extensionProviders": [{"name": "otel", "envoyOtelAls": {"service": "shop/otel.shop", "port": 4317}}]}
+    asks = telemetry("shop", {"providers": [{"name": "otel"}]})
+    assert logs(asks, mesh=mesh) == both()
+    (found,) = logs(asks, mesh=mesh, clusters={"outbound|4317||otel.shop"}).outbound
+    assert found.collector == "outbound|4317||otel.shop"
+
+
+def test_json_that_cannot_be_read_is_istios_own():
+    mesh = {**FILE, "accessLogEncoding": "JSON", "accessLogFormat": "{not json"}
+    (found,) = logs(mesh=mesh).outbound
+    assert envoy.access_log(found)["typed_config"]["log_format"]["json_format"] == envoy.FIELDS
+
+
+def test_what_cannot_be_a_telemetry_is_named():
+    with pytest.raises(faults.TranslationError, match="Telemetry shop/t cannot be translated"):
+        logs(telemetry("shop", ON, selector=["app"]))
+
+
+ALL_KINDS = (
+    Log(path="/dev/stdout", expression="response.code >= 400"),
+    Log(path="/dev/stderr", fields={}),
+    Log(path="/dev/stderr", text="%REQ_WITHOUT_QUERY(:PATH)%"),
+    Log(collector="outbound|4317||otel.shop", name="log", fields={"code": "%RESPONSE_CODE%"}),
+)
+
+
+def test_every_filter_that_knows_of_requests_gets_them_and_no_other():
+    made = listeners.inbound(WEB, 8080, is_http=True, mode="PERMISSIVE")
+    found = envoy.listener(made, ALL_KINDS, tells=True)
+    assert messages.encoded("listeners", found)
+    (filters,) = {len(c["filters"][0]["typed_config"]["access_log"]) for c in found["filter_chains"]}
+    assert filters == len(ALL_KINDS)
+    assert found["access_log"][0]["filter"]["and_filter"]["filters"][0] == envoy.UNMATCHED
+    assert "access_log" not in made["filter_chains"][0]["filters"][0]["typed_config"]
+
+
+def test_a_line_ends_once():
+    (one, other) = (envoy.access_log(Log(path="x", text=text)) for text in ("%PROTOCOL%", "%PROTOCOL%\n"))
+    assert one == other
+
+
+def test_without_logs_a_listener_stays_the_object_it_is():
+    made = listeners.explicit_proxy(WEB)
+    assert envoy.listener(made, ()) is made
