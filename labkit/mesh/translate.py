@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
-<<<<<<< ours
 from labkit.mesh import (
     faults,
     gateways,
@@ -20,11 +19,7 @@ from labkit.mesh import (
     upstreams,
     virtual_services,
 )
-from labkit.mesh.envoy import listeners, routes
-=======
-from labkit.mesh import faults, gateways, inbound, peers, registry, routing, scopes, secrets, tcp, virtual_services
 from labkit.mesh.envoy import accesslogs, listeners, routes
->>>>>>> theirs
 from labkit.mesh.envoy import upstreams as clusters
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Config, Proxy, Resource, Snapshot
