@@ -10,7 +10,7 @@ from typing import Any
 
 import traitlets
 
-from labkit.base import errors
+from labkit.base import errors, waiting
 from labkit.traffic import canary
 from labkit.views import markup, split
 
@@ -72,6 +72,27 @@ class CanaryView(split.SplitView):
     def __repr__(self) -> str:
         share = self.applied.get(self._plan.new, 0)
         return f"Canary({self.service}: {self._plan.new} at {share} %, {self.state})"
+
+    def finish(self, *, timeout: float = 180.0) -> str:
+        """Begin if nobody has, and wait for the end: ``done`` or ``rolled back``."""
+        was_running = self.running
+        self.begin()
+
+        def is_over() -> bool:
+            self._presence.looked()
+            return self.state in ("done", "rolled back")
+
+        try:
+            waiting.until(
+                is_over,
+                what=f"the canary of {self._plan.new}",
+                timeout=timeout,
+                next_step="history() shows how far it came, and why",
+                show=lambda _: repr(self),
+            )
+        finally:
+            self.running = was_running
+        return self.state
 
     # What the buttons do
 

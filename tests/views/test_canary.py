@@ -167,3 +167,18 @@ def test_its_log_is_a_frame_and_stands_in_exports(view, versions):
     assert list(view.history()["what"]) == ["v3 gets 10 %"]
     assert "Canary of v3 beside v1: 10 % → 100 % (running)" in view.static_html()
     assert "asked 90%" in view.static_html()
+
+
+@pytest.mark.parametrize(
+    ("failed", "end"), [pytest.param(0, "done", id="well"), pytest.param(9, "rolled back", id="ill")]
+)
+def test_finish_waits_for_either_end_and_sends_no_more(versions, failed, end):
+    plan = deciding.Plan(stable="v1", new="v3", steps=(100,))
+
+    def measure():
+        versions.more(v3=(100, failed))
+        return versions.measure()
+
+    view = canary.CanaryView("reviews", plan, apply=versions.apply, send=versions.send, measure=measure, every=0.01)
+    assert view.finish(timeout=10) == end
+    assert not versions.sending
