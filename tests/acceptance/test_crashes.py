@@ -99,6 +99,25 @@ def test_a_killed_sandbox_leaves_no_process_and_starts_with_what_was_applied(boo
     bookinfo.forget_rules()
 
 
+def test_a_start_right_after_the_kill_finds_every_port_again(bookinfo):
+    url = bookinfo.url
+    kill([sandboxes.running(bookinfo.paths)["pid"]])
+    until(lambda: sandboxes.running(bookinfo.paths) is None, "the end of the sandbox", timeout=10)
+    sandboxes.start(bookinfo.paths)
+    bookinfo.until_serving()
+    assert bookinfo.url == url
+
+
+def test_a_killed_launcher_is_replaced_and_every_pod_comes_back(bookinfo):
+    main = sandboxes.running(bookinfo.paths)["pid"]
+    launcher = next(child for child, parent in processes.parents().items() if parent == main)
+    kill([launcher])
+    until(lambda: not processes.is_alive(launcher), "its end")
+    bookinfo.until_serving()
+    bookinfo.kubectl("wait", "pods", "--all", "--for=condition=Ready", "--timeout=30s")
+    assert sandboxes.running(bookinfo.paths)["pid"] == main
+
+
 def test_a_machine_that_slept_goes_on(bookinfo):
     """Every process stopped for some seconds, and then let go on, in no particular order."""
     before = [status["restartCount"] for pod in bookinfo.pods() for status in pod["status"]["containerStatuses"]]

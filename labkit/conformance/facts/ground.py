@@ -61,11 +61,18 @@ class Ground:
         self.deploy("bookinfo/platform/kube/bookinfo.yaml", "curl/curl.yaml")
 
     def close(self, *, forget: bool) -> None:
-        """Take the namespaces away, if asked, and the drafts."""
+        """Take the namespaces away, if asked, and the drafts; wait until they are gone."""
         self._drafts.cleanup()
-        if forget:
-            for name in INJECTION:
-                self.api.delete(resources.NAMESPACES, name)
+        if not forget:
+            return
+        for name in INJECTION:
+            self.api.delete(resources.NAMESPACES, name)
+        waiting.until(
+            lambda: all(self.api.find(resources.NAMESPACES, name) is None for name in INJECTION),
+            what=f"the end of the namespaces {', '.join(INJECTION)}",
+            timeout=ROLLOUT,
+            next_step=f"kubectl get namespace {NAMESPACE} -o yaml",
+        )
 
     def _refuse_if_taken(self) -> None:
         for found in self.api.list(resources.GATEWAYS):
