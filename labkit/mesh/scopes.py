@@ -12,6 +12,8 @@ from labkit.mesh.services import Service
 from labkit.mesh.virtual_services import MESH, VirtualService
 
 RESOURCE = "sidecars.networking.istio.io"
+EVERYTHING = "*", "*"
+"""The pattern of a proxy without a Sidecar object: any host of any namespace."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,11 +93,12 @@ def _egress(
 ) -> Egress:
     patterns = [_pattern(h, namespace) for h in said.get("hosts") or ()]
     port = (said.get("port") or {}).get("number")
-    chosen = [s for s in services if any(_fits(p, s.namespace, (s.host,)) for p in patterns)]
+    is_all = EVERYTHING in patterns
+    chosen = services if is_all else [s for s in services if any(_fits(p, s.namespace, (s.host,)) for p in patterns)]
     return Egress(
         port=port,
         services=tuple(_narrowed(preferred(chosen, namespace).values(), port)),
-        virtual_services=tuple(r for r in rules if any(_fits(p, r.namespace, r.hosts) for p in patterns)),
+        virtual_services=tuple(r for r in rules if is_all or any(_fits(p, r.namespace, r.hosts) for p in patterns)),
     )
 
 
