@@ -1,6 +1,5 @@
 """Facts 21 and 22: a circuit breaker, and a mirror."""
 
-import json
 import re
 
 from labkit.base import waiting
@@ -14,6 +13,8 @@ CALLS = 200
 """For each number of connections. How many of them are refused depends on Envoy's threads: a pool of each
 thread may have one connection, and a sandbox's Envoy has one thread where Istio's has two."""
 
+V2 = "app=httpbin,version=v2"
+
 AT_ONCE = 6
 """Requests of half a second that are sent together: one is carried, one waits, the rest is refused."""
 
@@ -25,7 +26,9 @@ def _breaker(ground: Ground, checks: Checks) -> None:
     two, three = (clients.fortio(ground, "-c", str(n), "-qps", "0", "-n", str(CALLS), URL) for n in (2, 3))
     checks.see(f"two connections: {_words(two)}", two.get("200", 0) > 0 and sum(two.values()) == CALLS)
     checks.see(f"three: {_words(three)}", three.get("503", 0) > two.get("503", 0))
-    checks.equal("overflows counted", _overflows(ground) - before, two.get("503", 0) + three.get("503", 0))
+    overflows = _overflows(ground) - before
+    # fortio's own warm-up may be refused too, and is in no count of its.
+    checks.see(f"{overflows} overflows counted", overflows >= two.get("503", 0) + three.get("503", 0) > 0)
     each = "curl -s -o /dev/null -D - http://httpbin:8000/delay/0.5 & "
     heads = clients.execute(ground, "deploy/curl", "curl", "sh", "-c", each * AT_ONCE + "wait").out.lower()
     refused = len(re.findall(r"^http/1\.1 503", heads, re.MULTILINE))
@@ -53,27 +56,22 @@ def _words(codes: object) -> str:
 def _mirror(ground: Ground, checks: Checks) -> None:
     ground.deploy(HTTPBIN, "httpbin-v2.yaml")
     ground.rules("httpbin-v1.yaml")
-    checks.equal("v2 sees before", _seen_by_v2(ground, checks), 0)
+    checks.equal("v2 sees before", _seen_by_v2(ground, checks, is_copied=False), 0)
     ground.rules("httpbin-mirror.yaml")
-    checks.equal("v2 sees with the mirror", _seen_by_v2(ground, checks), 1)
+    checks.equal("v2 sees with the mirror", _seen_by_v2(ground, checks, is_copied=True), 1)
 
 
-def _seen_by_v2(ground: Ground, checks: Checks) -> int:
+def _seen_by_v2(ground: Ground, checks: Checks, *, is_copied: bool) -> int:
     """One request; how often v2 sees it, once v2 has logged a later one of its own."""
     word, last = clients.token(), clients.token()
     said = clients.curl(ground, f"http://httpbin:8000/hostname?fact={word}").out
-    checks.equal("answered by", _hostname(said), clients.pod(ground, "app=httpbin,version=v1"))
+    checks.see("v1 answers", said.count("hostname") == 1 and clients.pod(ground, V2) not in said)
     clients.until_logged(ground, "app=httpbin,version=v1", "httpbin", word)
     clients.status(ground, f"http://httpbin-v2:8000/status/200?fact={last}")
-    clients.until_logged(ground, "app=httpbin,version=v2", "httpbin", last)
-    return clients.logged(ground, "app=httpbin,version=v2", "httpbin", word)
-
-
-def _hostname(said: str) -> str:
-    try:
-        return str(json.loads(said)["hostname"])
-    except (ValueError, KeyError, TypeError):
-        return said[:60]
+    clients.until_logged(ground, V2, "httpbin", last)
+    if is_copied:  # on a connection of its own, so perhaps later than the one that was sent after it
+        clients.until_logged(ground, V2, "httpbin", word)
+    return clients.logged(ground, V2, "httpbin", word)
 
 
 FACTS = (

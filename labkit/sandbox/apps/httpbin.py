@@ -6,7 +6,6 @@ import gzip
 import json
 import os
 import random
-import socket
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from http import cookies
@@ -124,6 +123,12 @@ def _only(*methods: str) -> Route:
 
 def _anything(request: Request, _: Parts) -> Response:
     return _json(_seen_with_body(request))
+
+
+def _hostname() -> str:
+    """go-httpbin tells the pod's name only when ``USE_REAL_HOSTNAME`` is set."""
+    is_told = os.environ.get("USE_REAL_HOSTNAME", "").lower() in ("1", "true")
+    return os.environ.get("HOSTNAME", "") if is_told else "go-httpbin"
 
 
 def _status(_: Request, parts: Parts) -> Response:
@@ -287,7 +292,7 @@ ROUTES: dict[str, Route] = {
     "anything": _anything,
     "headers": lambda request, _: _json({"headers": _headers(request)}),
     "ip": lambda request, _: _json({"origin": _origin(request)}),
-    "hostname": lambda _, __: _json({"hostname": os.environ.get("HOSTNAME") or socket.gethostname()}),
+    "hostname": lambda _, __: _json({"hostname": _hostname()}),
     "user-agent": lambda request, _: _json({"user-agent": request.headers.get("user-agent", "")}),
     "uuid": lambda _, __: _json({"uuid": str(uuid.uuid4())}),
     "status": _status,

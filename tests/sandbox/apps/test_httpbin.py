@@ -105,3 +105,10 @@ def test_a_bearer_token_comes_back(world, url):
 def test_bytes_and_gzip(world, url):
     assert len(world.get(f"{url}/bytes/100").body) == 100
     assert json.loads(gzip.decompress(world.get(f"{url}/gzip").body))["gzipped"] is True
+
+
+@pytest.mark.parametrize(("told", "name"), [("true", "pod-1"), ("", "go-httpbin")], ids=["told to", "by default"])
+def test_the_pods_name_is_told_only_when_asked_for(world, url, monkeypatch, told, name):
+    monkeypatch.setenv("HOSTNAME", "pod-1")
+    monkeypatch.setenv("USE_REAL_HOSTNAME", told)
+    assert json.loads(world.ask("GET", f"{url}/hostname").body) == {"hostname": name}
