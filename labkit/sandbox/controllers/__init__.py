@@ -32,6 +32,7 @@ async def run(client: Cluster, *, root_ca: str) -> None:
         aggregation.Aggregation(informers),
         protection.Taints(informers),
         protection.Claims(informers),
+        protection.Volumes(informers),
         garbage.Garbage(informers),
     )
     async with asyncio.TaskGroup() as group:

@@ -3,15 +3,18 @@
 import contextlib
 from collections.abc import Iterator
 
-from labkit.kube import informer, resources, status
+from labkit.kube import api, informer, resources, status
 from labkit.kube.resources import Object
 from labkit.sandbox.controllers import queue
 from labkit.sandbox.controllers.informers import Informers
 
 MANAGER = "kube-controller-manager"
 UNREADY = "node.kubernetes.io/not-ready"
-FINALIZER = "kubernetes.io/pvc-protection"
+OF_CLAIMS, OF_VOLUMES = "kubernetes.io/pvc-protection", "kubernetes.io/pv-protection"
+"""Finalizers of what may be in use."""
+
 CLAIMS = resources.Resource(api_version="v1", kind="PersistentVolumeClaim", plural="persistentvolumeclaims")
+VOLUMES = resources.Resource(api_version="v1", kind="PersistentVolume", plural="persistentvolumes", namespaced=False)
 
 
 class Taints:
@@ -49,15 +52,33 @@ class Claims:
 
     async def _sync(self, key: informer.Key) -> None:
         claim = self._claims.cache.get(key)
-        finalizers = ((claim or {}).get("metadata") or {}).get("finalizers") or []
-        if claim is None or not claim["metadata"].get("deletionTimestamp") or FINALIZER not in finalizers:
-            return
-        if not any(key[1] in _claims_of(pod) for pod in self._pods.all(key[0])):
-            rest = [name for name in finalizers if name != FINALIZER]
-            with contextlib.suppress(status.NotFound):
-                await self._client.patch(
-                    CLAIMS, key[1], key[0], {"metadata": {"finalizers": rest or None}}, manager=MANAGER
-                )
+        if claim is not None and not any(key[1] in _claims_of(pod) for pod in self._pods.all(key[0])):
+            await _let_go(self._client, CLAIMS, claim, OF_CLAIMS)
+
+
+class Volumes:
+    """Lets go of deleted volumes that no claim holds."""
+
+    def __init__(self, informers: Informers) -> None:
+        self._client, self._volumes = informers.client, informers.of(VOLUMES)
+        self.queue = queue.Queue(self._sync, name="volumes")
+        self._volumes.on_change(lambda old, new: self.queue.add(informer.key_of(new)) if new else None)
+
+    async def _sync(self, key: informer.Key) -> None:
+        volume = self._volumes.cache.get(key)
+        if volume is not None and (volume.get("status") or {}).get("phase") != "Bound":
+            await _let_go(self._client, VOLUMES, volume, OF_VOLUMES)
+
+
+async def _let_go(client: api.Api, kind: resources.Resource, obj: Object, finalizer: str) -> None:
+    """Take our finalizer off an object that is to go."""
+    metadata = obj["metadata"]
+    finalizers = metadata.get("finalizers") or []
+    if not metadata.get("deletionTimestamp") or finalizer not in finalizers:
+        return
+    body = {"metadata": {"finalizers": [name for name in finalizers if name != finalizer] or None}}
+    with contextlib.suppress(status.NotFound):
+        await client.patch(kind, resources.name_of(obj), resources.namespace_of(obj), body, manager=MANAGER)
 
 
 def _claims_of(pod: Object) -> Iterator[str]:
