@@ -13,12 +13,26 @@ from labkit.exercises import (
     lesson06,
     lesson07,
     lesson08,
+    lesson09,
     lesson10,
     lesson19,
 )
 from labkit.exercises.exercise import Exercise
 
-LESSONS = (lesson00, lesson01, lesson02, lesson03, lesson04, lesson05, lesson06, lesson07, lesson08, lesson10, lesson19)
+LESSONS = (
+    lesson00,
+    lesson01,
+    lesson02,
+    lesson03,
+    lesson04,
+    lesson05,
+    lesson06,
+    lesson07,
+    lesson08,
+    lesson09,
+    lesson10,
+    lesson19,
+)
 
 
 class UnknownExerciseError(errors.LabError):

@@ -38,6 +38,10 @@ CHAPTERS: Mapping[str, Chapter] = {
     "06": Chapter(title="Request routing", manifests=("curl.yaml",)),
     "07": Chapter(title="Split traffic", manifests=(RULES, ALL_V1)),
     "08": Chapter(title="Mirror", manifests=(RULES, ALL_V1)),
+    "09": Chapter(
+        title="Faults, timeouts and retries",
+        manifests=(RULES, "reviews-jason-v2.yaml", "curl.yaml", "httpbin-and-fortio.yaml"),
+    ),
     "10": Chapter(title="Circuit breaking", manifests=("curl.yaml", "httpbin-and-fortio.yaml")),
     "19": Chapter(title="Egress", manifests=("outside.yaml",)),
 }
