@@ -142,9 +142,7 @@ EXERCISES = (
         solution=_split(v1=80, v2=20),
         wrong=(
             Wrong(why="one in ten", yaml=_split(v1=90, v2=10), says="asks for v1 90, v2 10"),
-            Wrong(
-                why="one in four, as near as it gets", yaml=_split(v1=3, v2=1), says="asks for v1 3, v2 1"
-            ),
+            Wrong(why="one in four, as near as it gets", yaml=_split(v1=3, v2=1), says="asks for v1 3, v2 1"),
             Wrong(why="the wrong way round", yaml=_split(v1=20, v2=80), says="asks for v1 20, v2 80"),
             Wrong(why="another version", yaml=_split(v1=80, v3=20), says="asks for v1 80, v3 20"),
         ),
