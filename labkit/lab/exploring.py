@@ -1,8 +1,12 @@
-"""What the request explorer shows on a lab: answers of the gateway, and what the gateway's Envoy decides about each."""
+"""What the request explorer shows on a lab: answers of the gateway, and the way that each took.
+
+Where access logs are written they tell it; else what the gateway's Envoy decides is all that is known.
+"""
 
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from urllib.parse import urljoin
 
 from labkit.mesh.explaining import Destination
@@ -13,10 +17,7 @@ from labkit.views import explorer, page, way
 Fetch = Callable[[str, Mapping[str, str]], fetching.Answer]
 """``fetch(path, headers)``."""
 
-FURTHER = (
-    "This is what the gateway's Envoy decides. What the sidecars behind it did is in their access logs, "
-    "by x-request-id, where a Telemetry turns them on."
-)
+FURTHER = "This is what the gateway's Envoy decides. What the sidecars behind it did is in their access logs."
 
 
 class Explorer:
@@ -27,9 +28,10 @@ class Explorer:
         fetch: Callable[[explorer.Ask], Fetch],
         decide: Callable[[explorer.Ask], way.Way],
         *,
+        follow: explorer.Explain = lambda _: explorer.Trace(),
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._fetch, self._decide, self._clock = fetch, decide, clock
+        self._fetch, self._decide, self._follow, self._clock = fetch, decide, follow, clock
         self._sent: dict[str, tuple[explorer.Ask, explorer.Answer]] = {}
 
     def send(self, ask: explorer.Ask) -> list[explorer.Answer]:
@@ -43,14 +45,19 @@ class Explorer:
         return found
 
     def explain(self, request_id: str) -> explorer.Trace:
-        """The gateway's part of the way."""
+        """The whole way where it is written down, else the gateway's part of it."""
+        followed = self._follow(request_id)
+        if followed.hops:
+            return followed
         ask, answer = self._sent[request_id]
-        return trace(self._decide(ask), answer)
+        known = trace(self._decide(ask), answer)
+        return replace(known, note=f"{known.note} {followed.note}".strip())
 
     def _answer(self, fetch: Fetch, ask: explorer.Ask) -> explorer.Answer:
         own = str(uuid.uuid4())
         began = self._clock()
-        got = fetch(ask.path, {"x-request-id": own, **ask.headers})
+        # A gateway gives requests from outside an id of its own: the User-Agent comes through, and apps hand it on.
+        got = fetch(ask.path, {"x-request-id": own, "User-Agent": f"labkit/{own}", **ask.headers})
         took = self._clock() - began
 
         def again(path: str) -> tuple[int, str]:

@@ -13,7 +13,7 @@ from labkit.clusters import sandbox
 from labkit.exercises import course, verdict
 from labkit.install import bookinfo, gateway, istio, kinds
 from labkit.kube import client, manifests, resources
-from labkit.lab import applying, arriving, chapters, control, doors, evidence, explaining, splitting
+from labkit.lab import accesslogs, applying, arriving, chapters, control, doors, evidence, explaining, splitting
 from labkit.lab.kubectl import Kubectl, shown
 from labkit.telemetry import differences, inside, proxies, quiet, workloads
 from labkit.traffic import fetching
@@ -345,8 +345,14 @@ class Lab:
         made = exploring.Explorer(
             lambda ask: exploring.fetch_of(self.url(), ask),
             lambda ask: self.explain(ask.path, headers=ask.headers),
+            follow=accesslogs.AccessLogs(self.api, self._doors, self._proxies).follow,
         )
         return ExplorerView(made.send, explain=made.explain, path=path)
+
+    def access_logs(self, *, on: bool = True) -> results.Done:
+        """Let every proxy write a line for each request, by one Telemetry for the mesh; ``on=False`` takes it back."""
+        logs = accesslogs.AccessLogs(self.api, self._doors, self._proxies)
+        return logs.switch(self.apply if on else self.delete, is_on=on)
 
     # Exercises
 

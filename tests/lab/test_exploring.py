@@ -35,7 +35,7 @@ def to(cluster=CLUSTER, percent=100.0):
     return Destination(cluster=cluster, percent=percent, exists=True, endpoints=(), tls="", source=None)
 
 
-def sent(got, ask=None):
+def sent(got, ask=None, follow=lambda _: explorer.Trace()):
     """What an explorer makes of one answer, or of those by path."""
     asked = []
 
@@ -44,7 +44,9 @@ def sent(got, ask=None):
         return got[path] if isinstance(got, dict) else got
 
     ticks = itertools.count()
-    made = exploring.Explorer(lambda _: fetch, lambda _: explained(to()), clock=lambda: next(ticks) / 100)
+    made = exploring.Explorer(
+        lambda _: fetch, lambda _: explained(to()), follow=follow, clock=lambda: next(ticks) / 100
+    )
     return made, made.send(ask or explorer.Ask(path="/a")), asked
 
 
@@ -74,6 +76,20 @@ def test_the_gateways_part_of_the_way_is_known():
     made, (found,), _ = sent(answer("hi"))
     (hop,) = made.explain(found.request_id).hops
     assert (hop.proxy, hop.sent_to, hop.status) == ("istio-ingressgateway-x", "reviews v2", 200)
+
+
+def test_the_whole_way_is_told_where_it_is_written_down():
+    hops = [explorer.Hop(proxy=name, sent_to="", status=200, ms=1.0) for name in ("entry", "page")]
+    marks = []
+    made, (found,), asked = sent(answer("hi"), follow=lambda mark: marks.append(mark) or explorer.Trace(hops=hops))
+    assert made.explain(found.request_id).hops == hops
+    assert asked[0][1]["User-Agent"] == f"labkit/{marks[0]}"
+
+
+def test_where_nothing_is_written_down_it_is_said_how_to_have_it():
+    made, (found,), _ = sent(answer("hi"), follow=lambda _: explorer.Trace(note="lab.access_logs()"))
+    told = made.explain(found.request_id)
+    assert len(told.hops) == 1 and told.note.endswith("lab.access_logs()")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,199 @@
+"""Access logs of a lab: switched on and off, and the way of one request read from those of all proxies."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent import futures
+
+from labkit.base import errors, waiting
+from labkit.install import istio
+from labkit.kube import client, resources, status
+from labkit.lab import doors
+from labkit.mesh import explaining, fitting
+from labkit.mesh.model import Resource
+from labkit.telemetry import accesslogs, workloads
+from labkit.views import explorer, results
+
+MANIFEST = "manifests/access-logs.yaml"
+NAME = "access-logs"
+
+PATIENCE = 2.0
+"""Seconds until every line of a request has been written out: Istio's proxies do so each second, ours sooner."""
+
+EVERY = 0.1
+TAIL = 500
+"""Lines of each log that are looked through, the newest."""
+
+ANSWERED = "direct_response"
+"""What a line says of a proxy that answers or redirects by itself."""
+
+DRAINING = ("listener_manager.total_filter_chains_draining", "listener_manager.total_listeners_draining")
+DRAIN = 8.0
+"""Seconds that are waited for connections of before; the sandbox's Envoys close them after five."""
+
+OFF = "The proxies write no access logs, so nobody knows its way.\nNext: lab.access_logs(), then send it again"
+UNMARKED = (
+    "No proxy wrote a line of it: it did not come in, or it brought a User-Agent of its own, by which it is found."
+)
+
+NAMED = "In the logs its x-request-id is {id}: a gateway gives every request from outside one of its own."
+
+Proxies = Callable[[], Sequence[workloads.Workload]]
+Switch = Callable[[str], results.Changes]
+"""``lab.apply`` or ``lab.delete``."""
+
+
+class AccessLogs:
+    """Of one cluster."""
+
+    def __init__(self, api: client.Client, ways: doors.Doors, proxies: Proxies) -> None:
+        self._api, self._doors, self._proxies = api, ways, proxies
+
+    def follow(self, mark: str) -> explorer.Trace:
+        """The way of the request with this mark in its User-Agent, once the proxies have written it down."""
+        pods = list(self._proxies())
+        steps = accesslogs.of_request(self.logs(pods), mark)
+        if not steps and not self._is_on(pods):
+            return explorer.Trace(note=OFF)
+        steps = self._steps(pods, mark)
+        if not steps:
+            return explorer.Trace(note=UNMARKED)
+        tables = self._tables([pod for pod in pods if any(s.proxy == pod.name for s in steps)])
+        return trace(steps, tables, {pod.ip: pod.name for pod in pods})
+
+    def _steps(self, pods: Sequence[workloads.Workload], mark: str) -> list[accesslogs.Step]:
+        addresses = {pod.ip: pod.name for pod in pods}
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            steps = accesslogs.of_request(self.logs(pods), mark)
+            # The gateway comes first on the way and writes last.
+            is_begun = bool(steps) and not steps[0].line.is_inbound
+            if (is_begun and not accesslogs.silent(steps, addresses)) or time.monotonic() >= deadline:
+                return steps
+            time.sleep(EVERY)
+
+    def logs(self, pods: Sequence[workloads.Workload]) -> Mapping[str, str]:
+        """The newest lines of each proxy, by pod."""
+        with futures.ThreadPoolExecutor(doors.TOGETHER) as pool:
+            return dict(zip((pod.name for pod in pods), pool.map(self._log, pods), strict=True))
+
+    def _log(self, pod: workloads.Workload) -> str:
+        path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}/log?container={workloads.PROXY}&tailLines={TAIL}"
+        try:
+            code, _, body = self._api.raw("GET", path)
+        except status.StatusError:
+            return ""
+        return body.decode("utf-8", "replace") if code == 200 else ""
+
+    def _is_on(self, pods: Sequence[workloads.Workload]) -> bool:
+        """Whether any proxy writes them; one page of each tells."""
+        dumps = self._doors.envoys(pods, "config_dump?resource=dynamic_listeners")
+        return any("envoy.access_loggers." in text for text in dumps.values())
+
+    def _tables(self, pods: Sequence[workloads.Workload]) -> Mapping[str, list[Resource]]:
+        dumps = self._doors.envoys(pods, "config_dump?resource=dynamic_route_configs")
+        return {name: [c["route_config"] for c in json.loads(t).get("configs", ())] for name, t in dumps.items()}
+
+    def switch(self, on: Switch, *, is_on: bool) -> results.Done:
+        """Carry out a change of the access logs, ``on(MANIFEST)``; it holds for every connection when this returns."""
+        changes = on(MANIFEST)
+        details = [changes.live] if changes.live else []
+        if any(change.action != "unchanged" for change in changes.changes) and not self.until_drained():
+            details.append("connections that were open before say nothing until they are closed, in Istio after 45 s")
+        details += [f"{name} speaks for the whole mesh too: the older one decides" for name in self._others()]
+        sentence = "Every proxy writes a line for each request." if is_on else "The kit asks for no access logs."
+        return results.Done(sentence=sentence, details=details, command=changes.command)
+
+    def _others(self) -> list[str]:
+        found = self._api.list(resources.TELEMETRIES, istio.NAMESPACE)
+        general = [t for t in found if not {"selector", "targetRef", "targetRefs"} & (t.get("spec") or {}).keys()]
+        return [f"Telemetry {resources.name_of(t)}" for t in general if resources.name_of(t) != NAME]
+
+    def until_drained(self) -> bool:
+        """Wait until connections of before a change are closed; a request on one of them is not told of.
+
+        False where that takes longer, as it does with Istio's own 45 seconds.
+        """
+        try:
+            waiting.until(
+                lambda: not self._drains(),
+                what="the end of connections that were open before",
+                timeout=DRAIN,
+                next_step="wait a minute",
+                every=0.25,
+            )
+        except errors.NotReadyError:
+            return False
+        return True
+
+    def _drains(self) -> bool:
+        pages = self._doors.envoys(list(self._proxies()), "stats?filter=listener_manager.*draining")
+        return any(draining(text) for text in pages.values())
+
+
+def draining(stats: str) -> bool:
+    """Whether a proxy still keeps listeners or filter chains that it has replaced, by its statistics."""
+    found = dict(line.split(": ", 1) for line in stats.splitlines() if ": " in line)
+    return any(found.get(name, "0") != "0" for name in DRAINING)
+
+
+def trace(
+    steps: Sequence[accesslogs.Step],
+    tables: Mapping[str, Sequence[Resource]],
+    pods: Mapping[str, str],
+) -> explorer.Trace:
+    """The steps as the view draws them; ``tables`` are the route configurations by proxy, ``pods`` by address."""
+    first = min(s.line.start for s in steps)
+    hops = [
+        explorer.Hop(
+            proxy=s.proxy,
+            sent_to=_sent_to(s.line, pods),
+            status=s.line.status,
+            ms=s.line.duration_ms,
+            start_ms=(s.line.start - first).total_seconds() * 1000,
+            flags=s.line.flags,
+            rule="; ".join(_rules(s.line, tables.get(s.proxy, ()))),
+        )
+        for s in steps
+    ]
+    lines = [(s.proxy, s.text) for s in steps]
+    return explorer.Trace(hops=hops, lines=lines, note=NAMED.format(id=steps[0].line.request_id))
+
+
+def _sent_to(line: accesslogs.Line, pods: Mapping[str, str]) -> str:
+    """``reviews v2``; of a host without a subset also which of its pods got it: ``reviews (reviews-v3-…)``."""
+    pod = pods.get(line.upstream_host.rpartition(":")[0], "")
+    return f"{line.destination} ({pod})" if pod and not line.is_inbound else line.destination
+
+
+def _rules(line: accesslogs.Line, tables: Sequence[Resource]) -> Iterator[str]:
+    if not line.is_inbound:
+        source = source_of(line, tables)
+        if source:
+            yield str(source)
+        if line.route and line.route not in ("default", "allow_any"):
+            yield f"route {line.route}"
+    if line.details not in accesslogs.ORDINARY:
+        yield line.details
+    if line.failure:
+        yield line.failure
+
+
+def source_of(line: accesslogs.Line, tables: Sequence[Resource]) -> explaining.Source | None:
+    """The object behind the route that a line was written by; None where none is, or where it could be several."""
+    if not line.cluster and line.details != ANSWERED:
+        return None
+    found = set()
+    for table in tables:
+        host = fitting.virtual_host(table, line.authority)
+        for route in (host or {}).get("routes") or ():
+            if route.get("name", "") == line.route and line.cluster in _clusters(route):
+                found.add(explaining.source_of(route))
+    return found.pop() if len(found) == 1 else None
+
+
+def _clusters(route: Resource) -> list[str]:
+    """The clusters of a route; one of no name where the proxy answers itself."""
+    action = route.get("route") or {}
+    weighted = (action.get("weighted_clusters") or {}).get("clusters")
+    return [c["name"] for c in weighted] if weighted else [action.get("cluster", "")]
