@@ -35,6 +35,7 @@ def _services(
             address=addresses[0] if len(addresses) == 1 and not names.is_range(addresses[0]) else "",
             addresses=addresses,
             resolution=resolution,
+            certified_names=tuple(spec.get("subjectAltNames") or ()),
             is_external=spec.get("location", "MESH_EXTERNAL") == "MESH_EXTERNAL",
             is_kubernetes=False,
             exported_to=exports.audience(spec.get("exportTo"), namespace, default_export),

@@ -54,16 +54,26 @@ class Builder:
             for table in self._tables(egress, rules):
                 tables.setdefault(table.name, table)
         connections = tuple(
-            ir.TcpHost(
-                host=service.host,
-                port=port.number,
-                domains=domains.of_service(service, self._scope.namespace),
-                routes=self._tcp_routes(service, port, rules),
-            )
+            self._tcp_host(service, port, rules)
             for service, port, rules in self._ports()
             if not protocols.may_be_http(port.protocol)
         )
         return Outbound(tables=tuple(tables.values()), connections=connections)
+
+    def _tcp_host(self, service: Service, port: Port, rules: "Choice") -> ir.TcpHost:
+        every = rules.every(service.host)
+        parts = (service, *every, *(p for rule in every for h in rule.destinations for p in self._parts_of(h)))
+        key = "connection", self._key, service.host, port.number
+        return self._memo.get(
+            key,
+            parts,
+            lambda: ir.TcpHost(
+                host=service.host,
+                port=port.number,
+                domains=domains.of_service(service, self._scope.namespace),
+                routes=self._tcp_routes(service, port, rules),
+            ),
+        )
 
     def listeners(self) -> tuple[ir.OutboundListener, ...]:
         """Where captured traffic would come to: one for each port, or each address of what is not HTTP."""

@@ -57,6 +57,9 @@ class Service:
     resolution: str = "STATIC"
     """``STATIC``, ``DNS``, ``DNS_ROUND_ROBIN``, or ``NONE``: wherever the client wanted to go."""
 
+    certified_names: tuple[str, ...] = ()
+    """``subjectAltNames`` of a ServiceEntry: names that certificates of its endpoints must have."""
+
     is_external: bool = False
     """Outside the mesh: no mutual TLS by itself."""
 

@@ -82,6 +82,7 @@ class Index:
                 memo=self.memo,
                 key=self.memo.number(key),
                 mesh_config=self.snapshot.mesh_config,
+                namespaces=[resources.name_of(n) for n in self.snapshot.of("namespaces")],
             )
         return self._views[key]
 

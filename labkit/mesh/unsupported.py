@@ -46,7 +46,6 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "servers[].tls.verifyCertificateHash[]": "certificates are not pinned",
     },
     "ServiceEntry": {
-        "subjectAltNames[]": "certificates are checked by the service accounts of the endpoints",
         "endpoints[].network": "there is one network",
     },
     "WorkloadEntry": {"network": "there is one network"},

@@ -160,14 +160,14 @@ def _tls(
     own = ir.Tls(
         kind="istio",
         sni=said.get("sni") or f"outbound_.{target.port.number}_.{target.subset}_.{service.host}",
-        names=tuple(said.get("subjectAltNames") or _identities(service, client.mesh)),
+        names=tuple(said.get("subjectAltNames") or service.certified_names or _identities(service, client.mesh)),
         certificate="default",
         authority="ROOTCA",
     )
     if mode == "ISTIO_MUTUAL":
         return own, False
     if mode in ("SIMPLE", "MUTUAL"):
-        return _foreign_tls(said, mode, is_gateway=client.is_gateway), False
+        return _foreign_tls(service, said, mode, is_gateway=client.is_gateway), False
     if mode or service.is_external or service.is_plain or client.mesh.get("enableAutoMtls") is False:
         return None, False
     if kind == ORIGINAL:
@@ -182,7 +182,7 @@ def _identities(service: Service, mesh: Mapping[str, Any]) -> Iterator[str]:
         yield from (names.spiffe(account, domain) for account in service.accounts)
 
 
-def _foreign_tls(said: Mapping[str, Any], mode: str, *, is_gateway: bool) -> ir.Tls | None:
+def _foreign_tls(service: Service, said: Mapping[str, Any], mode: str, *, is_gateway: bool) -> ir.Tls | None:
     credential = said.get("credentialName")
     if credential and not is_gateway:
         return None  # Sidecars send plaintext then, and nobody says so (answered by a real 1.31: `tls-modes`).
@@ -197,7 +197,7 @@ def _foreign_tls(said: Mapping[str, Any], mode: str, *, is_gateway: bool) -> ir.
     return ir.Tls(
         kind="credential" if credential else "files",
         sni=said.get("sni") or "",
-        names=tuple(said.get("subjectAltNames") or ()),
+        names=tuple(said.get("subjectAltNames") or service.certified_names),
         certificate=certificate,
         authority="" if skips else trusted,
         skips_verification=skips,

@@ -1,6 +1,6 @@
 """One view of the mesh, for all proxies that see the same: upstreams, tables, listeners."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labkit.mesh import faults, ir, scopes, secrets, upstreams
@@ -28,9 +28,11 @@ class View:
         memo: Memo,
         key: object,
         mesh_config: Mapping[str, Any],
+        namespaces: Sequence[str] = (),
     ) -> None:
         self.scope, self.labels, self.memo, self.key = scope, labels, memo, key
         self._rules, self._is_gateway, self._mesh_config = rules, is_gateway, mesh_config
+        self._namespaces = namespaces
         self._chosen: dict[str, Rule | None] = {}
         self.clusters: dict[str, Resource] = {}
         self.endpoints: dict[str, Resource] = {}
@@ -136,6 +138,11 @@ class View:
         if self._http_proxy is None:
             found = self.outbound
             self._http_proxy = explicit.config(
-                found.tables, found.connections, self.memo, self.key, allows=self.scope.allows_unknown
+                found.tables,
+                found.connections,
+                self.memo,
+                self.key,
+                allows=self.scope.allows_unknown,
+                namespaces=self._namespaces,
             )
         return self._http_proxy

@@ -8,14 +8,20 @@ from labkit.mesh.memo import Memo
 from labkit.mesh.model import Resource
 
 NO_SUCH_HOST = "no Service of the mesh has this name and port\n"
-INSIDE = r"([^.:]+|.*\.svc|.*\.cluster\.local\.?)(:[0-9]+)?"
+INSIDE = ("[^.:]+", r".*\.svc", r".*\.cluster\.local\.?")
 """Names that only the cluster's DNS could know; asking others for them would only take time."""
 
 
 def config(
-    tables: Sequence[ir.RouteTable], connections: Sequence[ir.TcpHost], memo: Memo, key: object, *, allows: bool
+    tables: Sequence[ir.RouteTable],
+    connections: Sequence[ir.TcpHost],
+    memo: Memo,
+    key: object,
+    *,
+    allows: bool,
+    namespaces: Sequence[str] = (),
 ) -> Resource:
-    """Virtual hosts of all ports, told apart by ``host:port``."""
+    """Virtual hosts of all ports, told apart by ``host:port``; ``namespaces`` are those that there are."""
     taken: set[str] = set()
     made = []
     for name, host in _hosts(tables):
@@ -24,11 +30,12 @@ def config(
     for index, tcp in enumerate(connections):
         found = memo.get(
             ("tunnel", key, tcp.host, tcp.port, index),
-            (tcp.domains, *tcp.routes),
+            (tcp,),
             lambda tcp=tcp: _tunnel_host(tcp),  # type: ignore[misc]
         )
         made += _without(found, taken)
-    return routes.route_config(listeners.HTTP_PROXY, [*made, unknown(allows=allows)], ignores_ports=False)
+    last = unknown(allows=allows, namespaces=namespaces)
+    return routes.route_config(listeners.HTTP_PROXY, [*made, last], ignores_ports=False)
 
 
 def _hosts(tables: Sequence[ir.RouteTable]) -> Iterator[tuple[str, ir.VirtualHost]]:
@@ -66,7 +73,7 @@ def _tunnel_host(found: ir.TcpHost) -> Resource:
     }
 
 
-def unknown(*, allows: bool) -> Resource:
+def unknown(*, allows: bool, namespaces: Sequence[str] = ()) -> Resource:
     """What a host outside the mesh gets: its name is looked up, or it is refused."""
     name = "allow_any" if allows else "block_all"
     anything: Resource = {"prefix": "/"}
@@ -84,11 +91,17 @@ def unknown(*, allows: bool) -> Resource:
         "name": name,
         "domains": ["*"],
         "routes": [
-            {"name": name, "match": {**anything, "headers": [_authority(INSIDE)]}, **told},
+            {"name": name, "match": {**anything, "headers": [_authority(inside(namespaces))]}, **told},
             {"name": name, "match": tunnel, "route": {**on, "upgrade_configs": upgrade}},
             {"name": name, "match": anything, "route": on},
         ],
     }
+
+
+def inside(namespaces: Sequence[str]) -> str:
+    """What fits every name that ends inside the cluster: ``reviews``, ``reviews.default``, ``reviews.default.svc``."""
+    short = [rf"[^.:]+\.({'|'.join(sorted(namespaces))})"] if namespaces else []
+    return f"({'|'.join([*INSIDE, *short])})(:[0-9]+)?"
 
 
 def _authority(expression: str) -> Resource:
