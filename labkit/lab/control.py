@@ -10,7 +10,7 @@ from labkit.kube import client, resources
 from labkit.kube.resources import Object
 from labkit.lab import doors, endpoints
 from labkit.lab.kubectl import KubectlError
-from labkit.telemetry import liveness
+from labkit.telemetry import liveness, workloads
 
 GROUPS = ("networking.istio.io", "security.istio.io", "telemetry.istio.io", "gateway.networking.k8s.io")
 """Whose objects istiod turns into configuration."""
@@ -63,10 +63,16 @@ class ControlPlane:
             return ""
         try:
             if self._cluster.is_sandbox:
-                return str(liveness.of_sandbox(self._doors.istiod, versions))
+                return str(liveness.of_sandbox(self._doors.istiod, versions, read=self._log))
             return str(liveness.of_istiod(self._doors.istiod))
         except (doors.UnreachableError, KubectlError):
             return "istiod does not answer: every proxy keeps what it has"
+
+    def _log(self, proxy: str) -> str:
+        name, _, namespace = proxy.rpartition(".")
+        path = f"/api/v1/namespaces/{namespace}/pods/{name}/log?container={workloads.PROXY}&tailLines=1000"
+        code, _, body = self._api.raw("GET", path)
+        return body.decode("utf-8", "replace") if code == 200 else ""
 
     def until_endpoints(self, objects: Sequence[Object], namespace: str) -> None:
         """Wait until every Service among them leads where it says, and every proxy has heard of it."""

@@ -6,9 +6,10 @@ debounce is over, and that is what is waited for.
 """
 
 import json
+import re
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 DEBOUNCE = 0.3
@@ -24,6 +25,19 @@ Ask = Callable[[str], str]
 """``ask("/debug/syncz")`` gives the page's text; it may raise a LabError."""
 
 
+Read = Callable[[str], str]
+"""``read("reviews-v1-….default")`` gives the log of a proxy; empty where there is none."""
+
+LONGEST = 300
+"""Characters of a sentence: some of Envoy's list all that it would have taken."""
+
+# Lazily up to a bracket that ends the line or comes before the whole resource, which older Envoys put behind it.
+_CONSTRAINT = re.compile(r"Proto constraint validation failed \((?P<why>[^\n]*?)\)(?=: |\s|$)")
+_PLACE = re.compile(r"^Error adding/updating \w+\(s\) \S+: ")
+_RESOURCE = re.compile(r"^(goo\.gle/\w+\s+)?\w+(: \S+|\s*\{)\s*$", re.MULTILINE)
+"""A line of a resource as Envoy prints it."""
+
+
 class Subject(Protocol):
     """One version of one object, or its deletion."""
 
@@ -37,6 +51,21 @@ class Subject(Protocol):
     def version(self) -> str: ...
     @property
     def is_gone(self) -> bool: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """Why an Envoy does not take what it was sent."""
+
+    sentence: str
+    """What is wrong, in Envoy's words; empty where its answer was cut off before them."""
+
+    objects: tuple[str, ...]
+    """What it is put down to: ``VirtualService default/ratings``; maybe others than the ones asked for."""
+
+    def __str__(self) -> str:
+        said = self.sentence or "the log of its istio-proxy says why"
+        return f"{said}, put down to {', '.join(self.objects)}" if self.objects else said
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +85,9 @@ class Liveness:
     refusing: tuple[str, ...] = ()
     """Proxies that said no and keep their last good configuration."""
 
+    why: tuple[Refusal, ...] = ()
+    """Each reason once."""
+
     @property
     def is_everywhere(self) -> bool:
         """Whether every proxy has them."""
@@ -65,21 +97,33 @@ class Liveness:
         took = f" after {self.milliseconds:.0f} ms" if self.milliseconds is not None else ""
         if self.is_everywhere:
             return f"live on {self.live} of {self.proxies} proxies{took}"
-        named = [f"{', '.join(names)} {verb}" for names, verb in self._others() if names]
-        return f"live on {self.live} of {self.proxies} proxies; {'; '.join(named)}"
+        parts = [self._refused()] if self.refusing else [f"live on {self.live} of {self.proxies} proxies"]
+        if self.waiting:
+            parts.append(f"{', '.join(self.waiting)} {_have(self.waiting)} not answered")
+        return "; ".join(parts)
 
-    def _others(self) -> list[tuple[tuple[str, ...], str]]:
-        return [(self.refusing, "refused it and keep the last good configuration"), (self.waiting, "have not answered")]
+    def _refused(self) -> str:
+        who = self.refusing[0] if len(self.refusing) == 1 else f"{len(self.refusing)} of {self.proxies} proxies"
+        kept = f"refused by {who}, which {'keeps' if len(self.refusing) == 1 else 'keep'} the last good configuration"
+        return f"{kept}: {'; '.join(map(str, self.why))}" if self.why else kept
 
 
-def of_sandbox(ask: Ask, subjects: Sequence[Subject]) -> Liveness:
-    """Wait until these versions are live, or refused, everywhere."""
+def _have(names: Sequence[str]) -> str:
+    return "has" if len(names) == 1 else "have"
+
+
+def of_sandbox(ask: Ask, subjects: Sequence[Subject], *, read: Read = lambda _: "") -> Liveness:
+    """Wait until these versions are live, or refused, everywhere; what answers leave out is read in a proxy's log."""
     deadline = time.monotonic() + WAIT
     answers = []
     for subject in subjects:
         left = max(0.0, deadline - time.monotonic())
         answers.append(json.loads(ask(live_path(subject, wait=left))))
-    return together(answers)
+    found = together(answers)
+    if found.refusing and not all(refusal.sentence for refusal in found.why):
+        told = sentence(read(found.refusing[0]))
+        found = replace(found, why=_once(r if r.sentence else replace(r, sentence=told) for r in found.why))
+    return found
 
 
 def live_path(subject: Subject, *, wait: float) -> str:
@@ -100,7 +144,32 @@ def together(answers: Sequence[dict[str, Any]]) -> Liveness:
         milliseconds=max(times) if len(times) == len(answers) else None,
         waiting=tuple(sorted(waiting)),
         refusing=tuple(sorted(refusing)),
+        why=_once(_refusal(entry) for answer in answers for entry in answer.get("why", ())) if refusing else (),
     )
+
+
+def _refusal(entry: dict[str, Any]) -> Refusal:
+    objects = (name.replace("/", " ", 1) for name in entry["objects"])
+    return Refusal(sentence=sentence(entry["text"]), objects=tuple(objects))
+
+
+def _once(refusals: Iterable[Refusal]) -> tuple[Refusal, ...]:
+    return tuple(dict.fromkeys(refusals))
+
+
+def sentence(text: str) -> str:
+    """What is wrong, of an Envoy's answer or log, where the newest counts; empty where it holds no such thing.
+
+    An answer ends after 4096 characters, and Envoy may put the whole resource before the reason.
+    """
+    constraints = _CONSTRAINT.findall(text)
+    if constraints:
+        innermost = constraints[-1].split(" | caused by ")[-1]
+        return str(innermost.replace("ValidationError.", "."))[:LONGEST]
+    if _RESOURCE.search(text):
+        return ""
+    first = _PLACE.sub("", text.strip()).partition("\n")[0]
+    return first if len(first) <= LONGEST else f"{first[:LONGEST]}…"
 
 
 def of_istiod(ask: Ask, *, sleep: Callable[[float], None] = time.sleep) -> Liveness:

@@ -57,6 +57,8 @@ class Changes:
     def __repr__(self) -> str:
         lines = [f"Warning: {warning}" for warning in self.warnings]
         lines += [f"{change.what} {change.action}" for change in self.changes]
+        # Whoever reads only the text must not take a refusal for a change.
+        lines += [self.live] if self.live.startswith("refused") else []
         return "\n".join(lines) or "nothing to do"
 
     def _repr_html_(self) -> str:

@@ -106,3 +106,21 @@ def test_a_request_is_followed_once_access_logs_are_on(lab):
         lab.access_logs(on=False)
     note = lab.explore("/api/v1/products/0/reviews").request().trace["note"]
     assert "lab.access_logs()" in note
+
+
+NOSUCH = """
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: {name: logs, namespace: default}
+spec: {accessLogging: [{providers: [{name: envoy}], filter: {expression: nosuch(response.code)}}]}
+"""
+
+
+@pytest.mark.sandbox
+def test_what_an_envoy_refuses_is_said_with_its_reason_and_the_object(lab):
+    try:
+        said = repr(lab.apply(NOSUCH)).splitlines()[-1]
+    finally:
+        lab.delete(NOSUCH)
+    assert said.startswith("refused by 6 of 7 proxies, which keep the last good configuration: failed to create")
+    assert said.endswith("step for nosuch, put down to Telemetry default/logs")

@@ -3,6 +3,8 @@
 import json
 from dataclasses import dataclass
 
+import pytest
+
 from labkit.telemetry import liveness
 
 
@@ -33,9 +35,68 @@ def test_the_version_or_the_deletion_is_asked_for():
     assert "&gone=true&" in asked[1]
 
 
-def test_a_refusal_names_the_proxy_and_what_it_keeps():
-    found = liveness.of_sandbox(lambda path: report(live=6, refusing=["a.default"], milliseconds=None), [Version()])
-    assert str(found) == "live on 6 of 7 proxies; a.default refused it and keep the last good configuration"
+RESOURCE = 'goo.gle/debugonly   \nname: "http_proxy"\nvirtual_hosts {\n  name: "ratings"\n'
+CONSTRAINT = (
+    "Proto constraint validation failed (RouteConfigurationValidationError.VirtualHosts[2]: embedded message failed "
+    "validation | caused by DirectResponseActionValidationError.Status: value must be inside range [200, 600))"
+)
+STATUS = "DirectResponseAction.Status: value must be inside range [200, 600)"
+LISTENERS = "Error adding/updating listener(s) http_proxy: no such function\n127.0.0.2_9080: no such function\n"
+
+
+def refused(*texts, by=("a.default",), objects=("Telemetry/default/logs",)):
+    why = [{"text": text, "objects": list(objects)} for text in texts]
+    return report(live=7 - len(by), refusing=list(by), milliseconds=None, why=why)
+
+
+def test_a_refusal_names_the_proxy_the_reason_and_the_object():
+    found = liveness.of_sandbox(lambda path: refused(LISTENERS), [Version()])
+    assert str(found) == (
+        "refused by a.default, which keeps the last good configuration: no such function, "
+        "put down to Telemetry default/logs"
+    )
+
+
+def test_several_proxies_are_counted_and_a_reason_is_told_once():
+    other = LISTENERS.replace("0.2_", "0.3_")
+    found = liveness.of_sandbox(lambda path: refused(LISTENERS, other, by=("a.default", "b.default")), [Version()])
+    assert str(found).startswith("refused by 2 of 7 proxies, which keep") and str(found).count("no such function") == 1
+
+
+def test_what_an_answer_leaves_out_is_in_the_proxys_log():
+    read = []
+    log = f"starting Envoy\n{RESOURCE}}}\n: {CONSTRAINT}\n"
+    found = liveness.of_sandbox(
+        lambda path: refused(f"{RESOURCE}...(truncated)", RESOURCE), [Version()], read=lambda p: read.append(p) or log
+    )
+    assert read == ["a.default"] and [refusal.sentence for refusal in found.why] == [STATUS]
+
+
+def test_a_log_without_it_is_where_to_look():
+    found = liveness.of_sandbox(lambda path: refused(RESOURCE, objects=()), [Version()])
+    assert str(found).endswith(": the log of its istio-proxy says why")
+
+
+def test_refusals_of_before_are_no_reason_where_all_have_taken_it():
+    stale = report(why=[{"text": LISTENERS, "objects": []}])
+    assert liveness.of_sandbox(lambda path: stale, [Version()]).why == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        pytest.param(CONSTRAINT, STATUS, id="a constraint"),
+        pytest.param(f"{CONSTRAINT}: name: x (y)", STATUS, id="before the resource"),
+        pytest.param(f"{CONSTRAINT.replace('Status', 'Body')}\n{CONSTRAINT}\n", STATUS, id="the newest of a log"),
+        pytest.param(LISTENERS, "no such function", id="a listener"),
+        pytest.param("no such thing", "no such thing", id="anything else"),
+        pytest.param(RESOURCE, "", id="only the resource"),
+        pytest.param("", "", id="nothing"),
+        pytest.param("x" * 500, "x" * 300 + "…", id="very much"),
+    ],
+)
+def test_the_sentence_that_matters(text, found):
+    assert liveness.sentence(text) == found
 
 
 def test_several_objects_are_as_live_as_the_slowest():
