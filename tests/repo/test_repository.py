@@ -12,9 +12,7 @@ TOP = settings.CHECKOUT
 
 
 def tracked(*patterns):
-    listed = subprocess.run(
-        ["git", "ls-files", "--", *patterns], cwd=TOP, capture_output=True, text=True, check=True
-    )
+    listed = subprocess.run(["git", "ls-files", "--", *patterns], cwd=TOP, capture_output=True, text=True, check=True)
     return [TOP / name for name in listed.stdout.splitlines() if (TOP / name).exists()]
 
 
@@ -31,9 +29,7 @@ def test_every_dependency_is_pinned_with_a_hash():
 
 
 def test_no_file_names_a_machine_or_a_package_host():
-    ours = re.compile(
-        r"(?<![\w.-])/(work|root|home/\w+)/[\w.]|pypi\.org|pythonhosted|registry\.npmjs|deb\.debian\.org"
-    )
+    ours = re.compile(r"(?<![\w.-])/(work|root|home/\w+)/[\w.]|pypi\.org|pythonhosted|registry\.npmjs|deb\.debian\.org")
     found = [
         f"{path.relative_to(TOP)}: {line.strip()[:80]}"
         for path in tracked("*.py", "*.md", "*.sh", "*.toml", "*.txt", "*.ipynb", "*.yaml", "lab", "binder")
