@@ -20,7 +20,7 @@ def mystery(evidence: Evidence, id: str, *, culprit: str, path: str) -> Verdict:
     observed = f"{path} answers {status or 'nothing'}, {f'{answer!r} is filed' if answer else 'nothing is filed'}"
     if not answer:
         return verdict.not_yet(
-            expected, observed, cause=f'file the object, kind and name: lab.answer("{id}", "service/reviews")'
+            expected, observed, cause=f'file the object, kind and name: lab.answer("{id}", "deployment/ratings-v1")'
         )
     if named(answer) != culprit:
         return verdict.not_yet(
