@@ -91,17 +91,21 @@ def unknown(*, allows: bool, namespaces: Sequence[str] = ()) -> Resource:
         "name": name,
         "domains": ["*"],
         "routes": [
-            {"name": name, "match": {**anything, "headers": [_authority(inside(namespaces))]}, **told},
+            *({"name": name, "match": {**anything, "headers": [_authority(e)]}, **told} for e in inside(namespaces)),
             {"name": name, "match": tunnel, "route": {**on, "upgrade_configs": upgrade}},
             {"name": name, "match": anything, "route": on},
         ],
     }
 
 
-def inside(namespaces: Sequence[str]) -> str:
-    """What fits every name that ends inside the cluster: ``reviews``, ``reviews.default``, ``reviews.default.svc``."""
-    short = [rf"[^.:]+\.({'|'.join(sorted(namespaces))})"] if namespaces else []
-    return f"({'|'.join([*INSIDE, *short])})(:[0-9]+)?"
+def inside(namespaces: Sequence[str]) -> list[str]:
+    """What fits every name that ends inside the cluster: ``reviews``, ``reviews.default``, ``reviews.default.svc``.
+
+    An expression for each namespace: Envoy refuses one whose program has more than 100 steps, and with it the whole
+    table (``re2.max_program_size.error_level``).
+    """
+    short = (rf"[^.:]+\.{namespace}" for namespace in sorted(namespaces))
+    return [f"({expression})(:[0-9]+)?" for expression in ("|".join(INSIDE), *short)]
 
 
 def _authority(expression: str) -> Resource:
