@@ -23,6 +23,7 @@ def _tcp(ground: Ground, checks: Checks) -> None:
     found = _lines(ground, COUNT)
     checks.split({line.partition(" ")[0]: number for line, number in found.items()}, {"one": 80, "two": 20})
     checks.equal("answers", sum(found.values()), COUNT)
+    checks.say_how(ground)
 
 
 def _lines(ground: Ground, count: int) -> Counter[str]:

@@ -29,6 +29,7 @@ def _egress(ground: Ground, checks: Checks) -> None:
     ground.rules("registry-only.yaml")
     checks.equal("REGISTRY_ONLY: HTTP", clients.status(ground, http), "502")
     checks.equal("HTTPS exit", clients.curl(ground, "-k", https).code, HANDSHAKE_FAILED)
+    checks.say_how(ground)
     named = ("--resolve", f"{HOST}:{PORT}:{address}")
     entry = ground.filled("outside.yaml", {"ADDRESS": address})
     ground.rules("registry-only.yaml", entry)

@@ -31,6 +31,11 @@ class Checks:
         """One remark; ``text`` is what was observed."""
         self._remarks.append((text, holds))
 
+    def say_how(self, ground: Ground) -> None:
+        """On a sandbox, how connections that are not HTTP came to the sidecar: it must not look like capture."""
+        if "traffic-capture" not in ground.cluster.capabilities:
+            self.see("by a tunnel that the client asked for, since nothing is captured here", True)
+
     def equal(self, what: str, found: object, asked: object) -> None:
         """``what found``; where it is something else, also what was asked."""
         self.see(f"{what} {found}" if found == asked else f"{what} {found}, asked {asked}", found == asked)
