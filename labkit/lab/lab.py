@@ -354,6 +354,10 @@ class Lab:
         logs = accesslogs.AccessLogs(self.api, self._doors, self._proxies)
         return logs.switch(self.apply if on else self.delete, is_on=on)
 
+    def analyze(self) -> "pd.DataFrame":
+        """What of the mesh's objects is not carried out as it stands: a row each, with the object and why."""
+        return analyzing.frame(analyzing.findings(self.api, self.namespace, is_sandbox=self.cluster.is_sandbox))
+
     # Exercises
 
     def check(self, id: str) -> verdict.Verdict:

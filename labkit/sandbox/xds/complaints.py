@@ -1,4 +1,4 @@
-"""What istiod says on an object that a proxy does not take: a line in its log and an Event on the object."""
+"""What istiod says on an object that is not carried out as it stands: Events on the object, and lines in its log."""
 
 import asyncio
 import datetime
@@ -79,6 +79,11 @@ class Complaints:
         place = f"{obj['kind']} {resources.namespace_of(obj)}/{resources.name_of(obj)}"
         log.error("%s cannot be carried out and stays as it was: %s", place, text)
         self._tell(obj, "NotTranslated", f"istiod cannot carry this out, what was before stays: {text}")
+
+    def without_effect(self, obj: Object, texts: list[str]) -> None:
+        """Fields of an object do nothing here."""
+        if texts:
+            self._tell(obj, "NotCarriedOut", "; ".join(texts))
 
     def _tell(self, obj: Object, reason: str, message: str) -> None:
         key = _version(obj), reason

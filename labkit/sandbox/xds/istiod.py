@@ -12,6 +12,7 @@ import yaml
 
 from labkit.kube import aio, api, resources
 from labkit.kube.resources import Object, Resource
+from labkit.mesh import limits
 from labkit.sandbox.xds import (
     ads,
     attribution,
@@ -19,6 +20,7 @@ from labkit.sandbox.xds import (
     authority,
     complaints,
     debug,
+    distribution,
     following,
     gatewaycontroller,
     identities,
@@ -59,7 +61,8 @@ class Istiod:
         self.progress = progress.Progress()
         authenticator = authentication.Authenticator(client, self._followed)
         self.discovery = ads.Discovery(authenticator.proxy, self._publication.resources_for, self._refused)
-        self.discovery.listeners.append(lambda: self.progress.settle(debug.takers(self.discovery)))
+        self._reporter = distribution.Reporter(client, self._report)
+        self.discovery.listeners.append(self._heard)
         self._changed = asyncio.Event()
         self._changes: dict[str, attribution.Change] = {}
         self._recent: list[attribution.Change] = []
@@ -74,6 +77,7 @@ class Istiod:
             await self._followed.until_synced()
             group.create_task(self._trust.run())
             group.create_task(self._controller.run())
+            group.create_task(self._reporter.run())
             self._publish()
             group.create_task(self._push_loop())
             group.create_task(self._renew_loop())
@@ -99,6 +103,14 @@ class Istiod:
         runner = await serving.web_app(serving.ready(), self._ip, serving.READY)
         servers.push_async_callback(runner.cleanup)
 
+    def _heard(self) -> None:
+        """A proxy took something, refused it, came or went."""
+        self.progress.settle(debug.takers(self.discovery))
+        self._reporter.news()
+
+    def _report(self, key: progress.Key, version: str) -> Object:
+        return self.progress.report(key, debug.takers(self.discovery), version=version)
+
     def _note(self, resource: Resource, old: Object | None, new: Object | None) -> None:
         obj = new or old or {}
         if resource in following.CONFIGURATION:
@@ -107,6 +119,7 @@ class Istiod:
                 self.progress.touch(new)
                 return
             self._remember(resource, old, new, obj)
+            self._reporter.note(resource, old, new)
         if resource in (resources.NAMESPACES, resources.CONFIG_MAPS):
             self._trust.wake.set()
         if resource == resources.SERVICES:
@@ -119,6 +132,8 @@ class Istiod:
             place=following.key_of(resource), old=earlier.old if earlier else old, new=new
         )
         self.progress.note(obj, is_gone=new is None)
+        if new is not None:
+            self._complaints.without_effect(new, limits.findings(new))
 
     def _kinds_changed(self) -> None:
         self._changed.set()

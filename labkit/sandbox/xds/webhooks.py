@@ -1,9 +1,7 @@
 """istiod's webhooks: sidecar injection and validation, over HTTPS on port 15017."""
 
 import base64
-import importlib
-import importlib.util
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -11,26 +9,11 @@ from aiohttp import web
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
-from labkit.mesh import injection, kgateway, validation
+from labkit.mesh import injection, limits, validation
 from labkit.sandbox.xds import protos
-
-LIMIT = "not in this sandbox: "
-"""What a warning of something that a real mesh would carry out starts with."""
 
 Namespace = Callable[[str], Object]
 """The namespace object of a name; empty when it is not known."""
-
-
-Limits = Callable[[Object], Iterable[str]]
-"""What an object says and nobody here carries out."""
-
-
-def _limits_of_translator() -> list[Limits]:
-    """The translator's own list, where it has one."""
-    if importlib.util.find_spec("labkit.mesh.unsupported") is None:
-        return []
-    findings: Limits = importlib.import_module("labkit.mesh.unsupported").findings
-    return [findings]
 
 
 class Webhooks:
@@ -39,7 +22,6 @@ class Webhooks:
     def __init__(self, namespace_of: Namespace) -> None:
         self._namespace_of = namespace_of
         self._envoy = protos.Protos()
-        self._limits: tuple[Limits, ...] = (*_limits_of_translator(), kgateway.unsupported, self._envoy.unsendable)
 
     def routes(self) -> list[web.RouteDef]:
         """For aiohttp."""
@@ -62,7 +44,7 @@ class Webhooks:
 
     def _unsupported(self, obj: Object) -> list[str]:
         """What is accepted and not carried out is said, whatever else the object does right."""
-        return [f"{LIMIT}{text}" for look in self._limits for text in look(obj)]
+        return [f"{limits.PREFIX}{text}" for text in [*limits.findings(obj), *self._envoy.unsendable(obj)]]
 
     async def _validate(self, request: web.Request) -> web.Response:
         review = orjson.loads(await request.read())
