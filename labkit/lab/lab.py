@@ -13,7 +13,18 @@ from labkit.clusters import sandbox
 from labkit.exercises import course, verdict
 from labkit.install import bookinfo, gateway, istio, kinds
 from labkit.kube import client, manifests, resources
-from labkit.lab import accesslogs, applying, arriving, chapters, control, doors, evidence, explaining, splitting
+from labkit.lab import (
+    accesslogs,
+    analyzing,
+    applying,
+    arriving,
+    chapters,
+    control,
+    doors,
+    evidence,
+    explaining,
+    splitting,
+)
 from labkit.lab.kubectl import Kubectl, shown
 from labkit.telemetry import differences, inside, proxies, quiet, workloads
 from labkit.traffic import fetching

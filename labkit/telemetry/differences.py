@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 Parts = Mapping[tuple[str, str], Any]
 """(kind, name) → its configuration."""
 
-DISPLAY = ("decorator", "stat_prefix", "alt_stat_name")
+DISPLAY = ("decorator", "stat_prefix", "alt_stat_name", "max_grpc_timeout")
 """Fields that change no request's way."""
 
 LONGEST = 160
