@@ -31,7 +31,7 @@ DRAINING = ("listener_manager.total_filter_chains_draining", "listener_manager.t
 DRAIN = 8.0
 """Seconds that are waited for connections of before; the sandbox's Envoys close them after five."""
 
-OFF = "The proxies write no access logs, so nobody knows its way.\nNext: lab.access_logs(), then send it again"
+OFF = "The proxies write none at the moment.\nNext: lab.access_logs(), then send it again"
 UNMARKED = (
     "No proxy wrote a line of it: it did not come in, or it brought a User-Agent of its own, by which it is found."
 )

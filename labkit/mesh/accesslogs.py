@@ -53,23 +53,30 @@ class Logs:
     """Of a gateway, all."""
 
 
+NONE = Logs()
+
+
 def of(snapshot: Snapshot, proxy: Proxy, clusters: Collection[str] = ()) -> Logs:
     """What the access logs of a proxy are; of collectors only those that are among its clusters."""
-    said = list(_said(snapshot, proxy))
-    providers = _providers(snapshot.mesh_config)
-    default = _names(snapshot.mesh_config.get("defaultProviders") or {}, "accessLogging")
+    with faults.naming("What MeshConfig and Telemetry say of access logs"):
+        said = list(_said(snapshot, proxy))
+        if not said and not snapshot.mesh_config:
+            return NONE
+        is_served = proxy.role == "sidecar"
+        return Logs(
+            inbound=_logs(said, snapshot.mesh_config, "SERVER", clusters) if is_served else (),
+            outbound=_logs(said, snapshot.mesh_config, "CLIENT", clusters),
+        )
 
-    def logs(mode: str) -> tuple[Log, ...]:
-        chosen = merged(said, default, mode)
-        found = [(entry, _log(providers.get(name.lower()), clusters)) for name, entry in sorted(chosen.items())]
-        known = [(entry, log) for entry, log in found if log is not None]
-        if not known:
-            return tuple(_of_mesh(snapshot.mesh_config))
-        return tuple(_filtered(log, entry) for entry, log in known if not entry.get("disabled"))
 
-    with faults.naming("The access log of the mesh"):
-        outbound = logs("CLIENT")
-        return Logs(inbound=logs("SERVER") if proxy.role == "sidecar" else (), outbound=outbound)
+def _logs(said: Sequence[Sequence[Said]], mesh: Said, mode: str, clusters: Collection[str]) -> tuple[Log, ...]:
+    providers = _providers(mesh)
+    chosen = merged(said, _names(mesh.get("defaultProviders") or {}, "accessLogging"), mode)
+    found = [(entry, _log(providers.get(name.lower()), clusters)) for name, entry in sorted(chosen.items())]
+    known = [(entry, log) for entry, log in found if log is not None]
+    if not known:
+        return tuple(_of_mesh(mesh))
+    return tuple(_filtered(log, entry) for entry, log in known if not entry.get("disabled"))
 
 
 def _said(snapshot: Snapshot, proxy: Proxy) -> Iterator[Sequence[Said]]:

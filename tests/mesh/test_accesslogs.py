@@ -1,6 +1,11 @@
 """Who writes which access log: the mesh, a namespace, a workload."""
 
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis
+from hypothesis import strategies as st
 
 from labkit.mesh import accesslogs, faults, model
 from labkit.mesh.accesslogs import Log
@@ -154,3 +159,23 @@ def test_a_line_ends_once():
 def test_without_logs_a_listener_stays_the_object_it_is():
     made = listeners.explicit_proxy(WEB)
     assert envoy.listener(made, ()) is made
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.just("envoy"),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["name", "providers", "match", "mode", "filter", "disabled"]), inner)
+    ),
+    max_leaves=8,
+)
+
+
+@hypothesis(deadline=None, max_examples=50)
+@given(st.dictionaries(st.sampled_from(["accessLogging", "selector", "targetRefs"]), ANYTHING), ANYTHING)
+def test_any_input_at_all_has_no_other_than_a_defined_error(spec: dict[str, Any], providers: Any) -> None:
+    said = {**telemetry("shop"), "spec": spec}
+    try:
+        logs(said, mesh={"extensionProviders": providers})
+    except faults.TranslationError as e:
+        assert "cannot be translated" in str(e)
