@@ -272,6 +272,12 @@ class Lab:
 
     def wait(self, *deployments: str) -> results.Done:
         """Until these Deployments have all their pods ready: ``lab.wait("httpbin", "curl")``."""
+        missing = [d for d in deployments if self.api.find(resources.DEPLOYMENTS, d, self.namespace) is None]
+        if missing:
+            raise errors.SetupError(
+                f"There is no Deployment {missing[0]} in namespace {self.namespace}.",
+                next_step='lab.kubectl("get deployments")',
+            )
         kinds.until_rolled_out(self.api, deployments, self.namespace, timeout=bookinfo.TIMEOUT)
         command = f"kubectl rollout status deploy/{deployments[0]}" if deployments else ""
         return results.Done(sentence=f"Ready: {', '.join(deployments)}.", command=command)

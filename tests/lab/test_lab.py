@@ -141,3 +141,8 @@ def test_the_last_apply_is_shown_as_a_difference(lab):
     changed = lab.diff()
     assert changed["what"].str.contains("90 → 50").any()
     assert changed["proxies"].str.startswith("6: ").all()
+
+
+def test_waiting_for_what_is_not_there_says_so_at_once(lab):
+    with pytest.raises(errors.SetupError, match="no Deployment nobody"):
+        lab.wait("nobody")
