@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +19,21 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Execute each; 0 when every cell ran, 1 with the first cell that failed and why."""
+    """Execute each; 0 when every cell ran. NotebookError names the first cell that failed and why."""
     steps = progress.Progress()
     for word in arguments.notebooks:
         path = find(word)
         with steps.step(path.name):
             executed, problem = execute(path)
-        if arguments.save:
-            _save(executed, arguments.save / path.name)
-        if problem:
-            print(problem, file=sys.stderr)
-            return 1
+            if arguments.save:
+                _save(executed, arguments.save / path.name)
+            if problem:
+                raise NotebookError(problem)
     return 0
+
+
+class NotebookError(errors.LabError):
+    """A notebook did not run to its end; the text names the cell."""
 
 
 def find(word: str) -> Path:
@@ -86,7 +88,9 @@ def _client(notebook: Any, folder: Path) -> Any:
         extra_arguments=[],
     )
     client.widget_registry["@jupyter-widgets/output"]["OutputModel"] = Output
-    os.environ.update(jupyter.environment(settings.Paths()))
+    paths = settings.Paths()
+    (paths.home / "jupyter" / "ipython").mkdir(mode=0o700, parents=True, exist_ok=True)  # IPython warns without it
+    os.environ.update(jupyter.environment(paths))
     return client
 
 
