@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from labkit.kube import resources
 from labkit.lab import accesslogs as logs
 from labkit.telemetry import accesslogs
 
@@ -122,5 +123,8 @@ def test_what_an_envoy_refuses_is_said_with_its_reason_and_the_object(lab):
         said = repr(lab.apply(NOSUCH)).splitlines()[-1]
     finally:
         lab.delete(NOSUCH)
+        for event in lab.api.list(resources.EVENTS, "default"):
+            if event["involvedObject"]["kind"] == "Telemetry":
+                lab.api.delete(resources.EVENTS, resources.name_of(event), "default")
     assert said.startswith("refused by 6 of 7 proxies, which keep the last good configuration: failed to create")
     assert said.endswith("step for nosuch, put down to Telemetry default/logs")
