@@ -7,7 +7,7 @@ from labkit.exercises.evidence import Evidence
 from labkit.exercises.exercise import Exercise, Wrong
 from labkit.exercises.verdict import Verdict
 from labkit.kube import resources
-from labkit.telemetry import inside
+from labkit.telemetry import inside, workloads
 
 HTTPBIN = "http://httpbin:8000/get"
 RATINGS = "http://ratings:9080/ratings/0"
@@ -43,11 +43,12 @@ def queue(evidence: Evidence) -> Verdict:
 def ejection(evidence: Evidence) -> Verdict:
     """Whether the failing pod of ratings is there, and gets no requests after its first failures."""
     expected = f"the failing pod is ejected: {COUNT} × 200 from ratings"
-    pods = [pod for pod in evidence.resources(resources.PODS) if resources.labels_of(pod).get("app") == "ratings"]
-    if not any(resources.labels_of(pod).get("version") == "faulty" for pod in pods):
+    every = map(workloads.workload, evidence.resources(resources.PODS))
+    pods = [pod for pod in every if pod.app == "ratings" and pod.is_ready]
+    if not any(pod.version == "faulty" for pod in pods):
         return verdict.not_yet(
             expected,
-            "the failing pod is not there",
+            "the failing pod is not there, or not ready yet",
             cause="the exercise wants it to stay; callers have to get on with it",
             next_step='lab.apply("manifests/ratings-faulty.yaml")',
         )
@@ -59,11 +60,22 @@ def ejection(evidence: Evidence) -> Verdict:
             cause="nobody watches the answers",
             next_step='lab.apply("manifests/ratings-outliers-few.yaml")',
         )
+    share = (policy["outlierDetection"] or {}).get("maxEjectionPercent", 10)
+    if share * len(pods) < 100:
+        return verdict.not_yet(
+            expected,
+            "nobody is ever ejected",
+            cause=f"at most {share} % of {len(pods)} pods may be out, and that is less than one",
+        )
     for _ in range(LOADS):
         counts = evidence.load(RATINGS, connections=1, count=COUNT)
         if _is_all_well(counts):
             return verdict.passed(expected, repr(counts))
-    return verdict.not_yet(expected, _seen(counts), cause=_never_out(policy["outlierDetection"] or {}, len(pods)))
+    return verdict.not_yet(
+        expected,
+        _seen(counts),
+        cause="the failing pod is ejected too late or too briefly: consecutive5xxErrors, baseEjectionTime",
+    )
 
 
 def most_ejected(evidence: Evidence) -> Verdict:
@@ -75,13 +87,6 @@ def most_ejected(evidence: Evidence) -> Verdict:
         seen="a third one would make it 30 %",
         causes={4: "the rule says how many may be out, whoever else fails", 3: "three of ten are 30 %, more than 25 %"},
     )
-
-
-def _never_out(said: dict[str, Any], pods: int) -> str:
-    share = said.get("maxEjectionPercent", 10)
-    if share * pods < 100:
-        return f"at most {share} % of {pods} pods may be out, and that is less than one"
-    return "the failing pod is not ejected, or too briefly: look at consecutive5xxErrors and baseEjectionTime"
 
 
 def _policy(evidence: Evidence, service: str) -> dict[str, Any] | None:

@@ -9,7 +9,15 @@ from labkit.telemetry import inside
 from tests.exercises.conftest import Made
 
 FEW, ENOUGH = (manifests.read(arriving.MANIFESTS / name)[0] for name in ("limits.yaml", "ratings-outliers.yaml"))
-FAULTY = {"kind": "Pod", "metadata": {"name": "faulty", "labels": {"app": "ratings", "version": "faulty"}}}
+
+
+def pod(version, *, ready=True):
+    return {
+        "kind": "Pod",
+        "metadata": {"name": version, "labels": {"app": "ratings", "version": version}},
+        "spec": {"containers": [{"name": "ratings"}]},
+        "status": {"containerStatuses": [{"name": "ratings", "ready": ready}]},
+    }
 
 
 def counts(**by_status):
@@ -29,11 +37,17 @@ def test_a_queue_serves_everybody(seen, passed, said):
     assert (found.passed, said in found.observed) == (passed, True)
 
 
-def test_a_pod_that_was_taken_away_is_not_a_rule_that_works():
-    found = course.find("10-2").judge(Made(ENOUGH, sent={lesson10.RATINGS: counts(s200=120)}))
-    assert found.observed == "the failing pod is not there"
+@pytest.mark.parametrize("pods", [[pod("v1")], [pod("v1"), pod("faulty", ready=False)]], ids=["gone", "not ready"])
+def test_a_pod_that_gets_no_requests_is_not_a_rule_that_works(pods):
+    found = course.find("10-2").judge(Made(ENOUGH, *pods, sent={lesson10.RATINGS: counts(s200=120)}))
+    assert found.observed == "the failing pod is not there, or not ready yet"
 
 
 def test_half_of_one_pod_is_no_pod():
-    found = course.find("10-2").judge(Made(ENOUGH, FAULTY, sent={lesson10.RATINGS: counts(s200=90, s503=30)}))
+    found = course.find("10-2").judge(Made(ENOUGH, pod("faulty"), sent={lesson10.RATINGS: counts(s200=120)}))
     assert found.cause == "at most 50 % of 1 pods may be out, and that is less than one"
+
+
+def test_a_rule_that_could_act_is_judged_by_what_traffic_shows():
+    evidence = Made(ENOUGH, pod("v1"), pod("faulty"), sent={lesson10.RATINGS: counts(s200=90, s503=30)})
+    assert "too late or too briefly" in course.find("10-2").judge(evidence).cause
