@@ -113,7 +113,7 @@ class Istiod:
 
     def _note(self, resource: Resource, old: Object | None, new: Object | None) -> None:
         obj = new or old or {}
-        if resource in following.CONFIGURATION:
+        if resource in following.CONFIGURATION and not trust.is_bundle(obj):
             if old is not None and new is not None and _says_the_same(old, new):
                 # A status, ours or another controller's, changes nothing for any proxy.
                 self.progress.touch(new)

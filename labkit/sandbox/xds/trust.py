@@ -4,9 +4,17 @@ import asyncio
 import contextlib
 
 from labkit.kube import api, resources, status
+from labkit.kube.resources import Object
 from labkit.sandbox.xds import authority, following
 
 ROOT_CONFIG_MAP = "istio-ca-root-cert"
+BUNDLES = (ROOT_CONFIG_MAP, "kube-root-ca.crt")
+"""ConfigMaps that every namespace gets with it: nobody wrote them, so no refusal is put down to one."""
+
+
+def is_bundle(obj: Object) -> bool:
+    """Whether the object is one of those."""
+    return obj.get("kind") == "ConfigMap" and resources.name_of(obj) in BUNDLES
 
 
 async def root(client: api.Api, namespace: str) -> authority.Authority:

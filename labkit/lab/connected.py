@@ -1,0 +1,112 @@
+"""A lab that knows its cluster: how to reach it, and what runs there."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from labkit.base import errors, settings
+from labkit.clusters import cluster as clusters
+from labkit.clusters import sandbox
+from labkit.install import bookinfo, istio, kinds
+from labkit.kube import client, resources
+from labkit.lab import control, doors
+from labkit.lab.kubectl import Kubectl, shown
+from labkit.telemetry import differences, proxies, quiet, workloads
+from labkit.views import results
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Connected:
+    """The ground of ``Lab``: a cluster, its API, kubectl, its pods and their proxies."""
+
+    def __init__(self, cluster: clusters.Cluster, *, namespace: str = "default") -> None:
+        self.cluster = cluster
+        self.namespace = namespace
+        """Where the course's application lives."""
+
+        self.api: client.Client = cluster.client()
+        self._kubectl = Kubectl(cluster, namespace=namespace)
+        self._doors = doors.Doors(self.api, cluster, self._kubectl)
+        self._control = control.ControlPlane(self.api, cluster, self._doors)
+        self._chapter = ""
+
+    @classmethod
+    def connect(
+        cls, kubeconfig: str | Path | None = None, *, context: str | None = None, namespace: str = "default"
+    ) -> Self:
+        """The sandbox of this checkout, started if it does not run; or the cluster of a kubeconfig you name.
+
+        ``LABKIT_KUBECONFIG`` and ``LABKIT_CONTEXT`` name one for every notebook, so none has to change.
+        """
+        named = Path(kubeconfig).expanduser() if kubeconfig else settings.kubeconfig_asked_for()
+        if named:
+            if not named.exists():
+                raise errors.SetupError(
+                    f"There is no kubeconfig {named}.", next_step="check the path, or Lab.connect() for the sandbox"
+                )
+            asked = context or settings.context_asked_for()
+            return cls(clusters.of_kubeconfig(named, context=asked), namespace=namespace)
+        paths = settings.Paths()
+        with sandbox.one_at_a_time(paths):
+            return cls(sandbox.start(paths), namespace=namespace)
+
+    def __repr__(self) -> str:
+        kind = "sandbox" if self.cluster.is_sandbox else f"cluster of {self.cluster.kubeconfig}"
+        lesson = f", lesson {self._chapter}" if self._chapter else ""
+        return f"{type(self).__name__}({kind}, namespace {self.namespace}{lesson})"
+
+    def can(self, capability: str) -> bool:
+        """Whether this kind of cluster does it: ``lab.can("ambient")``."""
+        return capability in self.cluster.capabilities
+
+    def kubectl(self, words: str) -> results.Printed:
+        """Run a kubectl command line on this cluster: ``lab.kubectl("get pods")``; its words either way."""
+        done = self._kubectl.run(words)
+        return results.Printed(command=shown(words), text=(done.out + done.err).rstrip("\n"), code=done.code)
+
+    def pods(self, namespace: str = "") -> "pd.DataFrame":
+        """A row a pod: app, version, ready containers, whether it has a sidecar."""
+        return workloads.frame(workloads.pods(self.api, namespace or self.namespace))
+
+    def wait(self, *deployments: str) -> results.Done:
+        """Until these Deployments have all their pods ready: ``lab.wait("httpbin", "curl")``."""
+        missing = [d for d in deployments if self.api.find(resources.DEPLOYMENTS, d, self.namespace) is None]
+        if missing:
+            raise errors.SetupError(
+                f"There is no Deployment {missing[0]} in namespace {self.namespace}.",
+                next_step='lab.kubectl("get deployments")',
+            )
+        kinds.until_rolled_out(self.api, deployments, self.namespace, timeout=bookinfo.TIMEOUT)
+        command = f"kubectl rollout status deploy/{deployments[0]}" if deployments else ""
+        return results.Done(sentence=f"Ready: {', '.join(deployments)}.", command=command)
+
+    def logs(self, name: str, *, container: str = "", tail: int = 20) -> results.Printed:
+        """The last lines of a Deployment's pod; ``container="istio-proxy"`` for those of its Envoy."""
+        return self.kubectl(f"logs deploy/{name} --tail={tail}" + (f" -c {container}" if container else ""))
+
+    def logged(self, name: str, text: str, *, container: str = "") -> int:
+        """How many lines of a Deployment's log hold ``text``, once it is at rest: ``lab.logged("ratings-v1", "GET ")``.
+
+        Lines arrive a moment after the request that they tell of.
+        """
+        return quiet.at_rest(lambda: sum(text in line for line in self.logs(name, container=container, tail=-1).lines))
+
+    def proxy(self, name: str) -> proxies.Proxy:
+        """The Envoy of a pod, by the beginning of the pod's name: ``lab.proxy("reviews-v1")``."""
+        found = [pod for pod in self._proxies() if pod.name.startswith(name)]
+        if found:
+            pod = min(found, key=lambda w: w.phase != "Running")  # not one that is on its way out
+            return proxies.Proxy(f"{pod.name}.{pod.namespace}", lambda path: self._doors.envoy(pod, path))
+        raise errors.SetupError(
+            f"No pod with an Envoy has a name that begins with {name!r}.", next_step='lab.kubectl("get pods -A")'
+        )
+
+    def _proxies(self) -> list[workloads.Workload]:
+        spaces = (self.namespace, istio.NAMESPACE)
+        return [w for space in spaces for w in workloads.pods(self.api, space) if w.has_proxy and w.ip]
+
+    def _configurations(self) -> differences.Snapshot:
+        dumps = self._doors.envoys(self._proxies(), "config_dump")
+        return {name: differences.parts(json.loads(text)) for name, text in dumps.items()}

@@ -1,0 +1,146 @@
+"""A lab that sends requests: through the gateway, from inside the mesh, and beside sliders that steer them."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from labkit import traffic
+from labkit.base import errors
+from labkit.install import gateway
+from labkit.kube import manifests, resources
+from labkit.lab import splitting
+from labkit.lab.changing import Changing
+from labkit.telemetry import inside
+from labkit.traffic import fetching
+from labkit.views import page
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from labkit.views.canary import CanaryView
+    from labkit.views.split import SplitView
+
+SPLIT_RATE = 40.0
+"""Requests per second of a split view: 600, enough for a verdict, in 15 s."""
+
+
+class Sending(Changing):
+    """What traffic meets."""
+
+    def url(self, path: str = "", *, through: str = "") -> str:
+        """The ingress gateway's address, ``http://127.0.0.1:30080``, with ``path`` behind it.
+
+        ``through`` names a Gateway of the Gateway API, whose proxies are its own.
+        """
+        if through:
+            found = gateway.url(self.api, name=f"{through}-istio", namespace=self.namespace)
+        else:
+            found = gateway.url(self.api)
+        if found is None:
+            step = "kubectl get gateway" if through else "lab.install_istio()"
+            raise errors.SetupError(f"There is no {through or 'ingress'} gateway with an address.", next_step=step)
+        return found + path
+
+    def page(self, path: str = "/productpage", *, user: str = "", height: int = 640) -> page.Page:
+        """A page as it answers now, shown in the notebook."""
+        base = self.url()
+
+        def fetch(where: str) -> tuple[int, str]:
+            found = fetching.fetch(base, where, user=user)
+            return found.status, found.text
+
+        return page.snapshot(base, path, fetch, height=height)
+
+    def send(
+        self,
+        path: str = "/productpage",
+        *,
+        count: int | None = None,
+        rate: float | None = None,
+        duration: float | None = None,
+        user: str = "",
+        headers: Mapping[str, str] | None = None,
+        through: str = "",
+    ) -> "pd.DataFrame":
+        """Send GET requests through the gateway: a row each (time, status, latency_ms, version, pod, error …)."""
+        url = self.url(through=through)
+        return traffic.send(url, path, count=count, rate=rate, duration=duration, user=user, headers=headers)
+
+    def curl(self, url: str, *options: str, client: str = "curl") -> inside.Answer:
+        """One request from inside the mesh: curl in the pod of Deployment ``client``; options are curl's own."""
+        words = ["exec", f"deploy/{client}", "--", "curl", "-sS", "-i", "-w", inside.WRITE_OUT]
+        done = self._kubectl.run([*words, *options, url])
+        return inside.answer(done.out, done.err, done.code)
+
+    def fortio(
+        self, url: str, *, connections: int = 2, count: int = 20, client: str = "fortio-deploy"
+    ) -> inside.Counts:
+        """A load from inside the mesh, as fast as answers come: ``fortio load -c 2 -qps 0 -n 20 URL``."""
+        load = ["load", "-c", str(connections), "-qps", "0", "-n", str(count), "-loglevel", "Warning", url]
+        done = self._kubectl.run(["exec", f"deploy/{client}", "--", "/usr/bin/fortio", *load])
+        return inside.counts(done.out + done.err)
+
+    def split(
+        self, service: str = "reviews", *, path: str = "", rate: float = SPLIT_RATE, **weights: int
+    ) -> "SplitView":
+        """Sliders for the weights of a service's versions, and what traffic makes of them: ``lab.split(v1=90, v2=10)``.
+
+        Without weights it begins with those that are asked for now, over all subsets that are defined.
+        """
+        from labkit.views.split import SplitView
+
+        rules = self.api.list(resources.DESTINATION_RULES, self.namespace)
+        known = splitting.subsets_of(rules, service)
+        self._check_subsets(service, known, list(weights))
+        asked = splitting.weights_of(self.api.find(resources.VIRTUAL_SERVICES, service, self.namespace))
+        start = weights or {name: asked.get(name, 0) for name in known}
+        if not any(start.values()):
+            start = {name: 100 if name == known[0] else 0 for name in known}
+        load = splitting.load(self.url(), service, path=path, rate=rate)
+        return SplitView(
+            service,
+            start,
+            apply=lambda chosen: self._apply_split(service, chosen),
+            send=lambda on_batch: traffic.stream(load, on_batch).stop,
+        )
+
+    def canary(
+        self,
+        service: str = "reviews",
+        *,
+        stable: str,
+        new: str,
+        steps: Sequence[int] = (10, 25, 50, 100),
+        error_budget: float = 0.01,
+        path: str = "",
+        rate: float = SPLIT_RATE,
+    ) -> "CanaryView":
+        """A new version that takes over step by step, and goes back by itself when it fails more than its budget."""
+        from labkit.lab import canary
+        from labkit.views.canary import CanaryView
+
+        rules = self.api.list(resources.DESTINATION_RULES, self.namespace)
+        self._check_subsets(service, splitting.subsets_of(rules, service), [stable, new])
+        load = splitting.load(self.url(), service, path=path, rate=rate)
+        return CanaryView(
+            service,
+            canary.Plan(stable=stable, new=new, steps=tuple(steps), error_budget=error_budget),
+            apply=lambda chosen: self._apply_split(service, chosen),
+            send=lambda on_batch: traffic.stream(load, on_batch).stop,
+            measure=lambda: canary.counts(self.proxy(canary.caller_of(service)).ask, service),
+        )
+
+    def _apply_split(self, service: str, weights: Mapping[str, int]) -> str:
+        live = self.api.find(resources.VIRTUAL_SERVICES, service, self.namespace)
+        wanted = splitting.virtual_service(service, weights, namespace=self.namespace, live=live)
+        self.apply(wanted)
+        return manifests.dump(wanted)
+
+    def _check_subsets(self, service: str, known: Sequence[str], asked: Sequence[str]) -> None:
+        missing = [name for name in asked if name not in known]
+        if not known or missing:
+            what = f"no subset {missing[0]!r}" if known else "no subsets"
+            raise errors.SetupError(
+                f"DestinationRule {service} in namespace {self.namespace} defines {what}"
+                f"{f'; it has {chr(44).join(known)}' if known else ''}.",
+                next_step='lab.apply("manifests/destination-rules.yaml")',
+            )
