@@ -77,5 +77,14 @@ class Exercise:
                 cause="the cluster or the gateway did not answer the check's questions",
                 next_step=rest.replace("Next: ", "").replace("\n", "; "),
             )
+        except Exception as e:  # an object in a shape that the check did not expect: still no traceback for a learner
+            found = Verdict(
+                exercise=self.id,
+                passed=False,
+                expected=self.done_when,
+                observed=f"the check met something it does not understand: {type(e).__name__}: {e}",
+                cause="an object of this exercise has a form that no task asks for",
+                next_step="lab.reset() and try again",
+            )
         hint = f'lab.hint("{self.id}") gives a hint'
         return replace(found, exercise=self.id, next_step=found.next_step or ("" if found.passed else hint))

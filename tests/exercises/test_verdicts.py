@@ -1,5 +1,7 @@
 """Verdicts on evidence made by hand: the reason that is named is the reason that holds."""
 
+from dataclasses import replace
+
 import pytest
 
 from labkit.exercises import course, lesson05, lesson07, verdict
@@ -95,3 +97,12 @@ def test_a_mystery_wants_the_culprit_and_the_repair(status, answer, cause):
 def test_a_path_for_every_host_is_told_from_one_of_its_own():
     found = course.find("04-2").judge(Made(sent={"/": 200}))
     assert "for every host" in found.cause
+
+
+def test_a_check_that_stumbles_is_a_verdict_too():
+    def stumble(evidence):
+        raise KeyError("spec")
+
+    found = replace(course.find("07-1"), check=stumble).judge(Made())
+    assert not found.passed
+    assert "KeyError: 'spec'" in found.observed
