@@ -20,9 +20,15 @@ class Evidence(Protocol):
         """Every object of a kind in a namespace, likewise."""
 
     def send(
-        self, path: str, *, count: int = 1, user: str = "", headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        *,
+        count: int = 1,
+        user: str = "",
+        headers: Mapping[str, str] | None = None,
+        through: str = "",
     ) -> "pd.DataFrame":
-        """Requests through the gateway: a row each, columns as ``lab.send`` has them."""
+        """Requests through the gateway, or a named one of the Gateway API: a row each, columns as ``lab.send``'s."""
 
     def curl(self, url: str, *options: str) -> inside.Answer:
         """One request from inside the mesh, from the pod of Deployment curl."""

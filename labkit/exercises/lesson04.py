@@ -1,6 +1,6 @@
 """Lesson 04, expose the gateway."""
 
-from labkit.exercises import verdict
+from labkit.exercises import second_door, verdict
 from labkit.exercises.evidence import Evidence
 from labkit.exercises.exercise import Exercise, Wrong
 from labkit.exercises.verdict import Verdict
@@ -137,4 +137,5 @@ EXERCISES = (
             Wrong(why="the path is not rewritten", yaml=_bookstore(rewrite=""), says="rewrite the path"),
         ),
     ),
+    second_door.EXERCISE,
 )

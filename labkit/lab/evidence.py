@@ -31,10 +31,16 @@ class LabEvidence:
             return []
 
     def send(
-        self, path: str, *, count: int = 1, user: str = "", headers: Mapping[str, str] | None = None
+        self,
+        path: str,
+        *,
+        count: int = 1,
+        user: str = "",
+        headers: Mapping[str, str] | None = None,
+        through: str = "",
     ) -> "pd.DataFrame":
-        """Requests through the gateway."""
-        return self._lab.send(path, count=count, user=user, headers=headers)
+        """Requests through a gateway."""
+        return self._lab.send(path, count=count, user=user, headers=headers, through=through)
 
     def curl(self, url: str, *options: str) -> inside.Answer:
         """One request from inside the mesh."""
