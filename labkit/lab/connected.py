@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from labkit.base import errors, settings
+from labkit.base import errors, settings, waiting
 from labkit.clusters import cluster as clusters
 from labkit.clusters import sandbox
 from labkit.install import bookinfo, istio, kinds
@@ -16,6 +16,9 @@ from labkit.views import results
 
 if TYPE_CHECKING:
     import pandas as pd
+
+APPEARS = 3.0
+"""Seconds that a Deployment may take to be there at all."""
 
 
 class Connected:
@@ -72,11 +75,14 @@ class Connected:
 
     def wait(self, *deployments: str) -> results.Done:
         """Until these Deployments have all their pods ready: ``lab.wait("httpbin", "curl")``."""
-        missing = [d for d in deployments if self.api.find(resources.DEPLOYMENTS, d, self.namespace) is None]
-        if missing:
-            raise errors.SetupError(
-                f"There is no Deployment {missing[0]} in namespace {self.namespace}.",
+        for name in deployments:
+            # Somebody may be about to make it: istiod makes a Gateway's, once it has heard of it.
+            waiting.until(
+                lambda name=name: self.api.find(resources.DEPLOYMENTS, name, self.namespace),  # type: ignore[misc]
+                what=f"Deployment {self.namespace}/{name}",
+                timeout=APPEARS,
                 next_step='lab.kubectl("get deployments")',
+                show=lambda _: "there is none of this name",
             )
         kinds.until_rolled_out(self.api, deployments, self.namespace, timeout=bookinfo.TIMEOUT)
         command = f"kubectl rollout status deploy/{deployments[0]}" if deployments else ""

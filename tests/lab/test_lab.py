@@ -143,6 +143,6 @@ def test_the_last_apply_is_shown_as_a_difference(lab):
     assert changed["proxies"].str.startswith("6: ").all()
 
 
-def test_waiting_for_what_is_not_there_says_so_at_once(lab):
-    with pytest.raises(errors.SetupError, match="no Deployment nobody"):
+def test_waiting_for_what_is_not_there_soon_says_so(lab):
+    with pytest.raises(errors.NotReadyError, match="there is none of this name"):
         lab.wait("nobody")
