@@ -9,14 +9,21 @@ CELLS = (
     "from labkit import Lab\nlab = Lab.connect()",
     'lab.apply("manifests/destination-rules.yaml")\nlab.circuits("productpage", service="reviews")',
 )
+# Ratings that take a second keep the one connection to reviews in use, however fast the machine is.
 LIMITED = """
+delay = {"fixedDelay": "1s", "percentage": {"value": 100}}
+slow = {"fault": {"delay": delay}, "route": [{"destination": {"host": "ratings"}}]}
+lab.apply({
+    "apiVersion": "networking.istio.io/v1", "kind": "VirtualService", "metadata": {"name": "ratings"},
+    "spec": {"hosts": ["ratings"], "http": [slow]},
+})
 one = {"tcp": {"maxConnections": 1}, "http": {"http1MaxPendingRequests": 1}}
 rule = lab.api.get(lab_resources.DESTINATION_RULES, "reviews", "default")
 lab.apply({
     "apiVersion": "networking.istio.io/v1", "kind": "DestinationRule", "metadata": {"name": "reviews"},
     "spec": {**rule["spec"], "trafficPolicy": {"connectionPool": one}},
 })
-lab.send("/api/v1/products/0/reviews", count=300, rate=400);
+lab.send("/api/v1/products/0/reviews", count=32);
 """
 
 

@@ -82,7 +82,8 @@ class Server:
             subs=self._subs,
             reviews=self._reviews,
         )
-        server = web.Server(handler.handle, access_log=None)
+        # A client that goes away ends its request: else a watch would live on until it next had something to say.
+        server = web.Server(handler.handle, access_log=None, handler_cancellation=True)
         self._runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=0.2)
         await self._runner.setup()
         listening = self._listen()

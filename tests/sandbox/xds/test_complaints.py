@@ -61,7 +61,7 @@ def test_one_event_is_enough_however_many_proxies_agree() -> None:
 def test_a_proxy_that_refuses_the_same_again_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, logger="istiod"):
         said(refusal("web"), refusal("web"), refusal("other"))
-    assert len(caplog.records) == 2
+    assert len([r for r in caplog.records if r.name == "istiod"]) == 2
 
 
 def test_only_the_part_that_says_what_is_wrong_is_told() -> None:
