@@ -52,6 +52,7 @@ class Changing(Connected):
             arrival = arriving.arrive(self.api, self.cluster, wanted, namespace=self.namespace, on_step=step)
             if wanted.istio is not False:
                 self._control.until_gone(self._control.versions_of(arrival.removed))
+                self._control.until_endpoints(arrival.applied, self.namespace)
                 self._control.until_live(self._control.versions(arrival.applied, self.namespace))
         self._chapter = number
         return results.Done(sentence=f"Ready for lesson {number}: {wanted.title}.", details=arrival.notes)

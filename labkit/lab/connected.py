@@ -9,7 +9,7 @@ from labkit.clusters import cluster as clusters
 from labkit.clusters import sandbox
 from labkit.install import bookinfo, istio, kinds
 from labkit.kube import client, resources
-from labkit.lab import control, doors
+from labkit.lab import control, doors, endpoints
 from labkit.lab.kubectl import Kubectl, shown
 from labkit.telemetry import differences, proxies, quiet, workloads
 from labkit.views import results
@@ -74,7 +74,7 @@ class Connected:
         return workloads.frame(workloads.pods(self.api, namespace or self.namespace))
 
     def wait(self, *deployments: str) -> results.Done:
-        """Until these Deployments have all their pods ready: ``lab.wait("httpbin", "curl")``."""
+        """Until these Deployments have all their pods ready and every proxy knows them: ``lab.wait("httpbin")``."""
         for name in deployments:
             # Somebody may be about to make it: istiod makes a Gateway's, once it has heard of it.
             waiting.until(
@@ -85,6 +85,7 @@ class Connected:
                 show=lambda _: "there is none of this name",
             )
         kinds.until_rolled_out(self.api, deployments, self.namespace, timeout=bookinfo.TIMEOUT)
+        self._control.until_endpoints(endpoints.services_of(self.api, deployments, self.namespace), self.namespace)
         command = f"kubectl rollout status deploy/{deployments[0]}" if deployments else ""
         return results.Done(sentence=f"Ready: {', '.join(deployments)}.", command=command)
 

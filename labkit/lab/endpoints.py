@@ -22,6 +22,17 @@ def until_listed(api: client.Client, services: Iterable[tuple[str, str]]) -> Non
             time.sleep(0.02)
 
 
+def services_of(api: client.Client, deployments: Iterable[str], namespace: str) -> list[Object]:
+    """The Services that lead to the pods of these Deployments."""
+    found = [api.get(resources.DEPLOYMENTS, name, namespace) for name in deployments]
+    labels = [resources.labels_of(deployment["spec"]["template"]) for deployment in found]
+    return [
+        {**service, "kind": "Service"}
+        for service in api.list(resources.SERVICES, namespace)
+        if (selector := service["spec"].get("selector")) and any(selector.items() <= own.items() for own in labels)
+    ]
+
+
 def _is_listed(api: client.Client, namespace: str, name: str) -> bool:
     service = api.find(resources.SERVICES, name, namespace)
     if service is None or not service["spec"].get("selector"):

@@ -146,3 +146,12 @@ def test_the_last_apply_is_shown_as_a_difference(lab):
 def test_waiting_for_what_is_not_there_soon_says_so(lab):
     with pytest.raises(errors.NotReadyError, match="there is none of this name"):
         lab.wait("nobody")
+
+
+def test_what_wait_says_is_ready_is_known_to_every_proxy(lab):
+    lab.goto("08")
+    lab.apply("manifests/scribe.yaml")
+    lab.wait("scribe")
+    known = lab.proxy("productpage-v1").endpoints(host="scribe")
+    assert "HEALTHY" in set(known["health"])
+    lab.goto("05")
