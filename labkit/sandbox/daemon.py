@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from labkit.base import errors, settings
+from labkit.base import errors, settings, tls
 from labkit.sandbox import controllers
 from labkit.sandbox.apiserver import server
 from labkit.sandbox.kubelet import agent
@@ -38,6 +38,7 @@ def only_one(run: Path) -> Iterator[None]:
 
 async def serve(paths: settings.Paths) -> None:
     """Run until SIGTERM or SIGINT, or until one of the parts fails; every pod is stopped on the way out."""
+    tls.use_small_buffers()
     paths.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     paths.home.chmod(0o700)
     with only_one(paths.run), addresses.hold_block() as block:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from labkit.base import tls
 from labkit.kube import aio, api, resources
 from labkit.kube.resources import Object, Resource
 from labkit.mesh import limits
@@ -213,5 +214,6 @@ def main(argv: list[str], env: Mapping[str, str]) -> int:
     """The ``pilot`` image: ``discovery``."""
     logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     sys.path[:] = [p for p in sys.path if p] or [str(Path.cwd())]
+    tls.use_small_buffers()
     asyncio.run(_serve(env))
     return 0

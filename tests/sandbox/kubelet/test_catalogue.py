@@ -38,3 +38,8 @@ def test_a_command_is_found_with_and_without_its_folder():
 @pytest.mark.parametrize("module", ALL.modules)
 def test_every_module_of_the_catalogue_loads(module):
     importlib.import_module(module)
+
+
+def test_what_runs_once_is_not_loaded_for_everybody():
+    assert ALL.find("docker.io/istio/pilot:1.31.1").entry.startswith("labkit.sandbox.xds.istiod")
+    assert "labkit.sandbox.xds.istiod" not in ALL.modules
