@@ -155,3 +155,15 @@ def test_what_wait_says_is_ready_is_known_to_every_proxy(lab):
     known = lab.proxy("productpage-v1").endpoints(host="scribe")
     assert "HEALTHY" in set(known["health"])
     lab.goto("05")
+
+
+def test_an_app_outlives_clients_that_hang_up(lab):
+    lab.goto("08")
+    lab.apply("manifests/scribe.yaml")
+    lab.wait("scribe")
+    lab.apply("manifests/reviews-mirror-scribe.yaml")
+    lab.send("/api/v1/products/0/reviews", count=20)
+    assert lab.logged("scribe", "GET /reviews/0") == 20
+    (pod,) = lab.api.list(resources.PODS, "default", labels="app=scribe")
+    assert pod["status"]["containerStatuses"][0]["restartCount"] == 0
+    lab.goto("05")

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
@@ -31,4 +32,6 @@ def python(argv: Sequence[str], env: Mapping[str, str]) -> int:
 
 def _become(path: str, argv: Sequence[str], env: Mapping[str, str]) -> NoReturn:
     sys.stdout.flush()
+    # What Python ignores, a shell's pipe needs: `yes | head -1` ends by it.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     os.execve(path, list(argv), dict(env))

@@ -18,7 +18,9 @@ _PR_SET_CHILD_SUBREAPER = 36
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 """Loaded before the first fork, so that children share it."""
 
-DEFAULTS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGPIPE, signal.SIGHUP)
+DEFAULTS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP)
+"""Signals that a container gets as a fresh process does. Not SIGPIPE: a Python program ignores it, and gets an error
+of the connection that its peer has closed; with the default it would end (exit code 141)."""
 
 
 def adopt_orphans() -> None:
@@ -84,6 +86,7 @@ def _run(frame: dict[str, Any]) -> int:
 
 def _replace(argv: list[str]) -> int:
     try:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         os.execvpe(argv[0], argv, dict(os.environ))
     except FileNotFoundError:
         print(f"{argv[0]}: not found on this machine", file=sys.stderr, flush=True)
