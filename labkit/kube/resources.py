@@ -100,7 +100,26 @@ TELEMETRIES = _in("telemetry.istio.io/v1", "Telemetry", "telemetries")
 GATEWAY_CLASSES = _in("gateway.networking.k8s.io/v1", "GatewayClass", "gatewayclasses", namespaced=False)
 KUBE_GATEWAYS = _in("gateway.networking.k8s.io/v1", "Gateway", "gateways")
 HTTP_ROUTES = _in("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
+GRPC_ROUTES = _in("gateway.networking.k8s.io/v1", "GRPCRoute", "grpcroutes")
 REFERENCE_GRANTS = _in("gateway.networking.k8s.io/v1beta1", "ReferenceGrant", "referencegrants")
+
+ISTIO = (
+    VIRTUAL_SERVICES,
+    DESTINATION_RULES,
+    GATEWAYS,
+    SERVICE_ENTRIES,
+    WORKLOAD_ENTRIES,
+    SIDECARS,
+    ENVOY_FILTERS,
+    PEER_AUTHENTICATIONS,
+    REQUEST_AUTHENTICATIONS,
+    AUTHORIZATION_POLICIES,
+    TELEMETRIES,
+)
+"""Kinds of Istio's own that tell a mesh what to do."""
+
+GATEWAY_API = (KUBE_GATEWAYS, HTTP_ROUTES, GRPC_ROUTES, REFERENCE_GRANTS)
+"""Namespaced kinds of the Gateway API that do."""
 
 
 def name_of(obj: Mapping[str, Any]) -> str:

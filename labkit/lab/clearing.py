@@ -18,22 +18,7 @@ from labkit.kube.resources import Object, Resource
 Key = tuple[str, str, str]
 """Kind, namespace and name."""
 
-RULES = (
-    resources.VIRTUAL_SERVICES,
-    resources.DESTINATION_RULES,
-    resources.GATEWAYS,
-    resources.SERVICE_ENTRIES,
-    resources.WORKLOAD_ENTRIES,
-    resources.SIDECARS,
-    resources.ENVOY_FILTERS,
-    resources.PEER_AUTHENTICATIONS,
-    resources.REQUEST_AUTHENTICATIONS,
-    resources.AUTHORIZATION_POLICIES,
-    resources.TELEMETRIES,
-    resources.HTTP_ROUTES,
-    resources.KUBE_GATEWAYS,
-    resources.REFERENCE_GRANTS,
-)
+RULES = (*resources.ISTIO, *resources.GATEWAY_API)
 """Kinds that tell a mesh what to do."""
 
 OWN_NAMESPACES = ("refresher", "shop", "outside")

@@ -6,9 +6,6 @@ from collections.abc import Callable, Iterator
 
 from labkit.kube import api, informer, resources, status
 from labkit.kube.resources import Object, Resource
-from labkit.mesh import kgateway
-
-GRPC_ROUTES = Resource(api_version=f"{kgateway.GROUP}/v1", kind="GRPCRoute", plural="grpcroutes")
 
 BUILT_IN = (
     resources.SERVICES,
@@ -18,24 +15,7 @@ BUILT_IN = (
     resources.SECRETS,
     resources.CONFIG_MAPS,
 )
-DEFINED = (
-    resources.VIRTUAL_SERVICES,
-    resources.DESTINATION_RULES,
-    resources.GATEWAYS,
-    resources.SERVICE_ENTRIES,
-    resources.WORKLOAD_ENTRIES,
-    resources.SIDECARS,
-    resources.ENVOY_FILTERS,
-    resources.PEER_AUTHENTICATIONS,
-    resources.REQUEST_AUTHENTICATIONS,
-    resources.AUTHORIZATION_POLICIES,
-    resources.TELEMETRIES,
-    resources.GATEWAY_CLASSES,
-    resources.KUBE_GATEWAYS,
-    resources.HTTP_ROUTES,
-    GRPC_ROUTES,
-    resources.REFERENCE_GRANTS,
-)
+DEFINED = (*resources.ISTIO, resources.GATEWAY_CLASSES, *resources.GATEWAY_API)
 """Kinds of CustomResourceDefinitions."""
 
 CONFIGURATION = (resources.SERVICES, resources.CONFIG_MAPS, *DEFINED)

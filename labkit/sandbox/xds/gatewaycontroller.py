@@ -23,7 +23,7 @@ _ROUTED: Mapping[str, Resource] = {
     "GatewayClass": resources.GATEWAY_CLASSES,
     "Gateway": resources.KUBE_GATEWAYS,
     "HTTPRoute": resources.HTTP_ROUTES,
-    "GRPCRoute": following.GRPC_ROUTES,
+    "GRPCRoute": resources.GRPC_ROUTES,
 }
 _MADE: Mapping[str, Resource] = {
     "ServiceAccount": resources.SERVICE_ACCOUNTS,
