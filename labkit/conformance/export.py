@@ -17,7 +17,7 @@ Dump = dict[str, dict[str, Any]]
 def dump(index: Index, proxy: Proxy) -> Dump:
     """All resources; of a sidecar, listeners and route configurations by port as Istio has them."""
     config = index.for_proxy(proxy)
-    clusters, endpoints = index.view(proxy).captured()
+    clusters, endpoints = index.view(proxy).reach.captured()
     config = replace(config, clusters=clusters, endpoints=endpoints)
     if proxy.role == "router":
         return _of(config, listeners=config.listeners, tables=config.routes)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import compress
 from typing import Any
 
 from labkit.kube import resources
@@ -10,7 +11,7 @@ from labkit.mesh import exports, faults, ir, model, names, routing, tcp
 from labkit.mesh.envoy import tls
 from labkit.mesh.memo import Memo
 from labkit.mesh.services import Service
-from labkit.mesh.virtual_services import VirtualService
+from labkit.mesh.virtual_services import MESH, VirtualService
 
 HTTP = ("HTTP", "HTTP2", "GRPC", "GRPC-WEB")
 ENDS_TLS = ("SIMPLE", "MUTUAL", "OPTIONAL_MUTUAL", "ISTIO_MUTUAL", "OPTIONAL")
@@ -173,10 +174,14 @@ class Context:
 
 def entry(found: Sequence[Server], rules: Sequence[VirtualService], context: Context) -> Entry:
     """Listeners and tables of a gateway's proxy."""
-    visible = [r for r in rules if exports.is_for(r.audience, context.requests.namespace)]
+    bound = context.memo.each(
+        ("bound", context.requests.namespace),
+        (rules,),
+        lambda _, rule: _gateways_of(rule, context.requests.namespace),
+    )
     by_gateway: dict[str, list[VirtualService]] = {}
-    for rule in visible:
-        for gateway in rule.gateways:
+    for rule, gateways in compress(zip(rules, bound, strict=True), bound):
+        for gateway in gateways:
             by_gateway.setdefault(gateway, []).append(rule)
     tables: dict[str, list[Server]] = {}
     chains: dict[int, list[ir.GatewayChain]] = {}
@@ -196,6 +201,11 @@ def entry(found: Sequence[Server], rules: Sequence[VirtualService], context: Con
         ),
         tables=tuple(_table(name, same, by_gateway, context) for name, same in tables.items()),
     )
+
+
+def _gateways_of(rule: VirtualService, namespace: str) -> tuple[str, ...]:
+    """The gateways that a rule is bound to, as far as those in a namespace may use it."""
+    return tuple(g for g in rule.gateways if g != MESH) if exports.is_for(rule.audience, namespace) else ()
 
 
 def _chains(server: Server, rules: Sequence[VirtualService], context: tcp.Context) -> Iterator[ir.GatewayChain]:

@@ -49,20 +49,14 @@ def more_ports(snapshot: Snapshot, proxy: Proxy) -> list[int]:
     return sorted({n for p in own if _labels(p) and _labels(p).items() <= labels.items() for n in by_port(p)})
 
 
-def unmarked(services: Sequence[Service], snapshot: Snapshot, memo: Memo) -> list[Service]:
+def unmarked(services: list[Service], snapshot: Snapshot, memo: Memo) -> list[Service]:
     """Hosts whose endpoints no longer ask for mutual TLS where a policy switches it off: callers follow."""
-    policies = [p for p in snapshot.of(RESOURCE) if "DISABLE" in _modes(p)]
-    if not policies:
-        return list(services)
-    every = list(snapshot.of(RESOURCE))
-    return [
-        memo.get(
-            ("unmarked", s.host, s.namespace),
-            (s, *every),
-            lambda s=s: _unmarked(s, every, snapshot.root_namespace),  # type: ignore[misc]
-        )
-        for s in services
-    ]
+    every = tuple(snapshot.of(RESOURCE))
+    if not any("DISABLE" in _modes(p) for p in every):
+        return services
+    return memo.each(
+        "unmarked", (services,), lambda _, service: _unmarked(service, every, snapshot.root_namespace), shared=every
+    )
 
 
 def _unmarked(service: Service, policies: Sequence[Object], root: str) -> Service:

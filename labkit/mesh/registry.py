@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
@@ -9,6 +10,21 @@ from labkit.mesh import entries, exports, kubernetes
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Snapshot
 from labkit.mesh.services import Service
+
+KINDS = (
+    "services",
+    "endpointslices.discovery.k8s.io",
+    "pods",
+    "workloadentries.networking.istio.io",
+    "serviceentries.networking.istio.io",
+)
+"""Kinds of objects that hosts are made of."""
+
+
+def all_of(snapshot: Snapshot, memo: Memo) -> list[Service]:
+    """Every host, the very same list while no object behind one has changed."""
+    objects = tuple(chain.from_iterable(snapshot.of(kind) for kind in KINDS))
+    return memo.stage("hosts", objects, lambda inner: services_of(snapshot, inner))
 
 
 def services_of(snapshot: Snapshot, memo: Memo) -> list[Service]:

@@ -1,8 +1,9 @@
 """DestinationRules: which one speaks for a host to a client."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from labkit.kube import resources
@@ -10,6 +11,8 @@ from labkit.kube.resources import Object
 from labkit.mesh import exports, faults, names
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Snapshot
+
+RESOURCE = "destinationrules.networking.istio.io"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,6 +71,11 @@ def merged(older: Rule, younger: Rule) -> Rule:
     )
 
 
+def all_of(snapshot: Snapshot, memo: Memo, check: Callable[[Rule], None] = lambda _: None) -> "Rules":
+    """Every DestinationRule, the very same collection while none has changed."""
+    return memo.stage("rules", tuple(snapshot.of(RESOURCE)), lambda inner: Rules(snapshot, inner, check))
+
+
 class Rules:
     """The DestinationRules of a snapshot, by the namespace they live in."""
 
@@ -76,7 +84,7 @@ class Rules:
         self._all: dict[str, dict[str, list[Rule]]] = {}
         self._wild: dict[str, list[str]] = {}
         default = exports.default_of(snapshot.mesh_config, "DestinationRule")
-        for obj in sorted(snapshot.of("destinationrules.networking.istio.io"), key=_age):
+        for obj in sorted(snapshot.of(RESOURCE), key=_age):
             key = "rule", resources.namespace_of(obj), resources.name_of(obj)
             self._add(memo.get(key, (obj,), lambda obj=obj: parse(obj, default, check)), memo)  # type: ignore[misc]
 
@@ -92,20 +100,18 @@ class Rules:
                 return
         same.append(rule)
 
+    def _every(self) -> Iterator[Rule]:
+        return (rule for hosts in self._all.values() for same in hosts.values() for rule in same)
+
+    @cached_property
     def selectors(self) -> list[Mapping[str, str]]:
         """Every choice of clients by label."""
-        return [r.clients for hosts in self._all.values() for same in hosts.values() for r in same if r.clients]
+        return [rule.clients for rule in self._every() if rule.clients]
 
+    @cached_property
     def priorities(self) -> list[str]:
         """Every label by which endpoints like the client may come first."""
-        found = {
-            label
-            for hosts in self._all.values()
-            for same in hosts.values()
-            for rule in same
-            for label in priorities_of(rule)
-        }
-        return sorted(found)
+        return sorted({label for rule in self._every() for label in priorities_of(rule)})
 
     def for_host(self, host: str, namespace: str, *, client: str, labels: Mapping[str, str]) -> Rule | None:
         """The rule of a client for a host of ``namespace``: the client's namespace, the host's, the root's."""

@@ -1,12 +1,14 @@
 """What a proxy may see: everything that is exported to it, or what its Sidecar object lists."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import compress
 from typing import Any
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
 from labkit.mesh import exports, names
+from labkit.mesh.memo import Memo
 from labkit.mesh.model import Snapshot
 from labkit.mesh.services import Service
 from labkit.mesh.virtual_services import MESH, VirtualService
@@ -32,7 +34,7 @@ class Scope:
     namespace: str
     egress: tuple[Egress, ...]
     services: Mapping[str, Service]
-    """All hosts that are called through any egress."""
+    """All hosts that are called through any egress; the very same mapping while none of them changes."""
 
     allows_unknown: bool
     """Whether other hosts are passed on."""
@@ -65,41 +67,74 @@ def _name(sidecar: Object) -> str:
 
 
 def scope(
-    services: Sequence[Service],
+    services: list[Service],
     virtual_services: Sequence[VirtualService],
     *,
     namespace: str,
     sidecar: Object | None,
     mesh_config: Mapping[str, Any],
+    memo: Memo,
+    key: Hashable,
 ) -> Scope:
-    """The view of one kind of workload."""
-    visible = [s for s in services if exports.is_for(s.exported_to, namespace)]
-    rules = [v for v in virtual_services if exports.is_for(v.audience, namespace) and MESH in v.gateways]
+    """The view of one kind of workload; ``key`` stands for it in the memo."""
     spec = (sidecar or {}).get("spec") or {}
     said = spec.get("egress") or [{"hosts": ["*/*"]}]
-    egress = tuple(_egress(e, visible, rules, namespace) for e in said)
+    offers = memo.get(("offers", key), (services, sidecar), lambda: _Offers(services, said, namespace))
+    is_for = memo.each(
+        ("rules for", namespace),
+        (virtual_services,),
+        lambda _, rule: MESH in rule.gateways and exports.is_for(rule.audience, namespace),
+    )
+    rules = tuple(compress(virtual_services, is_for))
+    egress = tuple(
+        Egress(port=offer.port, services=offer.services, virtual_services=offer.fitting(rules))
+        for offer in offers.egress
+    )
     policy = spec.get("outboundTrafficPolicy") or mesh_config.get("outboundTrafficPolicy") or {}
     return Scope(
         namespace=namespace,
         egress=egress,
-        services=_all(egress, visible, namespace),
+        services=offers.whole if offers.whole is not None else _reached(offers, egress, memo, key),
         allows_unknown=policy.get("mode", "ALLOW_ANY") != "REGISTRY_ONLY",
         ingress=tuple(spec.get("ingress") or ()),
     )
 
 
-def _egress(
-    said: Mapping[str, Any], services: Sequence[Service], rules: Sequence[VirtualService], namespace: str
-) -> Egress:
-    patterns = [_pattern(h, namespace) for h in said.get("hosts") or ()]
-    port = (said.get("port") or {}).get("number")
-    is_all = EVERYTHING in patterns
-    chosen = services if is_all else [s for s in services if any(_fits(p, s.namespace, (s.host,)) for p in patterns)]
-    return Egress(
-        port=port,
-        services=tuple(_narrowed(preferred(chosen, namespace).values(), port)),
-        virtual_services=tuple(r for r in rules if is_all or any(_fits(p, r.namespace, r.hosts) for p in patterns)),
-    )
+class _Offer:
+    """What one egress leaves of the hosts, whatever rules there are."""
+
+    def __init__(self, said: Mapping[str, Any], services: Sequence[Service], namespace: str) -> None:
+        self._patterns = [_pattern(h, namespace) for h in said.get("hosts") or ()]
+        self._is_all = EVERYTHING in self._patterns
+        self.port: int | None = (said.get("port") or {}).get("number")
+        chosen = services if self._is_all else [s for s in services if self._fits(s.namespace, (s.host,))]
+        self.services = tuple(_narrowed(preferred(chosen, namespace).values(), self.port))
+
+    def _fits(self, namespace: str, hosts: Sequence[str]) -> bool:
+        return any(_fits(pattern, namespace, hosts) for pattern in self._patterns)
+
+    def fitting(self, rules: tuple[VirtualService, ...]) -> tuple[VirtualService, ...]:
+        """The rules that speak of its hosts."""
+        return rules if self._is_all else tuple(r for r in rules if self._fits(r.namespace, r.hosts))
+
+
+class _Offers:
+    """What a kind of workload may see of the hosts, whatever rules there are."""
+
+    def __init__(self, services: Sequence[Service], said: Sequence[Mapping[str, Any]], namespace: str) -> None:
+        visible = [s for s in services if exports.is_for(s.exported_to, namespace)]
+        self.egress = [_Offer(e, visible, namespace) for e in said]
+        self.named: dict[str, Service] = {}
+        """Hosts that any egress names."""
+        for offer in self.egress:
+            for service in offer.services:
+                known = self.named.get(service.host)
+                self.named[service.host] = _with_ports(known, service) if known else service
+        is_open = len(self.egress) == 1 and self.egress[0].port is None
+        has_all = is_open and len(self.named) == len({s.host for s in visible})
+        self.whole = self.named if has_all else None
+        """All hosts, where a rule can add none."""
+        self.reachable = {} if has_all else preferred(visible, namespace)
 
 
 def _pattern(said: str, namespace: str) -> tuple[str, str]:
@@ -132,22 +167,15 @@ def _rank(service: Service, namespace: str) -> tuple[bool, bool]:
     return service.namespace == namespace, service.is_kubernetes
 
 
-def _all(egress: Sequence[Egress], visible: Sequence[Service], namespace: str) -> dict[str, Service]:
-    found: dict[str, Service] = {}
-    for listener in egress:
-        for service in listener.services:
-            known = found.get(service.host)
-            found[service.host] = _with_ports(known, service) if known else service
-    if all(e.port is None for e in egress) and len(egress) == 1 and len(found) == len({s.host for s in visible}):
-        return found
-    # What an imported rule sends to is imported with it.
-    reachable = preferred(visible, namespace)
+def _reached(offers: _Offers, egress: Sequence[Egress], memo: Memo, key: Hashable) -> Mapping[str, Service]:
+    """What an imported rule sends to is imported with it."""
+    found = dict(offers.named)
     for listener in egress:
         for rule in listener.virtual_services:
             for host in rule.destinations:
-                if host in reachable:
-                    found.setdefault(host, reachable[host])
-    return found
+                if host in offers.reachable:
+                    found.setdefault(host, offers.reachable[host])
+    return memo.get(("reached", key), tuple(found.values()), lambda: found)
 
 
 def _with_ports(one: Service, other: Service) -> Service:

@@ -1,8 +1,10 @@
 """From objects to the configuration of each Envoy: pure, and shared between proxies where it is the same."""
 
 import functools
+from collections import ChainMap
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import takewhile
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
@@ -13,6 +15,7 @@ from labkit.mesh import (
     peers,
     registry,
     routing,
+    rules,
     scopes,
     secrets,
     tcp,
@@ -23,7 +26,7 @@ from labkit.mesh.envoy import accesslogs, listeners, routes
 from labkit.mesh.envoy import upstreams as clusters
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Config, Proxy, Resource, Snapshot
-from labkit.mesh.rules import Rules
+from labkit.mesh.reach import Reach
 from labkit.mesh.services import Service
 from labkit.mesh.views import View
 
@@ -45,25 +48,26 @@ class Index:
     def _take_apart(self, snapshot: Snapshot, previous: "Index | None") -> None:
         snapshot = _with_known(snapshot, previous)
         self.snapshot: Snapshot = snapshot
-        self.services = peers.unmarked(registry.services_of(snapshot, self.memo), snapshot, self.memo)
-        self.selected = inbound.Selected(self.services)
+        self.services = peers.unmarked(registry.all_of(snapshot, self.memo), snapshot, self.memo)
+        self.selected = self.memo.get("selected", (self.services,), lambda: inbound.Selected(self.services))
         self.virtual_services = virtual_services.all_of(snapshot, self.memo, routing.check)
         self.gateways = sorted(snapshot.of(GATEWAYS), key=_age)
         for gateway in self.gateways:
             key = "gateway", resources.namespace_of(gateway), resources.name_of(gateway)
             self.memo.get(key, (gateway,), functools.partial(gateways.check, gateway))
-        self.rules = Rules(snapshot, self.memo, upstreams.check)
-        self._selectors = list(_selectors(self))
+        self.rules = rules.all_of(snapshot, self.memo, upstreams.check)
+        self._selectors = {frozenset(selector.items()) for selector in _selectors(self)}
         self._views: dict[Hashable, View] = {}
 
     def view(self, proxy: Proxy) -> View:
         """What a proxy sees: the same for all of a namespace whose labels nobody asks about."""
         labels = dict(proxy.labels)
         is_gateway = proxy.role == "router"
-        kind = tuple(s.items() <= labels.items() for s in self._selectors)
-        like = tuple(labels.get(label, "") for label in self.rules.priorities())
-        key = proxy.namespace, is_gateway, kind, like
+        chosen = frozenset(s for s in self._selectors if s <= labels.items())
+        like = frozenset((label, labels.get(label, "")) for label in self.rules.priorities)
+        key = proxy.namespace, is_gateway, chosen, like
         if key not in self._views:
+            number = self.memo.number(key)
             sidecar = None if is_gateway else scopes.sidecar_of(self.snapshot, proxy.namespace, labels)
             name = f"Sidecar {resources.name_of(sidecar)} of {proxy.namespace}" if sidecar else "What is exported"
             with faults.naming(name):
@@ -73,18 +77,35 @@ class Index:
                     namespace=proxy.namespace,
                     sidecar=sidecar,
                     mesh_config=self.snapshot.mesh_config,
+                    memo=self.memo,
+                    key=number,
                 )
             self._views[key] = View(
                 scope,
-                rules=self.rules,
+                reach=self._reach(scope, labels, number, is_gateway=is_gateway),
                 labels=labels,
-                is_gateway=is_gateway,
                 memo=self.memo,
-                key=self.memo.number(key),
+                key=number,
                 mesh_config=self.snapshot.mesh_config,
                 namespaces=[resources.name_of(n) for n in self.snapshot.of("namespaces")],
             )
         return self._views[key]
+
+    def _reach(self, scope: scopes.Scope, labels: Mapping[str, str], number: int, *, is_gateway: bool) -> Reach:
+        # Upstreams that are the same in several views are made once for all of them.
+        memo = self.memo.within("reach", (self.services, self.rules))
+        return memo.get(
+            number,
+            (scope.services, memo.parts),
+            lambda: Reach(
+                scope,
+                rules=self.rules,
+                labels=labels,
+                is_gateway=is_gateway,
+                memo=memo,
+                mesh_config=self.snapshot.mesh_config,
+            ),
+        )
 
     def for_proxy(self, proxy: Proxy) -> Config:
         """Everything one Envoy gets."""
@@ -96,11 +117,11 @@ class Index:
     def _sidecar(self, proxy: Proxy, view: View) -> Config:
         found, apps = self._inbound(proxy, view)
         return Config(
-            clusters={**view.clusters, **apps},
-            endpoints=view.endpoints,
+            clusters=ChainMap(apps, view.reach.clusters),
+            endpoints=view.reach.endpoints,
             listeners=found,
             routes={listeners.HTTP_PROXY: view.http_proxy},
-            secrets=secrets.found(view.secret_names, self.snapshot, proxy.namespace),
+            secrets=secrets.found(view.reach.secret_names, self.snapshot, proxy.namespace),
         )
 
     def _inbound(self, proxy: Proxy, view: View) -> tuple[dict[str, Resource], dict[str, Resource]]:
@@ -133,14 +154,14 @@ class Index:
                 gateways=(),
                 namespace=proxy.namespace,
                 labels=view.labels,
-                ports_of=view.ports_of,
-                hash_of=view.hash_of,
+                ports_of=view.reach.ports_of,
+                hash_of=view.reach.hash_of,
                 default_retries=view.default_retries,
             ),
             connections=tcp.Context(
-                port=0, gateways=(), namespace=proxy.namespace, labels=view.labels, ports_of=view.ports_of
+                port=0, gateways=(), namespace=proxy.namespace, labels=view.labels, ports_of=view.reach.ports_of
             ),
-            parts_of=view.parts_of,
+            parts_of=view.reach.parts_of,
             memo=self.memo,
             key=view.key,
         )
@@ -151,10 +172,10 @@ class Index:
         found = [listeners.gateway(listener, proxy) for listener in entry.listeners]
         tables = {t.name: routes.table(t, made=self._gateway_host(view)) for t in entry.tables}
         wanted = [name for listener in entry.listeners for name in secrets.of_listener(listener)]
-        wanted += view.secret_names
+        wanted += view.reach.secret_names
         return Config(
-            clusters=view.clusters,
-            endpoints=view.endpoints,
+            clusters=view.reach.clusters,
+            endpoints=view.reach.endpoints,
             listeners={x["name"]: x for x in found},
             routes=tables,
             secrets=secrets.found(wanted, self.snapshot, proxy.namespace),
@@ -183,11 +204,12 @@ def _with_known(snapshot: Snapshot, previous: Index | None) -> Snapshot:
     """
     changed: dict[str, Sequence[Object]] = {}
     for kind in (virtual_services.RESOURCE, GATEWAYS):
-        made = [o for o in snapshot.of(kind) if _is_made(o)]
-        before = [o for o in previous.snapshot.of(kind) if _is_made(o)] if previous is not None and made else []
+        # They come first.
+        made = list(takewhile(_is_made, snapshot.of(kind)))
+        before = list(takewhile(_is_made, previous.snapshot.of(kind))) if previous is not None and made else []
         if before:
             known = {(resources.namespace_of(o), resources.name_of(o)): o for o in before}
-            changed[kind] = [_known(o, known) if _is_made(o) else o for o in snapshot.of(kind)]
+            changed[kind] = [*(_known(o, known) for o in made), *snapshot.of(kind)[len(made) :]]
     return replace(snapshot, objects={**snapshot.objects, **changed}) if changed else snapshot
 
 
@@ -203,9 +225,9 @@ def _known(obj: Object, known: Mapping[tuple[str, str], Object]) -> Object:
 def _selectors(found: Index) -> Iterator[Mapping[str, str]]:
     """Every choice of workloads by label: who is chosen alike sees alike."""
     yield from scopes.selectors(found.snapshot)
-    yield from found.rules.selectors()
-    for rule in found.virtual_services:
-        yield from rule.sources
+    yield from found.rules.selectors
+    for sources in found.memo.each("sources", (found.virtual_services,), lambda _, rule: rule.sources):
+        yield from sources
 
 
 def _age(obj: Object) -> tuple[str, str, str]:

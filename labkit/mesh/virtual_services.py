@@ -1,7 +1,10 @@
 """VirtualServices as they count: full names, resolved gateways, delegates merged in."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import compress
+from operator import itemgetter
 from typing import Any
 
 from labkit.kube import resources
@@ -47,11 +50,11 @@ class VirtualService:
         """One without hosts only speaks through others."""
         return not self.hosts
 
-    @property
-    def sources(self) -> Iterator[Mapping[str, str]]:
+    @cached_property
+    def sources(self) -> tuple[Mapping[str, str], ...]:
         """Every choice of the calling workload by label."""
-        for rule in (*self.http, *self.tls, *self.tcp):
-            yield from (m["sourceLabels"] for m in rule.get("match") or () if m and m.get("sourceLabels"))
+        matches = (m for rule in (*self.http, *self.tls, *self.tcp) for m in rule.get("match") or ())
+        return tuple(m["sourceLabels"] for m in matches if m and m.get("sourceLabels"))
 
 
 def _host(destination: Mapping[str, Any] | None) -> str:
@@ -75,22 +78,37 @@ def all_of(
     snapshot: Snapshot, memo: Memo, check: Callable[[VirtualService], None] = lambda _: None
 ) -> list[VirtualService]:
     """Every VirtualService that speaks for hosts, the oldest first; those made from routes have no age."""
-    found = sorted(snapshot.of(RESOURCE), key=_age)
-    by_name = {(resources.namespace_of(o), resources.name_of(o)): o for o in found if not o["spec"].get("hosts")}
+    objects = snapshot.of(RESOURCE)
+    ages = memo.each("ages", (objects,), lambda _, obj: _age(obj))
+    found = [obj for _, obj in sorted(zip(ages, objects, strict=True), key=itemgetter(0))]
+    kinds = memo.each("kinds", (found,), lambda _, obj: _kind(obj))
+    delegates = tuple(compress(found, (kind == "delegate" for kind in kinds))) if "delegate" in kinds else ()
+    by_name = {(resources.namespace_of(o), resources.name_of(o)): o for o in delegates}
     default = exports.default_of(snapshot.mesh_config, "VirtualService")
-    made = []
-    for obj in found:
-        if not obj["spec"].get("hosts"):
-            continue
-        parts = (obj, *delegation.delegates_of(obj, by_name))
-        key = "virtual", resources.namespace_of(obj), resources.name_of(obj)
-        made.append(memo.get(key, parts, lambda obj=obj: _checked(parse(obj, by_name, default), check)))  # type: ignore[misc]
-    return made
+
+    def checked(obj: Object) -> VirtualService:
+        service = parse(obj, by_name, default)
+        check(service)
+        return service
+
+    def root(inner: Memo, obj: Object, kind: str) -> VirtualService | None:
+        if kind != "root":
+            return None
+        key = resources.namespace_of(obj), resources.name_of(obj)
+        return inner.get(key, (obj, *delegation.delegates_of(obj, by_name)), lambda: checked(obj))
+
+    # Only those that name delegates depend on any.
+    plain = memo.each("plain", (found, kinds), lambda _, obj, kind: checked(obj) if kind == "plain" else None)
+    roots = memo.each("roots", (found, kinds), root, shared=delegates)
+    return [service for pair in zip(plain, roots, strict=True) if (service := pair[0] or pair[1])]
 
 
-def _checked(service: VirtualService, check: Callable[[VirtualService], None]) -> VirtualService:
-    check(service)
-    return service
+def _kind(obj: Object) -> str:
+    """``delegate`` for one that has no hosts, ``root`` for one that names some, else ``plain``."""
+    spec = obj["spec"]
+    if not spec.get("hosts"):
+        return "delegate"
+    return "root" if any(rule.get("delegate") for rule in spec.get("http") or ()) else "plain"
 
 
 def parse(obj: Object, delegates: Mapping[tuple[str, str], Object], default: Sequence[str]) -> VirtualService:

@@ -54,7 +54,7 @@ def made(case: Path) -> dict[str, Any]:
         config, view = index.for_proxy(proxy), index.view(proxy)
         for kind in KINDS:
             files[kind][name] = dict(getattr(config, kind))
-        form: dict[str, Any] = {u.name: u for u in view.upstreams.values()}
+        form: dict[str, Any] = {u.name: u for u in view.reach.upstreams.values()}
         if proxy.role == "sidecar":
             form |= {f"{t.name} {h.name}": h for t in view.outbound.tables for h in t.hosts}
             form |= {f"{c.host}:{c.port}": c for c in view.outbound.connections}

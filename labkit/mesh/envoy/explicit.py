@@ -1,6 +1,7 @@
 """The route configuration of a sidecar that apps call as an HTTP proxy: the union of Istio's per-port ones."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import chain
 
 from labkit.mesh import domains, ir
 from labkit.mesh.envoy import listeners, routes
@@ -16,45 +17,47 @@ def config(
     tables: Sequence[ir.RouteTable],
     connections: Sequence[ir.TcpHost],
     memo: Memo,
-    key: object,
+    key: int,
     *,
     allows: bool,
     namespaces: Sequence[str] = (),
 ) -> Resource:
     """Virtual hosts of all ports, told apart by ``host:port``; ``namespaces`` are those that there are."""
-    taken: set[str] = set()
-    made = []
-    for name, host in _hosts(tables):
-        found = memo.get(("proxied", key, name), (host,), lambda host=host: _request_host(host))  # type: ignore[misc]
-        made += _without(found, taken)
-    for index, tcp in enumerate(connections):
-        found = memo.get(
-            ("tunnel", key, tcp.host, tcp.port, index),
-            (tcp,),
-            lambda tcp=tcp: _tunnel_host(tcp),  # type: ignore[misc]
-        )
-        made += _without(found, taken)
-    last = unknown(allows=allows, namespaces=namespaces)
-    return routes.route_config(listeners.HTTP_PROXY, [*made, last], ignores_ports=False)
-
-
-def _hosts(tables: Sequence[ir.RouteTable]) -> Iterator[tuple[str, ir.VirtualHost]]:
-    for table in tables:
-        for host in table.hosts:
-            yield f"{table.name}/{host.name}", host
+    hosts = list(chain.from_iterable(table.hosts for table in tables))
+    made = [
+        *memo.each(("requests", key), (hosts,), lambda _, host: _request_host(host)),
+        *memo.each(("tunnels", key), (connections,), lambda _, host: _tunnel_host(host)),
+    ]
+    all_names = [host["domains"] for host in made]
+    free = memo.alike(("free", key), all_names, lambda: _free(all_names))
+    found = memo.each(("named", key), (made, free), lambda _, host, names: _named(host, names))
+    last = memo.alike(("unknown", key), (allows, namespaces), lambda: unknown(allows=allows, namespaces=namespaces))
+    wanted = (*(host for host in found if host is not None), last)
+    return memo.get(
+        ("table", key), wanted, lambda: routes.route_config(listeners.HTTP_PROXY, wanted, ignores_ports=False)
+    )
 
 
 def _request_host(host: ir.VirtualHost) -> Resource:
     return routes.virtual_host(host, routes.with_ports(host))
 
 
-def _without(host: Resource, taken: set[str]) -> list[Resource]:
-    """The host under the names that no other one has: Envoy refuses a table that names a domain twice."""
-    free = [d for d in host["domains"] if d not in taken]
-    taken.update(free)
+def _free(all_names: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    """Of each host the names that none before it has: Envoy refuses a table that names a domain twice."""
+    taken: set[str] = set()
+    found = []
+    for names in all_names:
+        free = tuple(name for name in names if name not in taken)
+        taken.update(free)
+        found.append(free)
+    return found
+
+
+def _named(host: Resource, free: Sequence[str]) -> Resource | None:
+    """The host under those names; None where there are none left."""
     if len(free) == len(host["domains"]):
-        return [host]
-    return [{**host, "domains": free}] if free else []
+        return host
+    return {**host, "domains": list(free)} if free else None
 
 
 def _tunnel_host(found: ir.TcpHost) -> Resource:

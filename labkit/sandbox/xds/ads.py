@@ -127,7 +127,9 @@ class Discovery:
 
     def _send(self, stream: Stream, kind: str, *, asked: set[str] | None = None) -> None:
         subscription = stream.subscriptions[kind]
-        found = session.update(kind, stream.resources.get(kind, {}), subscription, asked=asked)
+        current = stream.resources.get(kind, {})
+        found = session.update(kind, current, subscription, asked=asked)
+        subscription.settled = current
         if found is None:
             return
         if kind == "clusters" and "endpoints" in stream.subscriptions:
@@ -196,6 +198,7 @@ class Discovery:
         subscription.names |= asked - {"*"}
         for name in request.resource_names_unsubscribe:
             subscription.names.discard(name)
+            subscription.settled = None
             if name == "*":
                 subscription.wildcard = False
             if not subscription.wildcard:

@@ -1,7 +1,6 @@
 """Envoy's messages from descriptors: no generated code, and a misspelt field is found before it is sent."""
 
 import gzip
-from collections.abc import Callable
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -53,26 +52,16 @@ HOST = "envoy.config.route.v3.VirtualHost"
 HOSTS = "virtual_hosts"
 
 
-def encoded_table(resource: dict[str, Any], host_bytes: Callable[[dict[str, Any]], bytes]) -> bytes:
-    """A route configuration from virtual hosts that are encoded one by one: most of a thousand have not changed.
+def encoded_host(host: dict[str, Any]) -> bytes:
+    """A virtual host as a field of a route configuration.
 
-    A message's bytes are those of its fields, one after the other, so parts may be joined without being read.
+    A message's bytes are those of its fields, one after the other: ``encoded`` of the rest and of every host, joined,
+    are the whole.
     """
     number = message_class(TYPES["routes"]).DESCRIPTOR.fields_by_name[HOSTS].number
-    tag = bytes([number << 3 | 2])
-    try:
-        parts = [host_bytes(host) for host in resource[HOSTS]]
-    except json_format.ParseError:
-        return encoded("routes", resource)  # Its error says which host of which table it is.
-    rest = encoded("routes", {k: v for k, v in resource.items() if k != HOSTS})
-    return rest + b"".join(tag + _varint(len(part)) + part for part in parts)
-
-
-def encoded_host(host: dict[str, Any]) -> bytes:
-    """A virtual host as it goes over the wire."""
     message = json_format.ParseDict(host, message_class(HOST)(), descriptor_pool=pool())
     data: bytes = message.SerializeToString(deterministic=True)
-    return data
+    return bytes([number << 3 | 2]) + _varint(len(data)) + data
 
 
 def _varint(number: int) -> bytes:

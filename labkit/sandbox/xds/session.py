@@ -38,6 +38,9 @@ class Subscription:
     refusals: dict[str, str] = field(default_factory=dict)
     """Resource → why it was refused; a later version that is taken ends it."""
 
+    settled: Resources | None = None
+    """What it was last compared with: the very same mapping has nothing new for it."""
+
     @property
     def refused(self) -> str:
         """The text of a refusal that still stands; empty when there is none."""
@@ -53,15 +56,26 @@ class Update:
     removed: tuple[str, ...]
 
 
+class Versioned(bytes):
+    """An encoded resource that knows its version: it is asked for it at every push, by every proxy."""
+
+    version: str
+
+    def __new__(cls, data: bytes, version: str) -> "Versioned":
+        found = super().__new__(cls, data)
+        found.version = version
+        return found
+
+
 def version_of(data: bytes) -> str:
     """A version by content: what did not change keeps it."""
-    return hashlib.blake2b(data, digest_size=8).hexdigest()
+    return data.version if isinstance(data, Versioned) else hashlib.blake2b(data, digest_size=8).hexdigest()
 
 
-def wanted(found: Resources, subscription: Subscription) -> dict[str, bytes]:
+def wanted(found: Resources, subscription: Subscription) -> Resources:
     """The part of the resources that was subscribed to."""
     if subscription.wildcard:
-        return dict(found)
+        return found
     return {name: found[name] for name in subscription.names if name in found}
 
 
@@ -70,9 +84,14 @@ def update(kind: str, found: Resources, subscription: Subscription, *, asked: se
 
     With ``asked``, the names of a question that must be answered: those that are not there count as gone.
     """
-    want = wanted(found, subscription)
-    changed = {name: data for name, data in want.items() if subscription.sent.get(name) != version_of(data)}
-    gone = {name for name in subscription.sent if name not in want}
+    if asked is None and found is subscription.settled:
+        return None
+    want, sent = wanted(found, subscription), subscription.sent
+    before: Resources = {} if asked is not None or subscription.settled is None else subscription.settled
+    changed = {
+        name: data for name, data in want.items() if before.get(name) is not data and sent.get(name) != version_of(data)
+    }
+    gone = {name for name in sent if name not in want}
     gone |= {name for name in asked or () if name != "*" and name not in want}
     removed = tuple(sorted(gone))
     if not changed and not removed and asked is None:
@@ -116,5 +135,6 @@ def named(text: str, sent: tuple[str, ...]) -> tuple[str, ...]:
 
 def forget(subscription: Subscription, names: set[str]) -> None:
     """Send these again next time, changed or not."""
+    subscription.settled = None
     for name in names:
         subscription.sent.pop(name, None)

@@ -1,0 +1,99 @@
+"""Every resource is encoded once, and route configurations in parts."""
+
+from typing import Any
+
+import pytest
+
+from labkit.sandbox.xds import encoding, messages, session
+
+Resource = dict[str, Any]
+
+
+def host(name: str) -> Resource:
+    return {"name": name, "domains": [name], "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "x"}}]}
+
+
+def table(*hosts: Resource) -> Resource:
+    return {"name": "http_proxy", "validate_clusters": False, "virtual_hosts": list(hosts)}
+
+
+def parsed(data: bytes) -> Any:
+    return messages.message_class(messages.TYPES["routes"]).FromString(data)
+
+
+def encoded(encoder: encoding.Encoder, resource: Resource) -> bytes:
+    return encoder.layer("routes", {"http_proxy": resource}).found["http_proxy"]
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of virtual hosts, one for each time that one is encoded."""
+    found: list[str] = []
+    whole = messages.encoded_host
+
+    def noted(resource: Resource) -> bytes:
+        found.append(resource["name"])
+        return whole(resource)
+
+    monkeypatch.setattr(messages, "encoded_host", noted)
+    return found
+
+
+def test_the_parts_are_the_same_message_as_the_whole() -> None:
+    whole = table(host("a" * 300), host("b"))
+    assert parsed(encoded(encoding.Encoder(), whole)) == parsed(messages.encoded("routes", whole))
+
+
+def test_a_host_that_did_not_change_is_not_encoded_again(made: list[str]) -> None:
+    encoder, first, second = encoding.Encoder(), host("first"), host("second")
+    encoded(encoder, table(first, second))
+    encoder.turn()
+    encoded(encoder, table(first, host("third")))
+    assert made == ["first", "second", "third"]
+
+
+def test_hosts_are_remembered_through_pushes_that_do_not_touch_their_table(made: list[str]) -> None:
+    encoder, first, second = encoding.Encoder(), host("first"), host("second")
+    whole = table(first, second)
+    layer = {"http_proxy": whole}
+    for _ in range(3):
+        encoder.layer("routes", layer)
+        encoder.turn()
+    encoded(encoder, whole)
+    encoder.turn()
+    encoded(encoder, table(first))
+    assert made == ["first", "second"]
+
+
+def test_what_nothing_asked_for_is_forgotten(made: list[str]) -> None:
+    encoder, first = encoding.Encoder(), host("first")
+    encoded(encoder, table(first))
+    encoder.turn()
+    encoder.turn()
+    encoded(encoder, table(first))
+    assert made == ["first", "first"]
+
+
+def test_a_version_is_one_of_the_content() -> None:
+    one, other = (encoded(encoding.Encoder(), table(host("a"), host("b"))) for _ in range(2))
+    assert one == other and session.version_of(one) == session.version_of(other)
+    changed = encoded(encoding.Encoder(), table(host("a"), host("c")))
+    assert session.version_of(changed) != session.version_of(one)
+
+
+def test_the_same_mappings_give_the_same_mapping() -> None:
+    encoder = encoding.Encoder()
+    shared, own = {"a": {"name": "a"}}, {"b": {"name": "b"}}
+
+    def joined() -> Any:
+        return encoder.joined([encoder.layer("clusters", shared).found, encoder.layer("clusters", own).found])
+
+    first = joined()
+    encoder.turn()
+    assert joined() is first and set(first) == {"a", "b"}
+
+
+def test_a_fault_in_a_host_is_told_with_its_place_in_the_table() -> None:
+    layer = encoding.Encoder().layer("routes", {"good": table(host("a")), "bad": table({"name": "a", "nosuch": 1})})
+    assert set(layer.found) == {"good"}
+    assert "virtual_hosts" in layer.faults["bad"]
