@@ -1,11 +1,15 @@
-"""Requests a second through gateway and sidecar to an app, beside the same app asked directly."""
+"""Requests a second through gateway and sidecar to an app, beside the same app asked directly.
+
+And through two Envoys that do nothing: what the mesh takes beyond those is the price of its work.
+"""
 
 import asyncio
 import ipaddress
 import statistics
 import time
+from collections.abc import Mapping
 
-from benchmarks import result
+from benchmarks import bare, result
 from benchmarks.private import PrivateLab
 from labkit.kube import resources
 from labkit.sandbox.apps import calls, channel
@@ -16,36 +20,49 @@ SECONDS = 4.0
 """How long one round lasts."""
 
 ROUNDS = 3
-"""Both ways take turns, so that a slow moment of the machine hits both."""
+"""All ways take turns, so that a slow moment of the machine hits all."""
 
 WORKERS = 16
+
+PORT = 9080
 
 PATHS = {"product list": "/api/v1/products", "product page": "/productpage"}
 """What the gateway exposes of productpage: it answers the list alone, in some 30 µs, so what is measured is
 the mesh; for the page it calls two other apps, and that is what a person sees."""
+
+ALSO_BARE = ("product list",)
+"""For the page the apps behind it are what takes the time."""
 
 
 def measure(lab: PrivateLab) -> list[result.Result]:
     """Medians of several rounds, and their ratio."""
     gateway = lab.status()["gateway_url"]
     pods = lab.client().list(resources.PODS, "default", labels="app=productpage")
-    direct = f"http://{twin(pods[0]['status']['podIP'])}:9080"
+    app = twin(pods[0]["status"]["podIP"])
     found = []
-    for name, path in PATHS.items():
-        alone, meshed = _both_ways(path, direct=direct, gateway=gateway)
-        share = statistics.median(meshed) / statistics.median(alone)
-        found += [
-            result.median(f"{name}, asked directly", alone, unit="requests/s"),
-            result.median(f"{name}, through gateway and sidecar", meshed, unit="requests/s"),
-            result.Result(name=f"{name}, share left through the mesh", value=share, at_least=BAR),
-        ]
+    with bare.pair(app, PORT) as bare_url:
+        for name, path in PATHS.items():
+            ways = {"asked directly": f"http://{app}:{PORT}", "through gateway and sidecar": gateway}
+            if name in ALSO_BARE:
+                ways["through two bare Envoys"] = bare_url
+            rates = _in_turns({way: url + path for way, url in ways.items()})
+            alone, meshed, *empty = (statistics.median(rates[way]) for way in ways)
+            found += [result.median(f"{name}, {way}", rates[way], unit="requests/s") for way in ways]
+            found.append(
+                result.Result(
+                    name=f"{name}, share left through the mesh",
+                    value=meshed / alone,
+                    at_least=BAR,
+                    note=f"{empty[0] / alone:.2f} is left through the bare ones" if empty else "",
+                )
+            )
     return found
 
 
-def _both_ways(path: str, *, direct: str, gateway: str) -> tuple[list[float], list[float]]:
-    """Rates of several rounds, directly and through the gateway."""
-    pairs = [(asyncio.run(rate(direct + path)), asyncio.run(rate(gateway + path))) for _ in range(ROUNDS)]
-    return [alone for alone, _ in pairs], [meshed for _, meshed in pairs]
+def _in_turns(urls: Mapping[str, str]) -> dict[str, list[float]]:
+    """Rates of several rounds by way."""
+    rounds = [{way: asyncio.run(rate(url)) for way, url in urls.items()} for _ in range(ROUNDS)]
+    return {way: [one[way] for one in rounds] for way in urls}
 
 
 def twin(pod_ip: str) -> str:

@@ -98,6 +98,11 @@ def check(gateway: Object) -> None:
                 tls.gateway(server.tls, is_http=True)
 
 
+def is_verified(gateway: Object) -> bool:
+    """Whether it was made from a Gateway of the Gateway API, whose references to other namespaces need a grant."""
+    return SERVICE in resources.annotations_of(gateway)
+
+
 def is_for(gateway: Object, services: Sequence[Service], proxy: model.Proxy) -> bool:
     """Whether the proxy's pod is one that the Gateway selects."""
     labels = dict(proxy.labels)

