@@ -122,22 +122,26 @@ class Routes:
         """Where ``host:port``, as said by a pod of ``namespace``, leads; NoRouteError in words.
 
         Names are Services' (``reviews``, ``reviews.ns``, ``reviews.ns.svc``, with the zone), addresses are
-        ClusterIPs or loopback ones.
+        ClusterIPs; any other name or address is one outside, for the machine's own network to find.
         """
         if is_address(host):
             service = self._by_address.get(block.cluster_ip(host) if _is_twin(host, block) else host)
-            if service:
-                return self.endpoint(service, port)
-            if ipaddress.ip_address(host).is_loopback:
-                return host, port
-            raise NoRouteError(f"{host} is neither a Service nor an address of this machine")
+            return self.endpoint(service, port) if service else (host, port)
         if host == "localhost":
             return "127.0.0.1", port
         name, space = service_name(host, namespace)
         service = self.service(space, name)
-        if service is None:
-            raise NoRouteError(f'no service "{name}" in namespace "{space}" (asked for as {host})')
-        return self.endpoint(service, port)
+        if service is not None:
+            return self.endpoint(service, port)
+        if self._is_outside(host, space):
+            return host, port
+        raise NoRouteError(f'no service "{name}" in namespace "{space}" (asked for as {host})')
+
+    def _is_outside(self, host: str, namespace: str) -> bool:
+        """Whether nobody but the machine's own resolver could know a name that is no Service's."""
+        plain = host.rstrip(".").lower()
+        is_ours = plain.endswith((f".{ZONE}", ".svc")) or any(space == namespace for space, _ in self._by_name)
+        return "." in plain and not is_ours
 
 
 def is_address(host: str) -> bool:

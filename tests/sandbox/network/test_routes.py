@@ -52,20 +52,22 @@ def test_every_way_to_say_a_service_leads_to_its_ready_endpoints(host):
     assert {lead(host) for _ in range(4)} == {("127.66.0.2", 8080), ("127.66.0.4", 8080)}
 
 
-def test_a_pod_address_is_taken_as_it_is():
-    assert lead("127.66.0.9", 1234) == ("127.66.0.9", 1234)
+@pytest.mark.parametrize("host", ["127.66.0.9", "192.0.2.1", "example.com", "api.example.com."])
+def test_what_is_no_service_is_taken_as_it_is(host):
+    assert lead(host, 1234) == (host, 1234)
 
 
 @pytest.mark.parametrize(
     ("host", "port", "said"),
     [
         ("nosuch", 80, 'no service "nosuch" in namespace "shop"'),
-        ("reviews.other", 9080, 'no service "reviews" in namespace "other"'),
+        ("nosuch.shop", 9080, 'no service "nosuch" in namespace "shop"'),
+        ("reviews.other.svc", 9080, 'no service "reviews" in namespace "other"'),
+        ("reviews.other.svc.cluster.local", 9080, 'no service "reviews" in namespace "other"'),
         ("reviews", 80, "has no port 80; it has: 9080"),
         ("idle", 9080, "no ready endpoint"),
-        ("192.0.2.1", 80, "neither a Service nor an address of this machine"),
     ],
-    ids=["unknown", "namespace", "port", "empty", "outside"],
+    ids=["unknown", "short", "namespace", "full", "port", "empty"],
 )
 def test_what_leads_nowhere_is_said_in_words(host, port, said):
     with pytest.raises(routes.NoRouteError, match=said):
