@@ -19,6 +19,12 @@ SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
 REQUEST = "envoy.service.discovery.v3.DeltaDiscoveryRequest"
 RESPONSE = "envoy.service.discovery.v3.DeltaDiscoveryResponse"
 
+TAKEN = "Address already in use"
+"""In Envoy's answer where a listener's port is another program's."""
+
+AGAIN = 5.0
+"""Seconds after which such a listener is offered again."""
+
 Encoded = Mapping[str, session.Resources]
 """Kind → name → bytes."""
 
@@ -79,7 +85,10 @@ class Discovery:
         authenticate: Authenticate,
         resources_for: Callable[[model.Proxy], Encoded],
         on_refusal: Callable[[Refusal], None],
+        *,
+        again_after: float = AGAIN,
     ) -> None:
+        self._again_after = again_after
         self._authenticate, self._resources_for, self._on_refusal = authenticate, resources_for, on_refusal
         self.streams: dict[str, Stream] = {}
         """By ``pod.namespace``."""
@@ -213,7 +222,16 @@ class Discovery:
         refused = session.answered(subscription, request.response_nonce, text)
         if text:
             self._on_refusal(Refusal(proxy=stream.proxy, kind=kind, names=refused, text=text))
+        if TAKEN in text:
+            asyncio.get_running_loop().call_later(self._again_after, self._again, stream, kind, refused)
         stream.settle()
+
+    def _again(self, stream: Stream, kind: str, names: tuple[str, ...]) -> None:
+        """Offer a listener once more: the program that had its port may have gone."""
+        if stream in self.streams.values():
+            session.forget(stream.subscriptions[kind], set(names))
+            self._send(stream, kind)
+            self._announce()
 
     def _announce(self) -> None:
         for notify in self.listeners:

@@ -13,10 +13,12 @@ from tests.sandbox.xds.proxies import cluster, connected, names, play, until
 class Mesh:
     """What every proxy should have, and what was refused."""
 
-    def __init__(self, **resources: dict[str, bytes]) -> None:
+    def __init__(self, *, again_after: float = 60.0, **resources: dict[str, bytes]) -> None:
         self.resources = {kind: resources.get(kind, {}) for kind in session.ORDER}
         self.refusals: list[ads.Refusal] = []
-        self.discovery = ads.Discovery(proxies.known, lambda _: self.resources, self.refusals.append)
+        self.discovery = ads.Discovery(
+            proxies.known, lambda _: self.resources, self.refusals.append, again_after=again_after
+        )
 
     def publish(self, kind: str, **resources: bytes) -> None:
         self.resources[kind] = resources
@@ -127,6 +129,23 @@ def test_a_refusal_names_the_resource_and_stands_until_a_better_one_is_taken() -
             mesh.publish("clusters", a=cluster("a"), b=cluster("b", timeout="3s"))
             await envoy.answer(await envoy.heard())
             await until(lambda: not mesh.stream.refusals)
+
+    play(scene)
+
+
+def test_a_listener_whose_port_was_taken_is_offered_again() -> None:
+    async def scene() -> None:
+        mesh = Mesh(again_after=0.0)
+        async with connected(mesh.discovery) as envoy:
+            await envoy.subscribed("listeners")
+            mesh.publish("listeners", a=b"")
+            taken = "Error adding/updating listener(s) a: cannot bind '127.0.0.1:80': Address already in use"
+            await envoy.answer(await envoy.heard(), error=taken)
+            again = await envoy.heard()
+            assert names(again) == {"a"}
+            await envoy.answer(again)
+            await until(lambda: not mesh.stream.refusals)
+            assert await envoy.hears_nothing()
 
     play(scene)
 
