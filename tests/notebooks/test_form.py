@@ -1,6 +1,9 @@
 """The committed form of notebooks, on ones made by hand and on those of the course."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -78,17 +81,21 @@ def test_the_text_is_stable_and_ends_in_a_line_end():
     assert text.startswith('{\n "cells"')
 
 
-def test_check_names_what_is_not_in_form_and_changes_nothing(tmp_path, capsys, monkeypatch):
+def test_check_names_what_is_not_in_form_and_changes_nothing(tmp_path):
     title = {"cell_type": "markdown", "id": "title", "metadata": {}, "source": "# 00 · Here\n\nNow you can go.\n\nx"}
-    path = tmp_path / "00-here.ipynb"
-    path.write_text(json.dumps({"cells": [title]}))
-    monkeypatch.setattr(notebooks, "FOLDER", tmp_path)
+    tool, path = tmp_path / "tools" / "notebooks.py", tmp_path / "notebooks" / "00-here.ipynb"
+    for file, text in ((tool, Path(notebooks.__file__).read_text()), (path, json.dumps({"cells": [title]}))):
+        file.parent.mkdir()
+        file.write_text(text)
+
+    def run(*words):
+        return subprocess.run([sys.executable, tool, *words], capture_output=True, text=True, check=False)
+
     before = path.read_text()
-    assert notebooks.main(["--check"]) == 1
-    assert path.read_text() == before
-    assert notebooks.main([]) == 0
-    assert notebooks.main(["--check"]) == 0
-    assert "00-here.ipynb" in capsys.readouterr().out
+    found = run("--check")
+    assert (found.returncode, path.read_text()) == (1, before)
+    assert "00-here.ipynb" in found.stdout
+    assert [run().returncode, run("--check").returncode] == [0, 0]
 
 
 def test_neighbours_are_linked():

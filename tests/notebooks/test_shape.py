@@ -54,7 +54,7 @@ def test_ids_are_words_and_each_is_there_once(lesson):
 
 
 def test_it_has_the_length_of_a_lesson(lesson):
-    assert 30 <= len(lesson.cells) <= 90
+    assert 30 <= len(lesson.cells) <= 66
 
 
 def test_a_code_cell_is_one_thought(lesson):
