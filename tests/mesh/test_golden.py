@@ -3,9 +3,6 @@
 import dataclasses
 import json
 import os
-import re
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +12,8 @@ import yaml
 from labkit.conformance import scene
 from labkit.kube import manifests
 from labkit.mesh import model, translate
-from labkit.sandbox.xds import agent, messages
+from labkit.sandbox.xds import messages
+from tests.mesh import envoys
 
 FOLDER = Path(__file__).with_name("golden")
 CASES = sorted(p for p in FOLDER.iterdir() if p.is_dir())
@@ -116,60 +114,10 @@ def test_every_resource_is_one_of_envoys(case: Path) -> None:
                 assert messages.encoded(kind, resource)
 
 
-def bootstraps(case: Path) -> Iterator[dict[str, Any]]:
-    """Each proxy's resources as a static configuration, with numbers for symbolic addresses."""
-    files = made(case)
-    for proxy in PROXIES:
-        listeners = [_inline(x, files["routes"][proxy]) for x in files["listeners"][proxy].values()]
-        clusters = [c for c in files["clusters"][proxy].values() if "transport_socket" not in c]
-        yield {
-            "node": {"id": proxy, "cluster": proxy},
-            "static_resources": {"clusters": [*clusters, _istiod()], "listeners": listeners},
-            "dynamic_resources": {
-                "ads_config": {
-                    "api_type": "DELTA_GRPC",
-                    "transport_api_version": "V3",
-                    "grpc_services": [{"envoy_grpc": {"cluster_name": "istiod"}}],
-                }
-            },
-        }
-
-
-def _istiod() -> dict[str, Any]:
-    kind = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
-    options = {
-        "@type": f"type.googleapis.com/{kind}",
-        "explicit_http_config": {"http2_protocol_options": {}},
-    }
-    return {"name": "istiod", "type": "STATIC", "typed_extension_protocol_options": {kind: options}}
-
-
-def _inline(listener: dict[str, Any], routes: dict[str, Any]) -> dict[str, Any]:
-    for chain in listener["filter_chains"]:
-        for part in chain["filters"]:
-            typed = part["typed_config"]
-            if "rds" in typed:
-                typed["route_config"] = routes[typed.pop("rds")["route_config_name"]]
-    return listener
-
-
-@pytest.mark.skipif(agent.envoy() is None, reason="there is no Envoy for this platform")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_envoy_takes_it(case: Path, tmp_path: Path) -> None:
-    numbers: dict[str, str] = {}
-    for number, bootstrap in enumerate(bootstraps(case)):
-        text = re.sub(
-            r"(POD|ClusterIP)\([^)\"]*\)",
-            lambda m: numbers.setdefault(m[0], f"127.66.0.{len(numbers) + 1}"),
-            json.dumps(bootstrap),
-        )
-        file = tmp_path / f"{number}.json"
-        file.write_text(text)
-        done = subprocess.run(
-            [str(agent.envoy()), "--mode", "validate", "-c", str(file), "-l", "error"],
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=30,
-        )
-        assert done.returncode == 0, done.stderr[-600:]
+def test_envoy_takes_it(case: Path, sidecar: envoys.Judge, gateway: envoys.Judge) -> None:
+    found = envoys.numbered(snapshot(case))
+    index, there = translate.index(found), proxies(found)
+    for judge, proxy in ((sidecar, there["client"]), (gateway, there["gateway"])):
+        config = index.for_proxy(judge.proxy(proxy))
+        assert judge.judge(config) == envoys.Verdict(refused={}, taken=envoys.names(config))

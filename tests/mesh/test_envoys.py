@@ -1,0 +1,109 @@
+"""The judge's own tests: whatever is broken is found, of every type, and everything is looked at."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from labkit.mesh import envoy
+from labkit.mesh.envoy import tls
+from labkit.mesh.model import Config, Resource
+from labkit.sandbox.xds import bootstrap
+from tests.mesh import envoys
+
+CLUSTER: Resource = {
+    "name": "web",
+    "type": "EDS",
+    "eds_cluster_config": {"eds_config": envoy.ADS, "service_name": "web"},
+    "transport_socket": envoy.typed(
+        "envoy.transport_sockets.tls",
+        "extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+        common_tls_context={"tls_certificate_sds_secret_configs": [tls.secret("shop")]},
+    ),
+}
+ROUTE: Resource = {"match": {"prefix": "/"}, "route": {"cluster": "web"}}
+
+
+def table(route: Resource = ROUTE) -> Resource:
+    return {"name": "table", "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]}
+
+
+def endpoints(address: str = "10.0.0.1") -> Resource:
+    one = {"endpoint": {"address": envoy.address(address, 80)}}
+    return {"cluster_name": "web", "endpoints": [{"lb_endpoints": [one]}]}
+
+
+def listener(judge: envoys.Judge, *, port: int = 8080, stat_prefix: str = "in") -> Resource:
+    manager = envoy.connection_manager(stat_prefix, rds=envoy.rds("table"))
+    address = envoy.address(judge.proxy(envoys.NOBODY).ip, port)
+    return {"name": "in", "address": address, "filter_chains": [{"filters": [manager]}]}
+
+
+def config(judge: envoys.Judge, **other: Resource) -> Config:
+    """One resource of each type that leads to the next; ``other`` ones take their places."""
+    secret = {"name": "shop", "tls_certificate": envoys.certificate("shop.example.com")}
+    found = {
+        "clusters": CLUSTER,
+        "endpoints": endpoints(),
+        "listeners": listener(judge),
+        "routes": table(),
+        "secrets": secret,
+    }
+    return Config(**{kind: {name_of(r): r} for kind, r in (found | other).items()})
+
+
+def name_of(resource: Resource) -> str:
+    return str(resource.get("name") or resource["cluster_name"])
+
+
+def test_a_sound_configuration_is_taken_whole(sidecar: envoys.Judge) -> None:
+    found = config(sidecar)
+    verdict = sidecar.judge(found)
+    assert verdict == envoys.Verdict(refused={}, taken=envoys.names(found))
+
+
+@pytest.mark.parametrize(
+    ("kind", "broken", "reason"),
+    [
+        ("clusters", {**CLUSTER, "lb_policy": "CLUSTER_PROVIDED"}, "cluster 'web' did not provide one"),
+        ("endpoints", endpoints("web.example.com"), "malformed IP address: web.example.com"),
+        ("routes", table({"match": {"prefix": "/"}, "direct_response": {"status": 99}}), "DirectResponseAction.Status"),
+        ("secrets", {"name": "shop", "tls_certificate": {"private_key": {"inline_string": "key"}}}, "certificate"),
+    ],
+    ids=["cluster", "endpoint", "route", "secret"],
+)
+def test_what_is_broken_is_refused_with_its_reason(
+    sidecar: envoys.Judge, kind: str, broken: Resource, reason: str
+) -> None:
+    verdict = sidecar.judge(config(sidecar, **{kind: broken}))
+    assert verdict.refused.keys() == {(kind, name_of(broken))}
+    assert reason in verdict.refused[kind, name_of(broken)]
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [({"stat_prefix": ""}, "HttpConnectionManager.StatPrefix"), ({"port": bootstrap.READY_PORT}, "15021")],
+    ids=["broken", "of-a-port-that-is-taken"],
+)
+def test_a_listener_is_refused_with_its_reason(sidecar: envoys.Judge, said: Any, reason: str) -> None:
+    verdict = sidecar.judge(config(sidecar, listeners=listener(sidecar, **said)))
+    assert verdict.refused.keys() == {("listeners", "in")}
+    assert reason in verdict.refused["listeners", "in"]
+
+
+def test_what_nobody_refers_to_is_not_taken(sidecar: envoys.Judge) -> None:
+    found = config(sidecar)
+    found = replace(found, routes={**found.routes, "other": {**table(), "name": "other"}})
+    assert envoys.names(found) - sidecar.judge(found).taken == {("routes", "other")}
+
+
+def test_a_refusal_ends_with_what_was_refused(sidecar: envoys.Judge) -> None:
+    assert sidecar.judge(config(sidecar, endpoints=endpoints("web.example.com"))).refused
+    assert not sidecar.judge(config(sidecar)).refused
+
+
+def test_the_reason_is_found_where_an_answer_is_cut_off_before_it(sidecar: envoys.Judge) -> None:
+    hosts = [{"name": f"{n}.example.com", "domains": [f"{n}.example.com"], "routes": [ROUTE]} for n in range(100)]
+    hosts.append({"name": "", "domains": ["*"], "routes": [ROUTE]})
+    verdict = sidecar.judge(config(sidecar, routes={"name": "table", "virtual_hosts": hosts}))
+    assert verdict.refused["routes", "table"] == "VirtualHost.Name: value length must be at least 1 characters"
