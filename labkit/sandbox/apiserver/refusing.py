@@ -58,6 +58,11 @@ def method_not_allowed() -> status.StatusError:
     return refusal(405, "MethodNotAllowed", text, {})
 
 
+def unavailable(message: str) -> status.StatusError:
+    """503."""
+    return refusal(503, "ServiceUnavailable", message)
+
+
 def expired(message: str) -> status.StatusError:
     """410: the version asked for is gone."""
     return refusal(410, "Expired", message)

@@ -5,7 +5,17 @@ from typing import cast
 
 from aiohttp import web
 
-from labkit.sandbox.apiserver import binding, eviction, reading, refusing, scaling, tokenrequests, tokens, writing
+from labkit.sandbox.apiserver import (
+    binding,
+    eviction,
+    proxying,
+    reading,
+    refusing,
+    scaling,
+    tokenrequests,
+    tokens,
+    writing,
+)
 from labkit.sandbox.apiserver.calls import Call
 from labkit.sandbox.apiserver.core import Core
 from labkit.sandbox.apiserver.nodes import NodeAgent
@@ -13,6 +23,8 @@ from labkit.sandbox.apiserver.writing import Written
 
 STREAMED = ("log", "exec", "attach", "portforward")
 """What the node serves, not the store."""
+
+PROXIED = ("/nodes", "/pods", "/services")
 
 Serve = Callable[[Call], Awaitable[Written]]
 
@@ -40,6 +52,8 @@ class Subresources:
 
     async def serve(self, request: web.BaseRequest, call: Call) -> Written | web.StreamResponse:
         """The outcome of a write or read, or an answer that is written already."""
+        if call.subresource == "proxy" and call.served.key in PROXIED:
+            return await proxying.forward(self._core, request, call)
         if call.subresource in STREAMED and call.subresource in call.served.subresources:
             return await self._stream(request, call)
         return await self.write(call)

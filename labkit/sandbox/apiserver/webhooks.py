@@ -14,7 +14,7 @@ import orjson
 
 from labkit.kube import status
 from labkit.kube.resources import Object
-from labkit.sandbox.apiserver import labels, refusing
+from labkit.sandbox.apiserver import endpoints, labels, refusing
 from labkit.sandbox.apiserver.calls import Call
 from labkit.sandbox.apiserver.core import Core
 from labkit.sandbox.apiserver.objects import decoding, defaults, jsonpatch
@@ -22,7 +22,6 @@ from labkit.sandbox.apiserver.objects import decoding, defaults, jsonpatch
 GROUP = "admissionregistration.k8s.io"
 MUTATING = f"{GROUP}/mutatingwebhookconfigurations"
 VALIDATING = f"{GROUP}/validatingwebhookconfigurations"
-SLICES = "discovery.k8s.io/endpointslices"
 
 DEFAULT_SECONDS = 10
 OPERATIONS = {"create": "CREATE", "update": "UPDATE", "patch": "UPDATE", "delete": "DELETE"}
@@ -158,23 +157,8 @@ class Webhooks:
             return client["url"], urlsplit(client["url"]).hostname or ""
         service = client["service"]
         namespace, name = service["namespace"], service["name"]
-        number = service.get("port") or 443
-        found = self._core.peek("/services", namespace, name)
-        if found is None:
-            raise LookupError(f'service "{name}" not found')
-        port = next((p for p in found["spec"].get("ports") or [] if p["port"] == number), None)
-        if port is None:
-            raise LookupError(f'no service port {number} found for service "{name}"')
-        for item in self._core.store.table(SLICES).items(namespace):
-            if _labels(item.object).get("kubernetes.io/service-name") != name:
-                continue
-            listed = item.object.get("ports") or []
-            target = next((p["port"] for p in listed if (p.get("name") or "") == (port.get("name") or "")), None)
-            for endpoint in item.object.get("endpoints") or []:
-                if target and (endpoint.get("conditions") or {}).get("ready", True):
-                    address = endpoint["addresses"][0]
-                    return f"https://{address}:{target}{service.get('path') or '/'}", f"{name}.{namespace}.svc"
-        raise LookupError(f'no endpoints available for service "{name}"')
+        address, port = endpoints.of_service(self._core, namespace, name, str(service.get("port") or 443))
+        return f"https://{address}:{port}{service.get('path') or '/'}", f"{name}.{namespace}.svc"
 
     def _context(self, bundle: str) -> ssl.SSLContext:
         found = self._contexts.get(bundle)
