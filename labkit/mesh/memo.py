@@ -70,7 +70,7 @@ class Memo:
         make: Callable[..., Value],
         shared: tuple[object, ...] = (),
     ) -> list[Value]:
-        """A value for every item of a list, or of several of the same length; not to be changed.
+        """A value for every item of a list, or of several of the same length; none of them may be changed afterwards.
 
         ``make(memo, item, ...)`` is asked for items that are new, or for all when one of ``shared`` is; the memo is
         ``within`` those. An item that only moved keeps its value.
