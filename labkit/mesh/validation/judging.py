@@ -7,7 +7,6 @@ from labkit.kube import resources
 from labkit.kube.resources import Object
 from labkit.mesh.validation import (
     authorization,
-    breaking,
     destinationrule,
     envoyfilter,
     findings,
@@ -28,7 +27,7 @@ class Verdict:
     """On one object."""
 
     causes: tuple[Cause, ...] = ()
-    """Broken rules of the definition: a 422 that names the field of each."""
+    """Broken rules of the definition: a 422 that names the field of each. The API server asks the same rules before."""
 
     error: str = ""
     """What the webhook says no with; empty when it agrees."""
@@ -56,7 +55,7 @@ def validate(obj: Object, *, envoy: envoyfilter.EnvoyApi | None = None) -> Verdi
     """
     group, kind = group_of(obj), str(obj.get("kind"))
     try:
-        causes = tuple(breaking.broken(rules.RULES.get((group, kind), ()), obj))
+        causes = tuple(rules.broken(group, kind, obj))
         if causes or group == kgateway.GROUP:
             return Verdict(causes=causes)
         found = list(_findings(group, kind, obj, envoy))

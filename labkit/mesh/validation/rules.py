@@ -1,11 +1,19 @@
 """The rules of Istio's definitions, and where they look."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from labkit.mesh.validation import durations, kgateway
+from labkit.kube.resources import Object
+from labkit.mesh.validation import breaking, durations, kgateway
 from labkit.mesh.validation.breaking import DURATION, Check, Rule
+from labkit.mesh.validation.findings import Cause
+
+
+def broken(group: str, kind: str, obj: Object) -> Iterator[Cause]:
+    """The rules that an object breaks of those that the definition of its kind holds in CEL."""
+    return breaking.broken(RULES.get((group, kind), ()), obj)
+
 
 _PORT_NAME = re.compile(r"[a-zA-Z0-9](?:[-a-zA-Z0-9]{0,60}[a-zA-Z0-9])?")
 

@@ -1,6 +1,7 @@
 """Refusals that are decided here, as Status objects in a real server's words."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from labkit.kube import status
@@ -52,6 +53,16 @@ def invalid_patch(value: str, problem: str) -> status.StatusError:
 def quoted(text: str) -> str:
     """A text as Go's ``%q`` prints it."""
     return '"' + "".join(_ESCAPES.get(c) or (c if c.isprintable() else _coded(c)) for c in text) + '"'
+
+
+def printed(number: float) -> str:
+    """A number as Go's ``%v`` prints it: ``-5``, ``0.5``, ``100``, ``4.294967295e+09``."""
+    if isinstance(number, int):
+        return str(number)
+    shortest = Decimal(repr(number)).normalize()
+    if -4 <= shortest.adjusted() < 6:
+        return repr(number).removesuffix(".0")
+    return f"{number:.{len(shortest.as_tuple().digits) - 1}e}"
 
 
 _ESCAPES = {

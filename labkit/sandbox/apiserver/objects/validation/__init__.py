@@ -17,7 +17,8 @@ def validate(schema: Schema, new: Object, old: Object | None = None, subresource
     found = [] if old is None else [*metadata.changes(new, old)]
     found += metadata.problems(schema, new)
     if schema.custom is not None:
-        return [*found, *custom.problems(schema, new, old)]
+        found += custom.problems(schema, new, old)
+        return [*found, *custom.broken(schema, new, found)]
     if subresource:
         return found
     content = walk.problems(schema, new)

@@ -20,8 +20,19 @@ class Cause(NamedTuple):
 
 
 def shown(value: Any) -> str:
-    """A value inside a message: texts in quotes, the rest as JSON."""
-    return refusals.quoted(value) if isinstance(value, str) else gojson.dumps(value)
+    """A value inside a message: texts in quotes, numbers as Go prints them, the rest as JSON."""
+    if isinstance(value, str):
+        return refusals.quoted(value)
+    return refusals.printed(value) if isinstance(value, float) else gojson.dumps(_whole(value))
+
+
+def _whole(value: Any) -> Any:
+    """The value with numbers without a fraction as integers: Go's JSON has no ``2.0``."""
+    if isinstance(value, dict):
+        return {key: _whole(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def required(field: str, detail: str = "") -> Cause:
@@ -32,6 +43,18 @@ def required(field: str, detail: str = "") -> Cause:
 def wrong(field: str, value: Any, detail: str) -> Cause:
     """The value cannot be that."""
     return Cause("FieldValueInvalid", f"Invalid value: {shown(value)}: {detail}", field)
+
+
+def mistyped(field: str, seen: str, wanted: str) -> Cause:
+    """The value of a custom resource has another type, or another format."""
+    said = refusals.quoted(seen)
+    text = f"Invalid value: {said}: {field} in body must be of type {wanted}: {said}"
+    return Cause("FieldValueTypeInvalid", text, field)
+
+
+def unplaced(detail: str) -> Cause:
+    """Something is wrong with a custom resource, and the detail alone says where."""
+    return Cause("FieldValueInvalid", f'Invalid value: "": {detail}', "<nil>")
 
 
 def unsupported(field: str, value: Any, supported: Iterable[str]) -> Cause:
@@ -58,12 +81,16 @@ def missing(field: str, value: Any) -> Cause:
 
 def too_long(field: str, limit: int) -> Cause:
     """The text has too many bytes."""
-    return Cause("FieldValueTooLong", f"Too long: may not be more than {limit} bytes", field)
+    return Cause("FieldValueTooLong", f"Too long: may not be more than {limit} {_plural('byte', limit)}", field)
 
 
 def too_many(field: str, count: int, limit: int) -> Cause:
     """The list has too many items."""
-    return Cause("FieldValueTooMany", f"Too many: {count}: must have at most {limit} items", field)
+    return Cause("FieldValueTooMany", f"Too many: {count}: must have at most {limit} {_plural('item', limit)}", field)
+
+
+def _plural(word: str, count: int) -> str:
+    return word if count == 1 else f"{word}s"
 
 
 IMMUTABLE = "field is immutable"
