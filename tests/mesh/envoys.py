@@ -200,7 +200,7 @@ class Judge:
 
     def _reason(self, text: str) -> str:
         """The sentence in a refusal; what was cut off from it is at the end of Envoy's log."""
-        return liveness.sentence(text) or liveness.sentence(self._log.read_text())
+        return liveness.sentence(text) or liveness.sentence(self._log.read_text()) or text
 
 
 async def _known(metadata: Mapping[str, str], node: Mapping[str, Any]) -> model.Proxy:

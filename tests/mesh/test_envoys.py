@@ -11,16 +11,18 @@ from labkit.mesh.model import Config, Resource
 from labkit.sandbox.xds import bootstrap
 from tests.mesh import envoys
 
-CLUSTER: Resource = {
-    "name": "web",
-    "type": "EDS",
-    "eds_cluster_config": {"eds_config": envoy.ADS, "service_name": "web"},
-    "transport_socket": envoy.typed(
-        "envoy.transport_sockets.tls",
-        "extensions.transport_sockets.tls.v3.UpstreamTlsContext",
-        common_tls_context={"tls_certificate_sds_secret_configs": [tls.secret("shop")]},
-    ),
-}
+SOCKET = envoy.typed(
+    "envoy.transport_sockets.tls",
+    "extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+    common_tls_context={"tls_certificate_sds_secret_configs": [tls.secret("shop")]},
+)
+
+
+def cluster(name: str = "web", **fields: Any) -> Resource:
+    source = {"eds_config": envoy.ADS, "service_name": name}
+    return {"name": name, "type": "EDS", "eds_cluster_config": source, "transport_socket": SOCKET, **fields}
+
+
 ROUTE: Resource = {"match": {"prefix": "/"}, "route": {"cluster": "web"}}
 
 
@@ -28,9 +30,9 @@ def table(route: Resource = ROUTE) -> Resource:
     return {"name": "table", "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]}
 
 
-def endpoints(address: str = "10.0.0.1") -> Resource:
+def endpoints(address: str = "10.0.0.1", *, name: str = "web") -> Resource:
     one = {"endpoint": {"address": envoy.address(address, 80)}}
-    return {"cluster_name": "web", "endpoints": [{"lb_endpoints": [one]}]}
+    return {"cluster_name": name, "endpoints": [{"lb_endpoints": [one]}]}
 
 
 def listener(judge: envoys.Judge, *, port: int = 8080, stat_prefix: str = "in") -> Resource:
@@ -43,7 +45,7 @@ def config(judge: envoys.Judge, **other: Resource) -> Config:
     """One resource of each type that leads to the next; ``other`` ones take their places."""
     secret = {"name": "shop", "tls_certificate": envoys.certificate("shop.example.com")}
     found = {
-        "clusters": CLUSTER,
+        "clusters": cluster(),
         "endpoints": endpoints(),
         "listeners": listener(judge),
         "routes": table(),
@@ -65,7 +67,7 @@ def test_a_sound_configuration_is_taken_whole(sidecar: envoys.Judge) -> None:
 @pytest.mark.parametrize(
     ("kind", "broken", "reason"),
     [
-        ("clusters", {**CLUSTER, "lb_policy": "CLUSTER_PROVIDED"}, "cluster 'web' did not provide one"),
+        ("clusters", cluster(lb_policy="CLUSTER_PROVIDED"), "cluster 'web' did not provide one"),
         ("endpoints", endpoints("web.example.com"), "malformed IP address: web.example.com"),
         ("routes", table({"match": {"prefix": "/"}, "direct_response": {"status": 99}}), "DirectResponseAction.Status"),
         ("secrets", {"name": "shop", "tls_certificate": {"private_key": {"inline_string": "key"}}}, "certificate"),
@@ -95,6 +97,20 @@ def test_what_nobody_refers_to_is_not_taken(sidecar: envoys.Judge) -> None:
     found = config(sidecar)
     found = replace(found, routes={**found.routes, "other": {**table(), "name": "other"}})
     assert envoys.names(found) - sidecar.judge(found).taken == {("routes", "other")}
+
+
+@pytest.mark.parametrize(
+    ("kind", "broken"),
+    [("clusters", cluster(connect_timeout="-1s")), ("endpoints", endpoints("web.example.com"))],
+    ids=["cluster", "endpoint"],
+)
+def test_one_broken_resource_keeps_none_of_the_others_away(sidecar: envoys.Judge, kind: str, broken: Resource) -> None:
+    found = config(sidecar, **{kind: broken})
+    clusters = {**found.clusters, **{name: cluster(name) for name in "abcd"}}
+    every = {**found.endpoints, **{name: endpoints(name=name) for name in "abcd"}}
+    verdict = sidecar.judge(replace(found, clusters=clusters, endpoints=every))
+    assert verdict.refused.keys() == {(kind, "web")}
+    assert {(kind, name) for name in "abcd" for kind in ("clusters", "endpoints")} <= verdict.taken
 
 
 def test_a_refusal_ends_with_what_was_refused(sidecar: envoys.Judge) -> None:

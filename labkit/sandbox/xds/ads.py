@@ -139,8 +139,11 @@ class Discovery:
         current = stream.resources.get(kind, {})
         found = session.update(kind, current, subscription, asked=asked)
         subscription.settled = current
-        if found is None:
-            return
+        if found is not None:
+            self._respond(stream, kind, found)
+
+    def _respond(self, stream: Stream, kind: str, found: session.Update) -> None:
+        subscription = stream.subscriptions[kind]
         if kind == "clusters" and "endpoints" in stream.subscriptions:
             # A changed cluster stays in warming until it hears of its endpoints again.
             session.forget(stream.subscriptions["endpoints"], set(found.changed))
@@ -219,10 +222,14 @@ class Discovery:
 
     def _answered(self, stream: Stream, kind: str, subscription: session.Subscription, request: Any) -> None:
         text = request.error_detail.message if request.HasField("error_detail") else ""
-        refused = session.answered(subscription, request.response_nonce, text)
-        if text:
+        refused, again = session.answered(subscription, request.response_nonce, text)
+        for part in again:
+            self._respond(stream, kind, part)
+        if again and kind == "clusters" and "endpoints" in stream.subscriptions:
+            self._send(stream, "endpoints")
+        if refused:
             self._on_refusal(Refusal(proxy=stream.proxy, kind=kind, names=refused, text=text))
-        if TAKEN in text:
+        if refused and TAKEN in text:
             asyncio.get_running_loop().call_later(self._again_after, self._again, stream, kind, refused)
         stream.settle()
 

@@ -1,8 +1,7 @@
 """One proxy's stream: what it asked for, what it was sent, what it took and what it refused. Pure bookkeeping."""
 
 import hashlib
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 Resources = Mapping[str, bytes]
@@ -32,8 +31,8 @@ class Subscription:
     acked: str = ""
     """The nonce of the last response that was taken."""
 
-    in_flight: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Nonce → the resources in a response that is not answered yet."""
+    in_flight: "dict[str, Update]" = field(default_factory=dict)
+    """Nonce → a response that is not answered yet."""
 
     refusals: dict[str, str] = field(default_factory=dict)
     """Resource → why it was refused; a later version that is taken ends it."""
@@ -108,29 +107,40 @@ def record(subscription: Subscription, sent: Update, *, nonce: str, push: int) -
         subscription.refusals.pop(name, None)
     subscription.nonce = subscription.last = nonce
     subscription.pushed = push
-    subscription.in_flight[nonce] = tuple(sent.changed)
+    subscription.in_flight[nonce] = sent
 
 
-def answered(subscription: Subscription, nonce: str, error: str = "") -> tuple[str, ...]:
-    """Note an ACK, or a NACK with its text; the resources that were refused."""
-    names = subscription.in_flight.pop(nonce, ())
+def answered(subscription: Subscription, nonce: str, error: str = "") -> tuple[tuple[str, ...], tuple[Update, ...]]:
+    """Note an ACK, or a NACK with its text: (the resources that were refused, what must be sent again).
+
+    Of a response with one bad resource Envoy may have taken all others, some, or none, and its text does not always
+    say which it was. So what came together is sent again in halves, until a refusal is of one resource alone.
+    """
+    sent = subscription.in_flight.pop(nonce, None)
     if nonce == subscription.nonce:
         subscription.nonce = ""
+    names = tuple(sent.changed) if sent else ()
     if not error:
         subscription.acked = nonce
         for name in names:
             subscription.refusals.pop(name, None)
-        return ()
-    refused = named(error, names)
-    subscription.refusals.update(dict.fromkeys(refused, error))
-    return refused
+        return (), ()
+    if sent and len(names) + len(sent.removed) > 1:
+        return (), tuple(_halves(sent, subscription))
+    subscription.refusals.update(dict.fromkeys(names, error))
+    return names, ()
 
 
-def named(text: str, sent: tuple[str, ...]) -> tuple[str, ...]:
-    """The resources that a refusal speaks of: those it names, else all that were sent."""
-    # A name may be a part of another: outbound|80||a.b is none of outbound|80||a.b.c.
-    found = tuple(n for n in sent if re.search(rf"(?<![\w.|]){re.escape(n)}(?![\w|])(?!\.\w)", text))
-    return found or sent
+def _halves(sent: Update, subscription: Subscription) -> Iterator[Update]:
+    """A response in two, without what a later one has overtaken."""
+    removed = tuple(name for name in sent.removed if name not in subscription.sent)
+    if removed:
+        yield Update(kind=sent.kind, changed={}, removed=removed)
+    kept = [(name, data) for name, data in sent.changed.items() if subscription.sent.get(name) == version_of(data)]
+    middle = 0 if removed else len(kept) // 2
+    for half in (kept[:middle], kept[middle:]):
+        if half:
+            yield Update(kind=sent.kind, changed=dict(half), removed=())
 
 
 def forget(subscription: Subscription, names: set[str]) -> None:

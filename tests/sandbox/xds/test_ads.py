@@ -113,19 +113,35 @@ def test_a_push_that_does_not_concern_a_proxy_is_live_at_once() -> None:
     play(scene)
 
 
-def test_a_refusal_names_the_resource_and_stands_until_a_better_one_is_taken() -> None:
+def test_one_bad_resource_keeps_none_of_the_others_away() -> None:
     async def scene() -> None:
         mesh = Mesh()
         async with connected(mesh.discovery) as envoy:
             await envoy.subscribed("clusters", "listeners")
+            mesh.publish("clusters", **{name: cluster(name) for name in "abcd"})
+            heard = []
+            for _ in range(5):
+                heard.append(await envoy.heard())
+                await envoy.answer(heard[-1], error="no such thing" if "c" in names(heard[-1]) else "")
+            assert list(map(names, heard)) == [{*"abcd"}, {*"ab"}, {*"cd"}, {"c"}, {"d"}]
+            await until(lambda: mesh.stream.is_live)
+            assert [refusal.names for refusal in mesh.refusals] == [("c",)]
+
+    play(scene)
+
+
+def test_a_refusal_stands_until_a_better_one_is_taken() -> None:
+    async def scene() -> None:
+        mesh = Mesh(clusters={"a": cluster("a")})
+        async with connected(mesh.discovery) as envoy:
+            await envoy.subscribed("clusters", "listeners")
             mesh.publish("clusters", a=cluster("a"), b=cluster("b"))
-            await envoy.answer(await envoy.heard(), error="Error adding/updating cluster(s) b: no such thing")
+            await envoy.answer(await envoy.heard(), error="no such thing")
             await until(lambda: bool(mesh.refusals))
-            assert mesh.refusals[0].names == ("b",)
             mesh.publish("clusters", a=cluster("a", timeout="2s"), b=cluster("b"))
             await envoy.answer(await envoy.heard())
             await until(lambda: mesh.stream.is_live)
-            assert mesh.stream.refusals == {"clusters": "Error adding/updating cluster(s) b: no such thing"}
+            assert mesh.stream.refusals == {"clusters": "no such thing"}
             mesh.publish("clusters", a=cluster("a"), b=cluster("b", timeout="3s"))
             await envoy.answer(await envoy.heard())
             await until(lambda: not mesh.stream.refusals)

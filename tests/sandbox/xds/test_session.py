@@ -1,7 +1,5 @@
 """The bookkeeping of one proxy's stream."""
 
-import pytest
-
 from labkit.sandbox.xds import session
 from labkit.sandbox.xds.session import Subscription
 
@@ -42,20 +40,35 @@ def test_a_resource_that_goes_takes_its_refusal_along() -> None:
     assert not subscription.refused
 
 
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("Error adding/updating listener(s) 0.0.0.0_80: bad", ("0.0.0.0_80",)),
-        ("outbound|80|v1|a.b: bad", ("outbound|80|v1|a.b",)),
-        (
-            "Proto constraint validation failed",
-            ("0.0.0.0_80", "0.0.0.0_8080", "outbound|80|v1|a.b", "outbound|80|v1|a.b.c"),
-        ),
-    ],
-)
-def test_a_refusal_is_of_the_resources_it_names_or_of_all(text: str, found: tuple[str, ...]) -> None:
-    sent = ("0.0.0.0_80", "0.0.0.0_8080", "outbound|80|v1|a.b", "outbound|80|v1|a.b.c")
-    assert session.named(text, sent) == found
+def test_what_was_refused_together_is_sent_again_in_halves() -> None:
+    subscription = Subscription(wildcard=True)
+    session.record(subscription, _update(a=b"1", b=b"2", c=b"3"), nonce="1", push=1)
+    refused, again = session.answered(subscription, "1", "bad")
+    assert (refused, subscription.refusals) == ((), {})
+    assert [tuple(part.changed) for part in again] == [("a",), ("b", "c")]
+
+
+def test_what_went_with_it_is_taken_away_first() -> None:
+    subscription = Subscription(wildcard=True, sent={"gone": "1"})
+    sent = session.Update(kind="listeners", changed={"a": b"1"}, removed=("gone",))
+    session.record(subscription, sent, nonce="1", push=1)
+    _, again = session.answered(subscription, "1", "bad")
+    assert [(tuple(part.changed), part.removed) for part in again] == [((), ("gone",)), (("a",), ())]
+
+
+def test_what_was_overtaken_is_not_sent_again() -> None:
+    subscription = Subscription(wildcard=True)
+    session.record(subscription, _update(a=b"1", b=b"2"), nonce="1", push=1)
+    session.record(subscription, _update(a=b"newer"), nonce="2", push=2)
+    _, again = session.answered(subscription, "1", "bad")
+    assert [part.changed for part in again] == [{"b": b"2"}]
+
+
+def test_one_resource_alone_is_what_was_refused() -> None:
+    subscription = Subscription(wildcard=True)
+    session.record(subscription, _update(a=b"1"), nonce="1", push=1)
+    assert session.answered(subscription, "1", "bad") == (("a",), ())
+    assert subscription.refusals == {"a": "bad"}
 
 
 def _update(**changed: bytes) -> session.Update:
