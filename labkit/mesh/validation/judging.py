@@ -1,9 +1,8 @@
-"""The verdict on an object: the rules that definitions hold in CEL, then those of Istio's own webhook."""
+"""The verdict of Istio's own webhook on an object."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from labkit.kube import resources
 from labkit.kube.resources import Object
 from labkit.mesh.validation import (
     authorization,
@@ -12,22 +11,17 @@ from labkit.mesh.validation import (
     findings,
     gateway,
     jwt,
-    kgateway,
-    rules,
     serviceentry,
     sidecar,
     telemetry,
     virtualservice,
 )
-from labkit.mesh.validation.findings import Cause, Finding
+from labkit.mesh.validation.findings import Finding
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
     """On one object."""
-
-    causes: tuple[Cause, ...] = ()
-    """Broken rules of the definition: a 422 that names the field of each. The API server asks the same rules before."""
 
     error: str = ""
     """What the webhook says no with; empty when it agrees."""
@@ -37,15 +31,12 @@ class Verdict:
     @property
     def is_allowed(self) -> bool:
         """Whether the object may be stored."""
-        return not (self.causes or self.error)
+        return not self.error
 
-    def message(self, obj: Object) -> str:
+    @property
+    def message(self) -> str:
         """The sentence of a refusal."""
-        if not self.causes:
-            return f"configuration is invalid: {self.error}"
-        texts = [f"{c.field}: {c.message}" for c in self.causes]
-        text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
-        return f'{obj["kind"]}.{group_of(obj)} "{resources.name_of(obj)}" is invalid: {text}'
+        return f"configuration is invalid: {self.error}"
 
 
 def validate(obj: Object, *, envoy: envoyfilter.EnvoyApi | None = None) -> Verdict:
@@ -53,12 +44,8 @@ def validate(obj: Object, *, envoy: envoyfilter.EnvoyApi | None = None) -> Verdi
 
     ``envoy`` knows Envoy's messages; without it the contents of patches are not looked at.
     """
-    group, kind = group_of(obj), str(obj.get("kind"))
     try:
-        causes = tuple(rules.broken(group, kind, obj))
-        if causes or group == kgateway.GROUP:
-            return Verdict(causes=causes)
-        found = list(_findings(group, kind, obj, envoy))
+        found = list(_findings(group_of(obj), str(obj.get("kind")), obj, envoy))
     except (TypeError, AttributeError, KeyError, ValueError):
         # Wrong types are the API server's to refuse, with the path of the field; it does so before it asks here.
         return Verdict()

@@ -7,7 +7,6 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from labkit.kube import resources
 from labkit.kube.resources import Object
 from labkit.mesh import injection, limits, validation
 from labkit.sandbox.xds import protos
@@ -53,24 +52,10 @@ class Webhooks:
         verdict = validation.validate(obj, envoy=self._envoy)
         response: dict[str, Any] = {"uid": asked["uid"], "allowed": verdict.is_allowed}
         if not verdict.is_allowed:
-            response["status"] = refusal(obj, verdict)
+            response["status"] = {"code": 400, "message": verdict.message}
         elif warnings := [*verdict.warnings, *self._unsupported(obj)]:
             response["warnings"] = warnings
         return _answer(review, response)
-
-
-def refusal(obj: Object, verdict: validation.Verdict) -> Object:
-    """The Status: 422 with the fields for broken rules of a definition, else 400 as Istio's webhook answers."""
-    message = verdict.message(obj)
-    if not verdict.causes:
-        return {"code": 400, "message": message}
-    details = {
-        "name": resources.name_of(obj),
-        "group": validation.group_of(obj),
-        "kind": obj["kind"],
-        "causes": [cause._asdict() for cause in verdict.causes],
-    }
-    return {"code": 422, "reason": "Invalid", "message": message, "details": details}
 
 
 def _answer(review: Object, response: Object) -> web.Response:

@@ -15,7 +15,7 @@ from labkit.kube import status
 from labkit.mesh import validation
 from labkit.sandbox.apiserver.objects import decoding, defaults, schemas
 from labkit.sandbox.apiserver.objects import validation as server
-from labkit.sandbox.xds import protos, webhooks
+from labkit.sandbox.xds import protos
 
 ANSWERS = Path(__file__).parents[4] / "shared" / "istio-answers"
 PREFIX = 'admission webhook "validation.istio.io" denied the request: '
@@ -55,8 +55,7 @@ def answer(obj: dict[str, Any], level: str) -> dict[str, Any]:
     warnings = [f"299 - {json.dumps(text)}" for text in (*read.warnings, *verdict.warnings)]
     if verdict.is_allowed:
         return {"status": 201, "warnings": warnings, "spec_as_stored": obj.get("spec")}
-    said = webhooks.refusal(obj, verdict)
-    return {**said, "message": PREFIX + said["message"], "status": said["code"], "warnings": []}
+    return {"message": PREFIX + verdict.message, "status": 400, "warnings": []}
 
 
 def said(found: dict[str, Any]) -> dict[str, Any]:

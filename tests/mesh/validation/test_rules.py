@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labkit.mesh import validation
-from labkit.mesh.validation import durations, findings, names, regexes
+from labkit.mesh.validation import durations, findings, names, regexes, rules
 
 
 @pytest.mark.parametrize(
@@ -61,11 +61,11 @@ def test_several_errors_are_a_list_and_one_is_a_sentence() -> None:
     assert findings.sentence([findings.listed("a")]) == "1 error occurred:\n\t* a\n\n"
 
 
-def test_a_refusal_names_the_object_and_the_field() -> None:
+def test_a_broken_rule_names_the_field() -> None:
     obj = _object("VirtualService", {"hosts": ["a"], "http": [{"timeout": "soon", "route": []}]})
-    verdict = validation.validate(obj)
-    assert verdict.causes[0].field == "spec.http[0].timeout"
-    assert verdict.message(obj).startswith('VirtualService.networking.istio.io "x" is invalid: spec.http[0].timeout')
+    assert [cause.field for cause in rules.broken("networking.istio.io", "VirtualService", obj)] == [
+        "spec.http[0].timeout"
+    ]
 
 
 _KINDS = [(group, kind) for group, kind in validation.CHECKS] + [("networking.istio.io", "EnvoyFilter")]

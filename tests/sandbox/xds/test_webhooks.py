@@ -64,13 +64,6 @@ def test_istios_own_rules_answer_400() -> None:
     }
 
 
-def test_rules_of_a_definition_answer_422_and_name_the_field() -> None:
-    route = [{"destination": {"host": "reviews"}}]
-    found = answer("/validate", rule(hosts=["reviews"], http=[{"timeout": "0s", "route": route}]))
-    assert found["status"]["code"] == 422
-    assert found["status"]["details"]["causes"][0]["field"] == "spec.http[0].timeout"
-
-
 def test_what_is_allowed_but_unwise_is_warned_of() -> None:
     route = {"route": [{"destination": {"host": "reviews"}}]}
     found = answer("/validate", rule(hosts=["reviews"], http=[route, route]))
