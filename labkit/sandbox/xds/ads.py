@@ -56,6 +56,11 @@ class Stream:
         return "listeners" in self.subscriptions and all(not s.nonce for s in self.subscriptions.values())
 
     @property
+    def is_refusing(self) -> bool:
+        """Whether it has something from before because it refused what came after."""
+        return any(s.refusals for s in self.subscriptions.values())
+
+    @property
     def refusals(self) -> dict[str, str]:
         """Kind → text of what it refused."""
         return {kind: s.refused for kind, s in self.subscriptions.items() if s.refused}
@@ -112,6 +117,16 @@ class Discovery:
                 )
             },
         )
+
+    @property
+    def reached(self) -> int:
+        """The last push that every proxy has answered."""
+        return min((stream.live for stream in self.streams.values()), default=self.pushes)
+
+    @property
+    def taken(self) -> int:
+        """The last push that every proxy has taken whole; -1 when there is none, or one that refuses."""
+        return min((-1 if s.is_refusing else s.live for s in self.streams.values()), default=-1)
 
     def publish(self) -> None:
         """Send every proxy what changed for it."""

@@ -131,10 +131,9 @@ async def until_live(
     """The report on an object, at once or when nothing more is to be waited for."""
     end = time.monotonic() + seconds
     while True:
-        report = known.report(key, takers(discovery), version=version, gone=gone)
-        left = end - time.monotonic()
-        if left <= 0 or (report["included"] and not report["waiting"]):
-            return report
+        left, push = end - time.monotonic(), known.push_of(key, version, gone=gone)
+        if left <= 0 or (push is not None and push <= discovery.reached):
+            return known.report(key, takers(discovery), version=version, gone=gone)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(left):
                 await discovery.until_change()

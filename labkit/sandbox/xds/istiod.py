@@ -106,7 +106,8 @@ class Istiod:
 
     def _heard(self) -> None:
         """A proxy took something, refused it, came or went."""
-        self.progress.settle(debug.takers(self.discovery))
+        if not self.progress.is_settled:
+            self.progress.settle(self.discovery.taken)
         self._reporter.news()
 
     def _report(self, key: progress.Key, version: str) -> Object:

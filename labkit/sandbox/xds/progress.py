@@ -74,21 +74,34 @@ class Progress:
             self._under_way.add(key)
         self._waiting = {}
 
-    def settle(self, takers: Iterable[Taker]) -> None:
-        """Note what has arrived everywhere."""
-        if not self._under_way:
-            return
-        slowest = min((t.push if not t.refused else -1 for t in takers), default=-1)
+    @property
+    def is_settled(self) -> bool:
+        """Whether all that went out has arrived."""
+        return not self._under_way
+
+    def settle(self, taken: int) -> None:
+        """Note what has arrived everywhere: all up to this push."""
         now = self.clock()
-        for key in [k for k in self._under_way if self.records[k].push <= slowest]:
+        for key in [k for k in self._under_way if self.records[k].push <= taken]:
             self._under_way.discard(key)
             self.records[key].live_after = now - self.records[key].seen
 
+    def push_of(self, key: Key, version: str = "", *, gone: bool = False) -> int | None:
+        """The push that had this version, or the deletion; None while none had."""
+        record = self._record(key, version, gone=gone)
+        return record.push if record is not None else None
+
+    def _record(self, key: Key, version: str, *, gone: bool) -> Record | None:
+        record = self.records.get(key)
+        if record is None or (gone and not record.is_gone):
+            return None
+        is_older = version.isdigit() and record.version.isdigit() and int(record.version) < int(version)
+        return None if is_older else record
+
     def report(self, key: Key, takers: Iterable[Taker], *, version: str = "", gone: bool = False) -> Object:
         """What the debug door says of one object; ``version``, or its deletion, is what must be in it."""
-        record, proxies = self.records.get(key), list(takers)
-        newer = record is not None and version.isdigit() and record.version.isdigit()
-        if record is None or (newer and int(record.version) < int(version)) or (gone and not record.is_gone):
+        record, proxies = self._record(key, version, gone=gone), list(takers)
+        if record is None:
             nothing: Object = {"refusing": [], "milliseconds": None}
             return {
                 "included": False,

@@ -81,10 +81,10 @@ def test_the_time_runs_until_the_last_proxy() -> None:
     known.note(rule(5))
     known.pushed(1)
     clock.now = 0.02
-    known.settle([taker("a", 1), taker("b", 0)])
+    known.settle(0)
     assert known.report(KEY, [])["milliseconds"] is None
     clock.now = 0.034
-    known.settle([taker("a", 1), taker("b", 1)])
+    known.settle(1)
     assert known.report(KEY, [])["milliseconds"] == 34.0
 
 
