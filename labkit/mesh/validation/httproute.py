@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from labkit.mesh.validation import durations, names, regexes
-from labkit.mesh.validation.findings import Finding, each, error, errors, listed
+from labkit.mesh.validation.findings import Finding, each, error, errors, listed, warning
 
 Rule = Mapping[str, Any]
 
@@ -25,6 +25,9 @@ GRPC_STATUSES = frozenset(
     }
 )  # fmt: skip
 _GRPC_DOCS = "https://github.com/grpc/grpc/blob/master/doc/statuscodes.md"
+LARGEST_BODY, LARGE_BODY = 1024 * 1024, 100 * 1024
+"""Bytes that a proxy may answer by itself, and from how many on Istio warns."""
+
 CLAIM = "@request.auth.claims"
 _COMMAND = re.compile(r"%%|%[A-Z][A-Z0-9_]*(\([^%]*\))?(:\d+)?%")
 
@@ -32,13 +35,14 @@ _COMMAND = re.compile(r"%%|%[A-Z][A-Z0-9_]*(\([^%]*\))?(:\d+)?%")
 def findings(rule: Rule, gateways: Sequence[str], *, is_delegate: bool) -> Iterator[Finding]:
     """What Istio says of one rule."""
     yield from _action(rule)
-    for side in ("request", "response"):
-        yield from _header_values((rule.get("headers") or {}).get(side) or {})
+    yield from _headers(rule.get("headers") or {})
+    yield from _authority(rule)
     yield from _cors(rule.get("corsPolicy") or {})
     yield from _fault(rule.get("fault") or {})
     for match in each(rule.get("match")):
         yield from _match(match, gateways)
     yield from _redirect(rule.get("redirect"))
+    yield from _direct_response(rule.get("directResponse"))
     yield from _retries(rule.get("retries") or {})
     yield from _rewrite(rule.get("rewrite"))
     yield from destinations(each(rule.get("route")))
@@ -73,8 +77,7 @@ def destinations(targets: Sequence[Rule]) -> Iterator[Finding]:
     total = 0
     for target in targets:
         yield from _destination(target.get("destination") or {})
-        for side in ("request", "response"):
-            yield from _header_values((target.get("headers") or {}).get(side) or {})
+        yield from _headers(target.get("headers") or {})
         weight = target.get("weight") or 0
         if weight < 0:
             yield error(f"weight {weight} < 0")
@@ -100,6 +103,11 @@ def _mirrors(rule: Rule) -> Iterator[Finding]:
         yield from _destination(rule["mirror"])
     if rule.get("mirror") is not None and rule.get("mirrors"):
         yield error("HTTP route cannot contain both mirror and mirrors")
+    for percent in (rule.get("mirrorPercent"), rule.get("mirror_percent")):
+        if percent is not None:
+            if percent > 100:
+                yield error(f"mirror_percent must have a max value of 100 (it has {percent})")
+            yield warning('using deprecated setting "mirrorPercent", use "mirrorPercentage" instead')
     shares = [("mirror_percentage", rule.get("mirrorPercentage"))]
     for mirror in each(rule.get("mirrors")):
         yield from _destination(mirror.get("destination") or {})
@@ -137,11 +145,32 @@ def _text(value: Rule | None, where: str) -> Iterator[Finding]:
         yield error(problem)
 
 
-def _header_values(said: Rule) -> Iterator[Finding]:
+def _headers(said: Rule) -> Iterator[Finding]:
+    for side in ("request", "response"):
+        changes = said.get(side) or {}
+        for operation in ("add", "set"):
+            for name, value in (changes.get(operation) or {}).items():
+                yield from errors(filter(None, [names.changed_header(name, may_be_host=side == "request")]))
+                if "%" in _COMMAND.sub("", value):
+                    yield error("header value configuration: invalid header configuration. Un-escaped %")
+        for name in changes.get("remove") or []:
+            yield from errors(filter(None, [names.changed_header(name, may_be_host=False)]))
+
+
+def _authority(rule: Rule) -> Iterator[Finding]:
+    """The authority is rewritten in one place only."""
+    request = (rule.get("headers") or {}).get("request") or {}
+    current = (rule.get("rewrite") or {}).get("authority") or ""
     for operation in ("set", "add"):
-        for value in (said.get(operation) or {}).values():
-            if "%" in _COMMAND.sub("", value):
-                yield error("header value configuration: invalid header configuration. Un-escaped %")
+        for name, value in (request.get(operation) or {}).items():
+            if not names.is_authority(name):
+                continue
+            if current:
+                yield error(
+                    f'authority header cannot be set multiple times: have "{current}", attempting to set "{value}"'
+                )
+                return
+            current = value
 
 
 def _cors(said: Rule) -> Iterator[Finding]:
@@ -194,6 +223,23 @@ def _redirect(said: Rule | None) -> Iterator[Finding]:
         yield error(f"{code} is not a valid redirect code, must be 3xx")
     if said.get("scheme") not in (None, "", "http", "https"):
         yield error('invalid redirect scheme, must be "http" or "https"')
+    if said.get("port"):
+        yield from errors(filter(None, [names.port(said["port"])]))
+
+
+def _direct_response(said: Rule | None) -> Iterator[Finding]:
+    if said is None:
+        return
+    body = said.get("body") or {}
+    size = len((body.get("string") or "").encode()) or len(body.get("bytes") or "") * 3 // 4
+    text = "large direct_responses may impact control plane performance"
+    if size > LARGEST_BODY:
+        yield error(f"{text}, must be less than 1MB")
+    elif size > LARGE_BODY:
+        yield warning(text)
+    # One more than the text says: Istio takes it.
+    if not 200 <= (said.get("status") or 0) <= 600:
+        yield error(f"HTTP status {said.get('status') or 0} is not in range 200-599")
 
 
 def _retries(said: Rule) -> Iterator[Finding]:

@@ -103,6 +103,22 @@ def header(name: str) -> str:
     return "" if _HEADER.fullmatch(name) else f"header name {name} is not a valid header name"
 
 
+def is_authority(name: str) -> bool:
+    """Whether a header is the host that a request asks for."""
+    return name.lower() in ("host", ":authority")
+
+
+def changed_header(name: str, *, may_be_host: bool) -> str:
+    """What is wrong with the name of a header that is set, added or removed; only a request may be given a host."""
+    if not name:
+        return "header name cannot be empty"
+    if may_be_host and is_authority(name):
+        return ""
+    if name.lower() == "host":
+        return f'invalid header "{name}": cannot set Host header'
+    return f'invalid header "{name}": header cannot have ":" prefix' if name.startswith(":") else ""
+
+
 def contains(pattern: str, host: str) -> bool:
     """Whether every name that ``host`` stands for is one that ``pattern`` stands for."""
     if pattern == "*":

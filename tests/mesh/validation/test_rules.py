@@ -68,6 +68,44 @@ def test_a_broken_rule_names_the_field() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ({"headers": {"request": {"set": {"": "a"}}}}, "header name cannot be empty"),
+        ({"headers": {"request": {"add": {":path": "/"}}}}, 'invalid header ":path": header cannot have ":" prefix'),
+        ({"headers": {"request": {"remove": ["Host"]}}}, 'invalid header "Host": cannot set Host header'),
+        ({"headers": {"response": {"set": {"host": "a"}}}}, 'invalid header "host": cannot set Host header'),
+        (
+            {"headers": {"request": {"set": {"Host": "a"}, "add": {":authority": "b"}}}},
+            'have "a", attempting to set "b"',
+        ),
+        ({"headers": {"request": {"set": {":authority": "a"}}}}, ""),
+        ({"mirror": {"host": "b"}, "mirrorPercent": 101}, "mirror_percent must have a max value of 100 (it has 101)"),
+        ({"mirror": {"host": "b"}, "mirrorPercent": 100}, ""),
+    ],
+)
+def test_what_happens_to_requests_on_their_way(said: dict[str, Any], problem: str) -> None:
+    rule = {"route": [{"destination": {"host": "a"}}], **said}
+    error = validation.validate(_object("VirtualService", {"hosts": ["a"], "http": [rule]})).error
+    assert problem in error if problem else not error
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        ({"directResponse": {"status": 199}}, "HTTP status 199 is not in range 200-599"),
+        ({"directResponse": {"status": 601}}, "HTTP status 601 is not in range 200-599"),
+        ({"directResponse": {"status": 600}}, ""),
+        ({"directResponse": {"status": 200, "body": {"string": "a" * 2**20 + "a"}}}, "must be less than 1MB"),
+        ({"redirect": {"port": 70000}}, "port number 70000 must be in the range 1..65535"),
+    ],
+    ids=["below", "above", "one-above", "too-long", "port"],
+)
+def test_what_a_proxy_answers_itself(answer: dict[str, Any], problem: str) -> None:
+    error = validation.validate(_object("VirtualService", {"hosts": ["a"], "http": [answer]})).error
+    assert problem in error if problem else not error
+
+
 _KINDS = [(group, kind) for group, kind in validation.CHECKS] + [("networking.istio.io", "EnvoyFilter")]
 _FIELDS = st.sampled_from(
     [
