@@ -14,25 +14,33 @@ FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE DATA
 """
 GRPC_STATUS = {name: number for number, name in enumerate(GRPC_STATUSES.split())}
 
+AUTHORITY = ("host", ":authority")
+"""Headers that are the host that a request asks for."""
+
 Said = Mapping[str, Any]
 
 
 def headers(said: Said | None) -> ir.Headers:
-    """Headers to set, add and remove; a Host that is set becomes the authority."""
+    """Headers to set, add and remove; a Host that is set or added becomes the authority."""
     if not said:
         return ir.NO_HEADERS
     request = said.get("request") or {}
-    authority = next((str(v) for k, v in (request.get("set") or {}).items() if k.lower() in ("host", ":authority")), "")
+    given = [*(request.get("set") or {}).items(), *(request.get("add") or {}).items()]
+    authority = next((str(v) for k, v in given if k.lower() in AUTHORITY), "")
     return ir.Headers(request=_change(request), response=_change(said.get("response") or {}), authority=authority)
 
 
 def _change(said: Said) -> ir.HeaderChange:
-    kept = {k: v for k, v in (said.get("set") or {}).items() if k.lower() not in ("host", ":authority")}
     return ir.HeaderChange(
-        set=tuple(sorted((k, str(v)) for k, v in kept.items())),
-        add=tuple(sorted((k, str(v)) for k, v in (said.get("add") or {}).items())),
-        remove=tuple(said.get("remove") or ()),
+        set=tuple(_without_authority(said.get("set") or {})),
+        add=tuple(_without_authority(said.get("add") or {})),
+        # Nobody takes these away: Envoy refuses a route that asks for it.
+        remove=tuple(n for n in said.get("remove") or () if n.lower() not in ("", "host") and not n.startswith(":")),
     )
+
+
+def _without_authority(said: Said) -> list[tuple[str, str]]:
+    return sorted((k, str(v)) for k, v in said.items() if k.lower() not in AUTHORITY)
 
 
 def joined(one: ir.Headers, other: ir.Headers) -> ir.Headers:
@@ -96,7 +104,7 @@ def fault(said: Said | None) -> ir.Fault | None:
 def _share(said: Said) -> ir.Share | None:
     if said.get("percentage") is not None:
         return ir.Share(percent=float(said["percentage"].get("value") or 0))
-    return ir.Share(percent=said["percent"], is_whole=True) if said.get("percent") else None
+    return ir.Share(percent=max(0, said["percent"]), is_whole=True) if said.get("percent") else None
 
 
 def _grpc_status(said: Any) -> int | None:

@@ -46,7 +46,7 @@ class Server:
     @property
     def names(self) -> tuple[str, ...]:
         """The hosts without their namespaces."""
-        return tuple(h.rpartition("/")[2] for h in self.hosts)
+        return tuple(dict.fromkeys(h.rpartition("/")[2] for h in self.hosts))
 
     def names_for(self, namespace: str) -> list[str]:
         """The hosts that a rule of this namespace may speak of."""
@@ -197,14 +197,17 @@ def entry(found: Sequence[Server], rules: Sequence[VirtualService], context: Con
         node_ports[server.port] = node_ports.get(server.port) or server.node_port
         into = chains.setdefault(server.port, [])
         where = replace(context.connections, port=server.number, gateways={server.gateway})
-        into += [c for c in _chains(server, by_gateway.get(server.gateway, ()), where) if c not in into]
+        for chain in _chains(server, by_gateway.get(server.gateway, ()), where):
+            if _is_apart(chain, into):
+                into.append(chain)
+    asked = {chain.table for made in chains.values() for chain in made}
     return Entry(
         listeners=tuple(
             ir.GatewayListener(port=port, node_port=node_ports[port], chains=tuple(made))
             for port, made in chains.items()
             if made
         ),
-        tables=tuple(_table(name, same, by_gateway, context) for name, same in tables.items()),
+        tables=tuple(_table(name, same, by_gateway, context) for name, same in tables.items() if name in asked),
     )
 
 
@@ -213,23 +216,43 @@ def _gateways_of(rule: VirtualService, namespace: str) -> tuple[str, ...]:
     return tuple(g for g in rule.gateways if g != MESH) if exports.is_for(rule.audience, namespace) else ()
 
 
+def _is_apart(chain: ir.GatewayChain, others: Sequence[ir.GatewayChain]) -> bool:
+    """Whether no other chain is for one of its names: the first one has it, and Envoy takes no listener with two."""
+    if not chain.server_names:
+        return all(other.server_names for other in others)
+    return not any(set(chain.server_names) & set(other.server_names) for other in others)
+
+
+def _server_names(hosts: Sequence[str]) -> tuple[str, ...] | None:
+    """What TLS's server name is compared with: nothing where every name fits, None where none could.
+
+    Envoy does not tell capitals apart, and takes no pattern that ends in the middle of a label.
+    """
+    if "*" in hosts:
+        return ()
+    return tuple(dict.fromkeys(h.lower() for h in hosts if not h.startswith("*") or h.startswith("*."))) or None
+
+
 def _chains(server: Server, rules: Sequence[VirtualService], context: tcp.Context) -> Iterator[ir.GatewayChain]:
-    by_name = () if "*" in server.names else server.names
+    of_server = _server_names(server.names) if server.kind in ("https", "tls") else ()
+    if of_server is None:
+        return
     if server.kind == "http":
         yield ir.GatewayChain(table=server.table)
     elif server.kind == "https":
-        yield ir.GatewayChain(server_names=by_name, table=server.table, tls=server.tls)
+        yield ir.GatewayChain(server_names=of_server, table=server.table, tls=server.tls)
     elif server.kind == "passthrough":
         for rule in rules:
             hosts = names.common_hosts(server.names_for(rule.namespace), rule.hosts)
             for route in tcp.gateway_tls(rule, context, hosts):
-                yield ir.GatewayChain(server_names=route.server_names, tcp=route)
+                if (of_route := _server_names(route.server_names)) is not None:
+                    yield ir.GatewayChain(server_names=of_route, tcp=route)
     else:
         for rule in rules:
             found = tcp.gateway_tcp(rule, context)
             if found is not None and names.common_hosts(server.names_for(rule.namespace), rule.hosts):
                 tls = server.tls if server.kind == "tls" else None
-                yield ir.GatewayChain(server_names=by_name if tls else (), tcp=found, tls=tls)
+                yield ir.GatewayChain(server_names=of_server, tcp=found, tls=tls)
                 return
 
 

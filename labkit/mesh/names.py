@@ -1,8 +1,11 @@
 """Host names: short and full, wildcards, and the names that Envoy's clusters carry."""
 
+import re
 from collections.abc import Iterable
 
 from labkit.mesh import model
+
+HOST = re.compile(r"[\w.-]*[a-zA-Z][\w.-]*")
 
 
 def full_host(host: str, namespace: str) -> str:
@@ -43,6 +46,11 @@ def most_specific(hosts: Iterable[str], host: str) -> str | None:
     """Of the patterns that cover a host the one that says most: itself, else the longest wildcard."""
     fitting = [h for h in hosts if covers(h, host)]
     return max(fitting, key=lambda h: (not is_wildcard(h), len(h)), default=None)
+
+
+def is_host(address: str) -> bool:
+    """``db.example.com``: a name that somebody must look up, neither numbers nor the path of a socket."""
+    return HOST.fullmatch(address) is not None
 
 
 def is_range(address: str) -> bool:

@@ -1,6 +1,7 @@
 """Hosts and their DestinationRules as upstreams: one for each port, and one more for each subset."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,7 +14,9 @@ ORIGINAL = "ORIGINAL_DST"
 FORWARD = "FORWARD"
 """Wherever the request's own host leads: what stands for the original destination where nothing is captured."""
 
-KINDS = {"DNS": "STRICT_DNS", "DNS_ROUND_ROBIN": "LOGICAL_DNS", "NONE": ORIGINAL}
+KINDS = {"DNS": "STRICT_DNS", "DNS_ROUND_ROBIN": "LOGICAL_DNS", "DYNAMIC_DNS": FORWARD, "NONE": ORIGINAL}
+LOOKED_UP = ("STRICT_DNS", "LOGICAL_DNS")
+"""Kinds whose endpoints are names that Envoy looks up itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +48,10 @@ def of_service(service: Service, rule: Rule | None, client: Client) -> Iterator[
     for port in service.ports:
         if port.protocol != "UDP":
             for target in _targets(port, rule, client.mesh):
-                yield _upstream(service, target, rule, client)
+                made = _upstream(service, target, rule, client)
+                # Where there is no name to look up Istio has no cluster.
+                if made.endpoints or made.kind not in LOOKED_UP:
+                    yield made
 
 
 def _targets(port: Port, rule: Rule | None, mesh: Mapping[str, Any]) -> Iterator[Target]:
@@ -55,7 +61,7 @@ def _targets(port: Port, rule: Rule | None, mesh: Mapping[str, Any]) -> Iterator
         policy=policies.with_mesh(policies.for_port(host, port.number), mesh),
         marks=policies.marks_endpoints(host, None, port.number),
     )
-    for subset in rule.subsets if rule else ():
+    for subset in _subsets(rule):
         own = subset.get("trafficPolicy")
         yield Target(
             port=port,
@@ -64,6 +70,14 @@ def _targets(port: Port, rule: Rule | None, mesh: Mapping[str, Any]) -> Iterator
             policy=policies.with_mesh(policies.for_subset(host, own, port.number), mesh),
             marks=policies.marks_endpoints(host, own, port.number),
         )
+
+
+def _subsets(rule: Rule | None) -> Iterable[Mapping[str, Any]]:
+    """Of two subsets of one name the first one counts."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for subset in rule.subsets if rule else ():
+        found.setdefault(subset["name"], subset)
+    return found.values()
 
 
 def check(rule: Rule) -> None:
@@ -121,18 +135,30 @@ def _upstream(service: Service, target: Target, rule: Rule | None, client: Clien
         tls=tls,
         is_tls_by_endpoint=by_endpoint,
         policy=policy,
-        endpoints=() if kind in (ORIGINAL, FORWARD) else tuple(ready if target.marks else map(_unmarked, ready)),
+        endpoints=tuple(_endpoints(kind, ready if target.marks else map(_unmarked, ready))),
         priorities=_priorities(policy),
         source=names.config_path("destination-rule", rule.namespace, rule.name) if rule else "",
     )
+
+
+def _endpoints(kind: str, ready: Iterable[Endpoint]) -> Iterable[Endpoint]:
+    """Those that Envoy takes in a cluster of a kind; in another network, which there is not, is no address."""
+    if kind in (ORIGINAL, FORWARD):
+        return ()
+    ready = (e for e in ready if e.address)
+    if kind == "LOGICAL_DNS":
+        # Envoy wants exactly one, and refuses what Istio sends for several workloads.
+        return itertools.islice(ready, 1)
+    # Nobody looks names up that come as endpoints: Istio leaves them out.
+    return ready if kind in LOOKED_UP else (e for e in ready if not names.is_host(e.address))
 
 
 def _kind(service: Service, policy: policies.Policy, *, is_gateway: bool) -> str:
     if (policy.get("loadBalancer") or {}).get("simple") == "PASSTHROUGH":
         return ORIGINAL
     kind = ORIGINAL if service.is_headless else KINDS.get(service.resolution, "EDS")
-    # A gateway has no original destination to go to.
-    return "EDS" if kind == ORIGINAL and is_gateway else kind
+    # A gateway has no original destination to go to, and looks no names of requests up.
+    return "EDS" if kind in (ORIGINAL, FORWARD) and is_gateway else kind
 
 
 def _http(protocol: str, policy: policies.Policy, tls: ir.Tls | None, *, is_gateway: bool) -> str:

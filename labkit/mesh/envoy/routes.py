@@ -1,6 +1,6 @@
 """Route tables as Envoy's route configurations."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from labkit.mesh import domains, durations, ir
 from labkit.mesh.envoy import TYPE, typed
@@ -51,13 +51,20 @@ def table(found: ir.RouteTable, unknown: Sequence[Resource] = (), made: MakeHost
     hosts = []
     for host in found.hosts:
         all_names = host.domains if host.is_by_content else ("*",)
-        names = [d for d in all_names if d.lower() not in taken]
-        taken |= {d.lower() for d in names}
+        names = list(_free(all_names, taken))
         if made is not None and len(names) == len(host.domains) and host.is_by_content:
             hosts.append(made(found.name, host))
         elif names:
             hosts.append(virtual_host(host, names))
     return route_config(found.name, [*hosts, *unknown], ignores_ports=True)
+
+
+def _free(names: Iterable[str], taken: set[str]) -> Iterator[str]:
+    """Names that nobody has yet, taken now: Envoy does not tell capitals apart, and refuses a domain that comes twice."""
+    for name in names:
+        if name.lower() not in taken:
+            taken.add(name.lower())
+            yield name
 
 
 def route(found: ir.Route) -> Resource:
@@ -114,6 +121,8 @@ def _claim(path: Sequence[str], found: ir.Condition) -> Resource:
 
 def text(found: ir.Text) -> Resource:
     """A StringMatcher."""
+    if found.kind == "prefix" and not found.value:
+        return {"safe_regex": {"regex": ".*"}}  # Every text starts so, but Envoy refuses the empty prefix.
     return {"safe_regex": {"regex": found.value}} if found.kind == "regex" else {found.kind: found.value}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from labkit.mesh import envoy, ir, model
 from labkit.mesh.envoy import typed
 from labkit.mesh.model import Resource
+from labkit.mesh.validation import gateway as validation
 
 OTHER_SECRETS = {"ads": {}, "initial_fetch_timeout": "2s", "resource_api_version": "V3"}
 """Secrets of others may not exist: what names them must not wait for ever."""
@@ -16,6 +17,9 @@ VERSIONS = {
     "TLSV1_2": "TLSv1_2",
     "TLSV1_3": "TLSv1_3",
 }
+
+SUITES = validation.CIPHERS - {"AES128-SHA256"}
+"""Istio leaves out what it does not know; it knows one that Envoy no longer does, and refuses with the listener."""
 
 
 def secret(name: str) -> Resource:
@@ -95,8 +99,9 @@ def gateway(said: Mapping[str, Any], *, is_http: bool) -> Resource:
     ):
         if said.get(ours) in VERSIONS:
             params[theirs] = VERSIONS[said[ours]]
-    if said.get("cipherSuites"):
-        params["cipher_suites"] = list(said["cipherSuites"])
+    suites = [s for s in dict.fromkeys(said.get("cipherSuites") or ()) if s in SUITES]
+    if suites:
+        params["cipher_suites"] = suites
     common: Resource = {"alpn_protocols": ["h2", "http/1.1"] if is_http else []}
     if params:
         common["tls_params"] = params

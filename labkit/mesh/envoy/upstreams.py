@@ -9,11 +9,15 @@ from labkit.mesh.model import Resource
 from labkit.mesh.services import Endpoint, Service
 
 LIMIT = 4294967295
-"""Stands for no limit, where Envoy's own default would be 1024."""
+"""The largest number: it stands for no limit, where Envoy's own default would be 1024."""
+
+LARGEST_RING, LARGEST_TABLE = 8388608, 5000011
+"""What Envoy takes; Istio passes on any number, and Envoy refuses the cluster."""
 
 BALANCERS = {"ROUND_ROBIN": "ROUND_ROBIN", "RANDOM": "RANDOM"}
 """Everything else is LEAST_REQUEST, Istio's default."""
 
+SOCKET = "unix://"
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 
@@ -22,7 +26,8 @@ def cluster(found: ir.Upstream) -> Resource:
     policy = found.policy
     made: Resource = {
         "name": found.name,
-        **(forward() if found.kind == "FORWARD" else {"type": found.kind}),
+        # Envoy would have the name in the request decide about TLS as well; in Istio the rule does.
+        **(forward(allow_insecure_cluster_options=True) if found.kind == "FORWARD" else {"type": found.kind}),
         "connect_timeout": durations.proto(_tcp(policy).get("connectTimeout") or "10s"),
         "circuit_breakers": {"thresholds": [limits(policy)]},
         "common_lb_config": {"healthy_panic_threshold": {}},
@@ -117,11 +122,11 @@ def _balancer(found: ir.Upstream) -> Resource:
     said = found.policy.get("loadBalancer") or {}
     hashed = said.get("consistentHash")
     if hashed and hashed.get("maglev") is not None:
-        size = hashed["maglev"].get("tableSize")
+        size = min(LARGEST_TABLE, hashed["maglev"].get("tableSize") or 0)
         return {"lb_policy": "MAGLEV", **({"maglev_lb_config": {"table_size": str(size)}} if size else {})}
     if hashed:
         size = (hashed.get("ringHash") or {}).get("minimumRingSize") or hashed.get("minimumRingSize") or 1024
-        return {"lb_policy": "RING_HASH", "ring_hash_lb_config": {"minimum_ring_size": str(size)}}
+        return {"lb_policy": "RING_HASH", "ring_hash_lb_config": {"minimum_ring_size": str(min(LARGEST_RING, size))}}
     kind = BALANCERS.get(said.get("simple", ""), "LEAST_REQUEST")
     slow = _slow_start(said)
     if not slow or kind not in ("ROUND_ROBIN", "LEAST_REQUEST"):
@@ -216,7 +221,7 @@ def _rank(endpoint: Endpoint, priorities: Sequence[str], labels: Mapping[str, st
 def _group(priority: int, place: tuple[str, ...], same: Sequence[Resource]) -> Resource:
     made: Resource = {
         "lb_endpoints": list(same),
-        "load_balancing_weight": sum(e["load_balancing_weight"] for e in same),
+        "load_balancing_weight": min(LIMIT, sum(e["load_balancing_weight"] for e in same)),
         "locality": dict(zip(("region", "zone", "sub_zone"), place, strict=False)),
     }
     return {**made, "priority": priority} if priority else made
@@ -224,7 +229,7 @@ def _group(priority: int, place: tuple[str, ...], same: Sequence[Resource]) -> R
 
 def _endpoint(endpoint: Endpoint) -> Resource:
     made: Resource = {
-        "endpoint": {"address": envoy.address(endpoint.address, endpoint.port)},
+        "endpoint": {"address": _address(endpoint)},
         "health_status": "HEALTHY",
         "load_balancing_weight": endpoint.weight,
     }
@@ -236,12 +241,18 @@ def _endpoint(endpoint: Endpoint) -> Resource:
     return {**made, "metadata": {"filter_metadata": metadata}} if metadata else made
 
 
-def forward() -> Resource:
+def _address(endpoint: Endpoint) -> Resource:
+    path = endpoint.address.removeprefix(SOCKET)
+    return {"pipe": {"path": path}} if path != endpoint.address else envoy.address(endpoint.address, endpoint.port)
+
+
+def forward(**fields: Any) -> Resource:
     """The kind of a cluster that looks up the name in the request."""
     kind = envoy.typed(
         "envoy.clusters.dynamic_forward_proxy",
         "extensions.clusters.dynamic_forward_proxy.v3.ClusterConfig",
         dns_cache_config=envoy.DNS_CACHE,
+        **fields,
     )
     return {"cluster_type": kind}
 

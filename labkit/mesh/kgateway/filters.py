@@ -1,9 +1,13 @@
 """Filters of routes as fields of a VirtualService's rule."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 from labkit.kube.resources import Object
+
+_META = re.compile(r"[\\.+*?()|\[\]{}^$]")
+"""What has a meaning in an expression."""
 
 Destination = Callable[[Any], Object]
 
@@ -62,7 +66,7 @@ def _rewrite(said: Any, match: Any) -> Object:
             found["uri"] = replaced
         else:
             # The slash after the prefix must not stand beside the one that replaces it.
-            prefix = (match["uri"].get("prefix") or "").rstrip("/")
+            prefix = _META.sub(r"\\\g<0>", (match["uri"].get("prefix") or "").rstrip("/"))
             found["uriRegexRewrite"] = {"match": rf"^{prefix}(/?)(.*)", "rewrite": r"/\2"}
     return found
 

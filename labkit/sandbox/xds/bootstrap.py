@@ -56,7 +56,11 @@ def bootstrap(start: Start) -> dict[str, Any]:
             "layers": [
                 {
                     "name": "labkit",
-                    "static_layer": {"overload.global_downstream_max_connections": 50000},
+                    "static_layer": {
+                        "overload.global_downstream_max_connections": 50000,
+                        # As Istio: without it Envoy refuses expressions of more than 100 steps.
+                        "re2.max_program_size.error_level": 32768,
+                    },
                 }
             ]
         },
