@@ -60,7 +60,7 @@ def table(found: ir.RouteTable, unknown: Sequence[Resource] = (), made: MakeHost
 
 
 def _free(names: Iterable[str], taken: set[str]) -> Iterator[str]:
-    """Names that nobody has yet, taken now: Envoy does not tell capitals apart, and refuses a domain that comes twice."""
+    """Names that nobody has yet, taken now: Envoy knows no capitals, and refuses a domain that comes twice."""
     for name in names:
         if name.lower() not in taken:
             taken.add(name.lower())
