@@ -16,13 +16,13 @@ def _judge(tmp_path_factory: pytest.TempPathFactory, name: str) -> Iterator[envo
         yield judge
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def sidecar(tmp_path_factory: pytest.TempPathFactory) -> Iterator[envoys.Judge]:
     """Judges what sidecars are told: it only hears what changes from one to the next."""
     yield from _judge(tmp_path_factory, "sidecar")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[envoys.Judge]:
     """Judges what gateways are told."""
     yield from _judge(tmp_path_factory, "gateway")
