@@ -6,11 +6,12 @@ debounce is over, and that is what is waited for.
 """
 
 import json
-import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
+
+from labkit.mesh import refusals
 
 DEBOUNCE = 0.3
 """Seconds in which a real istiod surely begins to send a change: it gathers changes for 0.1 s."""
@@ -27,15 +28,6 @@ Ask = Callable[[str], str]
 
 Read = Callable[[str], str]
 """``read("reviews-v1-….default")`` gives the log of a proxy; empty where there is none."""
-
-LONGEST = 300
-"""Characters of a sentence: some of Envoy's list all that it would have taken."""
-
-# Lazily up to a bracket that ends the line or comes before the whole resource, which older Envoys put behind it.
-_CONSTRAINT = re.compile(r"Proto constraint validation failed \((?P<why>[^\n]*?)\)(?=: |\s|$)")
-_PLACE = re.compile(r"^Error adding/updating \w+\(s\) \S+: ")
-_RESOURCE = re.compile(r"^(goo\.gle/\w+\s+)?\w+(: \S+|\s*\{)\s*$", re.MULTILINE)
-"""A line of a resource as Envoy prints it."""
 
 
 class Subject(Protocol):
@@ -64,7 +56,7 @@ class Refusal:
     """What it is put down to: ``VirtualService default/ratings``; maybe others than the ones asked for."""
 
     def __str__(self) -> str:
-        said = self.sentence or "the log of its istio-proxy says why"
+        said = self.sentence or refusals.UNTOLD
         return f"{said}, put down to {', '.join(self.objects)}" if self.objects else said
 
 
@@ -121,7 +113,7 @@ def of_sandbox(ask: Ask, subjects: Sequence[Subject], *, read: Read = lambda _: 
         answers.append(json.loads(ask(live_path(subject, wait=left))))
     found = together(answers)
     if found.refusing and not all(refusal.sentence for refusal in found.why):
-        told = sentence(read(found.refusing[0]))
+        told = refusals.sentence(read(found.refusing[0]))
         found = replace(found, why=_once(r if r.sentence else replace(r, sentence=told) for r in found.why))
     return found
 
@@ -150,26 +142,11 @@ def together(answers: Sequence[dict[str, Any]]) -> Liveness:
 
 def _refusal(entry: dict[str, Any]) -> Refusal:
     objects = (name.replace("/", " ", 1) for name in entry["objects"])
-    return Refusal(sentence=sentence(entry["text"]), objects=tuple(objects))
+    return Refusal(sentence=refusals.sentence(entry["text"]), objects=tuple(objects))
 
 
 def _once(refusals: Iterable[Refusal]) -> tuple[Refusal, ...]:
     return tuple(dict.fromkeys(refusals))
-
-
-def sentence(text: str) -> str:
-    """What is wrong, of an Envoy's answer or log, where the newest counts; empty where it holds no such thing.
-
-    An answer ends after 4096 characters, and Envoy may put the whole resource before the reason.
-    """
-    constraints = _CONSTRAINT.findall(text)
-    if constraints:
-        innermost = constraints[-1].split(" | caused by ")[-1]
-        return str(innermost.replace("ValidationError.", "."))[:LONGEST]
-    if _RESOURCE.search(text):
-        return ""
-    first = _PLACE.sub("", text.strip()).partition("\n")[0]
-    return first if len(first) <= LONGEST else f"{first[:LONGEST]}…"
 
 
 def of_istiod(ask: Ask, *, sleep: Callable[[float], None] = time.sleep) -> Liveness:

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from labkit.base import processes, programs
-from labkit.mesh import model
+from labkit.mesh import model, refusals
 from labkit.sandbox.network import addresses
 from labkit.sandbox.xds import ads, agent, authority, bootstrap, identities, messages, serving, session
-from labkit.telemetry import liveness
 
 Name = tuple[str, str]
 """Kind and name of a resource: ``("clusters", "outbound|80||web")``."""
@@ -200,7 +199,7 @@ class Judge:
 
     def _reason(self, text: str) -> str:
         """The sentence in a refusal; what was cut off from it is at the end of Envoy's log."""
-        return liveness.sentence(text) or liveness.sentence(self._log.read_text()) or text
+        return refusals.sentence(text) or refusals.sentence(self._log.read_text()) or text
 
 
 async def _known(metadata: Mapping[str, str], node: Mapping[str, Any]) -> model.Proxy:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from labkit.mesh import refusals
 from labkit.telemetry import liveness
 
 
@@ -96,7 +97,7 @@ def test_refusals_of_before_are_no_reason_where_all_have_taken_it():
     ],
 )
 def test_the_sentence_that_matters(text, found):
-    assert liveness.sentence(text) == found
+    assert refusals.sentence(text) == found
 
 
 def test_several_objects_are_as_live_as_the_slowest():

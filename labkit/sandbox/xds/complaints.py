@@ -7,18 +7,13 @@ import time
 
 from labkit.kube import api, resources, status
 from labkit.kube.resources import Object
+from labkit.mesh import refusals
 from labkit.sandbox.xds import ads
 
 log = logging.getLogger("istiod")
 
 LONGEST = 1000
 """Characters of an Event's message that are kept."""
-
-
-def sentence(text: str) -> str:
-    """The part of Envoy's answer that says what is wrong."""
-    _, marker, tail = text.partition("Proto constraint validation failed")
-    return f"{marker}{tail}" if marker else text
 
 
 def event(obj: Object, reason: str, message: str) -> Object:
@@ -63,7 +58,7 @@ class Complaints:
         """An Envoy refuses what became of these objects."""
         what = f"{refusal.kind} {', '.join(refusal.names)}" if refusal.names else refusal.kind
         place = f"{refusal.proxy.namespace}/{refusal.proxy.name}"
-        text = sentence(refusal.text)
+        text = refusals.sentence(refusal.text) or refusals.UNTOLD
         versions = tuple(sorted(_version(obj) for obj in objects))
         if (place, text, versions) in self._logged:
             # Every push that still has it in is refused again; that is no news.

@@ -65,5 +65,12 @@ def test_a_proxy_that_refuses_the_same_again_is_no_news(caplog: pytest.LogCaptur
 
 
 def test_only_the_part_that_says_what_is_wrong_is_told() -> None:
-    long = "Error adding listener: Proto constraint validation failed (RouteValidationError.Match): value is required"
-    assert complaints.sentence(long).startswith("Proto constraint validation failed (RouteValidationError.Match)")
+    long = (
+        "Error adding/updating listener(s) a: Proto constraint validation failed (RouteValidationError.Match: none): x"
+    )
+    assert said(refusal("web", text=long))[0]["message"].endswith(" routes http_proxy: Route.Match: none")
+
+
+def test_a_reason_that_was_cut_off_is_looked_for_in_the_log() -> None:
+    event = said(refusal("web", text='name: "a"\nvirtual_hosts {\n'))[0]
+    assert event["message"].endswith(": the log of its istio-proxy says why")
