@@ -38,7 +38,8 @@ class Layer(NamedTuple):
 class Encoder:
     """Encodes whole mappings of resources, by layers: what many proxies share is looked at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, encode_host: Callable[[Object], bytes] = messages.encoded_host) -> None:
+        self._encode_host = encode_host
         self._now: dict[int, _Entry] = {}
         self._before: dict[int, _Entry] = {}
         self._texts: dict[bytes, bytes] = {}
@@ -112,7 +113,7 @@ class Encoder:
         """A route configuration from virtual hosts that are encoded one by one: most of a thousand have not changed."""
         hosts = resource[messages.HOSTS]
         try:
-            entries = self._entries(hosts, _host)
+            entries = self._entries(hosts, self._host)
         except json_format.ParseError:
             # The error of the whole says which host of which table it is.
             return _Entry(resource, messages.encoded("routes", resource))
@@ -121,7 +122,6 @@ class Encoder:
         version = session.version_of(rest + "".join([entry.value.version for entry in entries]).encode())
         return _Entry(resource, session.Versioned(data, version), dict(zip(map(id, hosts), entries, strict=True)))
 
-
-def _host(host: Object) -> _Entry:
-    data = messages.encoded_host(host)
-    return _Entry(host, session.Versioned(data, session.version_of(data)))
+    def _host(self, host: Object) -> _Entry:
+        data = self._encode_host(host)
+        return _Entry(host, session.Versioned(data, session.version_of(data)))

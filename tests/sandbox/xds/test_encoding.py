@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from labkit.sandbox.xds import encoding, messages, session
 
 Resource = dict[str, Any]
@@ -25,18 +23,16 @@ def encoded(encoder: encoding.Encoder, resource: Resource) -> bytes:
     return encoder.layer("routes", {"http_proxy": resource}).found["http_proxy"]
 
 
-@pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of virtual hosts, one for each time that one is encoded."""
-    found: list[str] = []
-    whole = messages.encoded_host
+class Noting(encoding.Encoder):
+    """Notes the name of a virtual host each time that one is encoded."""
 
-    def noted(resource: Resource) -> bytes:
-        found.append(resource["name"])
-        return whole(resource)
+    def __init__(self) -> None:
+        super().__init__(self._noted)
+        self.made: list[str] = []
 
-    monkeypatch.setattr(messages, "encoded_host", noted)
-    return found
+    def _noted(self, resource: Resource) -> bytes:
+        self.made.append(resource["name"])
+        return messages.encoded_host(resource)
 
 
 def test_the_parts_are_the_same_message_as_the_whole() -> None:
@@ -44,16 +40,16 @@ def test_the_parts_are_the_same_message_as_the_whole() -> None:
     assert parsed(encoded(encoding.Encoder(), whole)) == parsed(messages.encoded("routes", whole))
 
 
-def test_a_host_that_did_not_change_is_not_encoded_again(made: list[str]) -> None:
-    encoder, first, second = encoding.Encoder(), host("first"), host("second")
+def test_a_host_that_did_not_change_is_not_encoded_again() -> None:
+    encoder, first, second = Noting(), host("first"), host("second")
     encoded(encoder, table(first, second))
     encoder.turn()
     encoded(encoder, table(first, host("third")))
-    assert made == ["first", "second", "third"]
+    assert encoder.made == ["first", "second", "third"]
 
 
-def test_hosts_are_remembered_through_pushes_that_do_not_touch_their_table(made: list[str]) -> None:
-    encoder, first, second = encoding.Encoder(), host("first"), host("second")
+def test_hosts_are_remembered_through_pushes_that_do_not_touch_their_table() -> None:
+    encoder, first, second = Noting(), host("first"), host("second")
     whole = table(first, second)
     layer = {"http_proxy": whole}
     for _ in range(3):
@@ -62,16 +58,16 @@ def test_hosts_are_remembered_through_pushes_that_do_not_touch_their_table(made:
     encoded(encoder, whole)
     encoder.turn()
     encoded(encoder, table(first))
-    assert made == ["first", "second"]
+    assert encoder.made == ["first", "second"]
 
 
-def test_what_nothing_asked_for_is_forgotten(made: list[str]) -> None:
-    encoder, first = encoding.Encoder(), host("first")
+def test_what_nothing_asked_for_is_forgotten() -> None:
+    encoder, first = Noting(), host("first")
     encoded(encoder, table(first))
     encoder.turn()
     encoder.turn()
     encoded(encoder, table(first))
-    assert made == ["first", "first"]
+    assert encoder.made == ["first", "first"]
 
 
 def test_a_version_is_one_of_the_content() -> None:

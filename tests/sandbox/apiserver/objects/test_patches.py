@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labkit.kube import status
@@ -90,7 +90,7 @@ PATCHES = st.fixed_dictionaries(
 
 @pytest.mark.skipif(not KUBECTL.exists(), reason="kubectl is the judge, and is not installed here")
 @given(patch=PATCHES)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(max_examples=25)
 def test_a_strategic_merge_is_what_kubectl_makes_of_it(patch: dict[str, Any]) -> None:
     command = [str(KUBECTL), "patch", "--local", "-f", "-", "--type=strategic", "-o", "json", "-p", json.dumps(patch)]
     judged = subprocess.run(command, input=json.dumps(POD), capture_output=True, text=True, check=False)
