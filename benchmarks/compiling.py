@@ -22,6 +22,8 @@ BAR = 6.0
 table that has to be joined from as many virtual hosts."""
 
 
+RULES = "virtualservices.networking.istio.io"
+
 GATEWAY = model.Proxy(
     name="gateway",
     namespace="istio-system",
@@ -50,9 +52,10 @@ def _change(size: int) -> float:
     publication = publishing.Publication(identities.Identities(authority.Authority.new()))
     took = []
     for change in range(CHANGES + 1):
-        objects["virtualservices.networking.istio.io"][0] = _virtual_service(0, weight=change)
+        rules = [_virtual_service(0, weight=change), *objects[RULES][1:]]
+        objects = {**objects, RULES: rules}
         began = time.perf_counter()
-        publication.renew({key: list(value) for key, value in objects.items()}, {})
+        publication.renew(objects, {})
         sent = sum([stream.push(publication) for stream in streams])
         took.append(time.perf_counter() - began)
         if change and sent != SIDECARS:
@@ -86,7 +89,7 @@ def _objects(size: int) -> dict[str, list[Object]]:
     return {
         "namespaces": [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}],
         "services": [_service(number) for number in range(size)],
-        "virtualservices.networking.istio.io": [_virtual_service(number) for number in range(size)],
+        RULES: [_virtual_service(number) for number in range(size)],
     }
 
 

@@ -42,6 +42,7 @@ class Informer:
             retry_after,
         )
         self._handlers: list[Handler] = []
+        self._listed: list[Object] | None = None
 
     def __repr__(self) -> str:
         return f"Informer({self.resource.plural}, {len(self.cache)} objects, synced={self.synced.is_set()})"
@@ -59,6 +60,12 @@ class Informer:
     def all(self, namespace: str | None = None) -> Iterator[Object]:
         """Cached objects, of one namespace or of all."""
         return (obj for (ns, _), obj in list(self.cache.items()) if namespace is None or ns == namespace)
+
+    def listed(self) -> list[Object]:
+        """All of them; the very same list, not to be changed, while nothing changes."""
+        if self._listed is None:
+            self._listed = list(self.cache.values())
+        return self._listed
 
     async def run(self) -> None:
         """Follow the resource until cancelled; a lost connection or an absent kind is tried again."""
@@ -91,6 +98,7 @@ class Informer:
         old = self.cache.get(key)
         if old == new:
             return
+        self._listed = None
         if new is None:
             del self.cache[key]
         else:

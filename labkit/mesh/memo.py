@@ -50,6 +50,15 @@ class Memo:
         self._new[key] = found
         return found[1]
 
+    def settled(self, key: Hashable, items: Sequence[Value]) -> Sequence[Value]:
+        """The list of before where it has the very same items: what depends on a list is spared a look at each."""
+        found = self._new.get(("settled", key)) or self._old.get(("settled", key))
+        before = found[1] if found is not None else None
+        if before is not items and (before is None or not _same(before, items)):
+            before = items
+        self._new["settled", key] = (), before
+        return before
+
     def within(self, key: Hashable, parts: tuple[object, ...]) -> "Memo":
         """A memo for what depends on these parts: the same one while they are the same, else one that follows it."""
         found = self._new.get(key) or self._old.get(key)
@@ -91,7 +100,7 @@ class Memo:
         self._old = {}
 
 
-def _same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
+def _same(one: Sequence[object], other: Sequence[object]) -> bool:
     # Not by all(): a generator for each object at each change is most of what a thousand objects cost.
     return len(one) == len(other) and not any(map(operator.is_not, one, other))
 

@@ -77,9 +77,13 @@ class Builder:
         self._special = {e.port for e in scope.egress if e.port}
         # What speaks of a port alone comes before what speaks of all others.
         self._egress = sorted(scope.egress, key=lambda e: e.port is None)
-        self._choices = [Choice(egress.virtual_services) for egress in self._egress]
+        self._choices = [self._choice(number, egress) for number, egress in enumerate(self._egress)]
         parts = (reach, *(egress.services for egress in self._egress))
         self._plan = memo.get(("plan", key), parts, self._planned)
+
+    def _choice(self, number: int, egress: Egress) -> "Choice":
+        rules = egress.virtual_services
+        return self._memo.get(("choice", self._key, number), (rules,), lambda: Choice(rules))
 
     def _planned(self) -> Plan:
         groups: dict[tuple[int, int], list[Service]] = {}
@@ -160,8 +164,9 @@ class Builder:
             parts = (service, rule, *self._reach.parts_of(service.host), *self._parts_of(*([rule] if rule else [])))
             return memo.get(service.host, parts, lambda: self._virtual_host(service, group.port, rule))
 
-        rules = self._choices[group.egress].http(group.hosts)
+        choice = self._choices[group.egress]
         key = "hosts", self._key, group.egress, group.port
+        rules = self._memo.get(("rules", key), (choice, group), lambda: choice.http(group.hosts))
         return self._memo.each(key, (group.services, rules), made, shared=(self._plan,))
 
     def _virtual_host(self, service: Service, port: int, rule: VirtualService | None) -> ir.VirtualHost:

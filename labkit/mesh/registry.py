@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import chain
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
@@ -23,8 +22,8 @@ KINDS = (
 
 def all_of(snapshot: Snapshot, memo: Memo) -> list[Service]:
     """Every host, the very same list while no object behind one has changed."""
-    objects = tuple(chain.from_iterable(snapshot.of(kind) for kind in KINDS))
-    return memo.stage("hosts", objects, lambda inner: services_of(snapshot, inner))
+    lists = tuple(memo.settled(kind, snapshot.of(kind)) for kind in KINDS)
+    return memo.stage("hosts", lists, lambda inner: services_of(snapshot, inner))
 
 
 def services_of(snapshot: Snapshot, memo: Memo) -> list[Service]:

@@ -73,7 +73,8 @@ def merged(older: Rule, younger: Rule) -> Rule:
 
 def all_of(snapshot: Snapshot, memo: Memo, check: Callable[[Rule], None] = lambda _: None) -> "Rules":
     """Every DestinationRule, the very same collection while none has changed."""
-    return memo.stage("rules", tuple(snapshot.of(RESOURCE)), lambda inner: Rules(snapshot, inner, check))
+    objects = memo.settled(RESOURCE, snapshot.of(RESOURCE))
+    return memo.stage("rules", (objects,), lambda inner: Rules(snapshot, inner, check))
 
 
 class Rules:

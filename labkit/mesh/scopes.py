@@ -85,7 +85,9 @@ def scope(
         (virtual_services,),
         lambda _, rule: MESH in rule.gateways and exports.is_for(rule.audience, namespace),
     )
-    rules = tuple(compress(virtual_services, is_for))
+    rules = memo.get(
+        ("rules of", namespace), (virtual_services, is_for), lambda: tuple(compress(virtual_services, is_for))
+    )
     egress = tuple(
         Egress(port=offer.port, services=offer.services, virtual_services=offer.fitting(rules))
         for offer in offers.egress

@@ -120,7 +120,7 @@ class Index:
             clusters=ChainMap(apps, view.reach.clusters),
             endpoints=view.reach.endpoints,
             listeners=found,
-            routes={listeners.HTTP_PROXY: view.http_proxy},
+            routes=view.routes,
             secrets=secrets.found(view.reach.secret_names, self.snapshot, proxy.namespace),
         )
 

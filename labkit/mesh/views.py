@@ -52,9 +52,9 @@ class View:
         )
 
     @cached_property
-    def http_proxy(self) -> Resource:
-        """The union of the tables, for apps that call their sidecar as a proxy."""
-        return explicit.config(
+    def routes(self) -> Mapping[str, Resource]:
+        """The union of the tables, for apps that call their sidecar as a proxy; the same mapping for all proxies."""
+        table = explicit.config(
             self.outbound.tables,
             self.outbound.connections,
             self.memo,
@@ -62,3 +62,4 @@ class View:
             allows=self.scope.allows_unknown,
             namespaces=self._namespaces,
         )
+        return self.memo.get(("routes", self.key), (table,), lambda: {table["name"]: table})

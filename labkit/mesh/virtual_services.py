@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress
-from operator import itemgetter
 from typing import Any
 
 from labkit.kube import resources
@@ -76,11 +75,12 @@ def _http_targets(rule: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def all_of(
     snapshot: Snapshot, memo: Memo, check: Callable[[VirtualService], None] = lambda _: None
-) -> list[VirtualService]:
+) -> Sequence[VirtualService]:
     """Every VirtualService that speaks for hosts, the oldest first; those made from routes have no age."""
-    objects = snapshot.of(RESOURCE)
+    objects = memo.settled(RESOURCE, snapshot.of(RESOURCE))
     ages = memo.each("ages", (objects,), lambda _, obj: _age(obj))
-    found = [obj for _, obj in sorted(zip(ages, objects, strict=True), key=itemgetter(0))]
+    order = memo.alike("order", ages, lambda: sorted(range(len(ages)), key=ages.__getitem__))
+    found = memo.settled("virtual services by age", [objects[at] for at in order])
     kinds = memo.each("kinds", (found,), lambda _, obj: _kind(obj))
     delegates = tuple(compress(found, (kind == "delegate" for kind in kinds))) if "delegate" in kinds else ()
     by_name = {(resources.namespace_of(o), resources.name_of(o)): o for o in delegates}
@@ -100,7 +100,8 @@ def all_of(
     # Only those that name delegates depend on any.
     plain = memo.each("plain", (found, kinds), lambda _, obj, kind: checked(obj) if kind == "plain" else None)
     roots = memo.each("roots", (found, kinds), root, shared=delegates)
-    return [service for pair in zip(plain, roots, strict=True) if (service := pair[0] or pair[1])]
+    made = [service for pair in zip(plain, roots, strict=True) if (service := pair[0] or pair[1])]
+    return memo.settled("virtual services", made)
 
 
 def _kind(obj: Object) -> str:

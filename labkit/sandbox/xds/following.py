@@ -81,8 +81,8 @@ class Following:
         return found.all() if found else iter(())
 
     def objects(self) -> dict[str, list[Object]]:
-        """All objects of all kinds, as a snapshot holds them."""
-        return {key_of(resource): list(found.all()) for resource, found in self._informers.items()}
+        """All objects of all kinds, as a snapshot holds them; the list of a kind is the same until it changes."""
+        return {key_of(resource): found.listed() for resource, found in self._informers.items()}
 
     def _start(self, resource: Resource) -> None:
         found = self._informers[resource] = informer.Informer(self._client, resource)
