@@ -7,6 +7,9 @@ from typing import Any
 from labkit.mesh import model, protocols
 from labkit.mesh.services import Service
 
+HELD = frozenset({15000, 15001, 15020, 15021, 15090})
+"""Ports that a proxy has for itself; in Istio nothing is captured there either."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Inbound:
@@ -50,7 +53,7 @@ def ports(
 ) -> list[Inbound]:
     """Ports that the pod's own Services lead to, or those of a Sidecar object, which then decides; and ``more``."""
     if said:
-        return [_said(i, own) for i in said]
+        return [port for port in (_said(i, own) for i in said) if port.port not in HELD]
     found: dict[int, Inbound] = {}
     for service in own:
         for number, target in service.targets.items():
@@ -59,7 +62,7 @@ def ports(
             found.setdefault(target, Inbound(port=target, is_http=is_http, app_port=target, service=service))
     for number in more:
         found.setdefault(number, Inbound(port=number, is_http=False, app_port=number, service=None))
-    return list(found.values())
+    return [port for number, port in found.items() if number not in HELD]
 
 
 def _said(listener: Mapping[str, Any], own: Sequence[Service]) -> Inbound:

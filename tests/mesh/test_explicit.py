@@ -32,7 +32,7 @@ def test_names(authority, inside):
 
 
 def test_no_expression_grows_with_the_number_of_namespaces():
-    # Envoy refuses a table with an expression of more than a hundred steps, whatever else is in it.
+    # Envoy refuses a table with an expression that is too long, whatever else is in it.
     many = [f"team-{number}" for number in range(100)]
     longest = max(map(len, explicit.inside(many)))
     assert longest == max(map(len, explicit.inside(many[:1])))

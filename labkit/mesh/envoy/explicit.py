@@ -43,12 +43,15 @@ def _request_host(host: ir.VirtualHost) -> Resource:
 
 
 def _free(all_names: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
-    """Of each host the names that none before it has: Envoy refuses a table that names a domain twice."""
+    """Of each host the names that none before it has: Envoy refuses a table that names a domain twice.
+
+    It does not tell capitals apart.
+    """
     taken: set[str] = set()
     found = []
     for names in all_names:
-        free = tuple(name for name in names if name not in taken)
-        taken.update(free)
+        free = tuple({name.lower(): name for name in reversed(names) if name.lower() not in taken}.values())[::-1]
+        taken.update(map(str.lower, free))
         found.append(free)
     return found
 
@@ -104,8 +107,8 @@ def unknown(*, allows: bool, namespaces: Sequence[str] = ()) -> Resource:
 def inside(namespaces: Sequence[str]) -> list[str]:
     """What fits every name that ends inside the cluster: ``reviews``, ``reviews.default``, ``reviews.default.svc``.
 
-    An expression for each namespace: Envoy refuses one whose program has more than 100 steps, and with it the whole
-    table (``re2.max_program_size.error_level``).
+    An expression for each namespace, so that none grows with their number: Envoy refuses one whose program is too long,
+    and with it the whole table (``re2.max_program_size.error_level``).
     """
     short = (rf"[^.:]+\.{namespace}" for namespace in sorted(namespaces))
     return [f"({expression})(:[0-9]+)?" for expression in ("|".join(INSIDE), *short)]
