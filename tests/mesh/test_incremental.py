@@ -199,6 +199,35 @@ def test_a_change_gives_what_a_fresh_start_gives(specs: tuple[Any, ...], steps: 
         assert told(index) == told(translate.index(world.snapshot(mesh)))
 
 
+def test_a_workload_keeps_its_own_routes_when_others_are_no_longer_told_apart() -> None:
+    def only_from(app: str, *hosts: str) -> Object:
+        return {"hosts": [*hosts], "http": [{"match": [{"sourceLabels": {"app": app}}], "timeout": "1s", **to("web")}]}
+
+    world = World()
+    world.put(("services", "web", "default"), service({"http": 80}))
+    world.put((f"virtualservices.{NETWORKING}", "first", "default"), only_from("client", "a.example.com"))
+    world.put((f"virtualservices.{NETWORKING}", "second", "default"), only_from("web", "web"))
+    index = translate.index(world.snapshot({}))
+    told(index)
+    world.put((f"virtualservices.{NETWORKING}", "first", "default"), None)
+    world.put((f"virtualservices.{NETWORKING}", "third", "default"), only_from("nobody", "b.example.com"))
+    index = translate.index(world.snapshot({}), index)
+    assert told(index) == told(translate.index(world.snapshot({})))
+
+
+def test_a_delegate_that_changes_changes_the_rule_that_names_it() -> None:
+    world = World()
+    world.put(("services", "web", "default"), service({"http": 80}))
+    root = {"hosts": ["web"], "http": [{"match": [{"uri": {"prefix": "/d"}}], "delegate": {"name": "part"}}]}
+    world.put((f"virtualservices.{NETWORKING}", "root", "default"), root)
+    world.put((f"virtualservices.{NETWORKING}", "part", "default"), {"http": [to("web")]})
+    index = translate.index(world.snapshot({}))
+    told(index)
+    world.put((f"virtualservices.{NETWORKING}", "part", "default"), {"http": [{"timeout": "1s", **to("web")}]})
+    index = translate.index(world.snapshot({}), index)
+    assert told(index) == told(translate.index(world.snapshot({})))
+
+
 @pytest.mark.parametrize("size", [10, 200])
 def test_one_changed_rule_leaves_the_resources_of_all_others_as_they_are(size: int) -> None:
     objects = {
