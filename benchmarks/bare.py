@@ -7,18 +7,18 @@ import contextlib
 import json
 import subprocess
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from labkit.base import ports
+from labkit.base import ports, waiting
 from labkit.sandbox.xds import agent
 
 API = "type.googleapis.com/envoy.extensions.filters"
 LONGEST_START = 20.0
+"""Seconds."""
 
 
 @contextlib.contextmanager
@@ -29,7 +29,9 @@ def pair(host: str, port: int) -> Iterator[str]:
         for number in range(2):
             host, port = stack.enter_context(_envoy(folder / f"{number}.json", host, port))
         url = f"http://{host}:{port}"
-        _wait(url)
+        waiting.until(
+            lambda: _answers(url), what="two bare Envoys", timeout=LONGEST_START, next_step="./lab bench throughput"
+        )
         yield url
 
 
@@ -50,19 +52,15 @@ def _envoy(file: Path, host: str, port: int) -> Iterator[tuple[str, int]]:
         running.wait()
 
 
-def _wait(url: str) -> None:
-    end = time.monotonic() + LONGEST_START
-    while True:
-        try:
-            urllib.request.urlopen(url, timeout=1).close()
-        except urllib.error.HTTPError:
-            return
-        except OSError:
-            if time.monotonic() > end:
-                raise
-            time.sleep(0.02)
-        else:
-            return
+def _answers(url: str) -> bool:
+    """Whether the app is heard through both, whatever it says."""
+    try:
+        urllib.request.urlopen(url, timeout=1).close()
+    except urllib.error.HTTPError as e:
+        return e.code < 500
+    except OSError:
+        return False
+    return True
 
 
 def config(own: tuple[str, int], app: tuple[str, int]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from labkit.mesh import ir, matching
+from labkit.mesh import ir, matching, names
 
 RETRY_ON = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes"
 """What Istio retries without being asked, twice."""
@@ -14,9 +14,6 @@ FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE DATA
 """
 GRPC_STATUS = {name: number for number, name in enumerate(GRPC_STATUSES.split())}
 
-AUTHORITY = ("host", ":authority")
-"""Headers that are the host that a request asks for."""
-
 Said = Mapping[str, Any]
 
 
@@ -26,7 +23,7 @@ def headers(said: Said | None) -> ir.Headers:
         return ir.NO_HEADERS
     request = said.get("request") or {}
     given = [*(request.get("set") or {}).items(), *(request.get("add") or {}).items()]
-    authority = next((str(v) for k, v in given if k.lower() in AUTHORITY), "")
+    authority = next((str(v) for k, v in given if names.is_authority(k)), "")
     return ir.Headers(request=_change(request), response=_change(said.get("response") or {}), authority=authority)
 
 
@@ -40,7 +37,7 @@ def _change(said: Said) -> ir.HeaderChange:
 
 
 def _without_authority(said: Said) -> list[tuple[str, str]]:
-    return sorted((k, str(v)) for k, v in said.items() if k.lower() not in AUTHORITY)
+    return sorted((k, str(v)) for k, v in said.items() if not names.is_authority(k))
 
 
 def joined(one: ir.Headers, other: ir.Headers) -> ir.Headers:

@@ -53,6 +53,11 @@ def is_host(address: str) -> bool:
     return HOST.fullmatch(address) is not None
 
 
+def is_authority(name: str) -> bool:
+    """Whether a header is the host that a request asks for."""
+    return name.lower() in ("host", ":authority")
+
+
 def is_range(address: str) -> bool:
     """``203.0.113.0/24``."""
     return "/" in address and address.rpartition("/")[2].isdecimal()

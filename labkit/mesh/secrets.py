@@ -42,7 +42,7 @@ def granted(gateway: Object) -> Iterator[str]:
 def found(
     names: Iterable[str], snapshot: Snapshot, namespace: str, granted: Container[str] = ()
 ) -> dict[str, Resource]:
-    """Those that there are and that a proxy of this namespace may have; a listener waits for any other for ever."""
+    """Those that there are and that a proxy of this namespace may have; any other is never sent."""
     made: dict[str, Resource] = {}
     by_name: dict[tuple[str, str], Object] | None = None
     for name in dict.fromkeys(names):

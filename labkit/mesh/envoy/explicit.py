@@ -43,17 +43,9 @@ def _request_host(host: ir.VirtualHost) -> Resource:
 
 
 def _free(all_names: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
-    """Of each host the names that none before it has: Envoy refuses a table that names a domain twice.
-
-    It does not tell capitals apart.
-    """
+    """Of each host the names that none before it has."""
     taken: set[str] = set()
-    found = []
-    for names in all_names:
-        free = tuple({name.lower(): name for name in reversed(names) if name.lower() not in taken}.values())[::-1]
-        taken.update(map(str.lower, free))
-        found.append(free)
-    return found
+    return [tuple(routes.free(names, taken)) for names in all_names]
 
 
 def _named(host: Resource, free: Sequence[str]) -> Resource | None:

@@ -51,7 +51,7 @@ def table(found: ir.RouteTable, unknown: Sequence[Resource] = (), made: MakeHost
     hosts = []
     for host in found.hosts:
         all_names = host.domains if host.is_by_content else ("*",)
-        names = list(_free(all_names, taken))
+        names = list(free(all_names, taken))
         if made is not None and len(names) == len(host.domains) and host.is_by_content:
             hosts.append(made(found.name, host))
         elif names:
@@ -59,7 +59,7 @@ def table(found: ir.RouteTable, unknown: Sequence[Resource] = (), made: MakeHost
     return route_config(found.name, [*hosts, *unknown], ignores_ports=True)
 
 
-def _free(names: Iterable[str], taken: set[str]) -> Iterator[str]:
+def free(names: Iterable[str], taken: set[str]) -> Iterator[str]:
     """Names that nobody has yet, taken now: Envoy knows no capitals, and refuses a domain that comes twice."""
     for name in names:
         if name.lower() not in taken:

@@ -1,6 +1,6 @@
 """What is refused and what is warned of beyond the types of fields."""
 
 from labkit.mesh.validation.findings import Cause
-from labkit.mesh.validation.judging import CHECKS, Verdict, group_of, validate
+from labkit.mesh.validation.judging import CHECKS, Verdict, validate
 
-__all__ = ["CHECKS", "Cause", "Verdict", "group_of", "validate"]
+__all__ = ["CHECKS", "Cause", "Verdict", "validate"]

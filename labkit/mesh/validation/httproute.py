@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from labkit.mesh.names import is_authority
 from labkit.mesh.validation import durations, names, regexes
 from labkit.mesh.validation.findings import Finding, each, error, errors, listed, warning
 
@@ -163,7 +164,7 @@ def _authority(rule: Rule) -> Iterator[Finding]:
     current = (rule.get("rewrite") or {}).get("authority") or ""
     for operation in ("set", "add"):
         for name, value in (request.get(operation) or {}).items():
-            if not names.is_authority(name):
+            if not is_authority(name):
                 continue
             if current:
                 yield error(

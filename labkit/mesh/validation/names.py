@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from labkit.mesh.names import is_authority
+
 _LABEL = r"[a-zA-Z0-9](?:[-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?"
 LABEL = re.compile(_LABEL)
 _WILDCARD_LABEL = re.compile(rf"\*|(\*-)?{_LABEL}")
@@ -101,11 +103,6 @@ def header(name: str) -> str:
     if not name:
         return "header name cannot be empty"
     return "" if _HEADER.fullmatch(name) else f"header name {name} is not a valid header name"
-
-
-def is_authority(name: str) -> bool:
-    """Whether a header is the host that a request asks for."""
-    return name.lower() in ("host", ":authority")
 
 
 def changed_header(name: str, *, may_be_host: bool) -> str:

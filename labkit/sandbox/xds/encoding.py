@@ -43,7 +43,7 @@ class Encoder:
         self._now: dict[int, _Entry] = {}
         self._before: dict[int, _Entry] = {}
         self._texts: dict[bytes, bytes] = {}
-        self._said: dict[bytes, bytes] = {}
+        self._texts_before: dict[bytes, bytes] = {}
         self._joined: dict[tuple[int, ...], _Entry] = {}
         self._joined_before: dict[tuple[int, ...], _Entry] = {}
 
@@ -51,7 +51,7 @@ class Encoder:
         """Begin a new push: forget what the last one did not ask for."""
         self._before, self._now = self._now, {}
         self._joined_before, self._joined = self._joined, {}
-        self._said, self._texts = self._texts, {}
+        self._texts_before, self._texts = self._texts, {}
 
     def layer(self, kind: str, wanted: Mapping[str, Object]) -> Layer:
         """All resources of a mapping; the same mapping gives the same layer."""
@@ -102,7 +102,7 @@ class Encoder:
     def _plain(self, kind: str, resource: Object) -> bytes:
         # Reading JSON text is ten times cheaper than building a message, and most resources say what they said.
         key = kind.encode() + orjson.dumps(resource)
-        found = self._texts.get(key) or self._said.get(key)
+        found = self._texts.get(key) or self._texts_before.get(key)
         if found is None:
             data = messages.encoded(kind, resource)
             found = session.Versioned(data, session.version_of(data))
