@@ -11,7 +11,7 @@ from labkit.mesh.services import Endpoint, Service
 LIMIT = 4294967295
 """The largest number: it stands for no limit, where Envoy's own default would be 1024."""
 
-LARGEST_RING, LARGEST_TABLE = 8388608, 5000011
+LARGEST_RING = 8388608
 """What Envoy takes; Istio passes on any number, and Envoy refuses the cluster."""
 
 BALANCERS = {"ROUND_ROBIN": "ROUND_ROBIN", "RANDOM": "RANDOM"}
@@ -122,7 +122,7 @@ def _balancer(found: ir.Upstream) -> Resource:
     said = found.policy.get("loadBalancer") or {}
     hashed = said.get("consistentHash")
     if hashed and hashed.get("maglev") is not None:
-        size = min(LARGEST_TABLE, hashed["maglev"].get("tableSize") or 0)
+        size = hashed["maglev"].get("tableSize")
         return {"lb_policy": "MAGLEV", **({"maglev_lb_config": {"table_size": str(size)}} if size else {})}
     if hashed:
         size = (hashed.get("ringHash") or {}).get("minimumRingSize") or hashed.get("minimumRingSize") or 1024

@@ -20,6 +20,7 @@ _LIMITS = {
 _OUTLIERS = (
     "outlier detection consecutive errors is deprecated, use consecutiveGatewayErrors or consecutive5xxErrors instead"
 )
+_LARGEST_TABLE = 5000011
 _RING = "consistent hash MinimumRingSize is deprecated, use ConsistentHashLB's RingHash configuration instead"
 
 
@@ -82,13 +83,24 @@ def pool(said: Policy | None) -> Iterator[Finding]:
         yield error("use client protocol must not be true when H2UpgradePolicy is UPGRADE")
 
 
+def _table(size: int) -> Iterator[Finding]:
+    if not size:
+        yield error("tableSize must be set for maglev")
+    if size >= _LARGEST_TABLE:
+        yield error(f"tableSize must be less than {_LARGEST_TABLE} for maglev")
+    if not _is_prime(size):
+        yield error("tableSize must be a prime number for maglev")
+
+
 def _balancer(said: Policy, *, has_outliers: bool) -> Iterator[Finding]:
     hashed = said.get("consistentHash") or {}
+    cookie, maglev = hashed.get("httpCookie"), hashed.get("maglev")
+    if cookie is not None and not cookie.get("name"):
+        yield error("name required for HttpCookie")
     if hashed.get("minimumRingSize"):
         yield warning(_RING)
-    size = (hashed.get("maglev") or {}).get("tableSize")
-    if size is not None and not _is_prime(size):
-        yield error("tableSize must be a prime number for maglev")
+    if maglev is not None:
+        yield from _table(maglev.get("tableSize") or 0)
     locality = said.get("localityLbSetting") or {}
     distribute, failover = each(locality.get("distribute")), each(locality.get("failover"))
     if distribute and failover:

@@ -30,6 +30,7 @@ LARGEST_BODY, LARGE_BODY = 1024 * 1024, 100 * 1024
 """Bytes that a proxy may answer by itself, and from how many on Istio warns."""
 
 CLAIM = "@request.auth.claims"
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _COMMAND = re.compile(r"%%|%[A-Z][A-Z0-9_]*(\([^%]*\))?(:\d+)?%")
 
 
@@ -152,7 +153,9 @@ def _headers(said: Rule) -> Iterator[Finding]:
         for operation in ("add", "set"):
             for name, value in (changes.get(operation) or {}).items():
                 yield from errors(filter(None, [names.changed_header(name, may_be_host=side == "request")]))
-                if "%" in _COMMAND.sub("", value):
+                if _CONTROL.search(value):
+                    yield error(f"header value configuration {value} is invalid")
+                elif "%" in _COMMAND.sub("", value):
                     yield error("header value configuration: invalid header configuration. Un-escaped %")
         for name in changes.get("remove") or []:
             yield from errors(filter(None, [names.changed_header(name, may_be_host=False)]))

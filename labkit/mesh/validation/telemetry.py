@@ -7,6 +7,7 @@ from labkit.kube.resources import Object
 from labkit.mesh.validation import authorization
 from labkit.mesh.validation.findings import Finding, each, error, warning
 
+_INDEXED = re.compile(r"\bhas\(\s*[\w.]+(\[)[^\[\]]*\]\s*\)")
 _OPEN_END = re.compile(r"(&&|\|\||[-+*/%<>!.(\[{,?:]|[<>=!]=|\bin)\s*$")
 _OPERANDS = (
     "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}"
@@ -24,8 +25,17 @@ def findings(obj: Object) -> Iterator[Finding]:
         yield warning("multiple providers is not currently supported")
     for logging in each(spec.get("accessLogging")):
         expression = (logging.get("filter") or {}).get("expression") or ""
-        if problem := _unfinished(expression):
+        if problem := _unfinished(expression) or _without_field(expression):
             yield error(f"must be a valid CEL expression, {problem}")
+
+
+def _without_field(expression: str) -> str:
+    """The complaint on ``has(a['b'])``: only a field is there or not."""
+    found = _INDEXED.search(expression)
+    if found is None:
+        return ""
+    place = f"ERROR: <input>:1:{found.start(1) + 1}: invalid argument to has() macro"
+    return f"{place}\n | {expression}\n | {'.' * found.start(1)}^"
 
 
 def _unfinished(expression: str) -> str:

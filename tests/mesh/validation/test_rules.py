@@ -61,6 +61,43 @@ def test_several_errors_are_a_list_and_one_is_a_sentence() -> None:
     assert findings.sentence([findings.listed("a")]) == "1 error occurred:\n\t* a\n\n"
 
 
+def _object(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
+    metadata = {"name": "x", "namespace": "default"}
+    return {"apiVersion": "networking.istio.io/v1", "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def balanced(**said: Any) -> dict[str, Any]:
+    return _object("DestinationRule", {"host": "a", "trafficPolicy": {"loadBalancer": {"consistentHash": said}}})
+
+
+def changed(value: str) -> dict[str, Any]:
+    route = {"route": [{"destination": {"host": "a"}}], "headers": {"request": {"set": {"x-a": value}}}}
+    return _object("VirtualService", {"hosts": ["a"], "http": [route]})
+
+
+def filtered(expression: str) -> dict[str, Any]:
+    spec = {"accessLogging": [{"filter": {"expression": expression}}]}
+    return {**_object("Telemetry", spec), "apiVersion": "telemetry.istio.io/v1"}
+
+
+@pytest.mark.parametrize(
+    ("obj", "error"),
+    [
+        (balanced(httpCookie={"name": ""}), "name required for HttpCookie"),
+        (balanced(maglev={"tableSize": 5000077}), "tableSize must be less than 5000011 for maglev"),
+        (balanced(maglev={"tableSize": 65537}), ""),
+        (changed("b\nc"), "header value configuration b\nc is invalid"),
+        (changed("b\tc"), ""),
+        (filtered("has(request.headers['x-a'])"), "<input>:1:20: invalid argument to has() macro"),
+        (filtered("has(request.headers)"), ""),
+    ],
+    ids=["cookie", "table", "good table", "line end", "tab", "index", "field"],
+)
+def test_what_istio_refuses_before_envoy_would(obj: dict[str, Any], error: str) -> None:
+    found = validation.validate(obj).error
+    assert error in found if error else not found
+
+
 def test_a_broken_rule_names_the_field() -> None:
     obj = _object("VirtualService", {"hosts": ["a"], "http": [{"timeout": "soon", "route": []}]})
     assert [cause.field for cause in rules.broken("networking.istio.io", "VirtualService", obj)] == [
@@ -140,8 +177,3 @@ def test_anything_gets_a_verdict(kind: tuple[str, str], spec: Any) -> None:
         "spec": spec,
     }
     assert isinstance(validation.validate(obj), validation.Verdict)
-
-
-def _object(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
-    metadata = {"name": "x", "namespace": "default"}
-    return {"apiVersion": "networking.istio.io/v1", "kind": kind, "metadata": metadata, "spec": spec}
