@@ -7,7 +7,7 @@ from typing import Any
 from labkit.install import bookinfo, gateway, istio
 from labkit.kube import manifests, resources
 from labkit.kube.resources import Object
-from labkit.mesh import kgateway
+from labkit.mesh import ingress, kgateway
 from labkit.mesh.model import Proxy, Snapshot
 
 CREATED = "2026-11-01T00:00:00Z"
@@ -33,6 +33,8 @@ PLURALS = {
     ("AuthorizationPolicy", "security.istio.io"): "authorizationpolicies.security.istio.io",
     ("Telemetry", "telemetry.istio.io"): "telemetries.telemetry.istio.io",
     ("GatewayClass", "gateway.networking.k8s.io"): "gatewayclasses.gateway.networking.k8s.io",
+    ("Ingress", "networking.k8s.io"): "ingresses.networking.k8s.io",
+    ("IngressClass", "networking.k8s.io"): "ingressclasses.networking.k8s.io",
 }
 """Kinds whose plural is not the kind with an s."""
 
@@ -63,7 +65,7 @@ def snapshot(objects: Iterable[Object]) -> Snapshot:
     made = kgateway.convert(found).deployments
     if made:
         found = _snapshot([*given, *map(with_namespace, made)])
-    return kgateway.expanded(found, kgateway.convert(found))
+    return ingress.expanded(kgateway.expanded(found, kgateway.convert(found)))
 
 
 def _snapshot(objects: Iterable[Object]) -> Snapshot:

@@ -94,7 +94,7 @@ def default_route(
 
 def _route(service: VirtualService, rule: Rule, match: Rule | None, context: Context) -> ir.Route:
     name = ".".join(n for n in (rule.get("name"), (match or {}).get("name")) if n)
-    fits = matching.request_match(match, by_elements=service.is_route)
+    fits = matching.request_match(match, by_elements=service.by_elements)
     headers = behaviour.headers(rule.get("headers"))
     if rule.get("redirect"):
         action: ir.Forward | ir.Redirect | ir.Reply = behaviour.redirect(rule["redirect"], context.port)

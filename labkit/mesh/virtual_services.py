@@ -44,6 +44,9 @@ class VirtualService:
     is_route: bool = False
     """Whether it was made from a route of the Gateway API."""
 
+    by_elements: bool = False
+    """Whether its prefixes are of whole path elements: those of the Gateway API and of Ingresses are."""
+
     @property
     def is_delegate(self) -> bool:
         """One without hosts only speaks through others."""
@@ -132,7 +135,8 @@ def _parse(obj: Object, delegates: Mapping[tuple[str, str], Object], default: Se
         tcp=tuple(_with_gateways(rule, namespace) for rule in spec.get("tcp") or ()),
         destinations=_destinations(spec, http, namespace),
         audience=exports.audience(spec.get("exportTo"), namespace, default),
-        is_route=SEMANTICS in resources.annotations_of(obj),
+        is_route=resources.annotations_of(obj).get(SEMANTICS) == "gateway",
+        by_elements=SEMANTICS in resources.annotations_of(obj),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
-from labkit.mesh import kgateway, model, translate
+from labkit.mesh import ingress, kgateway, model, translate
 
 Place = str
 """The kind's key in a snapshot: ``virtualservices.networking.istio.io``."""
@@ -78,8 +78,8 @@ def reverted(snapshot: model.Snapshot, change: Change) -> model.Snapshot:
 
 
 def compiled(snapshot: model.Snapshot) -> translate.Index:
-    """The index of a snapshot, the Gateway API in it."""
-    return translate.index(kgateway.expanded(snapshot, kgateway.convert(snapshot)))
+    """The index of a snapshot, the Gateway API and Ingresses in it."""
+    return translate.index(ingress.expanded(kgateway.expanded(snapshot, kgateway.convert(snapshot))))
 
 
 def culprits(

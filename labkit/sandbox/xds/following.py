@@ -14,11 +14,19 @@ BUILT_IN = (
     resources.NAMESPACES,
     resources.SECRETS,
     resources.CONFIG_MAPS,
+    resources.INGRESSES,
+    resources.INGRESS_CLASSES,
 )
 DEFINED = (*resources.ISTIO, resources.GATEWAY_CLASSES, *resources.GATEWAY_API)
 """Kinds of CustomResourceDefinitions."""
 
-CONFIGURATION = (resources.SERVICES, resources.CONFIG_MAPS, *DEFINED)
+CONFIGURATION = (
+    resources.SERVICES,
+    resources.CONFIG_MAPS,
+    resources.INGRESSES,
+    resources.INGRESS_CLASSES,
+    *DEFINED,
+)
 """Kinds that people write: what istiod tells of."""
 
 RETRY = 1.0

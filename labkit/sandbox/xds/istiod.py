@@ -25,6 +25,7 @@ from labkit.sandbox.xds import (
     following,
     gatewaycontroller,
     identities,
+    ingressstatuses,
     lowports,
     progress,
     publishing,
@@ -57,6 +58,7 @@ class Istiod:
             identities.Identities(root), self._refused, has_low_ports=lowports.may_be_bound()
         )
         self._controller = gatewaycontroller.GatewayController(client, self._followed)
+        self._ingresses = ingressstatuses.IngressStatuses(client, self._followed)
         self._complaints = complaints.Complaints(client)
         self._blame = attribution.Blame()
         self.progress = progress.Progress()
@@ -78,6 +80,7 @@ class Istiod:
             await self._followed.until_synced()
             group.create_task(self._trust.run())
             group.create_task(self._controller.run())
+            group.create_task(self._ingresses.run())
             group.create_task(self._reporter.run())
             self._publish()
             group.create_task(self._push_loop())
@@ -163,6 +166,7 @@ class Istiod:
         self.progress.pushed(self.discovery.pushes + 1)
         self.discovery.publish()
         self._controller.want(self._publication.converted)
+        self._ingresses.want(self._publication.snapshot)
 
     def _mesh_config(self) -> Object:
         found = self._followed.get(resources.CONFIG_MAPS, "istio", NAMESPACE)

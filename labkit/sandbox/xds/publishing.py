@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 
 from labkit.kube.resources import Object
-from labkit.mesh import kgateway, model, translate
+from labkit.mesh import ingress, kgateway, model, translate
 from labkit.sandbox.xds import ads, attribution, encoding, identities
 
 KINDS = ("clusters", "endpoints", "listeners", "extensions", "routes", "secrets")
@@ -63,7 +63,7 @@ class Publication:
 
     def _compile(self, snapshot: model.Snapshot) -> None:
         converted = kgateway.convert(snapshot, has_low_ports=self._has_low_ports)
-        self._index = translate.index(kgateway.expanded(snapshot, converted), self._index)
+        self._index = translate.index(ingress.expanded(kgateway.expanded(snapshot, converted)), self._index)
         self.snapshot, self.converted = snapshot, converted
 
     def resources_for(self, proxy: model.Proxy) -> Encoded:
