@@ -1,4 +1,4 @@
-"""What of the mesh's objects is not carried out as it stands, said where a learner looks for it."""
+"""Objects of the mesh and of Kubernetes that are not carried out as they stand, for ``lab.analyze()``."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from labkit.kube import client, resources, status
 from labkit.kube.resources import Object
 from labkit.lab import clearing
 from labkit.mesh import limits
+from labkit.sandbox import support
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,9 +28,11 @@ class Finding:
 
 
 def findings(api: client.Client, namespace: str, *, is_sandbox: bool) -> list[Finding]:
-    """Of every object of the mesh in a namespace, errors first."""
-    found = [f for obj in _objects(api, namespace) for f in of_object(obj, is_sandbox=is_sandbox)]
-    return sorted(found, key=lambda f: (f.level, f.object))
+    """Findings on every object in a namespace and on those without one, errors first."""
+    listed = [f for obj in _objects(api, namespace) for f in of_object(obj, is_sandbox=is_sandbox)]
+    if is_sandbox:
+        listed += [f for resource in support.resources() for obj in api.list(resource, namespace) for f in _limits(obj)]
+    return sorted(listed, key=lambda f: (f.level, f.object))
 
 
 def of_object(obj: Object, *, is_sandbox: bool) -> list[Finding]:
@@ -38,6 +41,19 @@ def of_object(obj: Object, *, is_sandbox: bool) -> list[Finding]:
     fields = limits.findings(obj) if is_sandbox else []
     found = [Finding(object=name, level="warning", message=f"{limits.PREFIX}{text}") for text in fields]
     return [*(Finding(object=name, level="error", message=text) for text in _untrue(obj.get("status") or {})), *found]
+
+
+def _limits(obj: Object) -> list[Finding]:
+    """Findings on an object of Kubernetes; pods of a Deployment repeat nothing that stands on the Deployment."""
+    if support.is_told_by_owner(obj):
+        return []
+    namespace = resources.namespace_of(obj)
+    name = (
+        f"{obj['kind']} {namespace}/{resources.name_of(obj)}"
+        if namespace
+        else f"{obj['kind']} {obj['metadata']['name']}"
+    )
+    return [Finding(object=name, level="warning", message=f"{support.PREFIX}{text}") for text in support.findings(obj)]
 
 
 def _untrue(told: Any) -> Iterator[str]:

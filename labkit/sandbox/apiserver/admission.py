@@ -1,17 +1,18 @@
 """Hooks around every write, in their order."""
 
-from labkit.sandbox.apiserver import crds, escalation, namespaces, podadmission, services, webhooks
+from labkit.sandbox.apiserver import crds, escalation, limits, namespaces, podadmission, services, webhooks
 from labkit.sandbox.apiserver.authorization import Authorizer
 from labkit.sandbox.apiserver.core import Core
 
 
-def install(core: Core, authorizer: Authorizer) -> webhooks.Webhooks:
+def install(core: Core, authorizer: Authorizer, limited: limits.Limits) -> webhooks.Webhooks:
     """Give the core its hooks; who installs them closes the webhooks."""
     lifecycle = namespaces.Lifecycle(core)
     pods = podadmission.PodDefaults(core)
     addresses = services.Addresses(core)
     called = webhooks.Webhooks(core)
     core.mutating += [
+        limited.warn,
         escalation.Escalation(authorizer).check,
         lifecycle.check,
         lifecycle.prepare,
@@ -27,5 +28,5 @@ def install(core: Core, authorizer: Authorizer) -> webhooks.Webhooks:
         pods.status,
     ]
     core.validating += [called.validate]
-    core.finishing += [addresses.allocate]
+    core.finishing += [addresses.allocate, limited.record]
     return called

@@ -9,6 +9,8 @@ from pathlib import Path
 from aiohttp import web
 
 from labkit.base import ports
+from labkit.kube import events
+from labkit.kube.resources import Object
 from labkit.sandbox.apiserver import (
     admission,
     authentication,
@@ -16,6 +18,7 @@ from labkit.sandbox.apiserver import (
     bootstrap,
     crds,
     documents,
+    limits,
     pki,
     reviews,
     routes,
@@ -50,7 +53,7 @@ class Server:
         self._tokens = tokens.Tokens(self._credentials.token_key.read_bytes(), admin=admin, lookup=self._core.peek)
         self._definitions = crds.Definitions(self._core)
         self._authorizer = authorization.Authorizer(self._core.store)
-        self._webhooks = admission.install(self._core, self._authorizer)
+        self._webhooks = admission.install(self._core, self._authorizer, limits.Limits(self._record))
         self._subs = subresources.Subresources(self._core, self._tokens)
         self._reviews = reviews.Reviews(self._tokens, self._authorizer)
         self.local = LocalApi(self._core, self._subs, self._reviews)
@@ -104,6 +107,11 @@ class Server:
                 transport.abort()
             await asyncio.sleep(0)
         self._core.store.close()
+
+    async def _record(self, about: Object, message: str) -> None:
+        await events.record(
+            self.local, about, component=limits.COMPONENT, reason="NotCarriedOut", message=message, type="Warning"
+        )
 
     def _listen(self) -> socket.socket:
         remembered = self._state / "port"

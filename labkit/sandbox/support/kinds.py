@@ -1,0 +1,80 @@
+"""Every built-in kind the API server stores: carried out, or why it has no effect."""
+
+from collections.abc import Mapping
+
+CARRIED_OUT = frozenset(
+    (
+        "/ConfigMap",
+        "/Event",
+        "/Namespace",
+        "/Node",
+        "/Pod",
+        "/Secret",
+        "/Service",
+        "/ServiceAccount",
+        "apps/Deployment",
+        "apps/ReplicaSet",
+        "batch/Job",
+        "admissionregistration.k8s.io/MutatingWebhookConfiguration",
+        "admissionregistration.k8s.io/ValidatingWebhookConfiguration",
+        "apiextensions.k8s.io/CustomResourceDefinition",
+        "coordination.k8s.io/Lease",
+        "discovery.k8s.io/EndpointSlice",
+        "events.k8s.io/Event",
+        "policy/PodDisruptionBudget",
+        "rbac.authorization.k8s.io/ClusterRole",
+        "rbac.authorization.k8s.io/ClusterRoleBinding",
+        "rbac.authorization.k8s.io/Role",
+        "rbac.authorization.k8s.io/RoleBinding",
+    )
+)
+"""``GROUP/KIND`` of what works as on a real cluster, except for the fields that the other tables name."""
+
+DATA = frozenset(["/PodTemplate", "apps/ControllerRevision", "networking.k8s.io/IngressClass"])
+"""Kinds that only hold data for others: by themselves they do nothing on a real cluster either."""
+
+_STARTS_NONE = "the sandbox has no controller for this kind, so it starts no pods"
+_NO_VOLUMES = "the sandbox provides no persistent storage"
+_NO_DRIVERS = "the sandbox runs no storage drivers"
+_NO_POLICIES = "the sandbox evaluates no admission policies, so nothing is refused or changed by it"
+_FIXED_RANGE = "cluster IPs always come from 10.96.0.0/16"
+
+WITHOUT_EFFECT: Mapping[str, str] = {
+    "/Endpoints": "traffic follows EndpointSlices, and Endpoints are not mirrored into them",
+    "/LimitRange": "pods get no default requests or limits, and none are refused",
+    "/PersistentVolume": _NO_VOLUMES,
+    "/PersistentVolumeClaim": _NO_VOLUMES,
+    "/ReplicationController": _STARTS_NONE,
+    "/ResourceQuota": "objects are not counted, and none are refused",
+    "admissionregistration.k8s.io/MutatingAdmissionPolicy": _NO_POLICIES,
+    "admissionregistration.k8s.io/MutatingAdmissionPolicyBinding": _NO_POLICIES,
+    "admissionregistration.k8s.io/ValidatingAdmissionPolicy": _NO_POLICIES,
+    "admissionregistration.k8s.io/ValidatingAdmissionPolicyBinding": _NO_POLICIES,
+    "apiregistration.k8s.io/APIService": "the sandbox forwards no requests to other API servers",
+    "apps/DaemonSet": _STARTS_NONE,
+    "apps/StatefulSet": _STARTS_NONE,
+    "autoscaling/HorizontalPodAutoscaler": "the sandbox does not scale workloads",
+    "batch/CronJob": "the sandbox starts no Jobs by time",
+    "networking.k8s.io/IPAddress": _FIXED_RANGE,
+    "networking.k8s.io/Ingress": "no controller of the sandbox reads Ingresses; use a Gateway and a VirtualService",
+    "networking.k8s.io/NetworkPolicy": "the sandbox filters no packets; use an AuthorizationPolicy",
+    "networking.k8s.io/ServiceCIDR": _FIXED_RANGE,
+    "scheduling.k8s.io/PriorityClass": "the only node has room for every pod, so none is preferred or evicted",
+    "storage.k8s.io/CSIDriver": _NO_DRIVERS,
+    "storage.k8s.io/CSINode": _NO_DRIVERS,
+    "storage.k8s.io/CSIStorageCapacity": _NO_DRIVERS,
+    "storage.k8s.io/StorageClass": _NO_VOLUMES,
+    "storage.k8s.io/VolumeAttachment": _NO_DRIVERS,
+    "storage.k8s.io/VolumeAttributesClass": _NO_DRIVERS,
+}
+"""``GROUP/KIND`` → why objects of the kind have no effect."""
+
+STRUCTS: Mapping[str, tuple[str, ...]] = {
+    "/Pod": ("spec",),
+    "/Namespace": ("spec",),
+    "/Service": ("spec",),
+    "apps/Deployment": ("spec",),
+    "apps/ReplicaSet": ("spec",),
+    "batch/Job": ("spec",),
+}
+"""Carried-out kinds whose fields are in the tables of structs, and where those begin."""

@@ -1,0 +1,193 @@
+"""Fields of pods and their containers."""
+
+from collections.abc import Mapping
+
+from labkit.sandbox.support.entries import Fields, Unless
+
+_ONE_HOST = "pods are processes of this machine and share its namespaces"
+_USER = "containers run as the user who started the sandbox"
+_KERNEL = "the sandbox sets no kernel restrictions"
+_ONE_NODE = "the sandbox has one node and takes every pod there"
+_NO_MOUNTS = "files appear as links, which have no mount options"
+_ONE_OS = "programs run on this machine, whatever its system"
+_NO_DEVICES = "the sandbox allocates no devices"
+
+_CONTAINER = Fields(
+    carried_out="name image command args workingDir ports env envFrom livenessProbe readinessProbe startupProbe"
+    " lifecycle terminationMessagePath terminationMessagePolicy stdin stdinOnce tty securityContext volumeMounts"
+    " resources restartPolicy",
+    # Every image of the catalogue is on this machine already.
+    moot="imagePullPolicy",
+    without_effect={
+        "resizePolicy": "the sandbox does not limit cpu or memory",
+        "restartPolicyRules": "the exit code decides nothing but success or failure",
+        "volumeDevices": _NO_DEVICES,
+    },
+)
+
+STRUCTS: Mapping[str, Fields] = {
+    "PodTemplateSpec": Fields(carried_out="metadata spec"),
+    "PodSpec": Fields(
+        carried_out="volumes initContainers containers ephemeralContainers restartPolicy terminationGracePeriodSeconds"
+        " serviceAccountName serviceAccount automountServiceAccountToken nodeName readinessGates schedulingGates"
+        " securityContext priorityClassName priority schedulerName",
+        # One node that takes every pod, and images that are on this machine already.
+        moot="enableServiceLinks imagePullSecrets preemptionPolicy tolerations",
+        without_effect={
+            "activeDeadlineSeconds": "the sandbox does not end pods by time; use it on a Job",
+            "affinity": _ONE_NODE,
+            "dnsConfig": "names resolve as in every other pod",
+            "dnsPolicy": Unless(values=("ClusterFirst",), reason="names resolve as with ClusterFirst"),
+            "hostAliases": "the sandbox writes no /etc/hosts",
+            "hostIPC": _ONE_HOST,
+            "hostNetwork": "every pod has a loopback address of its own",
+            "hostPID": _ONE_HOST,
+            "hostUsers": _USER,
+            "hostname": "pods share the machine's host name",
+            "hostnameOverride": "pods share the machine's host name",
+            "nodeSelector": _ONE_NODE,
+            "os": _ONE_OS,
+            "overhead": _ONE_NODE,
+            "resourceClaims": _NO_DEVICES,
+            "resources": "the sandbox does not limit cpu or memory",
+            "runtimeClassName": "the sandbox has one way to run containers",
+            "schedulingGroup": _ONE_NODE,
+            "setHostnameAsFQDN": "pods share the machine's host name",
+            "shareProcessNamespace": _ONE_HOST,
+            "subdomain": "pods have no names of their own in DNS",
+            "topologySpreadConstraints": _ONE_NODE,
+        },
+    ),
+    "Container": _CONTAINER,
+    "EphemeralContainer": Fields(
+        moot=" ".join(sorted({*_CONTAINER.names, "targetContainerName"} - {"name"})),
+        without_effect={"name": "the sandbox starts no ephemeral containers; use kubectl exec"},
+    ),
+    "ContainerPort": Fields(
+        carried_out="name containerPort protocol",
+        without_effect={
+            "hostIP": "the sandbox opens no ports of the node",
+            "hostPort": "the sandbox opens no ports of the node; use a Service of type NodePort",
+        },
+    ),
+    "EnvVar": Fields(carried_out="name value valueFrom"),
+    "EnvVarSource": Fields(
+        carried_out="fieldRef resourceFieldRef configMapKeyRef secretKeyRef",
+        without_effect={"fileKeyRef": "the sandbox reads no variables from files"},
+    ),
+    "EnvFromSource": Fields(carried_out="prefix configMapRef secretRef"),
+    "ConfigMapEnvSource": Fields(carried_out="name optional"),
+    "SecretEnvSource": Fields(carried_out="name optional"),
+    "ConfigMapKeySelector": Fields(carried_out="name key optional"),
+    "SecretKeySelector": Fields(carried_out="name key optional"),
+    "ObjectFieldSelector": Fields(carried_out="apiVersion fieldPath"),
+    "ResourceFieldSelector": Fields(carried_out="containerName resource divisor"),
+    "ResourceRequirements": Fields(
+        without_effect={
+            "limits": "the sandbox does not limit cpu or memory",
+            "requests": "the only node takes every pod, whatever it requests",
+            "claims": _NO_DEVICES,
+        }
+    ),
+    "Probe": Fields(
+        carried_out="exec httpGet tcpSocket grpc initialDelaySeconds timeoutSeconds periodSeconds successThreshold"
+        " failureThreshold terminationGracePeriodSeconds"
+    ),
+    "ExecAction": Fields(carried_out="command"),
+    "HTTPGetAction": Fields(carried_out="path port host scheme httpHeaders"),
+    "HTTPHeader": Fields(carried_out="name value"),
+    "TCPSocketAction": Fields(carried_out="port host"),
+    "GRPCAction": Fields(carried_out="port service"),
+    "SleepAction": Fields(carried_out="seconds"),
+    "Lifecycle": Fields(
+        carried_out="postStart preStop",
+        without_effect={"stopSignal": "containers are stopped by SIGTERM"},
+    ),
+    "LifecycleHandler": Fields(carried_out="exec httpGet tcpSocket sleep"),
+    "SecurityContext": Fields(
+        # A process of an ordinary user has no capabilities, so there is nothing left to drop.
+        carried_out="capabilities",
+        moot="allowPrivilegeEscalation",
+        without_effect={
+            "appArmorProfile": _KERNEL,
+            "privileged": Unless(values=(False,), reason=_USER),
+            "procMount": Unless(values=("Default",), reason=_KERNEL),
+            "readOnlyRootFilesystem": Unless(values=(False,), reason="a container can write wherever its user can"),
+            "runAsGroup": _USER,
+            "runAsNonRoot": Unless(values=(False,), reason=_USER),
+            "runAsUser": _USER,
+            "seLinuxOptions": _KERNEL,
+            "seccompProfile": _KERNEL,
+            "windowsOptions": _ONE_OS,
+        },
+    ),
+    "Capabilities": Fields(carried_out="drop", without_effect={"add": _USER}),
+    "PodSecurityContext": Fields(
+        without_effect={
+            "appArmorProfile": _KERNEL,
+            "fsGroup": _USER,
+            "fsGroupChangePolicy": _USER,
+            "runAsGroup": _USER,
+            "runAsNonRoot": Unless(values=(False,), reason=_USER),
+            "runAsUser": _USER,
+            "seLinuxChangePolicy": _KERNEL,
+            "seLinuxOptions": _KERNEL,
+            "seccompProfile": _KERNEL,
+            "supplementalGroups": _USER,
+            "supplementalGroupsPolicy": _USER,
+            "sysctls": _KERNEL,
+            "windowsOptions": _ONE_OS,
+        }
+    ),
+    "LocalObjectReference": Fields(carried_out="name"),
+    "PodReadinessGate": Fields(carried_out="conditionType"),
+    "PodSchedulingGate": Fields(carried_out="name"),
+    "VolumeMount": Fields(
+        carried_out="name mountPath subPath subPathExpr",
+        without_effect={
+            "mountPropagation": Unless(values=("None",), reason=_NO_MOUNTS),
+            "readOnly": Unless(values=(False,), reason=_NO_MOUNTS),
+            "recursiveReadOnly": Unless(values=("Disabled",), reason=_NO_MOUNTS),
+        },
+    ),
+    "EmptyDirVolumeSource": Fields(
+        without_effect={
+            "medium": "the volume lies on the disk of this machine",
+            "sizeLimit": "the size of a volume is not limited",
+        }
+    ),
+    "ConfigMapVolumeSource": Fields(carried_out="name items defaultMode optional"),
+    "SecretVolumeSource": Fields(
+        carried_out="secretName items optional",
+        without_effect={"defaultMode": Unless(values=(0o644,), reason="files of secrets have mode 0600 here")},
+    ),
+    "KeyToPath": Fields(carried_out="key path mode"),
+    "DownwardAPIVolumeSource": Fields(carried_out="items defaultMode"),
+    "DownwardAPIVolumeFile": Fields(carried_out="path fieldRef resourceFieldRef mode"),
+    "ProjectedVolumeSource": Fields(carried_out="sources defaultMode"),
+    "VolumeProjection": Fields(
+        carried_out="secret downwardAPI configMap serviceAccountToken",
+        without_effect={
+            "clusterTrustBundle": "the pod does not start: the sandbox serves no ClusterTrustBundles",
+            "podCertificate": "the pod does not start: the sandbox issues no certificates to pods",
+        },
+    ),
+    "SecretProjection": Fields(carried_out="name items optional"),
+    "ConfigMapProjection": Fields(carried_out="name items optional"),
+    "DownwardAPIProjection": Fields(carried_out="items"),
+    "ServiceAccountTokenProjection": Fields(carried_out="audience expirationSeconds path"),
+}
+"""Go struct → its fields; the volumes that the sandbox does not mount are in ``VOLUMES``."""
+
+_UNMOUNTED = (
+    "awsElasticBlockStore azureDisk azureFile cephfs cinder csi ephemeral fc flexVolume flocker gcePersistentDisk"
+    " gitRepo glusterfs hostPath image iscsi nfs persistentVolumeClaim photonPersistentDisk portworxVolume quobyte rbd"
+    " scaleIO storageos vsphereVolume"
+)
+VOLUMES = Fields(
+    carried_out="name emptyDir secret configMap downwardAPI projected",
+    without_effect=dict.fromkeys(
+        _UNMOUNTED.split(), "the pod does not start: the sandbox mounts nothing from outside the pod"
+    ),
+)
+"""The struct ``Volume``."""

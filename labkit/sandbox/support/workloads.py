@@ -1,0 +1,38 @@
+"""Fields of what starts pods."""
+
+from collections.abc import Mapping
+
+from labkit.sandbox.support.entries import Fields, Unless
+
+_INDEXES = "the sandbox's Jobs have no indexes"
+
+STRUCTS: Mapping[str, Fields] = {
+    "NamespaceSpec": Fields(carried_out="finalizers"),
+    "DeploymentSpec": Fields(
+        carried_out="replicas selector template strategy minReadySeconds revisionHistoryLimit paused"
+        " progressDeadlineSeconds"
+    ),
+    "DeploymentStrategy": Fields(carried_out="type rollingUpdate"),
+    "RollingUpdateDeployment": Fields(carried_out="maxUnavailable maxSurge"),
+    "ReplicaSetSpec": Fields(carried_out="replicas minReadySeconds selector template"),
+    "LabelSelector": Fields(carried_out="matchLabels matchExpressions"),
+    "LabelSelectorRequirement": Fields(carried_out="key operator values"),
+    "JobSpec": Fields(
+        carried_out="parallelism completions activeDeadlineSeconds backoffLimit selector manualSelector template"
+        " ttlSecondsAfterFinished suspend",
+        without_effect={
+            "backoffLimitPerIndex": _INDEXES,
+            "completionMode": Unless(values=("NonIndexed",), reason=_INDEXES),
+            "managedBy": Unless(
+                values=("kubernetes.io/job-controller",), reason="the sandbox's own controller runs every Job"
+            ),
+            "maxFailedIndexes": _INDEXES,
+            "podFailurePolicy": "every failed pod counts towards backoffLimit",
+            "podReplacementPolicy": Unless(
+                values=("TerminatingOrFailed",), reason="a pod that is terminating is replaced at once"
+            ),
+            "successPolicy": "a Job is complete when all of its pods are",
+        },
+    ),
+}
+"""Go struct → its fields."""
