@@ -9,7 +9,7 @@ import orjson
 from labkit.conformance import export, scene
 from labkit.conformance.answers import Answers, Case, Facts, differences
 from labkit.kube.resources import Object
-from labkit.mesh import translate
+from labkit.mesh import compiler
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ class Comparison:
 
     def _facts(self, applied: list[Object], *, keep: bool = False) -> dict[str, Facts]:
         snapshot = scene.snapshot([*self._base, *map(scene.with_namespace, applied)])
-        index = translate.index(snapshot)
+        index = compiler.index(snapshot)
         dumps = {name: export.dump(index, proxy) for name, proxy in scene.proxies(snapshot).items()}
         if keep:
             self._dumps = dumps

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from labkit.mesh import accesslogs
+from labkit.mesh.compiler import Index
 from labkit.mesh.envoy import accesslogs as logging
 from labkit.mesh.envoy import listeners, routes
 from labkit.mesh.model import Config, Proxy, Resource
-from labkit.mesh.translate import Index
+from labkit.mesh.policies import access_logs
 
 Dump = dict[str, dict[str, Any]]
 """Kind → name → resource."""
@@ -26,7 +26,7 @@ def dump(index: Index, proxy: Proxy) -> Dump:
     kept = {name: x for name, x in config.listeners.items() if name != listeners.HTTP_PROXY}
     # Of a headless Service every endpoint has a listener, only not in its own sidecar.
     by_port = [listeners.outbound(x) for x in index.view(proxy).listeners if x.address != proxy.ip]
-    logs = accesslogs.of(index.snapshot, proxy, config.clusters).outbound
+    logs = access_logs.of(index.snapshot, proxy, config.clusters).outbound
     kept |= {x["name"]: logging.listener(x, logs) for x in by_port}
     tables = {
         t.name: routes.table(t, unknown=_unknown(allows) if t.allows_unknown is not None else ()) for t in found.tables

@@ -7,7 +7,7 @@ from typing import Any
 from labkit.install import bookinfo, gateway, istio
 from labkit.kube import manifests, resources
 from labkit.kube.resources import Object
-from labkit.mesh import ingress, kgateway
+from labkit.mesh import gateway_api, ingress
 from labkit.mesh.model import Proxy, Snapshot
 
 CREATED = "2026-11-01T00:00:00Z"
@@ -62,10 +62,10 @@ def snapshot(objects: Iterable[Object]) -> Snapshot:
     """Objects with the pods of their Deployments, their addresses and endpoints, and what Gateways have deployed."""
     given = list(objects)
     found = _snapshot(given)
-    made = kgateway.convert(found).deployments
+    made = gateway_api.convert(found).deployments
     if made:
         found = _snapshot([*given, *map(with_namespace, made)])
-    return ingress.expanded(kgateway.expanded(found, kgateway.convert(found)))
+    return ingress.expanded(gateway_api.expanded(found, gateway_api.convert(found)))
 
 
 def _snapshot(objects: Iterable[Object]) -> Snapshot:

@@ -9,7 +9,7 @@ from labkit.base import errors, waiting
 from labkit.install import istio
 from labkit.kube import client, resources, status
 from labkit.lab import doors
-from labkit.mesh import explaining, fitting
+from labkit.mesh.explain import explanations, matching
 from labkit.mesh.model import Resource
 from labkit.telemetry import accesslogs, workloads
 from labkit.views import explorer, results
@@ -179,16 +179,16 @@ def _rules(line: accesslogs.Line, tables: Sequence[Resource]) -> Iterator[str]:
         yield line.failure
 
 
-def source_of(line: accesslogs.Line, tables: Sequence[Resource]) -> explaining.Source | None:
+def source_of(line: accesslogs.Line, tables: Sequence[Resource]) -> explanations.Source | None:
     """The object behind the route that a line was written by; None where none is, or where it could be several."""
     if not line.cluster and line.details != ANSWERED:
         return None
     found = set()
     for table in tables:
-        host = fitting.virtual_host(table, line.authority)
+        host = matching.virtual_host(table, line.authority)
         for route in (host or {}).get("routes") or ():
             if route.get("name", "") == line.route and line.cluster in _clusters(route):
-                found.add(explaining.source_of(route))
+                found.add(explanations.source_of(route))
     return found.pop() if len(found) == 1 else None
 
 

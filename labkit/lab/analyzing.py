@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from labkit.kube import client, resources, status
 from labkit.kube.resources import Object
 from labkit.lab import clearing
-from labkit.mesh import limits
+from labkit.mesh.api import caveats
 from labkit.sandbox import support
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ def findings(api: client.Client, namespace: str, *, is_sandbox: bool) -> list[Fi
 def of_object(obj: Object, *, is_sandbox: bool) -> list[Finding]:
     """Of one object: fields without effect on a sandbox, and conditions that are not true."""
     name = f"{obj['kind']} {resources.namespace_of(obj)}/{resources.name_of(obj)}"
-    fields = limits.findings(obj) if is_sandbox else []
-    found = [Finding(object=name, level="warning", message=f"{limits.PREFIX}{text}") for text in fields]
+    fields = caveats.findings(obj) if is_sandbox else []
+    found = [Finding(object=name, level="warning", message=f"{caveats.PREFIX}{text}") for text in fields]
     return [*(Finding(object=name, level="error", message=text) for text in _untrue(obj.get("status") or {})), *found]
 
 

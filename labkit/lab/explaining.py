@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
-from labkit.mesh import explaining
+from labkit.mesh.explain import explanations
 from labkit.telemetry import proxies
 from labkit.views import way
 
@@ -16,11 +16,11 @@ def explain(
     url = where if "://" in where else gateway() + where
     parts = urlsplit(url)
     path = parts.path + (f"?{parts.query}" if parts.query else "")
-    request = explaining.Request(host=parts.netloc, path=path or "/", method=method, headers=dict(headers))
-    config = explaining.from_dump(json.loads(proxy.ask("config_dump?include_eds")))
+    request = explanations.Request(host=parts.netloc, path=path or "/", method=method, headers=dict(headers))
+    config = explanations.from_dump(json.loads(proxy.ask("config_dump?include_eds")))
     port = parts.port or 80
     # A real sidecar has a listener a port, the sandbox's and a gateway have one for all: that is the second try.
-    found = explaining.explain(config, request, port=port)
+    found = explanations.explain(config, request, port=port)
     if not found.listener:
-        found = explaining.explain(config, request)
+        found = explanations.explain(config, request)
     return way.Way(request=f"{method} {url}", proxy=proxy.name, found=found)

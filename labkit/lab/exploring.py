@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from urllib.parse import urljoin
 
-from labkit.mesh.explaining import Destination
+from labkit.mesh.explain.explanations import Destination
 from labkit.telemetry import proxies
 from labkit.traffic import fetching, results
 from labkit.views import explorer, page, way

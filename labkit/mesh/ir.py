@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from labkit.mesh.services import Endpoint
+from labkit.mesh.hosts.services import Endpoint
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from labkit.mesh import ir, scopes
+from labkit.mesh import ir
 from labkit.mesh.envoy import explicit
+from labkit.mesh.hosts import scopes
+from labkit.mesh.listeners.outbound import Builder, Outbound
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Resource
-from labkit.mesh.outbound import Builder, Outbound
-from labkit.mesh.reach import Reach
+from labkit.mesh.upstreams.upstream_set import Reach
 
 
 class View:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from labkit.mesh.explaining import Destination, Explanation
+from labkit.mesh.explain.explanations import Destination, Explanation
 from labkit.views import markup
 
 

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from labkit.lab import exploring
-from labkit.mesh.explaining import Destination, Explanation, Source
+from labkit.mesh.explain.explanations import Destination, Explanation, Source
 from labkit.traffic import fetching
 from labkit.views import explorer, way
 

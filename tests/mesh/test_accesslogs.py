@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
-from labkit.mesh import accesslogs, faults, model
-from labkit.mesh.accesslogs import Log
+from labkit.mesh import blame, model
 from labkit.mesh.envoy import accesslogs as envoy
 from labkit.mesh.envoy import listeners
+from labkit.mesh.policies import access_logs
+from labkit.mesh.policies.access_logs import Log
 from labkit.sandbox.xds import messages
 
 WEB = model.Proxy(
@@ -30,12 +31,12 @@ def telemetry(namespace, *logging, name="t", created="2026-11-01T00:00:00Z", **s
 
 
 def logs(*telemetries, proxy=WEB, mesh=None, clusters=()):
-    snapshot = model.Snapshot(objects={accesslogs.RESOURCE: telemetries}, mesh_config=mesh or {})
-    return accesslogs.of(snapshot, proxy, clusters)
+    snapshot = model.Snapshot(objects={access_logs.RESOURCE: telemetries}, mesh_config=mesh or {})
+    return access_logs.of(snapshot, proxy, clusters)
 
 
 def both(*found):
-    return accesslogs.Logs(inbound=found, outbound=found)
+    return access_logs.Logs(inbound=found, outbound=found)
 
 
 FILE = {"accessLogFile": "/dev/stdout"}
@@ -91,13 +92,13 @@ def test_the_closest_one_decides(telemetries, mesh, found):
 
 def test_an_entry_is_for_servers_or_for_clients():
     served = telemetry("shop", {**ON, "match": {"mode": "SERVER"}})
-    assert logs(served) == accesslogs.Logs(inbound=(STDOUT,))
+    assert logs(served) == access_logs.Logs(inbound=(STDOUT,))
     assert logs(telemetry("istio-system", ON), telemetry("shop", {**OFF, "match": {"mode": "CLIENT"}})).outbound == ()
 
 
 def test_a_gateway_is_a_client():
     called = telemetry("istio-system", {**ON, "match": {"mode": "CLIENT"}})
-    assert logs(called, proxy=ENTRY) == accesslogs.Logs(outbound=(STDOUT,))
+    assert logs(called, proxy=ENTRY) == access_logs.Logs(outbound=(STDOUT,))
 
 
 def test_a_filter_is_of_its_provider():
@@ -107,7 +108,7 @@ def test_a_filter_is_of_its_provider():
 
 def test_a_gateway_is_chosen_by_name():
     gateway = model.Proxy(
-        name="g", namespace="shop", role="router", ip="", app_ip="", labels={accesslogs.GATEWAY_NAME: "door"}
+        name="g", namespace="shop", role="router", ip="", app_ip="", labels={access_logs.GATEWAY_NAME: "door"}
     )
     target = [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "door"}]
     assert logs(telemetry("shop", ON, targetRefs=target), proxy=gateway).outbound == (STDOUT,)
@@ -129,7 +130,7 @@ def test_json_that_cannot_be_read_is_istios_own():
 
 
 def test_what_cannot_be_a_telemetry_is_named():
-    with pytest.raises(faults.TranslationError, match="Telemetry shop/t cannot be translated"):
+    with pytest.raises(blame.TranslationError, match="Telemetry shop/t cannot be translated"):
         logs(telemetry("shop", ON, selector=["app"]))
 
 
@@ -177,5 +178,5 @@ def test_any_input_at_all_has_no_other_than_a_defined_error(spec: dict[str, Any]
     said = {**telemetry("shop"), "spec": spec}
     try:
         logs(said, mesh={"extensionProviders": providers})
-    except faults.TranslationError as e:
+    except blame.TranslationError as e:
         assert "cannot be translated" in str(e)

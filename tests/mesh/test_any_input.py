@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from labkit.conformance import scene
 from labkit.kube import manifests
-from labkit.mesh import faults, model, translate
+from labkit.mesh import blame, compiler, model
 from labkit.sandbox.xds import messages
 
 SCENE = [scene.with_namespace(o) for o in manifests.read(Path(__file__).with_name("golden") / "scene.yaml")]
@@ -21,7 +21,7 @@ QUICK = settings(deadline=None, max_examples=25, suppress_health_check=list(Heal
 def told(*objects: dict[str, Any]) -> int:
     """How many resources all proxies are told; every one of them is encoded."""
     found = scene.snapshot([*SCENE, *map(scene.with_namespace, objects)])
-    index = translate.index(found)
+    index = compiler.index(found)
     return sum(
         len(messages.encoded(kind, resource)) > 0
         for proxy in scene.proxies(found).values()
@@ -60,20 +60,20 @@ def rule(kind: str, spec: Any, group: str = "networking.istio.io/v1") -> dict[st
 def test_any_input_at_all_has_no_other_than_a_defined_error(kind: str, spec: dict[str, Any]) -> None:
     try:
         told(rule(kind, spec))
-    except (faults.TranslationError, json_format.ParseError):
+    except (blame.TranslationError, json_format.ParseError):
         return
 
 
 def test_a_fault_names_the_object() -> None:
-    with pytest.raises(faults.TranslationError, match="VirtualService default/it cannot be translated"):
+    with pytest.raises(blame.TranslationError, match="VirtualService default/it cannot be translated"):
         told(rule("VirtualService", {"hosts": ["web"], "http": [{"route": 5}]}))
 
 
 def test_one_changed_object_costs_its_own_work_only() -> None:
     objects = scene.snapshot(SCENE).objects
-    before = translate.index(model.Snapshot(objects=objects))
+    before = compiler.index(model.Snapshot(objects=objects))
     added = scene.with_namespace(rule("VirtualService", {"hosts": ["db"], "tcp": []}))
-    after = translate.index(model.Snapshot(objects={**objects, "virtualservices.networking.istio.io": [added]}), before)
+    after = compiler.index(model.Snapshot(objects={**objects, "virtualservices.networking.istio.io": [added]}), before)
     client = scene.proxies(before.snapshot)["client"]
     old, new = before.for_proxy(client), after.for_proxy(client)
     assert all(new.clusters[name] is cluster for name, cluster in old.clusters.items() if name.startswith("outbound"))
@@ -92,5 +92,5 @@ def test_one_changed_object_costs_its_own_work_only() -> None:
 )
 def test_a_fault_is_found_when_the_object_comes_and_not_when_it_is_asked_for(kind: str, spec: dict[str, Any]) -> None:
     objects = [*SCENE, scene.with_namespace(rule(kind, spec))]
-    with pytest.raises(faults.TranslationError, match=f"{kind} default/it cannot be translated"):
-        translate.index(model.Snapshot(objects={scene.plural_of(o): [o] for o in objects}))
+    with pytest.raises(blame.TranslationError, match=f"{kind} default/it cannot be translated"):
+        compiler.index(model.Snapshot(objects={scene.plural_of(o): [o] for o in objects}))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from labkit.conformance import scene
 from labkit.kube import manifests
-from labkit.mesh import translate
+from labkit.mesh import compiler
 from tests.mesh import envoys, inputs, vocabulary
 
 Object = dict[str, Any]
@@ -60,7 +60,7 @@ SECRETS = [secret("default"), secret("istio-system")]
 def objections(objects: Iterable[Object], sidecar: envoys.Judge, gateway: envoys.Judge) -> dict[str, Any]:
     """Proxy → what its Envoy refuses of what it is told, and what it has not taken."""
     found = envoys.numbered(scene.snapshot([*SCENE, *SECRETS, *map(scene.with_namespace, objects)]))
-    index, there = translate.index(found), scene.proxies(found)
+    index, there = compiler.index(found), scene.proxies(found)
     judges = {name: gateway for name, proxy in there.items() if proxy.role == "router"} | {"client": sidecar}
     said: dict[str, Any] = {}
     for name, judge in judges.items():

@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
-from labkit.mesh import behaviour, exports, policies
+from labkit.mesh.hosts import visibility
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Snapshot
-from labkit.mesh.rules import Rules
+from labkit.mesh.routes import actions
+from labkit.mesh.upstreams import traffic_policy
+from labkit.mesh.upstreams.destination_rules import Rules
 
 HOST = "web.default.svc.cluster.local"
 
@@ -59,13 +61,13 @@ def test_a_port_entry_inherits_nothing() -> None:
         "tls": {"mode": "DISABLE"},
         "portLevelSettings": [{"port": {"number": 1}, "loadBalancer": {"simple": "RANDOM"}}],
     }
-    assert policies.for_port(policy, 1) == {"loadBalancer": {"simple": "RANDOM"}}
-    assert policies.for_port(policy, 2) == {"tls": {"mode": "DISABLE"}}
+    assert traffic_policy.for_port(policy, 1) == {"loadBalancer": {"simple": "RANDOM"}}
+    assert traffic_policy.for_port(policy, 2) == {"tls": {"mode": "DISABLE"}}
 
 
 def test_a_subset_says_field_by_field() -> None:
     host, subset = {"tls": {"mode": "DISABLE"}, "outlierDetection": {}}, {"tls": {"mode": "ISTIO_MUTUAL"}}
-    assert policies.for_subset(host, subset, 1) == {"tls": {"mode": "ISTIO_MUTUAL"}, "outlierDetection": {}}
+    assert traffic_policy.for_subset(host, subset, 1) == {"tls": {"mode": "ISTIO_MUTUAL"}, "outlierDetection": {}}
 
 
 @pytest.mark.parametrize(
@@ -80,12 +82,12 @@ def test_a_subset_says_field_by_field() -> None:
     ids=["own", "not-elsewhere", "all", "nobody", "by-default"],
 )
 def test_export_to_decides_who_sees(said: list[str] | None, client: str, seen: bool) -> None:
-    assert exports.is_for(exports.audience(said, "default"), client) is seen
+    assert visibility.is_for(visibility.audience(said, "default"), client) is seen
 
 
 def test_codes_are_retried_by_a_list_of_their_own() -> None:
-    assert behaviour.retry_words("5xx,503,429") == ("5xx,retriable-status-codes", (503, 429))
-    assert behaviour.retries({"attempts": 0}) is None
+    assert actions.retry_words("5xx,503,429") == ("5xx,retriable-status-codes", (503, 429))
+    assert actions.retries({"attempts": 0}) is None
 
 
 def test_a_memo_keeps_what_was_made_of_the_same_parts() -> None:

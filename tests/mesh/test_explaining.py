@@ -7,7 +7,9 @@ import pytest
 
 from labkit.conformance import scene
 from labkit.kube import manifests
-from labkit.mesh import explaining, fitting, translate, unsupported
+from labkit.mesh import compiler
+from labkit.mesh.api import unsupported
+from labkit.mesh.explain import explanations, matching
 from labkit.mesh.model import Config
 
 GOLDEN = Path(__file__).with_name("golden")
@@ -16,12 +18,12 @@ GOLDEN = Path(__file__).with_name("golden")
 def config(case: str, proxy: str = "client") -> Config:
     objects = [*manifests.read(GOLDEN / "scene.yaml"), *manifests.read(GOLDEN / case / "in.yaml")]
     found = scene.snapshot(map(scene.with_namespace, objects))
-    return translate.index(found).for_proxy(scene.proxies(found)[proxy])
+    return compiler.index(found).for_proxy(scene.proxies(found)[proxy])
 
 
-def explained(case: str, host: str, path: str = "/", proxy: str = "client", **headers: str) -> explaining.Explanation:
-    request = explaining.Request(host=host, path=path, headers={k.replace("_", "-"): v for k, v in headers.items()})
-    return explaining.explain(config(case, proxy), request)
+def explained(case: str, host: str, path: str = "/", proxy: str = "client", **headers: str) -> explanations.Explanation:
+    request = explanations.Request(host=host, path=path, headers={k.replace("_", "-"): v for k, v in headers.items()})
+    return explanations.explain(config(case, proxy), request)
 
 
 def test_a_host_without_rules_goes_to_all_of_its_endpoints() -> None:
@@ -73,7 +75,7 @@ def test_a_host_outside_the_mesh_is_looked_up() -> None:
 def test_a_subset_that_nobody_defined_is_a_cluster_that_does_not_exist() -> None:
     made = config("nine-of-ten-requests-go-to-one-version")
     without = Config(clusters={}, listeners=made.listeners, routes=made.routes)
-    found = explaining.explain(without, explaining.Request(host="web:8080"))
+    found = explanations.explain(without, explanations.Request(host="web:8080"))
     assert not any(d.exists for d in found.destinations)
 
 
@@ -89,7 +91,7 @@ def test_a_subset_that_nobody_defined_is_a_cluster_that_does_not_exist() -> None
     ids=["prefix", "not-by-elements", "by-elements", "any-case", "the-whole-path"],
 )
 def test_paths_fit_as_in_envoy(match: dict[str, Any], path: str, fits: bool) -> None:
-    assert (not fitting.lacks(match, fitting.Request(host="x", path=path))) is fits
+    assert (not matching.lacks(match, matching.Request(host="x", path=path))) is fits
 
 
 def test_a_field_without_effect_is_named_with_its_place() -> None:

@@ -11,7 +11,7 @@ import yaml
 
 from labkit.conformance import scene
 from labkit.kube import manifests
-from labkit.mesh import model, translate
+from labkit.mesh import compiler, model
 from labkit.sandbox.xds import messages
 from tests.mesh import envoys
 
@@ -46,7 +46,7 @@ def plain(value: Any) -> Any:
 def made(case: Path) -> dict[str, Any]:
     """File → proxy → name → what it is told; the intermediate form in ``ir``."""
     found = snapshot(case)
-    index = translate.index(found)
+    index = compiler.index(found)
     files: dict[str, Any] = {"ir": {}, **{kind: {} for kind in KINDS}}
     for name, proxy in proxies(found).items():
         config, view = index.for_proxy(proxy), index.view(proxy)
@@ -117,7 +117,7 @@ def test_every_resource_is_one_of_envoys(case: Path) -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_envoy_takes_it(case: Path, sidecar: envoys.Judge, gateway: envoys.Judge) -> None:
     found = envoys.numbered(snapshot(case))
-    index, there = translate.index(found), proxies(found)
+    index, there = compiler.index(found), proxies(found)
     for judge, proxy in ((sidecar, there["client"]), (gateway, there["gateway"])):
         config = index.for_proxy(judge.proxy(proxy))
         assert judge.judge(config) == envoys.Verdict(refused={}, taken=envoys.names(config))

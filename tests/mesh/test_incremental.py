@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from labkit.mesh import kgateway, model, translate
+from labkit.mesh import compiler, gateway_api, model
 
 Object = dict[str, Any]
 NETWORKING, GATEWAY_API = "networking.istio.io", "gateway.networking.k8s.io"
@@ -172,13 +172,13 @@ class World:
         for (kind, _, _), obj in self._objects.items():
             found.setdefault(kind, []).append(obj)
         plain = model.Snapshot(objects=found, mesh_config=mesh)
-        return kgateway.expanded(plain, kgateway.convert(plain))
+        return gateway_api.expanded(plain, gateway_api.convert(plain))
 
 
 KINDS = {f"httproutes.{GATEWAY_API}": "HTTPRoute"}
 
 
-def told(index: translate.Index) -> list[dict[str, dict[str, Any]]]:
+def told(index: compiler.Index) -> list[dict[str, dict[str, Any]]]:
     """All that every proxy is given."""
     kinds = ("clusters", "endpoints", "listeners", "routes", "extensions", "secrets")
     return [{kind: dict(getattr(config, kind)) for kind in kinds} for config in map(index.for_proxy, PROXIES)]
@@ -195,8 +195,8 @@ def test_a_change_gives_what_a_fresh_start_gives(specs: tuple[Any, ...], steps: 
             mesh = said
         else:
             world.put(what, said)
-        index = translate.index(world.snapshot(mesh), index)
-        assert told(index) == told(translate.index(world.snapshot(mesh)))
+        index = compiler.index(world.snapshot(mesh), index)
+        assert told(index) == told(compiler.index(world.snapshot(mesh)))
 
 
 def test_a_workload_keeps_its_own_routes_when_others_are_no_longer_told_apart() -> None:
@@ -207,12 +207,12 @@ def test_a_workload_keeps_its_own_routes_when_others_are_no_longer_told_apart() 
     world.put(("services", "web", "default"), service({"http": 80}))
     world.put((f"virtualservices.{NETWORKING}", "first", "default"), only_from("client", "a.example.com"))
     world.put((f"virtualservices.{NETWORKING}", "second", "default"), only_from("web", "web"))
-    index = translate.index(world.snapshot({}))
+    index = compiler.index(world.snapshot({}))
     told(index)
     world.put((f"virtualservices.{NETWORKING}", "first", "default"), None)
     world.put((f"virtualservices.{NETWORKING}", "third", "default"), only_from("nobody", "b.example.com"))
-    index = translate.index(world.snapshot({}), index)
-    assert told(index) == told(translate.index(world.snapshot({})))
+    index = compiler.index(world.snapshot({}), index)
+    assert told(index) == told(compiler.index(world.snapshot({})))
 
 
 def test_a_delegate_that_changes_changes_the_rule_that_names_it() -> None:
@@ -221,11 +221,11 @@ def test_a_delegate_that_changes_changes_the_rule_that_names_it() -> None:
     root = {"hosts": ["web"], "http": [{"match": [{"uri": {"prefix": "/d"}}], "delegate": {"name": "part"}}]}
     world.put((f"virtualservices.{NETWORKING}", "root", "default"), root)
     world.put((f"virtualservices.{NETWORKING}", "part", "default"), {"http": [to("web")]})
-    index = translate.index(world.snapshot({}))
+    index = compiler.index(world.snapshot({}))
     told(index)
     world.put((f"virtualservices.{NETWORKING}", "part", "default"), {"http": [{"timeout": "1s", **to("web")}]})
-    index = translate.index(world.snapshot({}), index)
-    assert told(index) == told(translate.index(world.snapshot({})))
+    index = compiler.index(world.snapshot({}), index)
+    assert told(index) == told(compiler.index(world.snapshot({})))
 
 
 @pytest.mark.parametrize("size", [10, 200])
@@ -237,10 +237,10 @@ def test_one_changed_rule_leaves_the_resources_of_all_others_as_they_are(size: i
     }
     rules = [_named("VirtualService", f"s{n}", {"hosts": [f"s{n}"], "http": [to(f"s{n}")]}) for n in range(size)]
     place = f"virtualservices.{NETWORKING}"
-    first = translate.index(model.Snapshot(objects={**objects, place: rules}))
+    first = compiler.index(model.Snapshot(objects={**objects, place: rules}))
     before = first.for_proxy(PROXIES[0])
     changed = _named("VirtualService", "s3", {"hosts": ["s3"], "http": [{"timeout": "1s", **to("s3")}]})
-    second = translate.index(model.Snapshot(objects={**objects, place: [*rules[:3], changed, *rules[4:]]}), first)
+    second = compiler.index(model.Snapshot(objects={**objects, place: [*rules[:3], changed, *rules[4:]]}), first)
     after = second.for_proxy(PROXIES[0])
     assert after.endpoints is before.endpoints
     assert all(after.clusters[name] is cluster for name, cluster in before.clusters.items())

@@ -2,7 +2,8 @@
 
 import pytest
 
-from labkit.mesh import domains, durations, names, protocols
+from labkit.mesh import durations, names, protocols
+from labkit.mesh.hosts import domains
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from labkit.mesh import gateways, model, translate
+from labkit.mesh import compiler, model
+from labkit.mesh.listeners import gateways
 
 PROXY = model.Proxy(
     name="gateway", namespace="edge", role="router", ip="127.66.1.1", app_ip="127.67.1.1", labels={"istio": "gw"}
@@ -41,7 +42,7 @@ def given(*objects: dict[str, Any]) -> set[str]:
         "secrets": [secret("edge"), secret("bank")],
         "gateways.networking.istio.io": list(objects),
     }
-    return set(translate.index(model.Snapshot(objects=found)).for_proxy(PROXY).secrets)
+    return set(compiler.index(model.Snapshot(objects=found)).for_proxy(PROXY).secrets)
 
 
 def service() -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from labkit.mesh.explaining import Destination, Explanation, Source
+from labkit.mesh.explain.explanations import Destination, Explanation, Source
 from labkit.views import way
 
 RULE = Source(kind="VirtualService", namespace="default", name="reviews")

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from labkit.mesh import accesslogs
-from labkit.mesh.accesslogs import Log
 from labkit.mesh.envoy import typed
 from labkit.mesh.envoy.listeners import HTTP_PROXY
 from labkit.mesh.model import Config, Proxy, Resource, Snapshot
+from labkit.mesh.policies import access_logs
+from labkit.mesh.policies.access_logs import Log
 
 TEXT = (
     '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% '
@@ -63,7 +63,7 @@ WRITERS = ("HttpConnectionManager", "TcpProxy")
 
 def logged(config: Config, snapshot: Snapshot, proxy: Proxy) -> Config:
     """All listeners of a proxy with the logs that its Telemetry asks for."""
-    logs = accesslogs.of(snapshot, proxy, config.clusters)
+    logs = access_logs.of(snapshot, proxy, config.clusters)
     if not logs.inbound and not logs.outbound:
         return config
     made = {}

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from itertools import chain
 
-from labkit.mesh import domains, ir
+from labkit.mesh import ir
 from labkit.mesh.envoy import listeners, routes
+from labkit.mesh.hosts import domains
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Resource
 

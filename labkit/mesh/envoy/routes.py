@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from labkit.mesh import domains, durations, ir
+from labkit.mesh import durations, ir
 from labkit.mesh.envoy import TYPE, typed
+from labkit.mesh.hosts import domains
 from labkit.mesh.model import Resource
 
 REDIRECTS = {302: "FOUND", 303: "SEE_OTHER", 307: "TEMPORARY_REDIRECT", 308: "PERMANENT_REDIRECT"}

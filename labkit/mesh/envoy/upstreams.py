@@ -5,8 +5,8 @@ from typing import Any
 
 from labkit.mesh import durations, envoy, ir
 from labkit.mesh.envoy import tls
+from labkit.mesh.hosts.services import Endpoint, Service
 from labkit.mesh.model import Resource
-from labkit.mesh.services import Endpoint, Service
 
 LIMIT = 4294967295
 """The largest number: it stands for no limit, where Envoy's own default would be 1024."""

@@ -6,8 +6,8 @@ from dataclasses import replace
 from labkit.kube import resources
 from labkit.kube.resources import Object
 from labkit.mesh import model
+from labkit.mesh.gateway_api import PARENTS, SEMANTICS
 from labkit.mesh.ingress import classes, paths
-from labkit.mesh.kgateway import PARENTS, SEMANTICS
 
 VIRTUAL_SERVICES, GATEWAYS = "virtualservices.networking.istio.io", "gateways.networking.istio.io"
 NAMESPACE = "istio-system"

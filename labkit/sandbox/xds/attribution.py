@@ -7,12 +7,12 @@ from typing import Any
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
-from labkit.mesh import ingress, kgateway, model, translate
+from labkit.mesh import compiler, gateway_api, ingress, model
 
 Place = str
 """The kind's key in a snapshot: ``virtualservices.networking.istio.io``."""
 
-Compile = Callable[[model.Snapshot], translate.Index]
+Compile = Callable[[model.Snapshot], compiler.Index]
 _WORD = re.compile(r"[\w-]{3,}")
 _STEP = re.compile(r"\.?(\w+)\[(\d+)\]")
 
@@ -77,9 +77,9 @@ def reverted(snapshot: model.Snapshot, change: Change) -> model.Snapshot:
     return replace(snapshot, objects={**snapshot.objects, change.place: kept})
 
 
-def compiled(snapshot: model.Snapshot) -> translate.Index:
+def compiled(snapshot: model.Snapshot) -> compiler.Index:
     """The index of a snapshot, the Gateway API and Ingresses in it."""
-    return translate.index(ingress.expanded(kgateway.expanded(snapshot, kgateway.convert(snapshot))))
+    return compiler.index(ingress.expanded(gateway_api.expanded(snapshot, gateway_api.convert(snapshot))))
 
 
 def culprits(
@@ -135,7 +135,7 @@ def _words(value: Any) -> set[str]:
     return set(_WORD.findall(value)) if isinstance(value, str) else set()
 
 
-def _resources(index: translate.Index, proxy: model.Proxy, kind: str) -> Mapping[str, Any]:
+def _resources(index: compiler.Index, proxy: model.Proxy, kind: str) -> Mapping[str, Any]:
     found: Mapping[str, Any] = getattr(index.for_proxy(proxy), kind, {})
     return found
 

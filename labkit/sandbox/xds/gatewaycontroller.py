@@ -9,12 +9,12 @@ import orjson
 
 from labkit.kube import api, informer, resources, status
 from labkit.kube.resources import Object, Resource
-from labkit.mesh import kgateway
+from labkit.mesh import gateway_api
 from labkit.sandbox.xds import following, statuses
 
 log = logging.getLogger(__name__)
 
-MANAGER = kgateway.CONTROLLER
+MANAGER = gateway_api.CONTROLLER
 MANAGED = "gateway.istio.io/managed"
 RETRY = 1.0
 """Seconds before something that was refused is tried again."""
@@ -37,7 +37,7 @@ class GatewayController:
 
     def __init__(self, client: api.Api, followed: following.Following) -> None:
         self._client, self._followed = client, followed
-        self._wanted = kgateway.Converted()
+        self._wanted = gateway_api.Converted()
         self._applied: dict[tuple[str, str, str], bytes] = {}
         self._wake = asyncio.Event()
         self._said: set[str] = set()
@@ -47,7 +47,7 @@ class GatewayController:
     def __repr__(self) -> str:
         return f"GatewayController({len(self._applied)} objects applied)"
 
-    def want(self, converted: kgateway.Converted) -> None:
+    def want(self, converted: gateway_api.Converted) -> None:
         """From now on this is wanted."""
         self._wanted = converted
         self._wake.set()
@@ -78,7 +78,7 @@ class GatewayController:
 
     async def _reconcile(self) -> bool:
         """Write what differs; False when something was refused."""
-        fine = [await self._class(name, *said) for name, said in kgateway.CLASSES.items()]
+        fine = [await self._class(name, *said) for name, said in gateway_api.CLASSES.items()]
         fine += [await self._status(key, wanted) for key, wanted in self._wanted.statuses.items()]
         fine += [await self._apply(obj) for obj in self._wanted.deployments]
         return all(fine)
@@ -94,7 +94,7 @@ class GatewayController:
         }
         return await self._tried(self._client.create(resources.GATEWAY_CLASSES, obj, manager=MANAGER), name)
 
-    async def _status(self, key: kgateway.Key, wanted: Object) -> bool:
+    async def _status(self, key: gateway_api.Key, wanted: Object) -> bool:
         kind, namespace, name = key
         resource = _ROUTED[kind]
         live = self._followed.get(resource, name, namespace)

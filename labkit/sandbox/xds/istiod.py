@@ -13,7 +13,7 @@ import yaml
 from labkit.base import tls
 from labkit.kube import aio, api, resources
 from labkit.kube.resources import Object, Resource
-from labkit.mesh import limits
+from labkit.mesh.api import caveats
 from labkit.sandbox.xds import (
     ads,
     attribution,
@@ -138,7 +138,7 @@ class Istiod:
         )
         self.progress.note(obj, is_gone=new is None)
         if new is not None:
-            self._complaints.without_effect(new, limits.findings(new))
+            self._complaints.without_effect(new, caveats.findings(new))
 
     def _kinds_changed(self) -> None:
         self._changed.set()

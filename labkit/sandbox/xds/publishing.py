@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 
 from labkit.kube.resources import Object
-from labkit.mesh import ingress, kgateway, model, translate
+from labkit.mesh import compiler, gateway_api, ingress, model
 from labkit.sandbox.xds import ads, attribution, encoding, identities
 
 KINDS = ("clusters", "endpoints", "listeners", "extensions", "routes", "secrets")
@@ -28,10 +28,10 @@ class Publication:
         self.snapshot = model.Snapshot(objects={})
         """What was compiled last, without what the Gateway API adds."""
 
-        self.converted = kgateway.Converted()
+        self.converted = gateway_api.Converted()
         """What became of the Gateway API's objects."""
 
-        self._index: translate.Index | None = None
+        self._index: compiler.Index | None = None
         self._encoder = encoding.Encoder()
         self._given: dict[tuple[str, str], Encoded] = {}
         self._asked: set[tuple[str, str]] = set()
@@ -62,8 +62,8 @@ class Publication:
         return broken
 
     def _compile(self, snapshot: model.Snapshot) -> None:
-        converted = kgateway.convert(snapshot, has_low_ports=self._has_low_ports)
-        self._index = translate.index(ingress.expanded(kgateway.expanded(snapshot, converted)), self._index)
+        converted = gateway_api.convert(snapshot, has_low_ports=self._has_low_ports)
+        self._index = compiler.index(ingress.expanded(gateway_api.expanded(snapshot, converted)), self._index)
         self.snapshot, self.converted = snapshot, converted
 
     def resources_for(self, proxy: model.Proxy) -> Encoded:

@@ -8,7 +8,8 @@ import orjson
 from aiohttp import web
 
 from labkit.kube.resources import Object
-from labkit.mesh import injection, limits, validation
+from labkit.mesh import injection, validation
+from labkit.mesh.api import caveats
 from labkit.sandbox.xds import protos
 
 Namespace = Callable[[str], Object]
@@ -43,7 +44,7 @@ class Webhooks:
 
     def _unsupported(self, obj: Object) -> list[str]:
         """What is accepted and not carried out is said, whatever else the object does right."""
-        return [f"{limits.PREFIX}{text}" for text in [*limits.findings(obj), *self._envoy.unsendable(obj)]]
+        return [f"{caveats.PREFIX}{text}" for text in [*caveats.findings(obj), *self._envoy.unsendable(obj)]]
 
     async def _validate(self, request: web.Request) -> web.Response:
         review = orjson.loads(await request.read())

@@ -8,7 +8,7 @@ from typing import Any
 
 from labkit.kube import resources, status
 from labkit.kube.api import Api
-from labkit.mesh import kgateway, model
+from labkit.mesh import gateway_api, model
 from labkit.sandbox.xds import following
 from labkit.sandbox.xds.gatewaycontroller import GatewayController
 from tests.sandbox.xds import clusters
@@ -35,8 +35,8 @@ async def controlled(api: Api) -> AsyncIterator[tuple[GatewayController, followi
             await asyncio.gather(task, return_exceptions=True)
 
 
-def wanted(found: following.Following) -> kgateway.Converted:
-    return kgateway.convert(model.Snapshot(objects=found.objects()))
+def wanted(found: following.Following) -> gateway_api.Converted:
+    return gateway_api.convert(model.Snapshot(objects=found.objects()))
 
 
 async def get(api: Api, resource: resources.Resource, name: str, namespace: str | None = "default") -> Object | None:
@@ -51,7 +51,7 @@ def test_the_classes_of_istio_are_made(tmp_path: Path) -> None:
         async with clusters.running(tmp_path) as api, controlled(api) as (controller, found):
             controller.want(wanted(found))
             made = await clusters.eventually(lambda: get(api, resources.GATEWAY_CLASSES, "istio", None))
-            assert made["spec"]["controllerName"] == kgateway.CONTROLLER
+            assert made["spec"]["controllerName"] == gateway_api.CONTROLLER
 
     asyncio.run(scene())
 

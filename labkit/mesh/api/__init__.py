@@ -1,0 +1,1 @@
+"""What objects ask for, and what of it is carried out."""

@@ -1,0 +1,227 @@
+"""From objects to the configuration of each Envoy: pure, and shared between proxies where it is the same."""
+
+import functools
+from collections import ChainMap
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import takewhile
+
+from labkit.kube import resources
+from labkit.kube.resources import Object
+from labkit.mesh import blame, secrets
+from labkit.mesh.envoy import accesslogs, listeners, routes
+from labkit.mesh.envoy import upstreams as clusters
+from labkit.mesh.hosts import registry, scopes
+from labkit.mesh.hosts.services import Service
+from labkit.mesh.listeners import gateways, inbound
+from labkit.mesh.memo import Memo
+from labkit.mesh.model import Config, Proxy, Resource, Snapshot
+from labkit.mesh.policies import peer_authentication
+from labkit.mesh.routes import http_routes, tcp_routes, virtual_services
+from labkit.mesh.upstreams import destination_rules, subsets
+from labkit.mesh.upstreams.upstream_set import Reach
+from labkit.mesh.views import View
+
+__all__ = ["Config", "Index", "Proxy", "Snapshot", "index"]
+
+GATEWAYS = "gateways.networking.istio.io"
+
+
+class Index:
+    """A snapshot, taken apart once for all proxies."""
+
+    def __init__(self, snapshot: Snapshot, previous: "Index | None" = None) -> None:
+        # What the mesh says touches everything: then nothing of before is used.
+        is_same = previous is not None and previous.snapshot.mesh_config == snapshot.mesh_config
+        self.memo: Memo = Memo(previous.memo if previous is not None and is_same else None)
+        with blame.naming("The snapshot"):
+            self._take_apart(snapshot, previous)
+
+    def _take_apart(self, snapshot: Snapshot, previous: "Index | None") -> None:
+        snapshot = _with_known(snapshot, previous)
+        self.snapshot: Snapshot = snapshot
+        self.services = peer_authentication.unmarked(registry.all_of(snapshot, self.memo), snapshot, self.memo)
+        self.selected = self.memo.get("selected", (self.services,), lambda: inbound.Selected(self.services))
+        self.virtual_services = virtual_services.all_of(snapshot, self.memo, http_routes.check)
+        self.gateways = sorted(snapshot.of(GATEWAYS), key=_age)
+        for gateway in self.gateways:
+            key = "gateway", resources.namespace_of(gateway), resources.name_of(gateway)
+            self.memo.get(key, (gateway,), functools.partial(gateways.check, gateway))
+        self.rules = destination_rules.all_of(snapshot, self.memo, subsets.check)
+        self._selectors = {frozenset(selector.items()) for selector in _selectors(self)}
+        self._views: dict[Hashable, View] = {}
+
+    def view(self, proxy: Proxy) -> View:
+        """What a proxy sees: the same for all of a namespace whose labels nobody asks about."""
+        labels = dict(proxy.labels)
+        is_gateway = proxy.role == "router"
+        chosen = frozenset(s for s in self._selectors if s <= labels.items())
+        like = frozenset((label, labels.get(label, "")) for label in self.rules.priorities)
+        key = proxy.namespace, is_gateway, chosen, like
+        if key not in self._views:
+            number = self.memo.number(key)
+            sidecar = None if is_gateway else scopes.sidecar_of(self.snapshot, proxy.namespace, labels)
+            name = f"Sidecar {resources.name_of(sidecar)} of {proxy.namespace}" if sidecar else "What is exported"
+            with blame.naming(name):
+                scope = scopes.scope(
+                    self.services,
+                    self.virtual_services,
+                    namespace=proxy.namespace,
+                    sidecar=sidecar,
+                    mesh_config=self.snapshot.mesh_config,
+                    memo=self.memo,
+                    key=number,
+                )
+            self._views[key] = View(
+                scope,
+                reach=self._reach(scope, labels, number, is_gateway=is_gateway),
+                labels=labels,
+                memo=self.memo,
+                key=number,
+                mesh_config=self.snapshot.mesh_config,
+                namespaces=[resources.name_of(n) for n in self.snapshot.of("namespaces")],
+            )
+        return self._views[key]
+
+    def _reach(self, scope: scopes.Scope, labels: Mapping[str, str], number: int, *, is_gateway: bool) -> Reach:
+        # Upstreams that are the same in several views are made once for all of them.
+        memo = self.memo.within("reach", (self.services, self.rules))
+        return memo.get(
+            number,
+            (scope.services, memo.parts),
+            lambda: Reach(
+                scope,
+                rules=self.rules,
+                labels=labels,
+                is_gateway=is_gateway,
+                memo=memo,
+                mesh_config=self.snapshot.mesh_config,
+            ),
+        )
+
+    def for_proxy(self, proxy: Proxy) -> Config:
+        """Everything one Envoy gets."""
+        with blame.naming(f"What is for {proxy.namespace}/{proxy.name}"):
+            view = self.view(proxy)
+            config = self._router(proxy, view) if proxy.role == "router" else self._sidecar(proxy, view)
+            return accesslogs.logged(config, self.snapshot, proxy)
+
+    def _sidecar(self, proxy: Proxy, view: View) -> Config:
+        found, apps = self._inbound(proxy, view)
+        return Config(
+            clusters=ChainMap(apps, view.reach.clusters),
+            endpoints=view.reach.endpoints,
+            listeners=found,
+            routes=view.routes,
+            secrets=secrets.found(view.reach.secret_names, self.snapshot, proxy.namespace),
+        )
+
+    def _inbound(self, proxy: Proxy, view: View) -> tuple[dict[str, Resource], dict[str, Resource]]:
+        """(listeners, clusters of the app): of one proxy alone, so kept while nothing about it changes."""
+        own = self.selected.by(proxy)
+        parts = (proxy, *own, *view.scope.ingress, *self.snapshot.of(peer_authentication.RESOURCE))
+        key = "inbound", proxy.namespace, proxy.name
+        return self.memo.get(key, parts, lambda: self._make_inbound(proxy, view, own))
+
+    def _make_inbound(
+        self, proxy: Proxy, view: View, own: Sequence[Service]
+    ) -> tuple[dict[str, Resource], dict[str, Resource]]:
+        found = {listeners.HTTP_PROXY: listeners.explicit_proxy(proxy)}
+        apps = {}
+        for port in inbound.ports(own, view.scope.ingress, peer_authentication.more_ports(self.snapshot, proxy)):
+            mode = peer_authentication.mode(self.snapshot, proxy, port.port)
+            listener = listeners.inbound(proxy, port.port, is_http=port.is_http, mode=mode)
+            found[listener["name"]] = listener
+            name = f"inbound|{port.port}||"
+            apps[name] = clusters.static(name, proxy.app_ip, port.app_port, port.service)
+        return found, apps
+
+    def entry(self, proxy: Proxy) -> gateways.Entry:
+        """What a gateway's proxy listens on, between Istio's words and Envoy's."""
+        view = self.view(proxy)
+        servers = gateways.servers(self.gateways, self.services, proxy)
+        context = gateways.Context(
+            requests=http_routes.Context(
+                port=0,
+                gateways=(),
+                namespace=proxy.namespace,
+                labels=view.labels,
+                ports_of=view.reach.ports_of,
+                hash_of=view.reach.hash_of,
+                default_retries=view.default_retries,
+            ),
+            connections=tcp_routes.Context(
+                port=0, gateways=(), namespace=proxy.namespace, labels=view.labels, ports_of=view.reach.ports_of
+            ),
+            parts_of=view.reach.parts_of,
+            memo=self.memo,
+            key=view.key,
+        )
+        return gateways.entry(servers, self.virtual_services, context)
+
+    def _router(self, proxy: Proxy, view: View) -> Config:
+        entry = self.entry(proxy)
+        found = [listeners.gateway(listener, proxy) for listener in entry.listeners]
+        tables = {t.name: routes.table(t, made=self._gateway_host(view)) for t in entry.tables}
+        wanted = [name for listener in entry.listeners for name in secrets.of_listener(listener)]
+        wanted += view.reach.secret_names
+        granted = {name for g in self.gateways if gateways.is_verified(g) for name in secrets.granted(g)}
+        return Config(
+            clusters=view.reach.clusters,
+            endpoints=view.reach.endpoints,
+            listeners={x["name"]: x for x in found},
+            routes=tables,
+            secrets=secrets.found(wanted, self.snapshot, proxy.namespace, granted),
+        )
+
+    def _gateway_host(self, view: View) -> routes.MakeHost:
+        return lambda table, host: self.memo.get(
+            ("entered", view.key, table, host.name, host.domains),
+            (host,),
+            lambda: routes.virtual_host(host, host.domains),
+        )
+
+
+def index(snapshot: Snapshot, previous: Index | None = None) -> Index:
+    """What all proxies share of a snapshot; what did not change is taken from the previous one."""
+    found = Index(snapshot, previous)
+    if previous is not None:
+        previous.memo.forget_older()
+    return found
+
+
+def _with_known(snapshot: Snapshot, previous: Index | None) -> Snapshot:
+    """The snapshot, with objects that are made anew each time in their former identity where they say the same.
+
+    Such are those that stand for objects of the Gateway API; the memo knows parts by identity.
+    """
+    changed: dict[str, Sequence[Object]] = {}
+    for kind in (virtual_services.RESOURCE, GATEWAYS):
+        # They come first.
+        made = list(takewhile(_is_made, snapshot.of(kind)))
+        before = list(takewhile(_is_made, previous.snapshot.of(kind))) if previous is not None and made else []
+        if before:
+            known = {(resources.namespace_of(o), resources.name_of(o)): o for o in before}
+            changed[kind] = [*(_known(o, known) for o in made), *snapshot.of(kind)[len(made) :]]
+    return replace(snapshot, objects={**snapshot.objects, **changed}) if changed else snapshot
+
+
+def _is_made(obj: Object) -> bool:
+    return virtual_services.PARENTS in resources.annotations_of(obj)
+
+
+def _known(obj: Object, known: Mapping[tuple[str, str], Object]) -> Object:
+    same = known.get((resources.namespace_of(obj), resources.name_of(obj)))
+    return same if same == obj and same is not None else obj
+
+
+def _selectors(found: Index) -> Iterator[Mapping[str, str]]:
+    """Every choice of workloads by label: who is chosen alike sees alike."""
+    yield from scopes.selectors(found.snapshot)
+    yield from found.rules.selectors
+    for sources in found.memo.each("sources", (found.virtual_services,), lambda _, rule: rule.sources):
+        yield from sources
+
+
+def _age(obj: Object) -> tuple[str, str, str]:
+    return obj["metadata"].get("creationTimestamp") or "", resources.name_of(obj), resources.namespace_of(obj)

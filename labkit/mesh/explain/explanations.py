@@ -1,0 +1,220 @@
+"""Why a request goes where it goes: read from one proxy's configuration, in Istio's names."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from labkit.mesh.explain import matching
+from labkit.mesh.explain.matching import Request
+from labkit.mesh.model import Config, Resource
+
+__all__ = ["Destination", "Explanation", "Request", "Source", "explain", "from_dump", "source_of"]
+
+OBJECT = re.compile(r"/apis/(?P<group>[^/]+)/[^/]+/namespaces/(?P<namespace>[^/]+)/(?P<kind>[^/]+)/(?P<name>.+)")
+KINDS = {"virtual-service": "VirtualService", "destination-rule": "DestinationRule"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """An object that had a say."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Destination:
+    """One cluster of a route."""
+
+    cluster: str
+    percent: float
+    exists: bool
+    """A route may name a cluster that there is not: requests get 503."""
+
+    endpoints: tuple[str, ...]
+    """``address:port`` of those that are ready."""
+
+    tls: str
+    """``mutual TLS``, ``TLS``, ``plaintext``, or ``mutual TLS where the endpoint takes it``."""
+
+    source: Source | None
+    """Its DestinationRule."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """The way of a request, as far as it is known beforehand."""
+
+    listener: str
+    table: str
+    virtual_host: str
+    """Empty where no host fits: the answer is 404."""
+
+    route: str
+    """The name of the route; empty where it has none."""
+
+    index: int
+    """Its place among the routes of the host, from 0; -1 where none fits: the answer is 404."""
+
+    passed: tuple[str, ...]
+    """Routes before it, and what each asks for that the request lacks."""
+
+    answer: str
+    """What the proxy answers itself: ``redirect to …``, ``502``; empty where it forwards."""
+
+    destinations: tuple[Destination, ...]
+    source: Source | None
+    """The object that made the route; None for a host without rules."""
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Every object that had a say, once."""
+        found = [self.source, *(d.source for d in self.destinations)]
+        return tuple(dict.fromkeys(s for s in found if s is not None))
+
+
+def explain(config: Config, request: Request, *, port: int | None = None) -> Explanation:
+    """The way of a request through one proxy; ``port`` of the listener where there are several with routes."""
+    listener, table = _listener(config, port)
+    host = matching.virtual_host(table, request.host)
+    if host is None:
+        return _nowhere(listener, table, "")
+    passed: list[str] = []
+    for number, route in enumerate(host.get("routes") or ()):
+        lacks = matching.lacks(route.get("match") or {}, request)
+        if not lacks:
+            return Explanation(
+                listener=listener,
+                table=table.get("name", ""),
+                virtual_host=host["name"],
+                route=route.get("name", ""),
+                index=number,
+                passed=tuple(passed),
+                answer=_answer(route),
+                destinations=tuple(_destinations(route, config)),
+                source=source_of(route),
+            )
+        passed.append(f"{route.get('name') or f'route {number}'}: {lacks}")
+    return _nowhere(listener, table, host["name"], passed)
+
+
+def _nowhere(listener: str, table: Resource, host: str, passed: Sequence[str] = ()) -> Explanation:
+    return Explanation(
+        listener=listener,
+        table=table.get("name", ""),
+        virtual_host=host,
+        route="",
+        index=-1,
+        passed=tuple(passed),
+        answer="404",
+        destinations=(),
+        source=None,
+    )
+
+
+def from_dump(dump: Mapping[str, Any]) -> Config:
+    """An Envoy's ``/config_dump?include_eds`` with snake_case names as a configuration."""
+    places = {
+        "dynamic_active_clusters": ("clusters", "cluster"),
+        "static_clusters": ("clusters", "cluster"),
+        "dynamic_listeners": ("listeners", "active_state"),
+        "static_listeners": ("listeners", "listener"),
+        "dynamic_route_configs": ("routes", "route_config"),
+        "static_route_configs": ("routes", "route_config"),
+        "dynamic_endpoint_configs": ("endpoints", "endpoint_config"),
+    }
+    found: dict[str, dict[str, Resource]] = {kind: {} for kind, _ in places.values()}
+    for part in dump.get("configs") or ():
+        for key, (kind, inner) in places.items():
+            for entry in part.get(key) or ():
+                resource = entry.get(inner) or {}
+                resource = resource.get("listener", resource) if kind == "listeners" else resource
+                name = resource.get("cluster_name") or resource.get("name")
+                if name:
+                    found[kind][name] = resource
+    return Config(**found)
+
+
+def _listener(config: Config, port: int | None) -> tuple[str, Resource]:
+    """The outbound listener of a port and its routes; without a port the first that has routes."""
+    for name, listener in config.listeners.items():
+        address = listener.get("address", {}).get("socket_address", {})
+        if listener.get("traffic_direction") == "INBOUND" or (port and address.get("port_value") != port):
+            continue
+        for manager in _managers(listener):
+            table = (manager.get("rds") or {}).get("route_config_name", "")
+            if table in config.routes:
+                return name, config.routes[table]
+            if "route_config" in manager:
+                return name, manager["route_config"]
+    return "", {}
+
+
+def _managers(listener: Resource) -> Iterable[Resource]:
+    for chain in listener.get("filter_chains") or ():
+        for part in chain.get("filters") or ():
+            typed = part.get("typed_config") or {}
+            if str(typed.get("@type", "")).endswith("HttpConnectionManager"):
+                yield typed
+
+
+def _answer(route: Resource) -> str:
+    if "direct_response" in route:
+        return str(route["direct_response"]["status"])
+    if "redirect" in route:
+        said = route["redirect"]
+        parts = [said.get("scheme_redirect", ""), said.get("host_redirect", ""), said.get("path_redirect", "")]
+        return "redirect to " + (" ".join(str(p) for p in parts if p) or "the same place")
+    return ""
+
+
+def _destinations(route: Resource, config: Config) -> Iterable[Destination]:
+    action = route.get("route") or {}
+    weighted = (action.get("weighted_clusters") or {}).get("clusters")
+    shares = [(c["name"], c.get("weight", 0)) for c in weighted] if weighted else [(action.get("cluster", ""), 100)]
+    total = sum(weight for _, weight in shares) or 1
+    for name, weight in shares if action else ():
+        cluster = config.clusters.get(name)
+        yield Destination(
+            cluster=name,
+            percent=100 * weight / total,
+            exists=cluster is not None,
+            endpoints=tuple(_endpoints(name, cluster or {}, config)),
+            tls=_tls(cluster or {}),
+            source=source_of(cluster or {}),
+        )
+
+
+def _endpoints(name: str, cluster: Resource, config: Config) -> Iterable[str]:
+    assignment = config.endpoints.get(name) or cluster.get("load_assignment") or {}
+    for group in assignment.get("endpoints") or ():
+        for endpoint in group.get("lb_endpoints") or ():
+            if endpoint.get("health_status", "HEALTHY") in ("HEALTHY", "UNKNOWN"):
+                address = endpoint["endpoint"]["address"]["socket_address"]
+                yield f"{address['address']}:{address['port_value']}"
+
+
+def _tls(cluster: Resource) -> str:
+    matches = cluster.get("transport_socket_matches")
+    if matches:
+        return "mutual TLS where the endpoint takes it"
+    socket = (cluster.get("transport_socket") or {}).get("typed_config") or {}
+    if not str(socket.get("@type", "")).endswith("UpstreamTlsContext"):
+        return "plaintext"
+    secrets = (socket.get("common_tls_context") or {}).get("tls_certificate_sds_secret_configs") or ()
+    return "mutual TLS" if secrets else "TLS"
+
+
+def source_of(resource: Resource) -> Source | None:
+    """The object that made a route or a cluster, as its metadata says."""
+    path = ((resource.get("metadata") or {}).get("filter_metadata") or {}).get("istio", {}).get("config", "")
+    found = OBJECT.match(path)
+    if found is None:
+        return None
+    kind = KINDS.get(found["kind"]) or "".join(word.capitalize() for word in found["kind"].split("-"))
+    return Source(kind=kind, namespace=found["namespace"], name=found["name"])

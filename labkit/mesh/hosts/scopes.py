@@ -1,0 +1,187 @@
+"""What a proxy may see: everything that is exported to it, or what its Sidecar object lists."""
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import compress
+from typing import Any
+
+from labkit.kube import resources
+from labkit.kube.resources import Object
+from labkit.mesh import names
+from labkit.mesh.hosts import visibility
+from labkit.mesh.hosts.services import Service
+from labkit.mesh.memo import Memo
+from labkit.mesh.model import Snapshot
+from labkit.mesh.routes.virtual_services import MESH, VirtualService
+
+RESOURCE = "sidecars.networking.istio.io"
+EVERYTHING = "*", "*"
+"""The pattern of a proxy without a Sidecar object: any host of any namespace."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Egress:
+    """Hosts that are called through one port, or through all that no other egress speaks of."""
+
+    port: int | None
+    services: tuple[Service, ...]
+    virtual_services: tuple[VirtualService, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scope:
+    """One view of the mesh."""
+
+    namespace: str
+    egress: tuple[Egress, ...]
+    services: Mapping[str, Service]
+    """All hosts that are called through any egress; the very same mapping while none of them changes."""
+
+    allows_unknown: bool
+    """Whether other hosts are passed on."""
+
+    ingress: tuple[Mapping[str, Any], ...] = field(default=())
+    """Listeners that the Sidecar object puts in the place of those of the Services."""
+
+
+def sidecar_of(snapshot: Snapshot, namespace: str, labels: Mapping[str, str]) -> Object | None:
+    """The Sidecar object of a workload: by its labels, else its namespace's, else the root's."""
+    found = sorted(snapshot.of(RESOURCE), key=lambda s: (s["metadata"].get("creationTimestamp") or "", _name(s)))
+    own = [s for s in found if resources.namespace_of(s) == namespace]
+    chosen = [s for s in own if _labels(s) and _labels(s).items() <= labels.items()]
+    general = [s for s in own if not _labels(s)]
+    root = [s for s in found if resources.namespace_of(s) == snapshot.root_namespace and not _labels(s)]
+    return next(iter([*chosen, *general, *root]), None)
+
+
+def selectors(snapshot: Snapshot) -> list[Mapping[str, str]]:
+    """Every choice of workloads by label."""
+    return [_labels(s) for s in snapshot.of(RESOURCE) if _labels(s)]
+
+
+def _labels(sidecar: Object) -> Mapping[str, str]:
+    return (sidecar.get("spec", {}).get("workloadSelector") or {}).get("labels") or {}
+
+
+def _name(sidecar: Object) -> str:
+    return resources.name_of(sidecar)
+
+
+def scope(
+    services: list[Service],
+    virtual_services: Sequence[VirtualService],
+    *,
+    namespace: str,
+    sidecar: Object | None,
+    mesh_config: Mapping[str, Any],
+    memo: Memo,
+    key: Hashable,
+) -> Scope:
+    """The view of one kind of workload; ``key`` stands for it in the memo."""
+    spec = (sidecar or {}).get("spec") or {}
+    said = spec.get("egress") or [{"hosts": ["*/*"]}]
+    offers = memo.get(("offers", key), (services, sidecar), lambda: _Offers(services, said, namespace))
+    is_for = memo.each(
+        ("rules for", namespace),
+        (virtual_services,),
+        lambda _, rule: MESH in rule.gateways and visibility.is_for(rule.audience, namespace),
+    )
+    rules = memo.get(
+        ("rules of", namespace), (virtual_services, is_for), lambda: tuple(compress(virtual_services, is_for))
+    )
+    egress = tuple(
+        Egress(port=offer.port, services=offer.services, virtual_services=offer.fitting(rules))
+        for offer in offers.egress
+    )
+    policy = spec.get("outboundTrafficPolicy") or mesh_config.get("outboundTrafficPolicy") or {}
+    return Scope(
+        namespace=namespace,
+        egress=egress,
+        services=offers.whole if offers.whole is not None else _reached(offers, egress, memo, key),
+        allows_unknown=policy.get("mode", "ALLOW_ANY") != "REGISTRY_ONLY",
+        ingress=tuple(spec.get("ingress") or ()),
+    )
+
+
+class _Offer:
+    """What one egress leaves of the hosts, whatever rules there are."""
+
+    def __init__(self, said: Mapping[str, Any], services: Sequence[Service], namespace: str) -> None:
+        self._patterns = [_pattern(h, namespace) for h in said.get("hosts") or ()]
+        self._is_all = EVERYTHING in self._patterns
+        self.port: int | None = (said.get("port") or {}).get("number")
+        chosen = services if self._is_all else [s for s in services if self._fits(s.namespace, (s.host,))]
+        self.services = tuple(_narrowed(preferred(chosen, namespace).values(), self.port))
+
+    def _fits(self, namespace: str, hosts: Sequence[str]) -> bool:
+        return any(_fits(pattern, namespace, hosts) for pattern in self._patterns)
+
+    def fitting(self, rules: tuple[VirtualService, ...]) -> tuple[VirtualService, ...]:
+        """The rules that speak of its hosts."""
+        return rules if self._is_all else tuple(r for r in rules if self._fits(r.namespace, r.hosts))
+
+
+class _Offers:
+    """What a kind of workload may see of the hosts, whatever rules there are."""
+
+    def __init__(self, services: Sequence[Service], said: Sequence[Mapping[str, Any]], namespace: str) -> None:
+        visible = [s for s in services if visibility.is_for(s.exported_to, namespace)]
+        self.egress = [_Offer(e, visible, namespace) for e in said]
+        self.named: dict[str, Service] = {}
+        """Hosts that any egress names."""
+        for offer in self.egress:
+            for service in offer.services:
+                known = self.named.get(service.host)
+                self.named[service.host] = _with_ports(known, service) if known else service
+        is_open = len(self.egress) == 1 and self.egress[0].port is None
+        has_all = is_open and len(self.named) == len({s.host for s in visible})
+        self.whole = self.named if has_all else None
+        """All hosts, where a rule can add none."""
+        self.reachable = {} if has_all else preferred(visible, namespace)
+
+
+def _pattern(said: str, namespace: str) -> tuple[str, str]:
+    place, _, host = said.rpartition("/")
+    return (namespace if place in (".", "") else place), host
+
+
+def _fits(pattern: tuple[str, str], namespace: str, hosts: Sequence[str]) -> bool:
+    place, host = pattern
+    return place in ("*", namespace) and any(names.common(host, h) for h in hosts)
+
+
+def _narrowed(services: "Sequence[Service] | Any", port: int | None) -> Iterator[Service]:
+    for service in services:
+        own = service.port(port) if port else None
+        yield replace(service, ports=(own,)) if own and len(service.ports) > 1 else service
+
+
+def preferred(services: Sequence[Service], namespace: str) -> dict[str, Service]:
+    """One service for each host: of several namespaces the client's own, then Kubernetes', then the first."""
+    found: dict[str, Service] = {}
+    for service in services:
+        known = found.get(service.host)
+        if known is None or _rank(service, namespace) > _rank(known, namespace):
+            found[service.host] = service
+    return found
+
+
+def _rank(service: Service, namespace: str) -> tuple[bool, bool]:
+    return service.namespace == namespace, service.is_kubernetes
+
+
+def _reached(offers: _Offers, egress: Sequence[Egress], memo: Memo, key: Hashable) -> Mapping[str, Service]:
+    """What an imported rule sends to is imported with it."""
+    found = dict(offers.named)
+    for listener in egress:
+        for rule in listener.virtual_services:
+            for host in rule.destinations:
+                if host in offers.reachable:
+                    found.setdefault(host, offers.reachable[host])
+    return memo.get(("reached", key), tuple(found.values()), lambda: found)
+
+
+def _with_ports(one: Service, other: Service) -> Service:
+    known = {p.number for p in one.ports}
+    more = tuple(p for p in other.ports if p.number not in known)
+    return replace(one, ports=(*one.ports, *more)) if more else one

@@ -1,0 +1,63 @@
+"""What stands behind hosts: pods and WorkloadEntries as endpoints."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from labkit.kube import resources
+from labkit.kube.resources import Object
+from labkit.mesh.hosts.services import Endpoint
+
+TLS_MODE = "security.istio.io/tlsMode"
+
+
+def labels_of(entry: Object) -> dict[str, str]:
+    """A WorkloadEntry's labels: of its object and of its spec."""
+    return {**resources.labels_of(entry), **(entry.get("spec", {}).get("labels") or {})}
+
+
+def speaks_mtls(labels: Mapping[str, str], account: str = "") -> bool:
+    """By label; a machine with a service account is taken for one with a sidecar."""
+    return labels[TLS_MODE] == "istio" if TLS_MODE in labels else bool(account)
+
+
+def pod_endpoint(pod: Object, address: str, port: int) -> Endpoint:
+    """A pod behind a port."""
+    labels, namespace = resources.labels_of(pod), resources.namespace_of(pod)
+    account = pod.get("spec", {}).get("serviceAccountName", "")
+    return Endpoint(
+        address=address,
+        port=port,
+        labels=labels,
+        account=f"{namespace}/{account}" if account else "",
+        speaks_mtls=speaks_mtls(labels),
+        workload=_workload(pod, labels, namespace),
+    )
+
+
+def _workload(pod: Object, labels: Mapping[str, str], namespace: str) -> str:
+    owner = resources.owner_of(pod)
+    name = owner["name"] if owner else resources.name_of(pod)
+    if owner and "pod-template-hash" in labels:
+        name = name.removesuffix(f"-{labels['pod-template-hash']}")
+    app = labels.get("service.istio.io/canonical-name") or labels.get("app", name)
+    revision = labels.get("service.istio.io/canonical-revision") or labels.get("version", "latest")
+    return f"{name};{namespace};{app};{revision};Kubernetes"
+
+
+def endpoint_of(entry: Object, port_name: str, port: int) -> Endpoint:
+    """A WorkloadEntry behind a port; its own ``ports`` win over the Service's."""
+    return machine(entry["spec"], port_name, port, resources.namespace_of(entry), labels_of(entry))
+
+
+def machine(spec: Mapping[str, Any], port_name: str, port: int, namespace: str, labels: Mapping[str, str]) -> Endpoint:
+    """An address with its ports, weight and locality, as WorkloadEntries and ServiceEntries write them."""
+    account = spec.get("serviceAccount") or ""
+    return Endpoint(
+        address=str(spec.get("address", "")),
+        port=(spec.get("ports") or {}).get(port_name, port),
+        labels=labels,
+        account=f"{namespace}/{account}" if account else "",
+        speaks_mtls=speaks_mtls(labels, account),
+        weight=spec.get("weight") or 1,
+        locality=tuple(part for part in (spec.get("locality") or "").split("/") if part),
+    )

@@ -1,0 +1,323 @@
+"""Gateways: which servers a proxy carries out, and what becomes of requests to their hosts."""
+
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import compress
+from typing import Any
+
+from labkit.kube import resources
+from labkit.kube.resources import Object
+from labkit.mesh import blame, ir, model, names
+from labkit.mesh.envoy import tls
+from labkit.mesh.hosts import visibility
+from labkit.mesh.hosts.services import Service
+from labkit.mesh.memo import Memo
+from labkit.mesh.routes import http_routes, tcp_routes
+from labkit.mesh.routes.virtual_services import MESH, VirtualService
+
+HTTP = ("HTTP", "HTTP2", "GRPC", "GRPC-WEB")
+ENDS_TLS = ("SIMPLE", "MUTUAL", "OPTIONAL_MUTUAL", "ISTIO_MUTUAL", "OPTIONAL")
+SERVICE = "internal.istio.io/gateway-service"
+"""Annotation of a Gateway made from one of the Gateway API: the Services whose pods carry it out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """One server of a Gateway, on the port that the pod listens on."""
+
+    gateway: str
+    """``namespace/name``."""
+
+    namespace: str
+    number: int
+    """The port that the Gateway names."""
+
+    port: int
+    """The port of the pod."""
+
+    node_port: int
+    kind: str
+    """``http``, ``https``, ``passthrough``, ``tls`` or ``tcp``."""
+
+    table: str
+    hosts: tuple[str, ...]
+    """As written: ``ns/host``, ``./host`` or ``host``."""
+
+    tls: Mapping[str, Any]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The hosts without their namespaces."""
+        return tuple(dict.fromkeys(h.rpartition("/")[2] for h in self.hosts))
+
+    def names_for(self, namespace: str) -> list[str]:
+        """The hosts that a rule of this namespace may speak of."""
+        found = []
+        for said in self.hosts:
+            place, _, host = said.rpartition("/")
+            if place in ("", "*", namespace) or (place == "." and namespace == self.namespace):
+                found.append(host)
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """All that a gateway's proxy listens on."""
+
+    listeners: tuple[ir.GatewayListener, ...]
+    tables: tuple[ir.RouteTable, ...]
+
+
+def servers(gateways: Sequence[Object], services: Sequence[Service], proxy: model.Proxy) -> list[Server]:
+    """Every server for this proxy, the oldest Gateway first; what does not go together with one before is left out."""
+    found: list[Server] = []
+    kinds: dict[int, str] = {}
+    taken: dict[int, set[str]] = {}
+    for gateway in gateways:
+        with blame.naming(f"Gateway {resources.namespace_of(gateway)}/{resources.name_of(gateway)}"):
+            own = list(_servers(gateway, services, proxy)) if is_for(gateway, services, proxy) else []
+        for server in own:
+            family = "tls" if server.kind in ("https", "passthrough", "tls") else server.kind
+            if kinds.setdefault(server.port, family) != family:
+                continue
+            if family == "tls":
+                # Two certificates for one name cannot be told apart: the younger server goes whole.
+                if taken.setdefault(server.port, set()) & set(server.names):
+                    continue
+                taken[server.port] |= set(server.names)
+            found.append(server)
+    return found
+
+
+def check(gateway: Object) -> None:
+    """Take it apart once: what cannot be translated is found when it comes."""
+    nobody = model.Proxy(name="", namespace="", role="router", ip="", app_ip="")
+    with blame.naming(f"Gateway {resources.namespace_of(gateway)}/{resources.name_of(gateway)}"):
+        is_for(gateway, (), nobody)
+        for server in _servers(gateway, (), nobody):
+            server.names_for("")
+            if server.tls:
+                tls.gateway(server.tls, is_http=True)
+
+
+def is_verified(gateway: Object) -> bool:
+    """Whether it was made from a Gateway of the Gateway API, whose references to other namespaces need a grant."""
+    return SERVICE in resources.annotations_of(gateway)
+
+
+def is_for(gateway: Object, services: Sequence[Service], proxy: model.Proxy) -> bool:
+    """Whether the proxy's pod is one that the Gateway selects."""
+    labels = dict(proxy.labels)
+    said = resources.annotations_of(gateway).get(SERVICE)
+    if said:
+        hosts = {h.strip() for h in said.split(",")}
+        return any(
+            s.host in hosts and s.namespace == proxy.namespace and s.selector and s.selector.items() <= labels.items()
+            for s in services
+        )
+    return bool((gateway["spec"].get("selector") or {}).items() <= labels.items())
+
+
+def _servers(gateway: Object, services: Sequence[Service], proxy: model.Proxy) -> Iterator[Server]:
+    name, namespace = resources.name_of(gateway), resources.namespace_of(gateway)
+    for server in gateway["spec"].get("servers") or ():
+        said = server.get("port") or {}
+        number, protocol = said.get("number") or 0, str(said.get("protocol") or "").upper()
+        tls = server.get("tls") or {}
+        mode = tls.get("mode", "PASSTHROUGH" if not tls else "SIMPLE")
+        if protocol in HTTP:
+            kind = "http"
+        elif protocol in ("HTTPS", "TLS") and mode in ENDS_TLS:
+            kind = "https" if protocol == "HTTPS" else "tls"
+        else:
+            kind = "passthrough" if protocol in ("HTTPS", "TLS") else "tcp"
+        port, node_port = target_port(services, proxy, number)
+        table = {"http": f"http.{port}", "https": f"https.{number}.{said.get('name', '')}.{name}.{namespace}"}
+        yield Server(
+            gateway=f"{namespace}/{name}",
+            namespace=namespace,
+            number=number,
+            port=port,
+            node_port=node_port,
+            kind=kind,
+            table=table.get(kind, ""),
+            hosts=tuple(server.get("hosts") or ()),
+            tls=tls,
+        )
+
+
+def target_port(services: Sequence[Service], proxy: model.Proxy, number: int) -> tuple[int, int]:
+    """(port of the pod, node port or 0) of a server's port: Services lead from 80 to 8080."""
+    labels = dict(proxy.labels)
+    own = [
+        s for s in services if s.namespace == proxy.namespace and s.selector and s.selector.items() <= labels.items()
+    ]
+    for service in own:
+        if number in service.targets:
+            return service.targets[number], service.node_ports.get(number, 0)
+    for service in own:
+        for port, target in service.targets.items():
+            if target == number:
+                return number, service.node_ports.get(port, 0)
+    return number, 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """For whom a gateway's entry is made, and with what of an earlier snapshot."""
+
+    requests: http_routes.Context
+    """Its port and gateway are set for each server."""
+
+    connections: tcp_routes.Context
+    """The same."""
+
+    parts_of: Callable[[str], tuple[object, ...]]
+    """What the routes to a host depend on."""
+
+    memo: Memo
+    key: Hashable
+
+
+def entry(found: Sequence[Server], rules: Sequence[VirtualService], context: Context) -> Entry:
+    """Listeners and tables of a gateway's proxy."""
+    bound = context.memo.each(
+        ("bound", context.requests.namespace),
+        (rules,),
+        lambda _, rule: _gateways_of(rule, context.requests.namespace),
+    )
+    by_gateway: dict[str, list[VirtualService]] = {}
+    for rule, gateways in compress(zip(rules, bound, strict=True), bound):
+        for gateway in gateways:
+            by_gateway.setdefault(gateway, []).append(rule)
+    tables: dict[str, list[Server]] = {}
+    chains: dict[int, list[ir.GatewayChain]] = {}
+    node_ports: dict[int, int] = {}
+    for server in found:
+        if server.table:
+            tables.setdefault(server.table, []).append(server)
+        node_ports[server.port] = node_ports.get(server.port) or server.node_port
+        into = chains.setdefault(server.port, [])
+        where = replace(context.connections, port=server.number, gateways={server.gateway})
+        for chain in _chains(server, by_gateway.get(server.gateway, ()), where):
+            if _is_apart(chain, into):
+                into.append(chain)
+    asked = {chain.table for made in chains.values() for chain in made}
+    return Entry(
+        listeners=tuple(
+            ir.GatewayListener(port=port, node_port=node_ports[port], chains=tuple(made))
+            for port, made in chains.items()
+            if made
+        ),
+        tables=tuple(_table(name, same, by_gateway, context) for name, same in tables.items() if name in asked),
+    )
+
+
+def _gateways_of(rule: VirtualService, namespace: str) -> tuple[str, ...]:
+    """The gateways that a rule is bound to, as far as those in a namespace may use it."""
+    return tuple(g for g in rule.gateways if g != MESH) if visibility.is_for(rule.audience, namespace) else ()
+
+
+def _is_apart(chain: ir.GatewayChain, others: Sequence[ir.GatewayChain]) -> bool:
+    """Whether no other chain is for one of its names: the first one has it, and Envoy takes no listener with two."""
+    if not chain.server_names:
+        return all(other.server_names for other in others)
+    return not any(set(chain.server_names) & set(other.server_names) for other in others)
+
+
+def _server_names(hosts: Sequence[str]) -> tuple[str, ...] | None:
+    """What TLS's server name is compared with: nothing where every name fits, None where none could.
+
+    Envoy does not tell capitals apart, and takes no pattern that ends in the middle of a label.
+    """
+    if "*" in hosts:
+        return ()
+    return tuple(dict.fromkeys(h.lower() for h in hosts if not h.startswith("*") or h.startswith("*."))) or None
+
+
+def _chains(server: Server, rules: Sequence[VirtualService], context: tcp_routes.Context) -> Iterator[ir.GatewayChain]:
+    of_server = _server_names(server.names) if server.kind in ("https", "tls") else ()
+    if of_server is None:
+        return
+    if server.kind == "http":
+        yield ir.GatewayChain(table=server.table)
+    elif server.kind == "https":
+        yield ir.GatewayChain(server_names=of_server, table=server.table, tls=server.tls)
+    elif server.kind == "passthrough":
+        for rule in rules:
+            hosts = names.common_hosts(server.names_for(rule.namespace), rule.hosts)
+            for route in tcp_routes.gateway_tls(rule, context, hosts):
+                if (of_route := _server_names(route.server_names)) is not None:
+                    yield ir.GatewayChain(server_names=of_route, tcp=route)
+    else:
+        for rule in rules:
+            found = tcp_routes.gateway_tcp(rule, context)
+            if found is not None and names.common_hosts(server.names_for(rule.namespace), rule.hosts):
+                tls = server.tls if server.kind == "tls" else None
+                yield ir.GatewayChain(server_names=of_server, tcp=found, tls=tls)
+                return
+
+
+@dataclass(kw_only=True)
+class _Host:
+    """A virtual host in the making."""
+
+    name: str
+    domains: list[str]
+    routes: list[tuple[ir.Route, ...]] = field(default_factory=list)
+    """Of one rule after the other."""
+
+    needs_tls: bool = False
+
+
+def _table(
+    name: str, found: Sequence[Server], rules: Mapping[str, Sequence[VirtualService]], context: Context
+) -> ir.RouteTable:
+    hosts: dict[str, _Host] = {}
+
+    def host_of(host: str, server: Server) -> _Host:
+        return hosts.setdefault(host, _Host(name=f"{host}:{server.number}", domains=[host]))
+
+    for server in found:
+        redirects = bool(server.tls.get("httpsRedirect"))
+        for rule in rules.get(server.gateway, ()):
+            common = names.common_hosts(server.names_for(rule.namespace), rule.hosts)
+            made = _routes(rule, server, context) if common and rule.http else ()
+            for host in common if made else ():
+                into = host_of(host, server)
+                into.needs_tls |= redirects
+                if not any(made is other for other in into.routes):
+                    into.routes.append(made)
+        for host in server.names if redirects else ():
+            host_of(host, server).needs_tls = True
+    if not hosts:
+        alone = ir.VirtualHost(name=f"blackhole:{found[0].port}", domains=("*",), routes=())
+        return ir.RouteTable(name=name, hosts=(alone,))
+    return ir.RouteTable(name=name, hosts=tuple(_collapsed(name, list(hosts.values()), context)))
+
+
+def _routes(rule: VirtualService, server: Server, context: Context) -> tuple[ir.Route, ...]:
+    where = replace(context.requests, port=server.number, gateways={server.gateway})
+    parts = (rule, *(p for h in rule.destinations for p in context.parts_of(h)))
+    key = "gateway", context.key, server.gateway, server.number, rule.namespace, rule.name
+    return context.memo.get(key, parts, lambda: http_routes.routes(rule, where))
+
+
+def _collapsed(table: str, hosts: Sequence[_Host], context: Context) -> Iterator[ir.VirtualHost]:
+    """Hosts with the same routes share one virtual host; what every request fits comes last."""
+    same: dict[object, _Host] = {}
+    for host in hosts:
+        ids = tuple(id(routes) for routes in host.routes)
+        key: Hashable = (ids, host.needs_tls) if ids else host.name
+        if key in same:
+            same[key].domains += host.domains
+        else:
+            same[key] = host
+    for host in same.values():
+        name = "gateway host", context.key, table, host.name, tuple(host.domains), host.needs_tls
+        yield context.memo.get(name, tuple(host.routes), lambda host=host: _finished(host))  # type: ignore[misc]
+
+
+def _finished(host: _Host) -> ir.VirtualHost:
+    ordered = sorted((r for routes in host.routes for r in routes), key=lambda r: r.match.is_catch_all)
+    return ir.VirtualHost(name=host.name, domains=tuple(host.domains), routes=tuple(ordered), needs_tls=host.needs_tls)

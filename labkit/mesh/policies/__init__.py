@@ -1,0 +1,1 @@
+"""Which policy objects apply to a proxy, and what they say."""

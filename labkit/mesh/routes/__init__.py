@@ -1,0 +1,1 @@
+"""VirtualServices as routes."""

@@ -1,0 +1,157 @@
+"""What a rule does to requests on their way: headers, retries, faults, redirects, replies, CORS."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from labkit.mesh import ir, names
+from labkit.mesh.routes import matches
+
+RETRY_ON = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes"
+"""What Istio retries without being asked, twice."""
+
+GRPC_STATUSES = """
+OK CANCELLED UNKNOWN INVALID_ARGUMENT DEADLINE_EXCEEDED NOT_FOUND ALREADY_EXISTS PERMISSION_DENIED RESOURCE_EXHAUSTED
+FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE DATA_LOSS UNAUTHENTICATED
+"""
+GRPC_STATUS = {name: number for number, name in enumerate(GRPC_STATUSES.split())}
+
+Said = Mapping[str, Any]
+
+
+def headers(said: Said | None) -> ir.Headers:
+    """Headers to set, add and remove; a Host that is set or added becomes the authority."""
+    if not said:
+        return ir.NO_HEADERS
+    request = said.get("request") or {}
+    given = [*(request.get("set") or {}).items(), *(request.get("add") or {}).items()]
+    authority = next((str(v) for k, v in given if names.is_authority(k)), "")
+    return ir.Headers(request=_change(request), response=_change(said.get("response") or {}), authority=authority)
+
+
+def _change(said: Said) -> ir.HeaderChange:
+    return ir.HeaderChange(
+        set=tuple(_without_authority(said.get("set") or {})),
+        add=tuple(_without_authority(said.get("add") or {})),
+        # Nobody takes these away: Envoy refuses a route that asks for it.
+        remove=tuple(n for n in said.get("remove") or () if n.lower() not in ("", "host") and not n.startswith(":")),
+    )
+
+
+def _without_authority(said: Said) -> list[tuple[str, str]]:
+    return sorted((k, str(v)) for k, v in said.items() if not names.is_authority(k))
+
+
+def joined(one: ir.Headers, other: ir.Headers) -> ir.Headers:
+    """Both, one after the other."""
+    if other == ir.NO_HEADERS:
+        return one
+
+    def both(a: ir.HeaderChange, b: ir.HeaderChange) -> ir.HeaderChange:
+        return ir.HeaderChange(set=a.set + b.set, add=a.add + b.add, remove=a.remove + b.remove)
+
+    return ir.Headers(
+        request=both(one.request, other.request),
+        response=both(one.response, other.response),
+        authority=other.authority or one.authority,
+    )
+
+
+def retries(said: Said | None, *, is_hashed: bool = False) -> ir.Retries | None:
+    """Istio's default of two, or what the rule says; None for ``attempts: 0``."""
+    if said is None:
+        return ir.Retries(on=RETRY_ON, attempts=2, avoids_previous_hosts=not is_hashed)
+    if not said.get("attempts") or said["attempts"] < 0:
+        return None
+    on, codes = retry_words(said.get("retryOn") or RETRY_ON)
+    return ir.Retries(
+        on=on,
+        attempts=said["attempts"],
+        codes=codes,
+        per_try=said.get("perTryTimeout") or "",
+        back_off=said.get("backoff") or "",
+        avoids_previous_hosts=not is_hashed and said.get("retryIgnorePreviousHosts") is not False,
+        prefers_other_localities=bool(said.get("retryRemoteLocalities")),
+    )
+
+
+def retry_words(text: str) -> tuple[str, tuple[int, ...]]:
+    """``5xx,503`` → (``5xx,retriable-status-codes``, (503,)): codes go into a list of their own."""
+    words = [w.strip() for w in text.split(",") if w.strip()]
+    codes = tuple(int(w) for w in words if w.isdecimal() and 100 <= int(w) <= 599)
+    kept = [w for w in words if not w.isdecimal()]
+    if codes and "retriable-status-codes" not in kept:
+        # Real Istio leaves an empty word before it when there is no other; Envoy ignores that.
+        kept = [*(kept or [""]), "retriable-status-codes"]
+    return ",".join(kept), codes
+
+
+def fault(said: Said | None) -> ir.Fault | None:
+    """Delay and abort."""
+    if not said or not (said.get("delay") or said.get("abort")):
+        return None
+    delay, abort = said.get("delay") or {}, said.get("abort") or {}
+    return ir.Fault(
+        delay=delay.get("fixedDelay") or "",
+        delay_share=_share(delay) or ir.Share(percent=0, is_whole=True) if delay else None,
+        status=abort.get("httpStatus"),
+        grpc_status=_grpc_status(abort.get("grpcStatus")),
+        abort_share=_share(abort),
+    )
+
+
+def _share(said: Said) -> ir.Share | None:
+    if said.get("percentage") is not None:
+        return ir.Share(percent=float(said["percentage"].get("value") or 0))
+    return ir.Share(percent=max(0, said["percent"]), is_whole=True) if said.get("percent") else None
+
+
+def _grpc_status(said: Any) -> int | None:
+    if said is None:
+        return None
+    text = str(said)
+    return int(text) if text.isdecimal() else GRPC_STATUS.get(text.upper(), GRPC_STATUS["UNKNOWN"])
+
+
+def mirror_share(percentage: Said | None, percent: int | None = None) -> float | None:
+    """Percent of requests that are copied; None for all, 0 for none."""
+    if percentage is not None:
+        return float(percentage.get("value") or 0)
+    return None if percent is None else float(percent)
+
+
+def redirect(said: Said, port: int) -> ir.Redirect:
+    """Where to, and with which code."""
+    uri = said.get("uri") or ""
+    derived = port if said.get("derivePort") == "FROM_REQUEST_PORT" else 0
+    prefix = said.get("prefixRewrite")
+    return ir.Redirect(
+        path=None if prefix is not None else uri,
+        prefix=prefix,
+        authority=said.get("authority") or "",
+        scheme=said.get("scheme") or "",
+        port=said.get("port") or derived,
+        code=said.get("redirectCode") or 301,
+    )
+
+
+def reply(said: Said) -> ir.Reply:
+    """What the proxy answers itself."""
+    body = said.get("body") or {}
+    return ir.Reply(status=said.get("status") or 200, text=body.get("string"), data=body.get("bytes"))
+
+
+def cors(said: Said | None) -> ir.Cors | None:
+    """Which pages of other origins may call."""
+    if said is None:
+        return None
+    old = [{"exact": origin} for origin in said.get("allowOrigin") or ()]
+    unmatched = said.get("unmatchedPreflights")
+    return ir.Cors(
+        origins=tuple(matches.text(o) for o in said.get("allowOrigins") or old),
+        methods=",".join(said.get("allowMethods") or ()),
+        headers=",".join(said.get("allowHeaders") or ()),
+        exposed=",".join(said.get("exposeHeaders") or ()),
+        max_age=said.get("maxAge") or "",
+        credentials=said.get("allowCredentials"),
+        forwards_unmatched_preflights=unmatched != "IGNORE",
+    )

@@ -1,0 +1,242 @@
+"""Hosts and their DestinationRules as upstreams: one for each port, and one more for each subset."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from labkit.mesh import durations, ir, model, names, protocols
+from labkit.mesh.envoy import upstreams as clusters
+from labkit.mesh.hosts.services import Endpoint, Port, Service
+from labkit.mesh.upstreams import traffic_policy
+from labkit.mesh.upstreams.destination_rules import Rule
+
+ORIGINAL = "ORIGINAL_DST"
+FORWARD = "FORWARD"
+"""Wherever the request's own host leads: what stands for the original destination where nothing is captured."""
+
+KINDS = {"DNS": "STRICT_DNS", "DNS_ROUND_ROBIN": "LOGICAL_DNS", "DYNAMIC_DNS": FORWARD, "NONE": ORIGINAL}
+LOOKED_UP = ("STRICT_DNS", "LOGICAL_DNS")
+"""Kinds whose endpoints are names that Envoy looks up itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Client:
+    """Who calls."""
+
+    is_gateway: bool
+    captures: bool
+    """Whether the proxy knows which address a connection was meant for."""
+
+    mesh: Mapping[str, Any] = field(default_factory=dict)
+    """The mesh's own configuration."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Which of a service's upstreams."""
+
+    port: Port
+    subset: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    policy: traffic_policy.Policy
+    marks: bool
+    """Whether endpoints stay marked for mutual TLS."""
+
+
+def of_service(service: Service, rule: Rule | None, client: Client) -> Iterator[ir.Upstream]:
+    """The upstreams of a host."""
+    for port in service.ports:
+        if port.protocol != "UDP":
+            for target in _targets(port, rule, client.mesh):
+                made = _upstream(service, target, rule, client)
+                # Where there is no name to look up Istio has no cluster.
+                if made.endpoints or made.kind not in LOOKED_UP:
+                    yield made
+
+
+def _targets(port: Port, rule: Rule | None, mesh: Mapping[str, Any]) -> Iterator[Target]:
+    host = rule.policy if rule else None
+    yield Target(
+        port=port,
+        policy=traffic_policy.with_mesh(traffic_policy.for_port(host, port.number), mesh),
+        marks=traffic_policy.marks_endpoints(host, None, port.number),
+    )
+    for subset in _subsets(rule):
+        own = subset.get("trafficPolicy")
+        yield Target(
+            port=port,
+            subset=subset["name"],
+            labels=subset.get("labels") or {},
+            policy=traffic_policy.with_mesh(traffic_policy.for_subset(host, own, port.number), mesh),
+            marks=traffic_policy.marks_endpoints(host, own, port.number),
+        )
+
+
+def _subsets(rule: Rule | None) -> Iterable[Mapping[str, Any]]:
+    """Of two subsets of one name the first one counts."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for subset in rule.subsets if rule else ():
+        found.setdefault(subset["name"], subset)
+    return found.values()
+
+
+def check(rule: Rule) -> None:
+    """Make its upstreams once, for a host of no endpoints: what cannot be translated is found when it comes."""
+    settings = (rule.policy or {}).get("portLevelSettings") or ()
+    numbers = {80, *((s.get("port") or {}).get("number") or 80 for s in settings)}
+    ports = tuple(Port(number=n, name="http", protocol="HTTP") for n in sorted(numbers))
+    service = Service(host="host", name="host", namespace=rule.namespace, ports=ports, endpoints={})
+    for upstream in of_service(service, rule, Client(is_gateway=True, captures=True)):
+        clusters.cluster(upstream)
+        hash_policies(service, rule, upstream.name.split("|")[2], 80)
+
+
+def hash_policies(service: Service | None, rule: Rule | None, subset: str, port: int) -> tuple[dict[str, Any], ...]:
+    """What decides which endpoint a request goes to, where the rule asks for a consistent hash."""
+    if service is None or rule is None:
+        return ()
+    own = next((s for s in rule.subsets if s["name"] == subset), None) if subset else None
+    policy = traffic_policy.for_subset(rule.policy, own.get("trafficPolicy") if own else None, port)
+    said = (policy.get("loadBalancer") or {}).get("consistentHash") or {}
+    if said.get("httpHeaderName"):
+        return ({"header": {"header_name": said["httpHeaderName"]}},)
+    if said.get("httpCookie"):
+        return ({"cookie": _cookie(said["httpCookie"])},)
+    if said.get("useSourceIp"):
+        return ({"connection_properties": {"source_ip": True}},)
+    if said.get("httpQueryParameterName"):
+        return ({"query_parameter": {"name": said["httpQueryParameterName"]}},)
+    return ()
+
+
+def _cookie(said: Mapping[str, Any]) -> dict[str, Any]:
+    found = {"name": said.get("name", "")}
+    if said.get("path"):
+        found["path"] = said["path"]
+    if said.get("ttl") is not None:
+        found["ttl"] = durations.proto(said["ttl"])
+    return found
+
+
+def _upstream(service: Service, target: Target, rule: Rule | None, client: Client) -> ir.Upstream:
+    policy, port = target.policy, target.port
+    ready = [e for e in service.endpoints.get(port.number, ()) if target.labels.items() <= e.labels.items()]
+    kind = _kind(service, policy, is_gateway=client.is_gateway)
+    if kind == ORIGINAL and not client.captures and not client.is_gateway:
+        kind = "EDS" if ready else FORWARD
+    tls, by_endpoint = _tls(service, target, kind, ready, client)
+    return ir.Upstream(
+        name=names.upstream_name(port.number, target.subset, service.host),
+        host=service.host,
+        service=service.name,
+        namespace=service.namespace,
+        kind=kind,
+        http=_http(port.protocol, policy, tls, is_gateway=client.is_gateway),
+        tls=tls,
+        is_tls_by_endpoint=by_endpoint,
+        policy=policy,
+        endpoints=tuple(_endpoints(kind, ready if target.marks else map(_unmarked, ready))),
+        priorities=_priorities(policy),
+        source=names.config_path("destination-rule", rule.namespace, rule.name) if rule else "",
+    )
+
+
+def _endpoints(kind: str, ready: Iterable[Endpoint]) -> Iterable[Endpoint]:
+    """Those that Envoy takes in a cluster of a kind; in another network, which there is not, is no address."""
+    if kind in (ORIGINAL, FORWARD):
+        return ()
+    ready = (e for e in ready if e.address)
+    if kind == "LOGICAL_DNS":
+        # Envoy wants exactly one, and refuses what Istio sends for several workloads.
+        return itertools.islice(ready, 1)
+    # Nobody looks names up that come as endpoints: Istio leaves them out.
+    return ready if kind in LOOKED_UP else (e for e in ready if not names.is_host(e.address))
+
+
+def _kind(service: Service, policy: traffic_policy.Policy, *, is_gateway: bool) -> str:
+    if (policy.get("loadBalancer") or {}).get("simple") == "PASSTHROUGH":
+        return ORIGINAL
+    kind = ORIGINAL if service.is_headless else KINDS.get(service.resolution, "EDS")
+    # A gateway has no original destination to go to, and looks no names of requests up.
+    return "EDS" if kind in (ORIGINAL, FORWARD) and is_gateway else kind
+
+
+def _http(protocol: str, policy: traffic_policy.Policy, tls: ir.Tls | None, *, is_gateway: bool) -> str:
+    said = (policy.get("connectionPool") or {}).get("http") or {}
+    if said.get("useClientProtocol"):
+        return "client"
+    if protocol in protocols.HTTP2:
+        return "2"
+    if said.get("h2UpgradePolicy") == "UPGRADE" and protocol == "HTTP":
+        return "2"
+    if protocol == protocols.UNKNOWN and not is_gateway:
+        return "client"
+    is_tuned = any(said.get(k) for k in ("maxRequestsPerConnection", "idleTimeout", "maxConcurrentStreams"))
+    is_named_by_request = tls is not None and tls.kind != "istio" and not tls.sni
+    tcp = (policy.get("connectionPool") or {}).get("tcp") or {}
+    return "1" if is_tuned or is_named_by_request or tcp.get("maxConnectionDuration") else ""
+
+
+def _tls(
+    service: Service, target: Target, kind: str, ready: Sequence[Endpoint], client: Client
+) -> tuple[ir.Tls | None, bool]:
+    """(TLS, whether only for endpoints that are marked)."""
+    said = target.policy.get("tls") or {}
+    mode = said.get("mode", "DISABLE") if said else ""
+    own = ir.Tls(
+        kind="istio",
+        sni=said.get("sni") or f"outbound_.{target.port.number}_.{target.subset}_.{service.host}",
+        names=tuple(said.get("subjectAltNames") or service.certified_names or _identities(service, client.mesh)),
+        certificate="default",
+        authority="ROOTCA",
+    )
+    if mode == "ISTIO_MUTUAL":
+        return own, False
+    if mode in ("SIMPLE", "MUTUAL"):
+        return _foreign_tls(service, said, mode, is_gateway=client.is_gateway), False
+    if mode or service.is_external or service.is_plain or client.mesh.get("enableAutoMtls") is False:
+        return None, False
+    if kind == ORIGINAL:
+        # Nothing marks an address that is not known beforehand: all endpoints speak mutual TLS, or none is asked to.
+        return (own if ready and all(e.speaks_mtls for e in ready) else None), False
+    return own, True
+
+
+def _identities(service: Service, mesh: Mapping[str, Any]) -> Iterator[str]:
+    domains = [model.TRUST_DOMAIN, *(mesh.get("trustDomainAliases") or ())]
+    for domain in dict.fromkeys(domains):
+        yield from (names.spiffe(account, domain) for account in service.accounts)
+
+
+def _foreign_tls(service: Service, said: Mapping[str, Any], mode: str, *, is_gateway: bool) -> ir.Tls | None:
+    credential = said.get("credentialName")
+    if credential and not is_gateway:
+        return None  # Sidecars send plaintext then, and nobody says so (answered by a real 1.31: `tls-modes`).
+    certificate = ""
+    if mode == "MUTUAL":
+        files = f"file-cert:{said.get('clientCertificate', '')}~{said.get('privateKey', '')}"
+        certificate = f"kubernetes://{credential}" if credential else files
+    trusted = (
+        f"kubernetes://{credential}-cacert" if credential else f"file-root:{said.get('caCertificates') or 'system'}"
+    )
+    skips = bool(said.get("insecureSkipVerify"))
+    return ir.Tls(
+        kind="credential" if credential else "files",
+        sni=said.get("sni") or "",
+        names=tuple(said.get("subjectAltNames") or service.certified_names),
+        certificate=certificate,
+        authority="" if skips else trusted,
+        skips_verification=skips,
+    )
+
+
+def _unmarked(endpoint: Endpoint) -> Endpoint:
+    return replace(endpoint, speaks_mtls=False) if endpoint.speaks_mtls else endpoint
+
+
+def _priorities(policy: traffic_policy.Policy) -> tuple[str, ...]:
+    setting = (policy.get("loadBalancer") or {}).get("localityLbSetting") or {}
+    if setting.get("enabled") is False or policy.get("outlierDetection") is None:
+        return ()
+    return tuple(setting.get("failoverPriority") or ())

@@ -1,0 +1,96 @@
+"""What one kind of workload can reach: clusters and endpoints, whatever routes lead to them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from labkit.mesh import blame, ir, secrets
+from labkit.mesh.envoy import upstreams as clusters
+from labkit.mesh.hosts.scopes import Scope
+from labkit.mesh.hosts.services import Service
+from labkit.mesh.memo import Memo
+from labkit.mesh.model import Resource
+from labkit.mesh.upstreams import subsets
+from labkit.mesh.upstreams.destination_rules import Rule, Rules, priorities_of
+
+PASSTHROUGH = clusters.passthrough()
+
+Made = tuple[tuple[ir.Upstream, Resource, Resource | None], ...]
+"""Upstreams of one host, each with its cluster and, where it has one, its endpoints."""
+
+
+class Reach:
+    """Made of hosts and DestinationRules alone, so it stays as it is while only routes change."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        *,
+        rules: Rules,
+        labels: Mapping[str, str],
+        is_gateway: bool,
+        memo: Memo,
+        mesh_config: Mapping[str, Any],
+    ) -> None:
+        self.services, self._namespace, self._labels = scope.services, scope.namespace, labels
+        self._is_gateway, self._memo, self._mesh_config = is_gateway, memo, mesh_config
+        self._rules = {
+            service.host: rules.for_host(service.host, service.namespace, client=scope.namespace, labels=labels)
+            for service in self.services.values()
+        }
+        self.clusters: dict[str, Resource] = {}
+        self.endpoints: dict[str, Resource] = {}
+        self.upstreams: dict[str, ir.Upstream] = {}
+        self.secret_names: list[str] = []
+        if not is_gateway:
+            self.clusters[PASSTHROUGH["name"]] = PASSTHROUGH
+        for service in self.services.values():
+            for upstream, cluster, assignment in self._of_service(service):
+                self.upstreams[upstream.name] = upstream
+                self.secret_names += secrets.of_upstream(upstream)
+                self.clusters[upstream.name] = cluster
+                if assignment is not None:
+                    self.endpoints[upstream.name] = assignment
+
+    def rule(self, host: str) -> Rule | None:
+        """The DestinationRule that counts for a host here."""
+        return self._rules.get(host)
+
+    def hash_of(self, host: str, subset: str, port: int) -> tuple[Mapping[str, Any], ...]:
+        """What decides which endpoint of a host a request goes to."""
+        return subsets.hash_policies(self.services.get(host), self.rule(host), subset, port)
+
+    def parts_of(self, host: str) -> tuple[object, ...]:
+        """What routes to a host depend on."""
+        return self.services.get(host), self.rule(host)
+
+    def ports_of(self, host: str) -> tuple[int, ...]:
+        """The ports of a host."""
+        service = self.services.get(host)
+        return tuple(p.number for p in service.ports) if service else ()
+
+    def captured(self) -> tuple[dict[str, Resource], dict[str, Resource]]:
+        """Clusters and endpoints as they are where traffic is captured: what Istio says on a real node."""
+        found, ready = {}, {}
+        for service in self.services.values():
+            for u in subsets.of_service(service, self.rule(service.host), self._client(captures=True)):
+                found[u.name] = clusters.cluster(u)
+                if u.kind == "EDS":
+                    ready[u.name] = clusters.assignment(u, self._labels)
+        return found, ready
+
+    def _of_service(self, service: Service) -> Made:
+        rule = self.rule(service.host)
+        like = tuple(self._labels.get(label, "") for label in priorities_of(rule))
+        key = "upstreams", self._is_gateway, service.host, service.namespace, id(rule), like
+        return self._memo.get(key, (service, rule), lambda: self._make(service, rule))
+
+    def _make(self, service: Service, rule: Rule | None) -> Made:
+        name = f"DestinationRule {rule.namespace}/{rule.name}" if rule else f"Service {service.host}"
+        with blame.naming(name):
+            return tuple(
+                (u, clusters.cluster(u), clusters.assignment(u, self._labels) if u.kind == "EDS" else None)
+                for u in subsets.of_service(service, rule, self._client(captures=False))
+            )
+
+    def _client(self, *, captures: bool) -> subsets.Client:
+        return subsets.Client(is_gateway=self._is_gateway, captures=captures, mesh=self._mesh_config)

@@ -1,0 +1,89 @@
+"""What conversions look like where the recorded cases do not tell."""
+
+from typing import Any
+
+from labkit.mesh import gateway_api, model
+from labkit.mesh.gateway_api import conditions, deployments, filters, matches, scene
+
+Object = dict[str, Any]
+
+
+def test_nothing_comes_of_nothing() -> None:
+    assert gateway_api.convert(model.Snapshot(objects={})) == gateway_api.Converted()
+
+
+def test_converted_objects_stand_before_those_of_the_cluster() -> None:
+    old = model.Snapshot(objects={"virtualservices.networking.istio.io": [{"metadata": {"name": "old"}}]})
+    new = gateway_api.Converted(virtual_services=({"metadata": {"name": "new"}},))
+    found = gateway_api.expanded(old, new).of("virtualservices.networking.istio.io")
+    assert [o["metadata"]["name"] for o in found] == ["new", "old"]
+
+
+def test_a_consumer_route_is_for_its_own_namespace() -> None:
+    found = gateway_api.convert(_mesh(namespace="other"))
+    assert found.virtual_services[0]["spec"]["exportTo"] == ["."]
+    assert "exportTo" not in gateway_api.convert(_mesh(namespace="default")).virtual_services[0]["spec"]
+
+
+def test_a_port_of_the_parent_is_a_condition_of_every_rule() -> None:
+    rule = gateway_api.convert(_mesh(namespace="default")).virtual_services[0]["spec"]["http"][0]
+    assert rule["match"] == [{"uri": {"prefix": "/"}, "port": 9080}]
+
+
+def test_other_controllers_words_stay() -> None:
+    snapshot = _mesh(namespace="default")
+    route = snapshot.of("httproutes.gateway.networking.k8s.io")[0]
+    route["status"] = {"parents": [{"controllerName": "example.com/other"}, {"controllerName": gateway_api.CONTROLLER}]}
+    status = gateway_api.convert(snapshot).statuses["HTTPRoute", "default", "reviews"]
+    assert [p["controllerName"] for p in status["parents"]] == ["example.com/other", gateway_api.CONTROLLER]
+
+
+def test_pods_listen_above_1024_where_they_must() -> None:
+    gateway = {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": "gw", "namespace": "default"},
+        "spec": {"gatewayClassName": "istio", "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}]},
+    }
+    service = deployments.of_gateway(gateway, scene.Scene(model.Snapshot(objects={})), has_low_ports=False)[2]
+    assert [(p["port"], p["targetPort"]) for p in service["spec"]["ports"]] == [(15021, 15021), (80, 8080)]
+
+
+def test_overlays_merge_lists_by_name_or_port() -> None:
+    given = {"ports": [{"port": 80, "name": "http"}, {"port": 443, "name": "https"}], "type": "LoadBalancer"}
+    found = deployments.overlaid(given, {"ports": [{"port": 80, "nodePort": 30080}], "type": "NodePort"})
+    assert found["ports"][0] == {"port": 80, "name": "http", "nodePort": 30080}
+    assert len(found["ports"]) == 2
+    assert found["type"] == "NodePort"
+
+
+def test_a_replaced_prefix_leaves_no_double_slash() -> None:
+    said = {"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}}
+    found = filters.applied([said], {"uri": {"prefix": "/a"}}, dict)
+    assert found["rewrite"]["uriRegexRewrite"] == {"match": "^/a(/?)(.*)", "rewrite": r"/\2"}
+
+
+def test_what_catches_all_comes_last() -> None:
+    def rule(**uri: str) -> Object:
+        return {"match": [{"uri": uri}]}
+
+    found = matches.in_order([rule(prefix="/"), rule(regex="/a.*"), rule(prefix="/a"), rule(exact="/a")])
+    assert [next(iter(r["match"][0]["uri"])) for r in found] == ["exact", "prefix", "regex", "prefix"]
+
+
+def test_lists_read_as_sentences() -> None:
+    assert [conditions.joined(list("abc")[:n]) for n in (1, 2, 3)] == ["a", "a and b", "a, b, and c"]
+
+
+def _mesh(*, namespace: str) -> model.Snapshot:
+    route: Object = {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": "reviews", "namespace": namespace},
+        "spec": {
+            "parentRefs": [{"group": "", "kind": "Service", "name": "reviews", "namespace": "default", "port": 9080}],
+            "rules": [{"backendRefs": [{"name": "reviews", "namespace": "default", "port": 9080}]}],
+        },
+    }
+    service: Object = {"metadata": {"name": "reviews", "namespace": "default"}, "spec": {"ports": [{"port": 9080}]}}
+    return model.Snapshot(objects={"httproutes.gateway.networking.k8s.io": [route], "services": [service]})
