@@ -18,7 +18,7 @@ Stage = tuple[str, list[str]]
 
 def options(parser: argparse.ArgumentParser) -> None:
     """The options of ``test``."""
-    parser.add_argument("only", nargs="*", metavar="STAGE", help="style, types, layers, tests, notebooks")
+    parser.add_argument("only", nargs="*", metavar="STAGE", help="style, types, layers, tests, pythons, notebooks")
     parser.add_argument("--keep-going", action="store_true", help="run later stages after a failed one")
 
 
@@ -50,6 +50,7 @@ def all_stages(python: list[str]) -> list[Stage]:
         ("types", [*python, "mypy"]),
         ("layers", [str(beside("lint-imports"))]),
         ("tests", [*python, "pytest", "tests", "-q", "-ra", "--durations=15"]),
+        ("pythons", [*python, "tools.pythons"]),
         ("notebooks", [*python, "labkit", "up", "--no-browser", "--no-jupyter"]),
         ("notebooks", [*python, "pytest", "--nbval-lax", "--nbval-cell-timeout=120", "-q", "notebooks"]),
     ]
