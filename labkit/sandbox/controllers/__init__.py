@@ -2,6 +2,7 @@
 
 import asyncio
 
+from labkit.kube import resources
 from labkit.sandbox.controllers import (
     aggregation,
     budgets,
@@ -13,6 +14,7 @@ from labkit.sandbox.controllers import (
     replicasets,
     scheduler,
     slices,
+    statefulsets,
 )
 from labkit.sandbox.controllers.informers import Cluster, Informers
 
@@ -23,6 +25,8 @@ async def run(client: Cluster, *, root_ca: str) -> None:
     controllers = (
         deployments.Deployments(informers),
         replicasets.ReplicaSets(informers),
+        replicasets.ReplicaSets(informers, resources.REPLICATION_CONTROLLERS, component="replication-controller"),
+        statefulsets.StatefulSets(informers),
         jobs.Jobs(informers),
         jobs.Tracking(informers),
         slices.Slices(informers),

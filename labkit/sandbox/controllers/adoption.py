@@ -16,7 +16,7 @@ async def claimed(
 ) -> list[Object]:
     """Those that are the owner's from now on; one whose labels no longer fit is let go."""
     found = []
-    uid, selector = resources.uid_of(owner), owner["spec"]["selector"]
+    uid, selector = resources.uid_of(owner), selector_of(owner)
     for obj in candidates:
         holder, fits = resources.owner_of(obj), labels.matches(selector, resources.labels_of(obj))
         if holder is None and fits and not obj["metadata"].get("deletionTimestamp"):
@@ -39,3 +39,9 @@ async def _referring(client: api.Api, kind: resources.Resource, obj: Object, ref
     with contextlib.suppress(status.NotFound, status.Conflict):
         return await client.patch(kind, resources.name_of(obj), resources.namespace_of(obj), body, manager=MANAGER)
     return None
+
+
+def selector_of(owner: Object) -> Object:
+    """The label selector of an owner; a ReplicationController writes plain labels."""
+    selector: Object = owner["spec"].get("selector") or {}
+    return {"matchLabels": selector} if owner["kind"] == "ReplicationController" else selector

@@ -10,7 +10,7 @@ from labkit.sandbox.controllers import queue, recorder
 from labkit.sandbox.controllers.deployment_plan import part
 from labkit.sandbox.controllers.deployment_status import condition
 from labkit.sandbox.controllers.informers import Informers
-from labkit.sandbox.controllers.replicasets import is_ready
+from labkit.sandbox.controllers.podstates import is_ready
 
 BUDGETS = resources.Resource(api_version="policy/v1", kind="PodDisruptionBudget", plural="poddisruptionbudgets")
 

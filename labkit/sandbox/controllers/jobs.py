@@ -9,7 +9,7 @@ from labkit.kube.resources import Object
 from labkit.sandbox.controllers import job_plan, queue, recorder
 from labkit.sandbox.controllers.deployment_plan import owner_reference
 from labkit.sandbox.controllers.informers import Informers
-from labkit.sandbox.controllers.replicasets import is_ready
+from labkit.sandbox.controllers.podstates import is_ready
 
 MANAGER = "kube-controller-manager"
 TRACKING = "batch.kubernetes.io/job-tracking"

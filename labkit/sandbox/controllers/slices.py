@@ -8,7 +8,7 @@ from labkit.kube import informer, resources, status
 from labkit.kube.resources import Object, Resource
 from labkit.sandbox.controllers import queue
 from labkit.sandbox.controllers.informers import Informers
-from labkit.sandbox.controllers.replicasets import is_ready
+from labkit.sandbox.controllers.podstates import is_ready
 
 MANAGER = "kube-controller-manager"
 MANAGED_BY, SLICES_MANAGER = "endpointslice.kubernetes.io/managed-by", "endpointslice-controller.k8s.io"
