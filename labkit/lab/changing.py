@@ -24,7 +24,7 @@ class Changing(Connected):
             istio.install(self.api, on_step=step)
         return results.Done(
             sentence="Istio is installed: istiod and the ingress gateway are ready.", command=istio.COMMAND
-        )
+        ).shown()
 
     def deploy_bookinfo(self) -> results.Done:
         """Label the namespace for injection, apply Bookinfo, wait for its pods."""
@@ -33,7 +33,7 @@ class Changing(Connected):
         return results.Done(
             sentence="Bookinfo runs: six pods, each with a sidecar.",
             command=f"kubectl apply -n {self.namespace} -f manifests/bookinfo.yaml",
-        )
+        ).shown()
 
     def expose(self) -> results.Done:
         """Apply Bookinfo's Gateway and VirtualService, wait until the page answers."""
@@ -42,7 +42,7 @@ class Changing(Connected):
         return results.Done(
             sentence=f"Bookinfo answers at {address}/productpage.",
             command=f"kubectl apply -n {self.namespace} -f manifests/bookinfo-gateway.yaml",
-        )
+        ).shown()
 
     def goto(self, chapter: str) -> results.Done:
         """Bring the cluster to where a lesson begins, whatever it was before; ``lab.goto("07")``."""
@@ -55,29 +55,33 @@ class Changing(Connected):
                 self._control.until_endpoints(arrival.applied, self.namespace)
                 self._control.until_live(self._control.versions(arrival.applied, self.namespace))
         self._chapter = number
-        return results.Done(sentence=f"Ready for lesson {number}: {wanted.title}.", details=arrival.notes)
+        return results.Done(sentence=f"Ready for lesson {number}: {wanted.title}.", details=arrival.notes).shown()
 
     def reset(self) -> results.Done:
         """Back to the beginning of the lesson."""
         return self.goto(self._chapter or "05")
 
-    def apply(self, given: applying.Given) -> results.Changes:
+    def apply(self, given: applying.Given, *, quiet: bool = False) -> results.Changes:
         """``kubectl apply`` of a path, YAML text, an object or several, live in every Envoy when this returns.
 
-        KubectlError in kubectl's words when it is refused; the last good configuration then stays.
+        It shows what it did wherever it stands in a cell, unless ``quiet``. KubectlError in kubectl's words when
+        it is refused; the last good configuration then stays.
         """
         objects = applying.objects_of(given)
         self._before = self._configurations() if control.configures(objects) else self._before
         done = self._kubectl("apply -f -", text=applying.text_of(objects), subject=applying.subject(objects))
         changes = applying.changes(done, applying.typed(given, "apply"))
         self._control.until_endpoints(objects, self.namespace)
-        return replace(changes, live=self._control.until_live(self._control.versions(objects, self.namespace)))
+        live = self._control.until_live(self._control.versions(objects, self.namespace))
+        changes = replace(changes, live=live)
+        return changes if quiet else changes.shown()
 
-    def delete(self, given: applying.Given) -> results.Changes:
+    def delete(self, given: applying.Given, *, quiet: bool = False) -> results.Changes:
         """``kubectl delete`` of what a manifest holds, gone from every Envoy too; what is not there is no error."""
         objects = applying.objects_of(given)
         versions = self._control.versions(objects, self.namespace)
         self._before = self._configurations() if versions else self._before
         done = self._kubectl("delete --ignore-not-found -f -", text=applying.text_of(objects))
         changes = applying.changes(done, applying.typed(given, "delete"))
-        return replace(changes, live=self._control.until_gone(versions))
+        changes = replace(changes, live=self._control.until_gone(versions))
+        return changes if quiet else changes.shown()

@@ -10,7 +10,7 @@ from labkit.clusters import sandbox
 from labkit.install import bookinfo, istio, kinds
 from labkit.kube import client, resources
 from labkit.lab import control, doors, endpoints
-from labkit.lab.kubectl import Kubectl, shown
+from labkit.lab.kubectl import Kubectl, only_reads, shown
 from labkit.telemetry import differences, proxies, quiet, workloads
 from labkit.views import results
 
@@ -67,7 +67,8 @@ class Connected:
     def kubectl(self, words: str) -> results.Printed:
         """Run a kubectl command line on this cluster: ``lab.kubectl("get pods")``; its words either way."""
         done = self._kubectl.run(words)
-        return results.Printed(command=shown(words), text=(done.out + done.err).rstrip("\n"), code=done.code)
+        printed = results.Printed(command=shown(words), text=(done.out + done.err).rstrip("\n"), code=done.code)
+        return printed.shown() if done.code or not only_reads(words) else printed
 
     def pods(self, namespace: str = "") -> "pd.DataFrame":
         """A row a pod: app, version, ready containers, whether it has a sidecar."""
@@ -87,7 +88,7 @@ class Connected:
         kinds.until_rolled_out(self.api, deployments, self.namespace, timeout=bookinfo.TIMEOUT)
         self._control.until_endpoints(endpoints.services_of(self.api, deployments, self.namespace), self.namespace)
         command = f"kubectl rollout status deploy/{deployments[0]}" if deployments else ""
-        return results.Done(sentence=f"Ready: {', '.join(deployments)}.", command=command)
+        return results.Done(sentence=f"Ready: {', '.join(deployments)}.", command=command).shown()
 
     def logs(self, name: str, *, container: str = "", tail: int = 20) -> results.Printed:
         """The last lines of a Deployment's pod; ``container="istio-proxy"`` for those of its Envoy."""

@@ -88,6 +88,40 @@ def split(words: str | Sequence[str]) -> list[str]:
     return typed[1:] if typed[:1] == ["kubectl"] else typed
 
 
+READING = (
+    "get",
+    "describe",
+    "logs",
+    "exec",
+    "explain",
+    "version",
+    "top",
+    "auth",
+    "config",
+    "diff",
+    "events",
+    "wait",
+    "api-resources",
+    "api-versions",
+    "cluster-info",
+    "port-forward",
+    "proxy",
+    "help",
+)
+"""Verbs of commands that leave the cluster as it is; ``exec`` runs what a lesson asks for and reads its output."""
+
+
+def only_reads(words: str | Sequence[str]) -> bool:
+    """Whether a command only looks; what changes something is shown where it happens."""
+    typed = iter(split(words))
+    for word in typed:
+        if word in ("-n", "--namespace", "--context"):
+            next(typed, "")
+        elif not word.startswith("-"):
+            return word in READING
+    return True
+
+
 def shown(words: str | Sequence[str]) -> str:
     """The command as one types it."""
     return f"kubectl {words.removeprefix('kubectl ')}" if isinstance(words, str) else shlex.join(["kubectl", *words])

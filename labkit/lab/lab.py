@@ -68,7 +68,8 @@ class Lab(Sending):
     def access_logs(self, *, on: bool = True) -> results.Done:
         """Let every proxy write a line for each request, by one Telemetry for the mesh; ``on=False`` takes it back."""
         logs = accesslogs.AccessLogs(self.api, self._doors, self._proxies)
-        return logs.switch(self.apply if on else self.delete, is_on=on)
+        switch = self.apply if on else self.delete
+        return logs.switch(lambda manifest: switch(manifest, quiet=True), is_on=on).shown()
 
     def analyze(self) -> "pd.DataFrame":
         """What of the mesh's objects is not carried out as it stands: a row each, with the object and why."""
@@ -91,4 +92,4 @@ class Lab(Sending):
     def answer(self, name: str, value: object) -> results.Note:
         """File the answer to a question: ``lab.answer("01-2", 3)``."""
         self._answers[name] = value
-        return results.Note(text=f"filed: {value!r}")
+        return results.Note(text=f"filed: {value!r}").shown()

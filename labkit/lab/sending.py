@@ -1,7 +1,7 @@
 """A lab that sends requests: through the gateway, from inside the mesh, and beside sliders that steer them."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from labkit import traffic
 from labkit.base import errors
@@ -50,6 +50,35 @@ class Sending(Changing):
 
         return page.snapshot(base, path, fetch, height=height)
 
+    @overload
+    def send(
+        self, path: str = ..., *, user: str = ..., headers: Mapping[str, str] | None = ..., through: str = ...
+    ) -> traffic.Sent: ...
+
+    @overload
+    def send(
+        self,
+        path: str = ...,
+        *,
+        count: int,
+        rate: float | None = ...,
+        user: str = ...,
+        headers: Mapping[str, str] | None = ...,
+        through: str = ...,
+    ) -> "pd.DataFrame": ...
+
+    @overload
+    def send(
+        self,
+        path: str = ...,
+        *,
+        duration: float,
+        rate: float | None = ...,
+        user: str = ...,
+        headers: Mapping[str, str] | None = ...,
+        through: str = ...,
+    ) -> "pd.DataFrame": ...
+
     def send(
         self,
         path: str = "/productpage",
@@ -60,10 +89,22 @@ class Sending(Changing):
         user: str = "",
         headers: Mapping[str, str] | None = None,
         through: str = "",
-    ) -> "pd.DataFrame":
-        """Send GET requests through the gateway: a row each (time, status, latency_ms, version, pod, error …)."""
-        url = self.url(through=through)
-        return traffic.send(url, path, count=count, rate=rate, duration=duration, user=user, headers=headers)
+    ) -> "traffic.Sent | pd.DataFrame":
+        """One GET request through the gateway, ``lab.send("/productpage").status``; or many, as a table.
+
+        With ``count`` or ``duration``: a row for each request (time, status, latency_ms, version, pod, error …).
+        """
+        load = traffic.Load(
+            url=self.url(through=through),
+            path=path,
+            count=1 if count is None and duration is None else count,
+            rate=rate,
+            duration=duration,
+            user=user,
+            headers=headers or {},
+        )
+        answers = traffic.collect(load)
+        return answers[0] if count is None and duration is None else traffic.frame(answers)
 
     def curl(self, url: str, *options: str, client: str = "curl") -> inside.Answer:
         """One request from inside the mesh: curl in the pod of Deployment ``client``; options are curl's own."""

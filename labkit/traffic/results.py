@@ -26,7 +26,7 @@ ERROR_TEXT = 200
 SERVER_ERROR = 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Sent:
     """One request and how it went."""
 
@@ -51,6 +51,12 @@ class Sent:
     def is_failed(self) -> bool:
         """Whether there was no response, or one of 500 and more."""
         return self.status == 0 or self.status >= SERVER_ERROR
+
+    def __repr__(self) -> str:
+        if not self.status:
+            return f"no answer: {self.error}"
+        by = f", answered by {self.pod or self.version}" if self.version else ""
+        return f"{self.status} after {self.latency_ms:.0f} ms{by}" + (f": {self.error}" if self.error else "")
 
 
 def sent(outcome: calls.Outcome) -> Sent:

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from labkit.views import markup
+from labkit.views import markup, showing
 
 
 @dataclass(frozen=True, kw_only=True)
-class Printed:
+class Printed(showing.Shown):
     """What a command printed, shown as it would stand in a terminal."""
 
     command: str
@@ -42,7 +42,7 @@ class Change:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Changes:
+class Changes(showing.Shown):
     """What an ``apply`` did, a line an object."""
 
     changes: Sequence[Change]
@@ -67,7 +67,7 @@ class Changes:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Done:
+class Done(showing.Shown):
     """A step that is through: its state in a sentence, and what a practitioner types for it."""
 
     sentence: str
@@ -85,7 +85,7 @@ class Done:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Note:
+class Note(showing.Shown):
     """A few words to the learner."""
 
     text: str

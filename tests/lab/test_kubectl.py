@@ -44,3 +44,19 @@ def test_other_refusals_keep_their_words():
 def test_the_labs_namespace_is_meant_where_none_is_named(typed, is_added, tmp_path):
     runner = kubectl.Kubectl(cluster.Cluster(kubeconfig=tmp_path / "kubeconfig"), namespace="course")
     assert ("--namespace=course" in runner._flags(typed)) == is_added
+
+
+@pytest.mark.parametrize(
+    ("words", "reads"),
+    [
+        ("get pods -A", True),
+        ("kubectl -n shop get events", True),
+        ("exec deploy/curl -- rm -f /tmp/x", True),
+        ("delete events --all", False),
+        ("--namespace shop delete pod get", False),
+        ("rollout restart deployment", False),
+        ("label namespace default istio-injection-", False),
+    ],
+)
+def test_commands_that_change_something_are_told_from_those_that_look(words, reads):
+    assert kubectl.only_reads(words) is reads
