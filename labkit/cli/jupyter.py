@@ -15,7 +15,13 @@ from labkit.base import errors, ports, processes, programs, settings
 READY_TIMEOUT = 60.0
 """Seconds; it takes two, a cold disk half a minute."""
 
-FIRST_NOTEBOOK = "notebooks/00-start-here.ipynb"
+SETTINGS = {
+    "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    "@jupyter-widgets/jupyterlab-manager/plugin": {"saveState": True},
+}
+"""JupyterLab's settings, by plug-in."""
+
+FIRST_NOTEBOOK = "work/00-start-here.ipynb"
 
 
 def running(paths: settings.Paths) -> dict[str, Any] | None:
@@ -64,6 +70,7 @@ def command(port: int, token_file: str, *, root: Path = settings.CHECKOUT) -> li
         f"--config={token_file}",
         # Kernels talk over sockets in a private folder: TCP ones are open to every user of the machine.
         "--KernelManager.transport=ipc",
+        "--ContentsManager.pre_save_hook=labkit.cli.widgetstates.keep",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--LabApp.news_url=",
         *(["--allow-root"] if _is_root() else []),
@@ -123,10 +130,11 @@ def _spawn(paths: settings.Paths, root: Path, first: str) -> dict[str, Any]:
 
 
 def _settle(own: Path) -> None:
-    """No news toast over the lesson, and no cell left without a place in the page."""
-    notes = own / "settings" / "@jupyterlab" / "apputils-extension" / "notification.jupyterlab-settings"
-    notes.parent.mkdir(parents=True, exist_ok=True)
-    notes.write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
+    """No news toast over the lesson; notebooks keep what their views showed last."""
+    for name, value in SETTINGS.items():
+        path = own / "settings" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(value))
 
 
 def _until_answering(paths: settings.Paths, found: dict[str, Any]) -> None:

@@ -39,7 +39,11 @@ class NotebookError(errors.LabError):
 def find(word: str) -> Path:
     """The notebook of a number or a path."""
     given = Path(word)
-    found = [given] if given.suffix == ".ipynb" else sorted((settings.CHECKOUT / "notebooks").glob(f"{word}-*.ipynb"))
+    found = (
+        [given]
+        if given.suffix == ".ipynb"
+        else sorted((settings.CHECKOUT / "notebooks").glob(f"{word.zfill(2)}-*.ipynb"))
+    )
     if len(found) == 1 and found[0].exists():
         return found[0]
     known = ", ".join(p.name[:2] for p in sorted((settings.CHECKOUT / "notebooks").glob("[0-9]*.ipynb")))

@@ -6,7 +6,7 @@ import webbrowser
 from pathlib import Path
 
 from labkit.base import errors, settings
-from labkit.cli import jupyter, progress
+from labkit.cli import copies, jupyter, progress
 from labkit.clusters import cluster, sandbox
 
 
@@ -27,11 +27,14 @@ def run(arguments: argparse.Namespace) -> int:
     with sandbox.one_at_a_time(paths):
         found = _cluster(paths, steps)
         gateway = "" if arguments.empty else _course(found, steps)
-        page = ""
+        page, news = "", []
         if not arguments.no_jupyter:
+            news = copies.refresh()
             with steps.step("JupyterLab"):
                 page = jupyter.start(paths)
     print()
+    for sentence in news:
+        print(f"  {sentence}")
     if page:
         print(f"  JupyterLab  {page}")
     if gateway:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from labkit.views.canary import CanaryView
-    from labkit.views.split import SplitView
+    from labkit.views.split import Asked, SplitView
 
 SPLIT_RATE = 40.0
 """Requests per second of a split view: 600, enough for a verdict, in 15 s."""
@@ -142,6 +142,7 @@ class Sending(Changing):
             start,
             apply=lambda chosen: self._apply_split(service, chosen),
             send=lambda on_batch: traffic.stream(load, on_batch).stop,
+            read=lambda: self._asked(service),
         )
 
     def canary(
@@ -167,14 +168,21 @@ class Sending(Changing):
             canary.Plan(stable=stable, new=new, steps=tuple(steps), error_budget=error_budget),
             apply=lambda chosen: self._apply_split(service, chosen),
             send=lambda on_batch: traffic.stream(load, on_batch).stop,
+            read=lambda: self._asked(service),
             measure=lambda: canary.counts(self.proxy(canary.caller_of(service)).ask, service),
         )
 
     def _apply_split(self, service: str, weights: Mapping[str, int]) -> str:
         live = self.api.find(resources.VIRTUAL_SERVICES, service, self.namespace)
         wanted = splitting.virtual_service(service, weights, namespace=self.namespace, live=live)
-        self.apply(wanted)
+        self.apply(wanted, quiet=True)
         return manifests.dump(wanted)
+
+    def _asked(self, service: str) -> "Asked":
+        from labkit.views.split import Asked
+
+        live = self.api.find(resources.VIRTUAL_SERVICES, service, self.namespace)
+        return Asked(weights=splitting.weights_of(live), yaml=splitting.yaml_of(live))
 
     def _check_subsets(self, service: str, known: Sequence[str], asked: Sequence[str]) -> None:
         missing = [name for name in asked if name not in known]

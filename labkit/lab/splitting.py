@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from labkit import traffic
+from labkit.kube import manifests
 from labkit.kube.resources import Object
+from labkit.lab import clearing
 
 DEFAULT_PATHS = {"reviews": "/api/v1/products/0/reviews"}
 """What shows at the gateway which version of a service answered."""
@@ -45,6 +47,11 @@ def weights_of(live: Object | None) -> dict[str, int]:
         if subset:
             found[subset] = int(entry.get("weight", 100 if len(routes) == 1 else 0))
     return found
+
+
+def yaml_of(live: Object | None) -> str:
+    """The object as somebody would write it; empty where there is none."""
+    return manifests.dump(clearing.stripped(live)) if live else ""
 
 
 def subsets_of(rules: list[Object], service: str) -> list[str]:

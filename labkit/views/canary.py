@@ -26,6 +26,8 @@ STATES = ("waiting", "running", "paused", "done", "rolled back")
 class CanaryView(split.SplitView):
     """Steps, an error budget, and buttons to pause, go on and go back."""
 
+    made_by = "lab.canary"
+
     plan: Any = traitlets.Dict().tag(sync=True)
     """``{"stable": "v1", "new": "v3", "steps": [10, …], "budget": 0.01, "enough": 100}``."""
 
@@ -51,6 +53,7 @@ class CanaryView(split.SplitView):
         *,
         apply: split.Apply | None = None,
         send: split.Send | None = None,
+        read: split.Read | None = None,
         measure: Measure | None = None,
         every: float | None = EVERY,
     ) -> None:
@@ -60,7 +63,7 @@ class CanaryView(split.SplitView):
         self._settled = 0.0
         self._looking = threading.RLock()
         self._ended = threading.Event()
-        super().__init__(service, plan.weights(-1), apply=apply, send=send)
+        super().__init__(service, plan.weights(-1), apply=apply, send=send, read=read)
         self.plan = {
             "stable": plan.stable,
             "new": plan.new,
@@ -146,6 +149,14 @@ class CanaryView(split.SplitView):
             elif decided.action == "advance" and self.state == "running":
                 self._next(why="; ".join(decided.reasons))
             return decided
+
+    def _changed_elsewhere(self, asked: split.Asked) -> None:
+        """Somebody else decides now: the canary takes no further step by itself."""
+        super()._changed_elsewhere(asked)
+        with self._guard:
+            if self.state == "running":
+                self.state = "paused"
+                self._log("paused", "the weights were changed elsewhere")
 
     def _count(self) -> canary.Window:
         if self._measure is None:

@@ -92,9 +92,10 @@ function render({ model, el }) {
   follow("points", drawPoints);
   follow("message", drawMessage);
   for (const draw of [drawRunning, drawRows, drawPoints, drawMessage]) draw();
-  el.append(viewBox("circuits", `Circuits of ${proxy}`,
-    h("header", {}, h("h4", {}, proxy, h("small", {}, "circuits")), say, button), message, told, table, small));
-  const leave = heartbeat(model);
+  const root = viewBox("circuits", `Circuits of ${proxy}`,
+    h("header", {}, h("h4", {}, proxy, h("small", {}, "circuits")), say, button), message, told, table, small);
+  el.append(root);
+  const leave = lifeline(model, el, root);
   return () => {
     stops.forEach((stop) => stop());
     leave();

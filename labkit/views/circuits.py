@@ -8,11 +8,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import anywidget
 import traitlets
 
 from labkit.base import errors
-from labkit.views import assets, markup, presence
+from labkit.views import assets, live, markup
 
 EVERY = 2.0
 """Seconds between two looks; each costs two requests to the proxy's admin port."""
@@ -26,9 +25,10 @@ Row = Mapping[str, Any]
 Read = Callable[[], Sequence[Row]]
 
 
-class CircuitView(anywidget.AnyWidget):
-    """A row an upstream: is its circuit open, what is in use of its limits, which endpoints are ejected."""
+class CircuitView(live.LiveView):
+    """One row per upstream: whether its circuit is open, what is in use of its limits, which endpoints are ejected."""
 
+    made_by = "lab.circuits"
     _esm = assets.module("circuits")
     _css = assets.styles("circuits")
 
@@ -50,12 +50,9 @@ class CircuitView(anywidget.AnyWidget):
     def __init__(self, proxy: str, read: Read | None = None, *, every: float | None = EVERY) -> None:
         """``every`` is the seconds between two looks; None looks only when ``look`` is called."""
         self._read, self._every = read, every
-        self._presence = presence.Presence()
-        self._ended = threading.Event()
         self._guard = threading.RLock()
         super().__init__(proxy=proxy, can_read=read is not None)
         self.observe(self._on_running, names="running")
-        self.on_msg(self._on_message)
 
     @classmethod
     def of_rows(cls, proxy: str, rows: Sequence[Row]) -> "CircuitView":
@@ -68,11 +65,6 @@ class CircuitView(anywidget.AnyWidget):
         opened = sum(bool(row["open"] or row["lately"]) for row in self.rows)
         ejected = sum(row["ejected"] for row in self.rows)
         return f"Circuits({self.proxy}: {len(self.rows)} upstreams, {opened} open, {ejected} endpoints ejected)"
-
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        bundle = super()._repr_mimebundle_(**options)
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
-        return {**data, "text/html": self.static_html(), "text/plain": repr(self)}, metadata
 
     def start(self) -> "CircuitView":
         """Keep looking; returns itself."""
@@ -120,29 +112,20 @@ class CircuitView(anywidget.AnyWidget):
 
     def _on_running(self, change: Any) -> None:
         if not change["new"]:
-            self._ended.set()
-            return
-        if self._read is None:
+            self.unwatch()
+        elif self._read is None:
             self.running = False
-            return
-        self._ended = threading.Event()
-        self._presence.looked()
-        if self._every is not None:
-            threading.Thread(target=self._look_on, args=(self._ended,), name="labkit-circuits", daemon=True).start()
+        elif self._every is not None:
+            self.watch(self.look, every=self._every)
 
-    def _look_on(self, ended: threading.Event) -> None:
-        while not ended.is_set():
-            self.look()
-            if self._presence.is_lost:
-                self.stop()
-            ended.wait(self._every)
-
-    def _on_message(self, _: Any, content: Any, __: Any) -> None:
-        heard = self._presence.hears(content)
-        if heard == "gone":
-            self.stop()
-        elif heard == "alive" and content.get("first") and self._read is not None:
+    def appears(self) -> None:
+        """Looking begins with the first page that shows the view."""
+        if self._read is not None:
             self.start()
+
+    def leaves(self) -> None:
+        """Nobody looks, so nothing is read."""
+        self.stop()
 
 
 def name(row: Row) -> str:

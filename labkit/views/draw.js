@@ -2,6 +2,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const SPAN = 60; // seconds that a chart shows
+const PATIENT = 12; // signs of life without an answer, four minutes, after which the kernel counts as gone
 const ALIVE = 20_000; // milliseconds between signs of life; the kernel stops the traffic 90 s after the last one
 
 const percent = (share, digits = 0) => `${(100 * share).toFixed(digits)} %`;
@@ -93,13 +94,50 @@ function viewBox(kind, label, ...children) {
   return root;
 }
 
-/** Tells the kernel that a page shows this view, and that it no longer does: call what it returns. */
-function heartbeat(model) {
+/**
+ * Ties a view to its kernel: tells it that a page shows the view, and tells the reader when the kernel has ended.
+ * JupyterLab marks the view of a model whose kernel has gone; call what it returns when the view is taken away.
+ */
+function lifeline(model, el, root) {
   const name = `page${Date.now().toString(36)}${Math.random().toString(36).slice(2, 8)}`;
-  const timer = setInterval(() => model.send({ alive: name }), ALIVE);
-  model.send({ alive: name, first: true });
+  const origin = model.get("origin");
+  const over = h("div", { className: "lk-msg lk-over", role: "status" });
+  root.prepend(over);
+  let isOver = false;
+  let unanswered = 0;
+  const end = (why) => {
+    if (isOver) return;
+    isOver = true;
+    root.classList.add("lk-is-over");
+    over.replaceChildren(h("b", {}, "This view is over. "), `${why} What you see are its last numbers. `,
+      "To begin again, run the first cells of this notebook, and then this one: ", h("code", {}, origin || "the cell above"));
+    for (const control of root.querySelectorAll("button, input, textarea")) control.disabled = true;
+    for (const say of root.querySelectorAll(".lk-say")) {
+      say.className = "lk-say";
+      say.replaceChildren(h("span", { className: "lk-dot" }), "over");
+    }
+  };
+  const check = () => {
+    if (el.closest(".jupyter-widgets-disconnected")) end("The kernel that drove it has ended.");
+  };
+  const heard = (message) => { if (message?.here === name) unanswered = 0; };
+  const beat = () => {
+    if (isOver) return;
+    // A busy kernel answers later; one that crashed and began anew never does.
+    if (unanswered >= PATIENT) end("The kernel has not answered for some minutes: it was started again, or a cell runs on.");
+    unanswered += 1;
+    model.send({ alive: name });
+  };
+  const timer = setInterval(beat, ALIVE);
+  model.on("comm_live_update", check);
+  model.on("msg:custom", heard);
+  check();
+  queueMicrotask(check); // the mark may be set only when the view is in its place
+  if (!isOver) model.send({ alive: name, first: true });
   return () => {
     clearInterval(timer);
-    model.send({ gone: name });
+    model.off("comm_live_update", check);
+    model.off("msg:custom", heard);
+    if (!isOver) model.send({ gone: name });
   };
 }

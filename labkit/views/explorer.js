@@ -134,9 +134,14 @@ function render({ model, el }) {
   follow("message", drawMessage);
   shown.append(h("div", {}, way, log), h("div", {}, h("div", { className: "lk-cap" }, "The page"), page));
   for (const draw of [drawAsk, drawBusy, drawAnswers, drawPage, drawTrace, drawMessage]) draw();
-  el.append(viewBox("explorer", "Request explorer",
-    h("header", {}, h("h4", {}, "Request explorer"), say), form, message, nothing, answers, shown));
-  return () => stops.forEach((stop) => stop());
+  const root = viewBox("explorer", "Request explorer",
+    h("header", {}, h("h4", {}, "Request explorer"), say), form, message, nothing, answers, shown);
+  el.append(root);
+  const leave = lifeline(model, el, root);
+  return () => {
+    stops.forEach((stop) => stop());
+    leave();
+  };
 }
 
 export default { render };

@@ -8,11 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import anywidget
 import traitlets
 
 from labkit.base import errors
-from labkit.views import assets, flags, markup
+from labkit.views import assets, flags, live, markup
 
 MOST = 50
 """Requests of one ask: each is a row, and a row can be looked into."""
@@ -100,9 +99,10 @@ class Trace:
     """What to know of it: why nothing is known, for example."""
 
 
-class ExplorerView(anywidget.AnyWidget):
+class ExplorerView(live.LiveView):
     """A form, a row an answer, and for the chosen one its page, its way and its log lines."""
 
+    made_by = "lab.explore"
     _esm = assets.module("explorer")
     _css = assets.styles("explorer")
 
@@ -138,7 +138,6 @@ class ExplorerView(anywidget.AnyWidget):
         self._answers: list[Answer] = []
         form = {"path": path, "user": "", "headers": "", "count": 1}
         super().__init__(ask=form, users=list(users), can_send=send is not None)
-        self.on_msg(self._on_message)
 
     @classmethod
     def of_answers(cls, answers: Sequence[Answer], trace: Trace | None = None) -> "ExplorerView":
@@ -152,11 +151,6 @@ class ExplorerView(anywidget.AnyWidget):
             return "Explorer(nothing sent yet)"
         codes = ", ".join(str(answer.status or "no answer") for answer in self._answers[:5])
         return f"Explorer({self.ask['path']}: {codes}{' …' if len(self._answers) > 5 else ''})"
-
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        bundle = super()._repr_mimebundle_(**options)
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
-        return {**data, "text/html": self.static_html(), "text/plain": repr(self)}, metadata
 
     def request(
         self, path: str = "", *, user: str = "", headers: Mapping[str, str] | None = None, count: int = 1
@@ -219,7 +213,8 @@ class ExplorerView(anywidget.AnyWidget):
         except errors.LabError as e:
             return Trace(note=str(e))
 
-    def _on_message(self, _: Any, content: Any, __: Any) -> None:
+    def _on_message(self, widget: Any, content: Any, buffers: Any) -> None:
+        super()._on_message(widget, content, buffers)
         if not isinstance(content, dict):
             return
         if "send" in content:

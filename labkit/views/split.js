@@ -232,9 +232,10 @@ function render({ model, el }) {
       inputs[0].style.setProperty("--at", `${local[version]}%`);
     }
     const sum = versions.reduce((whole, version) => whole + (local[version] ?? 0), 0);
+    const hasRule = Object.keys(model.get("applied")).length > 0;
     const isLive = same(local, model.get("applied"));
     total.className = isLive ? "lk-sum" : "lk-sum lk-pending";
-    total.textContent = !model.get("can_apply") ? `sum ${sum} %` : isLive ? `sum ${sum} %, applied` : `sum ${sum} %, not applied yet`;
+    total.textContent = !model.get("can_apply") ? `sum ${sum} %` : isLive ? `sum ${sum} %, applied` : hasRule ? `sum ${sum} %, not applied yet` : "no rule in the cluster";
   };
   const drawWeights = () => {
     if (isWaiting || isBehind) return; // a drag is under way: the page is ahead of the kernel
@@ -319,7 +320,7 @@ function render({ model, el }) {
   });
   resized.observe(chart);
 
-  const leave = heartbeat(model);
+  const leave = lifeline(model, el, root);
   return () => {
     clearTimeout(patience);
     resized.disconnect();

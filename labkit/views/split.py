@@ -1,20 +1,21 @@
 """The split view: asked shares on sliders, observed shares beside them, live.
 
-The view knows two callbacks, ``apply(weights) -> YAML`` and ``send(on_batch) -> stop``; a recorded frame
-works as well. ``split.js`` draws what the traits say and keeps no state of its own.
+The view knows three callbacks: ``apply(weights) -> YAML``, ``send(on_batch) -> stop``, and ``read() -> Asked`` for what
+the cluster asks for now, whoever changed it. A recorded frame works as well. ``split.js`` draws what the traits say and
+keeps no state of its own.
 """
 
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import anywidget
 import traitlets
 
 from labkit.base import errors, waiting
 from labkit.traffic import judge
-from labkit.views import assets, presence, rules, splittable, windows
+from labkit.views import assets, live, rules, splittable, windows
 
 SETTLE = 1.0
 """Seconds after a change before requests count: every proxy has the new weights by then (0.1 s on the sandbox)."""
@@ -24,10 +25,28 @@ Apply = Callable[[Weights], str]
 OnBatch = Callable[[Sequence[windows.Record]], None]
 Send = Callable[[OnBatch], Callable[[], None]]
 
+FOLLOW = 1.0
+"""Seconds between two looks at the cluster for changes made elsewhere; one costs a GET of one object."""
 
-class SplitView(anywidget.AnyWidget):
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a cluster asks for now."""
+
+    weights: Mapping[str, int]
+    """By version; empty where the object splits nothing."""
+
+    yaml: str
+    """The object behind it; empty where there is none."""
+
+
+Read = Callable[[], Asked]
+
+
+class SplitView(live.LiveView):
     """Sliders for the weights of a service's versions, and a live picture of what the traffic does."""
 
+    made_by = "lab.split"
     _esm = assets.module("canary", "split")
     _css = assets.styles("canary", "split")
 
@@ -68,13 +87,22 @@ class SplitView(anywidget.AnyWidget):
 
     _live: "SplitView | None" = None
 
-    def __init__(self, service: str, weights: Weights, *, apply: Apply | None = None, send: Send | None = None) -> None:
-        self._applier, self._sender = apply, send
+    def __init__(
+        self,
+        service: str,
+        weights: Weights,
+        *,
+        apply: Apply | None = None,
+        send: Send | None = None,
+        read: Read | None = None,
+    ) -> None:
+        self._applier, self._sender, self._read = apply, send, read
+        self._changing = threading.Lock()
+        """Held while the cluster is changed, and while it is asked whether somebody else changed it."""
         self._stop_sending: Callable[[], None] | None = None
         self._guard = threading.RLock()
         self._series = windows.Series()
         self._tally = windows.Tally(since=0.0)
-        self._presence = presence.Presence()
         super().__init__(
             service=service,
             versions=list(weights),
@@ -86,7 +114,6 @@ class SplitView(anywidget.AnyWidget):
         self._refresh()
         self.observe(self._on_weights, names="weights")
         self.observe(self._on_running, names="running")
-        self.on_msg(self._on_message)
         if SplitView._live is not None and SplitView._live.service == service:
             SplitView._live.stop()  # the cell was run again: its old view is gone from the page
         if apply is not None:
@@ -105,11 +132,6 @@ class SplitView(anywidget.AnyWidget):
     def __repr__(self) -> str:
         pairs = ", ".join(f"{name}={weight}" for name, weight in self.weights.items())
         return f"Split({self.service}: {pairs})"
-
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        bundle = super()._repr_mimebundle_(**options)
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle or {}, {})
-        return {**data, "text/html": self.static_html(), "text/plain": repr(self)}, metadata
 
     @property
     def measured(self) -> dict[str, int]:
@@ -163,27 +185,66 @@ class SplitView(anywidget.AnyWidget):
         return splittable.static_html(self.service, self.rows, self.yaml, kept=self.kept)
 
     def _on_weights(self, change: Any) -> None:
-        self._apply_weights(change["new"])
+        if change["new"] != self.applied:  # what is applied already comes from the cluster itself
+            self._apply_weights(change["new"])
 
     def _apply_weights(self, weights: Weights) -> None:
         if self._applier is None:
             return
-        try:
-            text = self._applier(dict(weights))
-        except errors.LabError as e:
-            with self._guard:
-                self.message = splittable.refusal(str(e))
-                self.turn += 1
-            return
+        with self._changing:
+            try:
+                text = self._applier(dict(weights))
+            except errors.LabError as e:
+                with self._guard:
+                    self.message = splittable.refusal(str(e))
+                    self.turn += 1
+                return
+            self._holds(weights, text, message=splittable.remark(weights))
+
+    def _holds(self, weights: Weights, text: str, *, message: str) -> None:
+        """The cluster asks for these weights from now on: count anew."""
         # Only under the guard: a batch of another thread holds the traits' changes back while it writes its own.
         with self._guard, self.hold_sync():
             now = time.time()
-            self.yaml, self.applied, self.message = text, dict(weights), splittable.remark(weights)
+            self.yaml, self.applied, self.message = text, dict(weights), message
             self.kept = rules.sentences(text)
             self._tally = windows.Tally(since=now + SETTLE)
             self.asked = [*self.asked[-50:], [round(now, 2), *self._shares()]]
             self._refresh()
             self.turn += 1
+
+    def follow(self) -> None:
+        """Look once at what the cluster asks for; a change that was made elsewhere is shown, and said."""
+        if self._read is None:
+            return
+        with self._changing:
+            try:
+                asked = self._read()
+            except errors.LabError:
+                return  # the traffic tells of a cluster that does not answer
+            if _state(asked.weights, asked.yaml) != _state(self.applied, self.yaml):
+                self._changed_elsewhere(asked)
+
+    def _changed_elsewhere(self, asked: Asked) -> None:
+        weights = {version: asked.weights.get(version, 0) for version in self.versions} if asked.weights else {}
+        said = splittable.elsewhere(
+            self.service, asked.weights, has_rule=bool(asked.yaml), at=time.strftime("%H:%M:%S")
+        )
+        with self.hold_sync():
+            self._holds(weights, asked.yaml, message=said)
+            if weights:
+                self.weights = weights
+
+    def appears(self) -> None:
+        """A page that shows the view also shows what others change."""
+        if self._read is not None:
+            self.watch(self.follow, every=FOLLOW)
+
+    def leaves(self) -> None:
+        """Nobody looks: the traffic stops."""
+        self.unwatch()
+        if self.running:
+            self._leave()
 
     def _shares(self) -> list[float]:
         shares = judge.shares(self.applied)
@@ -227,7 +288,7 @@ class SplitView(anywidget.AnyWidget):
     def _refresh(self) -> None:
         with self._guard, self.hold_sync():
             self.points = self._series.points(self.versions)
-            self.rows = splittable.rows(self._tally.all, self.applied)
+            self.rows = splittable.rows(self._tally.all, self.applied, versions=self.versions)
             self.trouble = splittable.trouble(self._series.recent())
 
     def _leave(self) -> None:
@@ -235,6 +296,7 @@ class SplitView(anywidget.AnyWidget):
             self.message = "Nobody looks at this view any more: the traffic has stopped."
         self.running = False
 
-    def _on_message(self, _: Any, content: Any, __: Any) -> None:
-        if self._presence.hears(content) == "gone" and self.running:
-            self._leave()
+
+def _state(weights: Weights, text: str) -> tuple[object, ...]:
+    """What decides where requests go: a subset of weight 0 and one that is not named are the same."""
+    return {name: weight for name, weight in weights.items() if weight}, rules.sentences(text), bool(text)

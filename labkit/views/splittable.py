@@ -21,15 +21,18 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#F0E442")
 """Okabe and Ito's palette: told apart by every kind of colour vision. ``split.js`` has the same."""
 
 
-def rows(window: windows.Window, weights: Mapping[str, int]) -> list[dict[str, Any]]:
-    """One row a version, then what no version answered: lost requests, and good answers that name none."""
-    counts = dict(windows.counts_of(window, list(weights)))
+def rows(window: windows.Window, weights: Mapping[str, int], *, versions: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """One row per version, then what no version answered: lost requests, and good answers that name none.
+
+    Without weights nothing is asked for, so nothing is judged.
+    """
+    counts = dict(windows.counts_of(window, list(weights) or list(versions)))
     judged = {part.name: part for part in judge.split(counts, weights).parts} if any(weights.values()) else {}
     whole = window.total
     found = [
         {
             "version": name,
-            "asked": judged[name].asked if name in judged else 0.0,
+            "asked": judged[name].asked if name in judged else 0.0 if weights else None,
             "measured": count / whole if whole else None,
             "requests": count,
             "expected": [judged[name].low, judged[name].high] if name in judged and whole >= TOO_FEW else None,
@@ -77,6 +80,19 @@ def remark(weights: Mapping[str, int]) -> str:
         return "All weights are 0: Istio then sends everything to the first destination."
     made = ", ".join(f"{name} {share:.1%}" for name, share in judge.shares(weights).items())
     return f"The weights sum to {whole}, not 100. Istio accepts that and sends {made}."
+
+
+def elsewhere(service: str, weights: Mapping[str, int], *, has_rule: bool, at: str) -> str:
+    """A change that another cell, a terminal or somebody else made."""
+    if not has_rule:
+        return (
+            f"VirtualService {service} was deleted elsewhere at {at}. Without it every pod of {service} gets an equal "
+            "share. Moving a slider creates it again."
+        )
+    if not weights:
+        return f"VirtualService {service} was changed elsewhere at {at}: it names no subsets now."
+    shares = ", ".join(f"{name} {weight}" for name, weight in weights.items())
+    return f"VirtualService {service} was changed elsewhere at {at}: {shares}."
 
 
 _PATCHING = re.compile(

@@ -1,5 +1,7 @@
 """The circuit panel, drawn from data."""
 
+import threading
+
 import pytest
 
 from labkit.base import errors
@@ -99,10 +101,11 @@ def test_a_panel_stopped_by_hand_stays_stopped():
 
 def test_it_stops_by_itself_when_nobody_looks():
     panel = circuits.CircuitView("productpage", lambda: [row()], every=0.001)
-    ended = panel._ended
+    stopped = threading.Event()
     panel.start()
+    panel.observe(lambda _: stopped.set(), names="running")
     panel._presence.seen -= presence.UNSEEN + 1
-    assert panel._ended.wait(10) and panel._ended is not ended and not panel.running
+    assert stopped.wait(10) and not panel.running
 
 
 def test_recorded_rows_are_drawn_without_a_button():

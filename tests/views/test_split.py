@@ -1,5 +1,6 @@
 """The split view on fakes: what it applies, when it sends, what it says."""
 
+import threading
 import time
 
 import pytest
@@ -121,6 +122,65 @@ def test_messages_it_does_not_know_change_nothing(mesh, content):
     view = mesh.view(v1=90, v2=10).start()
     view._on_message(view, content, [])
     assert view.running
+
+
+@pytest.fixture
+def shared(mesh):
+    """A view beside which others change the cluster: assign ``shared.asked``."""
+
+    class Shared(Mesh):
+        asked = split.Asked(weights={}, yaml="")
+
+        def apply(self, weights):
+            text = super().apply(weights)
+            self.asked = split.Asked(weights=weights, yaml=text)
+            return text
+
+        def change(self, **weights):
+            self.asked = split.Asked(weights=weights, yaml=Mesh().apply(weights) if weights else "")
+
+    made = Shared()
+    made.seen = split.SplitView("reviews", {"v1": 90, "v2": 10}, apply=made.apply, read=lambda: made.asked)
+    return made
+
+
+def test_what_it_applied_itself_is_no_news(shared):
+    shared.seen.follow()
+    shared.seen.weights = {"v1": 50, "v2": 50}
+    shared.seen.follow()
+    assert shared.seen.message == ""
+
+
+def test_a_change_made_elsewhere_moves_the_sliders_and_is_said(shared):
+    shared.change(v1=30, v2=70)
+    shared.seen.follow()
+    assert shared.seen.weights == shared.seen.applied == {"v1": 30, "v2": 70}
+    assert "changed elsewhere" in shared.seen.message and "v1 30, v2 70" in shared.seen.message
+    assert shared.applied == [{"v1": 90, "v2": 10}], "following applies nothing"
+
+
+def test_a_deletion_elsewhere_is_said_and_nothing_is_asked_any_more(shared):
+    shared.change()
+    shared.seen.follow()
+    assert "was deleted elsewhere" in shared.seen.message
+    assert [row["asked"] for row in shared.seen.rows] == [None, None]
+
+
+def test_after_a_deletion_elsewhere_a_slider_applies_again(shared):
+    shared.change()
+    shared.seen.follow()
+    shared.seen.weights = {"v1": 80, "v2": 20}
+    assert shared.seen.applied == {"v1": 80, "v2": 20} == shared.applied[-1]
+
+
+def test_it_follows_while_a_page_shows_it(shared):
+    heard = threading.Event()
+    shared.change(v1=30, v2=70)
+    shared.seen.observe(lambda _: heard.set(), names="message")
+    shared.seen._on_message(shared.seen, {"alive": "a", "first": True}, [])
+    assert heard.wait(10)
+    shared.seen._on_message(shared.seen, {"gone": "a"}, [])
+    assert shared.seen._watching is None
 
 
 def test_waiting_ends_with_a_judgement_and_stops_again(mesh):

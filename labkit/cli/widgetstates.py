@@ -1,0 +1,67 @@
+"""What views showed last stays in a saved notebook, also when their kernel has ended before the notebook was saved.
+
+JupyterLab writes the state of live widgets alone; this hook of the Jupyter server takes the others from disk.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+STATE = "application/vnd.jupyter.widget-state+json"
+_REFERENCE = re.compile(r"IPY_MODEL_([0-9a-f]+)")
+
+Notebook = dict[str, Any]
+States = Mapping[str, Any]
+
+
+def keep(*, model: Mapping[str, Any], path: str, contents_manager: Any, **_: Any) -> None:
+    """``ContentsManager.pre_save_hook``: completes the notebook that is about to be written."""
+    notebook = model.get("content")
+    if model.get("type") == "notebook" and isinstance(notebook, dict):
+        complete(notebook, _on_disk(Path(contents_manager.root_dir) / path))
+
+
+def complete(notebook: Notebook, before: Mapping[str, Any]) -> None:
+    """Give a notebook the states of all views that its outputs show, new ones first, and no others."""
+    old, new = states(before), states(notebook)
+    kept = dict(_needed(shown(notebook), {**old, **new}))
+    metadata = notebook.setdefault("metadata", {})
+    metadata.pop("widgets", None)
+    if kept:
+        metadata["widgets"] = {STATE: {"version_major": 2, "version_minor": 0, "state": kept}}
+
+
+def states(notebook: Mapping[str, Any]) -> States:
+    """The states that a notebook holds, by model."""
+    widgets = (notebook.get("metadata") or {}).get("widgets") or {}
+    found: States = (widgets.get(STATE) or {}).get("state") or {}
+    return found
+
+
+def shown(notebook: Mapping[str, Any]) -> list[str]:
+    """The models whose views stand in outputs."""
+    outputs = [output for cell in notebook.get("cells") or [] for output in cell.get("outputs") or []]
+    views = [(output.get("data") or {}).get(VIEW) for output in outputs]
+    return [view["model_id"] for view in views if isinstance(view, dict) and view.get("model_id")]
+
+
+def _needed(models: Iterable[str], known: States) -> Iterable[tuple[str, Any]]:
+    """These models' states, and those of all that they refer to: layouts, styles, children."""
+    waiting, done = list(models), set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name in known and name not in done:
+            done.add(name)
+            yield name, known[name]
+            waiting += _REFERENCE.findall(json.dumps(known[name].get("state")))
+
+
+def _on_disk(path: Path) -> Mapping[str, Any]:
+    try:
+        notebook = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return notebook if isinstance(notebook, dict) else {}
