@@ -10,9 +10,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from labkit.clusters.cluster import Cluster
 
-FAMILIES = ("traffic", "rule", "gateway", "egress", "kgateway", "security", "filter", "telemetry")
-"""In the order of the report."""
-
 
 def options(parser: argparse.ArgumentParser) -> None:
     """The options of ``conformance``."""
@@ -22,9 +19,10 @@ def options(parser: argparse.ArgumentParser) -> None:
     facts.add_argument("--context", metavar="NAME", help="a context in it; its current one otherwise")
     facts.add_argument("--samples", type=Path, metavar="FOLDER", help="Istio's samples (../shared/data/samples)")
     answers = parser.add_argument_group("recorded answers of real Istio, without a cluster")
-    answers.add_argument("--answers", type=Path, metavar="FOLDER", help="compare with them (xds/ inside)")
-    answers.add_argument("--family", action="append", choices=FAMILIES, help="only these cases; may be repeated")
+    answers.add_argument("--answers", type=Path, metavar="PLACE", help="a folder, or an archive of tests/answers")
+    answers.add_argument("--family", action="append", metavar="NAME", help="only these cases; may be repeated")
     answers.add_argument("--case", action="append", metavar="NAME", help="only these cases; may be repeated")
+    answers.add_argument("--capture", action="store_true", help="compare how connections are captured as well")
     answers.add_argument("--quiet", action="store_true", help="names of cases that differ, without what differs")
 
 
@@ -69,17 +67,11 @@ def _cluster(arguments: argparse.Namespace) -> Iterator["Cluster"]:
 def _answers(arguments: argparse.Namespace) -> int:
     from labkit.conformance import answers, comparing
 
-    recorded = answers.Answers(arguments.answers)
+    recorded = answers.Answers(arguments.answers, with_capture=arguments.capture)
+    cases = recorded.chosen(families=arguments.family, names=arguments.case)
     comparison = comparing.Comparison(recorded)
-    chosen = [
-        case
-        for case in recorded.cases()
-        if (not arguments.family or case.family in arguments.family)
-        and (not arguments.case or case.name in arguments.case)
-    ]
-    same: collections.Counter[str] = collections.Counter()
-    every: collections.Counter[str] = collections.Counter()
-    for case in chosen:
+    same, every = collections.Counter[str](), collections.Counter[str]()
+    for case in cases:
         outcome = comparison.outcome(case)
         every[case.family] += 1
         same[case.family] += outcome.is_same
@@ -87,7 +79,7 @@ def _answers(arguments: argparse.Namespace) -> int:
             print(f"{case.family}/{case.name}: {len(outcome.differences)} differences")
             if not arguments.quiet:
                 print("\n".join(outcome.differences))
-    for family in sorted(every, key=FAMILIES.index):
-        print(f"  {family:<10}{same[family]:>4} of {every[family]} the same")
-    print(f"{sum(same.values())}/{len(chosen)} the same")
-    return 0 if sum(same.values()) == len(chosen) else 1
+    for family in every:
+        print(f"  {family:<16}{same[family]:>4} of {every[family]} the same")
+    print(f"{same.total()}/{len(cases)} the same")
+    return 0 if same == every else 1

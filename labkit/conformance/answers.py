@@ -1,22 +1,19 @@
-"""The recorded answers, read with the tools that lie beside them."""
+"""Recorded cases: what each applies, and what real Istio then sent to every proxy."""
 
-import csv
-import gzip
-import importlib.util
-import json
-import sys
-from collections.abc import Callable, Iterator
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from labkit.base import errors
+from labkit.conformance import envoy
+from labkit.conformance.recordings import Recording
 from labkit.kube import manifests
 from labkit.kube.resources import Object
 
-Facts = dict[str, Any]
+INDEX = "xds/index.tsv"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,75 +26,91 @@ class Case:
 
 
 class Answers:
-    """A folder of recorded answers."""
+    """The cases of a recording."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder / "xds"
-        if not (self.folder / "index.tsv").exists():
+    def __init__(self, place: Path, *, with_capture: bool = False) -> None:
+        self.recording = Recording(place)
+        self._with_capture = with_capture
+        self.cases = tuple(self._cases())
+
+    def _cases(self) -> Iterator[Case]:
+        for number, line in enumerate(self.recording.text(INDEX).splitlines(), 1):
+            columns = line.split("\t")
+            if len(columns) < 3:
+                raise self.recording.refusal(f"line {number} of {INDEX} is not family, case and sentence")
+            yield Case(family=columns[0], name=columns[1], sentence=columns[2])
+
+    def chosen(self, *, families: list[str] | None = None, names: list[str] | None = None) -> list[Case]:
+        """The cases of these families and names; SetupError names those there are where one is unknown."""
+        self._require("family", families, {case.family for case in self.cases})
+        self._require("case", names, {case.name for case in self.cases})
+        return [c for c in self.cases if (not families or c.family in families) and (not names or c.name in names)]
+
+    def _require(self, what: str, asked: list[str] | None, there: set[str]) -> None:
+        unknown = sorted(set(asked or ()) - there)
+        if unknown:
+            few = sorted(there) if len(there) <= 20 else [f"one of {len(there)} in {INDEX}"]
             raise errors.SetupError(
-                f"There are no recorded answers in {folder}.",
-                next_step="name the folder that holds xds/index.tsv: ./lab conformance --answers FOLDER",
+                f"{self.recording.place} has no {what} {', '.join(unknown)}.", next_step=f"choose {', '.join(few)}"
             )
-        self._facts = _module(self.folder, "facts")
-        self._corpus = _module(self.folder, "corpus")
-
-    def cases(self) -> list[Case]:
-        """Every case, in the order of the index."""
-        with (self.folder / "index.tsv").open(newline="") as file:
-            rows = list(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-        return [Case(family=row[0], name=row[1], sentence=row[2]) for row in rows if len(row) >= 3]
 
     def extra(self) -> list[Object]:
         """What the base scene has beside Istio's profile and Bookinfo."""
-        return manifests.read(self.folder / "base-extra.yaml")
+        return self._manifest("xds/base-extra.yaml")
 
     def input(self, case: str) -> list[Object]:
         """What a case applies."""
-        return manifests.read(self.folder / "cases" / f"{case}.yaml")
+        return self._manifest(f"xds/cases/{case}.yaml")
 
-    def facts(self, resources: dict[str, dict[str, Any]]) -> Facts:
+    def _manifest(self, path: str) -> list[Object]:
+        return manifests.parse(self.recording.text(path), source=f"{self.recording.place}: {path}")
+
+    def answer(self, case: str) -> dict[str, Any]:
+        """All that was recorded of a case: what kubectl printed, statuses, objects that istiod created, resources."""
+        answer: dict[str, Any] = self.recording.json(f"xds/answers/{case}.json")
+        return answer
+
+    def facts(self, resources: envoy.Resources) -> envoy.Facts:
         """The comparable facts of one proxy's resources."""
-        made: Facts = self._facts.facts(resources)
-        return made
+        return envoy.facts(resources, with_capture=self._with_capture)
 
-    def recorded(self, case: str) -> dict[str, Facts]:
+    def recorded(self, case: str) -> dict[str, envoy.Facts]:
         """Facts of each proxy as real Istio had them; ``base`` is the scene without any case."""
         if case == "base":
-            return self._base
-        changed = json.loads(gzip.decompress((self.folder / "answers" / f"{case}.json.gz").read_bytes()))["proxies"]
-        read: Callable[..., dict[str, Any]] = self._corpus.read_case
-        found = read(case, self.folder) if changed else {}
-        return {**self._base, **{proxy: self.facts(found[proxy]) for proxy in changed}}
+            return self._base_facts
+        answer = self.answer(case)
+        with self._recorded_form(case):
+            changed = {
+                proxy: self.facts(_changed(self._base.get(proxy, {}), kinds, answer["bodies"]))
+                for proxy, kinds in answer["proxies"].items()
+            }
+        return {**self._base_facts, **changed}
 
     @cached_property
-    def _base(self) -> dict[str, Facts]:
-        read: Callable[..., dict[str, Any]] = self._corpus.read_case
-        return {proxy: self.facts(resources) for proxy, resources in read("base", self.folder).items()}
+    def _base(self) -> dict[str, envoy.Resources]:
+        base = self.recording.json("xds/base.json")
+        with self._recorded_form("base"):
+            return {proxy: _changed({}, kinds, base["bodies"]) for proxy, kinds in base["proxies"].items()}
+
+    @cached_property
+    def _base_facts(self) -> dict[str, envoy.Facts]:
+        base = self._base
+        with self._recorded_form("base"):
+            return {proxy: self.facts(resources) for proxy, resources in base.items()}
+
+    @contextlib.contextmanager
+    def _recorded_form(self, case: str) -> Iterator[None]:
+        try:
+            yield
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as e:
+            raise self.recording.refusal(f"the answer {case} has another form ({type(e).__name__}: {e})") from e
 
 
-@cache
-def _module(folder: Path, name: str) -> ModuleType:
-    path = folder / f"{name}.py"
-    # The tools import each other by their bare names.
-    sys.path.insert(0, str(folder))
-    try:
-        spec = importlib.util.spec_from_file_location(name, path)
-        if spec is None or spec.loader is None:
-            raise errors.SetupError(f"{path} cannot be loaded.", next_step="check the folder of the answers")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(folder))
-    return module
-
-
-def differences(asked: Any, found: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """(path, asked, found) of everything that is not the same."""
-    if isinstance(asked, dict) and isinstance(found, dict):
-        for key in sorted(asked.keys() | found.keys()):
-            yield from differences(asked.get(key), found.get(key), f"{path}.{key}")
-    elif isinstance(asked, list) and isinstance(found, list) and len(asked) == len(found):
-        for number, (one, other) in enumerate(zip(asked, found, strict=True)):
-            yield from differences(one, other, f"{path}[{number}]")
-    elif asked != found:
-        yield path, asked, found
+def _changed(base: envoy.Resources, kinds: dict[str, dict[str, str | None]], bodies: dict[str, Any]) -> envoy.Resources:
+    """Resources with changes: name → key into ``bodies``, or None where the resource went away."""
+    changed = dict(base)
+    for kind, keys in kinds.items():
+        gone = {name for name, key in keys.items() if key is None}
+        kept = {name: body for name, body in base.get(kind, {}).items() if name not in gone}
+        changed[kind] = kept | {name: bodies[key] for name, key in keys.items() if key is not None}
+    return changed

@@ -1,13 +1,9 @@
-"""One case after the other: recorded facts that a case changes, against ours."""
+"""One case after the other: the facts that a case changes, recorded and ours."""
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-import orjson
-
-from labkit.conformance import export, scene
-from labkit.conformance.answers import Answers, Case, Facts, differences
+from labkit.conformance import differences, envoy, export, scene
+from labkit.conformance.answers import Answers, Case
 from labkit.kube.resources import Object
 from labkit.mesh import compiler
 
@@ -27,57 +23,44 @@ class Outcome:
 
 
 class Comparison:
-    """The base scene, translated once, and cases on top of it."""
+    """The base scene, compiled once, and cases on top of it."""
 
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
-        self._base = scene.base(answers.extra())
+        self._objects = scene.base(answers.extra())
         self._recorded = answers.recorded("base")
-        self._dumps: dict[str, export.Dump] = {}
-        self._ours: dict[str, Facts] = {}
-        self._ours = self._facts([], keep=True)
+        self._dumps = self._dumps_with([])
+        self._ours = {proxy: answers.facts(dump) for proxy, dump in self._dumps.items()}
 
     def base(self) -> Outcome:
-        """The scene without any case, all facts of it."""
-        case = Case(family="base", name="base", sentence="the scene without any case")
+        """The scene without any case: all its facts."""
         lines = [
             line
-            for proxy, asked in sorted(self._recorded.items())
-            for line in _lines(proxy, asked, self._ours.get(proxy, {}), set(asked) | set(self._ours.get(proxy, {})))
+            for proxy, recorded in sorted(self._recorded.items())
+            for ours in [self._ours.get(proxy, {})]
+            for line in differences.lines(proxy, recorded, ours, recorded.keys() | ours.keys())
         ]
+        case = Case(family="base", name="base", sentence="the scene without any case")
         return Outcome(case=case, differences=tuple(lines))
 
     def outcome(self, case: Case) -> Outcome:
         """The facts that the case changes, in the recording or with us."""
-        ours, recorded = self._facts(self._answers.input(case.name)), self._answers.recorded(case.name)
-        lines: list[str] = []
-        for proxy in sorted(recorded):
-            asked, before = recorded[proxy], self._recorded.get(proxy, {})
-            found, mine = ours.get(proxy, {}), self._ours.get(proxy, {})
-            lines += _lines(proxy, asked, found, _changed(before, asked) | _changed(mine, found))
+        facts, lines = self._facts_with(self._answers.input(case.name)), list[str]()
+        for proxy, recorded in sorted(self._answers.recorded(case.name).items()):
+            ours = facts.get(proxy, {})
+            there = differences.changed(self._recorded.get(proxy, {}), recorded)
+            here = differences.changed(self._ours.get(proxy, {}), ours)
+            lines += differences.lines(proxy, recorded, ours, there | here)
         return Outcome(case=case, differences=tuple(lines))
 
-    def _facts(self, applied: list[Object], *, keep: bool = False) -> dict[str, Facts]:
-        snapshot = scene.snapshot([*self._base, *map(scene.with_namespace, applied)])
+    def _dumps_with(self, applied: list[Object]) -> dict[str, envoy.Resources]:
+        snapshot = scene.snapshot([*self._objects, *map(scene.with_namespace, applied)])
         index = compiler.index(snapshot)
-        dumps = {name: export.dump(index, proxy) for name, proxy in scene.proxies(snapshot).items()}
-        if keep:
-            self._dumps = dumps
-        return {name: self._facts_of(name, dump) for name, dump in dumps.items()}
+        return {name: export.dump(index, proxy) for name, proxy in scene.proxies(snapshot).items()}
 
-    def _facts_of(self, name: str, dump: export.Dump) -> Facts:
-        # To compare is cheaper than to take apart, and most proxies are told what they were told before.
-        if name in self._ours and self._dumps.get(name) == dump:
-            return self._ours[name]
-        # The recordings have their fields in order of name, which shows in some facts.
-        return self._answers.facts(orjson.loads(orjson.dumps(dump, option=orjson.OPT_SORT_KEYS)))
-
-
-def _changed(before: Facts, after: Facts) -> set[str]:
-    return {k for k in before.keys() | after.keys() if before.get(k) != after.get(k)}
-
-
-def _lines(proxy: str, asked: Facts, found: Facts, keys: set[str]) -> Iterator[str]:
-    for key in sorted(keys):
-        for path, one, other in differences(asked.get(key), found.get(key)):
-            yield f"{proxy}: {key}{path}\n    asked {json.dumps(one)}\n    found {json.dumps(other)}"
+    def _facts_with(self, applied: list[Object]) -> dict[str, envoy.Facts]:
+        # To compare is cheaper than to take apart, and most proxies are sent what they were sent before.
+        return {
+            proxy: self._ours[proxy] if self._dumps.get(proxy) == dump else self._answers.facts(dump)
+            for proxy, dump in self._dumps_with(applied).items()
+        }

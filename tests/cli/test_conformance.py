@@ -31,7 +31,7 @@ def test_a_kubeconfig_that_is_not_there_is_one_sentence(samples, capsys):
 
 def test_with_answers_it_compares(tmp_path, capsys):
     assert cli.main(["conformance", "--answers", str(tmp_path)]) == 1
-    assert "no recorded answers" in capsys.readouterr().err
+    assert "xds/index.tsv is missing" in capsys.readouterr().err
 
 
 def test_facts_may_be_chosen():

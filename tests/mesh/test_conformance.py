@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from labkit.base import settings
 from labkit.conformance import answers, comparing
+from tests import recorded
 
-FOLDER = settings.CHECKOUT.parent / "shared" / "istio-answers"
 KNOWN = Path(__file__).with_name("known_differences.tsv")
 
 
@@ -17,23 +16,19 @@ def known() -> dict[tuple[str, str], str]:
         return {(row[0], row[1]): row[2] for row in csv.reader(file, delimiter="\t")}
 
 
-def cases() -> list[answers.Case]:
-    return answers.Answers(FOLDER).cases() if (FOLDER / "xds" / "index.tsv").exists() else []
+ANSWERS = answers.Answers(recorded.ISTIO.place)
 
 
 @pytest.fixture(scope="module")
 def comparison() -> comparing.Comparison:
-    return comparing.Comparison(answers.Answers(FOLDER))
-
-
-pytestmark = pytest.mark.skipif(not cases(), reason="the recorded answers are not beside this checkout")
+    return comparing.Comparison(ANSWERS)
 
 
 def test_the_scene_without_any_case_is_the_recorded_one(comparison: comparing.Comparison) -> None:
     assert comparison.base().differences == ()
 
 
-@pytest.mark.parametrize("case", cases(), ids=lambda case: f"{case.family}-{case.name}")
+@pytest.mark.parametrize("case", ANSWERS.cases, ids=lambda case: f"{case.family}-{case.name}")
 def test_every_proxy_is_told_what_istio_tells_it(comparison: comparing.Comparison, case: answers.Case) -> None:
     outcome = comparison.outcome(case)
     if (case.family, case.name) in known():
@@ -43,6 +38,6 @@ def test_every_proxy_is_told_what_istio_tells_it(comparison: comparing.Compariso
 
 
 def test_known_differences_are_cases_and_say_why() -> None:
-    there = {(case.family, case.name) for case in cases()}
+    there = {(case.family, case.name) for case in ANSWERS.cases}
     assert known().keys() <= there
     assert all(known().values())

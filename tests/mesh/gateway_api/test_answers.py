@@ -1,29 +1,23 @@
 """Cases of the Gateway API that a real istiod was given: the statuses it wrote and the objects it made."""
 
-import gzip
 import json
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from labkit.install import types
+from labkit.install import bookinfo, types
 from labkit.kube import resources
 from labkit.mesh import gateway_api, model
 from labkit.sandbox.apiserver.objects import decoding, defaults, schemas
+from tests import recorded
 
-SHARED = Path(__file__).parents[4] / "shared"
-XDS = SHARED / "istio-answers" / "xds"
-BOOKINFO = SHARED / "data" / "samples" / "bookinfo" / "platform" / "kube" / "bookinfo.yaml"
 Object = dict[str, Any]
 
 
 def cases() -> list[str]:
-    if not XDS.exists():
-        return ["absent"]
-    rows = [line.split("\t") for line in (XDS / "index.tsv").read_text().splitlines()]
+    rows = [line.split("\t") for line in recorded.ISTIO.text("xds/index.tsv").splitlines()]
     return [case for family, case, *_ in rows if family == "kgateway"]
 
 
@@ -85,13 +79,13 @@ spec:
 
 
 def base() -> list[Object]:
-    texts = [BOOKINFO.read_text(), (XDS / "base-extra.yaml").read_text(), INGRESS]
-    return [obj for text in texts for obj in yaml.safe_load_all(text) if obj]
+    texts = [recorded.ISTIO.text("xds/base-extra.yaml"), INGRESS]
+    return [*bookinfo.objects(), *(obj for text in texts for obj in yaml.safe_load_all(text) if obj)]
 
 
 def converted(case: str) -> tuple[gateway_api.Converted, list[Object]]:
     """After istiod has made what it makes, and has looked again."""
-    given = [o for o in yaml.safe_load_all((XDS / "cases" / f"{case}.yaml").read_text()) if o]
+    given = [o for o in yaml.safe_load_all(recorded.ISTIO.text(f"xds/cases/{case}.yaml")) if o]
     balanced = {o["service"]: o["ingress"] for o in given if o["kind"] == "LoadBalancerAddress"}
     asked = [o for o in given if o["kind"] != "LoadBalancerAddress"]
     objects = [stored(json.loads(json.dumps(o, default=str)), n) for n, o in enumerate([*base(), *asked])]
@@ -103,10 +97,8 @@ def converted(case: str) -> tuple[gateway_api.Converted, list[Object]]:
 
 
 def answer(case: str) -> Object:
-    if case == "absent" or not BOOKINFO.exists():
-        pytest.skip("no recorded answers beside this checkout (../shared/istio-answers)")
-    found: Object = json.loads(gzip.decompress((XDS / "answers" / f"{case}.json.gz").read_bytes()))
-    return found
+    answer: Object = recorded.ISTIO.json(f"xds/answers/{case}.json")
+    return answer
 
 
 def by_type(value: Any) -> Any:
@@ -121,9 +113,9 @@ def by_type(value: Any) -> Any:
 
 @pytest.mark.parametrize("case", cases())
 def test_statuses_are_those_of_istiod(case: str) -> None:
-    recorded = answer(case)
+    theirs = answer(case)
     found, _ = converted(case)
-    for entry in recorded["status"]:
+    for entry in theirs["status"]:
         if entry["kind"] not in ("Gateway", "HTTPRoute", "GRPCRoute"):
             continue
         ours = found.statuses.get((entry["kind"], entry["namespace"], entry["name"]))
@@ -136,11 +128,11 @@ def test_statuses_are_those_of_istiod(case: str) -> None:
 
 @pytest.mark.parametrize("case", cases())
 def test_a_gateway_gets_the_recorded_deployment_and_service(case: str) -> None:
-    recorded = answer(case).get("created_by_istiod", {})
+    theirs = answer(case).get("created_by_istiod", {})
     found, _ = converted(case)
     ours = {f"{o['kind']} {resources.namespace_of(o)}/{resources.name_of(o)}": o for o in found.deployments}
-    assert set(ours) == set(recorded)
-    for title, wanted in recorded.items():
+    assert set(ours) == set(theirs)
+    for title, wanted in theirs.items():
         metadata, spec = ours[title]["metadata"], ours[title].get("spec", {})
         assert metadata["labels"] == wanted["labels"]
         assert metadata.get("annotations", {}) == wanted["annotations"]
@@ -157,16 +149,16 @@ def without_node_port(port: Object) -> Object:
     return {k: v for k, v in port.items() if k != "nodePort"}
 
 
-def recorded_routes(recorded: Object) -> dict[str, list[Object]]:
+def recorded_routes(theirs: Object) -> dict[str, list[Object]]:
     """Host → the routes that the proxies of Gateways got for it."""
     keys = {
         key
-        for proxy, kinds in recorded["proxies"].items()
+        for proxy, kinds in theirs["proxies"].items()
         if proxy.endswith("-istio")
         for name, key in (kinds.get("routes") or {}).items()
         if name.startswith("http.") and key
     }
-    hosts = [host for key in keys for host in recorded["bodies"][key]["virtual_hosts"]]
+    hosts = [host for key in keys for host in theirs["bodies"][key]["virtual_hosts"]]
     return {host["domains"][0]: host["routes"] for host in hosts if host.get("routes")}
 
 

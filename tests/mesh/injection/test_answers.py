@@ -1,17 +1,15 @@
 """Pods that a real istiod was asked to inject, and what became of them."""
 
-import gzip
 import json
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from labkit.mesh import injection
 from labkit.sandbox.apiserver.objects import decoding, defaults, schemas
+from tests import recorded
 
-FILE = Path(__file__).parents[4] / "shared" / "istio-answers" / "injection" / "answers.jsonl.gz"
 Object = dict[str, Any]
 
 WEB = {"name": "web", "image": "example.com/web:1", "ports": [{"containerPort": 8080, "name": "http"}]}
@@ -21,16 +19,12 @@ ADMITTED = ("kube-api-access", "serviceAccount", "tolerations", "priority", "pre
 
 
 @cache
-def recorded() -> dict[str, Object]:
-    if not FILE.exists():
-        pytest.skip("no recorded answers beside this checkout (../shared/istio-answers)")
-    return {entry["case"]: entry for entry in map(json.loads, gzip.decompress(FILE.read_bytes()).decode().splitlines())}
+def answers() -> dict[str, Object]:
+    return {entry["case"]: entry for entry in recorded.ISTIO.json_lines("injection/answers.jsonl")}
 
 
 def cases(*, injected: bool | None = None) -> list[str]:
-    if not FILE.exists():
-        return ["absent"]
-    return [case for case, entry in recorded().items() if injected is None or bool(entry.get("injected")) == injected]
+    return [case for case, entry in answers().items() if injected is None or bool(entry.get("injected")) == injected]
 
 
 def defaulted(pod: Object) -> Object:
@@ -49,10 +43,10 @@ def pod_of(entry: Object) -> Object:
 
 
 def injected(case: str) -> Object | None:
-    entry = recorded()[case]
+    entry = answers()[case]
     namespace = {"metadata": {"name": entry["namespace"], "labels": entry["namespace_labels"]}}
-    found = injection.inject(pod_of(entry), namespace=namespace)
-    return None if found is None else defaulted(found)
+    pod = injection.inject(pod_of(entry), namespace=namespace)
+    return None if pod is None else defaulted(pod)
 
 
 def proxy_of(pod: Object) -> Object:
@@ -75,7 +69,7 @@ def own_parts(value: Any) -> Any:
 
 @pytest.mark.parametrize("case", cases())
 def test_a_pod_gets_a_proxy_where_it_did(case: str) -> None:
-    entry = recorded()[case]
+    entry = answers()[case]
     if entry["status"] != 201:
         with pytest.raises(injection.InjectionError) as refusal:
             injected(case)
@@ -86,7 +80,7 @@ def test_a_pod_gets_a_proxy_where_it_did(case: str) -> None:
 
 @pytest.mark.parametrize("case", cases(injected=True))
 def test_the_proxy_is_the_recorded_one(case: str) -> None:
-    entry, pod = recorded()[case], injected(case)
+    entry, pod = answers()[case], injected(case)
     assert pod is not None
     proxy, spec = proxy_of(pod), pod["spec"]
     assert proxy["args"] == entry["args"]
@@ -105,23 +99,23 @@ def test_the_proxy_is_the_recorded_one(case: str) -> None:
 
 @pytest.mark.parametrize("case", cases(injected=True))
 def test_annotations_are_the_recorded_ones(case: str) -> None:
-    entry, pod = recorded()[case], injected(case)
+    entry, pod = answers()[case], injected(case)
     assert pod is not None
     ours, theirs = dict(pod["metadata"]["annotations"]), dict(entry["annotations_after"])
     overrides = "proxy.istio.io/overrides"
     # The recorded container was seen after admission, which had mounted the token into it.
-    found, wanted = (json.loads(said.pop(overrides, "{}")) for said in (ours, theirs))
-    assert [own_parts(c) for c in found.get("initContainers", [])] == [
-        own_parts({**c, "volumeMounts": []}) for c in wanted.get("initContainers", [])
+    here, there = (json.loads(annotations.pop(overrides, "{}")) for annotations in (ours, theirs))
+    assert [own_parts(c) for c in here.get("initContainers", [])] == [
+        own_parts({**c, "volumeMounts": []}) for c in there.get("initContainers", [])
     ]
     assert ours == theirs
 
 
-@pytest.mark.parametrize("case", [c for c in cases() if c != "absent" and "pod" in recorded()[c]])
+@pytest.mark.parametrize("case", [c for c in cases() if "pod" in answers()[c]])
 def test_the_whole_pod_is_the_recorded_one(case: str) -> None:
-    wanted, found = recorded()[case]["pod"], injected(case)
-    assert found is not None
+    theirs, ours = answers()[case]["pod"], injected(case)
+    assert ours is not None
     for part in ("containers", "initContainers", "volumes"):
-        assert own_parts(found["spec"][part]) == own_parts(wanted["spec"][part])
-    assert found["metadata"]["annotations"] == wanted["metadata"]["annotations"]
-    assert found["metadata"]["labels"] == wanted["metadata"]["labels"]
+        assert own_parts(ours["spec"][part]) == own_parts(theirs["spec"][part])
+    assert ours["metadata"]["annotations"] == theirs["metadata"]["annotations"]
+    assert ours["metadata"]["labels"] == theirs["metadata"]["labels"]

@@ -1,10 +1,8 @@
 """Objects that were sent to a real API server with a real istiod, and what both said."""
 
-import gzip
 import json
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,23 +14,16 @@ from labkit.mesh import validation
 from labkit.sandbox.apiserver.objects import decoding, defaults, schemas
 from labkit.sandbox.apiserver.objects import validation as server
 from labkit.sandbox.xds import protos
+from tests import recorded
 
-ANSWERS = Path(__file__).parents[4] / "shared" / "istio-answers"
 PREFIX = 'admission webhook "validation.istio.io" denied the request: '
 FIELDS = ("status", "reason", "message", "details")
 
 
 @cache
-def recorded() -> dict[str, Any]:
-    file = ANSWERS / "validation" / "answers.jsonl.gz"
-    if not file.exists():
-        pytest.skip("no recorded answers beside this checkout (../shared/istio-answers)")
-    lines = gzip.decompress(file.read_bytes()).decode().splitlines()
-    return {entry["case"]: entry for entry in map(json.loads, lines)}
-
-
-def cases() -> list[str]:
-    return list(recorded()) if (ANSWERS / "validation").exists() else ["absent"]
+def answers() -> dict[str, Any]:
+    """Case → object and answer."""
+    return {entry["case"]: entry for entry in recorded.ISTIO.json_lines("validation/answers.jsonl")}
 
 
 @cache
@@ -67,9 +58,9 @@ def said(found: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-@pytest.mark.parametrize("case", cases())
+@pytest.mark.parametrize("case", answers())
 def test_an_object_is_answered_as_it_was(case: str) -> None:
-    entry = recorded()[case]
+    entry = answers()[case]
     found = answer(entry["object"], "Strict")
     wanted = entry["answer"]
     assert said(found) == said(wanted)
@@ -77,19 +68,20 @@ def test_an_object_is_answered_as_it_was(case: str) -> None:
         assert found["spec_as_stored"] == wanted["spec_as_stored"]
 
 
-@pytest.mark.parametrize("case", [c for c in cases() if "answer_with_fieldValidation_Warn" in recorded()[c]])
+@pytest.mark.parametrize("case", [c for c in answers() if "answer_with_fieldValidation_Warn" in answers()[c]])
 def test_without_strict_reading_it_is_answered_as_it_was(case: str) -> None:
-    entry = recorded()[case]
+    entry = answers()[case]
     found = answer(entry["object"], "Warn")
     assert said(found) == said(entry["answer_with_fieldValidation_Warn"])
 
 
 def objects_of_cases() -> Iterator[tuple[str, list[str], list[str]]]:
     """Case → (what kubectl printed, what it would print of us)."""
-    for file in sorted((ANSWERS / "xds" / "cases").glob("*.yaml")):
-        printed = json.loads(gzip.decompress((ANSWERS / "xds" / "answers" / f"{file.stem}.json.gz").read_bytes()))
+    for path in recorded.ISTIO.paths("xds/cases"):
+        case = path.removeprefix("xds/cases/").removesuffix(".yaml")
+        printed = recorded.ISTIO.json(f"xds/answers/{case}.json")
         ours = []
-        for document in filter(None, yaml.safe_load_all(file.read_text())):
+        for document in filter(None, yaml.safe_load_all(recorded.ISTIO.text(path))):
             # A YAML key may be a number; in JSON it is a text.
             obj = json.loads(json.dumps(document, default=str))
             if (obj["apiVersion"], obj["kind"]) in served():
@@ -101,10 +93,9 @@ def objects_of_cases() -> Iterator[tuple[str, list[str], list[str]]]:
         theirs = [
             PREFIX + line.partition(PREFIX)[2] if PREFIX in line else line for line in printed["refused_or_warned"]
         ]
-        yield file.stem, [line for line in theirs if "trafficDistribution" not in line], ours
+        yield case, [line for line in theirs if "trafficDistribution" not in line], ours
 
 
 def test_what_learners_apply_is_taken_with_the_recorded_warnings() -> None:
-    recorded()
     wrong = {case: (theirs, ours) for case, theirs, ours in objects_of_cases() if set(theirs) != set(ours)}
     assert not wrong

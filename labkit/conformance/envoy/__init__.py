@@ -1,0 +1,33 @@
+"""Comparable facts of one proxy's Envoy resources: what a user of Istio can tell apart, under stable names.
+
+Resources are ``{"clusters" | "listeners" | "routes" | "endpoints" | "ecds": {name: resource}}`` with snake_case fields,
+as in Envoy's admin. A fact is ``"KIND NAME": plain data``. ``tests/answers/README.md`` says what is left out and why.
+"""
+
+from labkit.conformance.envoy.capture import capture
+from labkit.conformance.envoy.clusters import cluster, endpoints
+from labkit.conformance.envoy.listeners import is_gateway, listener_facts
+from labkit.conformance.envoy.values import Json
+
+Facts = dict[str, object]
+"""``"outbound reviews.default.svc.cluster.local:9080"`` → plain data."""
+
+Resources = dict[str, dict[str, Json]]
+"""Kind → name → resource."""
+
+__all__ = ["Facts", "Resources", "facts"]
+
+
+def facts(resources: Resources, *, with_capture: bool = False) -> Facts:
+    """All facts of a proxy; ``with_capture`` adds how its listeners take connections."""
+    of_clusters: Facts = {
+        f"cluster {name}": cluster(body)
+        for name, body in resources.get("clusters", {}).items()
+        if name.startswith("outbound|")
+    }
+    of_endpoints: Facts = {
+        f"endpoints {name}": endpoints(body) for name, body in resources.get("endpoints", {}).items()
+    }
+    of_listeners = listener_facts(resources, for_gateway=is_gateway(resources))
+    of_capture = capture(resources) if with_capture else {}
+    return {**of_clusters, **of_endpoints, **of_listeners, **of_capture}
