@@ -6,6 +6,7 @@ from labkit.kube import resources
 from labkit.sandbox.controllers import (
     aggregation,
     budgets,
+    cronjobs,
     deployments,
     garbage,
     jobs,
@@ -27,6 +28,7 @@ async def run(client: Cluster, *, root_ca: str) -> None:
         replicasets.ReplicaSets(informers),
         replicasets.ReplicaSets(informers, resources.REPLICATION_CONTROLLERS, component="replication-controller"),
         statefulsets.StatefulSets(informers),
+        cronjobs.CronJobs(informers),
         jobs.Jobs(informers),
         jobs.Tracking(informers),
         slices.Slices(informers),

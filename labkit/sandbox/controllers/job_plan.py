@@ -37,10 +37,16 @@ TOO_MANY = Verdict(kind="Failed", reason="BackoffLimitExceeded", message="Job ha
 TOO_LONG = Verdict(kind="Failed", reason="DeadlineExceeded", message="Job was active longer than specified deadline")
 
 
+def ending_of(job: Object) -> str:
+    """``Complete`` or ``Failed``; empty while it goes on."""
+    conditions = (job.get("status") or {}).get("conditions") or []
+    ends = (c["type"] for c in conditions if c["type"] in ("Complete", "Failed") and c["status"] == "True")
+    return str(next(ends, ""))
+
+
 def is_finished(job: Object) -> bool:
     """Whether it is complete or has failed."""
-    conditions = (job.get("status") or {}).get("conditions") or []
-    return any(c["type"] in ("Complete", "Failed") and c["status"] == "True" for c in conditions)
+    return bool(ending_of(job))
 
 
 def verdict(job: Object, seen: Seen, now: str) -> Verdict | None:

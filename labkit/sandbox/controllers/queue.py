@@ -21,6 +21,7 @@ class Queue:
         self._work, self._name = work, name
         self._waiting: dict[informer.Key, None] = {}
         self._failures: dict[informer.Key, int] = {}
+        self._timers: dict[informer.Key, asyncio.TimerHandle] = {}
         self._wake = asyncio.Event()
 
     def add(self, key: informer.Key) -> None:
@@ -29,8 +30,18 @@ class Queue:
         self._wake.set()
 
     def add_later(self, key: informer.Key, seconds: float) -> None:
-        """Ask for a key in a while."""
-        asyncio.get_running_loop().call_later(seconds, self.add, key)
+        """Ask for a key in a while; the work then asks again, so that one timer a key, the earliest, is enough."""
+        loop = asyncio.get_running_loop()
+        timer = self._timers.get(key)
+        if timer is not None and not timer.cancelled() and timer.when() <= loop.time() + seconds:
+            return
+        if timer is not None:
+            timer.cancel()
+        self._timers[key] = loop.call_later(seconds, self._ring, key)
+
+    def _ring(self, key: informer.Key) -> None:
+        del self._timers[key]
+        self.add(key)
 
     async def run(self) -> None:
         """Work until cancelled."""
