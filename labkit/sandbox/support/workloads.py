@@ -15,6 +15,20 @@ STRUCTS: Mapping[str, Fields] = {
     "DeploymentStrategy": Fields(carried_out="type rollingUpdate"),
     "RollingUpdateDeployment": Fields(carried_out="maxUnavailable maxSurge"),
     "ReplicaSetSpec": Fields(carried_out="replicas minReadySeconds selector template"),
+    "ReplicationControllerSpec": Fields(carried_out="replicas minReadySeconds selector template"),
+    "StatefulSetSpec": Fields(
+        carried_out="replicas selector template volumeClaimTemplates serviceName podManagementPolicy updateStrategy"
+        " revisionHistoryLimit minReadySeconds persistentVolumeClaimRetentionPolicy ordinals"
+    ),
+    "StatefulSetUpdateStrategy": Fields(carried_out="type rollingUpdate"),
+    "RollingUpdateStatefulSetStrategy": Fields(
+        carried_out="partition",
+        without_effect={"maxUnavailable": "a feature gate of a real cluster, off by default; one pod goes at a time"},
+    ),
+    "CronJobSpec": Fields(
+        carried_out="schedule timeZone startingDeadlineSeconds concurrencyPolicy suspend jobTemplate"
+        " successfulJobsHistoryLimit failedJobsHistoryLimit"
+    ),
     "LabelSelector": Fields(carried_out="matchLabels matchExpressions"),
     "LabelSelectorRequirement": Fields(carried_out="key operator values"),
     "JobSpec": Fields(
