@@ -13,7 +13,7 @@ from aiohttp import web
 from labkit.base import settings
 from labkit.kube import api, informer, resources
 from labkit.kube.resources import Object
-from labkit.sandbox.kubelet import catalogue, events, heartbeat, launching, node, pod, requests
+from labkit.sandbox.kubelet import catalogue, events, heartbeat, launching, node, pod, requests, rootfs
 from labkit.sandbox.network import addresses
 
 _LOG = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ class Kubelet:
         programs = catalogue.load()
         self._config_maps = informer.Informer(client, resources.CONFIG_MAPS)
         self._secrets = informer.Informer(client, resources.SECRETS)
+        self._services = informer.Informer(client, resources.SERVICES)
         self._bound = informer.Informer(client, resources.PODS, fields=f"spec.nodeName={node.NAME}")
         self.shared = node.Node(
             client=client,
@@ -48,6 +49,8 @@ class Kubelet:
             api_port=api_port,
             root_ca=root_ca,
             stored=self._stored,
+            services=self._services.all,
+            machine=rootfs.machine(),
         )
         self.pods: dict[str, pod.Pod] = {}
         """By uid."""
@@ -64,12 +67,14 @@ class Kubelet:
             self.shared.recorder.run(),
             self._config_maps.run(),
             self._secrets.run(),
+            self._services.run(),
         ]
         background = [asyncio.create_task(work) for work in works]
         try:
             await heartbeat.register(self._client, machine_id=self.shared.block.pod(0))
             await self._config_maps.synced.wait()
             await self._secrets.synced.wait()
+            await self._services.synced.wait()
             background.append(asyncio.create_task(self._bound.run()))
             await self._bound.synced.wait()
             self._forget_files()

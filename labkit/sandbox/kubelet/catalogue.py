@@ -26,6 +26,9 @@ class Program:
     entry: str
     """``package.module:function``, called as ``main(argv, env) -> exit code``."""
 
+    user: int | str = 0
+    """Whom the image runs as: a number, or a name whose number the kubelet cannot tell."""
+
     commands: Mapping[str, str]
     """Entries by the first word of a command, for ``exec`` and for containers that say ``command:``."""
 

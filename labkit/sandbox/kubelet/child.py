@@ -1,40 +1,38 @@
 """What happens between the fork and the first line of a container's program."""
 
 import contextlib
-import ctypes
 import fcntl
 import importlib
 import os
 import random
+import select
 import signal
 import sys
 import termios
 import traceback
 from typing import Any, NoReturn
 
-_PR_SET_PDEATHSIG = 1
-_PR_SET_CHILD_SUBREAPER = 36
-
-_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
-"""Loaded before the first fork, so that children share it."""
+from labkit.sandbox.kubelet import isolation, linux
+from labkit.sandbox.kubelet.rootfs import Rootfs
 
 DEFAULTS = (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP)
 """Signals that a container gets as a fresh process does. Not SIGPIPE: a Python program ignores it, and gets an error
 of the connection that its peer has closed; with the default it would end (exit code 141)."""
 
 
-def adopt_orphans() -> None:
-    """Become the parent of grandchildren whose parent ends (Linux), so that none is lost sight of."""
-    if _LIBC:
-        _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+NOT_BUILT = 128
+"""Exit code of a container whose file system could not be built, as of one whose program cannot be started."""
 
 
-def become(frame: dict[str, Any], files: list[int]) -> NoReturn:
-    """Turn this fresh fork into the process that ``frame`` describes; never returns."""
+def become(frame: dict[str, Any], files: list[int], *, launcher: int, orphaned: bool = False) -> NoReturn:
+    """Turn this fresh fork into the process that ``frame`` describes; never returns.
+
+    ``launcher`` is a pidfd of the process that must outlive us; an ``orphaned`` process ends with its container.
+    """
     code = 1
     try:
-        _settle(frame, files)
-        code = _run(frame)
+        _settle(frame, files, None if orphaned else launcher)
+        code = _enter(frame) or _run(frame)
     except SystemExit as e:
         code = e.code if isinstance(e.code, int) else int(e.code is not None)
     except KeyboardInterrupt:
@@ -48,16 +46,15 @@ def become(frame: dict[str, Any], files: list[int]) -> NoReturn:
         os._exit(code & 0xFF)
 
 
-def _settle(frame: dict[str, Any], files: list[int]) -> None:
-    parent = os.getppid()
+def _settle(frame: dict[str, Any], files: list[int], launcher: int | None) -> None:
     signal.set_wakeup_fd(-1)
     for number in DEFAULTS:
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.setsid()
-    if _LIBC:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:
+    if launcher is not None:
+        linux.die_with_parent()
+        if select.select([launcher], [], [], 0)[0]:
             os._exit(137)  # the launcher died before it could be our death signal
     if frame["tty"]:
         fcntl.ioctl(files[0], termios.TIOCSCTTY, 0)
@@ -67,8 +64,24 @@ def _settle(frame: dict[str, Any], files: list[int]) -> None:
     os.closerange(3, max(64, *files) + 1)
     os.environ.clear()
     os.environ.update(frame["env"])
-    os.chdir(frame["cwd"])
     random.seed()
+
+
+def _enter(frame: dict[str, Any]) -> int:
+    """See the container's file system, if it has one of its own, from its working folder; an exit code on failure."""
+    try:
+        if frame["rootfs"]:
+            view = Rootfs.of(frame["rootfs"])
+            if frame["member"]:
+                isolation.give_up(view)
+            else:
+                isolation.enter(view)
+        os.chdir(frame["cwd"])
+    except OSError as e:
+        where = f": {e.filename}" if e.filename else ""
+        print(f"cannot build the container's file system: {e.strerror or e}{where}", file=sys.stderr, flush=True)
+        return NOT_BUILT
+    return 0
 
 
 def _run(frame: dict[str, Any]) -> int:

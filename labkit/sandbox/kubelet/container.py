@@ -10,9 +10,12 @@ from typing import Any, Protocol
 from labkit.kube.resources import Object
 from labkit.sandbox.kubelet import (
     backoff,
+    beneath,
     catalogue,
     deadline,
+    filesystem,
     health,
+    identity,
     launching,
     logs,
     node,
@@ -33,6 +36,9 @@ GRACE_AT_LEAST = 2.0
 SHOWN_FAILED = 1.0
 """Seconds a failed pull is shown as ErrImagePull before it becomes ImagePullBackOff."""
 
+MESSAGE_SHOWN = 4096
+"""Bytes of a termination message that a status shows, as the kubelet's limit."""
+
 CONFIG_RETRY = 2.0
 """Seconds until a missing ConfigMap or Secret is looked for again."""
 
@@ -47,6 +53,8 @@ class Owner(Protocol):
 
     @property
     def addressed(self) -> Object: ...
+    @property
+    def linked(self) -> dict[str, str]: ...
     def changed(self) -> None: ...
     def event(self, reason: str, message: str, *, type: str = "Normal", container: str = "") -> None: ...
     def lookup(self, kind: str, name: str) -> Object | None: ...
@@ -141,10 +149,11 @@ class Container:
 
     async def _ready_command(self) -> launching.Command:
         program = await self._pulled()
+        isolates = await self.owner.shared.launcher.isolates()
         while True:
             try:
-                return session.command_of(self.owner, self.spec, program)
-            except sources.MissingError as e:
+                return session.command_of(self.owner, self.spec, program, isolates=isolates)
+            except (sources.MissingError, filesystem.MountError, identity.PolicyError) as e:
                 self.see(state={"waiting": {"reason": "CreateContainerConfigError", "message": str(e)}})
                 self.event("Failed", f"Error: {e}", type="Warning")
                 await self._pause(CONFIG_RETRY)
@@ -220,11 +229,15 @@ class Container:
 
     def _last_words(self, code: int) -> str:
         """The termination message: what the program wrote for it, or the end of its log if that is asked for."""
-        path = self.spec.get("terminationMessagePath") or "/dev/termination-log"
+        place = self.owner.place
+        path = str(self.spec.get("terminationMessagePath") or "/dev/termination-log")
         with contextlib.suppress(OSError):
-            written = (self.owner.place.root(self.name) / str(path).strip("/")).read_text(errors="replace")
+            if self._command and self._command.rootfs:
+                written = beneath.read(place.folder, f"containers/{self.name}/termination-log", at_most=MESSAGE_SHOWN)
+            else:
+                written = beneath.read(place.root(self.name), path, at_most=MESSAGE_SHOWN)
             if written:
-                return written[:4096]
+                return written.decode(errors="replace")
         if code and self.spec.get("terminationMessagePolicy") == "FallbackToLogsOnError" and self.log:
             return logs.last_text(self.log.path, lines=80)[-2048:]
         return ""
@@ -263,7 +276,7 @@ class Container:
         """The command as ``kubectl exec`` runs it; StartError when there is no such program."""
         if self._command is None or self.process is None:
             raise launching.StartError("the container is not running")
-        return session.inside(self.owner, self.spec, self._command, argv, tty=tty)
+        return session.inside(self.owner, self.spec, self._command, argv, tty=tty, first=self.process)
 
     # The end
 

@@ -1,7 +1,7 @@
 """Environment and command line of a container: pure functions of the pod and what it refers to."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from labkit.kube.resources import Object
@@ -11,15 +11,17 @@ _REFERENCE = re.compile(r"\$\$|\$\(([^()]*)\)")
 _NAME = re.compile(r"[^=]+")
 
 
-def variables(pod: Object, container: Object, lookup: sources.Lookup) -> dict[str, str]:
-    """The variables the pod declares; MissingError when one cannot be had."""
+def variables(
+    pod: Object, container: Object, lookup: sources.Lookup, linked: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The variables the pod declares; MissingError when one cannot be had. They may refer to ``linked`` ones too."""
     found: dict[str, str] = {}
     for source in container.get("envFrom") or []:
         found.update(_all_of(source, lookup))
     for entry in container.get("env") or []:
         value = _value(pod, container, entry, lookup)
         if value is not None:
-            found[entry["name"]] = value if "valueFrom" in entry else expand(value, found)
+            found[entry["name"]] = value if "valueFrom" in entry else expand(value, {**(linked or {}), **found})
     return found
 
 
@@ -75,23 +77,15 @@ def expand(text: str, known: Mapping[str, str]) -> str:
     return _REFERENCE.sub(replaced, text)
 
 
+def expand_all(text: str, known: Mapping[str, str]) -> str:
+    """As ``expand``, for a ``subPathExpr``: MissingError for a name that is not known."""
+    for match in _REFERENCE.finditer(text):
+        if match[0] != "$$" and match[1] not in known:
+            raise sources.MissingError(f'missing value for "{match[1]}"')
+    return expand(text, known)
+
+
 def command_line(container: Object, known: Mapping[str, str]) -> list[str]:
     """``command`` and ``args`` with their references replaced."""
     words = [*(container.get("command") or []), *(container.get("args") or [])]
     return [expand(word, known) for word in words]
-
-
-def relocated(words: Sequence[str], *, root: str, inside: Sequence[str]) -> list[str]:
-    """A command line whose absolute paths below ``inside`` (mount paths) lie below ``root`` instead.
-
-    ``["cat", "/etc/app/x"]`` gives ``["cat", "ROOT/etc/app/x"]``; within a word too, as in
-    ``--config=/etc/app/x`` or a shell's text.
-    """
-    if not inside:
-        return list(words)
-    longest_first = sorted({path.rstrip("/") for path in inside if path.rstrip("/")}, key=len, reverse=True)
-    path = "|".join(re.escape(p) for p in longest_first)
-    if not path:
-        return list(words)
-    pattern = re.compile(rf"(?<![\w./-])({path})(?![\w.-])")
-    return [pattern.sub(lambda match: root + match[1], word) for word in words]

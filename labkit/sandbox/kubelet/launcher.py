@@ -13,10 +13,12 @@ import select
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import Any
 
 from labkit.base import processes
-from labkit.sandbox.kubelet import child, wire
+from labkit.sandbox.kubelet import child, isolation, linux, wire
+from labkit.sandbox.kubelet.rootfs import Rootfs
 
 
 class Launcher:
@@ -26,12 +28,18 @@ class Launcher:
         self._wire = wire.Wire(end)
         self._alive: set[int] = set()
         """Children we were asked for. Each leads a session and a process group of its own."""
+        self._first: set[int] = set()
+        """Those that are number 1 of a container of their own."""
+        self._ended_for: dict[int, int] = {}
+        """Signals that a first process did not handle, for which it was killed."""
+        self._self = os.pidfd_open(os.getpid())
         self._woken, self._waker = os.pipe()
         for fd in (self._woken, self._waker):
             os.set_blocking(fd, False)
 
-    def serve(self) -> None:
-        """Work until the sandbox hangs up."""
+    def serve(self, *, isolates: bool) -> None:
+        """Work until the sandbox hangs up; first say whether containers can have namespaces of their own."""
+        self._wire.send({"say": "ready", "isolates": isolates})
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
         events = select.poll()
@@ -53,33 +61,75 @@ class Launcher:
         if frame["do"] == "start":
             self._start(frame, files)
         elif frame["do"] == "signal" and frame["pid"] in self._alive:
-            # Not reaped yet, so the number cannot have passed to another process.
-            with contextlib.suppress(ProcessLookupError):
-                (os.killpg if frame["group"] else os.kill)(frame["pid"], frame["signal"])
+            self._signal(frame["pid"], frame["signal"], group=frame["group"])
+
+    def _signal(self, pid: int, number: int, *, group: bool) -> None:
+        if pid in self._first and number != signal.SIGKILL and not _handles(pid, number):
+            # The kernel keeps such signals from a namespace's first process: `sleep` in a container outlives SIGTERM.
+            # Here it ends at once, as under `docker run --init`: nobody learns from waiting half a minute.
+            self._ended_for[pid] = number
+            number = signal.SIGKILL
+        # Not reaped yet, so the number cannot have passed to another process.
+        with contextlib.suppress(ProcessLookupError):
+            (os.killpg if group else os.kill)(pid, number)
 
     def _start(self, frame: dict[str, Any], files: list[int]) -> None:
         try:
-            pid = os.fork()
+            pid = self._member(frame, files) if frame["member"] else self._leader(frame, files)
         except OSError as e:
             self._wire.send({"say": "failed", "id": frame["id"], "error": str(e)})
         else:
-            if pid == 0:
-                child.become(frame, files)
             self._alive.add(pid)
+            if frame["rootfs"] and not frame["member"]:
+                self._first.add(pid)
             self._wire.send({"say": "started", "id": frame["id"], "pid": pid})
         for fd in files:
             os.close(fd)
+
+    def _leader(self, frame: dict[str, Any], files: list[int]) -> int:
+        """The first process of a container."""
+        pid = linux.fork(isolation.flags(Rootfs.of(frame["rootfs"])) if frame["rootfs"] else 0)
+        if pid == 0:
+            child.become(frame, files, launcher=self._self)
+        return pid
+
+    def _member(self, frame: dict[str, Any], files: list[int]) -> int:
+        """A further process of the container whose first one is ``frame["member"]``.
+
+        Only the children of a process that joined are members, so it forks once more, for us, and ends.
+        """
+        if frame["member"] not in self._first:
+            raise OSError("the container has ended")
+        reading, writing = os.pipe()
+        between = os.fork()
+        if between == 0:
+            with contextlib.suppress(OSError):
+                isolation.join(frame["member"], Rootfs.of(frame["rootfs"]))
+                pid = linux.fork(linux.CLONE_PARENT)
+                if pid == 0:
+                    child.become(frame, files, launcher=self._self, orphaned=True)
+                os.write(writing, str(pid).encode())
+            os._exit(0)
+        os.close(writing)
+        with os.fdopen(reading, "rb") as answer:
+            number = answer.read()
+        os.waitpid(between, 0)
+        if not number:
+            raise OSError("the container cannot be joined")
+        return int(number)
 
     def _reap(self) -> bool:
         """Report every child that ended; False when nobody listens any more."""
         while (pid := _dead_child()) is not None:
             if pid in self._alive:
-                # As in a container, nothing survives its first process.
+                # As in a container, nothing survives its first process; with namespaces the kernel sees to it.
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(pid, signal.SIGKILL)
             _, status = os.waitpid(pid, 0)
             if pid in self._alive:
                 self._alive.discard(pid)
+                self._first.discard(pid)
+                status = self._ended_for.pop(pid, status)
                 try:
                     self._wire.send({"say": "ended", "pid": pid, "status": status})
                 except OSError:
@@ -107,6 +157,15 @@ def _dead_child() -> int | None:
     return found.si_pid if found else None
 
 
+def _handles(pid: int, number: int) -> bool:
+    """Whether a process has a handler for a signal, or wants it ignored."""
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        masks = [int(line.split()[1], 16) for line in lines if line.startswith(("SigIgn:", "SigCgt:"))]
+        return any(mask >> (number - 1) & 1 for mask in masks)
+    return True
+
+
 def main(arguments: list[str]) -> int:
     """Load the modules, then serve on the inherited socket."""
     end = socket.socket(fileno=int(arguments[0]))
@@ -114,7 +173,7 @@ def main(arguments: list[str]) -> int:
     # Ctrl-C in the terminal of `python -m labkit.sandbox` is the sandbox's to handle.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    child.adopt_orphans()
+    linux.adopt_orphans()
     for name in arguments[1:]:
         try:
             importlib.import_module(name)
@@ -124,7 +183,7 @@ def main(arguments: list[str]) -> int:
     gc.collect()
     gc.freeze()
     launcher = Launcher(end)
-    launcher.serve()
+    launcher.serve(isolates=isolation.is_possible())
     launcher.end_all()
     return 0
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from labkit.base import settings
 from labkit.sandbox.kubelet import wire
+from labkit.sandbox.kubelet.rootfs import Rootfs
 
 RESTART_AFTER = 0.1
 """Seconds before a lost launcher is replaced, so that one that cannot live does not eat a core."""
@@ -35,6 +36,12 @@ class Command:
     cwd: str
     tty: bool = False
     """Make the first file the controlling terminal."""
+
+    rootfs: Rootfs | None = None
+    """The container's own view; None where the machine's files are shared."""
+
+    member: "Process | None" = None
+    """The first process of the container to enter; None for a first process."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -62,6 +69,7 @@ class Launcher:
         self._ids = itertools.count()
         self._starting: dict[int, asyncio.Future[Process]] = {}
         self._alive: dict[int, Process] = {}
+        self._isolates: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
     def __repr__(self) -> str:
         return f"Launcher(pid={self.pid}, {len(self._alive)} processes)"
@@ -70,6 +78,10 @@ class Launcher:
     def pid(self) -> int | None:
         """The launcher's own process."""
         return self._popen.pid if self._popen else None
+
+    async def isolates(self) -> bool:
+        """Whether this machine lets containers have namespaces of their own: files, processes and name."""
+        return await asyncio.shield(self._isolates)
 
     async def run(self) -> None:
         """Start it, and start another whenever it dies; on cancellation it ends with all its children."""
@@ -97,6 +109,8 @@ class Launcher:
             "env": command.env,
             "cwd": command.cwd,
             "tty": command.tty,
+            "rootfs": command.rootfs.frame() if command.rootfs else None,
+            "member": command.member.pid if command.member and command.rootfs else 0,
         }
         try:
             self._wire.send(frame, files)
@@ -139,6 +153,10 @@ class Launcher:
             self._lost.set()
 
     def _hear(self, frame: dict[str, Any]) -> None:
+        if frame["say"] == "ready":
+            if not self._isolates.done():
+                self._isolates.set_result(frame["isolates"])
+            return
         if frame["say"] == "ended":
             process = self._alive.pop(frame["pid"], None)
             if process and not process.ended.done():

@@ -1,6 +1,6 @@
 """What every pod of the node shares, and where a pod's files lie."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +42,12 @@ class Node:
     stored: Callable[[str, str, str], Object | None]
     """A ConfigMap or Secret by kind, namespace and name."""
 
+    services: Callable[[], Iterable[Object]]
+    """All Services."""
+
+    machine: list[str]
+    """Paths of the machine that every container sees."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
@@ -56,6 +62,15 @@ class Place:
     def root(self, container: str) -> Path:
         """What stands for ``/`` of a container."""
         return self.folder / "containers" / container / "root"
+
+    @property
+    def run(self) -> Path:
+        """Sockets of the pod's own, seen in all its containers at this same path."""
+        return self.folder / "run"
+
+    def termination_message(self, container: str) -> Path:
+        """What stands for the container's ``terminationMessagePath``."""
+        return self.folder / "containers" / container / "termination-log"
 
     def log(self, container: str, life: int) -> Path:
         """Output of the life that began after so many restarts."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from labkit.kube import api, resources, status
 from labkit.kube.resources import Object
-from labkit.sandbox.kubelet import container, deadline, node, podstatus, sources, times, tokens, volumes
+from labkit.sandbox.kubelet import container, deadline, links, node, podstatus, sources, times, tokens, volumes
 from labkit.sandbox.network import addresses
 
 MOUNT_RETRY = 1.0
@@ -102,6 +102,16 @@ class Pod:
         """The pod with its addresses, which the API may not have been told yet: for the downward API."""
         known = {"podIP": self.ip, "hostIP": addresses.NODE}
         return self.pod | {"status": (self.pod.get("status") or {}) | known}
+
+    @property
+    def linked(self) -> dict[str, str]:
+        """Variables that tell of Services. The API server's own address, for want of a route to its ClusterIP."""
+        own = {
+            "KUBERNETES_SERVICE_HOST": addresses.NODE,
+            "KUBERNETES_SERVICE_PORT": str(self.shared.api_port),
+            "KUBERNETES_SERVICE_PORT_HTTPS": str(self.shared.api_port),
+        }
+        return links.variables(self.pod, self.shared.services()) | own
 
     def lookup(self, kind: str, name: str) -> Object | None:
         """A ConfigMap or Secret of the pod's namespace."""

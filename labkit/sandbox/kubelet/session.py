@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING
 from labkit.base import settings
 from labkit.kube import resources
 from labkit.kube.resources import Object
-from labkit.sandbox.kubelet import catalogue, environment, launching, node, pump, sources, volumes
+from labkit.sandbox.kubelet import (
+    beneath,
+    catalogue,
+    environment,
+    filesystem,
+    hosts,
+    identity,
+    launching,
+    node,
+    pump,
+    sharing,
+)
 from labkit.sandbox.network import addresses
 
 if TYPE_CHECKING:
@@ -20,23 +31,62 @@ if TYPE_CHECKING:
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def command_of(owner: "Owner", spec: Object, program: catalogue.Program) -> launching.Command:
-    """A container's own process, its root folder prepared; MissingError when something it names is absent."""
-    declared = environment.variables(owner.addressed, spec, owner.lookup)
-    root = _prepared_root(owner, spec)
-    words = environment.command_line(spec, declared)
+def command_of(owner: "Owner", spec: Object, program: catalogue.Program, *, isolates: bool) -> launching.Command:
+    """A container's own process, its folders prepared; MissingError, MountError or PolicyError when it cannot be.
+
+    ``isolates`` says whether it gets a file system of its own.
+    """
+    linked = owner.linked
+    declared = environment.variables(owner.addressed, spec, owner.lookup, linked)
+    mounts = list(filesystem.mounts(owner.pod, spec, owner.place, declared))
+    uid = identity.uid(owner.pod, spec, program.user)
+    words = environment.command_line(spec, linked | declared)
+    folder = beneath.clean(str(spec.get("workingDir") or "/"))
     commands = owner.shared.folder / "bin" / program.name
-    env = _given(owner, root, commands) | declared
+    owner.place.run.mkdir(mode=0o700, exist_ok=True)
+    if isolates:
+        env = {
+            "PATH": f"{filesystem.COMMANDS}:{SYSTEM_PATH}",
+            "HOME": "/root" if uid == 0 else "/home",
+            "LABKIT_ROOT": "/",
+        }
+        return launching.Command(
+            argv=words,
+            entry=program.run(words),
+            env=_given(owner) | linked | env | declared,
+            cwd=folder,
+            tty=bool(spec.get("tty")),
+            rootfs=filesystem.view(
+                owner.pod,
+                spec,
+                owner.place,
+                machine=owner.shared.machine,
+                commands=commands,
+                mounts=mounts,
+                folder=folder,
+                uid=uid,
+                resolv_conf=_resolv_conf(owner),
+                is_root=os.geteuid() == 0,
+                ip=owner.ip,
+            ),
+        )
+    root = owner.place.root(spec["name"])
+    try:
+        sharing.prepare(root, owner.place.folder, ((mount.source, mount.target) for mount in mounts))
+        cwd = beneath.make_folder(root, folder)
+    except beneath.OutsideError as e:
+        raise filesystem.MountError(str(e)) from e
+    env = {"PATH": f"{commands}:{SYSTEM_PATH}", "HOME": str(root / "home"), "LABKIT_ROOT": str(root)}
     return launching.Command(
-        argv=environment.relocated(words, root=str(root), inside=_paths(spec)),
+        argv=sharing.relocated(words, root=str(root), inside=sharing.paths(spec)),
         entry=program.run(words),
-        env=env,
-        cwd=str(_folder(root, spec)),
+        env=_given(owner) | linked | env | {"TMPDIR": str(root / "tmp")} | declared,
+        cwd=str(cwd),
         tty=bool(spec.get("tty")),
     )
 
 
-def _given(owner: "Owner", root: Path, commands: Path) -> dict[str, str]:
+def _given(owner: "Owner") -> dict[str, str]:
     """What every process gets, whatever its pod declares."""
     pod, shared = owner.pod, owner.shared
     proxied = node.has_proxy(pod)
@@ -49,14 +99,8 @@ def _given(owner: "Owner", root: Path, commands: Path) -> dict[str, str]:
         "LABKIT_POD_NAMESPACE": resources.namespace_of(pod),
         "LABKIT_NODE_IP": addresses.NODE,
         "LABKIT_SERVICE_BASE": str(shared.block.service_base),
-        "LABKIT_ROOT": str(root),
-        "HOSTNAME": pod["spec"].get("hostname") or resources.name_of(pod),
-        "HOME": str(root / "home"),
-        "TMPDIR": str(root / "tmp"),
-        "PATH": f"{commands}:{SYSTEM_PATH}",
-        "KUBERNETES_SERVICE_HOST": addresses.NODE,
-        "KUBERNETES_SERVICE_PORT": str(shared.api_port),
-        "KUBERNETES_SERVICE_PORT_HTTPS": str(shared.api_port),
+        "LABKIT_RUN": str(owner.place.run),
+        "HOSTNAME": hosts.host_name(pod),
         "PYTHONPATH": str(settings.CHECKOUT),
         "LANG": os.environ.get("LANG", "C.UTF-8"),
     }
@@ -69,64 +113,43 @@ def _given(owner: "Owner", root: Path, commands: Path) -> dict[str, str]:
     return env
 
 
-def _prepared_root(owner: "Owner", spec: Object) -> Path:
-    root = owner.place.root(spec["name"])
-    for name in ("tmp", "home", "dev"):
-        if not (root / name).exists():
-            (root / name).mkdir(parents=True)
-    (root / (spec.get("terminationMessagePath") or "dev/termination-log").strip("/")).unlink(missing_ok=True)
-    for mount in sources.mounts_of(spec):
-        inner = mount.get("subPath") or environment.expand(mount.get("subPathExpr") or "", {})
-        volumes.mount(root, owner.place.volume(mount["name"]), path=mount["mountPath"], inner=inner)
-    return root
-
-
-def _paths(spec: Object) -> list[str]:
-    """Paths that lie in the container's root when a command line names them."""
-    mounted = [mount["mountPath"] for mount in spec.get("volumeMounts") or []]
-    return [*mounted, spec.get("terminationMessagePath") or "/dev/termination-log"]
-
-
-def _folder(root: Path, spec: Object) -> Path:
-    folder = root / str(spec.get("workingDir") or "").strip("/")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def _resolv_conf(owner: "Owner") -> str:
+    """The machine's own for ``dnsPolicy: Default``."""
+    if owner.pod["spec"].get("dnsPolicy") == "Default" and not owner.pod["spec"].get("dnsConfig"):
+        machine = Path("/etc/resolv.conf")
+        return machine.read_text() if machine.exists() else ""
+    return hosts.resolv_conf(owner.pod, name_server=owner.shared.block.service_twin(hosts.NAME_SERVER))
 
 
 def inside(
-    owner: "Owner", spec: Object, command: launching.Command, argv: Sequence[str], *, tty: bool
+    owner: "Owner",
+    spec: Object,
+    command: launching.Command,
+    argv: Sequence[str],
+    *,
+    tty: bool,
+    first: launching.Process,
 ) -> launching.Command:
-    """``argv`` with the environment of a running container's ``command``; StartError for no such program."""
+    """``argv`` beside a running container's ``first`` process; StartError for no such program."""
     program = owner.shared.catalogue.find(spec["image"])
-    root = command.env["LABKIT_ROOT"]
-    words = environment.relocated(argv, root=root, inside=_paths(spec))
     entry = (program and program.command(argv[0])) or ""
     env = command.env | ({"TERM": "xterm"} if tty else {})
-    if argv[0].rpartition("/")[2] == "tar":
-        # `kubectl cp` names absolute paths of the container: they must never mean the machine's.
-        words = _tar(list(argv), root)
-    elif argv[0].rpartition("/")[2] == "test":
-        words = [argv[0], *(_below(root, word) for word in argv[1:])]
-    if not entry and shutil.which(words[0], path=_search(env)) is None:
+    words = list(argv)
+    if not command.rootfs:
+        words = sharing.inside(argv, root=command.env["LABKIT_ROOT"], spec=spec)
+    if not entry and not _exists(words[0], env, root=f"/proc/{first.pid}/root" if command.rootfs else ""):
         raise launching.StartError(f'exec: "{argv[0]}": executable file not found in $PATH')
-    return launching.Command(argv=words, entry=entry, env=env, cwd=command.cwd, tty=tty)
+    return launching.Command(
+        argv=words, entry=entry, env=env, cwd=command.cwd, tty=tty, rootfs=command.rootfs, member=first
+    )
 
 
-def _search(env: Mapping[str, str]) -> str:
-    return env.get("PATH", SYSTEM_PATH)
-
-
-def _below(root: str, word: str) -> str:
-    return root + word if word.startswith("/") and not word.startswith(root) else word
-
-
-def _tar(argv: list[str], root: str) -> list[str]:
-    """``tar cf - /a/b`` packs ``a/b`` of the root; ``tar -xmf - -C /a`` unpacks into the root's ``a``."""
-    if "-C" in argv:
-        return [argv[0], *(_below(root, word) for word in argv[1:])]
-    names = [word.lstrip("/") if word.startswith("/") else word for word in argv[1:]]
-    options = [word for word in names[:1] if not word.startswith("-")]
-    return [argv[0], *options, *names[len(options) : len(options) + 1], "-h", "-C", root, *names[len(options) + 1 :]]
+def _exists(word: str, env: Mapping[str, str], *, root: str) -> bool:
+    """Whether a program is there: by its path, or by its name in one of PATH's folders."""
+    if not root:
+        return shutil.which(word, path=env.get("PATH", SYSTEM_PATH)) is not None
+    folders = [""] if "/" in word else [f"{folder}/" for folder in env.get("PATH", SYSTEM_PATH).split(":")]
+    return any(os.path.lexists(f"{root}/{folder}{word}") for folder in folders)
 
 
 async def run(container: "Container", command: launching.Command, within: float) -> tuple[int, bytes]:

@@ -125,6 +125,9 @@ def write(folder: Path, content: Files) -> None:
 
     As the real kubelet: every name is a link into ``..data``, itself a link that is replaced at once.
     """
+    for path in content:
+        if path.startswith("/") or ".." in path.split("/"):
+            raise sources.MissingError(f"{path!r} is not a path below the volume")
     folder.mkdir(parents=True, exist_ok=True)
     data = folder / "..data"
     previous = data.readlink() if data.is_symlink() else None
@@ -154,19 +157,3 @@ def _link(folder: Path, names: set[str]) -> None:
 
 def _is_ours(entry: Path) -> bool:
     return entry.name != "..data" and str(entry.readlink()).startswith("..data/")
-
-
-def mount(root: Path, volume: Path, *, path: str, inner: str = "") -> None:
-    """Show a volume (or its ``inner`` part, a subPath) at an absolute path of a container's root."""
-    target = volume / inner if inner else volume
-    if inner and not target.exists() and not target.is_symlink():
-        target.mkdir(parents=True, exist_ok=True)
-    place = root / path.strip("/")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if place.is_symlink():
-        place.unlink()
-    elif place.is_dir():
-        with contextlib.suppress(OSError):
-            place.rmdir()
-    if not place.exists():
-        place.symlink_to(target)

@@ -52,13 +52,14 @@ def _become_envoy(role: str, env: Mapping[str, str]) -> int:
         )
         return 1
     root = Path(env["LABKIT_ROOT"])
-    file = Path(env.get("HOME", ".")) / "envoy.json"
+    own = root / "etc/istio/proxy"
+    file = (own if own.is_dir() else Path(env.get("HOME", "."))) / "envoy.json"
     start = _start(role, env, root)
     file.touch(mode=0o600)
     file.write_text(json.dumps(bootstrap.bootstrap(start)))
     print(f"starting Envoy for {start.name}.{start.namespace} at {start.ip}", flush=True)
-    own = {k: v for k, v in env.items() if "proxy" not in k.lower()}
-    return os.execve(program, ["envoy", "-c", str(file), *FLAGS], own)
+    unproxied = {k: v for k, v in env.items() if "proxy" not in k.lower()}
+    return os.execve(program, ["envoy", "-c", str(file), *FLAGS], unproxied)
 
 
 def _start(role: str, env: Mapping[str, str], root: Path) -> bootstrap.Start:

@@ -81,18 +81,3 @@ def test_env_from_takes_every_key_with_a_prefix():
 )
 def test_references_are_replaced_where_known(text, expanded):
     assert environment.expand(text, {"A": "1"}) == expanded
-
-
-@pytest.mark.parametrize(
-    ("word", "moved"),
-    [
-        ("/etc/app", "ROOT/etc/app"),
-        ("/etc/app/x.yaml", "ROOT/etc/app/x.yaml"),
-        ("--config=/etc/app/x", "--config=ROOT/etc/app/x"),
-        ("cat /etc/app/x | wc", "cat ROOT/etc/app/x | wc"),
-        ("/etc/application", "/etc/application"),
-        ("/srv/etc/app", "/srv/etc/app"),
-    ],
-)
-def test_paths_of_mounts_are_moved_into_the_containers_root(word, moved):
-    assert environment.relocated([word], root="ROOT", inside=["/etc/app"]) == [moved]

@@ -1,0 +1,57 @@
+"""Files of ``/etc`` that tell a pod who and where it is: pure functions of the pod."""
+
+from labkit.kube import resources
+from labkit.kube.resources import Object
+
+DOMAIN = "cluster.local"
+
+NAME_SERVER = "10.96.0.10"
+"""The ClusterIP of a cluster's DNS, as on kind."""
+
+
+def host_name(pod: Object) -> str:
+    """What ``hostname`` prints: at most 63 characters of the pod's name, unless the pod says another."""
+    name = pod["spec"].get("hostname") or resources.name_of(pod)
+    return str(name)[:63].rstrip("-.")
+
+
+def full_name(pod: Object) -> str:
+    """With its domain, if the pod has a subdomain; else empty."""
+    subdomain = pod["spec"].get("subdomain")
+    return f"{host_name(pod)}.{subdomain}.{resources.namespace_of(pod)}.svc.{DOMAIN}" if subdomain else ""
+
+
+def hosts(pod: Object, ip: str) -> str:
+    """``/etc/hosts`` as the kubelet writes it."""
+    lines = [
+        "# Kubernetes-managed hosts file.",
+        "127.0.0.1\tlocalhost",
+        "::1\tlocalhost ip6-localhost ip6-loopback",
+        "fe00::0\tip6-localnet",
+        "fe00::0\tip6-mcastprefix",
+        "fe00::1\tip6-allnodes",
+        "fe00::2\tip6-allrouters",
+        "\t".join(filter(None, [ip, full_name(pod), host_name(pod)])),
+    ]
+    aliases = pod["spec"].get("hostAliases") or []
+    if aliases:
+        lines += ["", "# Entries added by HostAliases."]
+        lines += ["\t".join([alias["ip"], *(alias.get("hostnames") or [])]) for alias in aliases]
+    return "\n".join(lines) + "\n"
+
+
+def resolv_conf(pod: Object, *, name_server: str) -> str:
+    """``/etc/resolv.conf`` by ``dnsPolicy`` and ``dnsConfig``; ``name_server`` is the cluster's."""
+    spec = pod["spec"]
+    policy, config = spec.get("dnsPolicy") or "ClusterFirst", spec.get("dnsConfig") or {}
+    is_cluster = policy in ("ClusterFirst", "ClusterFirstWithHostNet")
+    servers = [name_server] if is_cluster else []
+    searches = [f"{resources.namespace_of(pod)}.svc.{DOMAIN}", f"svc.{DOMAIN}", DOMAIN] if is_cluster else []
+    options = ["ndots:5"] if is_cluster else []
+    servers = list(dict.fromkeys([*servers, *(config.get("nameservers") or [])]))
+    searches = list(dict.fromkeys([*searches, *(config.get("searches") or [])]))
+    for option in config.get("options") or []:
+        options = [o for o in options if o.partition(":")[0] != option["name"]]
+        options.append(f"{option['name']}:{option['value']}" if option.get("value") else option["name"])
+    lines = [*(["search " + " ".join(searches)] if searches else []), *(f"nameserver {s}" for s in servers)]
+    return "\n".join([*lines, *(["options " + " ".join(options)] if options else [])]) + "\n"
