@@ -154,9 +154,12 @@ class Container:
             try:
                 return session.command_of(self.owner, self.spec, program, isolates=isolates)
             except (sources.MissingError, filesystem.MountError, identity.PolicyError) as e:
-                self.see(state={"waiting": {"reason": "CreateContainerConfigError", "message": str(e)}})
-                self.event("Failed", f"Error: {e}", type="Warning")
-                await self._pause(CONFIG_RETRY)
+                reason, message = "CreateContainerConfigError", str(e)
+            except OSError as e:
+                reason, message = "CreateContainerError", f"{e.strerror}: {e.filename}"
+            self.see(state={"waiting": {"reason": reason, "message": message}})
+            self.event("Failed", f"Error: {message}", type="Warning")
+            await self._pause(CONFIG_RETRY)
 
     async def _pulled(self) -> catalogue.Program:
         wait = backoff.FIRST

@@ -79,8 +79,8 @@ def view(
     folder: str,
     uid: int,
     resolv_conf: str,
+    hosts_file: str,
     is_root: bool,
-    ip: str,
 ) -> rootfs.Rootfs:
     """Write the container's own files and say what it sees of everything."""
     root, name = place.root(container["name"]), container["name"]
@@ -90,7 +90,7 @@ def view(
         (root / path.lstrip("/")).mkdir(parents=True, exist_ok=True)
     for device, to in (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
         (root / "dev" / device).symlink_to(to)
-    written = {"hosts": hosts.hosts(pod, ip), "resolv.conf": resolv_conf, "hostname": hosts.host_name(pod) + "\n"}
+    written = {"hosts": hosts_file, "resolv.conf": resolv_conf, "hostname": hosts.host_name(pod) + "\n"}
     for file, text in (written | {"passwd": PASSWD, "group": GROUP, "nsswitch.conf": LOOKUP}).items():
         (root / "etc" / file).write_text(text)
     message = place.termination_message(name)

@@ -1,5 +1,7 @@
 """Files of ``/etc`` that tell a pod who and where it is: pure functions of the pod."""
 
+from collections.abc import Iterable
+
 from labkit.kube import resources
 from labkit.kube.resources import Object
 
@@ -21,16 +23,14 @@ def full_name(pod: Object) -> str:
     return f"{host_name(pod)}.{subdomain}.{resources.namespace_of(pod)}.svc.{DOMAIN}" if subdomain else ""
 
 
-def hosts(pod: Object, ip: str) -> str:
-    """``/etc/hosts`` as the kubelet writes it."""
+def hosts(pod: Object, ip: str, local: Iterable[str]) -> str:
+    """``/etc/hosts`` as the kubelet writes it, but for ``localhost``: the pod's own addresses; clients try them all.
+
+    The machine's 127.0.0.1 is not among them: what listens there is not the pod's.
+    """
     lines = [
         "# Kubernetes-managed hosts file.",
-        "127.0.0.1\tlocalhost",
-        "::1\tlocalhost ip6-localhost ip6-loopback",
-        "fe00::0\tip6-localnet",
-        "fe00::0\tip6-mcastprefix",
-        "fe00::1\tip6-allnodes",
-        "fe00::2\tip6-allrouters",
+        *(f"{address}\tlocalhost" for address in local),
         "\t".join(filter(None, [ip, full_name(pod), host_name(pod)])),
     ]
     aliases = pod["spec"].get("hostAliases") or []

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
@@ -55,8 +56,17 @@ def enter(view: Rootfs) -> None:
     give_up(view)
 
 
+BUILT_WITHIN = 5.0
+"""Seconds in which a container's first process has its file system: some hundredths usually."""
+
+
 def join(pid: int, view: Rootfs) -> None:
     """In a fork: enter a running container; its children are members of it, this process only half."""
+    deadline = time.monotonic() + BUILT_WITHIN
+    while not Path(f"/proc/{pid}/root").samefile(view.folder):
+        if time.monotonic() > deadline:
+            raise OSError(f"process {pid} has not entered {view.folder}")
+        time.sleep(0.001)
     kinds = ["user"] if view.has_user_namespace else []
     linux.join(pid, [*kinds, "mnt", "uts", "pid"])
 

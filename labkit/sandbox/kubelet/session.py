@@ -43,7 +43,7 @@ def command_of(owner: "Owner", spec: Object, program: catalogue.Program, *, isol
     words = environment.command_line(spec, linked | declared)
     folder = beneath.clean(str(spec.get("workingDir") or "/"))
     commands = owner.shared.folder / "bin" / program.name
-    owner.place.run.mkdir(mode=0o700, exist_ok=True)
+    owner.place.run.mkdir(mode=0o700, parents=True, exist_ok=True)
     if isolates:
         env = {
             "PATH": f"{filesystem.COMMANDS}:{SYSTEM_PATH}",
@@ -66,8 +66,8 @@ def command_of(owner: "Owner", spec: Object, program: catalogue.Program, *, isol
                 folder=folder,
                 uid=uid,
                 resolv_conf=_resolv_conf(owner),
+                hosts_file=hosts.hosts(owner.pod, owner.ip, _local(owner)),
                 is_root=os.geteuid() == 0,
-                ip=owner.ip,
             ),
         )
     root = owner.place.root(spec["name"])
@@ -111,6 +111,11 @@ def _given(owner: "Owner") -> dict[str, str]:
     for name, value in told.items():
         env[name] = env[name.upper()] = value
     return env
+
+
+def _local(owner: "Owner") -> list[str]:
+    """What ``localhost`` is: where the pod's apps listen, then its Envoy."""
+    return [owner.shared.block.twin(owner.ip), owner.ip] if node.has_proxy(owner.pod) else [owner.ip]
 
 
 def _resolv_conf(owner: "Owner") -> str:

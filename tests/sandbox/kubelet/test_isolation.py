@@ -1,0 +1,186 @@
+"""A container has files, processes and a name of its own where the machine allows it."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from labkit.base import processes
+from labkit.kube import resources
+from labkit.sandbox.kubelet import isolation
+from tests.sandbox.kubelet.conftest import is_ready, pod, state
+
+pytestmark = pytest.mark.skipif(not isolation.is_possible(), reason="this machine allows no namespaces")
+
+
+def script(text, name="one", **more):
+    """A pod whose container runs a shell text once."""
+    return pod(name, command=("sh", "-c", text), policy="Never", **more)
+
+
+def ended(obj):
+    return state(obj)["state"]["terminated"]
+
+
+@pytest.fixture
+def outcome(play):
+    """Run a pod to its end: its exit code and its log."""
+
+    def run(obj, *before):
+        async def scene(client, running):
+            for resource, other in before:
+                await client.create(resource, other)
+            await client.create(resources.PODS, obj)
+            name = obj["metadata"]["name"]
+            done = await client.until(resources.PODS, name, "default", ended)
+            (known,) = running.pods.values()
+            return ended(done)["exitCode"], known.place.log("app", 0).read_text()
+
+        code, text = play(scene)
+        return code, [line.split(" ", 3)[-1] for line in text.splitlines()]
+
+    return run
+
+
+def test_what_a_container_writes_is_not_on_the_machine(outcome):
+    mark = f"labkit-{os.getpid()}"
+    code, _ = outcome(script(f"touch /tmp/{mark} /{mark} /etc/{mark} && mkdir -p /var/lib/{mark}"))
+    assert code == 0
+    for folder in ("/tmp", "/", "/etc", "/var/lib"):
+        assert not (Path(folder) / mark).exists()
+
+
+def test_the_machines_programs_cannot_be_changed(outcome):
+    assert outcome(script("touch /usr/bin/labkit-mark; touch /usr/labkit-mark"))[0] != 0
+    assert not Path("/usr/labkit-mark").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("echo $$$$", "1"),
+        ("test -d /proc/1 && ! test -d /proc/$OUTSIDE && echo alone", "alone"),
+        ("hostname", "one"),
+        ("id -u", "0"),
+        ("ls /home | wc -l", "0"),
+    ],
+    ids=["the first process", "no other's processes", "its name", "root", "no other's home"],
+)
+def test_a_container_sees_itself(outcome, text, line):
+    env = [{"name": "OUTSIDE", "value": str(os.getpid())}]
+    code, lines = outcome(script(text, env=env))
+    assert (code, lines[-1]) == (0, line)
+
+
+@pytest.mark.parametrize(
+    ("security", "text", "works"),
+    [
+        ({"runAsUser": 1000}, "test $(id -u) = 1000 && touch /tmp/x", True),
+        ({"runAsUser": 1000, "runAsGroup": 2000}, "test $(id -g) = 2000", True),
+        ({"readOnlyRootFilesystem": True}, "touch /x", False),
+        ({"readOnlyRootFilesystem": True}, "touch /data/x && cat /dev/null", True),
+        ({"capabilities": {"drop": ["ALL"]}}, "mount -t tmpfs none /tmp", False),
+        ({}, "mount -t tmpfs none /tmp", False),
+    ],
+    ids=["user", "group", "a root that is only read", "a volume in it", "no capabilities", "no mounts"],
+)
+def test_the_security_context_is_carried_out(outcome, security, text, works):
+    obj = script(text, securityContext=security, volumeMounts=[{"name": "v", "mountPath": "/data"}])
+    obj["spec"]["volumes"] = [{"name": "v", "emptyDir": {}}]
+    assert (outcome(obj)[0] == 0) is works
+
+
+CONFIG = (
+    resources.CONFIG_MAPS,
+    {"kind": "ConfigMap", "metadata": {"name": "conf", "namespace": "default"}, "data": {"a": "1"}},
+)
+
+
+@pytest.mark.parametrize(
+    ("mount", "text"),
+    [
+        ({"mountPath": "/cfg"}, "test $(cat /cfg/a) = 1 && ! touch /cfg/x"),
+        (
+            {"mountPath": "/usr/share/labkit-test/html"},
+            "test $(cat /usr/share/labkit-test/html/a) = 1 && ls /usr/bin/env",
+        ),
+        ({"mountPath": "/cfg/one", "subPath": "a"}, "test $(cat /cfg/one) = 1"),
+        ({"mountPath": "cfg"}, "test $(cat /cfg/a) = 1"),
+        ({"mountPath": "/../../cfg"}, "test $(cat /cfg/a) = 1"),
+    ],
+    ids=["read only", "below the machine's programs", "one key", "a relative path", "a path above the root"],
+)
+def test_a_volume_is_where_the_container_says(outcome, mount, text):
+    obj = script(text, volumeMounts=[{"name": "v", **mount}])
+    obj["spec"]["volumes"] = [{"name": "v", "configMap": {"name": "conf"}}]
+    assert outcome(obj, CONFIG)[0] == 0
+
+
+@pytest.mark.parametrize("folder", ["/work/dir", "../../work", "relative/dir"])
+def test_the_working_directory_is_the_containers(outcome, folder):
+    code, lines = outcome(script("pwd", workingDir=folder))
+    assert (code, lines[-1]) == (0, "/" + folder.replace("../", "").lstrip("/"))
+    assert not Path("/work/dir").exists()
+
+
+@pytest.mark.parametrize("path", ["/dev/termination-log", "/tmp/why", "../../tmp/why"])
+def test_the_termination_message_is_read_wherever_it_was_put(play, path):
+    inside = "/" + path.replace("../", "").lstrip("/")
+
+    async def scene(client, running):
+        await client.create(resources.PODS, script(f"echo because > {inside}; exit 3", terminationMessagePath=path))
+        return ended(await client.until(resources.PODS, "one", "default", ended))
+
+    assert play(scene)["message"] == "because\n"
+
+
+def test_a_link_in_the_place_of_the_termination_message_shows_nothing_of_the_machine(outcome, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("hush")
+    text = f"rm -f /tmp/why; ln -s {secret} /tmp/why; exit 1"
+    assert outcome(script(text, terminationMessagePath="/tmp/why"))[0] == 1
+
+
+MARKED = {"readinessProbe": {"exec": {"command": ["test", "-f", "/tmp/foo"]}}}
+
+
+async def running_pod(client, obj):
+    await client.create(resources.PODS, obj)
+    return await client.until(resources.PODS, obj["metadata"]["name"], "default", is_ready)
+
+
+def test_a_command_runs_inside(play):
+    async def scene(client, running):
+        await running_pod(client, pod(command=("sh", "-c", "echo mine > /tmp/foo; exec sleep 100"), **MARKED))
+        (known,) = running.pods.values()
+        return await known.containers["app"].execute(["sh", "-c", "cat /tmp/foo; echo $(cat /proc/1/comm)"], 5)
+
+    assert play(scene) == (0, b"mine\nsleep\n")
+
+
+def test_a_first_process_that_knows_no_sigterm_ends_at_once(play):
+    async def scene(client, running):
+        began = await running_pod(client, pod(grace=30))
+        begun = asyncio.get_running_loop().time()
+        await client.delete(resources.PODS, "one", "default")
+        await client.until(resources.PODS, "one", "default", lambda o: o is None)
+        return began, asyncio.get_running_loop().time() - begun
+
+    assert play(scene)[1] < 10
+
+
+def test_nothing_of_a_container_outlives_a_killed_launcher(play):
+    async def scene(client, running):
+        await running_pod(client, pod(command=("sh", "-c", "sleep 1000 & sleep 1000 & touch /tmp/foo; wait"), **MARKED))
+        (known,) = running.pods.values()
+        first = known.containers["app"].process.pid
+        everyone = [first, *processes.children(first)]
+        os.kill(running.shared.launcher.pid, signal.SIGKILL)
+        async with asyncio.timeout(5):
+            while any(processes.is_alive(pid) for pid in everyone):  # noqa: ASYNC110 (no event tells of it)
+                await asyncio.sleep(0.01)
+        return everyone
+
+    assert len(play(scene)) >= 3
