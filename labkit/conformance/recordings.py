@@ -19,14 +19,10 @@ class Recording:
     def __init__(self, place: Path) -> None:
         self.place = place
 
-    def paths(self, under: str) -> list[str]:
-        """The files below a folder of the recording, without ``.gz``."""
+    def paths(self, under: str = "") -> list[str]:
+        """The files whose path begins so, without ``.gz``."""
         names = self._members if self._is_archive else self._files
-        return sorted(name.removesuffix(".gz") for name in names if name.startswith(f"{under}/"))
-
-    def has(self, path: str) -> bool:
-        """Whether there is such a file."""
-        return bool({path, f"{path}.gz"} & self._members.keys()) if self._is_archive else self._on_disk(path).is_file()
+        return sorted(name.removesuffix(".gz") for name in names if name.startswith(under))
 
     def text(self, path: str) -> str:
         """A file's text; SetupError where it is missing or damaged."""

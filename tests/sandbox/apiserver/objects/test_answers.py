@@ -1,16 +1,13 @@
 """Refusals of a real server, recorded, against the rules alone."""
 
-import gzip
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from labkit.kube import status
 from labkit.sandbox.apiserver.objects import decoding, defaults, schemas, validation
-
-BOOK = Path(__file__).parents[5] / "shared" / "kube-answers" / "validation.json.gz"
+from tests import recorded
 
 ELSEWHERE = (
     "Service cluster IP out of range",
@@ -25,9 +22,7 @@ ELSEWHERE = (
 
 
 def cases() -> list[Any]:
-    if not BOOK.exists():
-        return []
-    book = json.loads(gzip.decompress(BOOK.read_bytes()))["cases"]
+    book = recorded.KUBERNETES.json("validation.json")["cases"]
     return [
         pytest.param(case["steps"][-1], id=case["name"])
         for case in book
@@ -51,7 +46,6 @@ def refusal(step: dict[str, Any]) -> Any:
     return validation.invalid(schema, obj["metadata"].get("name", ""), found).status if found else None
 
 
-@pytest.mark.skipif(not BOOK.exists(), reason="the recorded answers are not beside this checkout")
 @pytest.mark.parametrize("step", cases())
 def test_a_refusal_is_a_real_servers(step: dict[str, Any]) -> None:
     assert refusal(step) == json.loads(json.dumps(step["reply"]["body"]).replace("${ns}", "ns"))
