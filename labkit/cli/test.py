@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from labkit.base import programs, settings
+from labkit.cli import skipped
 from labkit.clusters import sandbox
 
 Stage = tuple[str, list[str]]
@@ -26,18 +27,22 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the stages; 0 when all of them passed. The lab of the user, if one runs, is left alone."""
     python = [sys.executable, "-m"]
     stages = [stage for stage in all_stages(python) if not arguments.only or stage[0] in arguments.only]
-    results = []
-    with private_lab() as environment:
-        for name, command in stages:
+    results, skips = [], list[tuple[str, str]]()
+    with private_lab() as environment, tempfile.TemporaryDirectory() as folder:
+        for number, (name, command) in enumerate(stages):
             began = time.monotonic()
             print(f"\n== {name}: {' '.join(command[1:])}", flush=True)
-            code = programs.run(command, env=environment, cwd=settings.CHECKOUT)
+            report = Path(folder) / f"{number}.xml"
+            extra = [f"--junitxml={report}"] if "pytest" in command else []
+            code = programs.run([*command, *extra], env=environment, cwd=settings.CHECKOUT)
+            skips += skipped.skips(report)
             results.append((name, code, time.monotonic() - began))
             if code and not arguments.keep_going:
                 break
     print()
     for name, code, seconds in results:
         print(f"  {'✓' if code == 0 else '✗'} {name:<20}{seconds:6.1f} s")
+    print(skipped.summary(skips))
     return 1 if any(code for _, code, _ in results) else 0
 
 
