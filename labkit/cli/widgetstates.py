@@ -25,9 +25,15 @@ def keep(*, model: Mapping[str, Any], path: str, contents_manager: Any, **_: Any
 
 
 def complete(notebook: Notebook, before: Mapping[str, Any]) -> None:
-    """Give a notebook the states of all views that its outputs show, new ones first, and no others."""
+    """Give a notebook the states of all views that its outputs show, new ones first, and no others.
+
+    A view without a state would be an error message when the notebook is opened again: its static form stays.
+    """
     old, new = states(before), states(notebook)
-    kept = dict(_needed(shown(notebook), {**old, **new}))
+    kept = dict(_needed([data[VIEW]["model_id"] for data in _bundles(notebook)], {**old, **new}))
+    for data in _bundles(notebook):
+        if data[VIEW]["model_id"] not in kept and "text/html" in data:
+            del data[VIEW]
     metadata = notebook.setdefault("metadata", {})
     metadata.pop("widgets", None)
     if kept:
@@ -41,11 +47,11 @@ def states(notebook: Mapping[str, Any]) -> States:
     return found
 
 
-def shown(notebook: Mapping[str, Any]) -> list[str]:
-    """The models whose views stand in outputs."""
+def _bundles(notebook: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The outputs that show a view, as they are stored: kind of text to text."""
     outputs = [output for cell in notebook.get("cells") or [] for output in cell.get("outputs") or []]
-    views = [(output.get("data") or {}).get(VIEW) for output in outputs]
-    return [view["model_id"] for view in views if isinstance(view, dict) and view.get("model_id")]
+    bundles = [output["data"] for output in outputs if isinstance(output.get("data"), dict)]
+    return [data for data in bundles if isinstance(data.get(VIEW), dict) and data[VIEW].get("model_id")]
 
 
 def _needed(models: Iterable[str], known: States) -> Iterable[tuple[str, Any]]:

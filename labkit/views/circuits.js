@@ -95,7 +95,7 @@ function render({ model, el }) {
   const root = viewBox("circuits", `Circuits of ${proxy}`,
     h("header", {}, h("h4", {}, proxy, h("small", {}, "circuits")), say, button), message, told, table, small);
   el.append(root);
-  const leave = lifeline(model, el, root);
+  const leave = lifeline(model, root);
   return () => {
     stops.forEach((stop) => stop());
     leave();

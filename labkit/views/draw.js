@@ -89,16 +89,27 @@ function tableFrom(caption, head, rows) {
 
 /** The box of a view. Keys are its own: JupyterLab would take arrows and Enter for moving between cells. */
 function viewBox(kind, label, ...children) {
-  const root = h("section", { className: `lk-view lk-${kind}`, "aria-label": label, "data-lm-suppress-shortcuts": "true" }, ...children);
-  root.addEventListener("keydown", (event) => event.stopPropagation());
-  return root;
+  return h("section", { className: `lk-view lk-${kind}`, "aria-label": label, "data-lm-suppress-shortcuts": "true" }, ...children);
+}
+
+/** Leaves commands such as Ctrl+S to JupyterLab, also while a view has the focus; call what it returns at the end. */
+function keepCommands(root) {
+  const sort = (event) => {
+    const isCommand = (event.ctrlKey || event.metaKey) && event.key !== "Enter";
+    if (isCommand) root.removeAttribute("data-lm-suppress-shortcuts");
+    else root.setAttribute("data-lm-suppress-shortcuts", "true");
+  };
+  window.addEventListener("keydown", sort, true); // before JupyterLab, which listens at the document
+  const own = (event) => { if (root.hasAttribute("data-lm-suppress-shortcuts")) event.stopPropagation(); };
+  root.addEventListener("keydown", own);
+  return () => window.removeEventListener("keydown", sort, true);
 }
 
 /**
  * Ties a view to its kernel: tells it that a page shows the view, and tells the reader when the kernel has ended.
- * JupyterLab marks the view of a model whose kernel has gone; call what it returns when the view is taken away.
+ * Call what it returns when the view is taken away.
  */
-function lifeline(model, el, root) {
+function lifeline(model, root) {
   const name = `page${Date.now().toString(36)}${Math.random().toString(36).slice(2, 8)}`;
   const origin = model.get("origin");
   const over = h("div", { className: "lk-msg lk-over", role: "status" });
@@ -117,8 +128,9 @@ function lifeline(model, el, root) {
       say.replaceChildren(h("span", { className: "lk-dot" }), "over");
     }
   };
-  const check = () => {
-    if (el.closest(".jupyter-widgets-disconnected")) end("The kernel that drove it has ended.");
+  const check = async () => {
+    const own = await model.widget_manager?.get_model?.(model.get("me"))?.catch?.(() => null);
+    if (own?.comm_live === false) end("The kernel that drove it has ended.");
   };
   const heard = (message) => { if (message?.here === name) unanswered = 0; };
   const beat = () => {
@@ -129,13 +141,14 @@ function lifeline(model, el, root) {
     model.send({ alive: name });
   };
   const timer = setInterval(beat, ALIVE);
+  const release = keepCommands(root);
   model.on("comm_live_update", check);
   model.on("msg:custom", heard);
   check();
-  queueMicrotask(check); // the mark may be set only when the view is in its place
-  if (!isOver) model.send({ alive: name, first: true });
+  model.send({ alive: name, first: true });
   return () => {
     clearInterval(timer);
+    release();
     model.off("comm_live_update", check);
     model.off("msg:custom", heard);
     if (!isOver) model.send({ gone: name });

@@ -137,7 +137,7 @@ function render({ model, el }) {
   const root = viewBox("explorer", "Request explorer",
     h("header", {}, h("h4", {}, "Request explorer"), say), form, message, nothing, answers, shown);
   el.append(root);
-  const leave = lifeline(model, el, root);
+  const leave = lifeline(model, root);
   return () => {
     stops.forEach((stop) => stop());
     leave();

@@ -17,6 +17,9 @@ class LiveView(anywidget.AnyWidget):
     origin = traitlets.Unicode().tag(sync=True)
     """The cell that made it, ``In [7]: lab.split(v1=90, v2=10)``: a page names it when the kernel has ended."""
 
+    me = traitlets.Unicode().tag(sync=True)
+    """Its own model's id, by which a page finds out whether the kernel still holds it."""
+
     made_by = ""
     """The call that makes a view of this class, ``lab.split``: it finds the line of the cell."""
 
@@ -24,6 +27,7 @@ class LiveView(anywidget.AnyWidget):
         self._presence = presence.Presence()
         self._watching: threading.Event | None = None
         super().__init__(origin=origin(self.made_by), **traits)
+        self.me = self.model_id or ""
         self.on_msg(self._on_message)
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
@@ -83,4 +87,4 @@ def origin(call: str) -> str:
     cells = shell.user_ns.get("In") or [""]
     lines = [line.strip() for line in str(cells[-1]).splitlines() if line.strip()]
     line = next((line for line in lines if call and call in line), lines[-1] if lines else "")
-    return f"In [{shell.execution_count}]: {line}"
+    return f"In [{len(cells) - 1}]: {line}"

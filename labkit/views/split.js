@@ -320,7 +320,7 @@ function render({ model, el }) {
   });
   resized.observe(chart);
 
-  const leave = lifeline(model, el, root);
+  const leave = lifeline(model, root);
   return () => {
     clearTimeout(patience);
     resized.disconnect();

@@ -33,6 +33,13 @@ def test_layouts_come_along_and_views_that_no_output_shows_do_not():
     assert sorted(widgetstates.states(new)) == ["aa", "bb"]
 
 
+def test_a_view_that_nobody_knows_any_more_stays_as_its_static_form():
+    new = notebook("aa")
+    new["cells"][0]["outputs"][0]["data"]["text/html"] = "<b>3 rows</b>"
+    widgetstates.complete(new, {})
+    assert new["cells"][0]["outputs"][0]["data"] == {"text/html": "<b>3 rows</b>"}
+
+
 def test_a_notebook_without_views_has_no_states():
     new = notebook(aa={})
     widgetstates.complete(new, {})
