@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from labkit.kube import client, resources, status
-from labkit.kube.resources import Object
+from labkit.kube.resources import Object, Resource
 from labkit.lab import clearing
+from labkit.mesh import analysis
 from labkit.mesh.api import caveats
 from labkit.sandbox import support
 
@@ -22,17 +23,45 @@ class Finding:
     """``VirtualService default/reviews``."""
 
     level: str
-    """``error`` where the last good configuration stays, ``warning`` where a field has no effect."""
+    """``error``, ``warning`` or ``info``, as ``istioctl analyze`` has them."""
 
     message: str
+    code: str = ""
+    """``IST0101`` for what ``istioctl analyze`` says too; empty for what only the object or the sandbox says."""
 
 
 def findings(api: client.Client, namespace: str, *, is_sandbox: bool) -> list[Finding]:
-    """Findings on every object in a namespace and on those without one, errors first."""
+    """Findings on every object in a namespace and on those without one, errors first.
+
+    What ``istioctl analyze`` says, conditions that are not true, and what a sandbox does not carry out.
+    """
     listed = [f for obj in _objects(api, namespace) for f in of_object(obj, is_sandbox=is_sandbox)]
     if is_sandbox:
         listed += [f for resource in support.resources() for obj in api.list(resource, namespace) for f in _limits(obj)]
-    return sorted(listed, key=lambda f: (f.level, f.object))
+    listed += [_of_message(m) for m in analysis.analyze(_snapshot(api)) if _is_in(m.origin, namespace)]
+    return sorted(listed, key=lambda f: (LEVELS.index(f.level), f.object, f.code))
+
+
+LEVELS = ("error", "warning", "info")
+
+EVERYWHERE = (resources.NAMESPACES, resources.SERVICES, resources.PODS, resources.SECRETS, *clearing.RULES)
+"""Kinds that are looked at in every namespace: an object may refer to one elsewhere."""
+
+
+def _snapshot(api: client.Client) -> analysis.Snapshot:
+    return analysis.Snapshot(
+        {"kind": r.kind, "apiVersion": r.api_version, **o} for r in EVERYWHERE for o in _list(api, r)
+    )
+
+
+def _of_message(message: analysis.Message) -> Finding:
+    return Finding(object=message.origin, level=message.level.lower(), code=message.code, message=message.text)
+
+
+def _is_in(origin: str, namespace: str) -> bool:
+    """Whether an object, ``VirtualService default/reviews`` or ``Namespace default``, belongs to a namespace."""
+    kind, _, name = origin.partition(" ")
+    return name == namespace if kind == "Namespace" else name.partition("/")[0] == namespace
 
 
 def of_object(obj: Object, *, is_sandbox: bool) -> list[Finding]:
@@ -75,14 +104,20 @@ EXPECTED = ("Conflicted", "OverlappingTLSConfig")
 
 def _objects(api: client.Client, namespace: str) -> Iterator[Object]:
     for resource in clearing.RULES:
-        try:
-            yield from api.list(resource, namespace)
-        except status.NotFound:
-            continue  # a kind that this cluster does not serve
+        yield from _list(api, resource, namespace)
+
+
+def _list(api: client.Client, resource: Resource, namespace: str | None = None) -> list[Object]:
+    try:
+        return api.list(resource, namespace)
+    except status.NotFound:
+        return []  # a kind that this cluster does not serve
 
 
 def frame(found: Sequence[Finding]) -> "pd.DataFrame":
-    """A row a finding: object, level, message."""
+    """A row per finding: object, level, code, message."""
     import pandas as pd
 
-    return pd.DataFrame([(f.object, f.level, f.message) for f in found], columns=["object", "level", "message"])
+    pd.set_option("display.max_colwidth", None)  # a message that is cut says nothing
+    rows = [(f.object, f.level, f.code, f.message) for f in found]
+    return pd.DataFrame(rows, columns=["object", "level", "code", "message"])

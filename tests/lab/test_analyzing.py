@@ -30,4 +30,4 @@ def test_conditions_that_are_false_when_all_is_well_are_not_told():
 
 
 def test_the_table_has_its_columns_even_when_there_is_nothing_to_say():
-    assert list(analyzing.frame([]).columns) == ["object", "level", "message"]
+    assert list(analyzing.frame([]).columns) == ["object", "level", "code", "message"]

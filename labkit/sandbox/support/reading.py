@@ -49,9 +49,16 @@ def resources() -> list[Resource]:
     ]
 
 
+ENDPOINTS_CONTROLLER = "endpoints.kubernetes.io/managed-by"
+"""The label of Endpoints that a controller made from a Service."""
+
+
 def is_told_by_owner(obj: Object) -> bool:
     """Whether a controller made the object from another one, on which the same can be read."""
-    return any(owner.get("controller") for owner in (obj.get("metadata") or {}).get("ownerReferences") or ())
+    metadata = obj.get("metadata") or {}
+    if ENDPOINTS_CONTROLLER in (metadata.get("labels") or {}):
+        return True
+    return any(owner.get("controller") for owner in metadata.get("ownerReferences") or ())
 
 
 def _listed(paths: list[str]) -> str:
