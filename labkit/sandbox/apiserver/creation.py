@@ -6,19 +6,21 @@ from labkit.kube.resources import Object
 from labkit.sandbox.apiserver.calls import timestamp
 
 
-def prepared(key: str, obj: Object) -> Object:
-    """A new object of the table ``key`` as it is stored."""
+def prepared(key: str, obj: Object, *, is_labelled: bool) -> Object:
+    """A new object of the table ``key`` as it is stored; ``is_labelled``: its author gave it labels."""
+    if key == "batch/jobs":
+        return _job(obj, is_labelled=is_labelled)
     rule = _RULES.get(key)
     return rule(obj) if rule else obj
 
 
-def _job(obj: Object) -> Object:
+def _job(obj: Object, *, is_labelled: bool) -> Object:
     """Labels that tell its pods from all others, and the selector for them."""
     spec, metadata = obj["spec"], obj["metadata"]
     if spec.get("manualSelector"):
         return obj
     template = spec.get("template") or {}
-    own = {"controller-uid": metadata["uid"], "job-name": metadata["name"]}
+    own = {"controller-uid": metadata["uid"], "job-name": metadata.get("name", "")}
     own |= {f"batch.kubernetes.io/{key}": value for key, value in own.items()}
     before = (template.get("metadata") or {}).get("labels") or {}
     labels = dict(sorted({**before, **own}.items()))
@@ -27,8 +29,7 @@ def _job(obj: Object) -> Object:
     mark = {"batch.kubernetes.io/controller-uid": metadata["uid"]}
     selector = {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), **mark}}
     # A job without labels of its own has those of its template, these included.
-    given = metadata.get("labels") or {}
-    labels = template["metadata"]["labels"] if given in ({}, before) else given
+    labels = metadata.get("labels") if is_labelled else template["metadata"]["labels"]
     spec = {**spec, "selector": selector, "template": template}
     return {**obj, "metadata": {**metadata, "labels": labels}, "spec": spec}
 
@@ -60,6 +61,14 @@ def _node(obj: Object) -> Object:
 
 
 def _claim(obj: Object) -> Object:
+    spec = dict(obj.get("spec") or {})
+    old, new = spec.get("dataSource"), spec.get("dataSourceRef")
+    # The two names of one field hold the same, unless the newer one looks into another namespace.
+    if new and not old and not new.get("namespace"):
+        spec["dataSource"] = {key: new[key] for key in ("apiGroup", "kind", "name") if key in new}
+    elif old and not new:
+        spec["dataSourceRef"] = dict(old)
+    obj = {**obj, "spec": spec}
     return _protected(obj, "kubernetes.io/pvc-protection")
 
 
@@ -82,5 +91,4 @@ _RULES: Mapping[str, Callable[[Object], Object]] = {
     "/persistentvolumes": _volume,
     "apps/daemonsets": _daemon_set,
     "apps/statefulsets": _stateful_set,
-    "batch/jobs": _job,
 }

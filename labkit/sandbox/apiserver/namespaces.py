@@ -30,7 +30,8 @@ class Lifecycle:
         if call.served.key != "/namespaces":
             return None
         metadata = new["metadata"]
-        labels = {**(metadata.get("labels") or {}), NAME_LABEL: metadata["name"]}
+        name = metadata.get("name") or ""
+        labels = {**(metadata.get("labels") or {}), **({NAME_LABEL: name} if name else {})}
         found = {**new, "metadata": {**metadata, "labels": labels}}
         if old is None:
             finalizers = list((new.get("spec") or {}).get("finalizers") or [])

@@ -64,6 +64,9 @@ async def create_object(core: Core, call: Call, sent: Object) -> Written:
     generated = not metadata.get("name") and bool(metadata.get("generateName"))
     if generated:
         metadata["name"] = generated_name(core, call, metadata["generateName"])
+    elif not metadata.get("name") and served.key == "/limitranges":
+        # The one kind whose name a real server makes up.
+        metadata["name"] = str(uuid.uuid4())
     # A name that is only known now: admission and messages speak of it.
     call.name = str(metadata.get("name", ""))
     obj = defaults.with_defaults(served.schema, {**sent, "metadata": metadata})
@@ -72,14 +75,14 @@ async def create_object(core: Core, call: Call, sent: Object) -> Written:
         None, obj, manager=call.manager, subresource="", schema=served.schema, time=timestamp()
     )
     obj = preparing.with_managed(obj, managed)
-    return await _insert(core, call, obj)
+    return await _insert(core, call, obj, is_labelled=bool(metadata.get("labels")))
 
 
-async def _insert(core: Core, call: Call, obj: Object) -> Written:
+async def _insert(core: Core, call: Call, obj: Object, *, is_labelled: bool) -> Written:
     served = call.served
     obj = await _mutated(core, call, obj, None)
     obj = preparing.stamped(served, obj, uid=str(uuid.uuid4()), now=timestamp())
-    obj = creation.prepared(served.key, obj)
+    obj = creation.prepared(served.key, obj, is_labelled=is_labelled)
     _validate(call, obj, None)
     await _validating(core, call, obj, None)
     namespace, name = obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
@@ -193,7 +196,8 @@ async def _apply(core: Core, call: Call) -> Written:
                 "uid mismatch: the provided object specified uid"
                 f" {config['metadata']['uid']}, and no existing object was found",
             )
-        return await _insert(core, call, change(None))
+        labels = (config.get("metadata") or {}).get("labels")
+        return await _insert(core, call, change(None), is_labelled=bool(labels))
     return await rewrite(core, call, change)
 
 

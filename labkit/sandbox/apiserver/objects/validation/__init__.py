@@ -1,19 +1,25 @@
 """What objects may say: rules by field in tables, and the refusals in a real server's words."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from labkit.kube import status
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver.objects import refusals
 from labkit.sandbox.apiserver.objects.schemas import Schema
-from labkit.sandbox.apiserver.objects.validation import advice, custom, metadata, updates, walk
+from labkit.sandbox.apiserver.objects.validation import advice, custom, metadata, services, updates, walk
 from labkit.sandbox.apiserver.objects.validation.causes import Cause
+
+EARLY: Mapping[str, Callable[[Object], Iterator[Cause]]] = {"/Service": services.families}
+"""``GROUP/KIND`` → what is judged while a new object is still being completed, so that nothing else is said."""
 
 __all__ = ["Cause", "invalid", "validate", "warnings"]
 
 
 def validate(schema: Schema, new: Object, old: Object | None = None, subresource: str | None = None) -> list[Cause]:
     """Everything wrong with an object, in the server's order; with ``old``, also what may not change."""
+    early = EARLY.get(f"{schema.group}/{schema.kind}")
+    if early and old is None and (first := list(early(new))):
+        return first
     found = [] if old is None else [*metadata.changes(new, old)]
     found += metadata.problems(schema, new)
     if schema.custom is not None:

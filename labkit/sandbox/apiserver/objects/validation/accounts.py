@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from labkit.kube.resources import Object
-from labkit.sandbox.apiserver.objects.validation import causes, checks
+from labkit.sandbox.apiserver.objects.validation import causes, checks, names
 from labkit.sandbox.apiserver.objects.validation.causes import Cause
 
 FIELDS: Mapping[str, Mapping[str, tuple[checks.Check, ...]]] = {}
@@ -40,9 +40,10 @@ def _policy(rule: Object, path: str, *, namespaced: bool) -> Iterator[Cause]:
 def _binding(*kinds: str) -> Callable[[Object], Iterator[Cause]]:
     def rule(binding: Object) -> Iterator[Cause]:
         role = binding.get("roleRef") or {}
+        yield from checks.one_of(_GROUP, optional=False)(role.get("apiGroup"), "roleRef.apiGroup")
         yield from checks.one_of(*kinds, optional=False)(role.get("kind") or "", "roleRef.kind")
-        if not role.get("name"):
-            yield causes.required("roleRef.name")
+        yield from checks.needed()(role.get("name"), "roleRef.name")
+        yield from checks.form(names.path_segment)(role.get("name"), "roleRef.name")
         for at, subject in enumerate(binding.get("subjects") or ()):
             yield from _subject(subject, f"subjects[{at}]", is_cluster=kinds == ("ClusterRole",))
 
@@ -50,19 +51,39 @@ def _binding(*kinds: str) -> Callable[[Object], Iterator[Cause]]:
 
 
 def _subject(subject: Object, path: str, *, is_cluster: bool) -> Iterator[Cause]:
-    if not subject.get("name"):
-        yield causes.required(f"{path}.name")
-    kind = subject.get("kind")
-    if kind not in ("ServiceAccount", "User", "Group"):
-        yield causes.unsupported(f"{path}.kind", kind or "", ("ServiceAccount", "User", "Group"))
-    elif kind == "ServiceAccount" and is_cluster and not subject.get("namespace"):
-        yield causes.required(f"{path}.namespace")
+    name, kind, group = subject.get("name") or "", subject.get("kind") or "", subject.get("apiGroup") or ""
+    yield from checks.needed()(name, f"{path}.name")
+    if kind == "ServiceAccount":
+        yield from checks.form(names.subdomain)(name, f"{path}.name")
+        if group:
+            yield causes.unsupported(f"{path}.apiGroup", group, ("",))
+        if is_cluster and not subject.get("namespace"):
+            yield causes.required(f"{path}.namespace")
+    elif kind in ("User", "Group"):
+        yield from checks.one_of(_GROUP, optional=False)(group, f"{path}.apiGroup")
+    else:
+        yield causes.unsupported(f"{path}.kind", kind, ("ServiceAccount", "User", "Group"))
+
+
+def _cluster_role(role: Object) -> Iterator[Cause]:
+    yield from _role(namespaced=False)(role)
+    aggregation, path = role.get("aggregationRule"), "aggregationRule.clusterRoleSelectors"
+    if aggregation is None:
+        return
+    selectors = aggregation.get("clusterRoleSelectors") or ()
+    if not selectors:
+        yield causes.required(path, "at least one clusterRoleSelector required if aggregationRule is non-nil")
+    for at, selector in enumerate(selectors):
+        complaints = list(checks.selector(selector, f"{path}[{at}]"))
+        yield from complaints
+        if complaints:
+            yield causes.wrong(f"{path}[{at}]", None, "invalid label selector.")
 
 
 _GROUP = "rbac.authorization.k8s.io"
 KINDS: Mapping[str, Callable[[Object], Iterator[Cause]]] = {
     f"{_GROUP}/Role": _role(namespaced=True),
-    f"{_GROUP}/ClusterRole": _role(namespaced=False),
+    f"{_GROUP}/ClusterRole": _cluster_role,
     f"{_GROUP}/RoleBinding": _binding("Role", "ClusterRole"),
     f"{_GROUP}/ClusterRoleBinding": _binding("ClusterRole"),
 }

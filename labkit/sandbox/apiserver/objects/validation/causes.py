@@ -45,6 +45,11 @@ def wrong(field: str, value: Any, detail: str) -> Cause:
     return Cause("FieldValueInvalid", f"Invalid value: {shown(value)}: {detail}", field)
 
 
+def omitted(field: str, detail: str) -> Cause:
+    """As ``wrong``, of a value that is not shown."""
+    return Cause("FieldValueInvalid", f"Invalid value: {detail}", field)
+
+
 def mistyped(field: str, seen: str, wanted: str) -> Cause:
     """The value of a custom resource has another type, or another format."""
     said = refusals.quoted(seen)

@@ -10,6 +10,7 @@ from labkit.sandbox.apiserver.objects.validation.causes import Cause
 Check = Callable[[Any, str], Iterator[Cause]]
 
 INT32 = 2**31 - 1
+ANNOTATIONS_BYTES = 256 * 1024
 
 
 def needed(detail: str = "") -> Check:
@@ -22,12 +23,28 @@ def needed(detail: str = "") -> Check:
     return check
 
 
+def needed_value(value: Any, path: str) -> Iterator[Cause]:
+    """The field must be set, to whatever."""
+    if value is None:
+        yield causes.required(path)
+
+
 def one_of(*supported: str, optional: bool = True) -> Check:
     """One of these words; an empty one passes if the field is optional."""
 
     def check(value: Any, path: str) -> Iterator[Cause]:
         if value not in supported and not (optional and value in (None, "")):
             yield causes.unsupported(path, value or "", supported)
+
+    return check
+
+
+def word(*supported: str) -> Check:
+    """One of these words where the field is set; an empty text is none of them."""
+
+    def check(value: Any, path: str) -> Iterator[Cause]:
+        if value is not None and value not in supported:
+            yield causes.unsupported(path, value, supported)
 
     return check
 
@@ -128,9 +145,9 @@ def label_set(value: Any, path: str) -> Iterator[Cause]:
 
 def selector(value: Any, path: str) -> Iterator[Cause]:
     """A label selector."""
-    found: Mapping[str, Any] = value or {}
-    yield from label_set(found.get("matchLabels"), f"{path}.matchLabels")
-    for at, term in enumerate(found.get("matchExpressions") or ()):
+    given: Mapping[str, Any] = value or {}
+    yield from label_set(given.get("matchLabels"), f"{path}.matchLabels")
+    for at, term in enumerate(given.get("matchExpressions") or ()):
         here, operator, values = f"{path}.matchExpressions[{at}]", term.get("operator"), term.get("values")
         if operator in ("In", "NotIn"):
             if not values:
@@ -144,6 +161,9 @@ def selector(value: Any, path: str) -> Iterator[Cause]:
             yield causes.wrong(f"{here}.operator", operator or "", "not a valid selector operator")
         for problem in names.qualified(term.get("key") or ""):
             yield causes.wrong(f"{here}.key", term.get("key") or "", problem)
+        for place, one in enumerate(values or ()):
+            for problem in names.label_value(one):
+                yield causes.wrong(f"{here}.values[{place}]", one, problem)
 
 
 def matches(found: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
@@ -161,6 +181,15 @@ def matches(found: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
         if not holds.get(term["operator"]):
             return False
     return True
+
+
+def annotations(value: Mapping[str, str], path: str) -> Iterator[Cause]:
+    """Annotations, each under a qualified name and all of them of limited size."""
+    for key in value:
+        for problem in names.qualified(key.lower()):
+            yield causes.wrong(path, key, problem)
+    if sum(len(key.encode()) + len(text.encode()) for key, text in value.items()) > ANNOTATIONS_BYTES:
+        yield causes.too_long(path, ANNOTATIONS_BYTES)
 
 
 def positive_quantity(value: str, path: str) -> Iterator[Cause]:

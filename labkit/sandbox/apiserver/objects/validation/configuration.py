@@ -6,19 +6,24 @@ from typing import Any
 
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver.objects import gojson, quantities
-from labkit.sandbox.apiserver.objects.validation import causes, checks, names
+from labkit.sandbox.apiserver.objects.validation import causes, checks, names, resources, volumes
 from labkit.sandbox.apiserver.objects.validation.causes import Cause
-from labkit.sandbox.apiserver.objects.validation.checks import needed
 
 MAX_SECRET_BYTES = 1024 * 1024
-_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
-_COUNTED: tuple[str, ...] = ("pods", "services", "replicationcontrollers", "resourcequotas", "secrets", "configmaps")
-_COUNTED += ("persistentvolumeclaims", "services.nodeports", "services.loadbalancers")
-_MEASURED = {
-    prefix + name
-    for prefix in ("", "requests.", "limits.")
-    for name in ("cpu", "memory", "storage", "ephemeral-storage")
+_LIMIT_TYPES = ("Container", "PersistentVolumeClaim", "Pod")
+_POD_COUNTS = ("pods", "cpu", "memory", "limits.cpu", "limits.memory", "requests.cpu", "requests.memory")
+_SCOPES: Mapping[str, tuple[str, ...]] = {
+    "Terminating": _POD_COUNTS,
+    "NotTerminating": _POD_COUNTS,
+    "BestEffort": ("pods",),
+    "NotBestEffort": _POD_COUNTS,
+    "PriorityClass": _POD_COUNTS,
+    "CrossNamespacePodAffinity": _POD_COUNTS,
+    "VolumeAttributesClass": ("persistentvolumeclaims", "requests.storage"),
 }
+"""Scope of a quota → the standard resources it can be applied to."""
+
+_CONFLICTS = (("BestEffort", "NotBestEffort"), ("Terminating", "NotTerminating"))
 
 _SECRET_KEYS: Mapping[str, tuple[str, ...]] = {
     "kubernetes.io/tls": ("tls.crt", "tls.key"),
@@ -34,11 +39,6 @@ FIELDS: Mapping[str, Mapping[str, tuple[checks.Check, ...]]] = {
     "LeaseSpec": {
         "leaseDurationSeconds": (checks.at_least(1, _DURATION),),
         "leaseTransitions": (checks.not_negative,),
-    },
-    "StorageClass": {
-        "provisioner": (needed(),),
-        "reclaimPolicy": (checks.one_of("Delete", "Retain"),),
-        "volumeBindingMode": (checks.needed_one_of("Immediate", "WaitForFirstConsumer"),),
     },
 }
 
@@ -81,45 +81,91 @@ def _json(encoded: str, key: str) -> Iterator[Cause]:
 
 
 def _claim(claim: Object) -> Iterator[Cause]:
-    spec = claim["spec"]
-    if not spec.get("accessModes"):
-        yield causes.required("spec.accessModes", "at least 1 access mode is required")
-    for mode in spec.get("accessModes") or ():
-        if mode not in _MODES:
-            yield causes.unsupported("spec.accessModes", mode, _MODES)
-    storage = ((spec.get("resources") or {}).get("requests") or {}).get("storage")
-    if storage is None:
-        yield causes.required("spec.resources[storage]")
-    elif quantities.parse(storage).value <= 0:
-        yield causes.wrong("spec.resources[storage]", storage, "must be greater than zero")
+    yield from volumes.claim(claim.get("spec") or {}, "spec")
 
 
 def _quota(quota: Object) -> Iterator[Cause]:
-    for name, amount in (quota["spec"].get("hard") or {}).items():
-        here = f"spec.hard[{name}]"
-        complaints = names.qualified(name)
-        for problem in complaints:
-            yield causes.wrong(here, name, problem)
-        is_known = name in _COUNTED or name in _MEASURED
-        if not complaints and "/" not in name and not is_known and not name.startswith("requests."):
-            yield causes.wrong(here, name, "must be a standard resource type or fully qualified")
-            yield causes.wrong(here, name, "must be a standard resource for quota")
-        yield from checks.positive_quantity(amount, here)
-        is_count = name in _COUNTED or name.startswith("count/")
-        if is_count and quantities.parse(amount).value.denominator != 1:
-            yield causes.wrong(here, amount, "must be an integer")
+    spec = quota.get("spec") or {}
+    hard = spec.get("hard") or {}
+    for name, amount in hard.items():
+        yield from resources.of_quota(name, f"spec.hard[{name}]")
+        yield from resources.amount(name, amount, f"spec.hard[{name}]")
+    scopes = spec.get("scopes") or []
+    for scope in scopes:
+        if scope not in _SCOPES:
+            yield causes.wrong("spec.scopes", scopes, "unsupported scope")
+        for name in sorted(hard):
+            if resources.is_quota(name) and scope in _SCOPES and name not in _SCOPES[scope]:
+                yield causes.wrong("spec.scopes", scopes, "unsupported scope applied to resource")
+    for one, other in _CONFLICTS:
+        if one in scopes and other in scopes:
+            yield causes.wrong("spec.scopes", scopes, "conflicting scopes")
+    for term in (spec.get("scopeSelector") or {}).get("matchExpressions") or ():
+        yield from _scope_term(term, hard, spec["scopeSelector"], "spec.scopeSelector.matchExpressions")
+
+
+def _scope_term(term: Object, hard: Object, selector: Object, path: str) -> Iterator[Cause]:
+    scope, operator, values = term.get("scopeName") or "", term.get("operator") or "", term.get("values") or []
+    if scope not in _SCOPES:
+        yield causes.wrong(f"{path}.scopeName", scope, "unsupported scope")
+    for name in sorted(hard):
+        if resources.is_quota(name) and scope in _SCOPES and name not in _SCOPES[scope]:
+            yield causes.wrong(path, selector, "unsupported scope applied to resource")
+    if scope in _SCOPES and scope not in ("PriorityClass", "VolumeAttributesClass") and operator != "Exists":
+        detail = (
+            "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating,"
+            " ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or"
+            " ResourceQuotaScopeCrossNamespacePodAffinity"
+        )
+        yield causes.wrong(f"{path}.operator", operator, detail)
+    if operator in ("In", "NotIn"):
+        if not values:
+            detail = "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector"
+            yield causes.required(f"{path}.values", detail)
+    elif operator in ("Exists", "DoesNotExist"):
+        if values:
+            detail = "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector"
+            yield causes.wrong(f"{path}.values", values, detail)
+    else:
+        yield causes.wrong(f"{path}.operator", operator, "not a valid selector operator")
 
 
 def _limits(limits: Object) -> Iterator[Cause]:
-    for at, item in enumerate(limits["spec"].get("limits") or ()):
-        path = f"spec.limits[{at}]"
-        bounds = {key: item.get(key) or {} for key in ("min", "max", "default", "defaultRequest")}
-        for name in sorted({name for found in bounds.values() for name in found}):
-            yield from _limit(name, bounds, path)
+    seen: set[str] = set()
+    for at, item in enumerate((limits.get("spec") or {}).get("limits") or ()):
+        path, kind = f"spec.limits[{at}]", item.get("type") or ""
+        complaints = names.qualified(kind)
+        for problem in complaints:
+            yield causes.wrong(f"{path}.type", kind, problem)
+        if not complaints and "/" not in kind and kind not in _LIMIT_TYPES:
+            yield causes.wrong(f"{path}.type", kind, "must be a standard limit type or fully qualified")
+        if kind in seen:
+            yield causes.duplicate(f"{path}.type", kind)
+        seen.add(kind)
+        yield from _item(item, kind, path)
+
+
+def _item(item: Object, kind: str, path: str) -> Iterator[Cause]:
+    of = resources.of_container if kind in ("Pod", "Container") else resources.resource
+    bounds = {key: item.get(key) or {} for key in ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio")}
+    if kind == "Pod":
+        for key in ("default", "defaultRequest"):
+            if bounds[key]:
+                yield causes.forbidden(f"{path}.{key}", "may not be specified when `type` is 'Pod'")
+            bounds[key] = {}
+    if kind == "PersistentVolumeClaim" and "storage" not in {*bounds["min"], *bounds["max"]}:
+        detail = "either minimum or maximum storage value is required, but neither was provided"
+        yield causes.required(f"{path}.limits", detail)
+    for key, amounts in bounds.items():
+        for name in amounts:
+            yield from of(name, f"{path}.{key}[{name}]")
+    for name in sorted({name for amounts in bounds.values() for name in amounts}):
+        yield from _limit(name, bounds, path)
 
 
 def _limit(name: str, bounds: Mapping[str, Mapping[str, str]], path: str) -> Iterator[Cause]:
-    low, high, default, request = (bounds[key].get(name) for key in ("min", "max", "default", "defaultRequest"))
+    keys = ("min", "max", "default", "defaultRequest", "maxLimitRequestRatio")
+    low, high, default, request, ratio = (bounds[key].get(name) for key in keys)
 
     def above(one: str | None, two: str | None) -> bool:
         return one is not None and two is not None and quantities.parse(one).value > quantities.parse(two).value
@@ -141,7 +187,23 @@ def _limit(name: str, bounds: Mapping[str, Mapping[str, str]], path: str) -> Ite
         yield causes.wrong(f"{path}.default[{name}]", low, detail)
     if above(default, high):
         detail = f"default value {default} is greater than max value {high}"
-        yield causes.wrong(f"{path}.default[{name}]", default, detail)
+        yield causes.wrong(f"{path}.default[{name}]", high, detail)
+    if ratio is not None:
+        yield from _ratio(ratio, low, high, f"{path}.maxLimitRequestRatio[{name}]")
+    differ = above(default, request) or above(request, default)
+    if differ and not resources.may_exceed(name):
+        detail = f"default value {default} must equal to defaultRequest value {request} in {name}"
+        yield causes.wrong(f"{path}.defaultRequest[{name}]", request, detail)
+
+
+def _ratio(ratio: str, low: str | None, high: str | None, path: str) -> Iterator[Cause]:
+    value = quantities.parse(ratio).value
+    if value < 1:
+        yield causes.wrong(path, ratio, f"ratio {ratio} is less than 1")
+    if low is not None and high is not None and quantities.parse(low).value > 0:
+        most = quantities.parse(high).value / quantities.parse(low).value
+        if value > most:
+            yield causes.wrong(path, ratio, f"ratio {ratio} is greater than max/min = {float(most):f}")
 
 
 def _event(event: Object) -> Iterator[Cause]:

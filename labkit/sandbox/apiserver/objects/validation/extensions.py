@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver.objects.validation import causes, checks, names
 from labkit.sandbox.apiserver.objects.validation.causes import Cause
-from labkit.sandbox.apiserver.objects.validation.checks import each, one_of
+from labkit.sandbox.apiserver.objects.validation.checks import each, needed, one_of
 
 _OPERATIONS = ("*", "CONNECT", "CREATE", "DELETE", "UPDATE")
 _REVIEWS = ("v1", "v1beta1")
@@ -51,7 +51,31 @@ def _webhook(hook: Object, path: str) -> Iterator[Cause]:
     if timeout is not None and not 1 <= timeout <= 30:
         detail = "the timeout value must be between 1 and 30 seconds"
         yield causes.wrong(f"{path}.timeoutSeconds", timeout, detail)
+    seen: set[str] = set()
+    for at, condition in enumerate(hook.get("matchConditions") or ()):
+        yield from _condition(condition, seen, f"{path}.matchConditions[{at}]")
     yield from client(hook.get("clientConfig") or {}, f"{path}.clientConfig")
+
+
+def _condition(condition: Object, seen: set[str], path: str) -> Iterator[Cause]:
+    name, expression = condition.get("name") or "", (condition.get("expression") or "").strip()
+    yield from needed()(expression, f"{path}.expression")
+    if not name:
+        yield causes.required(f"{path}.name")
+    for problem in names.qualified(name) if name else ():
+        yield causes.wrong(f"{path}.name", name, problem)
+    if name in seen:
+        yield causes.duplicate(f"{path}.name", name)
+    seen.add(name)
+
+
+def _webhooks(configuration: Object) -> Iterator[Cause]:
+    seen: set[str] = set()
+    for at, hook in enumerate(configuration.get("webhooks") or ()):
+        name = hook.get("name") or ""
+        if name in seen:
+            yield causes.duplicate(f"webhooks[{at}].name", name)
+        seen.add(name)
 
 
 def client(config: Object, path: str) -> Iterator[Cause]:
@@ -76,6 +100,7 @@ def _rule(rule: Object, path: str) -> Iterator[Cause]:
     for field in ("apiGroups", "apiVersions", "resources", "operations"):
         if not rule.get(field):
             yield causes.required(f"{path}.{field}")
+    yield from one_of("*", "Cluster", "Namespaced")(rule.get("scope"), f"{path}.scope")
 
 
 STRUCTS: Mapping[str, Callable[[Any, str], Iterator[Cause]]] = {
@@ -95,4 +120,6 @@ def _api_service(service: Object) -> Iterator[Cause]:
 
 KINDS: Mapping[str, Callable[[Object], Iterator[Cause]]] = {
     "apiregistration.k8s.io/APIService": _api_service,
+    "admissionregistration.k8s.io/MutatingWebhookConfiguration": _webhooks,
+    "admissionregistration.k8s.io/ValidatingWebhookConfiguration": _webhooks,
 }

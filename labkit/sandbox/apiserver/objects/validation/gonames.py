@@ -19,7 +19,7 @@ _WORDS = {
     "Url": "URL",
 }
 
-_PACKAGES = ("core.v1", "apps.v1", "policy.v1", "rbac.v1")
+_PACKAGES = ("core.v1", "apps.v1", "batch.v1", "policy.v1", "rbac.v1")
 
 
 def capitalised(name: str) -> str:

@@ -8,7 +8,9 @@ from labkit.sandbox.apiserver.objects.schemas import Schema
 from labkit.sandbox.apiserver.objects.validation import causes, checks, names
 from labkit.sandbox.apiserver.objects.validation.causes import Cause
 
-ANNOTATIONS_BYTES = 256 * 1024
+_FREE_FINALIZERS = ("admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io")
+"""Groups whose finalizers need no prefix."""
+
 FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
 
 
@@ -19,7 +21,9 @@ def _cron_job(text: str) -> list[str]:
 _FORMS: Mapping[str, names.Form] = {
     "/Namespace": names.label,
     "/Service": names.label,
+    "apps/StatefulSet": names.label,
     "batch/CronJob": _cron_job,
+    "policy/PodDisruptionBudget": names.path_segment,
     "rbac.authorization.k8s.io/Role": names.path_segment,
     "rbac.authorization.k8s.io/ClusterRole": names.path_segment,
     "rbac.authorization.k8s.io/RoleBinding": names.path_segment,
@@ -38,10 +42,14 @@ def problems(schema: Schema, obj: Object) -> Iterator[Cause]:
     check = _FORMS.get(key, names.subdomain)
     yield from _name(metadata, check, is_free=key not in _NAMED_BY_CONTENT)
     yield from checks.label_set(metadata.get("labels"), f"{path}.labels")
-    yield from _annotations(metadata.get("annotations") or {}, f"{path}.annotations")
+    yield from checks.annotations(metadata.get("annotations") or {}, f"{path}.annotations")
     yield from _owners(metadata.get("ownerReferences") or (), f"{path}.ownerReferences")
-    for at, finalizer in enumerate(metadata.get("finalizers") or ()):
-        yield from _finalizer(finalizer, f"{path}.finalizers[{at}]")
+    finalizers = metadata.get("finalizers") or ()
+    for finalizer in finalizers:
+        for problem in names.qualified(finalizer):
+            yield causes.wrong(f"{path}.finalizers", finalizer, problem)
+    if schema.group not in _FREE_FINALIZERS and schema.custom is None:
+        yield from _finalizers(finalizers, f"{path}.finalizers")
 
 
 def _name(metadata: Object, check: Callable[[str], list[str]], *, is_free: bool) -> Iterator[Cause]:
@@ -54,14 +62,6 @@ def _name(metadata: Object, check: Callable[[str], list[str]], *, is_free: bool)
     elif is_free:
         for problem in check(name):
             yield causes.wrong("metadata.name", name, problem)
-
-
-def _annotations(annotations: Mapping[str, str], path: str) -> Iterator[Cause]:
-    for key in annotations:
-        for problem in names.qualified(key.lower()):
-            yield causes.wrong(path, key, problem)
-    if sum(len(key) + len(value) for key, value in annotations.items()) > ANNOTATIONS_BYTES:
-        yield causes.too_long(path, ANNOTATIONS_BYTES)
 
 
 def _owners(owners: Any, path: str) -> Iterator[Cause]:
@@ -78,13 +78,11 @@ def _owners(owners: Any, path: str) -> Iterator[Cause]:
         yield causes.wrong(path, list(owners), detail)
 
 
-def _finalizer(finalizer: str, path: str) -> Iterator[Cause]:
-    complaints = names.qualified(finalizer)
-    for problem in complaints:
-        yield causes.wrong(path, finalizer, problem)
-    if not complaints and "/" not in finalizer and finalizer not in FINALIZERS:
-        detail = "name is neither a standard finalizer name nor is it fully qualified"
-        yield causes.wrong(path, finalizer, detail)
+def _finalizers(finalizers: Any, path: str) -> Iterator[Cause]:
+    for at, finalizer in enumerate(finalizers):
+        if "/" not in finalizer and finalizer not in FINALIZERS:
+            detail = "name is neither a standard finalizer name nor is it fully qualified"
+            yield causes.wrong(f"{path}[{at}]", finalizer, detail)
 
 
 def changes(new: Object, old: Object) -> Iterator[Cause]:

@@ -65,6 +65,25 @@ _PERCENT_TEXT = _regex(
 )
 
 
+_UNDERSCORED_LABEL = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+_UNDERSCORED = rf"{_UNDERSCORED_LABEL}(\.{_UNDERSCORED_LABEL})*"
+_UNDERSCORED_TEXT = _regex(
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.',"
+    " and must start and end with an alphanumeric character",
+    _UNDERSCORED,
+    "example.com",
+)
+_WILDCARD = rf"\*\.{_SUBDOMAIN}"
+_WILDCARD_TEXT = _regex(
+    "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist of"
+    " lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character",
+    _WILDCARD,
+    "*.example.com",
+)
+_HEADER = "[-A-Za-z0-9]+"
+_HEADER_TEXT = _regex("a valid HTTP header must consist of alphanumeric characters or '-'", _HEADER, "X-Header-Name")
+
+
 def _checked(text: str, pattern: str, complaint: str, limit: int, unit: str = "characters") -> list[str]:
     found = [f"must be no more than {limit} {unit}"] if len(text) > limit else []
     return found if re.fullmatch(pattern, text) else [*found, complaint]
@@ -72,7 +91,8 @@ def _checked(text: str, pattern: str, complaint: str, limit: int, unit: str = "c
 
 def label(text: str) -> list[str]:
     """RFC 1123 label."""
-    return _checked(text, _LABEL, LABEL_TEXT, 63)
+    has_dots_alone = re.fullmatch(_SUBDOMAIN, text)
+    return _checked(text, _LABEL, "must not contain dots" if has_dots_alone else LABEL_TEXT, 63)
 
 
 def label_1035(text: str) -> list[str]:
@@ -83,6 +103,21 @@ def label_1035(text: str) -> list[str]:
 def subdomain(text: str) -> list[str]:
     """RFC 1123 subdomain."""
     return _checked(text, _SUBDOMAIN, SUBDOMAIN_TEXT, 253)
+
+
+def underscored_subdomain(text: str) -> list[str]:
+    """RFC 1123 subdomain in which underscores may stand."""
+    return _checked(text, _UNDERSCORED, _UNDERSCORED_TEXT, 253)
+
+
+def wildcard_subdomain(text: str) -> list[str]:
+    """``*.example.com``."""
+    return _checked(text, _WILDCARD, _WILDCARD_TEXT, 253)
+
+
+def header(text: str) -> list[str]:
+    """The name of an HTTP header."""
+    return [] if re.fullmatch(_HEADER, text) else [_HEADER_TEXT]
 
 
 def path_segment(text: str) -> list[str]:
@@ -104,8 +139,8 @@ def qualified(text: str) -> list[str]:
             found.append("prefix part must be non-empty")
         found += [f"prefix part {problem.replace('characters', 'bytes')}" for problem in _prefix(prefix)]
     if not name:
-        return [*found, "name part must be non-empty"]
-    if len(name) > 63:
+        found.append("name part must be non-empty")
+    elif len(name) > 63:
         found.append("name part must be no more than 63 bytes")
     if not re.fullmatch(_QUALIFIED, name):
         found.append(f"name part {_QUALIFIED_TEXT}")
@@ -166,20 +201,35 @@ def percent(text: str) -> list[str]:
 
 def ip(text: str) -> list[str]:
     """An address."""
+    padded = re.fullmatch(r"\d{1,3}(\.\d{1,3}){3}", text)
+    sloppy = ".".join(str(int(part)) for part in text.split(".")) if padded else text
     try:
-        ipaddress.ip_address(text)
+        address = ipaddress.ip_address(sloppy)
     except ValueError:
         return ["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"]
+    if sloppy != text:
+        return ["must not have leading 0s"]
+    if address.version == 6 and address.ipv4_mapped:
+        return ["must not be an IPv4-mapped IPv6 address"]
     return []
 
 
 def cidr(text: str) -> list[str]:
     """A network."""
-    parts = re.split(r"[./]", text)
-    if "/" in text and any(len(part) > 1 and part[0] == "0" and part.isdigit() for part in parts):
-        return ["must not have leading 0s in IP or prefix length"]
+    address, slash, length = text.partition("/")
+    padded = re.fullmatch(r"\d{1,3}(\.\d{1,3}){3}", address)
+    sloppy = ".".join(str(int(part)) for part in address.split(".")) if padded else address
     try:
-        ipaddress.ip_network(text, strict=False)
+        found = ipaddress.ip_interface(f"{sloppy}/{int(length)}")
+        is_fine = slash and length.isascii() and length.isdigit()
     except ValueError:
+        is_fine = False
+    if not is_fine:
         return ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"]
-    return [] if "/" in text else ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"]
+    if sloppy != address or str(int(length)) != length:
+        return ["must not have leading 0s in IP or prefix length"]
+    if found.version == 6 and found.ip.ipv4_mapped:
+        return ["must not have an IPv4-mapped IPv6 address"]
+    if found.ip != found.network.network_address:
+        return ["must not have bits set beyond the prefix length"]
+    return []

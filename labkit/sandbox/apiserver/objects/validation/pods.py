@@ -1,249 +1,230 @@
-"""Rules for pods and their templates."""
+"""Rules for pods and their templates, in the order in which a real server applies them."""
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from labkit.kube.resources import Object
-from labkit.sandbox.apiserver.objects import quantities
-from labkit.sandbox.apiserver.objects.validation import causes, checks, gonames, names
+from labkit.sandbox.apiserver.objects.validation import (
+    causes,
+    checks,
+    containers,
+    names,
+    resources,
+    scheduling,
+    security,
+    volumes,
+)
 from labkit.sandbox.apiserver.objects.validation.causes import Cause
-from labkit.sandbox.apiserver.objects.validation.checks import (
-    between,
-    each,
-    form,
-    needed,
-    needed_one_of,
-    not_negative,
-    one_of,
-    port,
-)
+from labkit.sandbox.apiserver.objects.validation.checks import between, form, needed, needed_one_of
 
-HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc", "sleep")
-_SYSCTL = r"^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"
-_FIELD_PATHS = re.compile(
-    r"^(metadata\.(name|namespace|uid|labels(\['.+'\])?|annotations(\['.+'\])?)"
-    r"|spec\.(nodeName|serviceAccountName)|status\.(hostIP|hostIPs|podIP|podIPs|phase))$"
-)
-_SOURCES = ("fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef")
-_RESTART = ("Always", "OnFailure", "Never")
+_DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
+_MOST_NAMESERVERS = 3
+_MOST_SEARCHES = 32
+
+FIELDS: Mapping[str, Mapping[str, tuple[checks.Check, ...]]] = {}
 
 
-def _sysctl(text: str) -> list[str]:
-    is_fine = len(text) <= 253 and re.match(_SYSCTL, text)
-    return [] if is_fine else [f"must have at most 253 characters and match regex {_SYSCTL}"]
+def spec_problems(spec: Object, path: str) -> Iterator[Cause]:
+    """What is wrong with the spec of a pod, or of a template."""
+    yield from checks.needed_value(spec.get("terminationGracePeriodSeconds"), f"{path}.terminationGracePeriodSeconds")
+    usable, complaints = volumes.usable(spec.get("volumes") or (), f"{path}.volumes")
+    yield from complaints
+    claims = spec.get("resourceClaims") or ()
+    yield from _claims(claims, f"{path}.resourceClaims")
+    pod = containers.Pod(
+        volumes=usable,
+        claims={claim.get("name") or "" for claim in claims},
+        grace=spec.get("terminationGracePeriodSeconds"),
+        restart=spec.get("restartPolicy") or "",
+        system=(spec.get("os") or {}).get("name") or "",
+        is_host_user=spec.get("hostUsers") is not False,
+    )
+    regular, inits = spec.get("containers") or (), spec.get("initContainers") or ()
+    yield from containers.regular(regular, pod, f"{path}.containers")
+    yield from containers.init(inits, regular, pod, f"{path}.initContainers")
+    others = [*regular, *inits]
+    yield from containers.ephemeral(spec.get("ephemeralContainers") or (), others, pod, f"{path}.ephemeralContainers")
+    if spec.get("resources") is not None:
+        if spec["resources"].get("claims") is not None:
+            yield causes.forbidden(f"{path}.resources.claims", "claims may not be set for Resources at pod-level")
+        yield from resources.requirements(spec["resources"], f"{path}.resources", pod.claims, resources.of_pod)
+    yield from _host_network(spec, path)
+    yield from needed_one_of("Always", "OnFailure", "Never")(spec.get("restartPolicy"), f"{path}.restartPolicy")
+    yield from needed_one_of(*_DNS_POLICIES)(spec.get("dnsPolicy"), f"{path}.dnsPolicy")
+    yield from checks.label_set(spec.get("nodeSelector"), f"{path}.nodeSelector")
+    yield from security.of_pod(spec, f"{path}.securityContext")
+    yield from scheduling.affinity(spec.get("affinity") or {}, f"{path}.affinity")
+    yield from _dns(spec, f"{path}.dnsConfig")
+    yield from _gates(spec, path)
+    yield from scheduling.spreading(spec.get("topologySpreadConstraints") or (), f"{path}.topologySpreadConstraints")
+    yield from _namespaces(spec, path)
+    yield from _names(spec, path)
+    yield from _files(spec, path)
+    if path == "spec":
+        yield from _only_pods(spec, path)
 
 
-def _no_dots_up(text: str) -> list[str]:
-    return ["must not contain '..'"] if ".." in text.split("/") else []
+def _only_pods(spec: Object, path: str) -> Iterator[Cause]:
+    """What a template may have and a pod may not."""
+    for at, volume in enumerate(spec.get("volumes") or ()):
+        for place, source in enumerate((volume.get("projected") or {}).get("sources") or ()):
+            if source.get("serviceAccountToken") is not None and not spec.get("serviceAccountName"):
+                here = f"{path}.volumes[{at}].projected.sources[{place}].serviceAccountToken"
+                yield causes.forbidden(here, "must not be specified when serviceAccountName is not set")
+    for group in ("containers", "initContainers"):
+        for at, container in enumerate(spec.get(group) or ()):
+            yield from containers.trimmed_image(container, f"{path}.{group}[{at}]")
 
 
-def _undotted(text: str) -> list[str]:
-    return ["must not contain dots"] if "." in text else names.label(text)
-
-
-def _field_path(text: str) -> list[str]:
-    if _FIELD_PATHS.match(text):
-        return []
-    return [f"error converting fieldPath: field label not supported: {text}"]
-
-
-def _container_port(value: Any, path: str) -> Iterator[Cause]:
-    if not value:
-        yield causes.required(path)
-    else:
-        yield from checks.port_number(value, path)
-
-
-def _volume_name(value: Any, path: str) -> Iterator[Cause]:
-    yield from needed()(value, path)
-    yield from form(names.label)(value, path)
-
-
-_CONTAINER: Mapping[str, tuple[checks.Check, ...]] = {
-    "name": (needed(), form(names.label)),
-    "image": (needed(),),
-    "imagePullPolicy": (one_of("Always", "IfNotPresent", "Never"),),
-    "terminationMessagePolicy": (one_of("File", "FallbackToLogsOnError"),),
-}
-
-_PROBE_NUMBERS = ("initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold")
-
-FIELDS: Mapping[str, Mapping[str, tuple[checks.Check, ...]]] = {
-    "PodSpec": {
-        "containers": (needed(),),
-        "restartPolicy": (one_of(*_RESTART),),
-        "dnsPolicy": (one_of("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"),),
-        "activeDeadlineSeconds": (between(1, checks.INT32),),
-        "terminationGracePeriodSeconds": (not_negative,),
-        "nodeSelector": (checks.label_set,),
-        "hostname": (form(_undotted),),
-        "subdomain": (form(names.label),),
-        "serviceAccountName": (form(names.subdomain),),
-        "nodeName": (form(names.subdomain),),
-        "preemptionPolicy": (one_of("PreemptLowerPriority", "Never"),),
-    },
-    "Container": _CONTAINER,
-    "EphemeralContainer": _CONTAINER,
-    "ContainerPort": {
-        "name": (form(names.port_name),),
-        "containerPort": (_container_port,),
-        "hostPort": (between(0, 65535),),
-        "protocol": (one_of("SCTP", "TCP", "UDP"),),
-    },
-    "EnvVar": {"name": (needed(), form(names.env_name))},
-    "ObjectFieldSelector": {"fieldPath": (needed(), form(_field_path))},
-    "ConfigMapKeySelector": {"name": (needed(),), "key": (needed(), form(names.config_key))},
-    "SecretKeySelector": {"name": (needed(),), "key": (needed(), form(names.config_key))},
-    "ResourceFieldSelector": {"resource": (needed(),)},
-    "VolumeMount": {"name": (needed(),), "mountPath": (needed(),)},
-    "Volume": {"name": (_volume_name,)},
-    "ConfigMapVolumeSource": {"name": (needed(),), "defaultMode": (between(0, 0o777),)},
-    "SecretVolumeSource": {"secretName": (needed(),), "defaultMode": (between(0, 0o777),)},
-    "HostPathVolumeSource": {"path": (needed(), form(_no_dots_up))},
-    "PersistentVolumeClaimVolumeSource": {"claimName": (needed(),)},
-    "Probe": dict.fromkeys(_PROBE_NUMBERS, (not_negative,)),
-    "HTTPGetAction": {
-        "path": (needed(),),
-        "port": (port,),
-        "scheme": (one_of("HTTP", "HTTPS"),),
-    },
-    "TCPSocketAction": {"port": (port,)},
-    "ExecAction": {"command": (needed(),)},
-    "Toleration": {"effect": (one_of("NoSchedule", "PreferNoSchedule", "NoExecute"),)},
-    "Sysctl": {"name": (needed(), form(_sysctl))},
-    "PodSecurityContext": {name: (between(0, checks.INT32),) for name in ("runAsUser", "runAsGroup", "fsGroup")}
-    | {"supplementalGroups": (each(between(0, checks.INT32)),)},
-    "HostAlias": {"ip": (form(names.ip),), "hostnames": (each(form(names.subdomain)),)},
-    "TopologySpreadConstraint": {
-        "maxSkew": (checks.at_least(1, "must be greater than zero"),),
-        "topologyKey": (needed("can not be empty"),),
-        "whenUnsatisfiable": (needed_one_of("DoNotSchedule", "ScheduleAnyway"),),
-    },
-}
-
-
-def _spec(spec: Object, path: str) -> Iterator[Cause]:
-    volumes = spec.get("volumes") or ()
-    yield from _repeated([v.get("name") for v in volumes], f"{path}.volumes")
-    known = {volume.get("name") for volume in volumes}
-    containers, inits = spec.get("containers") or (), spec.get("initContainers") or ()
-    taken = [c.get("name") for c in containers]
-    yield from _repeated(taken, f"{path}.containers")
-    yield from _repeated([c.get("name") for c in inits], f"{path}.initContainers", taken)
-    for group, found in (("initContainers", inits), ("containers", containers)):
-        for at, container in enumerate(found):
-            here = f"{path}.{group}[{at}]"
-            yield from _mounts(container, known, here)
-            if spec.get("hostNetwork"):
-                yield from _host_ports(container, here)
-            if group == "initContainers" and container.get("restartPolicy") != "Always":
-                yield from _plain_init(container, here)
-
-
-def _repeated(found: Sequence[Any], path: str, taken: Sequence[Any] = ()) -> Iterator[Cause]:
-    for at, name in enumerate(found):
-        if name and (name in found[:at] or name in taken):
-            yield causes.duplicate(f"{path}[{at}].name", name)
-
-
-def _mounts(container: Object, volumes: set[Any], path: str) -> Iterator[Cause]:
+def _claims(claims: Any, path: str) -> Iterator[Cause]:
     seen: set[str] = set()
-    for at, mount in enumerate(container.get("volumeMounts") or ()):
-        here = f"{path}.volumeMounts[{at}]"
-        if mount.get("name") and mount["name"] not in volumes:
-            yield causes.missing(f"{here}.name", mount["name"])
-        if mount.get("mountPath") in seen:
-            yield causes.wrong(f"{here}.mountPath", mount["mountPath"], "must be unique")
-        seen.add(mount.get("mountPath", ""))
+    for at, claim in enumerate(claims):
+        here, name = f"{path}[{at}]", claim.get("name") or ""
+        if not name:
+            yield causes.required(f"{here}.name")
+        elif name in seen:
+            yield causes.duplicate(f"{here}.name", name)
+        else:
+            yield from form(names.label)(name, f"{here}.name")
+            seen.add(name)
+        given = [claim.get(field) is not None for field in ("resourceClaimName", "resourceClaimTemplateName")]
+        if all(given):
+            detail = "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified"
+            yield causes.wrong(here, claim, detail)
+        elif not any(given):
+            detail = "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"
+            yield causes.wrong(here, claim, detail)
 
 
-def _host_ports(container: Object, path: str) -> Iterator[Cause]:
-    for at, found in enumerate(container.get("ports") or ()):
-        if found.get("hostPort") and found["hostPort"] != found.get("containerPort"):
-            detail = "must match `containerPort` when `hostNetwork` is true"
-            yield causes.wrong(f"{path}.ports[{at}].hostPort", found["hostPort"], detail)
-
-
-def _plain_init(container: Object, path: str) -> Iterator[Cause]:
-    for field in ("lifecycle", "livenessProbe", "readinessProbe", "startupProbe"):
-        if container.get(field) is not None:
-            detail = "may not be set for init containers without restartPolicy=Always"
-            yield causes.forbidden(f"{path}.{field}", detail)
-
-
-def _env(env: Object, path: str) -> Iterator[Cause]:
-    source = env.get("valueFrom")
-    if source is None:
+def _host_network(spec: Object, path: str) -> Iterator[Cause]:
+    if not spec.get("hostNetwork"):
         return
-    here = f"{path}.valueFrom"
-    given = [name for name in _SOURCES if source.get(name) is not None]
-    if not given:
-        options = ", ".join(f"`{name}`" for name in _SOURCES[:-1])
-        yield causes.wrong(here, "", f"must specify one of: {options} or `{_SOURCES[-1]}`")
-    elif env.get("value"):
-        yield causes.wrong(here, "", "may not be specified when `value` is not empty")
-    elif len(given) > 1:
-        yield causes.wrong(here, "", "may not have more than one field specified at a time")
+    for at, container in enumerate(spec.get("containers") or ()):
+        for place, port in enumerate(container.get("ports") or ()):
+            host, own = port.get("hostPort") or 0, port.get("containerPort") or 0
+            if host != own and (host or path == "spec"):
+                detail = "must match `containerPort` when `hostNetwork` is true"
+                yield causes.wrong(f"{path}.containers[{at}].ports[{place}].hostPort", host, detail)
 
 
-def _volume(volume: Object, path: str) -> Iterator[Cause]:
-    sources = [name for name in volume if name != "name"]
-    for name in sources[1:]:
-        yield causes.forbidden(f"{path}.{name}", "may not specify more than 1 volume type")
+def _dns(spec: Object, path: str) -> Iterator[Cause]:
+    config, policy = spec.get("dnsConfig"), spec.get("dnsPolicy")
+    if policy == "None":
+        if config is None:
+            yield causes.required(path, "must provide `dnsConfig` when `dnsPolicy` is None")
+            return
+        if not config.get("nameservers"):
+            detail = "must provide at least one DNS nameserver when `dnsPolicy` is None"
+            yield causes.required(f"{path}.nameservers", detail)
+            return
+    found: Object = config or {}
+    servers, searches = found.get("nameservers") or [], found.get("searches") or []
+    if len(servers) > _MOST_NAMESERVERS:
+        detail = f"must not have more than {_MOST_NAMESERVERS} nameservers"
+        yield causes.wrong(f"{path}.nameservers", servers, detail)
+    for at, address in enumerate(servers):
+        for problem in names.ip(address):
+            yield causes.wrong(f"{path}.nameservers[{at}]", address, problem)
+    if len(searches) > _MOST_SEARCHES:
+        yield causes.wrong(f"{path}.searches", searches, f"must not have more than {_MOST_SEARCHES} search paths")
+    for at, search in enumerate(searches):
+        if search != ".":
+            for problem in names.underscored_subdomain(search.removesuffix(".")):
+                yield causes.wrong(f"{path}.searches[{at}]", search.removesuffix("."), problem)
+    for at, option in enumerate(found.get("options") or ()):
+        if not option.get("name"):
+            yield causes.required(f"{path}.options[{at}]", "must not be empty")
 
 
-def _handler(value: Object, path: str) -> Iterator[Cause]:
-    given = [name for name in HANDLERS if value.get(name) is not None]
-    if not given:
-        yield causes.required(path, "must specify a handler type")
-    for name in given[1:]:
-        yield causes.forbidden(f"{path}.{name}", "may not specify more than 1 handler type")
+def _gates(spec: Object, path: str) -> Iterator[Cause]:
+    for at, gate in enumerate(spec.get("readinessGates") or ()):
+        kind = gate.get("conditionType") or ""
+        for problem in names.qualified(kind):
+            yield causes.wrong(f"{path}.readinessGates[{at}].conditionType", kind, problem)
+    seen: set[str] = set()
+    for at, gate in enumerate(spec.get("schedulingGates") or ()):
+        name, here = gate.get("name") or "", f"{path}.schedulingGates[{at}]"
+        for problem in names.qualified(name):
+            yield causes.wrong(here, name, problem)
+        if name in seen:
+            yield causes.duplicate(here, name)
+        seen.add(name)
 
 
-def _toleration(value: Object, path: str) -> Iterator[Cause]:
-    operator = value.get("operator") or "Equal"
-    yield from form(names.qualified)(value.get("key"), f"{path}.key")
-    if operator == "Exists":
-        if value.get("value"):
-            detail = "value must be empty when `operator` is 'Exists'"
-            yield causes.wrong(f"{path}.operator", value["value"], detail)
-    elif operator == "Equal":
-        yield from form(names.label_value)(value.get("value"), f"{path}.value")
-    else:
-        yield causes.unsupported(f"{path}.operator", operator, ("Equal", "Exists"))
-    if value.get("tolerationSeconds") is not None and value.get("effect") != "NoExecute":
-        detail = "effect must be 'NoExecute' when `tolerationSeconds` is set"
-        yield causes.wrong(f"{path}.effect", value.get("effect") or "", detail)
+def _namespaces(spec: Object, path: str) -> Iterator[Cause]:
+    """What a pod with users of its own cannot share with the node."""
+    if spec.get("hostUsers") is False:
+        for field, shown in (("hostNetwork", "hostNetwork"), ("hostPID", "HostPID"), ("hostIPC", "HostIPC")):
+            if spec.get(field):
+                yield causes.forbidden(f"{path}.{shown}", "when `hostUsers` is false")
 
 
-def _resources(value: Object, path: str) -> Iterator[Cause]:
-    limits, requests = value.get("limits") or {}, value.get("requests") or {}
-    for group, found in (("limits", limits), ("requests", requests)):
-        for name, amount in sorted(found.items()):
-            yield from checks.positive_quantity(amount, f"{path}.{group}[{name}]")
-    for name, amount in sorted(requests.items()):
-        limit = limits.get(name)
-        if limit is not None and quantities.parse(amount).value > quantities.parse(limit).value:
-            detail = f"must be less than or equal to {name} limit of {limit}"
-            yield causes.wrong(f"{path}.requests", amount, detail)
+def _names(spec: Object, path: str) -> Iterator[Cause]:
+    override = spec.get("hostnameOverride")
+    if override is not None:
+        for field in ("setHostnameAsFQDN", "hostNetwork"):
+            if spec.get(field):
+                yield causes.forbidden(f"{path}.hostnameOverride", f"may not be specified when {field} is true")
+        if len(override) > 64:
+            yield causes.too_long(f"{path}.hostnameOverride", 64)
+        for problem in names.subdomain(override):
+            yield causes.wrong(f"{path}.hostnameOverride", override, problem)
+    yield from form(names.subdomain)(spec.get("serviceAccountName"), f"{path}.serviceAccountName")
+    yield from form(names.subdomain)(spec.get("nodeName"), f"{path}.nodeName")
+    yield from between(1, checks.INT32)(spec.get("activeDeadlineSeconds"), f"{path}.activeDeadlineSeconds")
+    yield from form(names.label)(spec.get("hostname"), f"{path}.hostname")
+    yield from form(names.label)(spec.get("subdomain"), f"{path}.subdomain")
+    yield from scheduling.tolerations(spec.get("tolerations") or (), f"{path}.tolerations")
+    for at, alias in enumerate(spec.get("hostAliases") or ()):
+        here, address = f"{path}.hostAliases[{at}]", alias.get("ip") or ""
+        for problem in names.ip(address):
+            yield causes.wrong(f"{here}.ip", address, problem)
+        for place, name in enumerate(alias.get("hostnames") or ()):
+            for problem in names.subdomain(name):
+                yield causes.wrong(f"{here}.hostnames[{place}]", name, problem)
+    yield from form(names.subdomain)(spec.get("priorityClassName"), f"{path}.priorityClassName")
+    if spec.get("runtimeClassName") is not None:
+        for problem in names.subdomain(spec["runtimeClassName"]):
+            yield causes.wrong(f"{path}.runtimeClassName", spec["runtimeClassName"], problem)
+    if spec.get("preemptionPolicy") is not None:
+        policies = needed_one_of("PreemptLowerPriority", "Never")
+        yield from policies(spec["preemptionPolicy"], f"{path}.preemptionPolicy")
+    if spec.get("overhead"):
+        yield from resources.requirements({"limits": spec["overhead"]}, f"{path}.overhead", set())
+    if spec.get("os") is not None:
+        system = spec["os"].get("name") or ""
+        yield from needed()(system, f"{path}.os.name")
+        yield from checks.one_of("linux", "windows")(system, f"{path}.os")
 
 
-def _security(value: Object, path: str) -> Iterator[Cause]:
-    if value.get("allowPrivilegeEscalation") is False and value.get("privileged"):
-        detail = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"
-        yield causes.wrong(path, gonames.internal("SecurityContext", value), detail)
+def _files(spec: Object, path: str) -> Iterator[Cause]:
+    """Variables that are read from files of an emptyDir."""
+    found = {volume.get("name"): volume for volume in spec.get("volumes") or ()}
+    for group in ("initContainers", "containers"):
+        for at, container in enumerate(spec.get(group) or ()):
+            for place, variable in enumerate(container.get("env") or ()):
+                ref = (variable.get("valueFrom") or {}).get("fileKeyRef")
+                if ref is None:
+                    continue
+                name, here = ref.get("volumeName") or "", f"{path}.{group}[{at}].env[{place}].valueFrom.fileKeyRef"
+                if name not in found:
+                    yield causes.missing(f"{here}.volumeName", name)
+                elif found[name].get("emptyDir") is None:
+                    yield causes.wrong(f"{here}.volumeName", name, "referenced volume must be of type emptyDir")
+
+
+def _template(template: Object, path: str) -> Iterator[Cause]:
+    metadata = template.get("metadata") or {}
+    yield from checks.label_set(metadata.get("labels"), f"{path}.labels")
+    yield from checks.annotations(metadata.get("annotations") or {}, f"{path}.annotations")
+    if (template.get("spec") or {}).get("ephemeralContainers"):
+        detail = "ephemeral containers not allowed in pod template"
+        yield causes.forbidden(f"{path}.spec.ephemeralContainers", detail)
 
 
 STRUCTS: Mapping[str, Callable[[Any, str], Iterator[Cause]]] = {
-    "PodSpec": _spec,
-    "EnvVar": _env,
-    "Volume": _volume,
-    "Probe": _handler,
-    "LifecycleHandler": _handler,
-    "Toleration": _toleration,
-    "ResourceRequirements": _resources,
-    "SecurityContext": _security,
+    "PodSpec": spec_problems,
+    "PodTemplateSpec": _template,
 }
 
 KINDS: Mapping[str, Callable[[Object], Iterator[Cause]]] = {}

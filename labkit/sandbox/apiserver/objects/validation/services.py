@@ -1,4 +1,4 @@
-"""Rules for services, their endpoints, ingresses and network policies."""
+"""Rules for services and their endpoints."""
 
 import ipaddress
 from collections.abc import Callable, Iterator, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver.objects.validation import causes, checks, gonames, names
 from labkit.sandbox.apiserver.objects.validation.causes import Cause
-from labkit.sandbox.apiserver.objects.validation.checks import each, form, needed, needed_one_of, one_of
+from labkit.sandbox.apiserver.objects.validation.checks import form, needed, needed_one_of, one_of
 
 _PODS = ipaddress.ip_network("127.64.0.0/10"), ipaddress.ip_network("127.128.0.0/9")
 """Loopback as it is, for here pods live in it (``sandbox.network.addresses``)."""
@@ -20,82 +20,172 @@ _NO_ENDPOINT = (
     ("is_multicast", "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)"),
 )
 
+_LONGEST_AFFINITY = 86400
+_FAMILY_POLICIES = ("PreferDualStack", "RequireDualStack", "SingleStack")
+
 FIELDS: Mapping[str, Mapping[str, tuple[checks.Check, ...]]] = {
     "ServiceSpec": {
         "selector": (checks.label_set,),
         "type": (needed_one_of("ClusterIP", "ExternalName", "LoadBalancer", "NodePort"),),
-        "externalIPs": (each(form(names.ip)),),
-        "sessionAffinity": (needed_one_of("ClientIP", "None"),),
-        "externalTrafficPolicy": (one_of("Cluster", "Local"),),
-        "internalTrafficPolicy": (one_of("Cluster", "Local"),),
-        "trafficDistribution": (one_of("PreferClose", "PreferSameZone", "PreferSameNode"),),
+        "internalTrafficPolicy": (checks.word("Cluster", "Local"),),
+        "trafficDistribution": (checks.word("PreferClose", "PreferSameZone", "PreferSameNode"),),
     },
-    "ServicePort": {
-        "name": (form(names.label),),
-        "protocol": (one_of("SCTP", "TCP", "UDP"),),
-        "port": (checks.port_number,),
-        "targetPort": (checks.port,),
-    },
-    "IPBlock": {"cidr": (needed(), form(names.cidr)), "except": (each(form(names.cidr)),)},
-    "NetworkPolicySpec": {"podSelector": (checks.selector,)},
-    "NetworkPolicyPort": {"protocol": (one_of("TCP", "UDP", "SCTP"),)},
-    "HTTPIngressPath": {"pathType": (needed("pathType must be specified"),)},
-    "IngressServiceBackend": {"name": (needed(), form(names.label_1035))},
 }
 
 
 def _service(service: Object) -> Iterator[Cause]:
     spec = service["spec"]
-    kind, ports = spec.get("type"), spec.get("ports") or ()
-    if kind != "ExternalName" and not ports and spec.get("clusterIP") != "None":
+    kind, ports, headless = spec.get("type"), spec.get("ports") or (), _is_headless(spec)
+    if kind != "ExternalName" and not ports and not headless:
         yield causes.required("spec.ports")
-    yield from _port_names(ports)
-    yield from _addresses(spec)
+    if kind in ("NodePort", "LoadBalancer") and headless:
+        yield causes.wrong("spec.clusterIPs[0]", "None", f"may not be set to 'None' for {kind} services")
+    if kind == "ExternalName":
+        yield from _external_name(spec)
+    yield from _ports(ports)
+    yield from _affinity(spec)
+    yield from families(service)
+    for at, address in enumerate(spec.get("externalIPs") or ()):
+        yield from _endpoint_address(address, f"spec.externalIPs[{at}]")
     for at, port in enumerate(ports):
         if port.get("nodePort") and kind == "ClusterIP":
             yield causes.forbidden(f"spec.ports[{at}].nodePort", "may not be used when `type` is 'ClusterIP'")
-    if kind == "ExternalName" and not spec.get("externalName"):
-        yield causes.required("spec.externalName")
-    policy = spec.get("externalTrafficPolicy")
-    if policy and kind not in ("NodePort", "LoadBalancer") and not spec.get("externalIPs"):
-        yield causes.wrong("spec.externalTrafficPolicy", policy, "may only be set for externally-accessible services")
-    for at, block in enumerate(spec.get("loadBalancerSourceRanges") or ()):
-        for problem in names.cidr(block):
-            yield causes.wrong(f"spec.LoadBalancerSourceRanges[{at}]", block, problem)
+    yield from _repeated_ports(ports)
+    yield from _balancer(spec)
+    yield from _external_traffic(spec)
 
 
-def _port_names(ports: Any) -> Iterator[Cause]:
-    seen_names: set[str] = set()
-    seen: set[tuple[Any, Any]] = set()
+def _is_headless(spec: Object) -> bool:
+    return spec.get("clusterIP") == "None" or (spec.get("clusterIPs") or [""])[0] == "None"
+
+
+def _external_name(spec: Object) -> Iterator[Cause]:
+    for field in ("clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+        if spec.get(field) or (field == "clusterIPs" and spec.get("clusterIP")):
+            yield causes.forbidden(f"spec.{field}", "may not be set for ExternalName services")
+    name = (spec.get("externalName") or "").removesuffix(".")
+    yield from needed()(name, "spec.externalName")
+    yield from form(names.subdomain)(name, "spec.externalName")
+
+
+def _ports(ports: Any) -> Iterator[Cause]:
+    seen: set[str] = set()
     for at, port in enumerate(ports):
-        name, identity = port.get("name"), (port.get("protocol"), port.get("port"))
-        if not name:
-            if len(ports) > 1:
-                yield causes.required(f"spec.ports[{at}].name")
-        elif name in seen_names:
-            yield causes.duplicate(f"spec.ports[{at}].name", name)
-        if identity in seen:
-            bare = {"protocol": port.get("protocol"), "port": port.get("port")}
-            yield causes.duplicate(f"spec.ports[{at}]", gonames.internal("ServicePort", bare))
-        seen_names.add(name or "")
-        seen.add(identity)
+        here, name = f"spec.ports[{at}]", port.get("name") or ""
+        if not name and len(ports) > 1:
+            yield causes.required(f"{here}.name")
+        elif name:
+            yield from form(names.label)(name, f"{here}.name")
+            if name in seen:
+                yield causes.duplicate(f"{here}.name", name)
+            seen.add(name)
+        yield from checks.port_number(port.get("port"), f"{here}.port")
+        yield from needed_one_of("SCTP", "TCP", "UDP")(port.get("protocol"), f"{here}.protocol")
+        yield from checks.port(port.get("targetPort"), f"{here}.targetPort")
+        if port.get("appProtocol") is not None:
+            for problem in names.qualified(port["appProtocol"]):
+                yield causes.wrong(f"{here}.appProtocol", port["appProtocol"], problem)
 
 
-def _addresses(spec: Object) -> Iterator[Cause]:
-    kind = spec.get("type")
+def _repeated_ports(ports: Any) -> Iterator[Cause]:
+    for field, shown in (("nodePort", None), ("port", "ServicePort")):
+        seen: set[tuple[Any, Any]] = set()
+        for at, port in enumerate(ports):
+            identity = port.get("protocol"), port.get(field) or 0
+            if field == "nodePort" and not identity[1]:
+                continue
+            if identity in seen and shown:
+                bare = {"protocol": port.get("protocol"), "port": port.get("port")}
+                yield causes.duplicate(f"spec.ports[{at}]", gonames.internal(shown, bare))
+            elif identity in seen:
+                yield causes.duplicate(f"spec.ports[{at}].nodePort", identity[1])
+            seen.add(identity)
+
+
+def _affinity(spec: Object) -> Iterator[Cause]:
+    kind, config = spec.get("sessionAffinity"), spec.get("sessionAffinityConfig")
+    yield from needed_one_of("ClientIP", "None")(kind, "spec.sessionAffinity")
+    if kind == "ClientIP":
+        seconds = ((config or {}).get("clientIP") or {}).get("timeoutSeconds")
+        if seconds is not None and not 0 < seconds <= _LONGEST_AFFINITY:
+            path = "spec.sessionAffinityConfig.clientIP.timeoutSeconds"
+            yield causes.wrong(path, seconds, f"must be greater than 0 and less than {_LONGEST_AFFINITY}")
+    elif kind == "None" and config is not None:
+        yield causes.forbidden("spec.sessionAffinityConfig", "must not be set when session affinity is None")
+
+
+def families(service: Object) -> Iterator[Cause]:
+    """Cluster IPs and their families: of a new Service they are judged before all else, when addresses are given."""
+    spec = service["spec"]
     addresses = spec.get("clusterIPs") or ([spec["clusterIP"]] if spec.get("clusterIP") else [])
-    if kind == "ExternalName":
-        if addresses:
-            yield causes.forbidden("spec.clusterIPs", "may not be set for ExternalName services")
+    if spec.get("type") == "ExternalName":
         return
+    if spec.get("clusterIP") and addresses[0] != spec["clusterIP"]:
+        yield causes.wrong("spec.clusterIPs", addresses, "first value must match `clusterIP`")
+    elif addresses and not spec.get("clusterIP"):
+        yield causes.wrong("spec.clusterIPs", addresses, "must be empty when `clusterIP` is not specified")
+    given: list[Any] = spec.get("ipFamilies") or []
+    for at, family in enumerate(given):
+        yield from one_of("IPv4", "IPv6", optional=False)(family, f"spec.ipFamilies[{at}]")
+        if family in given[:at]:
+            yield causes.duplicate(f"spec.ipFamilies[{at}]", family)
+    yield from checks.word(*_FAMILY_POLICIES)(spec.get("ipFamilyPolicy"), "spec.ipFamilyPolicy")
+    is_readable = True
     for at, address in enumerate(addresses):
-        here = f"spec.clusterIPs[{at}]"
-        if address == "None":
-            if kind in ("NodePort", "LoadBalancer"):
-                yield causes.wrong(here, "None", f"may not be set to 'None' for {kind} services")
-        else:
-            for problem in names.ip(address):
-                yield causes.wrong(here, address, problem)
+        if at == 0 and address == "None":
+            if len(addresses) > 1:
+                is_readable = False
+                yield causes.wrong("spec.clusterIPs", addresses, "'None' must be the first and only value")
+            continue
+        for problem in names.ip(address):
+            is_readable = False
+            yield causes.wrong(f"spec.clusterIPs[{at}]", address, problem)
+    if len(addresses) > 2:
+        yield causes.wrong("spec.clusterIPs", addresses, "may only hold up to 2 values")
+    if is_readable and not _is_headless(spec):
+        yield from _one_each(addresses, given)
+
+
+def _one_each(addresses: list[str], given: list[Any]) -> Iterator[Cause]:
+    versions = [ipaddress.ip_address(address).version for address in addresses]
+    if len(versions) > 1 and set(versions) != {4, 6}:
+        detail = "may specify no more than one IP for each IP family"
+        yield causes.wrong("spec.clusterIPs", addresses, detail)
+    for at, (address, version) in enumerate(zip(addresses, versions, strict=True)):
+        if at < len(given) and given[at] in ("IPv4", "IPv6") and given[at] != f"IPv{version}":
+            detail = f"expected an {given[at]} value as indicated by `ipFamilies[{at}]`"
+            yield causes.wrong(f"spec.clusterIPs[{at}]", address, detail)
+
+
+def _balancer(spec: Object) -> Iterator[Cause]:
+    is_balancer, only = spec.get("type") == "LoadBalancer", "may only be used when `type` is 'LoadBalancer'"
+    ranges = spec.get("loadBalancerSourceRanges") or ()
+    if ranges and not is_balancer:
+        yield causes.forbidden("spec.LoadBalancerSourceRanges", only)
+    for at, block in enumerate(ranges):
+        for problem in names.cidr(block.strip()):
+            yield causes.wrong(f"spec.LoadBalancerSourceRanges[{at}]", block.strip(), problem)
+    if spec.get("allocateLoadBalancerNodePorts") is not None and not is_balancer:
+        yield causes.forbidden("spec.allocateLoadBalancerNodePorts", only)
+    chosen = spec.get("loadBalancerClass")
+    if chosen is not None and not is_balancer:
+        yield causes.forbidden("spec.loadBalancerClass", only)
+    elif chosen is not None:
+        for problem in names.qualified(chosen):
+            yield causes.wrong("spec.loadBalancerClass", chosen, problem)
+
+
+def _external_traffic(spec: Object) -> Iterator[Cause]:
+    kind, policy, path = spec.get("type"), spec.get("externalTrafficPolicy") or "", "spec.externalTrafficPolicy"
+    is_open = kind in ("NodePort", "LoadBalancer") or (kind == "ClusterIP" and spec.get("externalIPs"))
+    if not is_open:
+        if policy:
+            yield causes.wrong(path, policy, "may only be set for externally-accessible services")
+    else:
+        yield from needed_one_of("Cluster", "Local")(policy, path)
+    if spec.get("healthCheckNodePort") and not (kind == "LoadBalancer" and policy == "Local"):
+        detail = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
+        yield causes.wrong("spec.healthCheckNodePort", spec["healthCheckNodePort"], detail)
 
 
 def _endpoint_address(address: str, path: str) -> Iterator[Cause]:
@@ -129,27 +219,30 @@ def _slice(found: Object) -> Iterator[Cause]:
 
 def _endpoints(found: Object) -> Iterator[Cause]:
     for at, subset in enumerate(found.get("subsets") or ()):
+        path, ports = f"subsets[{at}]", subset.get("ports") or ()
+        if not subset.get("addresses") and not subset.get("notReadyAddresses"):
+            yield causes.required(path, "must specify `addresses` or `notReadyAddresses`")
         for group in ("addresses", "notReadyAddresses"):
             for place, address in enumerate(subset.get(group) or ()):
-                here = f"subsets[{at}].{group}[{place}].ip"
-                yield from _endpoint_address(address.get("ip") or "", here)
+                here = f"{path}.{group}[{place}]"
+                yield from form(names.label)(address.get("hostname"), f"{here}.hostname")
+                if address.get("nodeName") is not None:
+                    for problem in names.subdomain(address["nodeName"]):
+                        yield causes.wrong(f"{here}.nodeName", address["nodeName"], problem)
+                yield from _endpoint_address(address.get("ip") or "", f"{here}.ip")
+        for place, port in enumerate(ports):
+            yield from _endpoint_port(port, f"{path}.ports[{place}]", is_named=len(ports) > 1)
 
 
-def _ingress(ingress: Object) -> Iterator[Cause]:
-    spec = ingress.get("spec") or {}
-    if not spec.get("rules") and not spec.get("defaultBackend"):
-        yield causes.wrong("spec", None, "either `defaultBackend` or `rules` must be specified")
-    for at, rule in enumerate(spec.get("rules") or ()):
-        host = rule.get("host")
-        if host and not names.ip(host):
-            yield causes.wrong(f"spec.rules[{at}].host", host, "must be a DNS name, not an IP address")
-        elif host:
-            yield from form(names.subdomain)(host.removeprefix("*."), f"spec.rules[{at}].host")
-        for place, path in enumerate((rule.get("http") or {}).get("paths") or ()):
-            text = path.get("path") or ""
-            if path.get("pathType") in ("Exact", "Prefix") and not text.startswith("/"):
-                here = f"spec.rules[{at}].http.paths[{place}].path"
-                yield causes.wrong(here, text, "must be an absolute path")
+def _endpoint_port(port: Object, path: str, *, is_named: bool) -> Iterator[Cause]:
+    if is_named:
+        yield from needed()(port.get("name"), f"{path}.name")
+    yield from form(names.label)(port.get("name"), f"{path}.name")
+    yield from checks.port_number(port.get("port"), f"{path}.port")
+    yield from needed_one_of("SCTP", "TCP", "UDP")(port.get("protocol"), f"{path}.protocol")
+    if port.get("appProtocol") is not None:
+        for problem in names.qualified(port["appProtocol"]):
+            yield causes.wrong(f"{path}.appProtocol", port["appProtocol"], problem)
 
 
 STRUCTS: Mapping[str, Callable[[Any, str], Iterator[Cause]]] = {}
@@ -158,5 +251,4 @@ KINDS: Mapping[str, Callable[[Object], Iterator[Cause]]] = {
     "/Service": _service,
     "/Endpoints": _endpoints,
     "discovery.k8s.io/EndpointSlice": _slice,
-    "networking.k8s.io/Ingress": _ingress,
 }

@@ -9,12 +9,16 @@ from labkit.sandbox.apiserver.objects.schemas import Schema
 from labkit.sandbox.apiserver.objects.types import Type
 from labkit.sandbox.apiserver.objects.validation import (
     accounts,
+    autoscaling,
     configuration,
     definitions,
     extensions,
+    jobs,
+    networks,
     pods,
     policies,
     services,
+    storage,
     workloads,
 )
 from labkit.sandbox.apiserver.objects.validation.causes import Cause
@@ -23,7 +27,19 @@ from labkit.sandbox.apiserver.objects.validation.checks import Check
 Rule = Callable[[Any, str], Iterator[Cause]]
 """Given a struct and its path, what is wrong with it as a whole."""
 
-_PARTS = (accounts, configuration, extensions, pods, policies, services, workloads)
+_PARTS = (
+    accounts,
+    autoscaling,
+    configuration,
+    extensions,
+    jobs,
+    networks,
+    pods,
+    policies,
+    services,
+    storage,
+    workloads,
+)
 
 FIELDS: Mapping[str, Mapping[str, tuple[Check, ...]]] = {
     struct: fields for part in _PARTS for struct, fields in part.FIELDS.items()
@@ -33,10 +49,16 @@ FIELDS: Mapping[str, Mapping[str, tuple[Check, ...]]] = {
 STRUCTS: Mapping[str, Rule] = {struct: rule for part in _PARTS for struct, rule in part.STRUCTS.items()}
 """Go struct → the rule of the whole, which comes before its fields."""
 
+LAST: Mapping[str, Rule] = {struct: rule for part in (jobs, workloads) for struct, rule in part.LAST.items()}
+"""Go struct → a rule of the whole that comes after its fields."""
+
 KINDS: Mapping[str, Callable[[Object], Iterator[Cause]]] = {
     kind: rule for part in (*_PARTS, definitions) for kind, rule in part.KINDS.items()
 }
 """``GROUP/KIND`` → the rule of the whole object."""
+
+VIEWS: Mapping[str, Callable[[Object], Object]] = workloads.VIEWS
+"""Struct → the form in which its fields are checked, where that is not the one in which it stands."""
 
 _SKIPPED = ("metadata", "status")
 
@@ -65,6 +87,8 @@ def _struct(of: Type, value: Object, path: str, *, root: bool = False) -> Iterat
     prefix = f"{path}." if path else ""
     if rule := STRUCTS.get(of.name):
         yield from rule(value, path)
+    if view := VIEWS.get(of.name):
+        value = view(value)
     fields = FIELDS.get(of.name, {})
     for name, field in of.fields.items():
         if root and name in _SKIPPED:
@@ -74,6 +98,8 @@ def _struct(of: Type, value: Object, path: str, *, root: bool = False) -> Iterat
             yield from check(item, prefix + name)
         if item is not None and field.kind in ("struct", "list", "map"):
             yield from _value(field, item, prefix + name)
+    if rule := LAST.get(of.name):
+        yield from rule(value, path)
 
 
 @cache
