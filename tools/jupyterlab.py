@@ -1,7 +1,6 @@
 """JupyterLab in a headless Chromium: what browser tests and pictures drive."""
 
 import contextlib
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -49,9 +48,8 @@ def chromium() -> Iterator[Any]:
 @contextlib.contextmanager
 def serving(paths: settings.Paths, root: Path) -> Iterator[tuple[str, str]]:
     """JupyterLab as ``./lab up`` starts it, on a folder of notebooks; base URL and token from its own file."""
-    jupyter.start(paths, root=root)
+    url = jupyter.start(paths, root=root)
     try:
-        url = json.loads((paths.run / "jupyter.json").read_text())["url"]
         yield url.partition("/lab/")[0], url.partition("token=")[2]
     finally:
         jupyter.stop(paths)

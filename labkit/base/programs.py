@@ -3,9 +3,14 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from labkit.base import processes
+
+GATE = 'read -r go && exec "$@" </dev/null'
+"""Wait for a line, then become the program: with the same process, so the same number and time of birth."""
 
 
 class Detached(subprocess.Popen[bytes]):
@@ -16,17 +21,34 @@ class Detached(subprocess.Popen[bytes]):
         return
 
 
-def start(command: Sequence[str], *, log: Path, env: Mapping[str, str]) -> Detached:
-    """Start a program of its own session, writing to ``log``; ``env`` is added to ours."""
+def start(
+    command: Sequence[str],
+    *,
+    log: Path,
+    env: Mapping[str, str],
+    record: Callable[[processes.Identity], None],
+    files: Sequence[int] = (),
+) -> Detached:
+    """Start a program of its own session, writing to ``log``; ``env`` is added to ours, it inherits ``files``.
+
+    ``record`` learns which process it is before its first line runs. Whoever ends us before that, or while we record,
+    ends the program with us.
+    """
     with log.open("ab") as out:
-        return Detached(
-            list(command),
-            stdin=subprocess.DEVNULL,
+        child = Detached(
+            ["/bin/sh", "-c", GATE, "lab", *command],
+            stdin=subprocess.PIPE,
             stdout=out,
             stderr=out,
             env=os.environ | dict(env),
             start_new_session=True,
+            pass_fds=files,
         )
+    assert child.stdin is not None
+    with child.stdin as gate:
+        record(processes.identity(child.pid))
+        gate.write(b"go\n")
+    return child
 
 
 def run(command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> int:

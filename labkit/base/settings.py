@@ -10,7 +10,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 def home() -> Path:
     """The lab's own folder: ``LABKIT_HOME``, or ``.labkit`` in the checkout (one lab per clone)."""
-    return Path(os.environ.get("LABKIT_HOME") or CHECKOUT / ".labkit")
+    return Path(os.environ.get("LABKIT_HOME") or CHECKOUT / ".labkit").absolute()
 
 
 def kubeconfig_asked_for() -> Path | None:
@@ -55,3 +55,8 @@ class Paths:
     def run(self) -> Path:
         """What runs now: pid and ready files."""
         return self.home / "run"
+
+    def make(self) -> None:
+        """Make the folders that every command may write to."""
+        for folder in (self.home, self.logs, self.run):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -3,14 +3,16 @@
 import json
 import os
 import secrets
+import select
+import socket
 import sys
-import time
-import urllib.error
-import urllib.request
+import uuid
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+from urllib.parse import quote
 
-from labkit.base import errors, ports, processes, programs, settings
+from labkit.base import errors, private, processes, programs, records, settings
 
 READY_TIMEOUT = 60.0
 """Seconds; it takes two, a cold disk half a minute."""
@@ -21,16 +23,55 @@ SETTINGS = {
 }
 """JupyterLab's settings, by plug-in."""
 
+STOP_TIMEOUT = 10.0
+"""Seconds for kernels to end before they are killed."""
+
+HOST = "127.0.0.1"
+USUAL_PORT = 8888
+TOKEN_BYTES = 24
+
+OPEN_NOTEBOOKS = "open-notebooks.json"
+"""In ``Paths.run``: what JupyterLab writes when it stops."""
+
 FIRST_NOTEBOOK = "work/00-start-here.ipynb"
 
 
 def running(paths: settings.Paths) -> dict[str, Any] | None:
-    """``{"pid", "url"}`` of this lab's JupyterLab, if it is alive."""
+    """``{"pid", "born", "port", "kubeconfig", "first"}`` of this lab's JupyterLab while it is alive."""
+    facts = _record(paths).read()
+    return facts if facts and "port" in facts else None
+
+
+def _record(paths: settings.Paths) -> records.Record:
+    return records.Record(path=paths.run / "jupyter.json")
+
+
+def url(paths: settings.Paths, facts: Mapping[str, Any]) -> str:
+    """Where JupyterLab is; with its token, except in a cell or a terminal of JupyterLab itself.
+
+    There the browser needs none, and what a cell prints is saved with the notebook.
+    """
+    address = f"http://{HOST}:{facts['port']}/lab/tree/{quote(facts['first'])}"
+    is_inside = "JPY_SESSION_NAME" in os.environ or "JUPYTER_SERVER_ROOT" in os.environ
+    return address if is_inside else f"{address}?token={token(paths)}"
+
+
+def token(paths: settings.Paths) -> str:
+    """The token of this lab, the same at every start, so that open tabs go on; a new one if there is none."""
+    file = _config(paths)
     try:
-        found: dict[str, Any] = json.loads((paths.run / "jupyter.json").read_text())
-    except (OSError, ValueError):
-        return None
-    return found if processes.is_alive(found["pid"]) and _answers(found["status_url"]) else None
+        kept = json.loads(file.read_bytes())["IdentityProvider"]["token"]
+        if isinstance(kept, str) and len(kept) >= TOKEN_BYTES:
+            return kept
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    new = secrets.token_urlsafe(TOKEN_BYTES)
+    private.write(file, json.dumps({"IdentityProvider": {"token": new}}).encode())
+    return new
+
+
+def _config(paths: settings.Paths) -> Path:
+    return paths.home / "jupyter" / "jupyter_server_config.json"
 
 
 def start(paths: settings.Paths, *, root: Path = settings.CHECKOUT, first: str = FIRST_NOTEBOOK) -> str:
@@ -38,42 +79,50 @@ def start(paths: settings.Paths, *, root: Path = settings.CHECKOUT, first: str =
 
     ``root`` is the folder it shows, ``first`` the notebook in it.
     """
-    found = running(paths)
+    facts = running(paths)
     cluster = str(settings.kubeconfig_asked_for() or paths.kubeconfig)
-    if found is not None and found.get("kubeconfig", cluster) != cluster:
+    if facts is not None and facts["kubeconfig"] != cluster:
         raise errors.SetupError(
-            f"JupyterLab of this checkout runs already, for the cluster of {found['kubeconfig']}.",
+            f"JupyterLab of this checkout runs already, for the cluster of {facts['kubeconfig']}.",
             next_step="./lab down, then this again",
         )
-    if found is None:
-        found = _spawn(paths, root, first)
-        _until_answering(paths, found)
-    return str(found["url"])
+    if facts is None:
+        stop(paths)  # one whose record was damaged
+        _spawn(paths, root, {"kubeconfig": cluster, "first": first})
+        facts = running(paths)
+    if facts is None:
+        raise errors.SetupError(
+            "JupyterLab stopped right after its start.", next_step=f"read {paths.logs / 'jupyter.log'}"
+        )
+    return url(paths, facts)
 
 
 def stop(paths: settings.Paths) -> bool:
-    """Stop it and its kernels; False when it did not run."""
-    found = running(paths)
-    (paths.run / "jupyter.json").unlink(missing_ok=True)
-    if found is None:
-        return False
-    processes.terminate(found["pid"], grace=10)
-    return True
+    """Stop it and its kernels, those of one that was killed too; False when none ran."""
+    recorded = _record(paths).process()
+    kernels = runtime(paths).glob("kernel-*.json")
+    words = [["labkit.cli.jupyterlab", "--home", str(paths.home)], *(["-f", str(kernel)] for kernel in kernels)]
+    living = dict.fromkeys([*([recorded] if recorded else []), *(one for w in words for one in processes.running(w))])
+    for process in living:
+        processes.end(process, grace=STOP_TIMEOUT)
+    _record(paths).forget()
+    return bool(living)
 
 
-def command(port: int, token_file: str, *, root: Path = settings.CHECKOUT) -> list[str]:
+def open_notebooks(paths: settings.Paths) -> list[dict[str, Any]]:
+    """``[{"path", "unsaved"}]`` of the notebooks that were open when JupyterLab stopped."""
+    try:
+        found: list[dict[str, Any]] = json.loads((paths.run / OPEN_NOTEBOOKS).read_bytes())
+    except (OSError, ValueError):
+        return []
+    return found
+
+
+def command(paths: settings.Paths, root: Path, *, listen: int, ready: int) -> list[str]:
     """The command line; the token is not on it, where every user of the machine could read it."""
     return [
-        *(sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"),
-        "--ServerApp.port_retries=0",
-        f"--ServerApp.root_dir={root}",
-        f"--config={token_file}",
-        # Kernels talk over sockets in a private folder: TCP ones are open to every user of the machine.
-        "--KernelManager.transport=ipc",
-        "--ContentsManager.pre_save_hook=labkit.cli.widgetstates.keep",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-        "--LabApp.news_url=",
-        *(["--allow-root"] if _is_root() else []),
+        *(sys.executable, "-m", "labkit.cli.jupyterlab", "--home", str(paths.home), "--root", str(root)),
+        *("--config", str(_config(paths)), "--listen", str(listen), "--ready", str(ready)),
     ]
 
 
@@ -86,11 +135,17 @@ def environment(paths: settings.Paths) -> dict[str, str]:
         "PYTHONPATH": str(settings.CHECKOUT),
         "JUPYTER_CONFIG_DIR": str(own / "config"),
         "JUPYTER_DATA_DIR": str(own / "data"),
-        "JUPYTER_RUNTIME_DIR": str(own / "runtime"),
+        "JUPYTER_RUNTIME_DIR": str(runtime(paths)),
         "JUPYTERLAB_SETTINGS_DIR": str(own / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(own / "workspaces"),
         "IPYTHONDIR": str(own / "ipython"),
     }
+
+
+def runtime(paths: settings.Paths) -> Path:
+    """Where kernels have their sockets."""
+    own = paths.home / "jupyter" / "runtime"
+    return private.socket_folder(own, longest_name=len(f"kernel-{uuid.UUID(int=0)}-ipc-5"))
 
 
 def kubectl_environment(paths: settings.Paths) -> dict[str, str]:
@@ -104,29 +159,43 @@ def kubectl_environment(paths: settings.Paths) -> dict[str, str]:
     }
 
 
-def _spawn(paths: settings.Paths, root: Path, first: str) -> dict[str, Any]:
-    port = ports.free_port(preferred=8888)
-    token = secrets.token_urlsafe(24)
+def _spawn(paths: settings.Paths, root: Path, facts: dict[str, str]) -> None:
+    paths.make()
     own = paths.home / "jupyter"
-    own.mkdir(mode=0o700, parents=True, exist_ok=True)
-    config = own / "jupyter_server_config.json"
-    config.touch(mode=0o600)
-    config.write_text(json.dumps({"IdentityProvider": {"token": token}}))
+    own.mkdir(mode=0o700, exist_ok=True)
+    token(paths)
     _settle(own)
-    base = f"http://127.0.0.1:{port}"
-    child = programs.start(
-        command(port, str(config), root=root), log=paths.logs / "jupyter.log", env=environment(paths)
-    )
-    found = {
-        "pid": child.pid,
-        "kubeconfig": str(settings.kubeconfig_asked_for() or paths.kubeconfig),
-        "url": f"{base}/lab/tree/{first}?token={token}",
-        "status_url": f"{base}/api/status?token={token}",
-    }
-    ready = paths.run / "jupyter.json"
-    ready.touch(mode=0o600)
-    ready.write_text(json.dumps(found))
-    return found
+    (paths.run / OPEN_NOTEBOOKS).unlink(missing_ok=True)
+    receiving, ready = os.pipe()
+    with _listening(own / "port") as listening, os.fdopen(receiving, "rb") as answer:
+        port = listening.getsockname()[1]
+        try:
+            child = programs.start(
+                command(paths, root, listen=listening.fileno(), ready=ready),
+                log=paths.logs / "jupyter.log",
+                env=environment(paths),
+                record=lambda process: _record(paths).write(process, port=port, **facts),
+                files=[listening.fileno(), ready],
+            )
+        finally:
+            os.close(ready)
+        _until_ready(answer, child, paths.logs / "jupyter.log")
+
+
+def _listening(remembered: Path) -> socket.socket:
+    """A socket at the port of last time, else at Jupyter's usual one, else at any; it is ours from here on."""
+    try:
+        last = int(remembered.read_text())
+    except (OSError, ValueError):
+        last = USUAL_PORT
+    for port in (last if 0 < last < 65536 else USUAL_PORT, USUAL_PORT, 0):
+        try:
+            listening = socket.create_server((HOST, port))
+        except OSError:
+            continue
+        private.write(remembered, str(listening.getsockname()[1]).encode())
+        return listening
+    raise errors.SetupError(f"No TCP port of {HOST} is free.", next_step="close some programs, then ./lab up")
 
 
 def _settle(own: Path) -> None:
@@ -137,30 +206,14 @@ def _settle(own: Path) -> None:
         path.write_text(json.dumps(value))
 
 
-def _until_answering(paths: settings.Paths, found: dict[str, Any]) -> None:
-    log = paths.logs / "jupyter.log"
-    deadline = time.monotonic() + READY_TIMEOUT
-    while not _answers(found["status_url"]):
-        if not processes.is_alive(found["pid"]):
-            raise errors.SetupError(
-                f"JupyterLab stopped at once. The end of {log}:\n{programs.tail(log)}",
-                next_step="mend what it says, then ./lab up again",
-            )
-        if time.monotonic() > deadline:
-            raise errors.NotReadyError(
-                "JupyterLab", waited=READY_TIMEOUT, last_seen=programs.tail(log), next_step=f"read {log}"
-            )
-        time.sleep(0.05)
-
-
-def _answers(url: str) -> bool:
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with direct.open(url, timeout=2):
-            return True
-    except (urllib.error.URLError, OSError):
-        return False
-
-
-def _is_root() -> bool:
-    return hasattr(os, "geteuid") and os.geteuid() == 0
+def _until_ready(answer: BinaryIO, child: programs.Detached, log: Path) -> None:
+    """Wait for the word on its pipe, or for the pipe's end."""
+    if not select.select([answer], [], [], READY_TIMEOUT)[0]:
+        raise errors.NotReadyError(
+            "JupyterLab", waited=READY_TIMEOUT, last_seen=programs.tail(log), next_step=f"read {log}"
+        )
+    if not answer.read(1):
+        raise errors.SetupError(
+            f"JupyterLab stopped at once (exit code {child.wait()}). The end of {log}:\n{programs.tail(log)}",
+            next_step="mend what it says, then ./lab up again",
+        )

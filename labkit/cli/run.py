@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -37,17 +38,17 @@ class NotebookError(errors.LabError):
 
 
 def find(word: str) -> Path:
-    """The notebook of a number or a path."""
+    """The notebook of a number (``7`` or ``07``) or a path."""
+    lessons = sorted((settings.CHECKOUT / "notebooks").glob("[0-9]*.ipynb"))
     given = Path(word)
-    found = (
-        [given]
-        if given.suffix == ".ipynb"
-        else sorted((settings.CHECKOUT / "notebooks").glob(f"{word.zfill(2)}-*.ipynb"))
-    )
-    if len(found) == 1 and found[0].exists():
-        return found[0]
-    known = ", ".join(p.name[:2] for p in sorted((settings.CHECKOUT / "notebooks").glob("[0-9]*.ipynb")))
-    raise errors.SetupError(f"There is no notebook {word!r}.", next_step=f"choose one of {known}")
+    if given.suffix == ".ipynb":
+        matching = [given] if given.is_file() else []
+    else:
+        matching = [lesson for lesson in lessons if lesson.name.partition("-")[0] == word.zfill(2)]
+    if not matching:
+        numbers = ", ".join(lesson.name.partition("-")[0] for lesson in lessons)
+        raise errors.SetupError(f"There is no notebook {word!r}.", next_step=f"choose one of {numbers}")
+    return matching[0]
 
 
 def execute(path: Path) -> tuple[Any, str]:
@@ -87,7 +88,6 @@ def _client(notebook: Any, folder: Path) -> Any:
     client = NotebookClient(
         notebook,
         timeout=CELL_TIMEOUT,
-        kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
         extra_arguments=[],
     )
@@ -95,7 +95,16 @@ def _client(notebook: Any, folder: Path) -> Any:
     paths = settings.Paths()
     (paths.home / "jupyter" / "ipython").mkdir(mode=0o700, parents=True, exist_ok=True)  # IPython warns without it
     os.environ.update(jupyter.environment(paths))
+    client.km = _kernel(jupyter.runtime(paths))
     return client
+
+
+def _kernel(folder: Path) -> Any:
+    """A kernel that talks over sockets in a private folder, as under JupyterLab: TCP ones are open to every user."""
+    from jupyter_client.manager import AsyncKernelManager
+
+    file = folder / f"kernel-{uuid.uuid4()}.json"
+    return AsyncKernelManager(kernel_name="python3", transport="ipc", connection_file=str(file))
 
 
 def _told(notebook: Any, path: Path, error: Any) -> str:

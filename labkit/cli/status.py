@@ -37,7 +37,7 @@ def report(paths: settings.Paths) -> dict[str, Any]:
         "kubeconfig": str(paths.kubeconfig),
         "api_url": f"https://127.0.0.1:{sandbox_process['port']}" if sandbox_process else None,
         "gateway_url": _gateway_url(paths) if sandbox_process else None,
-        "jupyter_url": page["url"] if page else None,
+        "jupyter_url": jupyter.url(paths, page) if page else None,
         "total_pss_bytes": sum(p.pss_bytes for p in table),
         "processes": [dataclasses.asdict(p) for p in table],
     }

@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import json
 import shutil
 import sys
 import time
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labkit.base import errors, processes, programs, settings
+from labkit.base import errors, processes, programs, records, settings
 from labkit.clusters import cluster
 from labkit.kube import resources
 
@@ -23,16 +22,35 @@ STOP_TIMEOUT = 20.0
 
 
 def running(paths: settings.Paths) -> dict[str, Any] | None:
-    """The ready file of a sandbox that is alive: ``{"pid", "port", "started"}``; None otherwise."""
+    """``{"pid", "born", "port", "started", "notices"}`` of a sandbox that serves; None otherwise."""
+    facts = _record(paths).read()
+    if facts is None and (lost := _unrecorded(paths)):
+        facts = _recovered(paths, lost[0])
+    return facts if facts and facts.get("port") and _is_locked(paths) else None
+
+
+def _record(paths: settings.Paths) -> records.Record:
+    return records.Record(path=paths.run / "sandbox.json")
+
+
+def _unrecorded(paths: settings.Paths) -> list[processes.Identity]:
+    """Sandboxes of this lab by their command line, for when the record is damaged or gone."""
+    return processes.running(command(paths)[1:])
+
+
+def _recovered(paths: settings.Paths, process: processes.Identity) -> dict[str, Any] | None:
+    """The record that a damaged one was, as far as it can be told; None before the API has a port."""
     try:
-        found: dict[str, Any] = json.loads((paths.run / "sandbox.json").read_text())
+        port = int((paths.state / "port").read_text())
     except (OSError, ValueError):
         return None
-    return found if _is_locked(paths) else None
+    facts = {"port": port, "started": time.time(), "notices": []}
+    _record(paths).write(process, **facts)
+    return {"pid": process.pid, "born": process.born, **facts}
 
 
 def _is_locked(paths: settings.Paths) -> bool:
-    """Whether a sandbox holds its lock: true for a live one only, even after kill -9 and a reused pid."""
+    """Whether a sandbox holds its lock, which the kernel takes from it however it ends."""
     try:
         with (paths.run / "sandbox.lock").open("r") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -50,16 +68,19 @@ def start(paths: settings.Paths) -> cluster.Cluster:
     return cluster.Cluster(kubeconfig=paths.kubeconfig, is_sandbox=True)
 
 
+def command(paths: settings.Paths) -> list[str]:
+    """The command line, which says whose sandbox it is."""
+    return [sys.executable, "-m", "labkit.sandbox", "--home", str(paths.home)]
+
+
 def _spawn(paths: settings.Paths) -> None:
-    for folder in (paths.home, paths.logs, paths.run):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (paths.run / "sandbox.json").unlink(missing_ok=True)
+    paths.make()
+    stop(paths)  # one that an interrupted start left half-way
     log = paths.logs / "sandbox.log"
-    command = [sys.executable, "-m", "labkit.sandbox"]
-    child = programs.start(command, log=log, env={"LABKIT_HOME": str(paths.home)})
+    child = programs.start(command(paths), log=log, env={"LABKIT_HOME": str(paths.home)}, record=_record(paths).write)
     deadline = time.monotonic() + START_TIMEOUT
     while running(paths) is None:
-        if child.poll() is not None and not _is_locked(paths):
+        if child.poll() is not None:
             raise errors.SetupError(
                 f"The sandbox stopped at once (exit code {child.returncode}). The end of {log}:\n{programs.tail(log)}",
                 next_step="mend what it says; ./lab down --forget starts over with an empty cluster",
@@ -72,13 +93,18 @@ def _spawn(paths: settings.Paths) -> None:
 
 
 def stop(paths: settings.Paths) -> bool:
-    """Stop the sandbox and every pod; False when none ran. What was applied stays on disk."""
-    found = running(paths)
-    if found is None:
-        return False
-    processes.terminate(found["pid"], grace=STOP_TIMEOUT)
-    (paths.run / "sandbox.json").unlink(missing_ok=True)
-    return True
+    """Stop the sandbox and every pod, half-started ones too; False when none ran. What was applied stays on disk."""
+    recorded = _record(paths).process()
+    living = dict.fromkeys([*([recorded] if recorded else []), *_unrecorded(paths)])
+    for process in living:
+        processes.end(process, grace=STOP_TIMEOUT)
+    _record(paths).forget()
+    if _is_locked(paths):
+        raise errors.SetupError(
+            f"A sandbox still holds {paths.run / 'sandbox.lock'}, and its record is damaged.",
+            next_step=f"fuser -k {paths.run / 'sandbox.lock'} ends it",
+        )
+    return bool(living)
 
 
 def forget(paths: settings.Paths) -> None:
@@ -91,7 +117,7 @@ def forget(paths: settings.Paths) -> None:
 @contextlib.contextmanager
 def one_at_a_time(paths: settings.Paths) -> Iterator[None]:
     """Let one ``up`` or ``down`` of this lab work at a time; a second one waits for the first."""
-    paths.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    paths.make()
     with (paths.run / "up.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -111,10 +137,10 @@ class Process:
 
 def process_table(paths: settings.Paths) -> list[Process]:
     """Every process of a running sandbox, largest first; empty when none runs."""
-    found = running(paths)
-    if found is None:
+    serving = running(paths)
+    if serving is None:
         return []
-    main = int(found["pid"])
+    main = int(serving["pid"])
     names = {main: "sandbox"} | _containers(paths.kubeconfig)
     pids = [main, *processes.children(main)]
     table = [Process(pid=p, name=names.get(p, "launcher"), pss_bytes=processes.pss(p) or 0) for p in pids]

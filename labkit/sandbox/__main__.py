@@ -1,16 +1,21 @@
 """``python -m labkit.sandbox``: the sandbox in the foreground, until it is told to stop."""
 
+import argparse
 import asyncio
 import sys
+from pathlib import Path
 
 from labkit.base import errors, settings
 from labkit.sandbox import daemon
 
 
 def main() -> int:
-    """Run the sandbox of ``LABKIT_HOME``; 0 after an orderly stop."""
+    """Run the sandbox of ``--home`` or ``LABKIT_HOME``; 0 after an orderly stop."""
+    parser = argparse.ArgumentParser(prog="python -m labkit.sandbox", description=__doc__)
+    parser.add_argument("--home", type=Path, default=settings.home(), help="the lab's folder")
+    paths = settings.Paths(home=parser.parse_args().home.absolute())
     try:
-        asyncio.run(daemon.serve(settings.Paths()))
+        asyncio.run(daemon.serve(paths))
     except errors.LabError as e:
         print(e, file=sys.stderr)
         return 1

@@ -4,21 +4,20 @@ import asyncio
 import contextlib
 import fcntl
 import gc
-import json
 import os
 import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from labkit.base import errors, settings, tls
+from labkit.base import errors, processes, records, settings, tls
 from labkit.sandbox import controllers
 from labkit.sandbox.apiserver import server
 from labkit.sandbox.kubelet import agent
 from labkit.sandbox.network import addresses, proxy
 
-READY_FILE = "sandbox.json"
-"""In ``Paths.run``: ``{"pid", "port", "started"}``, there while the sandbox answers."""
+RECORD = "sandbox.json"
+"""In ``Paths.run``: which process this is, and once it serves, its port, since when, and what a person should know."""
 
 
 @contextlib.contextmanager
@@ -41,7 +40,10 @@ async def serve(paths: settings.Paths) -> None:
     tls.use_small_buffers()
     paths.home.mkdir(mode=0o700, parents=True, exist_ok=True)
     paths.home.chmod(0o700)
+    record = records.Record(path=paths.run / RECORD)
+    own = processes.identity(os.getpid())
     with only_one(paths.run), addresses.hold_block() as block:
+        record.write(own)
         api_server = server.Server(state=paths.state, kubeconfig=paths.kubeconfig)
         await api_server.start()
         kubelet = agent.Kubelet(
@@ -57,27 +59,19 @@ async def serve(paths: settings.Paths) -> None:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(part, name=name) for name, part in parts.items()]
                 stop = group.create_task(_until_stopped(tasks), name="stop")
-                _announce(paths.run / READY_FILE, port=api_server.port)
+                record.write(own, port=api_server.port, started=time.time(), notices=[])
                 await stop
         finally:
-            (paths.run / READY_FILE).unlink(missing_ok=True)
             await api_server.stop()
 
 
 async def _until_stopped(tasks: list[asyncio.Task[None]]) -> None:
-    told = asyncio.Event()
+    stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     # What is loaded now stays: the collector need not look at it again (idle CPU).
     gc.collect()
     gc.freeze()
-    await told.wait()
+    await stopped.wait()
     for task in tasks:
         task.cancel()
-
-
-def _announce(path: Path, *, port: int) -> None:
-    text = json.dumps({"pid": os.getpid(), "port": port, "started": time.time()})
-    draft = path.with_suffix(".new")
-    draft.write_text(text)
-    draft.replace(path)

@@ -51,7 +51,7 @@ def test_a_process_weighs_something_and_a_missing_one_nothing():
 def test_terminate_ends_it(spawn, command):
     child = spawn(command)
     assert processes.is_alive(child.pid)
-    processes.terminate(child.pid, grace=0.05 if command is STUBBORN else 5)
+    processes.end(processes.identity(child.pid), grace=0.05 if command is STUBBORN else 5)
     assert not processes.is_alive(child.pid)
 
 

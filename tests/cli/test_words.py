@@ -1,5 +1,7 @@
 """The command line says what it does, and says no in one clear message."""
 
+import pytest
+
 from labkit import cli
 from labkit.cli import run
 
@@ -16,8 +18,9 @@ def test_an_unknown_notebook_names_those_there_are(capsys):
     assert "Next: choose one of 00" in said
 
 
-def test_a_number_finds_its_notebook():
-    assert run.find("07").name.startswith("07-")
+@pytest.mark.parametrize("word", ["07", "7"])
+def test_a_number_finds_its_notebook(word):
+    assert run.find(word).name.startswith("07-")
 
 
 def test_env_quotes_what_a_shell_would_split(monkeypatch, capsys, tmp_path):

@@ -130,7 +130,7 @@ class Judge:
         try:
             yield
         finally:
-            processes.terminate(process.pid, grace=5)
+            processes.end(processes.identity(process.pid), grace=5)
             process.wait()
 
     def _bootstrap(self) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import datetime
 import ipaddress
-import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
+from labkit.base import private
 from labkit.sandbox import certificates
 
 VALID = datetime.timedelta(days=365)
@@ -53,19 +53,10 @@ def credentials(folder: Path) -> Credentials:
     if not _is_valid(files):
         _issue(files)
     if not files.token_key.exists():
-        write_secret(files.token_key, certificates.key_pem(certificates.new_key()))
+        private.write(files.token_key, certificates.key_pem(certificates.new_key()))
     if not files.admin_token.exists():
-        write_secret(files.admin_token, secrets.token_urlsafe(32).encode())
+        private.write(files.admin_token, secrets.token_urlsafe(32).encode())
     return files
-
-
-def write_secret(path: Path, data: bytes) -> None:
-    """Write a file that nobody else can read at any moment; it replaces an older one at once."""
-    draft = path.with_name(path.name + ".new")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-        out.write(data)
-    draft.replace(path)
 
 
 def _is_valid(files: Credentials) -> bool:
@@ -81,8 +72,8 @@ def _issue(files: Credentials) -> None:
     server = certificates.leaf(
         issuer, [*map(x509.DNSName, NAMES), *addresses], subject=_name("kube-apiserver"), life=VALID
     )
-    write_secret(files.certificate, server.certificate_pem + server.key_pem)
-    files.authority.write_bytes(issuer.certificate_pem)
+    private.write(files.certificate, server.certificate_pem + server.key_pem)
+    private.write(files.authority, issuer.certificate_pem)
 
 
 def _name(common_name: str) -> x509.Name:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from labkit.base import ports
+from labkit.base import ports, private
 from labkit.kube import events
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver import (
@@ -153,4 +153,4 @@ class Server:
             "contexts": [{"name": NAME, "context": {"cluster": NAME, "user": NAME}}],
             "current-context": NAME,
         }
-        pki.write_secret(self._kubeconfig, json.dumps(config, indent=1).encode())
+        private.write(self._kubeconfig, json.dumps(config, indent=1).encode())
