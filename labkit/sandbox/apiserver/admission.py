@@ -1,6 +1,15 @@
 """Hooks around every write, in their order."""
 
-from labkit.sandbox.apiserver import crds, escalation, limits, namespaces, podadmission, services, webhooks
+from labkit.sandbox.apiserver import (
+    crds,
+    escalation,
+    limits,
+    namespaces,
+    podadmission,
+    services,
+    storageclasses,
+    webhooks,
+)
 from labkit.sandbox.apiserver.authorization import Authorizer
 from labkit.sandbox.apiserver.core import Core
 
@@ -10,6 +19,7 @@ def install(core: Core, authorizer: Authorizer, limited: limits.Limits) -> webho
     lifecycle = namespaces.Lifecycle(core)
     pods = podadmission.PodDefaults(core)
     addresses = services.Addresses(core)
+    classes = storageclasses.DefaultClass(core)
     called = webhooks.Webhooks(core)
     core.mutating += [
         limited.warn,
@@ -22,6 +32,7 @@ def install(core: Core, authorizer: Authorizer, limited: limits.Limits) -> webho
         pods.account,
         pods.priority,
         pods.tolerations,
+        classes.fill,
         called.mutate,
         # Once more, for the containers that a webhook put in (a real server invokes its plug-ins again too).
         pods.account,

@@ -16,6 +16,7 @@ from labkit.sandbox.controllers import (
     scheduler,
     slices,
     statefulsets,
+    volumes,
 )
 from labkit.sandbox.controllers.informers import Cluster, Informers
 
@@ -39,6 +40,9 @@ async def run(client: Cluster, *, root_ca: str) -> None:
         protection.Taints(informers),
         protection.Claims(informers),
         protection.Volumes(informers),
+        volumes.Binder(informers),
+        volumes.Phases(informers),
+        volumes.StandardClass(informers),
         garbage.Garbage(informers),
     )
     async with asyncio.TaskGroup() as group:

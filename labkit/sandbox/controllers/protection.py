@@ -13,9 +13,6 @@ UNREADY = "node.kubernetes.io/not-ready"
 OF_CLAIMS, OF_VOLUMES = "kubernetes.io/pvc-protection", "kubernetes.io/pv-protection"
 """Finalizers of what may be in use."""
 
-CLAIMS = resources.Resource(api_version="v1", kind="PersistentVolumeClaim", plural="persistentvolumeclaims")
-VOLUMES = resources.Resource(api_version="v1", kind="PersistentVolume", plural="persistentvolumes", namespaced=False)
-
 
 class Taints:
     """Takes the taint off nodes that have become ready."""
@@ -41,7 +38,7 @@ class Claims:
 
     def __init__(self, informers: Informers) -> None:
         self._client = informers.client
-        self._claims, self._pods = informers.of(CLAIMS), informers.of(resources.PODS)
+        self._claims, self._pods = informers.of(resources.CLAIMS), informers.of(resources.PODS)
         self.queue = queue.Queue(self._sync, name="claims")
         self._claims.on_change(lambda old, new: self.queue.add(informer.key_of(new)) if new else None)
         self._pods.on_change(self._pod_changed)
@@ -53,21 +50,21 @@ class Claims:
     async def _sync(self, key: informer.Key) -> None:
         claim = self._claims.cache.get(key)
         if claim is not None and not any(key[1] in _claims_of(pod) for pod in self._pods.all(key[0])):
-            await _let_go(self._client, CLAIMS, claim, OF_CLAIMS)
+            await _let_go(self._client, resources.CLAIMS, claim, OF_CLAIMS)
 
 
 class Volumes:
     """Lets go of deleted volumes that no claim holds."""
 
     def __init__(self, informers: Informers) -> None:
-        self._client, self._volumes = informers.client, informers.of(VOLUMES)
+        self._client, self._volumes = informers.client, informers.of(resources.VOLUMES)
         self.queue = queue.Queue(self._sync, name="volumes")
         self._volumes.on_change(lambda old, new: self.queue.add(informer.key_of(new)) if new else None)
 
     async def _sync(self, key: informer.Key) -> None:
         volume = self._volumes.cache.get(key)
         if volume is not None and (volume.get("status") or {}).get("phase") != "Bound":
-            await _let_go(self._client, VOLUMES, volume, OF_VOLUMES)
+            await _let_go(self._client, resources.VOLUMES, volume, OF_VOLUMES)
 
 
 async def _let_go(client: api.Api, kind: resources.Resource, obj: Object, finalizer: str) -> None:

@@ -71,9 +71,8 @@ class ReplicaSets:
     async def _report(self, owner: Object, pods: list[Object]) -> None:
         wanted = _status(owner, pods)
         if failure := self._failures.get(resources.uid_of(owner)):
-            before = (owner.get("status") or {}).get("conditions") or [failure]
-            same = all(before[0][key] == failure[key] for key in ("reason", "message"))
-            wanted["conditions"] = before if same else [failure]
+            # The first refusal stays: each names another pod, and a status that always changes would never rest.
+            wanted["conditions"] = (owner.get("status") or {}).get("conditions") or [failure]
         if self._kind.kind == "ReplicationController":
             wanted.pop("terminatingReplicas")
         if wanted != owner.get("status"):

@@ -1,14 +1,15 @@
-"""Scheduling: every pod goes to the only node, once it is there and takes pods."""
+"""Scheduling: a pod goes to a node that has what it asks for, or says why it waits."""
 
 import contextlib
+from collections.abc import Iterator
 
 from labkit.kube import informer, resources, status
 from labkit.kube.resources import Object
-from labkit.sandbox.controllers import queue, recorder
+from labkit.sandbox.controllers import placement, podstates, queue, recorder, volume_plan, volumes
 from labkit.sandbox.controllers.informers import Informers
 
-NODE = "sandbox"
 NAME = "default-scheduler"
+MANAGER = "kube-scheduler"
 
 
 class Scheduler:
@@ -17,53 +18,133 @@ class Scheduler:
     def __init__(self, informers: Informers) -> None:
         self._client = informers.client
         self._pods, self._nodes = informers.of(resources.PODS), informers.of(resources.NODES)
+        self._namespaces, self._claims = informers.of(resources.NAMESPACES), informers.of(resources.CLAIMS)
+        self._waiting: set[informer.Key] = set()
+        """Pods that fit nowhere; they are looked at again when something changes that may help."""
+
+        self._assumed: dict[str, Object] = {}
+        """Pods bound by us, by uid, as they will look, until the cache shows them on their node."""
+
         self.queue = queue.Queue(self._sync, name="scheduler")
-        self._pods.on_change(lambda old, new: self.queue.add(informer.key_of(new)) if new else None)
+        self._pods.on_change(self._pod_changed)
         self._nodes.on_change(self._node_changed)
+        self._classes = informers.of(resources.STORAGE_CLASSES)
+        self._claims.on_change(lambda old, new: self._try_again())
+
+    def _pod_changed(self, old: Object | None, new: Object | None) -> None:
+        pod = new or old or {}
+        if new is None or podstates.node_of(new):
+            self._assumed.pop(resources.uid_of(pod), None)
+        if new is not None and _is_waiting(new):
+            self.queue.add(informer.key_of(new))
+            return
+        self._waiting.discard(informer.key_of(pod))
+        if _matters(old) != _matters(new):
+            self._try_again()
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
-        if new is not None and (old is None or _is_closed(old) != _is_closed(new)):
+        if old is None:
             for pod in self._pods.all():
                 self.queue.add(informer.key_of(pod))
+        elif new is None or _offer(old) != _offer(new):
+            self._try_again()
+
+    def _try_again(self) -> None:
+        for key in self._waiting:
+            self.queue.add(key)
 
     async def _sync(self, key: informer.Key) -> None:
-        pod, node = self._pods.cache.get(key), self._nodes.get(NODE)
-        if pod is None or node is None or not _is_waiting(pod):
+        pod = self._pods.cache.get(key)
+        if pod is None or not _is_waiting(pod) or resources.uid_of(pod) in self._assumed:
             return
-        if _is_closed(node):
-            await self._tell_waiting(pod)
+        if not self._nodes.cache:
+            # Without a node there is nothing to say yet: the first one is about to register.
             return
+        found = placement.place(pod, self._scene(), volumes=self._problem(pod))
+        if not found.node:
+            self._waiting.add(key)
+            await self._tell_waiting(pod, found.message)
+            return
+        if not await self._prepare(pod, found.node):
+            self._waiting.add(key)
+            return
+        self._waiting.discard(key)
+        await self._bind(pod, found.node)
+
+    def _scene(self) -> placement.Scene:
+        bound = [p for p in self._pods.all() if podstates.node_of(p) and not podstates.has_ended(p)]
+        there = {resources.uid_of(p) for p in bound}
+        bound += [pod for uid, pod in self._assumed.items() if uid not in there]
+        labels = {resources.name_of(n): resources.labels_of(n) for n in self._namespaces.all()}
+        return placement.Scene(nodes=list(self._nodes.all()), pods=bound, namespaces=labels)
+
+    def _problem(self, pod: Object) -> str:
+        """What is wrong with the claims of a pod."""
+        for name in _claims_of(pod):
+            claim = self._claims.get(name, resources.namespace_of(pod))
+            if claim is None:
+                return f'persistentvolumeclaim "{name}" not found'
+            if claim["metadata"].get("deletionTimestamp"):
+                return f'persistentvolumeclaim "{name}" is being deleted'
+            if not volumes.is_bound(claim) and not self._waits(claim):
+                return "pod has unbound immediate PersistentVolumeClaims"
+        return ""
+
+    def _waits(self, claim: Object) -> bool:
+        """Whether a claim gets its volume only when its pod has a node."""
+        storage_class = self._classes.get(claim["spec"].get("storageClassName") or "")
+        return (storage_class or {}).get("volumeBindingMode") == "WaitForFirstConsumer"
+
+    async def _prepare(self, pod: Object, node: str) -> bool:
+        """Say of claims where their pod will be; False while one of them has no volume yet."""
+        claims = [self._claims.get(name, resources.namespace_of(pod)) for name in _claims_of(pod)]
+        waiting = [claim for claim in claims if claim is not None and not volumes.is_bound(claim)]
+        for claim in waiting:
+            if volume_plan.SELECTED_NODE not in resources.annotations_of(claim):
+                body = {"metadata": {"annotations": {volume_plan.SELECTED_NODE: node}}}
+                namespace, name = informer.key_of(claim)
+                await self._client.patch(resources.CLAIMS, name, namespace, body, manager=MANAGER)
+        return not waiting
+
+    async def _bind(self, pod: Object, node: str) -> None:
+        namespace, name = informer.key_of(pod)
         binding = {
             "apiVersion": "v1",
             "kind": "Binding",
-            "metadata": {"name": key[1], "namespace": key[0]},
-            "target": {"apiVersion": "v1", "kind": "Node", "name": NODE},
+            "metadata": {"name": name, "namespace": namespace},
+            "target": {"apiVersion": "v1", "kind": "Node", "name": node},
         }
-        place = resources.Resource(api_version="v1", kind="Binding", plural=f"pods/{key[1]}/binding")
-        with contextlib.suppress(status.Conflict, status.NotFound):
-            await self._client.create(place, binding, manager="kube-scheduler")
-            message = f"Successfully assigned {key[0]}/{key[1]} to {NODE}"
-            await recorder.record(self._client, pod, component=NAME, reason="Scheduled", message=message)
+        place = resources.Resource(api_version="v1", kind="Binding", plural=f"pods/{name}/binding")
+        self._assumed[resources.uid_of(pod)] = {**pod, "spec": {**pod["spec"], "nodeName": node}}
+        try:
+            await self._client.create(place, binding, manager=MANAGER)
+        except (status.Conflict, status.NotFound):
+            self._assumed.pop(resources.uid_of(pod), None)
+            return
+        except BaseException:
+            self._assumed.pop(resources.uid_of(pod), None)
+            raise
+        message = f"Successfully assigned {namespace}/{name} to {node}"
+        await recorder.record(self._client, pod, component=NAME, reason="Scheduled", message=message)
 
-    async def _tell_waiting(self, pod: Object) -> None:
-        message = "0/1 nodes are available: 1 node(s) were unschedulable. no new claims to deallocate, preemption: "
-        message += "0/1 nodes are available: 1 Preemption is not helpful for scheduling."
+    async def _tell_waiting(self, pod: Object, message: str) -> None:
         conditions = (pod.get("status") or {}).get("conditions") or []
-        if any(c["type"] == "PodScheduled" for c in conditions):
+        before = next((c for c in conditions if c["type"] == "PodScheduled"), None)
+        if before is not None and before.get("message") == message:
             return
         unscheduled = {
             "type": "PodScheduled",
             "status": "False",
-            "lastTransitionTime": recorder.now(),
+            "lastProbeTime": None,
+            "lastTransitionTime": (before or {}).get("lastTransitionTime") or recorder.now(),
             "reason": "Unschedulable",
             "message": message,
         }
-        name, namespace = resources.name_of(pod), resources.namespace_of(pod)
-        body = {"status": {"conditions": [*conditions, unscheduled]}}
+        namespace, name = informer.key_of(pod)
+        others = [c for c in conditions if c["type"] != "PodScheduled"]
+        body = {"status": {"conditions": [*others, unscheduled]}}
         with contextlib.suppress(status.NotFound):
-            await self._client.patch(
-                resources.PODS, name, namespace, body, subresource="status", manager="kube-scheduler"
-            )
+            await self._client.patch(resources.PODS, name, namespace, body, subresource="status", manager=MANAGER)
         await recorder.record(
             self._client, pod, component=NAME, reason="FailedScheduling", message=message, type="Warning"
         )
@@ -73,9 +154,29 @@ def _is_waiting(pod: Object) -> bool:
     """Whether it is for this scheduler to place."""
     spec = pod["spec"]
     held = spec.get("nodeName") or spec.get("schedulingGates") or pod["metadata"].get("deletionTimestamp")
-    return not held and spec.get("schedulerName", NAME) == NAME
+    return not held and spec.get("schedulerName", NAME) == NAME and not podstates.has_ended(pod)
 
 
-def _is_closed(node: Object) -> bool:
-    """Whether it was cordoned."""
-    return bool(node["spec"].get("unschedulable"))
+def _claims_of(pod: Object) -> Iterator[str]:
+    """Names of the claims that a pod's volumes use."""
+    for volume in pod["spec"].get("volumes") or []:
+        if claim := volume.get("persistentVolumeClaim"):
+            yield claim["claimName"]
+
+
+def _matters(pod: Object | None) -> object:
+    """What other pods' places depend on."""
+    if pod is None or podstates.has_ended(pod) or not podstates.node_of(pod):
+        return None
+    return podstates.node_of(pod), resources.labels_of(pod), bool(pod["metadata"].get("deletionTimestamp"))
+
+
+def _offer(node: Object) -> object:
+    """What the pods on a node depend on."""
+    spec = node["spec"]
+    return (
+        resources.labels_of(node),
+        spec.get("taints"),
+        spec.get("unschedulable"),
+        (node.get("status") or {}).get("allocatable"),
+    )

@@ -12,6 +12,12 @@ from labkit.sandbox import controllers
 from labkit.sandbox.apiserver import server
 from labkit.sandbox.apiserver.local import LocalApi
 
+NODE = {"metadata": {"name": "sandbox", "labels": {"kubernetes.io/hostname": "sandbox"}}}
+NODE_STATUS = {
+    "allocatable": {"cpu": "4", "memory": "8Gi", "pods": "1000"},
+    "conditions": [{"type": "Ready", "status": "True"}],
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class ControlPlane:
@@ -35,7 +41,8 @@ def running(folder: Path, *, nodes: bool = False) -> Iterator[ControlPlane]:
             asyncio.create_task(pretend_to_run(api.local)),
         ]
         if nodes:
-            await api.local.create(resources.NODES, {"metadata": {"name": "sandbox"}})
+            await api.local.create(resources.NODES, NODE)
+            await api.local.patch(resources.NODES, "sandbox", None, {"status": NODE_STATUS}, subresource="status")
         ready.set()
         await stop.wait()
         for task in tasks:

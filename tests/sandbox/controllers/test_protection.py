@@ -3,7 +3,7 @@
 import pytest
 
 from labkit.kube import resources
-from labkit.sandbox.controllers.protection import CLAIMS, VOLUMES
+from labkit.kube.resources import CLAIMS, VOLUMES
 from tests.sandbox.controllers.conftest import wait
 
 STORAGE = {"storage": "1Gi"}

@@ -43,8 +43,10 @@ def pod(new: Object, old: Object) -> Iterator[Cause]:
 
 
 def claim(new: Object, old: Object) -> Iterator[Cause]:
-    """A claim's volume may be set and its size may grow."""
+    """A claim's volume and a class that it lacks may be set, and its size may grow."""
     before, after = old["spec"], dict(new["spec"])
+    if before.get("storageClassName") is None:
+        after.pop("storageClassName", None)
     for field in ("volumeName", "resources", "volumeAttributesClassName"):
         if field in before:
             after[field] = before[field]
