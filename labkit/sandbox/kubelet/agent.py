@@ -13,7 +13,7 @@ from aiohttp import web
 from labkit.base import settings
 from labkit.kube import api, informer, resources
 from labkit.kube.resources import Object
-from labkit.sandbox.kubelet import catalogue, events, heartbeat, launching, node, pod, requests, rootfs
+from labkit.sandbox.kubelet import catalogue, events, heartbeat, launching, node, persistent, pod, requests, rootfs
 from labkit.sandbox.network import addresses
 
 _LOG = logging.getLogger(__name__)
@@ -37,6 +37,7 @@ class Kubelet:
         self._config_maps = informer.Informer(client, resources.CONFIG_MAPS)
         self._secrets = informer.Informer(client, resources.SECRETS)
         self._services = informer.Informer(client, resources.SERVICES)
+        self._persistent = persistent.PersistentVolumes(client, paths.state / "volumes")
         self._bound = informer.Informer(client, resources.PODS, fields=f"spec.nodeName={node.NAME}")
         self.shared = node.Node(
             client=client,
@@ -50,6 +51,7 @@ class Kubelet:
             root_ca=root_ca,
             stored=self._stored,
             services=self._services.all,
+            persistent=self._persistent,
             machine=rootfs.machine(),
         )
         self.pods: dict[str, pod.Pod] = {}
@@ -68,6 +70,7 @@ class Kubelet:
             self._config_maps.run(),
             self._secrets.run(),
             self._services.run(),
+            self._persistent.followed.run(),
         ]
         background = [asyncio.create_task(work) for work in works]
         try:
@@ -75,9 +78,11 @@ class Kubelet:
             await self._config_maps.synced.wait()
             await self._secrets.synced.wait()
             await self._services.synced.wait()
+            await self._persistent.followed.synced.wait()
             background.append(asyncio.create_task(self._bound.run()))
             await self._bound.synced.wait()
             self._forget_files()
+            self._persistent.forget(self._persistent.followed.all())
             self._adopt()
             self._config_maps.on_change(lambda old, new: self._refill("ConfigMap", new or old))
             self._secrets.on_change(lambda old, new: self._refill("Secret", new or old))
@@ -89,6 +94,7 @@ class Kubelet:
 
     def _prepare(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._persistent.prepare()
         for program in self.shared.catalogue.programs.values():
             catalogue.write_commands(program, folder / "bin" / program.name)
 

@@ -36,6 +36,8 @@ def mounts(pod: Object, container: Object, place: node.Place, variables: Mapping
     kinds = {volume["name"]: volume for volume in pod["spec"].get("volumes") or []}
     for mount in sources.mounts_of(container):
         folder = place.volume(mount["name"])
+        if "persistentVolumeClaim" in kinds.get(mount["name"], {}):
+            folder = folder.resolve()
         inner = sub_path(mount, variables)
         is_written = any(kind in kinds.get(mount["name"], {}) for kind in volumes.WRITTEN)
         yield Mount(

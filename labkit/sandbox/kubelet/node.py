@@ -6,7 +6,7 @@ from pathlib import Path
 
 from labkit.kube import api, marks, resources
 from labkit.kube.resources import Object
-from labkit.sandbox.kubelet import catalogue, events, launching
+from labkit.sandbox.kubelet import catalogue, events, launching, persistent
 from labkit.sandbox.network import addresses
 
 NAME = marks.SANDBOX_NODE
@@ -44,6 +44,8 @@ class Node:
 
     services: Callable[[], Iterable[Object]]
     """All Services."""
+
+    persistent: persistent.PersistentVolumes
 
     machine: list[str]
     """Paths of the machine that every container sees."""

@@ -275,6 +275,7 @@ class Pod:
             while True:
                 try:
                     await self._tokens.get(wanted)
+                    await self._attach(volume)
                     self._fill(volume)
                     break
                 except (sources.MissingError, status.StatusError) as e:
@@ -282,7 +283,18 @@ class Pod:
                     self.event("FailedMount", message, type="Warning")
                     await asyncio.sleep(MOUNT_RETRY)
 
+    async def _attach(self, volume: Object) -> None:
+        """Let the volume of a claim be the persistent volume's folder."""
+        if claim := volume.get("persistentVolumeClaim"):
+            place = self.place.volume(volume["name"])
+            target = await self.shared.persistent.folder(resources.namespace_of(self.pod), claim["claimName"])
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.unlink(missing_ok=True)
+            place.symlink_to(target)
+
     def _fill(self, volume: Object) -> None:
+        if "persistentVolumeClaim" in volume:
+            return
         folder = self.place.volume(volume["name"])
         content = volumes.files(self.addressed, volume, self.lookup, self._tokens.known)
         if content is None:

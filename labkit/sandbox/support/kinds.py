@@ -8,6 +8,8 @@ CARRIED_OUT = frozenset(
         "/Event",
         "/Namespace",
         "/Node",
+        "/PersistentVolume",
+        "/PersistentVolumeClaim",
         "/Pod",
         "/ReplicationController",
         "/Secret",
@@ -30,6 +32,7 @@ CARRIED_OUT = frozenset(
         "rbac.authorization.k8s.io/ClusterRoleBinding",
         "rbac.authorization.k8s.io/Role",
         "rbac.authorization.k8s.io/RoleBinding",
+        "storage.k8s.io/StorageClass",
     )
 )
 """``GROUP/KIND`` of what works as on a real cluster, except for the fields that the other tables name."""
@@ -38,7 +41,6 @@ DATA = frozenset(["/PodTemplate", "apps/ControllerRevision", "networking.k8s.io/
 """Kinds that only hold data for others: by themselves they do nothing on a real cluster either."""
 
 _STARTS_NONE = "the sandbox has no controller for this kind, so it starts no pods"
-_NO_VOLUMES = "the sandbox provides no persistent storage"
 _NO_DRIVERS = "the sandbox runs no storage drivers"
 _NO_POLICIES = "the sandbox evaluates no admission policies, so nothing is refused or changed by it"
 _FIXED_RANGE = "cluster IPs always come from 10.96.0.0/16"
@@ -46,8 +48,6 @@ _FIXED_RANGE = "cluster IPs always come from 10.96.0.0/16"
 WITHOUT_EFFECT: Mapping[str, str] = {
     "/Endpoints": "traffic follows EndpointSlices, and Endpoints are not mirrored into them",
     "/LimitRange": "pods get no default requests or limits, and none are refused",
-    "/PersistentVolume": _NO_VOLUMES,
-    "/PersistentVolumeClaim": _NO_VOLUMES,
     "/ResourceQuota": "objects are not counted, and none are refused",
     "admissionregistration.k8s.io/MutatingAdmissionPolicy": _NO_POLICIES,
     "admissionregistration.k8s.io/MutatingAdmissionPolicyBinding": _NO_POLICIES,
@@ -63,7 +63,6 @@ WITHOUT_EFFECT: Mapping[str, str] = {
     "storage.k8s.io/CSIDriver": _NO_DRIVERS,
     "storage.k8s.io/CSINode": _NO_DRIVERS,
     "storage.k8s.io/CSIStorageCapacity": _NO_DRIVERS,
-    "storage.k8s.io/StorageClass": _NO_VOLUMES,
     "storage.k8s.io/VolumeAttachment": _NO_DRIVERS,
     "storage.k8s.io/VolumeAttributesClass": _NO_DRIVERS,
 }
@@ -72,6 +71,8 @@ WITHOUT_EFFECT: Mapping[str, str] = {
 STRUCTS: Mapping[str, tuple[str, ...]] = {
     "/Pod": ("spec",),
     "/Namespace": ("spec",),
+    "/PersistentVolume": ("spec",),
+    "/PersistentVolumeClaim": ("spec",),
     "/Service": ("spec",),
     "apps/Deployment": ("spec",),
     "/ReplicationController": ("spec",),

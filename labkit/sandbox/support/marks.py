@@ -19,7 +19,7 @@ ANNOTATIONS: Mapping[str, str] = {
     "service.beta.kubernetes.io/": _CLOUD,
     "service.kubernetes.io/topology-mode": "the sandbox has one node",
     "traefik.ingress.kubernetes.io/": _NGINX,
-    "volume.beta.kubernetes.io/": "the sandbox provides no persistent storage",
+    "volume.beta.kubernetes.io/mount-options": "a volume is a folder of this machine",
 }
 """Annotation → why it has no effect; a key that ends in a slash stands for every annotation below it."""
 

@@ -181,11 +181,11 @@ STRUCTS: Mapping[str, Fields] = {
 
 _UNMOUNTED = (
     "awsElasticBlockStore azureDisk azureFile cephfs cinder csi ephemeral fc flexVolume flocker gcePersistentDisk"
-    " gitRepo glusterfs hostPath image iscsi nfs persistentVolumeClaim photonPersistentDisk portworxVolume quobyte rbd"
+    " gitRepo glusterfs hostPath image iscsi nfs photonPersistentDisk portworxVolume quobyte rbd"
     " scaleIO storageos vsphereVolume"
 )
 VOLUMES = Fields(
-    carried_out="name emptyDir secret configMap downwardAPI projected",
+    carried_out="name emptyDir secret configMap downwardAPI projected persistentVolumeClaim",
     without_effect=dict.fromkeys(
         _UNMOUNTED.split(), "the pod does not start: the sandbox mounts nothing from outside the pod"
     ),

@@ -7,7 +7,7 @@ from typing import Any
 from labkit.kube.resources import Object, Resource
 from labkit.sandbox.apiserver.objects import schemas
 from labkit.sandbox.apiserver.objects.types import Type
-from labkit.sandbox.support import kinds, marks, pods, services, workloads
+from labkit.sandbox.support import kinds, marks, pods, services, storage, workloads
 from labkit.sandbox.support.entries import Entry, Fields, Unless
 
 PREFIX = "not in this sandbox: "
@@ -16,7 +16,13 @@ PREFIX = "not in this sandbox: "
 INJECTED = "sidecar.istio.io/status"
 """The annotation in which Istio's injector lists the containers it added."""
 
-STRUCTS: Mapping[str, Fields] = {**pods.STRUCTS, **services.STRUCTS, **workloads.STRUCTS, "Volume": pods.VOLUMES}
+STRUCTS: Mapping[str, Fields] = {
+    **pods.STRUCTS,
+    **services.STRUCTS,
+    **workloads.STRUCTS,
+    **storage.STRUCTS,
+    "Volume": pods.VOLUMES,
+}
 """Go struct → its fields; a struct that is missing here is carried out whole, or not at all."""
 
 MOST_PLACES = 3

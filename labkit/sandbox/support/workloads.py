@@ -31,7 +31,6 @@ STRUCTS: Mapping[str, Fields] = {
     ),
     "StatefulSetOrdinals": Fields(carried_out="start"),
     "StatefulSetPersistentVolumeClaimRetentionPolicy": Fields(carried_out="whenDeleted whenScaled"),
-    "PersistentVolumeClaim": Fields(carried_out="metadata spec", moot="apiVersion kind status"),
     "JobTemplateSpec": Fields(carried_out="metadata spec"),
     "LabelSelector": Fields(carried_out="matchLabels matchExpressions"),
     "LabelSelectorRequirement": Fields(carried_out="key operator values"),
