@@ -33,6 +33,7 @@ def install(core: Core, authorizer: Authorizer, limited: limits.Limits) -> webho
         pods.priority,
         pods.tolerations,
         classes.fill,
+        pods.runtime,
         called.mutate,
         # Once more, for the containers that a webhook put in (a real server invokes its plug-ins again too).
         pods.account,

@@ -75,6 +75,13 @@ class PodDefaults:
             spec["preemptionPolicy"] = (found or {}).get("preemptionPolicy") or "PreemptLowerPriority"
         return {**new, "spec": spec}
 
+    async def runtime(self, call: Call, new: Object, old: Object | None) -> Object | None:
+        """There are no RuntimeClasses, so none that a pod names is there."""
+        if _is_new_pod(call, old) and (name := new["spec"].get("runtimeClassName")):
+            why = f'pod rejected: RuntimeClass "{name}" not found'
+            raise refusing.forbidden("", "pods", call.name, why)
+        return None
+
     async def tolerations(self, call: Call, new: Object, old: Object | None) -> Object | None:
         """Five minutes on a node that is not ready, unless it says otherwise."""
         if not _is_new_pod(call, old):

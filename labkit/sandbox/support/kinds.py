@@ -15,6 +15,7 @@ CARRIED_OUT = frozenset(
         "/Secret",
         "/Service",
         "/ServiceAccount",
+        "apps/DaemonSet",
         "apps/Deployment",
         "apps/ReplicaSet",
         "apps/StatefulSet",
@@ -40,7 +41,6 @@ CARRIED_OUT = frozenset(
 DATA = frozenset(["/PodTemplate", "apps/ControllerRevision", "networking.k8s.io/IngressClass"])
 """Kinds that only hold data for others: by themselves they do nothing on a real cluster either."""
 
-_STARTS_NONE = "the sandbox has no controller for this kind, so it starts no pods"
 _NO_DRIVERS = "the sandbox runs no storage drivers"
 _NO_POLICIES = "the sandbox evaluates no admission policies, so nothing is refused or changed by it"
 _FIXED_RANGE = "cluster IPs always come from 10.96.0.0/16"
@@ -54,12 +54,11 @@ WITHOUT_EFFECT: Mapping[str, str] = {
     "admissionregistration.k8s.io/ValidatingAdmissionPolicy": _NO_POLICIES,
     "admissionregistration.k8s.io/ValidatingAdmissionPolicyBinding": _NO_POLICIES,
     "apiregistration.k8s.io/APIService": "the sandbox forwards no requests to other API servers",
-    "apps/DaemonSet": _STARTS_NONE,
     "autoscaling/HorizontalPodAutoscaler": "the sandbox does not scale workloads",
     "networking.k8s.io/IPAddress": _FIXED_RANGE,
     "networking.k8s.io/NetworkPolicy": "the sandbox filters no packets; use an AuthorizationPolicy",
     "networking.k8s.io/ServiceCIDR": _FIXED_RANGE,
-    "scheduling.k8s.io/PriorityClass": "the only node has room for every pod, so none is preferred or evicted",
+    "scheduling.k8s.io/PriorityClass": "no pod is evicted to make room for another",
     "storage.k8s.io/CSIDriver": _NO_DRIVERS,
     "storage.k8s.io/CSINode": _NO_DRIVERS,
     "storage.k8s.io/CSIStorageCapacity": _NO_DRIVERS,
@@ -74,6 +73,7 @@ STRUCTS: Mapping[str, tuple[str, ...]] = {
     "/PersistentVolume": ("spec",),
     "/PersistentVolumeClaim": ("spec",),
     "/Service": ("spec",),
+    "apps/DaemonSet": ("spec",),
     "apps/Deployment": ("spec",),
     "/ReplicationController": ("spec",),
     "apps/ReplicaSet": ("spec",),

@@ -30,12 +30,12 @@ STRUCTS: Mapping[str, Fields] = {
     "PodSpec": Fields(
         carried_out="volumes initContainers containers ephemeralContainers restartPolicy terminationGracePeriodSeconds"
         " serviceAccountName serviceAccount automountServiceAccountToken nodeName readinessGates schedulingGates"
-        " securityContext priorityClassName priority schedulerName",
+        " securityContext priorityClassName priority schedulerName affinity nodeSelector tolerations overhead"
+        " topologySpreadConstraints runtimeClassName",
         # One node that takes every pod, and images that are on this machine already.
-        moot="enableServiceLinks imagePullSecrets preemptionPolicy tolerations",
+        moot="enableServiceLinks imagePullSecrets preemptionPolicy",
         without_effect={
             "activeDeadlineSeconds": "the sandbox does not end pods by time; use it on a Job",
-            "affinity": _ONE_NODE,
             "dnsConfig": "names resolve as in every other pod",
             "dnsPolicy": Unless(values=("ClusterFirst",), reason="names resolve as with ClusterFirst"),
             "hostAliases": "the sandbox writes no /etc/hosts",
@@ -45,17 +45,13 @@ STRUCTS: Mapping[str, Fields] = {
             "hostUsers": _USER,
             "hostname": "pods share the machine's host name",
             "hostnameOverride": "pods share the machine's host name",
-            "nodeSelector": _ONE_NODE,
             "os": _ONE_OS,
-            "overhead": _ONE_NODE,
             "resourceClaims": _NO_DEVICES,
             "resources": "the sandbox does not limit cpu or memory",
-            "runtimeClassName": "the sandbox has one way to run containers",
             "schedulingGroup": _ONE_NODE,
             "setHostnameAsFQDN": "pods share the machine's host name",
             "shareProcessNamespace": _ONE_HOST,
             "subdomain": "pods have no names of their own in DNS",
-            "topologySpreadConstraints": _ONE_NODE,
         },
     ),
     "Container": _CONTAINER,
@@ -83,11 +79,11 @@ STRUCTS: Mapping[str, Fields] = {
     "ObjectFieldSelector": Fields(carried_out="apiVersion fieldPath"),
     "ResourceFieldSelector": Fields(carried_out="containerName resource divisor"),
     "ResourceRequirements": Fields(
+        carried_out="requests",
         without_effect={
             "limits": "the sandbox does not limit cpu or memory",
-            "requests": "the only node takes every pod, whatever it requests",
             "claims": _NO_DEVICES,
-        }
+        },
     ),
     "Probe": Fields(
         carried_out="exec httpGet tcpSocket grpc initialDelaySeconds timeoutSeconds periodSeconds successThreshold"

@@ -7,7 +7,7 @@ from typing import Any
 from labkit.kube.resources import Object, Resource
 from labkit.sandbox.apiserver.objects import schemas
 from labkit.sandbox.apiserver.objects.types import Type
-from labkit.sandbox.support import kinds, marks, pods, services, storage, workloads
+from labkit.sandbox.support import kinds, marks, pods, scheduling, services, storage, workloads
 from labkit.sandbox.support.entries import Entry, Fields, Unless
 
 PREFIX = "not in this sandbox: "
@@ -20,6 +20,7 @@ STRUCTS: Mapping[str, Fields] = {
     **pods.STRUCTS,
     **services.STRUCTS,
     **workloads.STRUCTS,
+    **scheduling.STRUCTS,
     **storage.STRUCTS,
     "Volume": pods.VOLUMES,
 }

@@ -16,6 +16,9 @@ STRUCTS: Mapping[str, Fields] = {
     "RollingUpdateDeployment": Fields(carried_out="maxUnavailable maxSurge"),
     "ReplicaSetSpec": Fields(carried_out="replicas minReadySeconds selector template"),
     "ReplicationControllerSpec": Fields(carried_out="replicas minReadySeconds selector template"),
+    "DaemonSetSpec": Fields(carried_out="selector template updateStrategy minReadySeconds revisionHistoryLimit"),
+    "DaemonSetUpdateStrategy": Fields(carried_out="type rollingUpdate"),
+    "RollingUpdateDaemonSet": Fields(carried_out="maxUnavailable maxSurge"),
     "StatefulSetSpec": Fields(
         carried_out="replicas selector template volumeClaimTemplates serviceName podManagementPolicy updateStrategy"
         " revisionHistoryLimit minReadySeconds persistentVolumeClaimRetentionPolicy ordinals"
