@@ -2,7 +2,7 @@
 
 import contextlib
 
-from labkit.kube import informer, resources, status
+from labkit.kube import informer, marks, resources, status
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver import storageclasses
 from labkit.sandbox.controllers import queue, recorder, volume_plan
@@ -148,7 +148,7 @@ class StandardClass:
         informers.of(resources.NODES).on_change(self._node_changed)
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
-        if old is None and new is not None:
+        if old is None and new is not None and resources.name_of(new) == marks.SANDBOX_NODE:
             self.queue.add(informer.key_of(new))
 
     async def _sync(self, key: informer.Key) -> None:
