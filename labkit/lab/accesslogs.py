@@ -85,6 +85,12 @@ class AccessLogs:
             return ""
         return body.decode("utf-8", "replace") if code == 200 else ""
 
+    def ensure(self, on: Switch) -> results.Done | None:
+        """Switch them on where no proxy writes any; None where they are on already."""
+        if self._is_on(list(self._proxies())):
+            return None
+        return self.switch(on, is_on=True)
+
     def _is_on(self, pods: Sequence[workloads.Workload]) -> bool:
         """Whether any proxy writes them; one page of each tells."""
         dumps = self._doors.envoys(pods, "config_dump?resource=dynamic_listeners")

@@ -54,16 +54,22 @@ class Lab(Sending):
         return explaining.explain(asked, where, gateway=self.url, method=method, headers=headers or {})
 
     def explore(self, path: str = "/productpage") -> "ExplorerView":
-        """A form for one request, as a user or with headers: its answer, its page, and what decided about it."""
+        """A form for one request, as a user or with headers: its answer, its page, and its way through every proxy.
+
+        The way is read from access logs. On a sandbox they are switched on when they are off.
+        """
         from labkit.lab import exploring
         from labkit.views.explorer import ExplorerView
 
-        made = exploring.Explorer(
+        logs = accesslogs.AccessLogs(self.api, self._doors, self._proxies)
+        if self.cluster.is_sandbox and (done := logs.ensure(lambda manifest: self.apply(manifest, quiet=True))):
+            done.shown()
+        explorer = exploring.Explorer(
             lambda ask: exploring.fetch_of(self.url(), ask),
             lambda ask: self.explain(ask.path, headers=ask.headers),
-            follow=accesslogs.AccessLogs(self.api, self._doors, self._proxies).follow,
+            follow=logs.follow,
         )
-        return ExplorerView(made.send, explain=made.explain, path=path)
+        return ExplorerView(explorer.send, explain=explorer.explain, path=path)
 
     def access_logs(self, *, on: bool = True) -> results.Done:
         """Let every proxy write a line for each request, by one Telemetry for the mesh; ``on=False`` takes it back."""

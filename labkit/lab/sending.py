@@ -16,6 +16,7 @@ from labkit.views import page
 if TYPE_CHECKING:
     import pandas as pd
 
+    from labkit.views.browser import PageView
     from labkit.views.canary import CanaryView
     from labkit.views.split import Asked, SplitView
 
@@ -40,15 +41,22 @@ class Sending(Changing):
             raise errors.SetupError(f"There is no {through or 'ingress'} gateway with an address.", next_step=step)
         return found + path
 
-    def page(self, path: str = "/productpage", *, user: str = "", height: int = 640) -> page.Page:
-        """A page as it answers now, shown in the notebook."""
+    def page(self, path: str = "/productpage", *, user: str = "") -> "PageView":
+        """A page as it answers now, in the notebook, with a bar to reload it, go elsewhere, sign in and out."""
+        from labkit.views.browser import PageView
+
         base = self.url()
 
-        def fetch(where: str) -> tuple[int, str]:
-            found = fetching.fetch(base, where, user=user)
-            return found.status, found.text
+        def fetch(path: str, user: str) -> page.Page:
+            headers = {"Cookie": fetching.session(base, user=user)} if user else {}
 
-        return page.snapshot(base, path, fetch, height=height)
+            def text(where: str) -> tuple[int, str]:
+                answer = fetching.fetch(base, where, headers=headers)
+                return answer.status, answer.text
+
+            return page.snapshot(base, path, text)
+
+        return PageView(fetch, path=path, user=user)
 
     @overload
     def send(

@@ -108,11 +108,8 @@ function render({ model, el }) {
     })));
   };
   const drawPage = () => {
-    // No scripts and no origin of its own: whatever the page holds cannot reach the notebook. A new frame each time:
-    // Chromium lays out nothing in one whose text changed while it was hidden.
-    const frame = h("iframe", { title: "The page", tabIndex: 0, sandbox: "" });
-    frame.srcdoc = model.get("page") || '<p style="font:14px system-ui">This answer has no page.</p>';
-    page.replaceChildren(frame);
+    // A new frame each time: Chromium lays out nothing in one whose text changed while it was hidden.
+    page.replaceChildren(pageFrame(model.get("page"), model.get("ask").path, () => {}));
   };
   const drawTrace = () => {
     const { hops = [], lines = [], note = "" } = model.get("trace");

@@ -15,6 +15,7 @@ Fetch = Callable[[str], tuple[int, str]]
 """``fetch(path)`` gives status and text."""
 
 _STYLE = re.compile(r'<link\b[^>]*rel="stylesheet"[^>]*href="([^"]+)"[^>]*>')
+_ICON = re.compile(r'<link\b[^>]*rel="icon"[^>]*>')
 _TITLE = re.compile(r"<title>([^<]*)</title>")
 
 
@@ -27,7 +28,7 @@ class Page:
     html: str
     """The page with its style sheets inside."""
 
-    height: int = 640
+    height: int = 900
     """Pixels of the frame."""
 
     def __repr__(self) -> str:
@@ -40,8 +41,8 @@ class Page:
         return found[1].strip() if found else self.html[:60].strip()
 
     def _repr_html_(self) -> str:
+        """The page in a frame that runs no scripts and has no origin, so that it cannot reach the notebook."""
         link = f'<a href="{markup.text(self.url)}" target="_blank" rel="noopener">{markup.text(self.url)}</a>'
-        # No scripts and no origin of its own: whatever the page holds cannot reach the notebook.
         return (
             f'<div style="{markup.QUIET}">{self.status} from {link}</div>'
             f'<iframe sandbox="allow-popups" title="{markup.text(self.title)}" srcdoc="{markup.text(self.html)}" '
@@ -50,7 +51,7 @@ class Page:
         )
 
 
-def snapshot(url: str, path: str, fetch: Fetch, *, height: int = 640) -> Page:
+def snapshot(url: str, path: str, fetch: Fetch, *, height: int = 900) -> Page:
     """Fetch a page and put its style sheets into it."""
     status, html = fetch(path)
 
@@ -58,4 +59,4 @@ def snapshot(url: str, path: str, fetch: Fetch, *, height: int = 640) -> Page:
         code, css = fetch(urljoin(path, link[1]))
         return f"<style>{css.replace('</', '')}</style>" if code == 200 else ""
 
-    return Page(url=urljoin(url, path), status=status, html=_STYLE.sub(inlined, html), height=height)
+    return Page(url=urljoin(url, path), status=status, html=_STYLE.sub(inlined, _ICON.sub("", html)), height=height)
