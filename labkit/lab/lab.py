@@ -1,6 +1,6 @@
 """``Lab``: everything a lesson does to a cluster and sees of it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from labkit.clusters import cluster as clusters
@@ -8,7 +8,7 @@ from labkit.exercises import course, verdict
 from labkit.lab import accesslogs, analyzing, evidence, explaining
 from labkit.lab.sending import Sending
 from labkit.telemetry import differences
-from labkit.views import results, way
+from labkit.views import diffs, results, way
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,17 +26,32 @@ class Lab(Sending):
 
     # What the mesh was told
 
-    def circuits(self, name: str = "productpage", *, service: str = "") -> "CircuitView":
-        """Circuit breakers and ejected endpoints of a pod's proxy, live: ``lab.circuits(service="reviews")``."""
+    def circuits(
+        self, name: str = "productpage", *, service: str = "", load: str = "", rate: float = 4.0
+    ) -> "CircuitView":
+        """Circuit breakers and ejected endpoints of a pod's proxy, live: ``lab.circuits(service="reviews")``.
+
+        ``load`` is a URL inside the mesh that callers in this very pod ask for while you read, as many as you choose,
+        each ``rate`` times a second at most.
+        """
+        from labkit.lab import rounds
         from labkit.telemetry import circuits
         from labkit.views.circuits import CircuitView
 
-        proxy = self.proxy(name)
-        return CircuitView(name, lambda: circuits.rows(circuits.read(proxy.ask, service=service))).look()
+        def drive(callers: int, on_counts: Callable[[Mapping[int, int]], None]) -> Callable[[], None]:
+            return rounds.Rounds(lambda: self._round(load, callers, rate, client=name), on_counts).start().stop
 
-    def diff(self) -> "pd.DataFrame":
-        """What the last ``apply`` or ``delete`` changed in the Envoys: a row a field, with how many proxies have it."""
-        return differences.frame(differences.between(self._before, self._configurations()))
+        return CircuitView(
+            name,
+            # Asked anew each time: a pod that was made again has another proxy.
+            lambda: circuits.rows(circuits.read(self.proxy(name).ask, service=service)),
+            drive=drive if load else None,
+            load=load,
+        ).look()
+
+    def diff(self) -> diffs.Diff:
+        """What the last ``apply`` or ``delete`` changed in the Envoys, field by field; ``table()`` gives a frame."""
+        return diffs.Diff(differences=differences.between(self._before, self._configurations()))
 
     def explain(
         self,

@@ -7,7 +7,7 @@ from labkit import traffic
 from labkit.base import errors
 from labkit.install import gateway
 from labkit.kube import manifests, resources
-from labkit.lab import splitting
+from labkit.lab import rounds, splitting
 from labkit.lab.changing import Changing
 from labkit.telemetry import inside
 from labkit.traffic import fetching
@@ -126,6 +126,13 @@ class Sending(Changing):
         """A load from inside the mesh, as fast as answers come: ``fortio load -c 2 -qps 0 -n 20 URL``."""
         load = ["load", "-c", str(connections), "-qps", "0", "-n", str(count), "-loglevel", "Warning", url]
         done = self._kubectl.run(["exec", f"deploy/{client}", "--", "/usr/bin/fortio", *load])
+        return inside.counts(done.out + done.err)
+
+    def _round(self, url: str, callers: int, rate: float, *, client: str) -> inside.Counts:
+        """A few seconds of load at a steady pace."""
+        pace = ["-c", str(callers), "-qps", f"{callers * rate:g}", "-t", f"{rounds.SECONDS:g}s"]
+        words = ["exec", f"deploy/{client}", "--", "/usr/bin/fortio", "load", *pace, "-loglevel", "Warning", url]
+        done = self._kubectl.run(words)
         return inside.counts(done.out + done.err)
 
     def split(

@@ -1,5 +1,6 @@
 """What changed in the configuration of Envoys: virtual hosts, clusters and listeners, before and after. Pure."""
 
+import difflib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -33,8 +34,25 @@ class Difference:
     change: str
     """``added``, ``removed`` or ``changed``."""
 
-    lines: tuple[str, ...]
-    """Which fields differ: ``routes[0].route.weighted_clusters.clusters[0].weight: 90 → 80``."""
+    edits: tuple["Edit", ...] = ()
+    """Which fields differ, of a part that was changed; of one that came or went, nothing."""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The edits, a line each: ``routes[0].route.weighted_clusters.clusters[0].weight: 90 → 80``."""
+        return tuple(map(str, self.edits))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edit:
+    """One field, before and after; None where it is not there."""
+
+    path: str
+    old: Any
+    new: Any
+
+    def __str__(self) -> str:
+        return f"{self.path}: {_short(self.old)} → {_short(self.new)}"
 
 
 def parts(dump: Mapping[str, Any]) -> Parts:
@@ -63,23 +81,33 @@ def between(before: Snapshot, after: Snapshot) -> list[Difference]:
             one, other = old.get((kind, name)), new.get((kind, name))
             if one != other:
                 change = "added" if one is None else "removed" if other is None else "changed"
-                lines = tuple(fields(one, other)) if change == "changed" else ()
-                found.append(Difference(proxy=proxy, kind=kind, name=name, change=change, lines=lines))
+                changed = tuple(edits(one, other)) if change == "changed" else ()
+                if change != "changed" or changed:
+                    found.append(Difference(proxy=proxy, kind=kind, name=name, change=change, edits=changed))
     return found
 
 
-def fields(old: Any, new: Any, path: str = "") -> Iterator[str]:
-    """A line for each field that differs."""
+def edits(old: Any, new: Any, path: str = "") -> Iterator[Edit]:
+    """Every field that differs; items that came into a list or left it are told from those that were changed."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in [*old, *(k for k in new if k not in old)]:
             if key not in DISPLAY and old.get(key) != new.get(key):
-                yield from fields(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
-    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        for number, (one, other) in enumerate(zip(old, new, strict=True)):
-            if one != other:
-                yield from fields(one, other, f"{path}[{number}]")
-    else:
-        yield f"{path}: {_short(old)} → {_short(new)}"
+                yield from edits(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
+    elif isinstance(old, list) and isinstance(new, list):
+        yield from _items(old, new, path)
+    elif old != new:
+        yield Edit(path=path, old=old, new=new)
+
+
+def _items(old: list[Any], new: list[Any], path: str) -> Iterator[Edit]:
+    before, after = ([json.dumps(item, sort_keys=True) for item in items] for items in (old, new))
+    for kind, a, b, c, d in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        if kind == "replace" and b - a == d - c:
+            for one, other in zip(range(a, b), range(c, d), strict=True):
+                yield from edits(old[one], new[other], f"{path}[{other}]")
+        elif kind != "equal":
+            yield from (Edit(path=f"{path}[{n}]", old=old[n], new=None) for n in range(a, b))
+            yield from (Edit(path=f"{path}[{n}]", old=None, new=new[n]) for n in range(c, d))
 
 
 def _short(value: Any) -> str:
@@ -95,12 +123,12 @@ def frame(found: list[Difference]) -> "pd.DataFrame":
     for difference in found:
         for line in difference.lines or ("",):
             whose.setdefault((difference.kind, difference.name, difference.change, line), []).append(difference.proxy)
-    rows = [(*what, f"{len(pods)}: {', '.join(_workload(pod) for pod in pods)}") for what, pods in whose.items()]
+    rows = [(*what, f"{len(pods)}: {', '.join(workload(pod) for pod in pods)}") for what, pods in whose.items()]
     # pandas cuts every text at 50 characters, and what changed stands at the end of a line.
     pd.set_option("display.max_colwidth", max(LONGEST * 2, pd.get_option("display.max_colwidth") or 1000))
     return pd.DataFrame(rows, columns=["kind", "name", "change", "what", "proxies"])
 
 
-def _workload(pod: str) -> str:
+def workload(pod: str) -> str:
     """``reviews-v1`` of ``reviews-v1-9nb5g9rml5-w44kj``."""
     return pod.rsplit("-", 2)[0]

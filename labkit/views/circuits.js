@@ -4,7 +4,7 @@ const PAIRS = ["connections", "waiting", "requests"];
 
 function circuitOf(row) {
   if (row.open.length) return ["open", `open: ${row.open.join(", ")}`];
-  if (row.lately) return ["open", "open just now"];
+  if (row.lately || row.recent) return ["open", "open just now"];
   const [now, most] = row.connections;
   return most != null && now >= most ? ["full", "closed, connections used up"] : ["closed", "closed"];
 }
@@ -44,6 +44,36 @@ function circuitTable(rows) {
       endpointChips(row),
     ];
   }));
+}
+
+const CALLERS = [0, 1, 2, 3, 4, 6];
+
+/** The load: how many callers at once, and what they were answered. */
+function loadBar(model, follow) {
+  const buttons = h("span", { className: "lk-presets", role: "group", "aria-label": "Callers at once" });
+  const counted = h("span", { className: "lk-note", role: "status" });
+  for (const callers of CALLERS) {
+    const button = h("button", { type: "button" }, String(callers));
+    button.addEventListener("click", () => { model.set("callers", callers); model.save_changes(); });
+    buttons.append(button);
+  }
+  const drawCallers = () => [...buttons.children].forEach((button, n) => {
+    button.setAttribute("aria-pressed", String(CALLERS[n] === model.get("callers")));
+  });
+  const drawCounts = () => {
+    const counts = Object.entries(model.get("counts"));
+    counted.textContent = counts.length ? `answered so far: ${counts.map(([status, n]) => `${n} × ${status === "-1" ? "nothing" : status}`).join(", ")}` : "";
+  };
+  follow("callers", drawCallers);
+  follow("counts", drawCounts);
+  drawCallers();
+  drawCounts();
+  return h("div", { className: "lk-load" }, h("span", {}, "Callers of ", h("code", {}, model.get("load")), ":"), buttons, counted);
+}
+
+function happened(events) {
+  return events.length ? [h("div", { className: "lk-cap" }, "What happened"), h("ol", { className: "lk-events" },
+    ...[...events].reverse().map((event) => h("li", {}, h("time", {}, event.time), ` ${event.what}`)))] : [];
 }
 
 function render({ model, el }) {
@@ -86,6 +116,13 @@ function render({ model, el }) {
       spark("Refused per second", newest ? newest.refused.toFixed(0) : "–", points, [{ colour: "var(--bad)", dash: "none", of: (p) => p.refused }], end),
       spark("Endpoints ejected", newest ? String(newest.ejected) : "–", points, [{ colour: "var(--c0)", dash: "7 3", of: (p) => p.ejected }], end));
   };
+  const log = h("div", { className: "lk-log", tabIndex: 0, role: "region", "aria-label": "What happened" });
+  const drawEvents = () => {
+    log.hidden = !model.get("events").length;
+    log.replaceChildren(...happened(model.get("events")));
+  };
+  follow("events", drawEvents);
+  drawEvents();
   const drawMessage = () => { message.textContent = model.get("message"); };
   follow("running can_read", drawRunning);
   follow("rows", drawRows);
@@ -93,7 +130,8 @@ function render({ model, el }) {
   follow("message", drawMessage);
   for (const draw of [drawRunning, drawRows, drawPoints, drawMessage]) draw();
   const root = viewBox("circuits", `Circuits of ${proxy}`,
-    h("header", {}, h("h4", {}, proxy, h("small", {}, "circuits")), say, button), message, told, table, small);
+    h("header", {}, h("h4", {}, proxy, h("small", {}, "circuits")), say, button), message,
+    ...(model.get("load") ? [loadBar(model, follow)] : []), told, table, h("div", { className: "lk-below" }, small, log));
   el.append(root);
   const leave = lifeline(model, root);
   return () => {

@@ -80,7 +80,7 @@ function spark(title, said, points, lines, end) {
 
 /** A table; each cell is a list of what stands in it, and the first of a row names it. */
 function tableFrom(caption, head, rows) {
-  const cell = (content, n) => n === 0 ? h("th", { scope: "row" }, ...content) : h("td", {}, ...content);
+  const cell = (content, n) => n === 0 ? h("th", { scope: "row" }, ...content) : h("td", { "data-head": head[n] }, ...content);
   return h("table", {},
     h("caption", {}, caption),
     h("thead", {}, h("tr", {}, ...head.map((name) => h("th", { scope: "col" }, name)))),

@@ -138,7 +138,7 @@ def test_the_last_apply_is_shown_as_a_difference(lab):
     lab.goto("07")
     lab.apply("manifests/reviews-90-10.yaml")
     lab.apply("manifests/reviews-50-50.yaml")
-    changed = lab.diff()
+    changed = lab.diff().table()
     assert changed["what"].str.contains("90 → 50").any()
     assert changed["proxies"].str.startswith("6: ").all()
 

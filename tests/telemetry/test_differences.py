@@ -44,3 +44,9 @@ def test_the_table_has_a_row_a_field_and_says_on_how_many_proxies():
     frame = differences.frame(differences.between(dict.fromkeys(pods, old), dict.fromkeys(pods, new)))
     assert frame[["kind", "change"]].values.tolist() == [["cluster", "removed"], ["virtual host", "changed"]]
     assert set(frame["proxies"]) == {"2: details-v1, reviews-v1"}
+
+
+def test_an_item_that_came_into_a_list_leaves_the_others_alone():
+    old, new = {"routes": [{"name": "rest"}]}, {"routes": [{"name": "jason"}, {"name": "rest"}]}
+    (edit,) = differences.edits(old, new)
+    assert (edit.path, edit.old, edit.new) == ("routes[0]", None, {"name": "jason"})

@@ -80,7 +80,7 @@ def test_a_proxy_that_does_not_answer_is_told_and_the_rows_stay():
         raise errors.LabError("the pod is gone")
 
     panel = circuits.CircuitView("productpage", read, every=None)
-    panel.rows = [{**row(), "lately": 0}]
+    panel.rows = [{**row(), "lately": 0, "recent": False}]
     assert panel.look().message == "the pod is gone" and len(panel.rows) == 1
 
 
@@ -119,3 +119,65 @@ def test_it_has_a_table_twin_and_a_static_form():
     assert panel.table().loc["reviews v1 :9080", "circuit"] == "open: connections"
     data, _ = panel._repr_mimebundle_()
     assert "open: connections" in data["text/html"] and "<i>" not in data["text/html"]
+
+
+def what_happened(panel):
+    return [event["what"] for event in panel.events]
+
+
+def test_a_circuit_that_opens_is_an_event_and_flapping_is_not():
+    calm = row(refused=8)
+    panel = view(
+        [row()], [row(refused=8)], [calm], [row(refused=9)], [row(refused=9)], [row(refused=9)], [row(refused=9)]
+    )
+    for _ in range(7):
+        panel.look()
+    assert what_happened(panel) == ["reviews v1 :9080: the circuit opened", "reviews v1 :9080: the circuit closed"]
+
+
+def test_an_ejection_and_the_return_are_events():
+    out = {**row(ejected=1), "endpoints": [endpoint("ejected")]}
+    back = {**row(), "endpoints": [endpoint("healthy")]}
+    panel = view([back], [out], [out], [back]).look().look().look().look()
+    assert what_happened(panel) == [
+        "reviews v1 :9080: 127.66.0.5:9080 is ejected",
+        "reviews v1 :9080: 127.66.0.5:9080 is back",
+    ]
+
+
+def endpoint(state):
+    return {"address": "127.66.0.5:9080", "state": state, "requests": 1, "errors": 0}
+
+
+class Load:
+    """Notes what is driven and stopped."""
+
+    def __init__(self):
+        self.driven, self.stopped = [], 0
+
+    def __call__(self, callers, on_counts):
+        self.driven.append(callers)
+        on_counts({200: 2, 503: 1})
+        return self.stop
+
+    def stop(self):
+        self.stopped += 1
+
+
+def test_choosing_callers_changes_the_load_and_counts_anew():
+    load = Load()
+    panel = circuits.CircuitView("fortio", lambda: [row()], drive=load, load="http://httpbin:8000/get", every=None)
+    panel.callers = 2
+    panel.callers = 3
+    assert (load.driven, load.stopped, panel.counts) == ([2, 3], 1, {"200": 2, "503": 1})
+    panel.callers = 0
+    assert (load.stopped, panel.counts) == (2, {})
+
+
+def test_when_nobody_looks_nothing_is_sent():
+    load = Load()
+    panel = circuits.CircuitView("fortio", lambda: [row()], drive=load, every=None)
+    panel._on_message(panel, {"alive": "a", "first": True}, [])
+    panel.callers = 2
+    panel._on_message(panel, {"gone": "a"}, [])
+    assert (panel.callers, load.stopped, panel.running) == (0, 1, False)
