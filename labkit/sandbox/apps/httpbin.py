@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import gzip
+import itertools
 import json
 import os
 import random
@@ -317,5 +318,23 @@ ROUTES: dict[str, Route] = {
 
 
 def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
-    """The container's program; ``PORT`` moves it, as with go-httpbin."""
-    return server.serve(handle, env, port=int(env.get("PORT") or PORT))
+    """go-httpbin's program; ``PORT`` or ``-port`` move it."""
+    return server.serve(handle, env, port=_option(argv, "port") or int(env.get("PORT") or PORT))
+
+
+CLASSIC_PORT = 80
+
+
+def classic(argv: Sequence[str], env: Mapping[str, str]) -> int:
+    """The older httpbin, which gunicorn serves: ``-b 0.0.0.0:8080`` moves it."""
+    return server.serve(handle, env, port=_option(argv, "b") or _option(argv, "bind") or CLASSIC_PORT)
+
+
+def _option(argv: Sequence[str], name: str) -> int:
+    """The port that ``-name 8080``, ``--name=0.0.0.0:8080`` or the like asks for; 0 for none."""
+    words = [part for word in argv for part in word.split("=", 1)]
+    for option, value in itertools.pairwise(words):
+        if option.lstrip("-") == name and option.startswith("-"):
+            port = value.rpartition(":")[2]
+            return int(port) if port.isdigit() else 0
+    return 0

@@ -18,11 +18,16 @@ def path_of(command: str) -> str | None:
 
 def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     """Become ``argv``; 127 when this machine has no such program, as a shell says it."""
-    path = path_of(argv[0])
+    path = argv[0] if argv[0].startswith("/") and os.access(argv[0], os.X_OK) else path_of(argv[0])
     if path is None:
         print(f"{argv[0]}: not found on this machine", file=sys.stderr, flush=True)
         return 127
     return _become(path, argv, env)
+
+
+def shell(argv: Sequence[str], env: Mapping[str, str]) -> int:
+    """An image without a program of its own: become ``argv``, or a shell, which ends where it has no input."""
+    return main(argv or ["sh"], env)
 
 
 def python(argv: Sequence[str], env: Mapping[str, str]) -> int:

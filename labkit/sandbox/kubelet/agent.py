@@ -33,7 +33,7 @@ class Kubelet:
     ) -> None:
         self._client = client
         self._folder = paths.state / "pods"
-        programs = catalogue.load()
+        programs = catalogue.load(paths.home)
         self._config_maps = informer.Informer(client, resources.CONFIG_MAPS)
         self._secrets = informer.Informer(client, resources.SECRETS)
         self._services = informer.Informer(client, resources.SERVICES)
@@ -95,8 +95,8 @@ class Kubelet:
     def _prepare(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._persistent.prepare()
-        for program in self.shared.catalogue.programs.values():
-            catalogue.write_commands(program, folder / "bin" / program.name)
+        for kit in catalogue.COMMANDS:
+            catalogue.write_commands(kit, folder / "bin" / kit)
 
     def _forget_files(self) -> None:
         """Remove what pods left that went while no kubelet ran."""

@@ -163,9 +163,25 @@ class Container:
 
     async def _pulled(self) -> catalogue.Program:
         wait = backoff.FIRST
-        while (program := self.owner.shared.catalogue.find(self.spec["image"])) is None:
+        while True:
             image = self.spec["image"]
-            message = self.owner.shared.catalogue.refusal(image)
+            try:
+                return self.owner.shared.catalogue.pull(image)
+            except catalogue.InvalidNameError as e:
+                self.event("InspectFailed", str(e), type="Warning")
+                self.event("Failed", "Error: InvalidImageName", type="Warning")
+                self.see(state={"waiting": {"reason": "InvalidImageName", "message": str(e)}})
+                await self._pause(wait)
+                continue
+            except catalogue.PullError as e:
+                message = str(e)
+            if self.spec.get("imagePullPolicy") == "Never":
+                message = f'Container image "{image}" is not present with pull policy of Never'
+                self.event("ErrImageNeverPull", message, type="Warning")
+                self.event("Failed", "Error: ErrImageNeverPull", type="Warning")
+                self.see(state={"waiting": {"reason": "ErrImageNeverPull", "message": message}})
+                await self._pause(wait)
+                continue
             self.event("Pulling", f'Pulling image "{image}"')
             self.event("Failed", f'Failed to pull image "{image}": {message}', type="Warning")
             self.event("Failed", "Error: ErrImagePull", type="Warning")
@@ -177,7 +193,6 @@ class Container:
             self.see(state={"waiting": {"reason": "ImagePullBackOff", "message": held}})
             await self._pause(wait)
             wait = min(wait * 2, backoff.MOST)
-        return program
 
     async def _live(self, command: launching.Command) -> int:
         self._command = command
@@ -185,6 +200,7 @@ class Container:
         began = times.now()
         self.event("Pulled", f'Container image "{self.spec["image"]}" already present on machine')
         try:
+            session.refuse_missing(command)
             self.process, output = await self._start(command, self.log)
         except launching.StartError as e:
             self.log.close()

@@ -85,7 +85,7 @@ def expand_all(text: str, known: Mapping[str, str]) -> str:
     return expand(text, known)
 
 
-def command_line(container: Object, known: Mapping[str, str]) -> list[str]:
+def command_line(container: Object, known: Mapping[str, str]) -> tuple[list[str], list[str]]:
     """``command`` and ``args`` with their references replaced."""
-    words = [*(container.get("command") or []), *(container.get("args") or [])]
-    return [expand(word, known) for word in words]
+    command, args = (container.get(key) or [] for key in ("command", "args"))
+    return [expand(word, known) for word in command], [expand(word, known) for word in args]

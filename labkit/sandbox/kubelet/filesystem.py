@@ -1,6 +1,6 @@
 """A container's own folders on disk, made anew for each life, and the view that its processes get of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +79,7 @@ def view(
     commands: Path,
     mounts: list[Mount],
     folder: str,
+    owns: Sequence[str],
     uid: int,
     resolv_conf: str,
     hosts_file: str,
@@ -105,14 +106,14 @@ def view(
         rootfs.Bind(source=str(commands), target=COMMANDS, read_only=True),
         rootfs.Bind(source=str(message), target=told),
     ]
-    shown = list(rootfs.shown(machine, [*(bind.target for bind in own), folder]))
+    shown = list(rootfs.shown(machine, [*(bind.target for bind in own), folder], owns))
     security = identity.context(pod, container)
     return rootfs.Rootfs(
         folder=str(root),
         machine=tuple(part for part in shown if isinstance(part, rootfs.Bind)),
         links=tuple(part for part in shown if isinstance(part, rootfs.Link)),
         volumes=tuple(own),
-        folders=(folder,),
+        folders=(*owns, folder),
         host_name=hosts.host_name(pod),
         read_only=bool(security.get("readOnlyRootFilesystem")),
         uid=uid,

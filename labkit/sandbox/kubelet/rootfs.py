@@ -112,18 +112,22 @@ def is_below(path: str, folder: str) -> bool:
     return path != folder and path.startswith(folder.rstrip("/") + "/")
 
 
-def shown(paths: Sequence[str], targets: Sequence[str]) -> Iterator[Bind | Link]:
+def shown(paths: Sequence[str], targets: Sequence[str], own: Sequence[str] = ()) -> Iterator[Bind | Link]:
     """The machine's paths, read-only, cut open where a target of the container lies inside one and has no place there.
 
-    A volume at ``/usr/share/nginx/html`` needs a folder that the machine's ``/usr/share`` may lack.
+    A volume at ``/usr/share/nginx/html`` needs a folder that the machine's ``/usr/share`` may lack. What the container
+    must have as its ``own`` is cut out even if the machine has it.
     """
+    hidden = [*targets, *own]
     for path in paths:
         entry = Path(path)
         if entry.is_symlink() and not path.startswith("/etc/"):
             yield Link(path=path, to=str(entry.readlink()))
             continue
-        inside = [t for t in targets if is_below(t, path) and not Path(t).exists()]
-        if inside and entry.is_dir():
-            yield from shown(sorted(str(child) for child in entry.iterdir() if str(child) not in targets), inside)
+        missing = [t for t in targets if is_below(t, path) and not Path(t).exists()]
+        owned = [t for t in own if is_below(t, path)]
+        if (missing or owned) and entry.is_dir():
+            children = sorted(str(child) for child in entry.iterdir() if str(child) not in hidden)
+            yield from shown(children, missing, owned)
         else:
             yield Bind(source=path, target=path, read_only=not path.startswith("/dev/"))

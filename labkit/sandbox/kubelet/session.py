@@ -21,6 +21,7 @@ from labkit.sandbox.kubelet import (
     launching,
     node,
     pump,
+    rootfs,
     sharing,
 )
 from labkit.sandbox.network import addresses
@@ -40,9 +41,9 @@ def command_of(owner: "Owner", spec: Object, program: catalogue.Program, *, isol
     declared = environment.variables(owner.addressed, spec, owner.lookup, linked)
     mounts = list(filesystem.mounts(owner.pod, spec, owner.place, declared))
     uid = identity.uid(owner.pod, spec, program.user)
-    words = environment.command_line(spec, linked | declared)
-    folder = beneath.clean(str(spec.get("workingDir") or "/"))
-    commands = owner.shared.folder / "bin" / program.name
+    entry, words = program.run(*environment.command_line(spec, linked | declared))
+    folder = beneath.clean(str(spec.get("workingDir") or program.folder or "/"))
+    commands = owner.shared.folder / "bin" / program.kit
     owner.place.run.mkdir(mode=0o700, parents=True, exist_ok=True)
     if isolates:
         env = {
@@ -52,7 +53,7 @@ def command_of(owner: "Owner", spec: Object, program: catalogue.Program, *, isol
         }
         return launching.Command(
             argv=words,
-            entry=program.run(words),
+            entry=entry,
             env=_given(owner) | linked | env | declared,
             cwd=folder,
             tty=bool(spec.get("tty")),
@@ -60,10 +61,11 @@ def command_of(owner: "Owner", spec: Object, program: catalogue.Program, *, isol
                 owner.pod,
                 spec,
                 owner.place,
-                machine=owner.shared.machine,
+                machine=[*owner.shared.machine, *([program.folder] if program.folder else [])],
                 commands=commands,
                 mounts=mounts,
                 folder=folder,
+                owns=program.owns,
                 uid=uid,
                 resolv_conf=_resolv_conf(owner),
                 hosts_file=hosts.hosts(owner.pod, owner.ip, _local(owner)),
@@ -73,17 +75,37 @@ def command_of(owner: "Owner", spec: Object, program: catalogue.Program, *, isol
     root = owner.place.root(spec["name"])
     try:
         sharing.prepare(root, owner.place.folder, ((mount.source, mount.target) for mount in mounts))
-        cwd = beneath.make_folder(root, folder)
+        cwd = Path(folder) if folder == program.folder else beneath.make_folder(root, folder)
     except beneath.OutsideError as e:
         raise filesystem.MountError(str(e)) from e
     env = {"PATH": f"{commands}:{SYSTEM_PATH}", "HOME": str(root / "home"), "LABKIT_ROOT": str(root)}
     return launching.Command(
         argv=sharing.relocated(words, root=str(root), inside=sharing.paths(spec)),
-        entry=program.run(words),
+        entry=entry,
         env=_given(owner) | linked | env | {"TMPDIR": str(root / "tmp")} | declared,
         cwd=str(cwd),
         tty=bool(spec.get("tty")),
     )
+
+
+_RUNTIME = (
+    "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: "
+    "unable to start container process: error during container init: "
+)
+
+
+def refuse_missing(command: launching.Command) -> None:
+    """StartError in a runtime's words for a program that is neither on this machine nor in a volume."""
+    if command.entry:
+        return
+    word = command.argv[0]
+    if "/" not in word:
+        if shutil.which(word, path=SYSTEM_PATH) is None and catalogue.COMMANDS["apps"].get(word) is None:
+            raise launching.StartError(f'{_RUNTIME}exec: "{word}": executable file not found in $PATH')
+    elif command.rootfs and word.startswith("/"):
+        parts = [*command.rootfs.volumes, *command.rootfs.machine]
+        if not any(word == p.target or rootfs.is_below(word, p.target) for p in parts) and not Path(word).exists():
+            raise launching.StartError(f'{_RUNTIME}exec: "{word}": stat {word}: no such file or directory')
 
 
 def _given(owner: "Owner") -> dict[str, str]:
