@@ -18,6 +18,7 @@ from labkit.sandbox.kubelet import (
     identity,
     launching,
     logs,
+    memory,
     node,
     podstatus,
     pump,
@@ -81,6 +82,7 @@ class Container:
         self._ending: asyncio.Task[None] | None = None
         """An end of this life that is under way: its image has changed."""
         self._is_stopping = False
+        self._is_too_big = False
         self._is_replaced = asyncio.Event()
         self.life = seed.restarts
         """Restarts before the life whose log is the newest."""
@@ -211,6 +213,7 @@ class Container:
         self.event("Started", "Container started")
         self.see(state={"running": {"startedAt": began}}, container_id=f"process://{self.process.pid}")
         watch = asyncio.create_task(health.watch(self, self.process), name=f"watch {self.name}")
+        guard = asyncio.create_task(self._guard_memory(self.process), name=f"memory of {self.name}")
         try:
             code = await asyncio.shield(self.process.ended)
         except asyncio.CancelledError:
@@ -218,6 +221,7 @@ class Container:
             raise
         finally:
             watch.cancel()
+            guard.cancel()
             output.finish()
             self.log.close()
             if self.stdio:
@@ -225,8 +229,18 @@ class Container:
             for other in self.sessions:
                 self.owner.shared.launcher.signal(other, signal.SIGKILL, group=True)
             self.process = None
-        self._record_end(began, code)
+        self._record_end(began, code, reason=memory.KILLED if self._is_too_big and code == launching.KILLED else "")
         return code
+
+    async def _guard_memory(self, process: launching.Process) -> None:
+        """Kill the process when the container holds more than its limit."""
+        self._is_too_big = False
+        most = memory.limit(self.spec)
+        while most and not self._is_too_big:
+            await asyncio.sleep(memory.LOOK_EVERY)
+            if memory.exceeds(process.pid, most):
+                self._is_too_big = True
+                self.owner.shared.launcher.signal(process, signal.SIGKILL, group=True)
 
     def _record_end(self, began: str, code: int, *, reason: str = "", message: str = "") -> None:
         ended: Object = {
@@ -323,7 +337,7 @@ class Container:
         """End this life only."""
         self.event("Killing", why)
         if grace is None:
-            grace = float(self.owner.pod["spec"].get("terminationGracePeriodSeconds") or 30)
+            grace = node.grace_of(self.owner.pod)
         until = deadline.Deadline(grace)
         await self._pre_stop(process, until)
         await self._terminate(process, until)

@@ -11,16 +11,27 @@ NAME_SERVER = "10.96.0.10"
 """The ClusterIP of a cluster's DNS, as on kind."""
 
 
+LONGEST = 63
+"""Characters of a host's name."""
+
+
 def host_name(pod: Object) -> str:
-    """What ``hostname`` prints: at most 63 characters of the pod's name, unless the pod says another."""
-    name = pod["spec"].get("hostname") or resources.name_of(pod)
-    return str(name)[:63].rstrip("-.")
+    """What ``hostname`` prints: the beginning of the pod's name, unless the pod says another or wants all of it."""
+    spec = pod["spec"]
+    if override := spec.get("hostnameOverride"):
+        return str(override)
+    whole = full_name(pod) if spec.get("setHostnameAsFQDN") else ""
+    return whole or _short_name(pod)
+
+
+def _short_name(pod: Object) -> str:
+    return str(pod["spec"].get("hostname") or resources.name_of(pod))[:LONGEST].rstrip("-.")
 
 
 def full_name(pod: Object) -> str:
     """With its domain, if the pod has a subdomain; else empty."""
     subdomain = pod["spec"].get("subdomain")
-    return f"{host_name(pod)}.{subdomain}.{resources.namespace_of(pod)}.svc.{DOMAIN}" if subdomain else ""
+    return f"{_short_name(pod)}.{subdomain}.{resources.namespace_of(pod)}.svc.{DOMAIN}" if subdomain else ""
 
 
 def hosts(pod: Object, ip: str, local: Iterable[str]) -> str:
@@ -31,7 +42,7 @@ def hosts(pod: Object, ip: str, local: Iterable[str]) -> str:
     lines = [
         "# Kubernetes-managed hosts file.",
         *(f"{address}\tlocalhost" for address in local),
-        "\t".join(filter(None, [ip, full_name(pod), host_name(pod)])),
+        "\t".join(filter(None, [ip, full_name(pod), _short_name(pod)])),
     ]
     aliases = pod["spec"].get("hostAliases") or []
     if aliases:

@@ -94,6 +94,12 @@ def is_gateway(pod: Object) -> bool:
     return any(c["name"] == PROXY and (c.get("args") or [])[:2] == ["proxy", "router"] for c in containers_of(pod))
 
 
+def grace_of(pod: Object) -> float:
+    """Seconds between SIGTERM and SIGKILL."""
+    seconds = pod["spec"].get("terminationGracePeriodSeconds")
+    return 30.0 if seconds is None else float(seconds)
+
+
 def full_name(pod: Object) -> str:
     """As the kubelet writes a pod in messages: ``name_namespace(uid)``."""
     return f"{resources.name_of(pod)}_{resources.namespace_of(pod)}({resources.uid_of(pod)})"

@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import shutil
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from labkit.kube import api, resources, status
 from labkit.kube.resources import Object
-from labkit.sandbox.kubelet import container, deadline, links, node, podstatus, sources, times, tokens, volumes
+from labkit.sandbox.kubelet import container, deadline, links, node, podstatus, sharing, sources, times, tokens, volumes
 from labkit.sandbox.network import addresses
 
 MOUNT_RETRY = 1.0
@@ -32,6 +33,7 @@ class Pod:
         self.containers: dict[str, container.Container] = {}
         self._has_network = False
         self._is_ending = False
+        self._is_too_old = False
         self._is_dirty = asyncio.Event()
         self._tokens = tokens.Tokens(shared.client, obj)
         self._written: Object = obj.get("status") or {}
@@ -39,6 +41,7 @@ class Pod:
         self._work: asyncio.Task[None] | None = None
         self._writer: asyncio.Task[None] | None = None
         self._end: asyncio.Task[None] | None = None
+        self._age: asyncio.Task[None] | None = None
         self._lives: list[asyncio.Task[None]] = []
         self._deadline: deadline.Deadline | None = None
 
@@ -124,6 +127,7 @@ class Pod:
             start_time=self._start_time,
             has_network=self._has_network,
             is_ending=self._is_ending,
+            is_too_old=self._is_too_old,
         )
         seen = {name: known.observed for name, known in self.containers.items()}
         return podstatus.status_of(self._as_written, seen, scene)
@@ -206,7 +210,12 @@ class Pod:
         if self._written.get("phase") in ("Succeeded", "Failed"):
             return
         self.changed()
+        if seconds := spec.get("activeDeadlineSeconds"):
+            self._age = asyncio.create_task(self._grow_old(float(seconds)), name=f"age of {self!r}")
         await self._fill_volumes()
+        if not await self.shared.launcher.isolates():
+            for reason, message, kind in sharing.told(self.pod):
+                self.event(reason, message, type=kind)
         self._has_network = True
         self.changed()
         for init in spec.get("initContainers") or []:
@@ -214,9 +223,20 @@ class Pod:
             if not await self._pass(known):
                 await self._stop_sidecars(self._patience())
                 return
-        mains = [self._live(self.containers[c["name"]]) for c in spec["containers"]]
-        await asyncio.gather(*mains)
+        # Not gathered: when this task is cancelled, the containers live on until they are told to stop.
+        await asyncio.wait([self._live(self.containers[c["name"]]) for c in spec["containers"]])
         await self._stop_sidecars(self._patience())
+        await _cancelled(self._age)
+        self.changed()
+
+    async def _grow_old(self, seconds: float) -> None:
+        """End the containers when the pod has been active for so long; it has failed then."""
+        begun = times.parse((self.pod.get("status") or {}).get("startTime") or self._start_time)
+        await asyncio.sleep(seconds - (datetime.now(UTC) - begun).total_seconds())
+        self._is_too_old = True
+        self.event(podstatus.DEADLINE, "Pod was active on the node longer than the specified deadline")
+        self.changed()
+        await self._stop_containers(self._patience())
         self.changed()
 
     def _know(self, spec: Object, policy: str) -> None:
@@ -239,7 +259,7 @@ class Pod:
             await asyncio.wait({began, life}, return_when=asyncio.FIRST_COMPLETED)
             began.cancel()
             return known.began.is_set()
-        await life
+        await asyncio.wait([life])
         return bool((known.observed.state.get("terminated") or {}).get("exitCode") == 0)
 
     def _live(self, known: container.Container) -> asyncio.Task[None]:
@@ -305,7 +325,7 @@ class Pod:
     # The end
 
     def _patience(self) -> deadline.Deadline:
-        return deadline.Deadline(float(self.pod["spec"].get("terminationGracePeriodSeconds") or 30))
+        return deadline.Deadline(node.grace_of(self.pod))
 
     async def _terminate(self, until: deadline.Deadline) -> None:
         await _cancelled(self._work)
@@ -343,7 +363,7 @@ class Pod:
             await stop
 
     async def _cancel_tasks(self) -> None:
-        for task in [*self._lives, self._writer]:
+        for task in [*self._lives, self._age, self._writer]:
             await _cancelled(task)
 
 

@@ -36,8 +36,15 @@ class Scene:
     has_network: bool = False
     """Whether address and volumes are there."""
 
+    is_too_old: bool = False
+    """Whether the pod was active longer than its ``activeDeadlineSeconds``."""
+
     is_ending: bool = False
     """Whether the pod is being deleted: then a container that stopped stays stopped."""
+
+
+DEADLINE = "DeadlineExceeded"
+"""The reason of a pod that was active too long."""
 
 
 def restarts_after(policy: str, exit_code: int) -> bool:
@@ -54,7 +61,7 @@ def status_of(pod: Object, seen: Mapping[str, Observed], scene: Scene) -> Object
     """The fields of ``status`` that a kubelet writes."""
     spec, old = pod["spec"], pod.get("status") or {}
     inits, mains = spec.get("initContainers") or [], spec["containers"]
-    phase = _settled(old) or _phase(spec, inits, mains, seen, scene)
+    phase = _settled(old) or ("Failed" if scene.is_too_old else _phase(spec, inits, mains, seen, scene))
     found: Object = {
         "observedGeneration": pod["metadata"].get("generation", 1),
         "phase": phase,
@@ -66,6 +73,8 @@ def status_of(pod: Object, seen: Mapping[str, Observed], scene: Scene) -> Object
     }
     if inits:
         found["initContainerStatuses"] = [_container(c, seen, waiting="PodInitializing") for c in inits]
+    if scene.is_too_old:
+        found |= {"reason": DEADLINE, "message": "Pod was active on the node longer than the specified deadline"}
     if scene.ip:
         found |= {"podIP": scene.ip, "podIPs": [{"ip": scene.ip}]}
     return found

@@ -5,11 +5,14 @@ Only paths that the pod declares (mounts, the termination message) are; all othe
 
 import contextlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from labkit.kube.resources import Object
-from labkit.sandbox.kubelet import beneath
+from labkit.sandbox.kubelet import beneath, node
+
+INJECTED = (node.PROXY, "istio-init", "istio-validation")
+"""Containers whose security context nobody wrote."""
 
 
 def relocated(words: Sequence[str], *, root: str, inside: Sequence[str]) -> list[str]:
@@ -26,6 +29,37 @@ def relocated(words: Sequence[str], *, root: str, inside: Sequence[str]) -> list
         return list(words)
     pattern = re.compile(rf"(?<![\w./-])({path})(?![\w.-])")
     return [pattern.sub(lambda match: root + match[1], word) for word in words]
+
+
+README = "README, Honest limits"
+
+NEEDED = {
+    "spec": ("dnsConfig", "hostAliases", "hostname", "hostnameOverride", "setHostnameAsFQDN"),
+    "spec.securityContext": ("runAsGroup", "runAsUser"),
+    "container": ("capabilities", "readOnlyRootFilesystem", "runAsGroup", "runAsUser"),
+}
+"""Fields that only namespaces can carry out, of a pod and of its containers' security contexts."""
+
+
+def told(pod: Object) -> Iterator[tuple[str, str, str]]:
+    """What a pod is told on a machine that allows no namespaces: reason, message and type of each Event."""
+    why = "this machine allows no user namespaces"
+    yield "SharedWithMachine", f"Containers share the machine's files and processes: {why} ({README})", "Normal"
+    if fields := list(_unmet(pod)):
+        yield "NotCarriedOut", f"{', '.join(fields)}: no effect, because {why} ({README})", "Warning"
+
+
+def _unmet(pod: Object) -> Iterator[str]:
+    spec = pod["spec"]
+    security = spec.get("securityContext") or {}
+    yield from (f"spec.{name}" for name in NEEDED["spec"] if spec.get(name))
+    yield from (f"spec.securityContext.{name}" for name in NEEDED["spec.securityContext"] if security.get(name))
+    for group in ("initContainers", "containers"):
+        for at, container in enumerate(spec.get(group) or []):
+            own = container.get("securityContext") or {}
+            here = f"spec.{group}[{at}].securityContext"
+            if container["name"] not in INJECTED:
+                yield from (f"{here}.{name}" for name in NEEDED["container"] if own.get(name))
 
 
 def prepare(root: Path, pod_folder: Path, mounts: Iterable[tuple[Path, str]]) -> None:

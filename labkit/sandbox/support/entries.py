@@ -16,7 +16,16 @@ class Unless:
     """Why any other value has no effect."""
 
 
-Entry = str | Unless
+@dataclass(frozen=True, kw_only=True)
+class Except:
+    """A field whose value is a map, of which only some keys are carried out."""
+
+    keys: tuple[str, ...]
+    reason: str
+    """Why the others have no effect."""
+
+
+Entry = str | Unless | Except
 """Why a field has no effect, as the end of the sentence ``spec.hostNetwork has no effect: …``."""
 
 

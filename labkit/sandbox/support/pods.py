@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from labkit.sandbox.support.entries import Fields, Unless
+from labkit.sandbox.support.entries import Except, Fields, Unless
 
 _ONE_HOST = "pods are processes of this machine and share its namespaces"
-_USER = "containers run as the user who started the sandbox"
+_USER = "containers have no rights but those of the user who started the sandbox"
 _KERNEL = "the sandbox sets no kernel restrictions"
 _ONE_NODE = "the sandbox has one node and takes every pod there"
-_NO_MOUNTS = "files appear as links, which have no mount options"
+_NO_MOUNTS = "mounts of a container never reach another"
 _ONE_OS = "programs run on this machine, whatever its system"
 _NO_DEVICES = "the sandbox allocates no devices"
 
@@ -31,27 +31,20 @@ STRUCTS: Mapping[str, Fields] = {
         carried_out="volumes initContainers containers ephemeralContainers restartPolicy terminationGracePeriodSeconds"
         " serviceAccountName serviceAccount automountServiceAccountToken nodeName readinessGates schedulingGates"
         " securityContext priorityClassName priority schedulerName affinity nodeSelector tolerations overhead"
-        " topologySpreadConstraints runtimeClassName",
-        # One node that takes every pod, and images that are on this machine already.
-        moot="enableServiceLinks imagePullSecrets preemptionPolicy",
+        " topologySpreadConstraints runtimeClassName activeDeadlineSeconds dnsConfig dnsPolicy enableServiceLinks"
+        " hostAliases hostname hostnameOverride setHostnameAsFQDN subdomain",
+        # Images are on this machine already.
+        moot="imagePullSecrets preemptionPolicy",
         without_effect={
-            "activeDeadlineSeconds": "the sandbox does not end pods by time; use it on a Job",
-            "dnsConfig": "names resolve as in every other pod",
-            "dnsPolicy": Unless(values=("ClusterFirst",), reason="names resolve as with ClusterFirst"),
-            "hostAliases": "the sandbox writes no /etc/hosts",
             "hostIPC": _ONE_HOST,
             "hostNetwork": "every pod has a loopback address of its own",
             "hostPID": _ONE_HOST,
             "hostUsers": _USER,
-            "hostname": "pods share the machine's host name",
-            "hostnameOverride": "pods share the machine's host name",
             "os": _ONE_OS,
             "resourceClaims": _NO_DEVICES,
             "resources": "the sandbox does not limit cpu or memory",
             "schedulingGroup": _ONE_NODE,
-            "setHostnameAsFQDN": "pods share the machine's host name",
             "shareProcessNamespace": _ONE_HOST,
-            "subdomain": "pods have no names of their own in DNS",
         },
     ),
     "Container": _CONTAINER,
@@ -81,7 +74,7 @@ STRUCTS: Mapping[str, Fields] = {
     "ResourceRequirements": Fields(
         carried_out="requests",
         without_effect={
-            "limits": "the sandbox does not limit cpu or memory",
+            "limits": Except(keys=("memory",), reason="the sandbox limits memory alone"),
             "claims": _NO_DEVICES,
         },
     ),
@@ -101,17 +94,11 @@ STRUCTS: Mapping[str, Fields] = {
     ),
     "LifecycleHandler": Fields(carried_out="exec httpGet tcpSocket sleep"),
     "SecurityContext": Fields(
-        # A process of an ordinary user has no capabilities, so there is nothing left to drop.
-        carried_out="capabilities",
-        moot="allowPrivilegeEscalation",
+        carried_out="allowPrivilegeEscalation capabilities readOnlyRootFilesystem runAsGroup runAsNonRoot runAsUser",
         without_effect={
             "appArmorProfile": _KERNEL,
             "privileged": Unless(values=(False,), reason=_USER),
             "procMount": Unless(values=("Default",), reason=_KERNEL),
-            "readOnlyRootFilesystem": Unless(values=(False,), reason="a container can write wherever its user can"),
-            "runAsGroup": _USER,
-            "runAsNonRoot": Unless(values=(False,), reason=_USER),
-            "runAsUser": _USER,
             "seLinuxOptions": _KERNEL,
             "seccompProfile": _KERNEL,
             "windowsOptions": _ONE_OS,
@@ -119,13 +106,11 @@ STRUCTS: Mapping[str, Fields] = {
     ),
     "Capabilities": Fields(carried_out="drop", without_effect={"add": _USER}),
     "PodSecurityContext": Fields(
+        carried_out="runAsGroup runAsNonRoot runAsUser",
+        # A container's user owns its volumes.
+        moot="fsGroup fsGroupChangePolicy",
         without_effect={
             "appArmorProfile": _KERNEL,
-            "fsGroup": _USER,
-            "fsGroupChangePolicy": _USER,
-            "runAsGroup": _USER,
-            "runAsNonRoot": Unless(values=(False,), reason=_USER),
-            "runAsUser": _USER,
             "seLinuxChangePolicy": _KERNEL,
             "seLinuxOptions": _KERNEL,
             "seccompProfile": _KERNEL,
@@ -133,16 +118,18 @@ STRUCTS: Mapping[str, Fields] = {
             "supplementalGroupsPolicy": _USER,
             "sysctls": _KERNEL,
             "windowsOptions": _ONE_OS,
-        }
+        },
     ),
     "LocalObjectReference": Fields(carried_out="name"),
+    "HostAlias": Fields(carried_out="ip hostnames"),
+    "PodDNSConfig": Fields(carried_out="nameservers searches options"),
+    "PodDNSConfigOption": Fields(carried_out="name value"),
     "PodReadinessGate": Fields(carried_out="conditionType"),
     "PodSchedulingGate": Fields(carried_out="name"),
     "VolumeMount": Fields(
-        carried_out="name mountPath subPath subPathExpr",
+        carried_out="name mountPath readOnly subPath subPathExpr",
         without_effect={
             "mountPropagation": Unless(values=("None",), reason=_NO_MOUNTS),
-            "readOnly": Unless(values=(False,), reason=_NO_MOUNTS),
             "recursiveReadOnly": Unless(values=("Disabled",), reason=_NO_MOUNTS),
         },
     ),

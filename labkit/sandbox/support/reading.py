@@ -8,7 +8,7 @@ from labkit.kube.resources import Object, Resource
 from labkit.sandbox.apiserver.objects import schemas
 from labkit.sandbox.apiserver.objects.types import Type
 from labkit.sandbox.support import kinds, marks, pods, scheduling, services, storage, workloads
-from labkit.sandbox.support.entries import Entry, Fields, Unless
+from labkit.sandbox.support.entries import Entry, Except, Fields, Unless
 
 PREFIX = "not in this sandbox: "
 """How a warning starts of something that a real cluster carries out."""
@@ -131,4 +131,6 @@ def _reason(entry: Entry, value: Any) -> str:
     """Why a value has no effect; empty when it has, or when there is nothing to say."""
     if isinstance(entry, Unless):
         return "" if value in entry.values else entry.reason
+    if isinstance(entry, Except):
+        return "" if set(value) <= set(entry.keys) else entry.reason
     return entry

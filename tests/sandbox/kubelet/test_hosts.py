@@ -27,6 +27,18 @@ def test_a_pod_is_called_what_its_spec_says(spec, names):
     assert ["127.66.0.2", *names] in lines(hosts.hosts(pod(**spec), "127.66.0.2", []))
 
 
+@pytest.mark.parametrize(
+    ("spec", "name"),
+    [
+        ({"subdomain": "sub", "setHostnameAsFQDN": True}, "web-1.sub.shop.svc.cluster.local"),
+        ({"setHostnameAsFQDN": True}, "web-1"),
+        ({"hostname": "a", "hostnameOverride": "b.test"}, "b.test"),
+    ],
+)
+def test_the_kernels_name_may_be_another(spec, name):
+    assert hosts.host_name(pod(**spec)) == name
+
+
 def test_a_long_name_is_cut_to_what_a_host_may_have():
     assert hosts.host_name(pod("a" * 62 + "-b")) == "a" * 62
 

@@ -171,6 +171,26 @@ def test_a_first_process_that_knows_no_sigterm_ends_at_once(play):
     assert play(scene)[1] < 10
 
 
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("trap 'exit 7' TERM; touch /tmp/foo; while true; do sleep 0.05; done", 7),
+        ("trap '' TERM; touch /tmp/foo; sleep 100", 137),
+        ("touch /tmp/foo; sleep 100", 143),
+    ],
+    ids=["handles it", "ignores it", "knows it not"],
+)
+def test_a_container_has_time_to_end(play, text, code):
+    async def scene(client, running):
+        await running_pod(client, pod(command=("sh", "-c", text), grace=1, **MARKED))
+        (known,) = running.pods.values()
+        await client.delete(resources.PODS, "one", "default")
+        await client.until(resources.PODS, "one", "default", lambda o: o is None)
+        return known.containers["app"].observed.state["terminated"]["exitCode"]
+
+    assert play(scene) == code
+
+
 def test_nothing_of_a_container_outlives_a_killed_launcher(play):
     async def scene(client, running):
         await running_pod(client, pod(command=("sh", "-c", "sleep 1000 & sleep 1000 & touch /tmp/foo; wait"), **MARKED))
@@ -184,3 +204,32 @@ def test_nothing_of_a_container_outlives_a_killed_launcher(play):
         return everyone
 
     assert len(play(scene)) >= 3
+
+
+@pytest.mark.parametrize(
+    ("limit", "text", "end"),
+    [
+        ("50Mi", "import time; x = bytearray(200_000_000); time.sleep(60)", (137, "OOMKilled")),
+        ("50Mi", "x = bytearray(10_000_000)", (0, "Completed")),
+    ],
+    ids=["too much", "enough"],
+)
+def test_a_container_that_takes_more_memory_than_it_may_is_killed(play, limit, text, end):
+    async def scene(client, running):
+        limits = {"resources": {"limits": {"memory": limit}}}
+        await client.create(resources.PODS, pod(command=("python3", "-c", text), policy="Never", **limits))
+        state = ended(await client.until(resources.PODS, "one", "default", ended))
+        return state["exitCode"], state["reason"]
+
+    assert play(scene) == end
+
+
+def test_a_pod_that_is_active_too_long_fails(play):
+    async def scene(client, running):
+        obj = pod(policy="Never")
+        obj["spec"]["activeDeadlineSeconds"] = 1
+        await client.create(resources.PODS, obj)
+        done = await client.until(resources.PODS, "one", "default", lambda o: ended(o) and o["status"]["phase"])
+        return done["status"]["phase"], done["status"]["reason"]
+
+    assert play(scene) == ("Failed", "DeadlineExceeded")

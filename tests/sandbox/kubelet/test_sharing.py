@@ -57,3 +57,13 @@ def test_a_link_that_a_container_left_in_its_volume_leads_no_mount_out_of_the_po
 )
 def test_what_kubectl_cp_runs_means_the_containers_own_paths(argv, moved):
     assert sharing.inside(argv, root="/r", spec={}) == moved
+
+
+def test_a_pod_is_told_which_of_its_fields_need_what_the_machine_lacks():
+    proxy = {"name": "istio-proxy", "securityContext": {"runAsUser": 1337}}
+    app = {"name": "app", "securityContext": {"runAsUser": 1000, "runAsNonRoot": True}}
+    spec = {"hostname": "h", "dnsPolicy": "ClusterFirst", "initContainers": [proxy], "containers": [app]}
+    (_, shared, _), (reason, unmet, kind) = sharing.told({"metadata": {"name": "p"}, "spec": spec})
+    assert "share the machine's files and processes" in shared
+    assert (reason, kind) == ("NotCarriedOut", "Warning")
+    assert unmet.startswith("spec.hostname, spec.containers[0].securityContext.runAsUser: no effect, because")

@@ -58,7 +58,14 @@ def test_a_kind_without_effect_says_so_for_the_whole_object():
 CASES = {
     "a field of a pod": (pod(hostPID=True), "spec.hostPID"),
     "a field of a template": (deployment(hostPID=True), "spec.template.spec.hostPID"),
-    "a value that is not the default": (pod(dnsPolicy="Default"), "spec.dnsPolicy"),
+    "a value that is not the default": (
+        pod(containers=[{"name": "c", "image": "i", "securityContext": {"privileged": True}}]),
+        "spec.containers[0].securityContext.privileged",
+    ),
+    "a limit of another kind": (
+        pod(containers=[{"name": "c", "image": "i", "resources": {"limits": {"cpu": "1", "memory": "1Gi"}}}]),
+        "spec.containers[0].resources.limits",
+    ),
     "a volume from outside": (pod(volumes=[{"name": "v", "nfs": {"path": "/", "server": "s"}}]), "spec.volumes[0].nfs"),
     "an annotation below a prefix": (
         pod() | {"metadata": {"annotations": {"nginx.ingress.kubernetes.io/rewrite-target": "/"}}},
@@ -75,6 +82,9 @@ def test_what_has_no_effect_is_named_by_its_path(case):
 
 
 QUIET = {
+    "a limit that is carried out": pod(
+        containers=[{"name": "c", "image": "i", "resources": {"limits": {"memory": "1Gi"}}}]
+    ),
     "an ordinary pod": pod(),
     "a default that the server fills in": pod(dnsPolicy="ClusterFirst", securityContext={}, priority=0),
     "an empty value": pod(hostAliases=[], nodeSelector={}),
