@@ -4,7 +4,7 @@
     ├── NotReadyError         we waited and it did not happen
     ├── SetupError            this machine lacks something
     ├── ManifestError         text that is not a manifest
-    └── PortTakenError        an address somebody else has
+    └── PortTakenError        a port that another program has
 
 Each names the thing, what was seen, and what to do next.
 """
@@ -40,7 +40,10 @@ class ManifestError(LabError):
 
 
 class PortTakenError(LabError):
-    """An address that we need is already in use."""
+    """A port that pods need on their own addresses, and another program has on every address."""
 
-    def __init__(self, address: str, *, wanted_for: str, next_step: str) -> None:
-        super().__init__(f"{address} is already in use; it was wanted for {wanted_for}.\nNext: {next_step}")
+    def __init__(self, port: int, *, holder: str, wanted_for: str) -> None:
+        super().__init__(
+            f"Port {port} of every address of this machine is taken by {holder}; {wanted_for} needs it.\n"
+            "Next: stop that program, or let it listen on 127.0.0.1 alone; then ./lab up"
+        )

@@ -76,11 +76,14 @@ def command(paths: settings.Paths) -> list[str]:
 def _spawn(paths: settings.Paths) -> None:
     paths.make()
     stop(paths)  # one that an interrupted start left half-way
-    log = paths.logs / "sandbox.log"
+    log, failure = paths.logs / "sandbox.log", paths.run / "sandbox.failed"
+    failure.unlink(missing_ok=True)
     child = programs.start(command(paths), log=log, env={"LABKIT_HOME": str(paths.home)}, record=_record(paths).write)
     deadline = time.monotonic() + START_TIMEOUT
     while running(paths) is None:
         if child.poll() is not None:
+            if failure.exists():
+                raise errors.LabError(failure.read_text())
             raise errors.SetupError(
                 f"The sandbox stopped at once (exit code {child.returncode}). The end of {log}:\n{programs.tail(log)}",
                 next_step="mend what it says; ./lab down --forget starts over with an empty cluster",

@@ -1,7 +1,7 @@
 """Bookinfo: four services, six pods, and a sidecar in each."""
 
 from labkit.base import settings
-from labkit.install import istio, kinds
+from labkit.install import istio, kinds, ports
 from labkit.kube import client, manifests, resources
 from labkit.kube.resources import Object
 
@@ -24,6 +24,7 @@ def label_namespace(api: client.Client, namespace: str) -> None:
 
 def deploy(api: client.Client, namespace: str, *, on_step: istio.OnStep = lambda _: None) -> None:
     """Label the namespace, apply Bookinfo and wait for its pods; safe to repeat."""
+    ports.require(api, objects(), wanted_for="Bookinfo")
     on_step(f"kubectl label namespace {namespace} istio-injection=enabled")
     label_namespace(api, namespace)
     on_step(f"kubectl apply -n {namespace} -f manifests/bookinfo.yaml")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from importlib import resources as files
 
 from labkit.base import errors, waiting
-from labkit.install import kinds, types
+from labkit.install import kinds, ports, types
 from labkit.kube import client, manifests, marks, resources, status
 from labkit.kube.resources import Object
 
@@ -43,6 +43,7 @@ def install(api: client.Client, *, on_step: OnStep = lambda _: None) -> None:
             )
         on_step("Istio is installed already")
         return
+    ports.require(api, objects(), wanted_for="Istio")
     on_step(f"namespace {NAMESPACE}")
     kinds.apply_all(api, [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}])
     on_step("custom resource definitions")

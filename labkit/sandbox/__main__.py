@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import sys
 from pathlib import Path
 
@@ -18,6 +19,8 @@ def main() -> int:
         asyncio.run(daemon.serve(paths))
     except errors.LabError as e:
         print(e, file=sys.stderr)
+        with contextlib.suppress(OSError):
+            (paths.run / daemon.FAILURE).write_text(str(e))
         return 1
     return 0
 

@@ -19,6 +19,9 @@ from labkit.sandbox.network import addresses, proxy
 RECORD = "sandbox.json"
 """In ``Paths.run``: which process this is, and once it serves, its port, since when, and what a person should know."""
 
+FAILURE = "sandbox.failed"
+"""In ``Paths.run``: why a sandbox did not come up, for whoever started it."""
+
 
 @contextlib.contextmanager
 def only_one(run: Path) -> Iterator[None]:

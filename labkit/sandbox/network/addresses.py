@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from labkit.base import errors
+from labkit.base import errors, ports
 
 NODE = "127.0.0.1"
 """The node's address: hostIP of every pod, where NodePorts listen."""
@@ -105,6 +105,8 @@ def hold_block() -> Iterator[Block]:
         with holder:
             yield block
         return
+    if ports.holder(HELD_PORT) != ports.NOBODY:
+        raise errors.PortTakenError(HELD_PORT, holder=ports.holder(HELD_PORT), wanted_for="the sandbox")
     raise errors.SetupError(
         "This machine has no free range of loopback addresses (127.66.0.1 and following).",
         next_step="on Linux: ./lab down in labs you no longer need. macOS has 127.0.0.1 alone: use kind there",

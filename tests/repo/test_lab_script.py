@@ -1,0 +1,85 @@
+"""``./lab`` before there is a Python environment: what it installs with, and what it says when that fails."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from labkit.base import settings
+
+PYTHON = """#!/bin/sh
+echo "python $*" >>calls
+case "$*" in
+*tools/uv.txt*) [ -n "$UV_COMES" ] && printf '%s' "$UV_COMES" >.venv/bin/uv && chmod +x .venv/bin/uv; exit $? ;;
+*requirements.txt*) exit "$PIP_ENDS" ;;
+esac
+"""
+
+UV = """#!/bin/sh
+echo "uv $*" >>calls
+echo "Downloading numpy"
+echo " + numpy==1.0" >&2
+exit %d
+"""
+
+
+class Script:
+    """A checkout with the script, what it installs, and a Python that only notes how it was called."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / ".venv" / "bin").mkdir(parents=True)
+        (folder / ".venv" / "lib" / "python3.12" / "site-packages").mkdir(parents=True)
+        (folder / "tools").mkdir()
+        (folder / "tools" / "uv.txt").touch()
+        (folder / "requirements.txt").touch()
+        (folder / ".venv" / "bin" / "python").write_text(PYTHON)
+        (folder / ".venv" / "bin" / "python").chmod(0o755)
+        shutil.copy(settings.CHECKOUT / "lab", folder / "lab")
+
+    def run(self, *, uv: str, pip: int = 0) -> subprocess.CompletedProcess[str]:
+        env = {"PATH": os.defpath, "UV_COMES": uv, "PIP_ENDS": str(pip)}
+        return subprocess.run(["./lab", "up"], cwd=self.folder, env=env, capture_output=True, text=True, check=False)
+
+    @property
+    def calls(self) -> str:
+        return (self.folder / "calls").read_text()
+
+
+@pytest.fixture
+def script(tmp_path):
+    return Script(tmp_path)
+
+
+def test_uv_installs_what_is_pinned_and_shows_how_far_it_is(script):
+    done = script.run(uv=UV % 0)
+    assert "uv pip install" in script.calls and "--require-hashes --requirement requirements.txt" in script.calls
+    assert "python -m pip install --disable" not in script.calls and "python -m labkit up" in script.calls
+    assert "Downloading numpy" in done.stderr and "numpy==1.0" not in done.stderr
+
+
+@pytest.mark.parametrize("uv", ["", UV % 2], ids=["no uv for this machine", "uv fails"])
+def test_pip_does_it_where_uv_cannot(script, uv):
+    assert script.run(uv=uv).returncode == 0
+    assert "--require-hashes --requirement requirements.txt" in script.calls and "python -m labkit up" in script.calls
+
+
+def test_when_both_fail_it_says_what_to_look_at(script):
+    done = script.run(uv="", pip=1)
+    assert done.returncode == 1
+    assert "installing requirements.txt failed" in done.stderr and "Next: check the network" in done.stderr
+    assert "labkit up" not in script.calls
+
+
+def test_what_was_installed_is_not_installed_again(script):
+    script.run(uv=UV % 0)
+    (script.folder / "calls").unlink()
+    script.run(uv=UV % 0)
+    assert "pip install" not in script.calls
+
+
+def test_uv_is_pinned_by_hash():
+    text = (settings.CHECKOUT / "tools" / "uv.txt").read_text()
+    assert text.count("uv==") == 1 and text.count("--hash=sha256:") > 10
