@@ -3,9 +3,11 @@
 from labkit.sandbox.apiserver import (
     crds,
     escalation,
+    limitranges,
     limits,
     namespaces,
     podadmission,
+    quotas,
     services,
     storageclasses,
     webhooks,
@@ -19,6 +21,7 @@ def install(core: Core, authorizer: Authorizer, limited: limits.Limits) -> webho
     lifecycle = namespaces.Lifecycle(core)
     pods = podadmission.PodDefaults(core)
     addresses = services.Addresses(core)
+    ranges = limitranges.LimitRanger(core)
     classes = storageclasses.DefaultClass(core)
     called = webhooks.Webhooks(core)
     core.mutating += [
@@ -29,6 +32,7 @@ def install(core: Core, authorizer: Authorizer, limited: limits.Limits) -> webho
         addresses.carry,
         crds.check,
         crds.prepare,
+        ranges.fill,
         pods.account,
         pods.priority,
         pods.tolerations,
@@ -36,9 +40,10 @@ def install(core: Core, authorizer: Authorizer, limited: limits.Limits) -> webho
         pods.runtime,
         called.mutate,
         # Once more, for the containers that a webhook put in (a real server invokes its plug-ins again too).
+        ranges.fill,
         pods.account,
         pods.status,
     ]
-    core.validating += [called.validate]
-    core.finishing += [addresses.allocate, limited.record]
+    core.validating += [ranges.check, called.validate]
+    core.finishing += [quotas.Quotas(core).charge, addresses.allocate, limited.record]
     return called

@@ -6,12 +6,14 @@ CARRIED_OUT = frozenset(
     (
         "/ConfigMap",
         "/Event",
+        "/LimitRange",
         "/Namespace",
         "/Node",
         "/PersistentVolume",
         "/PersistentVolumeClaim",
         "/Pod",
         "/ReplicationController",
+        "/ResourceQuota",
         "/Secret",
         "/Service",
         "/ServiceAccount",
@@ -47,8 +49,6 @@ _FIXED_RANGE = "cluster IPs always come from 10.96.0.0/16"
 
 WITHOUT_EFFECT: Mapping[str, str] = {
     "/Endpoints": "traffic follows EndpointSlices, and Endpoints are not mirrored into them",
-    "/LimitRange": "pods get no default requests or limits, and none are refused",
-    "/ResourceQuota": "objects are not counted, and none are refused",
     "admissionregistration.k8s.io/MutatingAdmissionPolicy": _NO_POLICIES,
     "admissionregistration.k8s.io/MutatingAdmissionPolicyBinding": _NO_POLICIES,
     "admissionregistration.k8s.io/ValidatingAdmissionPolicy": _NO_POLICIES,

@@ -1,81 +1,36 @@
 """What pods ask of a node: processor, memory, storage, host ports."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from fractions import Fraction
 
 from labkit.kube.resources import Object
-from labkit.sandbox.apiserver.objects import quantities
-
-Amounts = dict[str, Fraction]
-"""Resource → how much."""
+from labkit.sandbox.apiserver import amounts
+from labkit.sandbox.apiserver.amounts import Amounts
+from labkit.sandbox.apiserver.objects.quantities import Quantity
 
 ALWAYS = ("cpu", "memory", "ephemeral-storage")
 ANY_ADDRESS = "0.0.0.0"
 
 
-def amounts(listed: Mapping[str, object] | None) -> Amounts:
-    """Quantities as numbers."""
-    return {name: quantities.parse(str(value)).value for name, value in (listed or {}).items()}
-
-
-def of_pod(spec: Object, kind: str = "requests") -> Amounts:
-    """What a pod asks for: its containers and sidecars together, or the greatest of its init containers.
-
-    What ``spec.resources`` says of the pod as a whole counts instead, and ``overhead`` comes on top.
-    """
-    total: Amounts = {}
-    for container in spec.get("containers") or []:
-        _add(total, amounts((container.get("resources") or {}).get(kind)))
-    sidecars: Amounts = {}
-    most: Amounts = {}
-    for container in spec.get("initContainers") or []:
-        own = amounts((container.get("resources") or {}).get(kind))
-        if container.get("restartPolicy") == "Always":
-            _add(sidecars, own)
-            own = dict(sidecars)
-        else:
-            _add(own, sidecars)
-        most = _greater(most, own)
-    _add(total, sidecars)
-    total = _greater(total, most)
-    total |= amounts((spec.get("resources") or {}).get(kind))
-    if kind == "requests" or total:
-        _add(total, amounts(spec.get("overhead")))
-    return total
-
-
-def of_pods(specs: Iterable[Object]) -> Amounts:
-    """What several pods ask for together."""
-    total: Amounts = {}
-    for spec in specs:
-        _add(total, of_pod(spec))
-    return total
+def of_pod(spec: Object) -> Amounts:
+    """What a pod takes of a node."""
+    return amounts.with_overhead(spec, amounts.of_pod(spec))
 
 
 def lacking(spec: Object, there: Iterable[Object], allocatable: Mapping[str, object]) -> Iterator[tuple[str, bool]]:
     """(reason, whether the whole node would not do) for each resource that a node has too little of."""
-    others, capacity = list(there), amounts(allocatable)
-    if len(others) + 1 > capacity.get("pods", Fraction(0)):
+    others, capacity = list(there), amounts.read(allocatable)
+    if len(others) + 1 > capacity.get("pods", amounts.NONE).value:
         yield "Too many pods", False
-    used = of_pods(others)
+    used = amounts.total(map(of_pod, others))
     for name, asked in _in_order(of_pod(spec)):
-        has = capacity.get(name, Fraction(0))
-        if asked > 0 and asked > has - used.get(name, Fraction(0)):
-            yield f"Insufficient {name}", asked > has
+        has = capacity.get(name, amounts.NONE).value
+        if asked.value > 0 and asked.value > has - used.get(name, amounts.NONE).value:
+            yield f"Insufficient {name}", asked.value > has
 
 
-def _in_order(asked: Amounts) -> list[tuple[str, Fraction]]:
+def _in_order(asked: Amounts) -> list[tuple[str, Quantity]]:
     first = [(name, asked[name]) for name in ALWAYS if name in asked]
     return [*first, *((name, value) for name, value in asked.items() if name not in ALWAYS)]
-
-
-def _add(total: Amounts, more: Amounts) -> None:
-    for name, value in more.items():
-        total[name] = total.get(name, Fraction(0)) + value
-
-
-def _greater(one: Amounts, other: Amounts) -> Amounts:
-    return {name: max(one.get(name, Fraction(0)), other.get(name, Fraction(0))) for name in {**one, **other}}
 
 
 def host_ports(spec: Object) -> set[tuple[str, str, int]]:
