@@ -11,6 +11,7 @@ from labkit.kube.resources import Object
 TABLES = ("istio", "gateway-api")
 
 _HOST = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+_PROTOCOL = rf"^[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?$|{_HOST}\/[A-Za-z0-9]+$"
 _DURATION_RULE = {"rule": "duration(self) >= duration('1ms')", "message": "must be a valid duration greater than 1ms"}
 
 _NO_WILDCARD = {"rule": '!self.contains("*")', "message": "wildcard not allowed in label value match"}
@@ -40,6 +41,9 @@ SCALARS: Mapping[str, Object] = {
     "H": {"type": "string", "minLength": 1, "maxLength": 253, "pattern": rf"^(\*\.)?{_HOST}$"},
     "R": {"type": "string", "minLength": 1, "maxLength": 253, "pattern": rf"^(\*\.)?{_HOST}$"},
     "N": {"type": "string", "minLength": 1, "maxLength": 253, "pattern": rf"^{_HOST}$"},
+    "T": {"type": "string", "minLength": 1, "maxLength": 256, "pattern": r"^[A-Za-z0-9!#$%&'*+\-.^_\x60|~]+$"},
+    "L": {"type": "string", "minLength": 1, "maxLength": 63, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"},
+    "V": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": _PROTOCOL},
     "p": {"type": "string", "pattern": "^[-_A-Za-z0-9]+$"},
     "label": {"type": "string", "maxLength": 63, "x-kubernetes-validations": [_NO_WILDCARD]},
     "wide": {"type": "string", "maxLength": 63, "x-kubernetes-validations": [_NO_SELECTING_WILDCARD]},

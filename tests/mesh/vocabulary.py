@@ -9,7 +9,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from labkit.mesh.validation import gateway
+from labkit.mesh.validation import servertls
 
 Object = dict[str, Any]
 Strategy = st.SearchStrategy[Any]
@@ -167,7 +167,7 @@ WORDS: Mapping[str, Strategy] = {
     "servers.port.protocol": PROTOCOL,
     "servers.port.targetPort": one(0),
     "servers.bind": one("127.0.0.9"),
-    "cipherSuites": some(*sorted(gateway.CIPHERS), "nosuch"),
+    "cipherSuites": some(*sorted(servertls.CIPHERS), "nosuch"),
     # ServiceEntry, WorkloadEntry
     "ServiceEntry.hosts": some("api.example.com", "*.example.com", "web.default.svc.cluster.local", "a.b"),
     "ServiceEntry.addresses": some("240.0.0.1", "203.0.113.0/24", "2001:db8::1"),

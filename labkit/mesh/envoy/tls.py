@@ -6,7 +6,7 @@ from typing import Any
 from labkit.mesh import envoy, ir, model
 from labkit.mesh.envoy import typed
 from labkit.mesh.model import Resource
-from labkit.mesh.validation import gateway as validation
+from labkit.mesh.validation import servertls
 
 OTHER_SECRETS = {"ads": {}, "initial_fetch_timeout": "2s", "resource_api_version": "V3"}
 """Secrets of others may not exist: what names them must not wait for ever."""
@@ -18,7 +18,7 @@ VERSIONS = {
     "TLSV1_3": "TLSv1_3",
 }
 
-SUITES = validation.CIPHERS - {"AES128-SHA256"}
+SUITES = servertls.CIPHERS
 """Istio leaves out what it does not know; it knows one that Envoy no longer does, and refuses with the listener."""
 
 

@@ -3,150 +3,131 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from labkit.kube import resources
 from labkit.kube.resources import Object
-from labkit.mesh.validation import names
+from labkit.mesh.validation import addresses, balancing, exports, names, selectors
 from labkit.mesh.validation.findings import Finding, each, error, errors, warning
 
 Policy = Mapping[str, Any]
 
-_LIMITS = {
-    "maxConnections": "max connections must be non-negative",
-    "http1MaxPendingRequests": "http1 max pending requests must be non-negative",
-    "http2MaxRequests": "http2 max requests must be non-negative",
-    "maxRequestsPerConnection": "max requests per connection must be non-negative",
-    "maxRetries": "max retries must be non-negative",
-    "maxConcurrentStreams": "max concurrent streams must be non-negative",
-}
+_LIMITS = (
+    ("http", "http1MaxPendingRequests", "http1 max pending requests must be non-negative"),
+    ("http", "http2MaxRequests", "http2 max requests must be non-negative"),
+    ("http", "maxRequestsPerConnection", "max requests per connection must be non-negative"),
+    ("http", "maxRetries", "max retries must be non-negative"),
+    ("http", "maxConcurrentStreams", "max concurrent streams must be non-negative"),
+    ("tcp", "maxConnections", "max connections must be non-negative"),
+)
 _OUTLIERS = (
     "outlier detection consecutive errors is deprecated, use consecutiveGatewayErrors or consecutive5xxErrors instead"
 )
-_LARGEST_TABLE = 5000011
-_RING = "consistent hash MinimumRingSize is deprecated, use ConsistentHashLB's RingHash configuration instead"
+_LOCAL_ORIGIN = (
+    "outlier detection consecutive local origin failures is specified, but split external local origin errors is set "
+    "to false"
+)
+_PARTS = ("outlierDetection", "connectionPool", "loadBalancer", "tls")
 
 
 def findings(obj: Object) -> Iterator[Finding]:
     """What Istio says of one."""
     spec = obj.get("spec") or {}
-    yield from errors(filter(None, [names.wildcard_domain(spec.get("host", ""))]))
+    yield from errors(names.wildcard_domain(spec.get("host", "")))
     yield from policy(spec.get("trafficPolicy"))
+    seen: set[str] = set()
     for subset in each(spec.get("subsets")):
-        yield from errors(filter(None, [names.subset(subset.get("name", ""))]))
-        yield from errors(names.labels(subset.get("labels")))
+        name = subset.get("name", "")
+        if name in seen:
+            yield error(f"duplicate subset names: {name}")
+        seen.add(name)
+        yield from errors(names.subset(name))
+        yield from names.labels(subset.get("labels"))
         yield from policy(subset.get("trafficPolicy"))
-    yield from errors(names.export_to(spec))
+    is_selective = spec.get("workloadSelector") is not None
+    yield from exports.findings(spec, resources.namespace_of(obj), of_one_workload=is_selective)
+    yield from selectors.match_labels(spec.get("workloadSelector"))
 
 
-def policy(said: Policy | None) -> Iterator[Finding]:
+def policy(traffic: Policy | None) -> Iterator[Finding]:
     """A traffic policy, whole or of one subset."""
-    if said is None:
+    if traffic is None:
         return
-    yield from _parts(said)
-    settings = each(said.get("portLevelSettings"))
-    for setting in settings:
-        if (setting.get("port") or {}).get("number") is None:
-            yield error("portTrafficPolicy must have valid port")
-        if not any(k in setting for k in ("loadBalancer", "connectionPool", "outlierDetection", "tls")):
-            yield error("port traffic policy must have at least one field")
-        yield from _parts(setting)
-    yield from _tunnel(said.get("tunnel"))
-    if not any(value is not None for value in said.values()):
+    if not any(value is not None for value in traffic.values()):
         yield error("traffic policy must have at least one field")
+        return
+    if traffic.get("tunnel") is not None and traffic.get("proxyProtocol") is not None:
+        yield error("tunnel and proxyProtocol must not be set together")
+        return
+    yield from _parts(traffic)
+    for setting in each(traffic.get("portLevelSettings")):
+        if setting.get("port") is None:
+            yield error("portTrafficPolicy must have valid port")
+        if not any(setting.get(k) is not None for k in _PARTS):
+            yield error("port traffic policy must have at least one field")
+        else:
+            yield from _parts(setting)
+    yield from _tunnel(traffic.get("tunnel"))
 
 
-def _parts(said: Policy) -> Iterator[Finding]:
-    outliers = said.get("outlierDetection")
+def _parts(traffic: Policy) -> Iterator[Finding]:
+    outliers = traffic.get("outlierDetection")
     yield from _outliers(outliers or {})
-    yield from pool(said.get("connectionPool"))
-    yield from _balancer(said.get("loadBalancer") or {}, has_outliers=outliers is not None)
-    yield from tls(said.get("tls") or {})
+    yield from pool(traffic.get("connectionPool"))
+    yield from balancing.findings(traffic.get("loadBalancer"), has_outliers=outliers is not None)
+    yield from tls(traffic.get("tls") or {})
 
 
-def _outliers(said: Policy) -> Iterator[Finding]:
-    if said.get("consecutiveErrors"):
+def _outliers(outliers: Policy) -> Iterator[Finding]:
+    if outliers.get("consecutiveErrors"):
         yield warning(_OUTLIERS)
+    if outliers.get("consecutiveLocalOriginFailures") and not outliers.get("splitExternalLocalOriginErrors"):
+        yield error(_LOCAL_ORIGIN)
     for key in ("maxEjectionPercent", "minHealthPercent"):
-        share = said.get(key) or 0
+        share = outliers.get(key) or 0
         if not 0 <= share <= 100:
             yield error(f"percentage {share} is not in range 0..100")
 
 
-def pool(said: Policy | None) -> Iterator[Finding]:
+def pool(limits: Policy | None) -> Iterator[Finding]:
     """Limits of connections and requests."""
-    if said is None:
+    if limits is None:
         return
-    tcp, http = said.get("tcp"), said.get("http")
-    if tcp is None and http is None:
+    if limits.get("tcp") is None and limits.get("http") is None:
         yield error("connection pool must have at least one field")
-    for limits in (tcp or {}, http or {}):
-        yield from errors(text for key, text in _LIMITS.items() if (limits.get(key) or 0) < 0)
-    if (http or {}).get("h2UpgradePolicy") == "UPGRADE" and (http or {}).get("useClientProtocol"):
+        return
+    yield from errors(*(text for part, key, text in _LIMITS if ((limits.get(part) or {}).get(key) or 0) < 0))
+    http = limits.get("http") or {}
+    if http.get("h2UpgradePolicy") == "UPGRADE" and http.get("useClientProtocol"):
         yield error("use client protocol must not be true when H2UpgradePolicy is UPGRADE")
 
 
-def _table(size: int) -> Iterator[Finding]:
-    if not size:
-        yield error("tableSize must be set for maglev")
-    if size >= _LARGEST_TABLE:
-        yield error(f"tableSize must be less than {_LARGEST_TABLE} for maglev")
-    if not _is_prime(size):
-        yield error("tableSize must be a prime number for maglev")
-
-
-def _balancer(said: Policy, *, has_outliers: bool) -> Iterator[Finding]:
-    hashed = said.get("consistentHash") or {}
-    cookie, maglev = hashed.get("httpCookie"), hashed.get("maglev")
-    if cookie is not None and not cookie.get("name"):
-        yield error("name required for HttpCookie")
-    if hashed.get("minimumRingSize"):
-        yield warning(_RING)
-    if maglev is not None:
-        yield from _table(maglev.get("tableSize") or 0)
-    locality = said.get("localityLbSetting") or {}
-    distribute, failover = each(locality.get("distribute")), each(locality.get("failover"))
-    if distribute and failover:
-        yield error("can not simultaneously specify 'distribute' and 'failover'")
-        return
-    for entry in distribute:
-        total = sum((entry.get("to") or {}).values())
-        if total != 100:
-            yield error(f"total locality weight {total} != 100")
-    for entry in failover:
-        if entry.get("from") == entry.get("to"):
-            yield error("locality lb failover settings must specify different regions")
-    if (failover or locality.get("failoverPriority")) and not has_outliers:
-        yield warning("outlier detection policy must be provided for failover")
-
-
-def _is_prime(number: int) -> bool:
-    return number > 1 and all(number % k for k in range(2, int(number**0.5) + 1))
-
-
-def tls(said: Policy) -> Iterator[Finding]:
+def tls(settings: Policy) -> Iterator[Finding]:
     """How to connect to the upstream."""
-    files = any(said.get(k) for k in ("clientCertificate", "privateKey", "caCertificates", "caCrl"))
-    if said.get("insecureSkipVerify") and any(said.get(k) for k in ("caCertificates", "subjectAltNames")):
-        yield error(
-            "cannot specify CaCertificates or CredentialName or SubjectAltNames when InsecureSkipVerify is set true"
-        )
-    if said.get("mode") not in ("MUTUAL", "SIMPLE"):
+    mode = settings.get("mode")
+    if mode not in ("SIMPLE", "MUTUAL"):
         return
-    if said.get("credentialName"):
-        if files:
+    authority, secret = settings.get("caCertificates"), settings.get("credentialName")
+    is_checked = authority or settings.get("subjectAltNames") or (mode == "SIMPLE" and secret)
+    if settings.get("insecureSkipVerify") and is_checked:
+        fields = "CaCertificates or CredentialName" if mode == "SIMPLE" else "CaCertificates"
+        yield error(f"cannot specify {fields} or SubjectAltNames when InsecureSkipVerify is set true")
+    if secret:
+        if any(settings.get(k) for k in ("clientCertificate", "privateKey", "caCertificates", "caCrl")):
             yield error("cannot specify client certificates or CA certificate or CA CRL If credentialName is set")
         return
-    if said["mode"] == "MUTUAL":
-        if not said.get("clientCertificate"):
+    if mode == "MUTUAL":
+        if not settings.get("clientCertificate"):
             yield error("client certificate required for mutual tls")
-        if not said.get("privateKey"):
+        if not settings.get("privateKey"):
             yield error("private key required for mutual tls")
 
 
-def _tunnel(said: Policy | None) -> Iterator[Finding]:
-    if said is None:
+def _tunnel(tunnel: Policy | None) -> Iterator[Finding]:
+    if tunnel is None:
         return
-    if said.get("protocol") not in (None, "", "CONNECT", "POST"):
+    if tunnel.get("protocol") not in (None, "", "CONNECT", "POST"):
         yield error('tunnel protocol must be "CONNECT" or "POST"')
-    if problem := names.fqdn(said.get("targetHost", "")):
-        yield error(f"tunnel target host is invalid: {problem}")
-    if problem := names.port(said.get("targetPort")):
+    host = tunnel.get("targetHost", "")
+    if (problem := names.fqdn(host)) and not addresses.is_ip(host):
+        yield error(f"tunnel target host must be valid FQDN or IP address: {problem}; {addresses.ip(host)}")
+    if problem := names.port(tunnel.get("targetPort")):
         yield error(f"tunnel target port is invalid: {problem}")

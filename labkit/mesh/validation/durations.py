@@ -3,7 +3,7 @@
 import re
 from fractions import Fraction
 
-_UNITS = {
+UNITS = {
     "ns": Fraction(1, 10**9),
     "us": Fraction(1, 10**6),
     "µs": Fraction(1, 10**6),
@@ -24,4 +24,4 @@ def seconds(text: str) -> Fraction | None:
     parts = list(_PART.finditer(rest))
     if not parts or "".join(p.group() for p in parts) != rest:
         return None
-    return sign * sum((Fraction(p[1]) * _UNITS[p[2]] for p in parts), Fraction(0))
+    return sign * sum((Fraction(p[1]) * UNITS[p[2]] for p in parts), Fraction(0))

@@ -1,4 +1,4 @@
-"""What a check finds, and the sentence that Istio makes of several findings."""
+"""What a check reports, and the sentence that Istio makes of several reports."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -40,25 +40,25 @@ def warning(text: str) -> Finding:
     return Finding(text, is_error=False)
 
 
-def errors(texts: Iterable[str]) -> Iterator[Finding]:
-    """Each text as an error."""
-    return map(Finding, texts)
+def errors(*texts: str) -> Iterator[Finding]:
+    """Each text that is not empty as an error."""
+    return map(Finding, filter(None, texts))
 
 
-def sentence(found: Iterable[Finding]) -> str:
+def sentence(findings: Iterable[Finding]) -> str:
     """All errors in Istio's form; empty when there are none."""
-    wrong = [f for f in found if f.is_error]
-    if not wrong:
+    refusals = [f for f in findings if f.is_error]
+    if not refusals:
         return ""
-    if len(wrong) == 1 and not wrong[0].is_listed:
-        return wrong[0].text
-    head = "1 error occurred:" if len(wrong) == 1 else f"{len(wrong)} errors occurred:"
-    return f"{head}\n" + "".join(f"\t* {f.text}\n" for f in wrong) + "\n"
+    if len(refusals) == 1 and not refusals[0].is_listed:
+        return refusals[0].text
+    head = "1 error occurred:" if len(refusals) == 1 else f"{len(refusals)} errors occurred:"
+    return f"{head}\n" + "".join(f"\t* {f.text}\n" for f in refusals) + "\n"
 
 
-def warnings(found: Iterable[Finding]) -> tuple[str, ...]:
-    """The texts of all warnings."""
-    return tuple(f.text for f in found if not f.is_error)
+def warnings(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """The texts of all warnings; the API server gives each text once."""
+    return tuple(dict.fromkeys(f.text for f in findings if not f.is_error))
 
 
 def each(value: Any) -> list[Any]:

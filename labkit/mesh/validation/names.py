@@ -1,75 +1,87 @@
-"""Host names, namespaces, ports, labels and headers, judged as Istio judges them. A problem is a text."""
+"""Host names, ports, labels and protocols, judged as Istio judges them; a problem is a text that is not empty."""
 
-import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from labkit.mesh.names import is_authority
+from labkit.mesh.validation.findings import Finding, listed, warning
+from labkit.mesh.validation.gotext import quoted
 
-_LABEL = r"[a-zA-Z0-9](?:[-a-zA-Z0-9]{0,61}[a-zA-Z0-9])?"
-LABEL = re.compile(_LABEL)
-_WILDCARD_LABEL = re.compile(rf"\*|(\*-)?{_LABEL}")
-_KEY = re.compile(r"([a-z0-9.-]+/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
-_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
-_HEADER = re.compile(r":?[-!#$%&'*+.^_`|~0-9a-zA-Z]+")
-LONGEST_NAME = 255
+_LABEL = r"[a-zA-Z0-9](?:[-a-zA-Z0-9]*[a-zA-Z0-9])?"
+_LABEL_FORM = re.compile(_LABEL)
+_WILDCARD_LABEL_FORM = re.compile(rf"\*|(\*|\*-)?{_LABEL}")
+_NAME = r"(?:[A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
+_KEY = re.compile(rf"({_LABEL}(?:\.{_LABEL})*/)?({_NAME})")
+_VALUE = re.compile(rf"({_NAME})?")
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+LONGEST_LABEL, LONGEST_PREFIX, LONGEST_NAME = 63, 253, 255
+
+HTTP_PROTOCOLS = frozenset({"http", "http2", "http_proxy", "grpc", "grpc-web"})
+TLS_PROTOCOLS = frozenset({"https", "tls"})
+TCP_PROTOCOLS = TLS_PROTOCOLS | {"tcp", "mongo", "redis", "mysql"}
+PROTOCOLS = HTTP_PROTOCOLS | TCP_PROTOCOLS | {"udp", "hbone"}
 
 
 def is_label(text: str) -> bool:
     """Whether it is a DNS label."""
-    return bool(LABEL.fullmatch(text))
+    return len(text) <= LONGEST_LABEL and bool(_LABEL_FORM.fullmatch(text))
 
 
-def is_ip(text: str) -> bool:
-    """Whether it is an address."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
-def is_network(text: str) -> bool:
-    """Whether it is an address or a range of them."""
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return True
+def is_number(text: str) -> bool:
+    """Whether Go's Atoi reads it."""
+    return bool(_INTEGER.fullmatch(text))
 
 
 def _length(name: str) -> str:
-    if not name:
-        return "empty domain name not allowed"
-    return f'domain name "{name}" too long (max {LONGEST_NAME})' if len(name) > LONGEST_NAME else ""
+    if len(name.encode()) > LONGEST_NAME:
+        return f"domain name {quoted(name)} too long (max {LONGEST_NAME})"
+    return "" if name else "empty domain name not allowed"
 
 
 def _labels(name: str) -> str:
     parts = name.split(".")
+    if is_number(parts[-1]):
+        return f"domain name {quoted(name)} invalid (top level domain {quoted(parts[-1])} cannot be all-numeric)"
     # A last empty part is allowed, for unambiguous names such as istio.io.
-    wrong = next((p for at, p in enumerate(parts) if not is_label(p) and (p or at < len(parts) - 1)), None)
-    return "" if wrong is None else f'domain name "{name}" invalid (label "{wrong}" invalid)'
+    labels = parts[:-1] if not parts[-1] else parts
+    broken = next((part for part in labels if not is_label(part)), None)
+    return "" if broken is None else f"domain name {quoted(name)} invalid (label {quoted(broken)} invalid)"
 
 
 def fqdn(name: str) -> str:
-    """What is wrong with a domain name; empty when nothing is."""
+    """What is wrong with a domain name."""
     return _length(name) or _labels(name)
 
 
 def wildcard_domain(name: str) -> str:
-    """As ``fqdn``; the first label may be a wildcard."""
+    """As ``fqdn``; the first label may be a wildcard, or a number when it is alone."""
     if problem := _length(name):
         return problem
     first, dot, rest = name.partition(".")
-    if not _WILDCARD_LABEL.fullmatch(first):
-        return f'domain name "{name}" invalid (label "{first}" invalid)'
+    if len(first) > LONGEST_LABEL or not _WILDCARD_LABEL_FORM.fullmatch(first):
+        return f"domain name {quoted(name)} invalid (label {quoted(first)} invalid)"
     return _labels(rest) if dot else ""
+
+
+def partial_wildcard(name: str) -> str:
+    """Whether a wildcard stands for a part of a label."""
+    is_partial = "*" in name and name != "*" and not name.startswith("*.")
+    return f"partial wildcard {quoted(name)} not allowed" if is_partial else ""
 
 
 def port(number: Any) -> str:
     """What is wrong with a port's number."""
     return "" if 1 <= (number or 0) <= 65535 else f"port number {number or 0} must be in the range 1..65535"
+
+
+def port_name(name: str) -> str:
+    """What is wrong with a port's name."""
+    return "" if is_label(name) else f"invalid port name: {name}"
+
+
+def protocol(name: str) -> str:
+    """What is wrong with a port's protocol; an empty one is detected."""
+    return "" if not name or name.lower() in PROTOCOLS else f"unsupported protocol: {name}"
 
 
 def subset(name: str) -> str:
@@ -79,47 +91,64 @@ def subset(name: str) -> str:
     return "" if is_label(name) else f"subset name is invalid: {name}"
 
 
-def export_to(spec: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with ``exportTo``."""
-    said = spec.get("exportTo") or []
-    if len(set(said)) < len(said):
-        yield f"duplicate entries in exportTo: {next(e for e in said if said.count(e) > 1)}"
-    for entry in said:
-        if entry not in (".", "*", "~") and not is_label(entry):
-            yield "only .,*, or a valid DNS 1123 label is allowed as exportTo entry"
+def unix_path(path: str) -> str:
+    """What is wrong with the path of a Unix domain socket; a name that begins with @ is an abstract one."""
+    if not path:
+        return "unix address must not be empty"
+    is_file = path.startswith("@") or (path.startswith("/") and not path.endswith("/"))
+    return "" if is_file else f"{path} is not an absolute path to a file"
 
 
-def labels(said: Mapping[str, str] | None) -> Iterator[str]:
-    """What is wrong with labels that select something."""
-    for key, value in sorted((said or {}).items()):
-        if not _KEY.fullmatch(key):
-            yield f'invalid tag key: "{key}"'
-        elif not _VALUE.fullmatch(value):
-            yield f'invalid tag value: "{value}"'
+def label_problems(labels: Mapping[str, str] | None) -> Iterator[str]:
+    """What is wrong with labels."""
+    for key, value in sorted((labels or {}).items()):
+        parts = _KEY.fullmatch(key)
+        if parts is None:
+            yield f"invalid tag key: {quoted(key)}"
+        elif len(parts[1] or "") - 1 > LONGEST_PREFIX:
+            yield f"invalid tag key: {quoted(key)} (DNS prefix is too long)"
+        elif len(parts[2]) > LONGEST_LABEL:
+            yield f"invalid tag key: {quoted(key)} (name is too long)"
+        if not _VALUE.fullmatch(value):
+            yield f"invalid tag value: {quoted(value)}"
 
 
-def header(name: str) -> str:
-    """What is wrong with a header's name."""
-    if not name:
-        return "header name cannot be empty"
-    return "" if _HEADER.fullmatch(name) else f"header name {name} is not a valid header name"
+def labels(labels: Mapping[str, str] | None) -> Iterator[Finding]:
+    """The same as findings: Istio lists even a single one."""
+    return map(listed, label_problems(labels))
 
 
-def changed_header(name: str, *, may_be_host: bool) -> str:
-    """What is wrong with the name of a header that is set, added or removed; only a request may be given a host."""
-    if not name:
-        return "header name cannot be empty"
-    if may_be_host and is_authority(name):
-        return ""
-    if name.lower() == "host":
-        return f'invalid header "{name}": cannot set Host header'
-    return f'invalid header "{name}": header cannot have ":" prefix' if name.startswith(":") else ""
+def gateways(references: list[str] | None) -> Iterator[Finding]:
+    """References to Gateways: ``name`` or ``namespace/name``. Istio looks no further than the first without a slash."""
+    for reference in references or []:
+        namespace, slash, name = reference.partition("/")
+        if not slash:
+            if "." in reference:
+                parts = reference.split(".")
+                better = quoted(f"{parts[1]}/{parts[0]}")
+                yield warning(
+                    f"using legacy gatewayName format {quoted(reference)}; "
+                    f"prefer the <namespace>/<name> format: {better}"
+                )
+            yield from map(Finding, filter(None, [fqdn(reference)]))
+            return
+        if not namespace or not name:
+            yield Finding("config namespace and gateway name cannot be empty")
+        if not is_label(namespace):
+            yield Finding(f"invalid value for namespace: {quoted(namespace)}")
+        if not is_label(name):
+            yield Finding(f"invalid value for gateway name: {quoted(name)}")
 
 
-def contains(pattern: str, host: str) -> bool:
+def covers(pattern: str, host: str) -> bool:
     """Whether every name that ``host`` stands for is one that ``pattern`` stands for."""
-    if pattern == "*":
-        return True
-    if pattern.startswith("*"):
-        return host.removeprefix("*").endswith(pattern[1:])
-    return host == pattern
+    if not pattern.startswith("*"):
+        return host == pattern
+    if host.startswith("*"):
+        return len(host) >= len(pattern) and host[1:].endswith(pattern[1:])
+    return host.endswith(pattern[1:])
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether some name is one that both stand for."""
+    return covers(one, other) or covers(other, one)

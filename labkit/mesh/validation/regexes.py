@@ -3,6 +3,9 @@
 import re
 import warnings
 
+LONGEST = 1024
+"""Bytes; a longer one could become too large a program for Envoy."""
+
 _ADVICE = "; Istio uses RE2 style regex-based match (https://github.com/google/re2/wiki/Syntax)"
 _PERL = re.compile(r"\(\?(?![imsU-]+[:)]|:|P<\w|<\w)(<?[=!]|[^)]?)")
 _BACKREFERENCE = re.compile(r"\\[1-9]")
@@ -10,9 +13,19 @@ _ESCAPED = re.compile(r"\\.", re.DOTALL)
 
 
 def problem(pattern: str, where: str) -> str:
-    """``"uri": error parsing regexp: …``; empty for an expression that RE2 takes."""
-    found = _parsed(pattern)
-    return f'"{where}": error parsing regexp: {found}{_ADVICE}' if found else ""
+    """``"uri": error parsing regexp: …``; empty for an expression that RE2 takes and Istio allows."""
+    if not pattern:
+        return f'"{where}": regex string match should not be empty'
+    if len(pattern.encode()) > LONGEST:
+        return f'"{where}": regex is too large, max length allowed is {LONGEST}'
+    complaint = parse_problem(pattern)
+    return f'"{where}": {complaint}{_ADVICE}' if complaint else ""
+
+
+def parse_problem(pattern: str) -> str:
+    """``error parsing regexp: …``, as Go says it."""
+    complaint = _parsed(pattern)
+    return f"error parsing regexp: {complaint}" if complaint else ""
 
 
 def _parsed(pattern: str) -> str:

@@ -1,11 +1,13 @@
 """What validation asks about Envoy's messages, answered by their descriptors."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
+
+from google.protobuf.descriptor import Descriptor
 
 from labkit.kube.resources import Object
 from labkit.mesh.validation import envoyfilter
-from labkit.sandbox.xds import messages
+from labkit.sandbox.xds import messages, protojson
 
 FOREIGN = ("envoy.", "istio.", "udpa.", "xds.")
 """Packages of which a real istiod knows more than the descriptors at hand."""
@@ -14,23 +16,25 @@ FOREIGN = ("envoy.", "istio.", "udpa.", "xds.")
 class Protos:
     """Knows Envoy's API."""
 
-    def is_known(self, type_url: str) -> bool:
-        """Whether a real istiod would know a message of that type."""
-        return self.is_sendable(type_url) or type_url.rpartition("/")[2].startswith(FOREIGN)
+    def __init__(self) -> None:
+        self._lenient = protojson.Reader(_descriptor)
+        self._strict = protojson.Reader(_descriptor, strict=True)
+
+    def problem(self, message: str, value: Any, *, strict: bool) -> str:
+        """What is wrong with JSON for a message; ``strict``: fields that it does not have as well."""
+        reader = self._strict if strict else self._lenient
+        return reader.problem(messages.message_class(message).DESCRIPTOR, value)
+
+    def without_type(self, message: str, value: Any) -> list[str]:
+        """The names of extensions that say no ``typed_config``."""
+        return list(protojson.without_type(messages.message_class(message).DESCRIPTOR, value))
 
     def is_sendable(self, type_url: str) -> bool:
         """Whether such a message can be sent from here."""
         try:
-            messages.message_class(type_url.rpartition("/")[2])
+            return _descriptor(type_url.rpartition("/")[2]) is not None
         except KeyError:
             return False
-        return True
-
-    def unknown_field(self, message: str, value: Mapping[str, Any]) -> str:
-        """The first field that the message does not have; empty when it has them all."""
-        fields = messages.message_class(message).DESCRIPTOR.fields_by_name.values()
-        known = {f.name for f in fields} | {f.json_name for f in fields}
-        return next((name for name in value if name not in known), "")
 
     def unsendable(self, obj: Object) -> Iterator[str]:
         """For an EnvoyFilter: messages in its patches that exist, but that cannot be sent from here."""
@@ -41,3 +45,13 @@ class Protos:
                 if not self.is_sendable(url):
                     name = url.rpartition("/")[2]
                     yield f"spec.configPatches[{number}].patch.value: {name} is not known here, the patch is not sent"
+
+
+def _descriptor(name: str) -> Descriptor | None:
+    try:
+        descriptor: Descriptor = messages.message_class(name).DESCRIPTOR
+    except KeyError:
+        if name.startswith(FOREIGN):
+            return None
+        raise
+    return descriptor
