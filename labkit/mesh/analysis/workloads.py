@@ -72,7 +72,7 @@ def _says_protocol(name: str) -> bool:
 def rules(objects: Snapshot) -> Iterator[Message]:
     """IST0130 and IST0131: rules and matches that an earlier one leaves nothing to do."""
     for service in objects.of("VirtualService"):
-        for finding in overlaps.findings(service["spec"].get("http") or []):
+        for finding in overlaps.of_http(service["spec"].get("http") or []):
             text = f"V{finding.text[1:]}."
             is_match = "duplicate/overlapping" in text
             code, level = ("IST0131", INFO) if is_match else ("IST0130", WARNING)
