@@ -1,6 +1,6 @@
 """A lab that sends requests: through the gateway, from inside the mesh, and beside sliders that steer them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, overload
 
 from labkit import traffic
@@ -9,7 +9,7 @@ from labkit.install import gateway
 from labkit.kube import manifests, resources
 from labkit.lab import rounds, splitting
 from labkit.lab.changing import Changing
-from labkit.telemetry import inside
+from labkit.telemetry import flows, inside, workloads
 from labkit.traffic import fetching
 from labkit.views import page
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from labkit.views.browser import PageView
     from labkit.views.canary import CanaryView
+    from labkit.views.meshmap import MeshView
     from labkit.views.split import Asked, SplitView
 
 SPLIT_RATE = 40.0
@@ -57,6 +58,25 @@ class Sending(Changing):
             return page.snapshot(base, path, text)
 
         return PageView(fetch, path=path, user=user)
+
+    def mesh(self, *, path: str = "/productpage", rate: float = 10.0) -> "MeshView":
+        """The mesh as a picture that moves: workloads, proxies, and requests as the proxies count them.
+
+        Its button sends ``rate`` requests per second for ``path`` through the gateway.
+        """
+        from labkit.views.meshmap import MeshView
+
+        def send(on_batch: traffic.OnBatch) -> Callable[[], None]:
+            return traffic.stream(traffic.Load(url=self.url(), path=path, rate=rate), on_batch).stop
+
+        return MeshView(self._flows, send=send, load=f"{rate:g} requests per second for {path}").look()
+
+    def _flows(self) -> tuple[list[flows.Node], list[flows.Flow]]:
+        pods = [pod for pod in workloads.pods(self.api) if pod.app != "istiod"]
+        senders = [pod for pod in pods if pod.has_proxy and pod.ip]
+        clusters = self._doors.envoys(senders, "clusters?format=json")
+        stats = self._doors.envoys(senders, "stats?filter=upstream_rq_5xx")
+        return flows.nodes(pods), flows.flows(clusters, stats, pods)
 
     @overload
     def send(

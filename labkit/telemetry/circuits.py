@@ -75,12 +75,12 @@ class Circuit:
 
 def circuits(clusters: str, stats: str, *, service: str = "") -> list[Circuit]:
     """Every upstream that Istio named, or those of one service's short name."""
-    numbers = _numbers(stats)
+    counted = numbers(stats)
     found = []
     for cluster in json.loads(clusters).get("cluster_statuses", []):
         direction, port, subset, host = proxies.parts_of(cluster["name"])
         if direction == "outbound" and (not service or host.split(".")[0] == service):
-            found.append(_circuit(cluster, host, port, subset, numbers.get(cluster["name"], {})))
+            found.append(_circuit(cluster, host, port, subset, counted.get(cluster["name"], {})))
     return sorted(found, key=lambda c: (c.service, c.port, c.subset))
 
 
@@ -145,7 +145,8 @@ def _endpoint(host: Mapping[str, Any]) -> Endpoint:
     )
 
 
-def _numbers(stats: str) -> dict[str, dict[str, int]]:
+def numbers(stats: str) -> dict[str, dict[str, int]]:
+    """The counters and gauges of each cluster, from the text of ``/stats``."""
     found: dict[str, dict[str, int]] = {}
     for line in stats.splitlines():
         match = _STAT.match(line)

@@ -1,0 +1,178 @@
+"""The mesh as a picture that moves: workloads, their proxies, and the requests between them.
+
+It knows two callbacks: ``read() -> (nodes, flows)`` as ``telemetry.flows`` makes them, and ``send(on_batch) -> stop``
+for requests from outside.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import traitlets
+
+from labkit.base import errors
+from labkit.telemetry.flows import Flow, Node
+from labkit.views import assets, live, markup
+
+EVERY = 1.0
+"""Seconds between two looks; each asks every proxy two questions."""
+
+COLUMNS = {
+    "istio-ingressgateway": 0,
+    "productpage": 1,
+    "details": 2,
+    "reviews": 2,
+    "ratings": 3,
+    "httpbin": 2,
+    "istiod": 4,
+}
+"""Where the course's applications stand, from left to right, by the label ``app``."""
+
+Read = Callable[[], tuple[Sequence[Node], Sequence[Flow]]]
+Send = Callable[[Callable[[Sequence[Any]], None]], Callable[[], None]]
+
+
+class MeshView(live.LiveView):
+    """Boxes for workloads and lines for requests; dots on a line are as quick as its requests are many."""
+
+    made_by = "lab.mesh"
+    _esm = assets.module("meshmap")
+    _css = assets.styles("meshmap")
+
+    nodes: Any = traitlets.List().tag(sync=True)
+    """``{"name", "app", "pods", "ready", "has_proxy", "column"}``."""
+
+    edges: Any = traitlets.List().tag(sync=True)
+    """``{"source", "target", "rate", "failing", "sent", "failed"}``: per second, and since the view began."""
+
+    running = traitlets.Bool(False).tag(sync=True)
+    """Whether requests are sent from outside; assigning it is what the button does."""
+
+    load = traitlets.Unicode().tag(sync=True)
+    """What is sent: ``10 requests per second for /productpage``; empty where nothing can be."""
+
+    message = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, read: Read, *, send: Send | None = None, load: str = "", every: float | None = EVERY) -> None:
+        self._read, self._sender, self._every = read, send, every
+        self._stop_sending: Callable[[], None] | None = None
+        self._guard = threading.RLock()
+        self._first: dict[tuple[str, str], Flow] = {}
+        self._last: dict[tuple[str, str], Flow] = {}
+        self._at = 0.0
+        super().__init__(load=load if send else "")
+        self.observe(self._on_running, names="running")
+
+    def __repr__(self) -> str:
+        with_proxy = sum(node["has_proxy"] for node in self.nodes)
+        return f"Mesh({len(self.nodes)} workloads, {with_proxy} with a proxy)"
+
+    def look(self) -> "MeshView":
+        """Look once, now; returns itself."""
+        try:
+            nodes, flows = self._read()
+        except errors.LabError as e:
+            with self._guard:
+                self.message = str(e)
+            return self
+        self._take(nodes, flows, now=time.monotonic())
+        return self
+
+    def start(self) -> "MeshView":
+        """Send requests from outside; returns itself."""
+        self.running = True
+        return self
+
+    def stop(self) -> None:
+        """Send no more."""
+        self.running = False
+
+    def table(self) -> Any:
+        """The table twin as a DataFrame: a row per line of the picture."""
+        import pandas as pd
+
+        return pd.DataFrame(self.edges, columns=["source", "target", "rate", "failing", "sent", "failed"])
+
+    def static_html(self) -> str:
+        """The picture as two tables, for exports."""
+        places = [[n["name"], f"{n['ready']} of {n['pods']}", "yes" if n["has_proxy"] else "no"] for n in self.nodes]
+        lines = [[e["source"], e["target"], e["sent"], e["failed"]] for e in self.edges if e["sent"]]
+        return (
+            f'<div style="{markup.BOX}">{markup.table(("workload", "pods ready", "proxy"), places, caption="The mesh")}'
+            f"{markup.table(('from', 'to', 'requests', 'failed'), lines) if lines else ''}</div>"
+        )
+
+    def appears(self) -> None:
+        """Looking begins with the first page that shows the view."""
+        if self._every is not None:
+            self.watch(self.look, every=self._every)
+
+    def leaves(self) -> None:
+        """Nobody looks: nothing is read, and nothing is sent."""
+        self.unwatch()
+        self.running = False
+
+    def _take(self, nodes: Sequence[Node], flows: Sequence[Flow], *, now: float) -> None:
+        current = {(flow.source, flow.target): flow for flow in flows}
+        with self._guard, self.hold_sync():
+            passed = now - self._at if self._at else 0.0
+            if not self._at:
+                self._first = current
+            edges = [self._edge(key, flow, passed) for key, flow in current.items()]
+            self.edges = [edge for edge in edges if edge["sent"]]
+            self._last, self._at = current, now
+            self.nodes = placed(nodes, self.edges)
+            self.message = ""
+
+    def _edge(self, key: tuple[str, str], flow: Flow, passed: float) -> dict[str, Any]:
+        before, first = self._last.get(key), self._first.get(key)
+        return {
+            "source": flow.source,
+            "target": flow.target,
+            "rate": _rate(flow.sent, before.sent if before else 0, passed),
+            "failing": _rate(flow.failed, before.failed if before else 0, passed),
+            # A counter below what it was belongs to a proxy that began anew.
+            "sent": flow.sent - (first.sent if first and first.sent <= flow.sent else 0),
+            "failed": flow.failed - (first.failed if first and first.failed <= flow.failed else 0),
+        }
+
+    def _on_running(self, change: Any) -> None:
+        stop, self._stop_sending = self._stop_sending, None
+        if stop is not None:
+            stop()
+        if not change["new"]:
+            return
+        if self._sender is None:
+            self.running = False
+            return
+        self._presence.looked()
+        try:
+            self._stop_sending = self._sender(self._on_batch)
+        except errors.LabError as e:
+            self.message, self.running = str(e), False
+
+    def _on_batch(self, _: Sequence[Any]) -> None:
+        if self._presence.is_lost:
+            self.running = False
+
+
+def _rate(now: int, before: int, passed: float) -> float:
+    return round(max(0, now - before) / passed, 1) if passed > 0 else 0.0
+
+
+def placed(nodes: Sequence[Node], edges: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Nodes with their columns, and one for each target that is no workload: a host outside, or nobody."""
+    found = [{**asdict(node), "column": COLUMNS.get(node.app, -1)} for node in nodes]
+    names = {node["name"] for node in found}
+    others = sorted({edge["target"] for edge in edges} - names)
+    found += [{"name": o, "app": "", "pods": 0, "ready": 0, "has_proxy": False, "column": -1} for o in others]
+    columns = {node["name"]: node["column"] for node in found if node["column"] >= 0}
+    # Callers before those they call; the rest, callers of each other, stand in the middle.
+    for _ in found:
+        for node in found:
+            name, sources = node["name"], [e["source"] for e in edges if e["target"] == node["name"]]
+            if name not in columns and all(source in columns for source in sources):
+                columns[name] = 1 + max((columns[source] for source in sources), default=-1)
+    return [{**node, "column": columns.get(node["name"], 2)} for node in found]

@@ -1,0 +1,55 @@
+"""The mesh as a picture: nodes in columns, rates from counters."""
+
+from labkit.telemetry.flows import Flow, Node
+from labkit.views import meshmap
+
+
+def node(name, app="", *, proxy=True):
+    return Node(name=name, app=app, pods=1, ready=1, has_proxy=proxy)
+
+
+PAGE, REVIEWS = node("productpage-v1", "productpage"), node("reviews-v1", "reviews")
+
+
+def view(*counted, nodes=(PAGE, REVIEWS)):
+    """A view that looks once for each pair of counters, a second apart."""
+    made = meshmap.MeshView(lambda: ((), ()), every=None)
+    for second, (sent, failed) in enumerate(counted):
+        flow = Flow(source="productpage-v1", target="reviews-v1", sent=sent, failed=failed)
+        made._take(nodes, [flow], now=10.0 + second)
+    return made
+
+
+def test_a_rate_is_the_difference_of_two_looks():
+    (edge,) = view((100, 0), (110, 2)).edges
+    assert (edge["rate"], edge["failing"], edge["sent"], edge["failed"]) == (10.0, 2.0, 10, 2)
+
+
+def test_what_was_sent_before_the_view_began_is_not_drawn():
+    assert view((100, 0)).edges == []
+
+
+def test_a_proxy_that_began_anew_counts_from_nothing():
+    (edge,) = view((100, 0), (4, 0)).edges
+    assert (edge["rate"], edge["sent"]) == (0.0, 4)
+
+
+def test_known_applications_have_their_columns_and_others_follow_their_callers():
+    edges = [{"source": "curl", "target": "billing.example"}]
+    found = meshmap.placed([PAGE, node("curl", "curl")], edges)
+    assert {n["name"]: n["column"] for n in found} == {"productpage-v1": 1, "curl": 0, "billing.example": 1}
+
+
+def test_it_reads_as_its_state_and_has_a_static_form():
+    shown = view((100, 0), (110, 0))
+    assert repr(shown) == "Mesh(2 workloads, 2 with a proxy)"
+    assert '<td style="text-align:left">10</td>' in shown.static_html()
+
+
+def test_sending_stops_when_the_last_page_is_gone():
+    stopped = []
+    made = meshmap.MeshView(lambda: ((), ()), send=lambda _: lambda: stopped.append(1), load="10/s", every=None)
+    made._on_message(made, {"alive": "a", "first": True}, [])
+    made.start()
+    made._on_message(made, {"gone": "a"}, [])
+    assert stopped == [1] and not made.running
