@@ -155,6 +155,8 @@ class Connection(asyncio.Protocol):
     def _send(self, request: Request, response: Response, start: float) -> None:
         if self._transport is None:
             return self._log(request, response, len(response.body), start)
+        if response.upgrade:
+            return self._upgrade(self._transport, request, response, start)
         keep = http1.keeps_alive(request.version, request.headers) and not self._service.is_ending
         fields = [
             ("content-type", response.content_type),
@@ -168,6 +170,18 @@ class Connection(asyncio.Protocol):
         if not keep:
             self._transport.close()
         return self._log(request, response, len(response.body), start)
+
+    def _upgrade(self, transport: asyncio.Transport, request: Request, response: Response, start: float) -> None:
+        """Hand the connection over, with what came after the request."""
+        assert response.upgrade is not None
+        transport.write(http1.head(_status_line(response.status), response.fields))
+        protocol = response.upgrade(transport)
+        transport.set_protocol(protocol)
+        self._service.connections.discard(self)
+        self._log(request, response, 0, start)
+        rest, self._transport = bytes(self._buffer), None
+        if rest:
+            protocol.data_received(rest)
 
     async def _stream(self, request: Request, response: Response, start: float) -> None:
         assert response.chunks is not None

@@ -1,5 +1,6 @@
 """A request that came in and the response that goes out: what an app is a function of."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -45,6 +46,9 @@ class Response:
 
     chunks: AsyncIterator[bytes] | None = None
     """A body that is sent as it is made, instead of ``body``."""
+
+    upgrade: Callable[[asyncio.Transport], asyncio.Protocol] | None = None
+    """What speaks on the connection after this answer, which is a 101."""
 
 
 Handler = Callable[[Request], Response | Awaitable[Response]]

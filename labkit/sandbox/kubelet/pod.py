@@ -298,7 +298,7 @@ class Pod:
                     await self._attach(volume)
                     self._fill(volume)
                     break
-                except (sources.MissingError, status.StatusError) as e:
+                except (sources.MissingError, status.StatusError, OSError) as e:
                     message = f'MountVolume.SetUp failed for volume "{volume["name"]}" : {e}'
                     self.event("FailedMount", message, type="Warning")
                     await asyncio.sleep(MOUNT_RETRY)

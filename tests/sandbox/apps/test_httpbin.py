@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import hashlib
 import json
 
 import pytest
@@ -112,3 +113,130 @@ def test_the_pods_name_is_told_only_when_asked_for(world, url, monkeypatch, told
     monkeypatch.setenv("HOSTNAME", "pod-1")
     monkeypatch.setenv("USE_REAL_HOSTNAME", told)
     assert json.loads(world.ask("GET", f"{url}/hostname").body) == {"hostname": name}
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "body"),
+    [
+        ("/base64/aGVsbG8", 200, b"hello"),
+        ("/base64/decode/aGVsbG8=", 200, b"hello"),
+        ("/base64/encode/hello", 200, b"aGVsbG8="),
+        ("/base64/decode/!", 400, b"illegal base64"),
+        ("/range/5", 200, b"abcde"),
+        ("/deny", 200, b"YOU SHOULDN'T"),
+        ("/xml", 200, b"<slideshow"),
+        ("/forms/post", 200, b"<form"),
+        ("/encoding/utf8", 200, "Ελληνικά".encode()),
+        ("/links/3/1", 200, b'<a href="/links/3/2">2</a>'),
+        ("/image/svg", 200, b"<svg"),
+        ("/image/bmp", 404, b"no image of kind"),
+        ("/brotli", 501, b"Not Implemented"),
+        ("/dump/request", 200, b"GET /dump/request HTTP/1.1\r\n"),
+        ("/sse?count=2&duration=0", 200, b'event: ping\ndata: {"id": 1'),
+        ("/stream-bytes/5?seed=1&chunk_size=2", 200, b""),
+        ("/hidden-basic-auth/u/p", 404, b"Not Found"),
+        ("/digest-auth/auth-int/u/p", 400, b"qop"),
+        ("/websocket/echo", 400, b"invalid websocket handshake"),
+        ("/env", 200, b'"env": {'),
+    ],
+)
+def test_other_paths(world, url, path, status, body):
+    reply = world.get(url + path)
+    assert (reply.status, body in reply.body) == (status, True)
+
+
+def test_the_same_seed_gives_the_same_bytes(world, url):
+    assert world.get(f"{url}/bytes/9?seed=4").body == world.get(f"{url}/stream-bytes/9?seed=4").body
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "body", "told"),
+    [
+        ("bytes=1-3", 206, b"bcd", "bytes 1-3/6"),
+        ("bytes=4-", 206, b"ef", "bytes 4-5/6"),
+        ("bytes=-2", 206, b"ef", "bytes 4-5/6"),
+        ("bytes=9-", 416, b"", "bytes */6"),
+    ],
+)
+def test_a_part_is_sent_when_asked_for(world, url, asked, status, body, told):
+    reply = world.get(f"{url}/range/6", range=asked)
+    assert (reply.status, reply.body, reply.headers["content-range"]) == (status, body, told)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"if-none-match": '"a"'}, 304),
+        ({"if-none-match": '"b", W/"a"'}, 304),
+        ({"if-none-match": '"b"'}, 200),
+        ({"if-match": '"a"'}, 200),
+        ({"if-match": '"b"'}, 412),
+    ],
+)
+def test_an_entity_tag_decides(world, url, headers, status):
+    reply = world.ask("GET", f"{url}/etag/a", headers=headers)
+    assert (reply.status, reply.headers["etag"]) == (status, '"a"')
+
+
+def test_a_cached_answer_is_not_sent_again(world, url):
+    assert world.get(f"{url}/cache").headers["etag"]
+    assert world.ask("GET", f"{url}/cache", headers={"if-none-match": "x"}).status == 304
+    assert world.get(f"{url}/cache/60").headers["cache-control"] == "public, max-age=60"
+
+
+@pytest.mark.parametrize(
+    ("path", "where"),
+    [
+        ("/absolute-redirect/2", "URL/absolute-redirect/1"),
+        ("/absolute-redirect/1", "URL/get"),
+        ("/redirect/2?absolute=true", "URL/redirect/1"),
+        ("/links/4", "/links/4/0"),
+        ("/cookies/delete?a=", "/cookies"),
+    ],
+)
+def test_more_redirects(world, url, path, where):
+    assert world.get(url + path).headers["location"] == where.replace("URL", url)
+
+
+def test_every_origin_may_read_and_ask_before(world, url):
+    reply = world.ask("OPTIONS", f"{url}/get", headers={"origin": "http://a", "access-control-request-headers": "x-b"})
+    assert (reply.status, reply.headers["access-control-allow-headers"]) == (200, "x-b")
+    assert world.ask("GET", f"{url}/get", headers={"origin": "http://a"}).headers["access-control-allow-origin"] == (
+        "http://a"
+    )
+    assert world.get(f"{url}/get").headers["access-control-allow-origin"] == "*"
+
+
+def test_a_form_of_parts_is_told_by_field_and_file(world, url):
+    body = (
+        b'--b\r\ncontent-disposition: form-data; name="a"\r\n\r\n1\r\n'
+        b'--b\r\ncontent-disposition: form-data; name="f"; filename="x.txt"\r\n\r\nhello\r\n--b--\r\n'
+    )
+    reply = world.ask("POST", f"{url}/post", headers={"content-type": "multipart/form-data; boundary=b"}, body=body)
+    found = json.loads(reply.body)
+    assert (found["form"], found["files"], found["data"]) == ({"a": ["1"]}, {"f": ["hello"]}, "")
+
+
+def test_a_body_that_is_no_text_is_told_in_base64(world, url):
+    body = b"\xff\x00"
+    found = json.loads(world.ask("POST", f"{url}/anything", body=body).body)
+    assert found["data"] == f"data:application/octet-stream;base64,{base64.b64encode(body).decode()}"
+
+
+def test_digest_authentication_takes_the_right_answer_only(world, url):
+    challenge = world.get(f"{url}/digest-auth/auth/u/p/SHA-256").headers["www-authenticate"]
+    nonce = challenge.partition('nonce="')[2].partition('"')[0]
+
+    def answered(password):
+        def hashed(text):
+            return hashlib.sha256(text.encode()).hexdigest()
+
+        path = "/digest-auth/auth/u/p/SHA-256"
+        proof, asked = hashed(f"u:Fake Realm:{password}"), hashed(f"GET:{path}")
+        response = hashed(f"{proof}:{nonce}:00000001:c:auth:{asked}")
+        fields = {"username": "u", "nonce": nonce, "uri": path, "cnonce": "c", "response": response}
+        given = "Digest " + ", ".join(f'{k}="{v}"' for k, v in fields.items()) + ", qop=auth, nc=00000001"
+        return world.get(url + path, authorization=given).status
+
+    assert (answered("p"), answered("q")) == (200, 401)
