@@ -28,6 +28,20 @@ class Wrong:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Right:
+    """An attempt that solves an exercise and is written otherwise than the solution."""
+
+    how: str
+    """What is different, in a few words: the id of its test."""
+
+    yaml: str = ""
+    """What was applied."""
+
+    answer: object = None
+    """What was filed."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Exercise:
     """A task with its check, hints and solution."""
 
@@ -50,6 +64,9 @@ class Exercise:
     """Files below ``notebooks/manifests`` that the lesson has applied before."""
 
     wrong: tuple[Wrong, ...] = ()
+    """At least four that differ in kind."""
+
+    right: tuple[Right, ...] = ()
 
     @property
     def solved_by(self) -> str:
@@ -64,12 +81,15 @@ class Exercise:
         return f"Hint {number} of {len(self.hints)}: {self.hints[number - 1]}{more}"
 
     def judge(self, evidence: Evidence) -> Verdict:
-        """The verdict; trouble on the way is a verdict too."""
+        """The verdict, once every proxy has what was applied; trouble on the way is a verdict too."""
         try:
-            found = self.check(evidence)
+            late = evidence.until_live()
+            verdict = self.check(evidence)
+            if late and not verdict.passed:
+                verdict = replace(verdict, cause=late, next_step="lab.analyze()")
         except errors.LabError as e:
             first, _, rest = str(e).partition("\n")
-            found = Verdict(
+            verdict = Verdict(
                 exercise=self.id,
                 passed=False,
                 expected=self.done_when,
@@ -78,13 +98,13 @@ class Exercise:
                 next_step=rest.replace("Next: ", "").replace("\n", "; "),
             )
         except Exception as e:  # an object in a shape that the check did not expect: still no traceback for a learner
-            found = Verdict(
+            verdict = Verdict(
                 exercise=self.id,
                 passed=False,
                 expected=self.done_when,
-                observed=f"the check met something it does not understand: {type(e).__name__}: {e}",
-                cause="an object of this exercise has a form that no task asks for",
+                observed=f"the check cannot read an object of this exercise: {type(e).__name__}: {e}",
+                cause="",
                 next_step="lab.reset() and try again",
             )
         hint = f'lab.hint("{self.id}") gives a hint'
-        return replace(found, exercise=self.id, next_step=found.next_step or ("" if found.passed else hint))
+        return replace(verdict, exercise=self.id, next_step=verdict.next_step or ("" if verdict.passed else hint))

@@ -2,24 +2,26 @@
 
 from labkit.exercises import verdict
 from labkit.exercises.evidence import Evidence
-from labkit.exercises.exercise import Exercise, Wrong
+from labkit.exercises.exercise import Exercise, Right, Wrong
 from labkit.exercises.verdict import Verdict
 from labkit.kube import resources
 
 
 def services(evidence: Evidence) -> Verdict:
     """Whether the filed number is the number of Services with a label ``app``."""
-    found = [s for s in evidence.resources(resources.SERVICES) if "app" in resources.labels_of(s)]
-    names = ", ".join(sorted(resources.name_of(s) for s in found))
+    every = evidence.resources(resources.SERVICES)
+    labelled = sorted(resources.name_of(s) for s in every if "app" in resources.labels_of(s))
+    pods = len(evidence.resources(resources.PODS))
+    causes: dict[float, str] = {
+        pods: f"{pods} is the number of pods: some services have several",
+        len(every): "that is every Service, and one of them, kubernetes, is the cluster's own and has no label app",
+    }
     return verdict.number(
         evidence.answer("00-1"),
-        len(found),
+        len(labelled),
         what="services of Bookinfo",
-        seen=names,
-        causes={
-            len(found) + 1: "one of the services is the cluster's own, and has no label app",
-            6: "six are the pods",
-        },
+        shows=", ".join(labelled),
+        causes=causes,
     )
 
 
@@ -35,10 +37,16 @@ EXERCISES = (
             "Product page, details, reviews, ratings.",
         ),
         answer=4,
+        right=(
+            Right(how="a word", answer="four"),
+            Right(how="a text", answer=" 4 services"),
+            Right(how="a float", answer=4.0),
+        ),
         wrong=(
-            Wrong(why="pods counted", answer=6, says="six are the pods"),
+            Wrong(why="pods counted", answer=6, says="6 is the number of pods"),
             Wrong(why="the cluster's own counted", answer=5, says="the cluster's own"),
-            Wrong(why="a word", answer="four", says="not a number"),
+            Wrong(why="a name", answer="reviews", says="is no number"),
+            Wrong(why="another number", answer="3", says="the cluster shows another number"),
         ),
     ),
 )

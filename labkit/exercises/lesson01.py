@@ -1,85 +1,124 @@
 """Lesson 01, a cluster refresher."""
 
 from labkit.exercises import verdict
+from labkit.exercises.diagnosis import objects, rollouts
 from labkit.exercises.evidence import Evidence
-from labkit.exercises.exercise import Exercise, Wrong
+from labkit.exercises.exercise import Exercise, Right, Wrong
 from labkit.exercises.verdict import Verdict
 from labkit.kube import resources
 from labkit.kube.resources import Object
 
 PLACE = "refresher"
 SERVICE_NAME = "kubernetes.io/service-name"
+PODS = f'lab.kubectl("get pods -n {PLACE} --show-labels")'
 
 
 def second_version(evidence: Evidence) -> Verdict:
     """Whether a ready pod of Deployment hello-v2 is behind Service hello."""
     expected = "a pod of Deployment hello-v2 among the endpoints of Service hello"
-    there = evidence.resource(resources.DEPLOYMENTS, "hello-v2", PLACE)
-    if there is None:
-        return verdict.not_yet(
-            expected,
-            f"there is no Deployment hello-v2 in namespace {PLACE}",
-            cause="it is not applied, or went into another namespace",
-        )
-    if not there.get("status", {}).get("availableReplicas"):
-        images = ", ".join(c.get("image", "?") for c in there["spec"]["template"]["spec"]["containers"])
-        return verdict.not_yet(
-            expected,
-            "Deployment hello-v2 has no pod that is available",
-            cause=f"its image cannot be had, or it has only just begun ({images})",
-            next_step=f'lab.kubectl("get pods -n {PLACE}")',
-        )
-    behind = sorted(name for name in _pods_behind(evidence, "hello") if name.startswith("hello-v2-"))
-    if not behind:
-        labels = there["spec"]["template"]["metadata"].get("labels") or {}
-        return verdict.not_yet(
-            expected,
-            "its pods run, and Service hello does not find them",
-            cause=f"the Service looks for app=hello, the pods have {_pairs(labels)}",
-        )
-    return verdict.passed(expected, f"behind hello: {', '.join(behind)}")
+    waited = evidence.until_rolled_out("hello-v2", PLACE)
+    deployment = evidence.resource(resources.DEPLOYMENTS, "hello-v2", PLACE)
+    if deployment is None:
+        why = rollouts.why_missing("hello-v2", PLACE, evidence.everywhere(resources.DEPLOYMENTS))
+        return verdict.because(expected, f"there is no Deployment hello-v2 in namespace {PLACE}", [why])
+    pods = rollouts.pods_of(deployment, evidence.resources(resources.PODS, PLACE))
+    if not any(rollouts.is_ready(pod) for pod in pods):
+        why = rollouts.not_ready(deployment, pods)
+        return verdict.because(expected, f"Deployment hello-v2 has no pod that is ready{_after(waited)}", [why])
+    behind = sorted(_pods_behind(evidence, "hello") & {resources.name_of(pod) for pod in pods})
+    if behind:
+        return verdict.passed(expected, f"behind hello: {', '.join(behind)}{_after(waited)}")
+    return verdict.not_yet(
+        expected,
+        f"the pods of hello-v2 run, and Service hello does not find them{_after(waited)}",
+        cause=_why_not_chosen(evidence, "hello", pods[0]),
+        next_step=PODS,
+    )
 
 
 def mended_service(evidence: Evidence) -> Verdict:
     """Whether Service greeter leads where Service hello leads."""
     expected = "Service greeter leads to the pods of hello, at port 5000 of theirs"
-    there = evidence.resource(resources.SERVICES, "greeter", PLACE)
-    if there is None:
+    service = evidence.resource(resources.SERVICES, "greeter", PLACE)
+    if service is None:
+        elsewhere = [s for s in evidence.everywhere(resources.SERVICES) if resources.name_of(s) == "greeter"]
+        place = resources.namespace_of(elsewhere[0]) if elsewhere else ""
         return verdict.not_yet(
             expected,
             f"there is no Service greeter in namespace {PLACE}",
-            cause="it is not applied yet",
-            next_step='lab.apply("manifests/greeter.yaml")',
+            cause=f"Service greeter is in namespace {place}" if place else "it is not applied so far",
+            next_step="" if place else 'lab.apply("manifests/greeter.yaml")',
         )
-    behind, wanted = _pods_behind(evidence, "greeter"), _pods_behind(evidence, "hello")
-    if not behind or behind != wanted:
+    behind, others = _pods_behind(evidence, "greeter"), _pods_behind(evidence, "hello")
+    # Where 01-1 is done, pods of v2 are behind hello too; "the pods of hello" may mean them or not.
+    pods = {name for name in others if not name.startswith("hello-v2-")}
+    if not behind or not pods <= behind <= others:
         return verdict.not_yet(
             expected,
-            f"greeter leads to {len(behind)} pods, hello to {len(wanted)}",
-            cause=f"its selector is {_pairs(there['spec'].get('selector') or {})}: which pods have these labels?",
-            next_step=f'lab.kubectl("get pods -n {PLACE} --show-labels")',
+            f"greeter leads to {_count(behind)}, hello to {_count(others)}",
+            cause=_selects(service, evidence.resources(resources.PODS, PLACE)),
+            next_step=PODS,
         )
     ports = {port.get("port") for s in _slices(evidence, "greeter") for port in s.get("ports") or []}
     if ports != {5000}:
+        asked = ", ".join(str(p) for p in sorted(ports, key=str)) or "none"
         return verdict.not_yet(
             expected,
-            f"the pods are found, and asked at port {', '.join(str(p) for p in sorted(ports))}",
-            cause="they listen at 5000; targetPort says where to ask them",
+            f"the pods are found, and asked at port {asked}",
+            cause=f"the pods listen at 5000, and targetPort of Service greeter leads to {asked}",
         )
-    return verdict.passed(expected, f"{len(behind)} pods, at port 5000")
+    return verdict.passed(expected, f"{_count(behind)}, at port 5000")
 
 
 def share(evidence: Evidence) -> Verdict:
     """Whether the filed share is a quarter."""
-    answer = evidence.answer("01-3")
-    filed = answer * 100 if isinstance(answer, float) and 0 < answer < 1 else answer
     return verdict.number(
-        filed,
+        evidence.answer("01-3"),
         25,
         what="requests in a hundred that v2 gets",
-        seen="one pod of four, so one request of four",
-        causes={50: "that would be two versions; a Service only knows pods", 33: "v2 is one pod of four, not of three"},
+        shows="one pod of four, so one request of four",
+        causes={
+            50: "half would be by versions; a Service only knows pods, and there are four",
+            33: "v2 is one pod of four, not of three",
+            75: "75 % is what the three pods of v1 get together",
+            20: "v2 is one pod of four, not of five",
+        },
+        is_share=True,
     )
+
+
+def _after(waited: float) -> str:
+    return f" (waited {waited:.0f} s for its rollout)" if waited >= 1 else ""
+
+
+def _count(pods: set[str]) -> str:
+    return "1 pod" if len(pods) == 1 else f"{len(pods)} pods"
+
+
+def _why_not_chosen(evidence: Evidence, name: str, pod: Object) -> str:
+    service = evidence.resource(resources.SERVICES, name, PLACE)
+    if service is None:
+        return f"there is no Service {name} in namespace {PLACE}"
+    selector, labels = objects.spec_of(service).get("selector") or {}, resources.labels_of(pod)
+    missing = {key: value for key, value in selector.items() if labels.get(key) != value}
+    return (
+        f"the selector of Service {name} is {objects.pairs(selector)}, and the pods have "
+        f"{objects.pairs({key: labels[key] for key in missing if key in labels})}"
+    )
+
+
+def _selects(service: Object, pods: list[Object]) -> str:
+    """What the selector asks for, and which of its labels no pod has."""
+    selector = objects.spec_of(service).get("selector") or {}
+    told = f"the selector of Service greeter is {objects.pairs(selector)}"
+    if not selector:
+        return f"{told}: it finds no pod"
+    for key, value in selector.items():
+        values = sorted({resources.labels_of(pod)[key] for pod in pods if key in resources.labels_of(pod)})
+        if value not in values:
+            has = f"{key}={' or '.join(values)}" if values else f"no label {key}"
+            return f"{told}, and the pods have {has}"
+    return f"{told}: it fits other pods than the selector of Service hello"
 
 
 def _slices(evidence: Evidence, service: str) -> list[Object]:
@@ -97,16 +136,19 @@ def _pods_behind(evidence: Evidence, service: str) -> set[str]:
     return {str((endpoint.get("targetRef") or {}).get("name", "")) for endpoint in ready}
 
 
-def _pairs(labels: dict[str, str]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in labels.items()) or "empty"
-
-
-def _deployment(*, name: str = "hello-v2", app: str = "hello", image: str = "examples-helloworld-v2") -> str:
+def _deployment(
+    *,
+    name: str = "hello-v2",
+    app: str = "hello",
+    image: str = "examples-helloworld-v2",
+    namespace: str = PLACE,
+    replicas: int = 1,
+) -> str:
     return f"""apiVersion: apps/v1
 kind: Deployment
-metadata: {{name: {name}, namespace: {PLACE}}}
+metadata: {{name: {name}, namespace: {namespace}}}
 spec:
-  replicas: 1
+  replicas: {replicas}
   selector:
     matchLabels: {{app: {app}, version: v2}}
   template:
@@ -121,14 +163,16 @@ spec:
 """
 
 
-def _greeter(*, selector: str = "{app: hello, version: v1}", target: int = 5000) -> str:
+def _greeter(
+    *, selector: str = "{app: hello, version: v1}", target: int | str = 5000, namespace: str = PLACE, port: int = 80
+) -> str:
     return f"""apiVersion: v1
 kind: Service
-metadata: {{name: greeter, namespace: {PLACE}}}
+metadata: {{name: greeter, namespace: {namespace}}}
 spec:
   selector: {selector}
   ports:
-  - {{name: http, port: 80, targetPort: {target}}}
+  - {{name: http, port: {port}, targetPort: {target}}}
 """
 
 
@@ -145,10 +189,25 @@ EXERCISES = (
         ),
         solution=_deployment(),
         given=("hello.yaml",),
+        right=(Right(how="two pods", yaml=_deployment(replicas=2)),),
         wrong=(
-            Wrong(why="another app label", yaml=_deployment(app="hello-v2"), says="the pods have app=hello-v2"),
-            Wrong(why="an image that is not there", yaml=_deployment(image="helloworld"), says="image cannot be had"),
-            Wrong(why="another name", yaml=_deployment(name="hello-two"), says="no Deployment hello-v2"),
+            Wrong(
+                why="another app label",
+                yaml=_deployment(app="hello-v2"),
+                says="the selector of Service hello is app=hello, and the pods have app=hello-v2",
+            ),
+            Wrong(
+                why="an image that is not there",
+                yaml=_deployment(image="helloworld"),
+                says="the image docker.io/istio/helloworld:1.0 of pod hello-v2",
+            ),
+            Wrong(why="another name", yaml=_deployment(name="hello-two"), says="there is a Deployment hello-two"),
+            Wrong(
+                why="another namespace",
+                yaml=_deployment(namespace="default"),
+                says="Deployment hello-v2 is in namespace default",
+            ),
+            Wrong(why="no pods", yaml=_deployment(replicas=0), says="replicas: 0"),
         ),
     ),
     Exercise(
@@ -163,9 +222,23 @@ EXERCISES = (
         ),
         solution=_greeter(),
         given=("hello.yaml", "greeter.yaml"),
+        right=(
+            Right(how="by one label", yaml=_greeter(selector="{app: hello}")),
+            Right(how="another port of its own", yaml=_greeter(port=8080)),
+        ),
         wrong=(
-            Wrong(why="only the selector mended", yaml=_greeter(target=80), says="asked at port 80"),
-            Wrong(why="only the port mended", yaml=_greeter(selector='{app: hello, version: "1"}'), says="selector"),
+            Wrong(why="only the selector mended", yaml=_greeter(target=80), says="targetPort of Service greeter leads"),
+            Wrong(
+                why="only the port mended",
+                yaml=_greeter(selector='{app: hello, version: "1"}'),
+                says="and the pods have version=v1",
+            ),
+            Wrong(why="another label", yaml=_greeter(selector="{run: hello}"), says="and the pods have no label run"),
+            Wrong(
+                why="misspelt",
+                yaml=_greeter(selector="{app: helo}"),
+                says="the selector of Service greeter is app=helo",
+            ),
         ),
     ),
     Exercise(
@@ -179,9 +252,17 @@ EXERCISES = (
             "One endpoint of four.",
         ),
         answer=25,
+        right=(
+            Right(how="with its sign", answer="25 %"),
+            Right(how="as a fraction", answer="1/4"),
+            Right(how="as a share", answer=0.25),
+            Right(how="in words", answer="a quarter"),
+        ),
         wrong=(
             Wrong(why="by versions", answer=50, says="a Service only knows pods"),
-            Wrong(why="one to three", answer=33, says="one pod of four"),
+            Wrong(why="one to three", answer="33%", says="one pod of four"),
+            Wrong(why="the others", answer="75 percent", says="what the three pods of v1 get"),
+            Wrong(why="a name", answer="v2", says="is no number"),
         ),
     ),
 )

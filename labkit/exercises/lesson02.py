@@ -1,88 +1,118 @@
 """Lesson 02, install Istio."""
 
 from labkit.exercises import verdict
-from labkit.exercises.evidence import Evidence
-from labkit.exercises.exercise import Exercise, Wrong
+from labkit.exercises.diagnosis import objects, rollouts
+from labkit.exercises.evidence import GATEWAY, Evidence
+from labkit.exercises.exercise import Exercise, Right, Wrong
 from labkit.exercises.verdict import Verdict
 from labkit.kube import resources
 from labkit.kube.resources import Object
 
 SYSTEM = "istio-system"
-GATEWAY = "istio-ingressgateway"
-INJECTION = "istio-injection"
-PROXY = "istio-proxy"
+ROOM = "shop"
 
 
 def identity(evidence: Evidence) -> Verdict:
     """Whether the filed name is that of the gateway's service account."""
     expected = "the identity in the certificate of the ingress gateway"
-    there = evidence.resource(resources.DEPLOYMENTS, GATEWAY, SYSTEM)
-    if there is None:
+    gateway = evidence.resource(resources.DEPLOYMENTS, GATEWAY, SYSTEM)
+    if gateway is None:
         return verdict.not_yet(
             expected,
             f"there is no Deployment {GATEWAY} in {SYSTEM}",
             cause="Istio is not installed",
             next_step="lab.install_istio()",
         )
-    account = there["spec"]["template"]["spec"].get("serviceAccountName", "default")
+    account = gateway["spec"]["template"]["spec"].get("serviceAccountName", "default")
     right = f"spiffe://cluster.local/ns/{SYSTEM}/sa/{account}"
     answer = evidence.answer("02-1")
     if answer is None:
         return verdict.not_yet(expected, "nothing is filed", cause='lab.answer("02-1", "spiffe://…") files it')
-    if answer == right:
+    text = str(answer).strip().strip("'\"`").removeprefix("URI:")
+    if text == right:
         return verdict.passed(expected, right)
-    return verdict.not_yet(expected, f"{answer!r} is filed", cause=_identity_cause(str(answer), right, account))
+    return verdict.not_yet(expected, f"{answer!r} is filed", cause=_other_identity(text, account))
 
 
-def _identity_cause(answer: str, right: str, account: str) -> str:
+def _other_identity(answer: str, account: str) -> str:
     if not answer.startswith("spiffe://"):
         return "an identity is written as a whole: spiffe://DOMAIN/ns/NAMESPACE/sa/ACCOUNT"
-    if "/sa/" in answer and answer.rpartition("/sa/")[2] != account:
-        return "that is another service account: the pods of the gateway say which one they use"
-    return "the domain or the namespace is another one; copy it from the certificate"
+    domain, _, rest = answer.removeprefix("spiffe://").partition("/")
+    parts = rest.split("/")
+    if len(parts) != 4 or parts[0] != "ns" or parts[2] != "sa":
+        return "an identity has the parts spiffe://DOMAIN/ns/NAMESPACE/sa/ACCOUNT, and this one has others"
+    if domain != "cluster.local":
+        return f"its domain is {domain}; the certificate has the trust domain of the mesh, cluster.local"
+    if parts[1] != SYSTEM:
+        return f"its namespace is {parts[1]}; the gateway runs in {SYSTEM}"
+    return (
+        f"{parts[3]} is another service account than {_masked(account)}: the gateway's pod names its serviceAccountName"
+    )
+
+
+def _masked(account: str) -> str:
+    """Enough to see that it differs, and no solution."""
+    return f"the gateway's, which has {len(account)} letters"
 
 
 def room(evidence: Evidence) -> Verdict:
     """Whether namespace shop is labelled for injection."""
-    expected = f"namespace shop with the label {INJECTION}=enabled"
-    there = evidence.resource(resources.NAMESPACES, "shop")
-    if there is None:
-        return verdict.not_yet(expected, "there is no namespace shop", cause="it is not made yet")
-    labels = resources.labels_of(there)
-    value = labels.get(INJECTION)
-    if value == "enabled":
-        return verdict.passed(expected, "new pods in shop get a sidecar")
+    expected = f"namespace {ROOM} with a label that makes new pods get a sidecar"
+    namespace = evidence.resource(resources.NAMESPACES, ROOM)
+    if namespace is None:
+        others = [resources.name_of(n) for n in evidence.resources(resources.NAMESPACES)]
+        close = objects.nearest(ROOM, others)
+        cause = f"there is a namespace {close}; the exercise wants {ROOM}" if close else "it is not created so far"
+        return verdict.not_yet(expected, f"there is no namespace {ROOM}", cause=cause)
+    if rollouts.injects(namespace):
+        return verdict.passed(expected, f"new pods in {ROOM} get a sidecar")
+    labels, annotations = resources.labels_of(namespace), resources.annotations_of(namespace)
+    value = labels.get(rollouts.INJECTION)
     if value is not None:
         return verdict.not_yet(
-            expected, f"it says {INJECTION}={value}", cause="any other value than enabled is ignored, and nobody warns"
+            expected,
+            f"it has the label {rollouts.INJECTION}={value}",
+            cause=f"the value has to be enabled: {value} switches nothing on, and nobody warns",
         )
-    near = [name for name in labels if "inject" in name]
-    found = f"it has the label {near[0]}" if near else "it has no such label"
-    is_annotated = INJECTION in resources.annotations_of(there)
-    cause = "it is an annotation; Istio looks at labels" if is_annotated else f"Istio looks for the name {INJECTION}"
-    return verdict.not_yet(expected, found, cause=cause)
+    near = [name for name in labels if "inject" in name or objects.nearest(name, [rollouts.INJECTION])]
+    if rollouts.INJECTION in annotations:
+        cause = f"{rollouts.INJECTION} is an annotation of the namespace; Istio looks at labels"
+    elif "sidecar.istio.io/inject" in labels:
+        cause = f"sidecar.istio.io/inject is a label for pods; a namespace takes {rollouts.INJECTION}"
+    elif near:
+        cause = f"Istio does not know the label {near[0]}; the name is {rollouts.INJECTION}"
+    else:
+        cause = f"Istio looks for the label {rollouts.INJECTION}, and the namespace has none of that name"
+    observed = f"it has the label {near[0]}={labels[near[0]]}" if near else "it has no label for injection"
+    return verdict.not_yet(expected, observed, cause=cause)
 
 
 def envoys(evidence: Evidence) -> Verdict:
     """Whether the filed number is the number of pods with an Envoy."""
-    found = [pod for place in ("", SYSTEM) for pod in evidence.resources(resources.PODS, place) if _has_proxy(pod)]
-    names = ", ".join(sorted(resources.name_of(pod) for pod in found))
+    pods = [pod for pod in evidence.everywhere(resources.PODS) if not _is_ending(pod)]
+    meshed = sorted(resources.name_of(pod) for pod in pods if rollouts.has_proxy(pod))
+    control = [pod for pod in pods if resources.name_of(pod).startswith("istiod")]
     return verdict.number(
         evidence.answer("02-3"),
-        len(found),
+        len(meshed),
         what="pods with a container istio-proxy",
-        seen=names,
-        causes={len(found) + 1: "istiod is the control plane: it steers Envoys and is none", 0: "the gateway is one"},
+        shows=", ".join(meshed),
+        causes={
+            0: "the ingress gateway is an Envoy too",
+            **{
+                len(meshed) + n: "istiod is the control plane: it steers Envoys and is none"
+                for n in range(1, len(control) + 1)
+            },
+        },
     )
 
 
-def _has_proxy(pod: Object) -> bool:
-    containers = [*(pod["spec"].get("initContainers") or []), *pod["spec"]["containers"]]
-    return any(c["name"] == PROXY for c in containers)
+def _is_ending(pod: Object) -> bool:
+    return "deletionTimestamp" in pod["metadata"]
 
 
-def _namespace(labels: str) -> str:
-    return f"apiVersion: v1\nkind: Namespace\nmetadata:\n  name: shop\n  labels: {labels}\n"
+def _namespace(labels: str, name: str = ROOM) -> str:
+    return f"apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {name}\n  labels: {labels}\n"
 
 
 EXERCISES = (
@@ -97,13 +127,34 @@ EXERCISES = (
             'lab.answer("02-1", lab.proxy("istio-ingressgateway").identity()) files it as it is.',
         ),
         answer="spiffe://cluster.local/ns/istio-system/sa/istio-ingressgateway-service-account",
+        right=(
+            Right(
+                how="as a certificate shows it",
+                answer=" URI:spiffe://cluster.local/ns/istio-system/sa/istio-ingressgateway-service-account\n",
+            ),
+        ),
         wrong=(
             Wrong(
                 why="the pod's name",
                 answer="spiffe://cluster.local/ns/istio-system/sa/istio-ingressgateway",
-                says="another service account",
+                says="istio-ingressgateway is another service account",
             ),
             Wrong(why="the account alone", answer="istio-ingressgateway-service-account", says="written as a whole"),
+            Wrong(
+                why="another namespace",
+                answer="spiffe://cluster.local/ns/default/sa/istio-ingressgateway-service-account",
+                says="its namespace is default",
+            ),
+            Wrong(
+                why="another domain",
+                answer="spiffe://istio.local/ns/istio-system/sa/istio-ingressgateway-service-account",
+                says="its domain is istio.local",
+            ),
+            Wrong(
+                why="parts left out",
+                answer="spiffe://cluster.local/istio-system/istio-ingressgateway-service-account",
+                says="this one has others",
+            ),
         ),
     ),
     Exercise(
@@ -117,13 +168,28 @@ EXERCISES = (
             "labels: {istio-injection: enabled}",
         ),
         solution=_namespace("{istio-injection: enabled}"),
+        right=(Right(how="by revision", yaml=_namespace("{istio.io/rev: default}")),),
         wrong=(
-            Wrong(why="true for enabled", yaml=_namespace('{istio-injection: "true"}'), says="istio-injection=true"),
-            Wrong(why="another name", yaml=_namespace("{istio-inject: enabled}"), says="the label istio-inject"),
+            Wrong(
+                why="true for enabled", yaml=_namespace('{istio-injection: "true"}'), says="the value has to be enabled"
+            ),
+            Wrong(
+                why="another label", yaml=_namespace("{istio-inject: enabled}"), says="not know the label istio-inject"
+            ),
             Wrong(
                 why="an annotation",
                 yaml=_namespace("{}\n  annotations: {istio-injection: enabled}"),
-                says="an annotation",
+                says="is an annotation of the namespace",
+            ),
+            Wrong(
+                why="another name",
+                yaml=_namespace("{istio-injection: enabled}", name="shops"),
+                says="there is a namespace shops",
+            ),
+            Wrong(
+                why="the label of pods",
+                yaml=_namespace('{sidecar.istio.io/inject: "true"}'),
+                says="a label for pods",
             ),
         ),
     ),
@@ -138,6 +204,12 @@ EXERCISES = (
             "Only the ingress gateway.",
         ),
         answer=1,
-        wrong=(Wrong(why="istiod counted", answer=2, says="istiod is the control plane"),),
+        right=(Right(how="a word", answer="one"),),
+        wrong=(
+            Wrong(why="istiod counted", answer=2, says="istiod is the control plane"),
+            Wrong(why="none counted", answer="0", says="the ingress gateway is an Envoy too"),
+            Wrong(why="another number", answer=7, says="the cluster shows another number"),
+            Wrong(why="a name", answer="istio-ingressgateway", says="is no number"),
+        ),
     ),
 )

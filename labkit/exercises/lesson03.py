@@ -1,93 +1,84 @@
 """Lesson 03, deploy Bookinfo."""
 
 from labkit.exercises import verdict
+from labkit.exercises.diagnosis import rollouts
 from labkit.exercises.evidence import Evidence
-from labkit.exercises.exercise import Exercise, Wrong
+from labkit.exercises.exercise import Exercise, Right, Wrong
 from labkit.exercises.verdict import Verdict
 from labkit.kube import resources
 from labkit.kube.resources import Object
 
-PROXY = "istio-proxy"
-SWITCH = "sidecar.istio.io/inject"
+SWITCH = rollouts.SWITCH
 APPS = ("productpage", "details", "reviews", "ratings")
 
 
 def inside(evidence: Evidence) -> Verdict:
-    """Whether the pod of Deployment client is ready with a sidecar."""
+    """Whether the pods of Deployment client are ready with a sidecar."""
     return _judged(evidence, "client", "a ready pod of Deployment client with a sidecar", wants_proxy=True)
 
 
 def outside(evidence: Evidence) -> Verdict:
-    """Whether the pod of Deployment outsider is ready without one, in a namespace that still injects."""
+    """Whether the pods of Deployment outsider are ready without one, in a namespace that still injects."""
     return _judged(evidence, "outsider", "a ready pod of Deployment outsider without a sidecar", wants_proxy=False)
 
 
 def _judged(evidence: Evidence, name: str, expected: str, *, wants_proxy: bool) -> Verdict:
-    there = evidence.resource(resources.DEPLOYMENTS, name)
-    if there is None:
-        return verdict.not_yet(expected, f"there is no Deployment {name}", cause="it is not applied yet")
-    pods = [pod for pod in evidence.resources(resources.PODS) if _is_of(pod, name)]
-    if not pods or not all(_is_ready(pod) for pod in pods):
+    waited = evidence.until_rolled_out(name)
+    after = f" (waited {waited:.0f} s for its rollout)" if waited >= 1 else ""
+    deployment = evidence.resource(resources.DEPLOYMENTS, name)
+    if deployment is None:
+        why = rollouts.why_missing(name, evidence.namespace, evidence.everywhere(resources.DEPLOYMENTS))
+        return verdict.because(expected, f"there is no Deployment {name} in namespace {evidence.namespace}", [why])
+    pods = rollouts.pods_of(deployment, evidence.resources(resources.PODS))
+    if not pods or not all(rollouts.is_ready(pod) for pod in pods):
+        why = rollouts.not_ready(deployment, pods)
+        return verdict.because(expected, f"Deployment {name} has no pod that is ready{after}", [why])
+    namespace = evidence.resource(resources.NAMESPACES, evidence.namespace)
+    without = [pod for pod in pods if not rollouts.has_proxy(pod)]
+    if wants_proxy and without:
         return verdict.not_yet(
             expected,
-            f"Deployment {name} has no pod that is ready",
-            cause="its image or its command is wrong, or it has only just begun",
-            next_step='lab.kubectl("get pods")',
+            f"pod {resources.name_of(without[0])} is ready, 1/1: no sidecar",
+            cause=_why_without(without[0], namespace),
         )
-    with_proxy = [pod for pod in pods if _has_proxy(pod)]
-    if wants_proxy and not with_proxy:
-        return verdict.not_yet(expected, "the pod is ready, 1/1", cause=_why_without(evidence, pods[0]))
-    if not wants_proxy and with_proxy:
-        return verdict.not_yet(expected, "the pod is ready, 2/2", cause=_why_with(there))
-    if not wants_proxy and not _injects(evidence, pods[0]):
+    if not wants_proxy and len(without) < len(pods):
+        return verdict.not_yet(expected, f"the pod is ready, 2/2: it has a sidecar{after}", cause=_why_with(deployment))
+    if not wants_proxy and not rollouts.injects(namespace):
         return verdict.not_yet(
             expected,
-            "the pod has no sidecar, and no other new pod will get one",
-            cause="the label of the namespace is gone: say it in the pod's template instead",
+            "the pod has no sidecar, and no other new pod of the namespace will get one",
+            cause=f"namespace {evidence.namespace} has lost the label {rollouts.INJECTION}=enabled; the pod's template "
+            "can say no for itself",
+            next_step=f'lab.kubectl("label namespace {evidence.namespace} {rollouts.INJECTION}=enabled --overwrite")',
         )
-    return verdict.passed(expected, f"{resources.name_of(pods[0])} is {'2/2' if wants_proxy else '1/1'}")
+    return verdict.passed(expected, f"{resources.name_of(pods[0])} is {'2/2' if wants_proxy else '1/1'}{after}")
 
 
-def _why_without(evidence: Evidence, pod: Object) -> str:
-    if resources.labels_of(pod).get(SWITCH) == "false":
-        return f"its label {SWITCH} says false"
-    if not _injects(evidence, pod):
-        return "the namespace has no label istio-injection=enabled"
+def _why_without(pod: Object, namespace: Object | None) -> str:
+    for where, words in (("label", resources.labels_of(pod)), ("annotation", resources.annotations_of(pod))):
+        value = words.get(SWITCH)
+        if value is not None and value != "true":
+            return f"the pod has the {where} {SWITCH}={value}, which keeps the sidecar away"
+    if not rollouts.injects(namespace):
+        return f"the namespace has no label {rollouts.INJECTION}=enabled"
     return (
-        'it is older than the label of the namespace; lab.kubectl("rollout restart deployment/client") makes a new one'
+        "the pod is older than the label of the namespace, and injection happens when a pod is created: "
+        'lab.kubectl("rollout restart deployment/client") creates a new one'
     )
 
 
 def _why_with(deployment: Object) -> str:
-    if SWITCH in resources.labels_of(deployment):
-        return f"the label {SWITCH} is on the Deployment; injection looks at the pod, so at the template"
+    if SWITCH in resources.labels_of(deployment) or SWITCH in resources.annotations_of(deployment):
+        return f"{SWITCH} stands in the metadata of the Deployment; injection looks at the pod, so at spec.template"
     template = deployment["spec"]["template"].get("metadata") or {}
-    said = (template.get("labels") or {}).get(SWITCH)
-    return (
-        f"the pod's label says {said!r}" if said else f"nothing says no to it: the pod's template has no label {SWITCH}"
-    )
-
-
-def _is_of(pod: Object, deployment: str) -> bool:
-    """By the name of its ReplicaSet; pods on their way out do not count."""
-    owner = resources.owner_of(pod) or {}
-    is_going = "deletionTimestamp" in pod["metadata"]
-    return not is_going and str(owner.get("name", "")).rpartition("-")[0] == deployment
-
-
-def _is_ready(pod: Object) -> bool:
-    conditions = pod.get("status", {}).get("conditions") or []
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-
-
-def _has_proxy(pod: Object) -> bool:
-    containers = [*(pod["spec"].get("initContainers") or []), *pod["spec"]["containers"]]
-    return any(c["name"] == PROXY for c in containers)
-
-
-def _injects(evidence: Evidence, pod: Object) -> bool:
-    place = evidence.resource(resources.NAMESPACES, resources.namespace_of(pod)) or {}
-    return resources.labels_of(place).get("istio-injection") == "enabled"
+    labels, annotations = template.get("labels") or {}, template.get("annotations") or {}
+    value = labels.get(SWITCH)
+    if value is not None:
+        return f"the pod's label {SWITCH} is {value!r}; only 'false' keeps the sidecar away"
+    near = [name for name in (*labels, *annotations) if "inject" in name]
+    if near:
+        return f"the pod's template says {near[0]}, and Istio looks for the label {SWITCH}"
+    return f"nothing keeps the sidecar away: the pod's template has no label {SWITCH}"
 
 
 def identities(evidence: Evidence) -> Verdict:
@@ -98,35 +89,52 @@ def identities(evidence: Evidence) -> Verdict:
         evidence.answer("03-3"),
         len(accounts),
         what="different identities of Bookinfo's pods",
-        seen=", ".join(accounts),
-        causes={6: "the identity is the service account's, not the pod's", 1: "one account a service, not one for all"},
+        shows=", ".join(accounts),
+        causes={
+            len(pods): "one for each pod: an identity belongs to a service account, and pods share those",
+            1: "each service of Bookinfo has a service account of its own",
+            3: "3 is the number of versions of reviews, which share one service account",
+        },
     )
 
 
-def _client(name: str, *, template: str = "", on_deployment: str = "", command: str = "[sleep, infinity]") -> str:
+def _client(
+    name: str,
+    *,
+    template: str = "",
+    on_deployment: str = "",
+    command: str = "[sleep, infinity]",
+    image: str = "curlimages/curl:8.16.0",
+    namespace: str = "",
+    replicas: int = 1,
+    annotation: str = "",
+) -> str:
     own = f"\n  labels: {{{on_deployment}}}" if on_deployment else ""
+    place = f"\n  namespace: {namespace}" if namespace else ""
     more = f", {template}" if template else ""
+    annotated = f"\n      annotations: {{{annotation}}}" if annotation else ""
     return f"""apiVersion: apps/v1
 kind: Deployment
 metadata:
-  name: {name}{own}
+  name: {name}{place}{own}
 spec:
-  replicas: 1
+  replicas: {replicas}
   selector:
     matchLabels: {{app: {name}}}
   template:
     metadata:
-      labels: {{app: {name}{more}}}
+      labels: {{app: {name}{more}}}{annotated}
     spec:
       terminationGracePeriodSeconds: 0
       containers:
       - name: curl
-        image: docker.io/curlimages/curl:8.16.0
+        image: docker.io/{image}
         command: {command}
 """
 
 
 NO = f'{SWITCH}: "false"'
+SHUT = "---\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: default\n  labels: {istio-injection: disabled}\n---\n"
 
 EXERCISES = (
     Exercise(
@@ -140,10 +148,24 @@ EXERCISES = (
             "command: [sleep, infinity] keeps it alive; labels app: client in both places.",
         ),
         solution=_client("client"),
+        right=(
+            Right(how="two pods", yaml=_client("client", replicas=2)),
+            Right(how="asked for by the pod", yaml=_client("client", template=f'{SWITCH}: "true"')),
+        ),
         wrong=(
-            Wrong(why="switched off", yaml=_client("client", template=NO), says="says false"),
-            Wrong(why="another name", yaml=_client("curl"), says="no Deployment client"),
-            Wrong(why="it ends at once", yaml=_client("client", command='["false"]'), says="no pod that is ready"),
+            Wrong(why="switched off", yaml=_client("client", template=NO), says=f"the label {SWITCH}=false"),
+            Wrong(why="another name", yaml=_client("clients"), says="there is a Deployment clients"),
+            Wrong(why="it ends at once", yaml=_client("client", command='["false"]'), says="ends with exit code 1"),
+            Wrong(
+                why="no such image",
+                yaml=_client("client", image="curlimages/crl:8.16.0"),
+                says="the image docker.io/curlimages/crl:8.16.0",
+            ),
+            Wrong(
+                why="another namespace",
+                yaml=_client("client", namespace="istio-system"),
+                says="Deployment client is in namespace istio-system",
+            ),
         ),
     ),
     Exercise(
@@ -157,9 +179,28 @@ EXERCISES = (
             f"template: metadata: labels: {{app: outsider, {NO}}}",
         ),
         solution=_client("outsider", template=NO),
+        right=(
+            Right(how="two pods", yaml=_client("outsider", template=NO, replicas=2)),
+            Right(how="an annotation", yaml=_client("outsider", annotation=NO)),
+        ),
         wrong=(
-            Wrong(why="nothing said", yaml=_client("outsider"), says="nothing says no"),
-            Wrong(why="said of the Deployment", yaml=_client("outsider", on_deployment=NO), says="on the Deployment"),
+            Wrong(why="nothing said", yaml=_client("outsider"), says="has no label sidecar.istio.io/inject"),
+            Wrong(
+                why="said of the Deployment",
+                yaml=_client("outsider", on_deployment=NO),
+                says="in the metadata of the Deployment",
+            ),
+            Wrong(
+                why="another label",
+                yaml=_client("outsider", template="istio-injection: disabled"),
+                says="the pod's template says istio-injection",
+            ),
+            Wrong(
+                why="the whole namespace",
+                yaml=SHUT + _client("outsider"),
+                says="namespace default has lost the label",
+            ),
+            Wrong(why="another name", yaml=_client("outsiders", template=NO), says="there is a Deployment outsiders"),
         ),
     ),
     Exercise(
@@ -174,6 +215,12 @@ EXERCISES = (
             "The three versions of reviews share one; the others have one each.",
         ),
         answer=4,
-        wrong=(Wrong(why="one a pod", answer=6, says="not the pod's"),),
+        right=(Right(how="a word", answer="four"),),
+        wrong=(
+            Wrong(why="one a pod", answer=6, says="one for each pod"),
+            Wrong(why="one for all", answer="one", says="a service account of its own"),
+            Wrong(why="versions", answer=3, says="the number of versions of reviews"),
+            Wrong(why="a name", answer="bookinfo-reviews", says="is no number"),
+        ),
     ),
 )

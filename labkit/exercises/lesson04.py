@@ -1,103 +1,185 @@
 """Lesson 04, expose the gateway."""
 
-from labkit.exercises import second_door, verdict
+from labkit.exercises import flows, second_door, verdict
+from labkit.exercises.diagnosis import cause, matches, objects, way
+from labkit.exercises.diagnosis.cause import Cause
+from labkit.exercises.diagnosis.objects import Objects
 from labkit.exercises.evidence import Evidence
-from labkit.exercises.exercise import Exercise, Wrong
+from labkit.exercises.exercise import Exercise, Right, Wrong
 from labkit.exercises.verdict import Verdict
-from labkit.kube import resources
-from labkit.kube.resources import Object
+from labkit.traffic import fetching, results
 
 HOST = "bookstore.example"
 GATEWAY = "bookinfo-gateway"
+READS = "/reviews/0"
+SHOP = "/productpage"
+OTHER = "elsewhere.example"
 
 
 def one_more_path(evidence: Evidence) -> Verdict:
     """Whether the gateway leads /reviews/0 to reviews, and the shop is still open."""
-    expected = "200 for /reviews/0 and for /productpage"
-    shop, reviews = _status(evidence, "/productpage"), _status(evidence, "/reviews/0")
-    observed = f"/reviews/0 answers {_said(reviews)}, /productpage {_said(shop)}"
-    if shop == reviews == 200:
-        return verdict.passed(expected, observed)
-    if shop != 200:
-        return verdict.not_yet(
-            expected,
-            observed,
-            cause="the shop is closed: the VirtualService bookinfo is gone or has lost its paths",
-            next_step="lab.expose()",
-        )
-    return verdict.not_yet(expected, observed, cause=_why(evidence, "/reviews", reviews))
+    expected = f"200 for {READS}, answered by reviews, and 200 for {SHOP}"
+    shop, reviews = evidence.fetch(SHOP), evidence.fetch(READS)
+    observed = f"{READS} answers {_status(reviews)}, {SHOP} {_status(shop)}"
+    mesh = objects.read(evidence)
+    if reviews.status != 200 or '"reviews"' not in reviews.text:
+        hop = flows.at_gateway(evidence, READS, service="reviews")
+        return verdict.because(expected, observed, _causes(evidence, mesh, hop, reviews))
+    if shop.status != 200:
+        hop = flows.at_gateway(evidence, SHOP)
+        return verdict.because(expected, observed, _causes(evidence, mesh, hop, shop))
+    return verdict.passed(expected, observed)
 
 
 def own_name(evidence: Evidence) -> Verdict:
     """Whether / at bookstore.example is the product page, and at other hosts nothing."""
     expected = f"the product page for / at {HOST}, 404 for / at any other host"
-    there = evidence.send("/", headers={"Host": HOST}).iloc[0]
-    named, other = int(there["status"]), _status(evidence, "/")
-    observed = f"/ answers {_said(named)} at {HOST}, {_said(other)} elsewhere"
-    if named != 200:
-        return verdict.not_yet(expected, observed, cause=_why(evidence, HOST, named))
-    if other != 404:
-        return verdict.not_yet(expected, observed, cause=f"the rule is for every host; hosts should say {HOST}")
-    if not there["version"]:
-        return verdict.not_yet(
-            expected,
-            f"{observed}, and it is not the product page",
-            cause="the application is asked for / and has another page there: rewrite the path",
+    mesh = objects.read(evidence)
+    named, other = evidence.fetch("/", headers={"Host": HOST}), evidence.fetch("/", headers={"Host": OTHER})
+    plain = evidence.fetch("/")
+    observed = f"/ answers {_status(named)} at {HOST}, {_status(max((other, plain), key=_is_open))} at another host"
+    hop = flows.at_gateway(evidence, "/", host=HOST)
+    if named.status != 200:
+        return verdict.because(expected, observed, _causes(evidence, mesh, hop, named))
+    if not _is_product_page(named):
+        return verdict.because(
+            expected, f"{observed}, and it is not the product page", [_other_page(evidence, mesh, hop)]
         )
+    if _is_open(other) or _is_open(plain):
+        asked = OTHER if _is_open(other) else ""
+        open_to = way.follow(evidence, mesh, [flows.at_gateway(evidence, "/", host=asked)]).last
+        by = matches.rule_title(open_to.route, open_to, mesh) if open_to else "a rule"
+        why = cause.shown(f"{by} takes / at other hosts too: its `hosts` should name {HOST} alone")
+        return verdict.because(expected, observed, [why])
     return verdict.passed(expected, observed)
 
 
-def _status(evidence: Evidence, path: str) -> int:
-    return int(evidence.send(path)["status"].iloc[0])
+def _is_open(answer: fetching.Answer) -> bool:
+    return answer.status not in (0, 404)
 
 
-def _said(status: int) -> str:
-    return str(status) if status else "nothing"
+def _is_product_page(answer: fetching.Answer) -> bool:
+    """By the pod of reviews that it names, as no other page of the shop does."""
+    return bool(results.served_by(answer.text.encode())[0])
 
 
-def _why(evidence: Evidence, about: str, status: int) -> str:
-    if status >= 500:
-        return "there is a route, and it leads to nobody: check host and port of the destination"
-    unbound = [
-        r for r in evidence.resources(resources.VIRTUAL_SERVICES) if about in str(r["spec"]) and not _is_bound(r)
-    ]
-    if unbound:
-        name = resources.name_of(unbound[0])
-        return f"VirtualService {name} is not bound to {GATEWAY}: it needs a line gateways"
-    return "no route fits: check the paths and hosts of your VirtualService"
+def _other_page(evidence: Evidence, mesh: Objects, hop: way.Hop) -> Cause:
+    decision = way.follow(evidence, mesh, [hop]).last
+    path = rewritten(decision.action, hop.ask.path) if decision else hop.ask.path
+    return cause.shown(
+        f"the application is asked for {path}, where it has another page: `rewrite` beside `route` changes the path"
+    )
 
 
-def _is_bound(rule: Object) -> bool:
-    return any(name.rpartition("/")[2] == GATEWAY for name in rule["spec"].get("gateways") or [])
+def rewritten(action: object, path: str) -> str:
+    """The path that the application sees."""
+    rewrite = action.get("prefix_rewrite") if isinstance(action, dict) else None
+    pattern = (action.get("regex_rewrite") or {}) if isinstance(action, dict) else {}
+    if pattern:
+        return str(pattern.get("substitution", path))
+    return str(rewrite) if rewrite else path
 
 
-def _reviews(*, gateways: str = f"[{GATEWAY}]", host: str = "*", prefix: str = "/reviews", port: int = 9080) -> str:
+def _causes(evidence: Evidence, mesh: Objects, hop: way.Hop, answer: fetching.Answer) -> list[Cause]:
+    """Why a path is not answered as it should be; the application's own no comes after all that the proxy does."""
+    findings = way.follow(evidence, mesh, [hop])
+    if not findings.is_as_asked:
+        return list(findings.causes)
+    decision = findings.last
+    if decision is None or not answer.status:
+        return []
+    title, service = matches.rule_title(decision.route, decision, mesh), objects.short(hop.host)
+    path = rewritten(decision.action, hop.ask.path)
+    if answer.status in (301, 302, 303, 307, 308):
+        to = answer.headers.get("location", "elsewhere")
+        return [cause.shown(f"{service} itself answers {answer.status} and sends the caller to {to}")]
+    if path != hop.ask.path:
+        return [
+            cause.shown(
+                f"{title} leads to {service}, and `rewrite` changes {hop.ask.path} to {path}, which the application "
+                f"answers with {answer.status}"
+            )
+        ]
+    return [cause.shown(f"{title} leads {path} to {service}, and the application itself answers {answer.status}")]
+
+
+def _status(answer: fetching.Answer) -> str:
+    return str(answer.status) if answer.status else "nothing"
+
+
+def _reviews(
+    *,
+    gateways: str = f"[{GATEWAY}]",
+    hosts: str = '["*"]',
+    match: str = "uri: {prefix: /reviews}",
+    to: str = "reviews",
+    port: int = 9080,
+    more: str = "",
+    namespace: str = "default",
+) -> str:
     bound = f"\n  gateways: {gateways}" if gateways else ""
     return f"""apiVersion: networking.istio.io/v1
 kind: VirtualService
-metadata: {{name: reviews-outside}}
+metadata: {{name: reviews-outside, namespace: {namespace}}}
+spec:
+  hosts: {hosts}{bound}
+  http:
+  - match:
+    - {match}{more}
+    route:
+    - destination: {{host: {to}, port: {{number: {port}}}}}
+"""
+
+
+REWRITE = "\n    rewrite: {uri: /productpage}"
+
+
+def _bookstore(
+    *,
+    host: str = HOST,
+    rewrite: str = REWRITE,
+    uri: str = "exact: /",
+    gateways: str = f"[{GATEWAY}]",
+    to: str = "productpage",
+    namespace: str = "default",
+) -> str:
+    bound = f"\n  gateways: {gateways}" if gateways else ""
+    return f"""apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: bookstore, namespace: {namespace}}}
 spec:
   hosts: ["{host}"]{bound}
   http:
   - match:
-    - uri: {{prefix: {prefix}}}
+    - uri: {{{uri}}}{rewrite}
     route:
-    - destination: {{host: reviews, port: {{number: {port}}}}}
+    - destination: {{host: {to}, port: {{number: 9080}}}}
 """
 
 
-def _bookstore(*, host: str = HOST, rewrite: str = "\n    rewrite: {uri: /productpage}") -> str:
-    return f"""apiVersion: networking.istio.io/v1
+REDIRECT = f"""apiVersion: networking.istio.io/v1
 kind: VirtualService
 metadata: {{name: bookstore}}
 spec:
-  hosts: ["{host}"]
+  hosts: [{HOST}]
   gateways: [{GATEWAY}]
   http:
   - match:
-    - uri: {{exact: /}}{rewrite}
+    - uri: {{exact: /}}
+    redirect: {{uri: /productpage}}
+"""
+
+ONLY_READS = f"""apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {{name: bookinfo}}
+spec:
+  hosts: ["*"]
+  gateways: [{GATEWAY}]
+  http:
+  - match:
+    - uri: {{prefix: /reviews}}
     route:
-    - destination: {{host: productpage, port: {{number: 9080}}}}
+    - destination: {{host: reviews, port: {{number: 9080}}}}
 """
 
 
@@ -109,15 +191,54 @@ EXERCISES = (
         check=one_more_path,
         given=("bookinfo-gateway.yaml",),
         hints=(
-            "A second VirtualService will do; two for one gateway are put together.",
-            f'It needs hosts: ["*"], gateways: [{GATEWAY}], a match and a destination.',
-            "match: - uri: {prefix: /reviews}; destination: {host: reviews, port: {number: 9080}}",
+            "A second VirtualService may use the same gateway.",
+            "It needs hosts, gateways, and one match: the path begins with /reviews.",
+            f'hosts: ["*"]; gateways: [{GATEWAY}]; match: - uri: {{prefix: /reviews}}; route to reviews, port 9080',
         ),
         solution=_reviews(),
+        right=(
+            Right(how="exact", yaml=_reviews(match="uri: {exact: /reviews/0}")),
+            Right(how="by regex", yaml=_reviews(match='uri: {regex: "/reviews/[0-9]+"}')),
+            Right(how="the gateway with its namespace", yaml=_reviews(gateways=f"[default/{GATEWAY}]")),
+            Right(how="the full name", yaml=_reviews(to="reviews.default.svc.cluster.local")),
+        ),
         wrong=(
-            Wrong(why="not bound", yaml=_reviews(gateways="", host="reviews"), says="not bound to bookinfo-gateway"),
-            Wrong(why="another path", yaml=_reviews(prefix="/review/"), says="no route fits"),
-            Wrong(why="another port", yaml=_reviews(port=80), says="leads to nobody"),
+            Wrong(why="not bound", yaml=_reviews(gateways="", hosts="[reviews]"), says="has no line `gateways`"),
+            Wrong(
+                why="a misspelt gateway",
+                yaml=_reviews(gateways="[bookinfo-gatway]"),
+                says="bound to the Gateway bookinfo-gatway, and there is none of that name; did you mean "
+                "bookinfo-gateway",
+            ),
+            Wrong(
+                why="another namespace",
+                yaml=_reviews(namespace="istio-system"),
+                says="bound to the Gateway istio-system/bookinfo-gateway, which does not exist",
+            ),
+            Wrong(
+                why="another path",
+                yaml=_reviews(match="uri: {prefix: /review/}"),
+                says="the path /reviews/0 is not below /review/",
+            ),
+            Wrong(
+                why="capital letters",
+                yaml=_reviews(match="uri: {prefix: /Reviews}"),
+                says="capital letters count",
+            ),
+            Wrong(why="another port", yaml=_reviews(port=80), says="Service reviews has port 9080"),
+            Wrong(why="a misspelt host", yaml=_reviews(to="review"), says="did you mean reviews"),
+            Wrong(why="another service", yaml=_reviews(to="details"), says="sends everything to details"),
+            Wrong(
+                why="a rewrite to a path that the application lacks",
+                yaml=_reviews(more="\n    rewrite: {uri: /}"),
+                says="`rewrite` changes /reviews/0 to /",
+            ),
+            Wrong(
+                why="another host",
+                yaml=_reviews(hosts="[reviews.example]"),
+                says="is for requests to the host reviews.example",
+            ),
+            Wrong(why="the shop closed", yaml=ONLY_READS, says="the path /productpage is not below /reviews"),
         ),
     ),
     Exercise(
@@ -132,9 +253,28 @@ EXERCISES = (
             f"hosts: [{HOST}]; match: - uri: {{exact: /}}; rewrite: {{uri: /productpage}}",
         ),
         solution=_bookstore(),
+        right=(
+            Right(how="every path of the host", yaml=_bookstore(uri="prefix: /")),
+            Right(how="the full name", yaml=_bookstore(to="productpage.default.svc.cluster.local")),
+        ),
         wrong=(
-            Wrong(why="for every host", yaml=_bookstore(host="*"), says="for every host"),
-            Wrong(why="the path is not rewritten", yaml=_bookstore(rewrite=""), says="rewrite the path"),
+            Wrong(why="for every host", yaml=_bookstore(host="*"), says="takes / at other hosts too"),
+            Wrong(
+                why="the path is not rewritten", yaml=_bookstore(rewrite=""), says="asked for /, where it has another"
+            ),
+            Wrong(why="a redirect", yaml=REDIRECT, says="answers by itself with a redirect"),
+            Wrong(why="a misspelt host", yaml=_bookstore(host="bokstore.example"), says="the host bokstore.example"),
+            Wrong(
+                why="a rewrite to a path that the application lacks",
+                yaml=_bookstore(rewrite="\n    rewrite: {uri: /product}"),
+                says="`rewrite` changes / to /product",
+            ),
+            Wrong(why="not bound", yaml=_bookstore(gateways=""), says="has no line `gateways`"),
+            Wrong(
+                why="another path",
+                yaml=_bookstore(uri="exact: /productpage"),
+                says="the path / is not /productpage",
+            ),
         ),
     ),
     second_door.EXERCISE,

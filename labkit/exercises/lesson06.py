@@ -1,23 +1,22 @@
 """Lesson 06, request routing: who is answered by which version."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from labkit.exercises import verdict
+from labkit.exercises import flows, verdict, written
+from labkit.exercises.diagnosis import objects, way
+from labkit.exercises.diagnosis.cause import Cause, undecided
 from labkit.exercises.evidence import Evidence
-from labkit.exercises.exercise import Exercise, Wrong
+from labkit.exercises.exercise import Exercise, Right, Wrong
 from labkit.exercises.verdict import Verdict
-from labkit.kube import manifests, resources
+from labkit.exercises.written import joined, split, subsets, virtual_service, when
 
-REVIEWS = "/api/v1/products/0/reviews"
 COUNT = 20
-"""Requests of each visitor: no share is judged here, every one of them has to fit."""
+"""Requests of each visitor: what the proxy is told is judged exactly, and these confirm it."""
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0"
+OTHER_FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0"
 SAFARI = "Mozilla/5.0 (Macintosh; Intel Mac OS X 15_1) Version/26.1 Safari/605.1.15"
-
-Rule = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,80 +36,55 @@ class Visitor:
 def seen(evidence: Evidence, *visitors: Visitor) -> Verdict:
     """Whether each visitor is answered by their version, and by no other."""
     expected = ", ".join(f"{visitor.who}: {visitor.version}" for visitor in visitors)
-    rule = evidence.resource(resources.VIRTUAL_SERVICES, "reviews")
-    if rule is None:
-        return verdict.not_yet(
-            expected, "there is no VirtualService reviews", cause="without one, requests go round all versions alike"
+    answers = {visitor.who: _answer(evidence, visitor) for visitor in visitors}
+    observed = ", ".join(f"{who}: {answer}" for who, answer in answers.items())
+    mesh = objects.read(evidence)
+    for visitor in visitors:
+        hops = flows.to_reviews(evidence, {visitor.version: 100.0}, user=visitor.user, agent=visitor.agent)
+        findings = way.follow(evidence, mesh, hops)
+        if not findings.is_as_asked or answers[visitor.who] != visitor.version:
+            return verdict.because(expected, observed, [_told(visitor, findings)])
+    return verdict.passed(expected, observed)
+
+
+def _told(visitor: Visitor, findings: way.Findings) -> Cause:
+    """The first cause, and of which visitor it is."""
+    if findings.causes:
+        first = findings.causes[0]
+        return Cause(
+            sentence=f"{visitor.who}: {first.sentence}", directness=first.directness, next_step=first.next_step
         )
-    found = {visitor.who: _answer(evidence, visitor) for visitor in visitors}
-    observed = ", ".join(f"{who}: {answer}" for who, answer in found.items())
-    if all(found[visitor.who] == visitor.version for visitor in visitors):
-        return verdict.passed(expected, observed)
-    return verdict.not_yet(expected, observed, cause=cause(rule["spec"].get("http") or [], observed))
+    return undecided(
+        f"{visitor.who}: the proxies' configuration sends everything to {visitor.version}, and other answers came; "
+        "check again, and look at what else changes the rules",
+        "lab.analyze()",
+    )
 
 
 def _answer(evidence: Evidence, visitor: Visitor) -> str:
     """``v2``, ``v1 and v3``, or ``status 503`` of the first that failed."""
-    frame = evidence.send(REVIEWS, count=COUNT, user=visitor.user, headers={"User-Agent": visitor.agent})
+    frame = evidence.send(flows.REVIEWS, count=COUNT, user=visitor.user, headers={"User-Agent": visitor.agent})
     bad = frame[frame["status"] != 200]
     if len(bad):
         return f"status {bad['status'].iloc[0]}"
     return " and ".join(sorted(set(frame["version"])))
 
 
-def cause(rules: Sequence[Rule], observed: str) -> str:
-    """The likely reason, from the rules in their order and what came of them."""
-    open_ones = [number for number, rule in enumerate(rules, 1) if not rule.get("match")]
-    if open_ones and open_ones[0] < len(rules):
-        return f"rule {open_ones[0]} has no match: it fits every request, and what stands behind it is dropped"
-    if "status 404" in observed:
-        return "some requests fit no rule: the last one has no match"
-    if "status 503" in observed:
-        return "a rule names a subset that no DestinationRule makes"
-    said = "; ".join(f"{_conditions(rule)} → {_subsets(rule)}" for rule in rules)
-    return f"the rules say: {said}{'; a regex has to fit the whole value' if 'regex' in said else ''}"
-
-
-def _conditions(rule: Rule) -> str:
-    """``end-user exact jason AND user-agent regex .*Firefox.* OR …``, or ``the rest``."""
-    entries = [" AND ".join(_entry(entry)) for entry in rule.get("match") or []]
-    return " OR ".join(entries) or "the rest"
-
-
-def _entry(entry: Rule) -> list[str]:
-    """Each condition of one entry; headers and parameters by name, the others by what they look at."""
-    found = []
-    for part, wanted in entry.items():
-        named = wanted if part in ("headers", "queryParams", "withoutHeaders") else {part: wanted}
-        for name, condition in named.items():
-            kinds = condition if isinstance(condition, Mapping) else {"is": condition}
-            found.append(" ".join([name, *(f"{kind} {value}" for kind, value in (kinds or {}).items())]))
-    return found
-
-
-def _subsets(rule: Rule) -> str:
-    return " and ".join((entry.get("destination") or {}).get("subset", "any") for entry in rule.get("route") or [])
-
-
-def _rules(*rules: tuple[Sequence[Rule], str]) -> str:
-    """A VirtualService from rules ``([{header: condition, …}, …], subset)``."""
-    http = [
-        ({"match": [{"headers": dict(entry)} for entry in entries]} if entries else {})
-        | {"route": [{"destination": {"host": "reviews", "subset": subset}}]}
-        for entries, subset in rules
-    ]
-    return manifests.dump(
-        {
-            "apiVersion": "networking.istio.io/v1",
-            "kind": "VirtualService",
-            "metadata": {"name": "reviews"},
-            "spec": {"hosts": ["reviews"], "http": http},
-        }
-    )
-
-
-JASON, FOX = {"end-user": {"exact": "jason"}}, {"user-agent": {"regex": ".*Firefox.*"}}
+JASON: Mapping[str, object] = {"end-user": {"exact": "jason"}}
+FOX: Mapping[str, object] = {"user-agent": {"regex": ".*Firefox.*"}}
 GIVEN = ("destination-rules.yaml", "reviews-v1.yaml")
+
+
+def _user(**condition: str) -> Mapping[str, object]:
+    return {"end-user": condition}
+
+
+def _rules(*http: written.Rule, name: str = "reviews", host: str = "reviews", namespace: str = "") -> str:
+    return virtual_service(host, *http, name=name, namespace=namespace)
+
+
+BLACK_FOR_JASON = (when(JASON, **split(v2=None)), split(v3=None))
+HEADER = {"matches": [{"headers": [{"name": "end-user", "value": "jason"}]}]}
 
 EXERCISES = (
     Exercise(
@@ -129,17 +103,76 @@ EXERCISES = (
             "The first has a match on the header end-user, the second has none.",
             "In manifests/reviews-jason-v2.yaml the last subset becomes v3.",
         ),
-        solution=_rules(([JASON], "v2"), ([], "v3")),
+        solution=_rules(*BLACK_FOR_JASON),
+        right=(
+            Right(
+                how="other subsets",
+                yaml=joined(
+                    subsets("reviews", name="mine", black="v2", red="v3"),
+                    _rules(when(JASON, **split(black=None)), split(red=None)),
+                ),
+            ),
+            Right(how="by regex", yaml=_rules(when(_user(regex="^jason$"), **split(v2=None)), split(v3=None))),
+            Right(
+                how="the others named first",
+                yaml=_rules(
+                    {"match": [{"withoutHeaders": JASON}], **split(v3=None)},
+                    split(v2=None),
+                ),
+            ),
+            Right(
+                how="the full host",
+                yaml=_rules(*BLACK_FOR_JASON, host="reviews.default.svc.cluster.local"),
+            ),
+        ),
         wrong=(
-            Wrong(why="the wrong way round", yaml=_rules(([], "v3"), ([JASON], "v2")), says="rule 1 has no match"),
-            Wrong(why="nobody else", yaml=_rules(([JASON], "v2")), says="fit no rule"),
+            Wrong(
+                why="the wrong way round",
+                yaml=_rules(split(v3=None), when(JASON, **split(v2=None))),
+                says="rule 1 of VirtualService default/reviews has no match, so it takes every request, and rule 2 is "
+                "never",
+            ),
+            Wrong(
+                why="nobody else",
+                yaml=_rules(when(JASON, **split(v2=None))),
+                says="mary: no rule fits this request",
+            ),
             Wrong(
                 why="a capital letter",
-                yaml=_rules(([{"end-user": {"exact": "Jason"}}], "v2"), ([], "v3")),
-                says="end-user exact Jason → v2",
+                yaml=_rules(when(_user(exact="Jason"), **split(v2=None)), split(v3=None)),
+                says="the header end-user is jason, and the rule asks for Jason: capital letters count",
             ),
-            Wrong(why="the others kept", yaml=_rules(([JASON], "v2"), ([], "v1")), says="the rest → v1"),
-            Wrong(why="no such subset", yaml=_rules(([JASON], "black"), ([], "v3")), says="no DestinationRule makes"),
+            Wrong(
+                why="the others kept",
+                yaml=_rules(when(JASON, **split(v2=None)), split(v1=None)),
+                says="mary: rule 2 of VirtualService default/reviews sends everything to reviews v1",
+            ),
+            Wrong(
+                why="no such subset",
+                yaml=_rules(when(JASON, **split(black=None)), split(v3=None)),
+                says="sends to the subset black of reviews, which the proxy does not have: DestinationRule "
+                "default/reviews has",
+            ),
+            Wrong(
+                why="a misspelt header",
+                yaml=_rules(when({"end-usr": {"exact": "jason"}}, **split(v2=None)), split(v3=None)),
+                says="it asks for the header end-usr, which the request does not have; did you mean end-user?",
+            ),
+            Wrong(
+                why="a second object for the host",
+                yaml=_rules(*BLACK_FOR_JASON, name="reviews-jason"),
+                says="two objects make rules for the host reviews: VirtualService default/reviews is older and decides",
+            ),
+            Wrong(
+                why="bound to the gateway only",
+                yaml=virtual_service("reviews", *BLACK_FOR_JASON, gateways=["bookinfo-gateway"]),
+                says="holds at the gateway bookinfo-gateway only",
+            ),
+            Wrong(
+                why="nearly everybody",
+                yaml=_rules(when(JASON, **split(v2=None)), split(v3=97, v1=3)),
+                says="sends 97 % to reviews v3, 3 % to reviews v1",
+            ),
         ),
     ),
     Exercise(
@@ -149,6 +182,7 @@ EXERCISES = (
         check=lambda evidence: seen(
             evidence,
             Visitor(who="with a Firefox", agent=FIREFOX, version="v3"),
+            Visitor(who="with another Firefox", agent=OTHER_FIREFOX, version="v3"),
             Visitor(who="with a Safari", version="v1"),
         ),
         given=GIVEN,
@@ -157,22 +191,47 @@ EXERCISES = (
             "Neither exact nor prefix finds something in the middle; a regex does, if it fits the whole value.",
             'match: headers: user-agent: {regex: ".*Firefox.*"}',
         ),
-        solution=_rules(([FOX], "v3"), ([], "v1")),
+        solution=_rules(when(FOX, **split(v3=None)), split(v1=None)),
+        right=(
+            Right(
+                how="with its number",
+                yaml=_rules(when({"user-agent": {"regex": ".*Firefox/[0-9.]+"}}, **split(v3=None)), split(v1=None)),
+            ),
+            Right(
+                how="all others first",
+                yaml=_rules({"match": [{"withoutHeaders": FOX}], **split(v1=None)}, split(v3=None)),
+            ),
+        ),
         wrong=(
             Wrong(
                 why="part of a value",
-                yaml=_rules(([{"user-agent": {"regex": "Firefox"}}], "v3"), ([], "v1")),
-                says="has to fit the whole value",
+                yaml=_rules(when({"user-agent": {"regex": "Firefox"}}, **split(v3=None)), split(v1=None)),
+                says="a regex has to fit the whole value",
             ),
             Wrong(
                 why="exact",
-                yaml=_rules(([{"user-agent": {"exact": "Firefox"}}], "v3"), ([], "v1")),
-                says="user-agent exact Firefox",
+                yaml=_rules(when({"user-agent": {"exact": "Firefox"}}, **split(v3=None)), split(v1=None)),
+                says="exact is the whole value",
             ),
             Wrong(
                 why="every browser",
-                yaml=_rules(([{"user-agent": {"prefix": "Mozilla"}}], "v3"), ([], "v1")),
-                says="with a Safari: v3",
+                yaml=_rules(when({"user-agent": {"prefix": "Mozilla"}}, **split(v3=None)), split(v1=None)),
+                says="with a Safari: rule 1 of VirtualService default/reviews fits this request and sends everything to",
+            ),
+            Wrong(
+                why="one edition",
+                yaml=_rules(when({"user-agent": {"exact": FIREFOX}}, **split(v3=None)), split(v1=None)),
+                says="with another Firefox: ",
+            ),
+            Wrong(
+                why="a misspelt header",
+                yaml=_rules(when({"useragent": {"regex": ".*Firefox.*"}}, **split(v3=None)), split(v1=None)),
+                says="the header useragent, which the request does not have; did you mean user-agent?",
+            ),
+            Wrong(
+                why="the wrong way round",
+                yaml=_rules(split(v1=None), when(FOX, **split(v3=None))),
+                says="rule 1 of VirtualService default/reviews has no match",
             ),
         ),
     ),
@@ -192,13 +251,49 @@ EXERCISES = (
             "One entry of match, with two headers in it.",
             'match: [{headers: {end-user: {exact: jason}, user-agent: {regex: ".*Firefox.*"}}}]',
         ),
-        solution=_rules(([{**JASON, **FOX}], "v2"), ([], "v1")),
+        solution=_rules(when({**JASON, **FOX}, **split(v2=None)), split(v1=None)),
+        right=(
+            Right(
+                how="the others first",
+                yaml=_rules(
+                    {"match": [{"withoutHeaders": JASON}, {"withoutHeaders": FOX}], **split(v1=None)},
+                    split(v2=None),
+                ),
+            ),
+            Right(
+                how="jason without it first",
+                yaml=_rules(
+                    {"match": [{"headers": JASON, "withoutHeaders": FOX}], **split(v1=None)},
+                    when(JASON, **split(v2=None)),
+                    split(v1=None),
+                ),
+            ),
+        ),
         wrong=(
-            Wrong(why="OR", yaml=_rules(([JASON, FOX], "v2"), ([], "v1")), says="jason OR user-agent"),
+            Wrong(
+                why="OR",
+                yaml=_rules(when(JASON, FOX, **split(v2=None)), split(v1=None)),
+                says="jason with a Safari: rule 1 of VirtualService default/reviews fits this request and sends everything",
+            ),
             Wrong(
                 why="two rules",
-                yaml=_rules(([JASON], "v2"), ([FOX], "v2"), ([], "v1")),
-                says="jason with a Safari: v2",
+                yaml=_rules(when(JASON, **split(v2=None)), when(FOX, **split(v2=None)), split(v1=None)),
+                says="jason with a Safari: rule 1 of",
+            ),
+            Wrong(
+                why="the browser alone",
+                yaml=_rules(when(FOX, **split(v2=None)), split(v1=None)),
+                says="mary with a Firefox: rule 1 of",
+            ),
+            Wrong(
+                why="part of a value",
+                yaml=_rules(when({**JASON, "user-agent": {"regex": "Firefox"}}, **split(v2=None)), split(v1=None)),
+                says="a regex has to fit the whole value",
+            ),
+            Wrong(
+                why="the others forgotten",
+                yaml=_rules(when({**JASON, **FOX}, **split(v2=None))),
+                says="jason with a Safari: no rule fits this request",
             ),
         ),
     ),

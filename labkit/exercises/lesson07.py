@@ -1,84 +1,70 @@
 """Lesson 07, split traffic."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from labkit.exercises import verdict
+from labkit.exercises import flows, verdict
+from labkit.exercises.diagnosis import cause, objects, way
+from labkit.exercises.diagnosis import decision as decisions
+from labkit.exercises.diagnosis.decision import Decision
 from labkit.exercises.evidence import Evidence
-from labkit.exercises.exercise import Exercise, Wrong
+from labkit.exercises.exercise import Exercise, Right, Wrong
 from labkit.exercises.verdict import Verdict
-from labkit.kube import resources
+from labkit.exercises.written import (
+    joined,
+    split,
+    subsets,
+    to,
+    version_services,
+    virtual_service,
+)
 from labkit.traffic import judge
 
-REVIEWS = "/api/v1/products/0/reviews"
 COUNT = 600
 """Requests of a judgement: 10 % and 20 % are told apart with a false alarm under 1e-4."""
 
 
-def split_of(evidence: Evidence, expected: str, wanted: dict[str, int]) -> Verdict:
-    """Whether reviews is shared as wanted: the rule first, then what traffic shows."""
-    if evidence.resource(resources.DESTINATION_RULES, "reviews") is None:
-        return verdict.not_yet(
-            expected,
-            "there is no DestinationRule reviews",
-            cause="a VirtualService points at subsets, and nothing says which pods they are",
-            next_step='lab.apply("manifests/destination-rules.yaml")',
-        )
-    rule = evidence.resource(resources.VIRTUAL_SERVICES, "reviews")
-    if rule is None:
-        return verdict.not_yet(
-            expected, "there is no VirtualService reviews", cause="without one, requests go round all versions alike"
-        )
-    frame = evidence.send(REVIEWS, count=COUNT)
+def split_of(evidence: Evidence, expected: str, shares: Mapping[str, float]) -> Verdict:
+    """Whether reviews is shared so: by what the caller's proxy is told, and by what traffic shows."""
+    mesh = objects.read(evidence)
+    findings = way.follow(evidence, mesh, flows.to_reviews(evidence, shares))
+    frame = evidence.send(flows.REVIEWS, count=COUNT)
     counts = {str(k): int(v) for k, v in frame["version"].value_counts().items() if k}
     failed = int((frame["status"] != 200).sum())
-    if failed:
-        return verdict.not_yet(
-            expected,
-            f"{failed} of {COUNT} requests failed: {_first_error(frame)}",
-            cause="the rule names a subset that no DestinationRule defines, or no pod is behind it",
-            next_step='lab.kubectl("get destinationrule reviews -o yaml")',
-        )
-    judged = judge.split(counts, wanted)
-    seen = ", ".join(f"{p.name} {p.count} ({p.low}–{p.high} expected)" for p in judged.parts)
-    observed = f"of {COUNT} requests: {seen}"
-    # The band of 600 requests is wide enough for 25 % instead of 20 %, so the rule has to say it too.
-    if judged.agrees and _asks_for(rule, wanted):
+    judged = judge.split(counts, shares)
+    parts = ", ".join(f"{p.name} {p.count} ({p.low}–{p.high} expected)" for p in judged.parts)
+    lost = f"{failed} of {COUNT} requests failed: {_first_error(frame)}" if failed else ""
+    observed = lost or f"of {COUNT} requests: {parts}"
+    if not findings.is_as_asked:
+        return verdict.because(expected, observed, findings.causes)
+    if judged.agrees and not failed:
         return verdict.passed(expected, observed)
-    return verdict.not_yet(expected, observed, cause=_cause(rule, wanted))
+    why = cause.undecided(
+        "the proxy of productpage is told the right shares, and traffic shows others: check again, and see whether "
+        "something else changes the rules or the pods",
+        "lab.analyze()",
+    )
+    return verdict.because(expected, observed, [why])
 
 
 def canary(evidence: Evidence) -> Verdict:
-    """Whether the subset canary is defined as v3 and gets its tenth."""
+    """Whether the subset canary is v3 and gets its tenth."""
     expected = "v1 90 %, v3 10 % by the subset canary, no failures"
-    rule = evidence.resource(resources.VIRTUAL_SERVICES, "reviews")
-    if "canary" not in _asked(rule or {"spec": {}}):
+    mesh = objects.read(evidence)
+    last = way.follow(evidence, mesh, flows.to_reviews(evidence, {"v1": 90, "v3": 10})).last
+    if last is not None and last.ask.proxy == "productpage" and not _names(last, "canary"):
+        told = decisions.told(last.targets) if last.targets else "nothing"
         return verdict.not_yet(
             expected,
-            "the VirtualService reviews has no destination canary",
-            cause="it was changed; the exercise wants it as it was",
+            f"the rule in productpage's proxy sends {told}, and nothing to a subset canary",
+            cause="the VirtualService reviews was changed; the exercise keeps it and adds what is missing",
             next_step='lab.apply("manifests/reviews-canary.yaml")',
         )
-    labels = _subset_labels(evidence.resource(resources.DESTINATION_RULES, "reviews"), "canary")
-    if labels is None:
-        return verdict.not_yet(
-            expected,
-            "no DestinationRule for reviews defines a subset canary",
-            cause="the VirtualService names it, and nothing says which pods it is",
-        )
-    found = split_of(evidence, expected, {"v1": 90, "v3": 10})
-    said = ", ".join(f"{name}={value}" for name, value in labels.items()) or "every pod"
-    is_there = any(labels.items() <= resources.labels_of(pod).items() for pod in evidence.resources(resources.PODS))
-    cause = (
-        found.cause if labels == {"version": "v3"} else f"subset canary is {said}{'' if is_there else ': no pod is'}"
-    )
-    return found if found.passed else verdict.not_yet(expected, found.observed, cause=cause)
+    return split_of(evidence, expected, {"v1": 90, "v3": 10})
 
 
-def _subset_labels(rule: dict[str, Any] | None, name: str) -> dict[str, str] | None:
-    for subset in ((rule or {}).get("spec") or {}).get("subsets") or []:
-        if subset.get("name") == name:
-            return dict(subset.get("labels") or {})
-    return None
+def _names(decision: Decision, subset: str) -> bool:
+    return any(target.subset == subset for target in decision.targets)
 
 
 def _first_error(frame: Any) -> str:
@@ -86,46 +72,8 @@ def _first_error(frame: Any) -> str:
     return f"{bad['status']} {bad['error']}".strip()
 
 
-def _cause(rule: dict[str, Any], wanted: dict[str, int]) -> str:
-    asked = _asked(rule)
-    if judge.shares(asked) == judge.shares(wanted):
-        return "the rule asks for the right shares, so it is not live everywhere yet, or another rule is in front"
-    return f"the rule asks for {', '.join(f'{name} {weight}' for name, weight in asked.items())}"
-
-
-def _asks_for(rule: dict[str, Any], wanted: dict[str, int]) -> bool:
-    """Whether the shares are the wanted ones, under whatever names: the traffic has shown who got them."""
-    asked = sorted(share for share in judge.shares(_asked(rule)).values() if share)
-    shares = sorted(judge.shares(wanted).values())
-    return len(asked) == len(shares) and all(abs(a - w) < 0.005 for a, w in zip(asked, shares, strict=True))
-
-
-def _asked(rule: dict[str, Any]) -> dict[str, int]:
-    return {
-        (entry.get("destination") or {}).get("subset", "?"): entry.get("weight", 100)
-        for http in rule["spec"].get("http") or []
-        if not http.get("match")
-        for entry in http.get("route") or []
-    }
-
-
-def _split(**weights: int) -> str:
-    rows = "".join(
-        f"    - destination: {{host: reviews, subset: {name}}}\n      weight: {weight}\n"
-        for name, weight in weights.items()
-    )
-    return (
-        "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: reviews}\n"
-        f"spec:\n  hosts: [reviews]\n  http:\n  - route:\n{rows}"
-    )
-
-
-def _subsets(**versions: str) -> str:
-    rows = "".join(f"  - {{name: {name}, labels: {{version: {version}}}}}\n" for name, version in versions.items())
-    return (
-        "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: reviews}\n"
-        f"spec:\n  host: reviews\n  subsets:\n{rows}"
-    )
+def _split(name: str = "reviews", namespace: str = "", host: str = "reviews", **weights: int | None) -> str:
+    return virtual_service(host, split("reviews", **weights), name=name, namespace=namespace)
 
 
 EXERCISES = (
@@ -140,11 +88,63 @@ EXERCISES = (
             "In manifests/reviews-90-10.yaml change 90 and 10 to 80 and 20, and apply it.",
         ),
         solution=_split(v1=80, v2=20),
+        right=(
+            Right(how="four to one", yaml=_split(v1=4, v2=1)),
+            Right(
+                how="another subset",
+                yaml=joined(
+                    subsets("reviews", name="more", stable="v1", fresh="v2"),
+                    virtual_service("reviews", split(stable=80, fresh=20)),
+                ),
+            ),
+            Right(
+                how="the full host",
+                yaml=virtual_service(
+                    "reviews.default.svc.cluster.local",
+                    split("reviews.default.svc.cluster.local", v1=80, v2=20),
+                    name="reviews",
+                ),
+            ),
+            Right(how="one with weight 0", yaml=_split(v1=80, v2=20, v3=0)),
+            Right(
+                how="Services of versions",
+                yaml=joined(
+                    version_services("v1", "v2"),
+                    virtual_service("reviews", {"route": [to("reviews-v1", weight=80), to("reviews-v2", weight=20)]}),
+                ),
+            ),
+        ),
         wrong=(
-            Wrong(why="one in ten", yaml=_split(v1=90, v2=10), says="asks for v1 90, v2 10"),
-            Wrong(why="one in four, as near as it gets", yaml=_split(v1=3, v2=1), says="asks for v1 3, v2 1"),
-            Wrong(why="the wrong way round", yaml=_split(v1=20, v2=80), says="asks for v1 20, v2 80"),
-            Wrong(why="another version", yaml=_split(v1=80, v3=20), says="asks for v1 80, v3 20"),
+            Wrong(why="one in ten", yaml=_split(v1=90, v2=10), says="sends 90 % to reviews v1, 10 % to reviews v2"),
+            Wrong(
+                why="one in four, as near as it gets", yaml=_split(v1=3, v2=1), says="sends 75 % to reviews v1, 25 %"
+            ),
+            Wrong(why="the wrong way round", yaml=_split(v1=20, v2=80), says="sends 20 % to reviews v1, 80 %"),
+            Wrong(
+                why="another version", yaml=_split(v1=80, v3=20), says="sends 80 % to reviews v1, 20 % to reviews v3"
+            ),
+            Wrong(why="a weight left out", yaml=_split(v1=80, v2=None), says="the destination v2 of VirtualService"),
+            Wrong(
+                why="two rules",
+                yaml=virtual_service("reviews", split(v1=80), split(v2=20)),
+                says="shares are several destinations in the `route` of one rule",
+            ),
+            Wrong(
+                why="another namespace",
+                yaml=_split(namespace="istio-system", v1=80, v2=20),
+                says="VirtualService istio-system/reviews is in namespace istio-system, where the host reviews stands "
+                "for",
+            ),
+            Wrong(
+                why="a second object for the host",
+                yaml=_split(name="reviews-split", v1=80, v2=20),
+                says="VirtualService default/reviews is older and decides, VirtualService default/reviews-split has no",
+            ),
+            Wrong(
+                why="subsets of another version",
+                yaml=joined(subsets("reviews", v1="v1", v2="v3", v3="v3"), _split(v1=80, v2=20)),
+                says="subset v2 of DestinationRule default/reviews is version=v3: its pods are v3",
+            ),
         ),
     ),
     Exercise(
@@ -158,9 +158,33 @@ EXERCISES = (
             "Three destinations under one route: v1 50, v2 30, v3 20.",
         ),
         solution=_split(v1=50, v2=30, v3=20),
+        right=(Right(how="five, three and two", yaml=_split(v1=5, v2=3, v3=2)),),
         wrong=(
-            Wrong(why="the rest forgotten", yaml=_split(v1=50, v2=30), says="asks for v1 50, v2 30"),
-            Wrong(why="a subset that nobody knows", yaml=_split(v1=50, v2=30, three=20), says="names a subset"),
+            Wrong(why="the rest forgotten", yaml=_split(v1=50, v2=30), says="sends 62.5 % to reviews v1, 37.5 %"),
+            Wrong(
+                why="a subset that nobody knows",
+                yaml=_split(v1=50, v2=30, three=20),
+                says="sends to the subset three of reviews, which the proxy does not have",
+            ),
+            Wrong(
+                why="a host that is no Service",
+                yaml=virtual_service(
+                    "reviews",
+                    {"route": [to("reviews", subset="v1", weight=50), to("review", subset="v2", weight=50)]},
+                ),
+                says="sends to the host review, and no Service or ServiceEntry has that name; did you mean reviews?",
+            ),
+            Wrong(
+                why="a host of the rule that is no Service",
+                yaml=_split(name="reveiws", host="reveiws", v1=50, v2=30, v3=20),
+                says="`hosts` of VirtualService default/reveiws names reveiws, and no Service",
+            ),
+            Wrong(
+                why="bound to the gateway only",
+                yaml=virtual_service("reviews", split(v1=50, v2=30, v3=20), gateways=["bookinfo-gateway"]),
+                says="holds at the gateway bookinfo-gateway only",
+            ),
+            Wrong(why="the rest without a weight", yaml=_split(v1=50, v2=30, v3=None), says="the destination v3 of"),
         ),
     ),
     Exercise(
@@ -174,11 +198,41 @@ EXERCISES = (
             "Add one named canary to the DestinationRule reviews, and keep the others.",
             "- {name: canary, labels: {version: v3}}",
         ),
-        solution=_subsets(v1="v1", v2="v2", v3="v3", canary="v3"),
+        solution=subsets("reviews", v1="v1", v2="v2", v3="v3", canary="v3"),
+        right=(
+            Right(how="in a second DestinationRule", yaml=subsets("reviews", name="reviews-canary", canary="v3")),
+            Right(
+                how="with more labels",
+                yaml=subsets("reviews", v1="v1", labels={"canary": {"app": "reviews", "version": "v3"}}),
+            ),
+        ),
         wrong=(
-            Wrong(why="labels of nobody", yaml=_subsets(v1="v1", canary="canary"), says="no pod"),
-            Wrong(why="another version", yaml=_subsets(v1="v1", canary="v2"), says="subset canary is version=v2"),
-            Wrong(why="the rule rewritten", yaml=_split(v1=90, v3=10), says="no destination canary"),
+            Wrong(
+                why="labels of nobody",
+                yaml=subsets("reviews", v1="v1", canary="canary"),
+                says="gives the labels version=canary, and no ready pod has them",
+            ),
+            Wrong(
+                why="another version",
+                yaml=subsets("reviews", v1="v1", canary="v2"),
+                says="subset canary of DestinationRule default/reviews is version=v2: its pods are v2",
+            ),
+            Wrong(why="the rule rewritten", yaml=_split(v1=90, v3=10), says="and nothing to a subset canary"),
+            Wrong(
+                why="a misspelt subset",
+                yaml=subsets("reviews", v1="v1", v2="v2", v3="v3", canery="v3"),
+                says="has v1, v2, v3, canery; did you mean canery?",
+            ),
+            Wrong(
+                why="another host",
+                yaml=subsets("review", name="canary", canary="v3"),
+                says="DestinationRule default/canary defines it for the host review, and that is no Service",
+            ),
+            Wrong(
+                why="another namespace",
+                yaml=subsets("reviews", name="canary", namespace="istio-system", canary="v3"),
+                says="defines it for the host reviews.istio-system.svc.cluster.local, and that is no Service",
+            ),
         ),
     ),
 )

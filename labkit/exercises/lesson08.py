@@ -3,21 +3,23 @@
 v2 and v3 ask ratings for their stars and v1 does not, so where v1 answers, a line in the log of ratings is a copy.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from labkit.exercises import verdict
+from labkit.exercises import flows, verdict
+from labkit.exercises.diagnosis import cause, destinations, matches, objects, policies, rules, way
+from labkit.exercises.diagnosis import decision as decisions
+from labkit.exercises.diagnosis.cause import Cause
+from labkit.exercises.diagnosis.decision import Decision
+from labkit.exercises.diagnosis.objects import Objects
 from labkit.exercises.evidence import Evidence
-from labkit.exercises.exercise import Exercise, Wrong
+from labkit.exercises.exercise import Exercise, Right, Wrong
 from labkit.exercises.verdict import Verdict
-from labkit.kube import manifests, resources
+from labkit.exercises.written import Rule, joined, split, subsets, virtual_service
 from labkit.traffic import judge
 
-REVIEWS = "/api/v1/products/0/reviews"
 WITNESS, LINE = "ratings-v1", "GET /ratings"
-
-Rule = Mapping[str, Any]
+SHADOW = "shadow"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +35,7 @@ class Callers:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class Outcome:
     """What became of their requests."""
 
     answered: str
@@ -42,130 +44,136 @@ class Seen:
     copies: int
 
 
-def copied(evidence: Evidence, *callers: Callers, subset: str) -> Verdict:
-    """Whether v1 answers everybody, and the right part is copied to the subset."""
-    expected = "; ".join(f"{c.who}: answered by v1, about {c.count * c.share:.0f} of {c.count} copied" for c in callers)
-    rule = evidence.resource(resources.VIRTUAL_SERVICES, "reviews")
-    if rule is None:
-        return verdict.not_yet(
-            expected, "there is no VirtualService reviews", cause="without one, requests go round all versions alike"
-        )
-    rules = rule["spec"].get("http") or []
-    found = [(one, _seen(evidence, one)) for one in callers]
-    observed = "; ".join(
-        f"{one.who}: answered by {seen.answered}, {seen.copies} of {one.count} copied" for one, seen in found
+def copied(evidence: Evidence, *callers: Callers, version: str, subset: str = "") -> Verdict:
+    """Whether v1 answers everybody, and the right part is copied to a version; by a subset where one is named."""
+    expected = "; ".join(
+        f"{c.who}: answered by v1, about {c.count * c.share:.0f} of {c.count} copied to {version}" for c in callers
     )
-    wrong = [one.who for one, seen in found if not _agrees(one, seen)]
-    targets = {target for each in rules for target, _ in mirrors(each)}
-    if not wrong and targets == {subset}:
-        return verdict.passed(expected, observed)
-    made = evidence.resource(resources.DESTINATION_RULES, "reviews")
-    is_v1 = all(seen.answered == "v1" for _, seen in found)
-    cause = _cause(rules, subset=subset, made=_made(made), is_v1=is_v1)
-    return verdict.not_yet(expected, observed, cause=cause)
-
-
-def _seen(evidence: Evidence, callers: Callers) -> Seen:
-    before = evidence.logged(WITNESS, LINE)
-    frame = evidence.send(REVIEWS, count=callers.count, user=callers.user)
-    copies = evidence.logged(WITNESS, LINE) - before
-    bad = frame[frame["status"] != 200]
-    answered = f"status {bad['status'].iloc[0]}" if len(bad) else " and ".join(sorted(set(frame["version"])))
-    return Seen(answered=answered, copies=copies)
-
-
-def _agrees(callers: Callers, seen: Seen) -> bool:
-    low, high = judge.band(callers.count, callers.share)
-    return seen.answered == "v1" and low <= seen.copies <= high
-
-
-def mirrors(rule: Rule) -> list[tuple[str, float]]:
-    """Each mirror of a rule: subset (or host, where there is none) and per cent."""
-    found = [(mirror["destination"], mirror.get("percentage")) for mirror in rule.get("mirrors") or []]
-    if rule.get("mirror"):
-        found.append((rule["mirror"], rule.get("mirrorPercentage")))
-    return [(to.get("subset") or to.get("host", "?"), float((share or {}).get("value", 100))) for to, share in found]
-
-
-def _made(rule: Rule | None) -> Mapping[str, Mapping[str, str]]:
-    """Labels by subset."""
-    subsets = ((rule or {}).get("spec") or {}).get("subsets") or []
-    return {subset.get("name", ""): subset.get("labels") or {} for subset in subsets}
-
-
-def _cause(rules: Sequence[Rule], *, subset: str, made: Mapping[str, Mapping[str, str]], is_v1: bool) -> str:
-    asked = [(target, share, bool(rule.get("match"))) for rule in rules for target, share in mirrors(rule)]
-    if not is_v1:
-        return "callers get what route says: v1 is its only destination, defined, and a mirror stands beside it"
-    if not asked:
-        return "no rule has a mirror"
-    target, share, is_special = asked[0]
-    if target not in made:
-        return f"no DestinationRule makes a subset {target}: the copies vanish, and nobody says so"
-    if target != subset:
-        return f"the copies go to {target}"
-    where = "a rule with a match" if is_special else "a rule that fits everybody"
-    return f"the mirror copies {share:g} per cent, and stands in {where}"
+    mesh = objects.read(evidence)
+    outcomes = [(one, _outcome(evidence, one)) for one in callers]
+    observed = "; ".join(
+        f"{one.who}: answered by {seen.answered}, {seen.copies} of {one.count} copied" for one, seen in outcomes
+    )
+    for one, outcome in outcomes:
+        causes = _causes(evidence, mesh, one, version=version, subset=subset)
+        if causes:
+            told = f"{one.who}: {causes[0].sentence}" if len(callers) > 1 else causes[0].sentence
+            return verdict.not_yet(expected, observed, cause=told, next_step=causes[0].next_step)
+        if not _agrees(one, outcome):
+            why = cause.undecided(
+                f"{one.who}: the proxy of productpage is told to copy {one.share:.0%} to {version}, and traffic shows "
+                "something else: check again, and look at what else changes the rules",
+                "lab.analyze()",
+            )
+            return verdict.because(expected, observed, [why])
+    return verdict.passed(expected, observed)
 
 
 def silent(evidence: Evidence) -> Verdict:
-    """Whether the subset shadow is made of v3, the rule as it was, and everything copied."""
-    expected = "everybody: answered by v1, 20 of 20 copied to the subset shadow, which is v3"
-    rule = evidence.resource(resources.VIRTUAL_SERVICES, "reviews")
-    rules = ((rule or {}).get("spec") or {}).get("http") or []
-    if [target for each in rules for target, _ in mirrors(each)] != ["shadow"]:
-        return verdict.not_yet(
-            expected,
-            "the VirtualService reviews does not mirror to shadow",
-            cause="it was changed; the exercise wants it as it was",
-            next_step='lab.apply("manifests/reviews-mirror-shadow.yaml")',
-        )
-    labels = _made(evidence.resource(resources.DESTINATION_RULES, "reviews")).get("shadow")
-    found = copied(evidence, Callers(who="everybody", share=1.0), subset="shadow")
-    if labels in (None, {"version": "v3"}):
-        return found
-    said = ", ".join(f"{name}={value}" for name, value in (labels or {}).items()) or "every pod"
-    return verdict.not_yet(expected, found.observed, cause=f"subset shadow is {said}")
+    """Whether the subset shadow is v3, the rule as it was, and everything copied."""
+    return copied(evidence, Callers(who="everybody", share=1.0), version="v3", subset=SHADOW)
 
 
-def _mirror(to: str, *, share: float | None = None, only: Rule | None = None) -> str:
+def _outcome(evidence: Evidence, callers: Callers) -> Outcome:
+    before = evidence.logged(WITNESS, LINE)
+    frame = evidence.send(flows.REVIEWS, count=callers.count, user=callers.user)
+    copies = evidence.logged(WITNESS, LINE) - before
+    bad = frame[frame["status"] != 200]
+    answered = f"status {bad['status'].iloc[0]}" if len(bad) else " and ".join(sorted(set(frame["version"])))
+    return Outcome(answered=answered, copies=copies)
+
+
+def _agrees(callers: Callers, outcome: Outcome) -> bool:
+    low, high = judge.band(callers.count, callers.share)
+    return outcome.answered == "v1" and low <= outcome.copies <= high
+
+
+def _causes(evidence: Evidence, mesh: Objects, callers: Callers, *, version: str, subset: str) -> list[Cause]:
+    """Why these requests are not answered by v1, or not copied as they should be."""
+    hops = flows.to_reviews(evidence, {"v1": 100}, user=callers.user)
+    findings = way.follow(evidence, mesh, hops)
+    if not findings.is_as_asked or findings.last is None:
+        return [_beside(each, findings.last) for each in findings.causes]
+    decision, share = findings.last, 100 * callers.share
+    title = matches.rule_title(decision.route, decision, mesh)
+    if subset and [target.subset for target in decision.mirrors] != [subset]:
+        return [
+            cause.shown(
+                f"the mirror of {title} does not go to the subset {subset}: the VirtualService was changed, and the "
+                "exercise keeps it as it was",
+                'lab.apply("manifests/reviews-mirror-shadow.yaml")',
+            )
+        ]
+    if not decision.mirrors:
+        return [] if not share else _no_mirror(decision, mesh, hops[-1].host)
+    return _other_copies(decision, mesh, title, {version: share} if share else {})
+
+
+def _beside(each: Cause, decision: Decision | None) -> Cause:
+    """Where the answers are shared instead of copied, say so: that is what is mixed up most."""
+    if decision is None or decision.mirrors or len(decision.targets) < 2:
+        return each
+    words = "`route` is who answers, and a copy is a `mirror` beside it"
+    return Cause(sentence=f"{each.sentence}: {words}", directness=each.directness, next_step=each.next_step)
+
+
+def _no_mirror(decision: Decision, mesh: Objects, host: str) -> list[Cause]:
+    return policies.without(decision, mesh, host, field="mirror", has=policies.has_mirror, what="mirror")
+
+
+def _other_copies(decision: Decision, mesh: Objects, title: str, asked: Mapping[str, float]) -> list[Cause]:
+    """Why the copies are not as asked: they go nowhere, to others, too many or too few of them."""
+    dead = destinations.dead_ends(decision.mirrors, mesh, what=f"the mirror of {title}")
+    if dead and asked:
+        lost = "; the copies are lost, and no caller notices"
+        return [Cause(sentence=c.sentence + lost, directness=c.directness, next_step=c.next_step) for c in dead]
+    shares = decisions.versions(decision.mirrors, mesh)
+    if way.is_split(shares, asked):
+        return []
+    percent = sum(target.percent for target in decision.mirrors)
+    if not asked:
+        return [cause.shown(f"{title} takes these requests too, and copies {percent:g} % of them")]
+    if shares.keys() != asked.keys():
+        where = ", ".join(decisions.place(target) for target in decision.mirrors)
+        have = " and ".join(sorted(name or "nobody" for name in shares))
+        labels = destinations.labels_told(decision.mirrors, mesh)
+        return [cause.shown(f"the mirror of {title} goes to {where}: its pods are {have}{labels}")]
+    unit = "; mirrorPercentage counts in per cent, so 0.3 is three in a thousand" if 0 < percent < 1 else ""
+    left_out = (
+        "; without mirrorPercentage it is every request" if percent == 100 and _says_nothing(decision, mesh) else ""
+    )
+    return [cause.shown(f"the mirror of {title} copies {percent:g} % of the requests{unit}{left_out}")]
+
+
+def _says_nothing(decision: Decision, mesh: Objects) -> bool:
+    """Whether the rule leaves the percentage out."""
+    rule = rules.rule_of(decision.explanation.source, mesh)
+    return rule is not None and not any(entry.get("mirrorPercentage") for entry in objects.http_of(rule))
+
+
+def _mirror(to: str, *, share: float | None = None, only: Rule | None = None, route: Rule | None = None) -> str:
     """Everything to v1, copies to a subset; ``only`` for requests that fit."""
-    plain = {"route": [{"destination": {"host": "reviews", "subset": "v1"}}]}
+    plain = route or split(v1=None)
     part = {"mirrorPercentage": {"value": share}} if share is not None else {}
     mirrored = {**plain, "mirror": {"host": "reviews", "subset": to}, **part}
     return _rules(*([{"match": [only], **mirrored}, plain] if only else [mirrored]))
 
 
-def _rules(*http: Rule) -> str:
-    return manifests.dump(
-        {
-            "apiVersion": "networking.istio.io/v1",
-            "kind": "VirtualService",
-            "metadata": {"name": "reviews"},
-            "spec": {"hosts": ["reviews"], "http": list(http)},
-        }
-    )
+def _rules(*http: Rule, name: str = "reviews", **more: object) -> str:
+    return virtual_service("reviews", *http, name=name, **more)  # type: ignore[arg-type]
 
 
-def _to(**weights: int) -> Rule:
-    return {"route": [{"destination": {"host": "reviews", "subset": s}, "weight": w} for s, w in weights.items()]}
+def _mirrors(share: float) -> str:
+    """The other way to write it: a list of mirrors."""
+    to = {"destination": {"host": "reviews", "subset": "v2"}, "percentage": {"value": share}}
+    return _rules({**split(v1=None), "mirrors": [to]})
 
 
-def _subsets(**versions: str) -> str:
-    return manifests.dump(
-        {
-            "apiVersion": "networking.istio.io/v1",
-            "kind": "DestinationRule",
-            "metadata": {"name": "reviews"},
-            "spec": {
-                "host": "reviews",
-                "subsets": [{"name": name, "labels": {"version": version}} for name, version in versions.items()],
-            },
-        }
-    )
+def _user(name: str, header: str = "end-user") -> Rule:
+    return {"headers": {header: {"exact": name}}}
 
 
-JASON = {"headers": {"end-user": {"exact": "jason"}}}
+JASON = _user("jason")
 GIVEN = ("destination-rules.yaml", "reviews-v1.yaml")
 
 EXERCISES = (
@@ -173,7 +181,7 @@ EXERCISES = (
         id="08-1",
         task="Copy three of ten requests for reviews to v2; v1 answers all of them.",
         done_when="of 200 requests all are answered by v1, and about 60 are copied",
-        check=lambda evidence: copied(evidence, Callers(who="everybody", share=0.3, count=200), subset="v2"),
+        check=lambda evidence: copied(evidence, Callers(who="everybody", share=0.3, count=200), version="v2"),
         given=GIVEN,
         hints=(
             "The file of section 4 is nearly it.",
@@ -181,11 +189,32 @@ EXERCISES = (
             "In manifests/reviews-mirror-quarter.yaml 25 becomes 30.",
         ),
         solution=_mirror("v2", share=30),
+        right=(
+            Right(how="as a list", yaml=_mirrors(30)),
+            Right(
+                how="another subset",
+                yaml=joined(subsets("reviews", name="more", copies="v2"), _mirror("copies", share=30)),
+            ),
+        ),
         wrong=(
-            Wrong(why="all of them", yaml=_mirror("v2"), says="copies 100 per cent"),
-            Wrong(why="a fraction", yaml=_mirror("v2", share=0.3), says="copies 0.3 per cent"),
-            Wrong(why="a split", yaml=_rules(_to(v1=70, v2=30)), says="a mirror stands beside it"),
-            Wrong(why="another version", yaml=_mirror("v3", share=30), says="the copies go to v3"),
+            Wrong(why="all of them", yaml=_mirror("v2"), says="copies 100 % of the requests; without mirrorPercentage"),
+            Wrong(why="a fraction", yaml=_mirror("v2", share=0.3), says="copies 0.3 % of the requests"),
+            Wrong(
+                why="a split",
+                yaml=_rules(split(v1=70, v2=30)),
+                says="30 % to reviews v2: `route` is who answers, and a copy is a `mirror` beside it",
+            ),
+            Wrong(why="another version", yaml=_mirror("v3", share=30), says="goes to reviews v3: its pods are v3"),
+            Wrong(
+                why="a subset that nobody defines",
+                yaml=_mirror("v4", share=30),
+                says="sends to the subset v4 of reviews, which the proxy does not have",
+            ),
+            Wrong(
+                why="a second object for the host",
+                yaml=_mirror("v2", share=30).replace("name: reviews\n", "name: reviews-mirror\n", 1),
+                says="two objects make rules for the host reviews",
+            ),
         ),
     ),
     Exercise(
@@ -196,7 +225,7 @@ EXERCISES = (
             evidence,
             Callers(who="jason", user="jason", share=1.0),
             Callers(who="others", share=0.0),
-            subset="v2",
+            version="v2",
         ),
         given=GIVEN,
         hints=(
@@ -206,17 +235,47 @@ EXERCISES = (
             "{host: reviews, subset: v2}.",
         ),
         solution=_mirror("v2", only=JASON),
+        right=(
+            Right(how="with its percentage", yaml=_mirror("v2", only=JASON, share=100)),
+            Right(
+                how="the others first",
+                yaml=_rules(
+                    {"match": [{"withoutHeaders": JASON["headers"]}], **split(v1=None)},
+                    {**split(v1=None), "mirror": {"host": "reviews", "subset": "v2"}},
+                ),
+            ),
+        ),
         wrong=(
-            Wrong(why="everybody", yaml=_mirror("v2"), says="a rule that fits everybody"),
+            Wrong(
+                why="everybody", yaml=_mirror("v2"), says="others: rule 1 of VirtualService default/reviews takes these"
+            ),
             Wrong(
                 why="routed instead",
-                yaml=_rules({"match": [JASON], **_to(v2=100)}, _to(v1=100)),
-                says="a mirror stands beside it",
+                yaml=_rules({"match": [JASON], **split(v2=None)}, split(v1=None)),
+                says="jason: rule 1 of VirtualService default/reviews fits this request and sends everything to reviews v2",
             ),
             Wrong(
                 why="a capital letter",
-                yaml=_mirror("v2", only={"headers": {"end-user": {"exact": "Jason"}}}),
-                says="0 of 20 copied",
+                yaml=_mirror("v2", only=_user("Jason")),
+                says="has the mirror, and the request does not fit it: the header end-user is jason",
+            ),
+            Wrong(
+                why="a misspelt header",
+                yaml=_mirror("v2", only=_user("jason", "end-usr")),
+                says="the header end-usr, which the request does not have; did you mean end-user?",
+            ),
+            Wrong(
+                why="the wrong way round",
+                yaml=_rules(
+                    split(v1=None),
+                    {"match": [JASON], **split(v1=None), "mirror": {"host": "reviews", "subset": "v2"}},
+                ),
+                says="rule 2 with its mirror is never reached",
+            ),
+            Wrong(
+                why="nobody else",
+                yaml=_rules({"match": [JASON], **split(v1=None), "mirror": {"host": "reviews", "subset": "v2"}}),
+                says="others: no rule fits this request",
             ),
         ),
     ),
@@ -231,11 +290,30 @@ EXERCISES = (
             "Add one named shadow to the DestinationRule reviews, and keep the others.",
             "- {name: shadow, labels: {version: v3}}",
         ),
-        solution=_subsets(v1="v1", v2="v2", v3="v3", shadow="v3"),
+        solution=subsets("reviews", v1="v1", v2="v2", v3="v3", shadow="v3"),
+        right=(Right(how="in a second DestinationRule", yaml=subsets("reviews", name="shadow", shadow="v3")),),
         wrong=(
-            Wrong(why="another version", yaml=_subsets(v1="v1", shadow="v2"), says="subset shadow is version=v2"),
-            Wrong(why="the rule changed", yaml=_mirror("v3"), says="does not mirror to shadow"),
-            Wrong(why="the other subsets lost", yaml=_subsets(shadow="v3"), says="answered by status 503"),
+            Wrong(
+                why="another version",
+                yaml=subsets("reviews", v1="v1", shadow="v2"),
+                says="goes to reviews shadow: its pods are v2, by version=v2 of DestinationRule default/reviews",
+            ),
+            Wrong(why="the rule changed", yaml=_mirror("v3"), says="does not go to the subset shadow"),
+            Wrong(
+                why="the other subsets lost",
+                yaml=subsets("reviews", shadow="v3"),
+                says="sends to the subset v1 of reviews, which the proxy does not have",
+            ),
+            Wrong(
+                why="labels of nobody",
+                yaml=subsets("reviews", v1="v1", shadow="shadow"),
+                says="gives the labels version=shadow, and no ready pod has them",
+            ),
+            Wrong(
+                why="a misspelt subset",
+                yaml=subsets("reviews", v1="v1", shaddow="v3"),
+                says="has v1, shaddow; did you mean shaddow?",
+            ),
         ),
     ),
 )

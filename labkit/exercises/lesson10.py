@@ -1,18 +1,26 @@
 """Lesson 10, circuit breaking."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from labkit.exercises import verdict
+from labkit.exercises import flows, verdict
+from labkit.exercises.diagnosis import breakers, cause, objects, way
+from labkit.exercises.diagnosis import decision as decisions
+from labkit.exercises.diagnosis.decision import Ask, Target
+from labkit.exercises.diagnosis.objects import Objects
 from labkit.exercises.evidence import Evidence
-from labkit.exercises.exercise import Exercise, Wrong
+from labkit.exercises.exercise import Exercise, Right, Wrong
 from labkit.exercises.verdict import Verdict
 from labkit.kube import resources
 from labkit.telemetry import inside, workloads
 
+CALLER = "fortio"
 HTTPBIN = "http://httpbin:8000/get"
 RATINGS = "http://ratings:9080/ratings/0"
 COUNT = 120
 """Requests of a judgement: a queue that is too short, or a pod that fails half of the time, shows in far fewer."""
+
+CONNECTIONS = 6
 
 LOADS = 4
 """Tries of which one has to be clean. The first shows the failing pod to the proxy; and Envoy gathers changes of
@@ -22,59 +30,87 @@ health for up to a second (``update_merge_window``), so one right after another 
 def queue(evidence: Evidence) -> Verdict:
     """Whether six callers get all their answers over one connection."""
     expected = f"one connection to httpbin, and {COUNT} × 200 for six callers"
-    policy = _policy(evidence, "httpbin")
-    if policy is None:
-        return verdict.not_yet(
-            expected, "there is no DestinationRule for the host httpbin", cause="without one there is no limit"
-        )
-    most = ((policy.get("connectionPool") or {}).get("tcp") or {}).get("maxConnections")
-    if most != 1:
-        said = "says nothing of connections" if most is None else f"allows {most} connections"
-        return verdict.not_yet(expected, f"the rule {said}", cause="tcp.maxConnections is their number")
-    counts = evidence.load(HTTPBIN, connections=6, count=COUNT)
+    mesh = objects.read(evidence)
+    findings, target = _upstream(evidence, mesh, "httpbin:8000", "/get")
+    if target is None:
+        return verdict.because(expected, "the caller's proxy does not lead to httpbin", findings.causes)
+    connections, waiting = breakers.limit(target, "max_connections"), breakers.limit(target, "max_pending_requests")
+    if connections != 1:
+        told = "no limit of connections" if connections is None else f"a limit of {connections} connections"
+        causes = breakers.without_a_say(target, mesh, "connectionPool") or [
+            cause.shown(
+                f"{breakers.title(target)} sets {told}: connectionPool.tcp.maxConnections of trafficPolicy is their "
+                "number"
+            )
+        ]
+        return verdict.because(expected, f"the caller's proxy has {told} for httpbin", causes)
+    counts = evidence.load(HTTPBIN, connections=CONNECTIONS, count=COUNT)
     if _is_all_well(counts):
         return verdict.passed(expected, f"{counts!r}, over one connection")
-    waiting = ((policy.get("connectionPool") or {}).get("http") or {}).get("http1MaxPendingRequests")
-    return verdict.not_yet(
-        expected, _seen(counts), cause=f"one is served and {waiting or 'any number'} may wait; the others are refused"
-    )
+    if waiting is not None and waiting < CONNECTIONS - 1:
+        why = cause.shown(
+            f"{breakers.title(target)} lets one request be served and {waiting} wait (http1MaxPendingRequests), and "
+            f"{CONNECTIONS - 1} of six callers have to: the others are refused"
+        )
+        return verdict.because(expected, _told(counts), [why])
+    return verdict.because(expected, _told(counts), [_no_load(counts)])
 
 
 def ejection(evidence: Evidence) -> Verdict:
     """Whether the failing pod of ratings is there, and gets no requests after its first failures."""
     expected = f"the failing pod is ejected: {COUNT} × 200 from ratings"
+    evidence.until_rolled_out("ratings-faulty")
     every = map(workloads.workload, evidence.resources(resources.PODS))
-    pods = [pod for pod in every if pod.app == "ratings" and pod.is_ready]
+    pods = [pod for pod in every if pod.app == "ratings" and pod.is_ready and pod.phase != "Terminating"]
     if not any(pod.version == "faulty" for pod in pods):
         return verdict.not_yet(
             expected,
-            "the failing pod is not there, or not ready yet",
-            cause="the exercise wants it to stay; callers have to get on with it",
+            "the failing pod is not there, or not ready",
+            cause="the exercise wants it to stay: callers have to get on with it",
             next_step='lab.apply("manifests/ratings-faulty.yaml")',
         )
-    policy = _policy(evidence, "ratings")
-    if policy is None or "outlierDetection" not in policy:
-        return verdict.not_yet(
-            expected,
-            "there is no DestinationRule for the host ratings with outlierDetection",
-            cause="nobody watches the answers",
-            next_step='lab.apply("manifests/ratings-outliers-few.yaml")',
-        )
-    share = (policy["outlierDetection"] or {}).get("maxEjectionPercent", 10)
+    mesh = objects.read(evidence)
+    findings, target = _upstream(evidence, mesh, "ratings:9080", "/ratings/0")
+    if target is None:
+        return verdict.because(expected, "the caller's proxy does not lead to all pods of ratings", findings.causes)
+    watched = breakers.outliers(target)
+    if watched is None:
+        causes = breakers.without_a_say(target, mesh, "outlierDetection") or [
+            cause.shown(
+                f"{breakers.title(target)} has no outlierDetection in trafficPolicy, so nobody watches the answers"
+            )
+        ]
+        return verdict.because(expected, "the caller's proxy watches no pod of ratings", causes)
+    share = int(watched.get("max_ejection_percent", breakers.EJECTED_AT_MOST))
     if share * len(pods) < 100:
-        return verdict.not_yet(
-            expected,
-            "nobody is ever ejected",
-            cause=f"at most {share} % of {len(pods)} pods may be out, and that is less than one",
+        observed = f"at most {share} % of {len(pods)} pods may be out, and that is less than one"
+        why = cause.shown(
+            f"maxEjectionPercent of {breakers.title(target)} is {share}: {observed}, so nobody is ever ejected"
         )
+        return verdict.because(expected, "nobody is ever ejected", [why])
     for _ in range(LOADS):
         counts = evidence.load(RATINGS, connections=1, count=COUNT)
         if _is_all_well(counts):
             return verdict.passed(expected, repr(counts))
-    return verdict.not_yet(
-        expected,
-        _seen(counts),
-        cause="the failing pod is ejected too late or too briefly: consecutive5xxErrors, baseEjectionTime",
+    if not counts.total:
+        return verdict.because(expected, _told(counts), [_no_load(counts)])
+    return verdict.because(expected, _told(counts), [_too_late(watched, target)])
+
+
+def _too_late(watched: Mapping[str, Any], target: Target) -> cause.Cause:
+    """The failing pod answers every other request well, so errors in a row do not come beyond one."""
+    title, row = breakers.title(target), int(watched.get("consecutive_5xx", 5))
+    if row == 0:
+        return cause.shown(f"consecutive5xxErrors of {title} is 0, which switches the watch for them off")
+    if row > 1:
+        return cause.shown(
+            f"consecutive5xxErrors of {title} is {row}, and the failing pod fails every other request, so it seldom "
+            "fails "
+            f"{row} times in a row"
+        )
+    return cause.undecided(
+        f"{title} ejects after one error, and errors came all the same: see interval and "
+        "baseEjectionTime, and check again"
     )
 
 
@@ -84,42 +120,67 @@ def most_ejected(evidence: Evidence) -> Verdict:
         evidence.answer("10-3"),
         2,
         what="pods that are ejected at most",
-        seen="a third one would make it 30 %",
-        causes={4: "the rule says how many may be out, whoever else fails", 3: "three of ten are 30 %, more than 25 %"},
+        shows="a third one would make it 30 %",
+        causes={
+            4: "maxEjectionPercent says how many may be out, whoever else fails",
+            3: "three of ten are 30 %, more than 25 %",
+            2.5: "there are no halves of pods: two of ten are 20 %, three are 30 %",
+            1: "one of ten is 10 %, and there is room for another",
+            25: "25 is the limit in per cent, and the question is for pods",
+        },
     )
 
 
-def _policy(evidence: Evidence, service: str) -> dict[str, Any] | None:
-    for rule in evidence.resources(resources.DESTINATION_RULES):
-        if str(rule["spec"].get("host", "")).split(".")[0] == service:
-            return dict(rule["spec"].get("trafficPolicy") or {})
-    return None
+def _upstream(evidence: Evidence, mesh: Objects, host: str, path: str) -> tuple[way.Findings, Target | None]:
+    """Where the caller's proxy sends these requests; None where the way is at fault."""
+    hop = way.Hop(ask=Ask(proxy=CALLER, host=host, path=path), host=flows.full(host.partition(":")[0], evidence))
+    decision = decisions.of(evidence, hop.ask)
+    if decision is None:
+        return way.Findings(is_as_asked=False, causes=[way.no_proxy(CALLER, mesh)]), None
+    causes = way.causes_at(decision, mesh, hop)
+    findings = way.Findings(is_as_asked=not causes, causes=causes, last=decision)
+    return findings, None if causes else decision.targets[0]
 
 
 def _is_all_well(counts: inside.Counts) -> bool:
     return set(counts.by_status) == {200}
 
 
-def _seen(counts: inside.Counts) -> str:
-    return repr(counts) if counts.total else "fortio sent nothing: kubectl get pods -l app=fortio"
+def _told(counts: inside.Counts) -> str:
+    return repr(counts) if counts.total else "fortio sent nothing"
 
 
-def _rule(host: str, policy: str) -> str:
+def _no_load(counts: inside.Counts) -> cause.Cause:
+    if not counts.total:
+        return cause.shown("no pod of fortio could send", 'lab.kubectl("get pods -l app=fortio")')
+    return cause.undecided(
+        "the limits of the caller's proxy leave room for all callers, and requests failed all the same"
+    )
+
+
+def _rule(host: str, policy: str, *, name: str = "", namespace: str = "default") -> str:
     return (
-        f"apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: {host}}}\n"
+        f"apiVersion: networking.istio.io/v1\nkind: DestinationRule\n"
+        f"metadata: {{name: {name or host.partition('.')[0]}, namespace: {namespace}}}\n"
         f"spec:\n  host: {host}\n  trafficPolicy:\n    {policy}\n"
     )
 
 
-def _pool(*, connections: int, waiting: int) -> str:
+def _pool(*, connections: int, waiting: int, host: str = "httpbin", name: str = "", namespace: str = "default") -> str:
     http, tcp = f"http: {{http1MaxPendingRequests: {waiting}}}", f"tcp: {{maxConnections: {connections}}}"
-    return _rule("httpbin", f"connectionPool: {{{tcp}, {http}}}")
+    return _rule(host, f"connectionPool: {{{tcp}, {http}}}", name=name, namespace=namespace)
 
 
-def _outliers(host: str = "ratings", *, errors: int = 1, more: str = "") -> str:
-    said = f"consecutive5xxErrors: {errors}, interval: 1s, baseEjectionTime: 10s{more}"
-    return _rule(host, f"outlierDetection: {{{said}}}")
+def _outliers(host: str = "ratings", *, errors: int = 1, more: str = "", name: str = "") -> str:
+    fields = f"consecutive5xxErrors: {errors}, interval: 1s, baseEjectionTime: 10s{more}"
+    return _rule(host, f"outlierDetection: {{{fields}}}", name=name)
 
+
+HALF = ", maxEjectionPercent: 50"
+BY_PORT = (
+    "portLevelSettings: [{port: {number: 8000}, "
+    "connectionPool: {tcp: {maxConnections: 1}, http: {http1MaxPendingRequests: 6}}}]"
+)
 
 EXERCISES = (
     Exercise(
@@ -133,13 +194,32 @@ EXERCISES = (
             "http1MaxPendingRequests: 10 leaves room for all of them.",
         ),
         solution=_pool(connections=1, waiting=10),
+        right=(
+            Right(
+                how="the full host, another name",
+                yaml=_pool(connections=1, waiting=5, host="httpbin.default.svc.cluster.local", name="one"),
+            ),
+            Right(how="for its port", yaml=_rule("httpbin", BY_PORT)),
+            Right(how="as many as like may wait", yaml=_rule("httpbin", "connectionPool: {tcp: {maxConnections: 1}}")),
+        ),
         wrong=(
-            Wrong(why="a queue too short", yaml=_pool(connections=1, waiting=2), says="2 may wait"),
-            Wrong(why="six connections", yaml=_pool(connections=6, waiting=1), says="allows 6 connections"),
+            Wrong(why="a queue too short", yaml=_pool(connections=1, waiting=2), says="be served and 2 wait"),
+            Wrong(why="six connections", yaml=_pool(connections=6, waiting=1), says="a limit of 6 connections"),
             Wrong(
                 why="only the queue",
                 yaml=_rule("httpbin", "connectionPool: {http: {http1MaxPendingRequests: 10}}"),
-                says="says nothing of connections",
+                says="sets no limit of connections",
+            ),
+            Wrong(
+                why="a misspelt host",
+                yaml=_pool(connections=1, waiting=10, host="htpbin"),
+                says="`host` of DestinationRule default/htpbin is htpbin, and no Service has that name; did you mean "
+                "httpbin?",
+            ),
+            Wrong(
+                why="another namespace",
+                yaml=_pool(connections=1, waiting=10, namespace="istio-system"),
+                says="where the host httpbin stands for httpbin.istio-system.svc.cluster.local",
             ),
         ),
     ),
@@ -154,14 +234,25 @@ EXERCISES = (
             "Without maxEjectionPercent it is 10. How many of two pods are that?",
             "maxEjectionPercent: 50",
         ),
-        solution=_outliers(more=", maxEjectionPercent: 50"),
+        solution=_outliers(more=HALF),
+        right=(Right(how="all of them", yaml=_outliers(more=", maxEjectionPercent: 100")),),
         wrong=(
             Wrong(why="only stricter", yaml=_outliers(errors=1), says="at most 10 % of 2 pods"),
             Wrong(why="a little too few", yaml=_outliers(more=", maxEjectionPercent: 49"), says="at most 49 % of 2"),
             Wrong(
                 why="no more watching",
                 yaml=_rule("ratings", "connectionPool: {tcp: {maxConnections: 1}}"),
-                says="nobody watches",
+                says="has no outlierDetection",
+            ),
+            Wrong(
+                why="in a second object",
+                yaml=_outliers(more=HALF, name="ratings-half"),
+                says="at most 10 % of 2 pods",
+            ),
+            Wrong(
+                why="too patient",
+                yaml=_outliers(errors=5, more=HALF),
+                says="consecutive5xxErrors of DestinationRule default/ratings is 5",
             ),
         ),
     ),
@@ -176,9 +267,12 @@ EXERCISES = (
             "Two are 20 %, and that is the last number that fits.",
         ),
         answer=2,
+        right=(Right(how="in words", answer="two pods"),),
         wrong=(
             Wrong(why="all that fail", answer=4, says="how many may be out"),
             Wrong(why="rounded up", answer=3, says="more than 25 %"),
+            Wrong(why="the limit", answer="25 %", says="25 is the limit in per cent"),
+            Wrong(why="not rounded", answer=2.5, says="no halves of pods"),
         ),
     ),
 )

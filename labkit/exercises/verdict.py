@@ -1,8 +1,11 @@
 """What a check says: expected, observed, the likely cause, and what to try next."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+
+from labkit.exercises import numbers
+from labkit.exercises.diagnosis.cause import Cause
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +19,7 @@ class Verdict:
     expected: str
     observed: str
     cause: str = ""
-    """What most often makes it so; empty when it passed."""
+    """What makes it so, as far as the evidence shows; empty when it passed."""
 
     next_step: str = ""
 
@@ -55,13 +58,24 @@ def not_yet(expected: str, observed: str, *, cause: str, next_step: str = "") ->
     return Verdict(exercise="", passed=False, expected=expected, observed=observed, cause=cause, next_step=next_step)
 
 
-def number(answer: object, right: int, *, what: str, seen: str, causes: Mapping[int, str]) -> Verdict:
-    """On a filed number; ``causes`` says what a wrong one usually comes from, ``seen`` is shown when right."""
+def because(expected: str, observed: str, causes: Sequence[Cause]) -> Verdict:
+    """A verdict with the first of these causes, and no cause where there is none."""
+    first = causes[0] if causes else None
+    return not_yet(
+        expected, observed, cause=first.sentence if first else "", next_step=first.next_step if first else ""
+    )
+
+
+def number(
+    answer: object, right: float, *, what: str, shows: str, causes: Mapping[float, str], is_share: bool = False
+) -> Verdict:
+    """On a filed number; ``causes`` says what a wrong one usually comes from, ``shows`` is told when it is right."""
     expected = f"the number of {what}"
     if answer is None:
         return not_yet(expected, "nothing is filed", cause="lab.answer(id, number) files it")
-    if isinstance(answer, bool) or not isinstance(answer, int | float):
-        return not_yet(expected, f"{answer!r} is filed", cause="that is not a number")
-    if answer == right:
-        return passed(expected, f"{right}: {seen}")
-    return not_yet(expected, f"{answer:g} is filed", cause=causes.get(int(answer), "the cluster shows another number"))
+    value = numbers.per_cent(answer) if is_share else numbers.parse(answer)
+    if value is None:
+        return not_yet(expected, f"{answer!r} is filed", cause=f"{answer!r} is no number: file one, as in 4 or '4'")
+    if abs(value - right) < 1e-6:
+        return passed(expected, f"{right:g}: {shows}")
+    return not_yet(expected, f"{value:g} is filed", cause=causes.get(value, "the cluster shows another number"))

@@ -1,16 +1,36 @@
 """What checks may look at, taken from a lab."""
 
+import json
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from labkit.kube import status
+from labkit.base import errors
+from labkit.exercises.diagnosis import rollouts
+from labkit.kube import resources, status
 from labkit.kube.resources import Object, Resource
+from labkit.mesh import explaining
+from labkit.mesh.model import Config
 from labkit.telemetry import inside
+from labkit.traffic import fetching
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from labkit.lab.lab import Lab
+
+ROLLOUT = 30.0
+"""Seconds that a check waits for a rollout that is under way."""
+
+APPEARS = 3.0
+"""Seconds that a controller may take to create a Deployment."""
+
+EVERY = 0.05
+"""Seconds between looks at it."""
+
+LIVE = "live on "
+"""How the sentence of a liveness begins that holds everywhere."""
 
 
 class LabEvidence:
@@ -19,16 +39,40 @@ class LabEvidence:
     def __init__(self, lab: "Lab", answers: Mapping[str, object]) -> None:
         self._lab, self._answers = lab, answers
 
+    @property
+    def namespace(self) -> str:
+        """The course's."""
+        return self._lab.namespace
+
     def resource(self, kind: Resource, name: str, namespace: str = "") -> Object | None:
         """One object, or None."""
         return self._lab.api.find(kind, name, self._place(kind, namespace))
 
     def resources(self, kind: Resource, namespace: str = "") -> list[Object]:
         """Every object of a kind in a namespace; none where the kind is not served."""
+        return self._listed(kind, self._place(kind, namespace))
+
+    def everywhere(self, kind: Resource) -> list[Object]:
+        """Every object of a kind, oldest first."""
+        return sorted(self._listed(kind, None), key=_age)
+
+    def _listed(self, kind: Resource, namespace: str | None) -> list[Object]:
         try:
-            return self._lab.api.list(kind, self._place(kind, namespace))
+            return [{"kind": kind.kind, **obj} for obj in self._lab.api.list(kind, namespace)]
         except status.NotFound:
             return []
+
+    def config(self, pod: str, namespace: str = "") -> Config | None:
+        """What the Envoy of a pod has; None where there is no such pod with an Envoy."""
+        try:
+            dump = self._lab.proxy(pod).ask("config_dump?include_eds")
+        except errors.SetupError:
+            return None
+        return explaining.from_dump(json.loads(dump))
+
+    def address(self, *, through: str = "") -> str:
+        """Host and port of a gateway."""
+        return urlsplit(self._lab.url(through=through)).netloc
 
     def send(
         self,
@@ -42,6 +86,15 @@ class LabEvidence:
         """Requests through a gateway."""
         return self._lab.send(path, count=count, user=user, headers=headers, through=through)
 
+    def fetch(
+        self, path: str, *, user: str = "", headers: Mapping[str, str] | None = None, through: str = ""
+    ) -> fetching.Answer:
+        """One request through a gateway, with the whole answer."""
+        try:
+            return fetching.fetch(self._lab.url(through=through), path, user=user, headers=headers)
+        except fetching.UnreachableError:
+            return fetching.Answer(status=0, text="", headers={})
+
     def curl(self, url: str, *options: str) -> inside.Answer:
         """One request from inside the mesh."""
         return self._lab.curl(url, *options)
@@ -49,11 +102,6 @@ class LabEvidence:
     def load(self, url: str, *, connections: int, count: int) -> inside.Counts:
         """Many requests from inside the mesh."""
         return self._lab.fortio(url, connections=connections, count=count)
-
-    def upstreams(self, pod: str) -> set[str]:
-        """Hosts of outbound clusters."""
-        found = self._lab.proxy(pod).clusters()
-        return set(found[found["direction"] == "outbound"]["service"])
 
     def logged(self, name: str, text: str) -> int:
         """Lines of a log."""
@@ -63,5 +111,46 @@ class LabEvidence:
         """What the learner filed."""
         return self._answers.get(name)
 
+    def until_rolled_out(self, name: str, namespace: str = "", *, is_coming: bool = False) -> float:
+        """Wait while the Deployment and its pods make progress."""
+        begin = time.monotonic()
+        while is_coming and self.resource(resources.DEPLOYMENTS, name, namespace) is None:
+            if time.monotonic() - begin > APPEARS:
+                break
+            time.sleep(EVERY)
+        while self._is_under_way(name, namespace) and time.monotonic() - begin < ROLLOUT:
+            time.sleep(EVERY)
+        waited = time.monotonic() - begin
+        return waited if waited > EVERY else 0.0
+
+    def _is_under_way(self, name: str, namespace: str) -> bool:
+        deployment = self.resource(resources.DEPLOYMENTS, name, namespace)
+        if deployment is None:
+            return False
+        pods = rollouts.pods_of(deployment, self.resources(resources.PODS, namespace))
+        if rollouts.is_under_way(deployment, pods):
+            return True
+        # A pod on its way out keeps its place among the endpoints for a moment; so does one that has just become ready.
+        return any("deletionTimestamp" in pod["metadata"] for pod in pods)
+
+    def until_live(self) -> str:
+        """Wait until what is stored of the mesh's objects is what the proxies have."""
+        kinds = (*resources.ISTIO, *resources.GATEWAY_API)
+        stored = [obj for kind in kinds for obj in self._listed(kind, None)]
+        control = self._lab._control
+        told = control.until_live(control.versions_of(stored))
+        return "" if not told or (told.startswith(LIVE) and _is_whole(told)) else told
+
     def _place(self, kind: Resource, namespace: str) -> str | None:
         return (namespace or self._lab.namespace) if kind.namespaced else None
+
+
+def _is_whole(told: str) -> bool:
+    """``live on 7 of 7 proxies``, not ``live on 5 of 7``."""
+    words = told.removeprefix(LIVE).split()
+    return len(words) > 2 and words[0] == words[2]
+
+
+def _age(obj: Object) -> tuple[str, str, str]:
+    created = obj["metadata"].get("creationTimestamp") or ""
+    return created, resources.name_of(obj), resources.namespace_of(obj)

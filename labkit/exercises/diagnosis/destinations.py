@@ -1,0 +1,203 @@
+"""Where a route leads: clusters that do not exist or reach nobody, and shares that are not the ones asked for."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from labkit.exercises.diagnosis import cause, matches, objects, outside, rules
+from labkit.exercises.diagnosis import decision as decisions
+from labkit.exercises.diagnosis.cause import Cause
+from labkit.exercises.diagnosis.decision import Decision, Target
+from labkit.exercises.diagnosis.objects import Objects
+from labkit.kube import resources
+from labkit.kube.resources import Object
+from labkit.mesh import explaining, names
+
+
+def dead_ends(targets: Sequence[Target], mesh: Objects, *, what: str) -> list[Cause]:
+    """Why some of the targets reach nobody; ``what`` sends there, ``rule 1 of VirtualService default/reviews``."""
+    failing = [target for target in targets if target.percent and not (target.exists and target.endpoints)]
+    return cause.ranked(cause for target in failing for cause in _dead_end(target, mesh, what))
+
+
+def _dead_end(target: Target, mesh: Objects, what: str) -> Iterator[Cause]:
+    if not target.host:
+        yield cause.shown(f"{what} sends to a host that the mesh does not know")
+    elif not mesh.is_host(target.host):
+        yield _no_service(target, mesh, what)
+    elif target.subset and not target.exists:
+        yield _no_subset(target, mesh, what)
+    elif not target.exists:
+        yield _no_port(target, mesh, what)
+    elif target.subset:
+        yield _nobody_in_subset(target, mesh, what)
+    else:
+        yield _nobody_behind(target, mesh)
+
+
+def _no_service(target: Target, mesh: Objects, what: str) -> Cause:
+    name, parts = objects.short(target.host), target.host.split(".")
+    same = [h for h in mesh.hosts if objects.short(h) == name]
+    if same and len(parts) > 1:
+        where = same[0].split(".")[1]
+        return cause.shown(
+            f"{what} sends to {target.host}: a short host is one of the rule's own namespace, and Service {name} is in "
+            f"{where}"
+        )
+    asked = objects.did_you_mean(name, {objects.short(h) for h in mesh.hosts})
+    return cause.shown(f"{what} sends to the host {name}, and no Service or ServiceEntry has that name{asked}")
+
+
+def _no_subset(target: Target, mesh: Objects, what: str) -> Cause:
+    name, show = objects.short(target.host), 'lab.kubectl("get destinationrules -A -o yaml")'
+    about = mesh.rules_for(target.host)
+    known = [str(s.get("name")) for rule in about for s in objects.spec_of(rule).get("subsets") or []]
+    told = f"{what} sends to the subset {target.subset} of {name}, which the proxy does not have"
+    if target.subset in known:
+        where = next(r for r in about if target.subset in _subsets(r))
+        return cause.shown(
+            f"{told}: {objects.title(where)} defines it, and has no effect on this caller: see its namespace, exportTo "
+            "and workloadSelector",
+            show,
+        )
+    near = _misplaced_subset(target, mesh)
+    if near:
+        return cause.shown(f"{told}: {near}", show)
+    if not about:
+        return cause.shown(f"{told}: there is no DestinationRule for the host {name}", show)
+    titles = " and ".join(objects.title(rule) for rule in about)
+    has = f"has {', '.join(known)}" if known else "has no subsets"
+    return cause.shown(f"{told}: {titles} {has}{objects.did_you_mean(target.subset, known)}", show)
+
+
+def _subsets(rule: Object) -> dict[str, Mapping[str, str]]:
+    """Labels by subset."""
+    return {str(s.get("name")): s.get("labels") or {} for s in objects.spec_of(rule).get("subsets") or []}
+
+
+def _misplaced_subset(target: Target, mesh: Objects) -> str:
+    """A DestinationRule that has the subset, for a host that is another one."""
+    for rule in mesh.destination_rules:
+        if target.subset not in _subsets(rule):
+            continue
+        host = names.full_host(str(objects.spec_of(rule).get("host", "")), resources.namespace_of(rule))
+        if host != target.host and not mesh.is_host(host):
+            where = host if objects.short(host) == objects.short(target.host) else objects.short(host)
+            return f"{objects.title(rule)} defines it for the host {where}, and that is no Service"
+    return ""
+
+
+def _no_port(target: Target, mesh: Objects, what: str) -> Cause:
+    service = mesh.service(target.host)
+    ports = [str(port.get("port")) for port in objects.spec_of(service or {}).get("ports") or []]
+    if service is not None and target.port not in ports:
+        return cause.shown(
+            f"{what} sends to port {target.port} of {objects.short(target.host)}, and Service "
+            f"{resources.name_of(service)} has port {', '.join(ports)}"
+        )
+    return cause.shown(f"{what} sends to {target.host}, port {target.port}, which the proxy does not have")
+
+
+def _nobody_in_subset(target: Target, mesh: Objects, what: str) -> Cause:
+    for rule in mesh.rules_for(target.host):
+        labels = _subsets(rule).get(target.subset)
+        if labels is not None:
+            return cause.shown(
+                f"{what} sends to the subset {target.subset}, which {objects.title(rule)} gives the labels "
+                f"{objects.pairs(labels)}, and no ready pod has them: no pod is {objects.pairs(labels)}",
+                'lab.kubectl("get pods --show-labels")',
+            )
+    return cause.shown(f"no ready pod is behind the subset {target.subset} of {objects.short(target.host)}")
+
+
+def _nobody_behind(target: Target, mesh: Objects) -> Cause:
+    service = mesh.service(target.host)
+    if service is None:
+        entry = outside.entry_of(target, mesh)
+        return outside.nobody(entry, mesh) if entry else cause.shown(f"nobody stands behind {target.host}")
+    selector = objects.spec_of(service).get("selector") or {}
+    name, place = resources.name_of(service), resources.namespace_of(service)
+    return cause.shown(
+        f"no ready pod is behind Service {place}/{name}, whose selector is {objects.pairs(selector)}",
+        f'lab.kubectl("get pods -n {place} --show-labels")',
+    )
+
+
+def shares(decision: Decision, mesh: Objects, asked: Mapping[str, float], host: str) -> list[Cause]:
+    """Why the shares of the versions are not the ones asked for."""
+    title = matches.rule_title(decision.route, decision, mesh)
+    rule = rules.rule_of(decision.explanation.source, mesh)
+    if rule is None and decision.explanation.source is None:
+        return [
+            cause.shown(
+                f"no rule for {objects.short(host)} is in the proxy of {decision.ask.proxy}, so requests go round all "
+                "pods alike"
+            )
+        ]
+    causes = [*_no_weight(decision, rule), *_wrong_subset(decision, mesh, asked)]
+    return [*causes, cause.shown(f"{title} sends {decisions.told(decision.targets)}")]
+
+
+def labels_told(targets: Sequence[Target], mesh: Objects) -> str:
+    """``, by version=v2 of DestinationRule default/reviews``: what makes these pods the subset; or nothing."""
+    for target in targets:
+        for rule in mesh.rules_for(target.host):
+            if target.subset in _subsets(rule):
+                return f", by {objects.pairs(_subsets(rule)[target.subset])} of {objects.title(rule)}"
+    return ""
+
+
+def _entries(rule: Object, decision: Decision) -> list[Mapping[str, Any]]:
+    """Destinations of the http rule that the request takes, as they are written."""
+    source = decision.explanation.source
+    same = [r for r in decision.routes if explaining.source_of(dict(r)) == source]
+    number = matches.rule_number(rule, same.index(decision.route)) if decision.route in same else 0
+    http = objects.http_of(rule)
+    return list(http[number - 1].get("route") or []) if 0 < number <= len(http) else []
+
+
+def _no_weight(decision: Decision, rule: Object | None) -> Iterator[Cause]:
+    """Beside others, a destination without a weight gets none: Istio's API says 0 is the default."""
+    entries = _entries(rule, decision) if rule else []
+    missing = [e for e in entries if not e.get("weight")]
+    if rule and len(entries) > 1 and missing:
+        without = " and ".join(
+            str((e.get("destination") or {}).get("subset") or (e.get("destination") or {}).get("host")) for e in missing
+        )
+        yield cause.shown(
+            f"the destination {without} of {objects.title(rule)} has no weight: among several destinations that is 0, "
+            "so "
+            "it gets no request"
+        )
+
+
+def several_rules(decision: Decision, mesh: Objects, asked: Mapping[str, float]) -> list[Cause]:
+    """Shares written as several http rules: the first without match takes every request."""
+    rule = rules.rule_of(decision.explanation.source, mesh)
+    http = objects.http_of(rule) if rule else []
+    open_ones = [n for n, entry in enumerate(http, 1) if not entry.get("match")]
+    if rule is None or sum(bool(share) for share in asked.values()) < 2 or len(open_ones) < 2:
+        return []
+    return [
+        cause.shown(
+            f"{objects.title(rule)} has {len(http)} http rules, and rule {open_ones[0]} has no match, so it takes "
+            "every "
+            "request: shares are several destinations in the `route` of one rule, each with its weight"
+        )
+    ]
+
+
+def _wrong_subset(decision: Decision, mesh: Objects, asked: Mapping[str, float]) -> Iterator[Cause]:
+    """Subsets whose pods are of another version than their name says, or of several."""
+    for target in decision.targets:
+        have = sorted({decisions.version_at(endpoint, mesh) for endpoint in target.endpoints})
+        if not target.subset or not have or (have == [target.subset]):
+            continue
+        if len(have) == 1 and have[0] in asked and target.subset not in asked:
+            continue
+        for rule in mesh.rules_for(target.host):
+            labels = _subsets(rule).get(target.subset)
+            if labels is not None:
+                yield cause.shown(
+                    f"subset {target.subset} of {objects.title(rule)} is {objects.pairs(labels)}: its pods are "
+                    f"{' and '.join(have)}"
+                )

@@ -1,0 +1,132 @@
+"""Whether a Deployment is still on its way, and why its pods are not ready."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from labkit.exercises.diagnosis import cause, objects
+from labkit.exercises.diagnosis.cause import Cause
+from labkit.kube import resources
+from labkit.kube.resources import Object
+
+STUCK = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CrashLoopBackOff", "CreateContainerConfigError")
+"""Reasons of a waiting container that more waiting does not cure."""
+
+PROXY = "istio-proxy"
+SWITCH = "sidecar.istio.io/inject"
+INJECTION = "istio-injection"
+REVISION = "istio.io/rev"
+
+
+def is_done(deployment: Object) -> bool:
+    """Whether all of its pods are of its present template and available."""
+    state, count = deployment.get("status") or {}, objects.spec_of(deployment).get("replicas", 1)
+    is_seen = state.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 1)
+    return is_seen and all(state.get(k, 0) == count for k in ("updatedReplicas", "availableReplicas", "replicas"))
+
+
+def is_under_way(deployment: Object, pods: Iterable[Object]) -> bool:
+    """Whether waiting may help: it is not done, and none of its pods is stuck."""
+    if is_done(deployment):
+        return False
+    own = list(pods)
+    return not any(_reason(status) in STUCK or _has_failed(status) for pod in own for status in _statuses(pod))
+
+
+def pods_of(deployment: Object, pods: Iterable[Object]) -> list[Object]:
+    """Its pods, by the names of its ReplicaSets; those on their way out left out."""
+    name, namespace = resources.name_of(deployment), resources.namespace_of(deployment)
+    return [
+        pod
+        for pod in pods
+        if "deletionTimestamp" not in pod["metadata"]
+        and resources.namespace_of(pod) in ("", namespace)
+        and str((resources.owner_of(pod) or {}).get("name", "")).rpartition("-")[0] == name
+    ]
+
+
+def is_ready(pod: Object) -> bool:
+    """By its condition Ready."""
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
+
+
+def has_proxy(pod: Object) -> bool:
+    """Whether it has a sidecar; Istio's is an init container that keeps running."""
+    spec = objects.spec_of(pod)
+    return any(c.get("name") == PROXY for c in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])])
+
+
+def injects(namespace: Object | None) -> bool:
+    """Whether new pods of a namespace get a sidecar, by its labels."""
+    labels = resources.labels_of(namespace or {})
+    return labels.get(INJECTION) == "enabled" or (INJECTION not in labels and bool(labels.get(REVISION)))
+
+
+def not_ready(deployment: Object, pods: Iterable[Object]) -> Cause:
+    """Why it has too few ready pods."""
+    own = pods_of(deployment, pods)
+    name, namespace = resources.name_of(deployment), resources.namespace_of(deployment)
+    look = f'lab.kubectl("describe pods -n {namespace}")'
+    if objects.spec_of(deployment).get("replicas", 1) == 0:
+        return cause.shown(f"Deployment {name} asks for no pods: its spec says replicas: 0")
+    for pod in own:
+        for reason in _reasons(pod):
+            return cause.shown(reason, look)
+    if not own:
+        told = [
+            str(c.get("message", "")) for c in (deployment.get("status") or {}).get("conditions") or []
+            if c.get("type") == "ReplicaFailure" and c.get("status") == "True"
+        ]  # fmt: skip
+        return cause.shown(f"no pod was created: {told[0]}" if told else f"Deployment {name} has no pod so far", look)
+    return cause.undecided(f"the pods of {name} are not ready so far, and no container says why", look)
+
+
+def _statuses(pod: Object) -> list[Mapping[str, Any]]:
+    state = pod.get("status") or {}
+    return [*(state.get("initContainerStatuses") or []), *(state.get("containerStatuses") or [])]
+
+
+def _reason(status: Mapping[str, Any]) -> str:
+    return str(((status.get("state") or {}).get("waiting") or {}).get("reason", ""))
+
+
+def _has_failed(status: Mapping[str, Any]) -> bool:
+    """Ended, and started again at least once."""
+    return bool(status.get("restartCount")) and not status.get("ready")
+
+
+def _reasons(pod: Object) -> Iterator[str]:
+    name = resources.name_of(pod)
+    for status in _statuses(pod):
+        reason, container = _reason(status), status.get("name", "")
+        if reason in ("ErrImagePull", "ImagePullBackOff", "InvalidImageName"):
+            yield f"the image {status.get('image') or '?'} of pod {name} cannot be had ({reason}): see its name and tag"
+            continue
+        ended = {**(status.get("lastState") or {}), **(status.get("state") or {})}.get("terminated")
+        ended = ended or (status.get("lastState") or {}).get("terminated")
+        if ended and not status.get("ready"):
+            code = ended.get("exitCode", "?")
+            yield (
+                f"the container {container} of pod {name} ends with exit code {code} and is started again: its command "
+                "must keep running"
+            )
+        elif reason and reason not in ("ContainerCreating", "PodInitializing"):
+            yield f"the container {container} of pod {name} waits: {reason}"
+        elif "running" in (status.get("state") or {}) and not status.get("ready"):
+            yield f"the container {container} of pod {name} runs, and its readiness probe fails"
+    for condition in (pod.get("status") or {}).get("conditions") or []:
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            yield f"pod {name} has no node: {condition.get('message', condition.get('reason', ''))}"
+
+
+def why_missing(name: str, namespace: str, deployments: Iterable[Object]) -> Cause:
+    """Why there is no Deployment of this name: another namespace, another name, or not applied."""
+    others = list(deployments)
+    same = [d for d in others if resources.name_of(d) == name]
+    if same:
+        place = resources.namespace_of(same[0])
+        return cause.shown(f"Deployment {name} is in namespace {place}; the exercise wants it in {namespace}")
+    close = objects.nearest(name, [resources.name_of(d) for d in others if resources.namespace_of(d) == namespace])
+    if close:
+        return cause.near(f"there is a Deployment {close}; the exercise wants the name {name}")
+    return cause.undecided("nothing of that name is applied so far")

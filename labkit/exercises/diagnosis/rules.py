@@ -1,0 +1,219 @@
+"""VirtualServices that should have a say about a request and have none, and why."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from labkit.exercises.diagnosis import cause, objects
+from labkit.exercises.diagnosis.cause import Cause
+from labkit.exercises.diagnosis.decision import Decision
+from labkit.exercises.diagnosis.objects import Objects
+from labkit.exercises.evidence import GATEWAY
+from labkit.kube import resources
+from labkit.kube.resources import Object
+from labkit.mesh import explaining, names
+
+NUMBER = re.compile(r"-\d+$")
+"""Of a rule, at the end of the names that istiod gives."""
+
+MESH = "mesh"
+"""What ``gateways`` calls all sidecars."""
+
+
+def without_a_say(decision: Decision, mesh: Objects, host: str) -> list[Cause]:
+    """Why VirtualServices about ``host`` have no route for this request at this proxy; newest first.
+
+    ``host`` is the full name of the service that the check is about.
+    """
+    concerned = [rule for rule in reversed(mesh.virtual_services) if _concerns(rule, decision, mesh, host)]
+    causes = [_why(rule, decision, mesh, host) for rule in concerned if not _has_a_say(rule, decision)]
+    return cause.ranked([*causes, *unbound_routes(mesh, host)])
+
+
+def is_at_gateway(decision: Decision) -> bool:
+    """Whether the proxy is a gateway's."""
+    return decision.ask.proxy.startswith(GATEWAY)
+
+
+def rule_of(source: explaining.Source | None, mesh: Objects) -> Object | None:
+    """The VirtualService behind a route."""
+    if source is None:
+        return None
+    return next(
+        (
+            rule
+            for rule in mesh.virtual_services
+            if (resources.namespace_of(rule), resources.name_of(rule)) == (source.namespace, source.name)
+        ),
+        None,
+    )
+
+
+def name_of(source: explaining.Source) -> str:
+    """``VirtualService default/reviews``; the HTTPRoute behind one that istiod made for it."""
+    if objects.MADE_FOR_ROUTES in source.name:
+        route = source.name.partition(objects.MADE_FOR_ROUTES)[0].rstrip("~-").rpartition("~")[2]
+        return f"HTTPRoute {source.namespace}/{NUMBER.sub('', route)}"
+    return str(source)
+
+
+def _has_a_say(rule: Object, decision: Decision) -> bool:
+    own = resources.namespace_of(rule), resources.name_of(rule)
+    return any((source.namespace, source.name) == own for source in decision.sources)
+
+
+def is_in_effect(rule: Object, decision: Decision) -> bool:
+    """Whether the proxy has a route of it, for whatever host."""
+    own = resources.namespace_of(rule), resources.name_of(rule)
+    routes = [r for t in decision.config.routes.values() for h in t.get("virtual_hosts") or () for r in h["routes"]]
+    sources = [explaining.source_of(route) for route in routes]
+    return any((source.namespace, source.name) == own for source in sources if source is not None)
+
+
+def _concerns(rule: Object, decision: Decision, mesh: Objects, host: str) -> bool:
+    """Whether its hosts or its destinations are this service, or nearly."""
+    own, name = objects.hosts_of(rule), objects.short(host)
+    if is_at_gateway(decision):
+        sent_to, asked = objects.destinations_of(rule), decision.ask.host.partition(":")[0]
+        if is_in_effect(rule, decision) and any(names.covers(other, asked) for other in objects.hosts_of(rule)):
+            return False  # a rule for any host, beside one for this very host
+        return any(_is_like(other, host, mesh) for other in sent_to) or not sent_to
+    bound = objects.spec_of(rule).get("gateways") or [MESH]
+    if MESH not in bound and any("*" in other for other in own):
+        return False  # a rule of the gateway for any host, such as Bookinfo's own
+    return any(names.covers(other, host) or _is_like(other, host, mesh) for other in own) or (
+        any(objects.short(other) == name for other in own)
+        or (host in objects.destinations_of(rule) and not any(mesh.is_host(other) for other in own))
+    )
+
+
+def _is_like(other: str, host: str, mesh: Objects) -> bool:
+    """Whether it is this service, in another namespace, or misspelt."""
+    if other == host or objects.short(other) == objects.short(host):
+        return True
+    return not mesh.is_host(other) and bool(objects.nearest(objects.short(other), [objects.short(host)]))
+
+
+def _why(rule: Object, decision: Decision, mesh: Objects, host: str) -> Cause:
+    why = _why_not_at_gateway(rule, decision, mesh) if is_at_gateway(decision) else _why_not_in_mesh(rule, mesh, host)
+    return why or _why_not(rule, decision, host)
+
+
+def _why_not_in_mesh(rule: Object, mesh: Objects, host: str) -> Cause | None:
+    """What keeps it from the sidecars that call this host."""
+    title, namespace = objects.title(rule), resources.namespace_of(rule)
+    bound = [str(name) for name in objects.spec_of(rule).get("gateways") or []]
+    if bound and MESH not in bound:
+        return cause.silent(
+            f"{title} holds at the gateway {', '.join(bound)} only: its list `gateways` leaves out mesh, which stands "
+            "for every sidecar"
+        )
+    own = objects.hosts_of(rule)
+    if any(names.covers(other, host) for other in own):
+        return None
+    # A short host in the wrong namespace is the same word there: the namespace is the cause, not the spelling.
+    if any(objects.short(other) == objects.short(host) and not mesh.is_host(other) for other in own):
+        return cause.silent(
+            f"{title} is in namespace {namespace}, where the host {objects.short(host)} stands for {own[0]}, "
+            f"and that is no Service; it belongs into namespace {host.split('.')[1]}, or needs the full name {host}"
+        )
+    strange = [other for other in own if not mesh.is_host(other)]
+    if strange:
+        written = objects.short(strange[0])
+        asked = objects.did_you_mean(written, {objects.short(h) for h in mesh.hosts})
+        return cause.silent(f"`hosts` of {title} names {written}, and no Service or ServiceEntry has that name{asked}")
+    return cause.silent(
+        f"{title} is for the host {', '.join(map(objects.short, own))}, and not for {objects.short(host)}"
+    )
+
+
+def _why_not_at_gateway(rule: Object, decision: Decision, mesh: Objects) -> Cause | None:
+    """What keeps it from the gateway's proxy."""
+    title, namespace = objects.title(rule), resources.namespace_of(rule)
+    bound = [str(name) for name in objects.spec_of(rule).get("gateways") or []]
+    others = [name for name in bound if name != MESH]
+    if not others:
+        word = "names only mesh in `gateways`" if bound else "has no line `gateways`"
+        return cause.silent(f"{title} is not bound to a gateway: it {word}, so it holds for sidecars alone")
+    known = {f"{resources.namespace_of(g)}/{resources.name_of(g)}" for g in mesh.gateways}
+    missing = [name for name in others if _full(name, namespace) not in known]
+    if len(missing) == len(others):
+        return _missing_gateway(title, missing[0], namespace, known)
+    return None
+
+
+def _missing_gateway(title: str, name: str, namespace: str, known: set[str]) -> Cause:
+    own = name.rpartition("/")[2]
+    elsewhere = sorted(other for other in known if other.rpartition("/")[2] == own)
+    if elsewhere:
+        return cause.silent(
+            f"{title} is bound to the Gateway {_full(name, namespace)}, which does not exist; the one of that name is "
+            f"{elsewhere[0]}: write it with its namespace in `gateways`, or move the VirtualService"
+        )
+    asked = objects.did_you_mean(own, {other.rpartition("/")[2] for other in known})
+    return cause.silent(f"{title} is bound to the Gateway {name}, and there is none of that name{asked}")
+
+
+def _full(name: str, namespace: str) -> str:
+    return name if "/" in name else f"{namespace}/{name}"
+
+
+def _why_not(rule: Object, decision: Decision, host: str) -> Cause:
+    """Bound and named rightly: then another object of the same host came first, or it is hidden or refused."""
+    title = objects.title(rule)
+    if is_at_gateway(decision):
+        own = objects.hosts_of(rule) or ["no host"]
+        asked = decision.ask.host
+        if not any(names.covers(str(h), asked.partition(":")[0]) for h in objects.spec_of(rule).get("hosts") or []):
+            written = ", ".join(str(h) for h in objects.spec_of(rule).get("hosts") or []) or own[0]
+            return cause.silent(
+                f"{title} is for requests to the host {written}, and this one asks for {asked.partition(':')[0]}"
+            )
+    others = sorted(name_of(source) for source in decision.sources)
+    if others:
+        return cause.shown(
+            f"two objects make rules for the host {objects.short(host)}: {others[0]} is older and decides, {title} has "
+            "no effect; put the rules into one of them, and delete the other",
+        )
+    exported = objects.spec_of(rule).get("exportTo")
+    if exported:
+        return cause.silent(f"{title} is exported to {', '.join(map(str, exported))} only (`exportTo`)")
+    if all(not _is_for(http, decision) for http in objects.http_of(rule)):
+        return cause.silent(
+            f"no rule of {title} is for this caller: see sourceLabels, gateways and port in its matches"
+        )
+    return cause.undecided(
+        f"{title} has no route in the proxy of {decision.ask.proxy}, though its host and gateways fit",
+        next_step="lab.analyze()",
+    )
+
+
+def _is_for(http: object, decision: Decision) -> bool:
+    matches = (http.get("match") if isinstance(http, dict) else None) or [{}]
+    return any(not {"sourceLabels", "gateways", "sourceNamespace", "port"} & match.keys() for match in matches)
+
+
+def unbound_routes(mesh: Objects, host: str) -> Iterator[Cause]:
+    """What HTTPRoutes about a service say of themselves that is not fine, in the control plane's words."""
+    for route in mesh.http_routes:
+        if objects.short(host) not in _named_by(route):
+            continue
+        for complaint in complaints(route):
+            yield cause.silent(complaint)
+
+
+def _named_by(route: Object) -> set[str]:
+    spec = objects.spec_of(route)
+    backends = [b for rule in spec.get("rules") or [] for b in rule.get("backendRefs") or []]
+    return {str(ref.get("name", "")) for ref in [*backends, *(spec.get("parentRefs") or [])]}
+
+
+def complaints(route: Object, *, parent: str = "") -> list[str]:
+    """Conditions of an HTTPRoute that are not true; of one parent, or of all."""
+    parents: Sequence[Object] = (route.get("status") or {}).get("parents") or []
+    return [
+        f"HTTPRoute {resources.name_of(route)} says {c['type']}={c['status']}: {c.get('message', '')}"
+        for entry in parents
+        if not parent or (entry.get("parentRef") or {}).get("name") == parent
+        for c in entry.get("conditions") or []
+        if c.get("status") == "False"
+    ]

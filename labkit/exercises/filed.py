@@ -1,0 +1,90 @@
+"""Objects as people name them: ``Service reviews``, ``svc/reviews``, ``the Gateway default/bookinfo-gateway``."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from labkit.exercises.diagnosis import objects
+from labkit.exercises.evidence import Evidence
+from labkit.kube import resources
+
+KINDS: Mapping[str, resources.Resource] = {
+    "service": resources.SERVICES,
+    "deployment": resources.DEPLOYMENTS,
+    "pod": resources.PODS,
+    "gateway": resources.GATEWAYS,
+    "virtualservice": resources.VIRTUAL_SERVICES,
+    "destinationrule": resources.DESTINATION_RULES,
+    "serviceaccount": resources.SERVICE_ACCOUNTS,
+    "endpointslice": resources.ENDPOINT_SLICES,
+    "replicaset": resources.REPLICA_SETS,
+    "serviceentry": resources.SERVICE_ENTRIES,
+    "sidecar": resources.SIDECARS,
+    "namespace": resources.NAMESPACES,
+}
+
+FORMS: Mapping[str, str] = {
+    "svc": "service",
+    "deploy": "deployment",
+    "po": "pod",
+    "gw": "gateway",
+    "vs": "virtualservice",
+    "dr": "destinationrule",
+    "sa": "serviceaccount",
+    "rs": "replicaset",
+    "se": "serviceentry",
+    "serviceentries": "serviceentry",
+    "ns": "namespace",
+}
+"""Short names that kubectl takes, and plurals that are no s."""
+
+FILLING = ("the", "a", "object", "kind", "name", "namespace", "in", "of", "n", "is", "default", "istio-system")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """A kind and a name; either may be missing."""
+
+    kind: str
+    """``virtualservice``; empty when the text names no kind."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.name}"
+
+
+def parse(answer: object) -> Named:
+    """Kind and name of a text, in either order, with or without namespace and API group."""
+    tokens = re.findall(r"[a-z0-9][a-z0-9.-]*", str(answer).lower().replace("virtual service", "virtualservice"))
+    kind, names = "", []
+    for token in tokens:
+        word = _kind(token)
+        if word and not kind:
+            kind = word
+        elif token not in FILLING:
+            names.append(token)
+    return Named(kind=kind, name=names[0] if names else "")
+
+
+def _kind(token: str) -> str:
+    word = token.partition(".")[0]
+    word = FORMS.get(word, word)
+    return word if word in KINDS else word.removesuffix("s") if word.removesuffix("s") in KINDS else ""
+
+
+def problem(named: Named, evidence: Evidence) -> str:
+    """Why this names no object of the cluster; empty when it names one."""
+    if not named.name:
+        return f"{named.kind or 'that'} names no object: file kind and name, such as deployment/ratings-v1"
+    if not named.kind:
+        kinds = [r.kind for r in KINDS.values() if evidence.resource(r, named.name) is not None]
+        if not kinds:
+            return f"{named.name} names no object of the cluster: file kind and name, such as deployment/ratings-v1"
+        example = f"{kinds[0].lower()}/{named.name}"
+        return f"the kind is missing: {' and '.join(kinds)} {named.name} exists; file kind and name, such as {example}"
+    resource = KINDS[named.kind]
+    if evidence.resource(resource, named.name) is None:
+        others = [resources.name_of(o) for o in evidence.resources(resource)]
+        return f"there is no {resource.kind} {named.name}{objects.did_you_mean(named.name, others)}"
+    return ""
