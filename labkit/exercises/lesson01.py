@@ -9,6 +9,8 @@ from labkit.kube import resources
 from labkit.kube.resources import Object
 
 PLACE = "refresher"
+GIVEN = ("hello", "client")
+"""The Deployments of the lesson itself."""
 SERVICE_NAME = "kubernetes.io/service-name"
 PODS = f'lab.kubectl("get pods -n {PLACE} --show-labels")'
 
@@ -19,7 +21,7 @@ def second_version(evidence: Evidence) -> Verdict:
     waited = evidence.until_rolled_out("hello-v2", PLACE)
     deployment = evidence.resource(resources.DEPLOYMENTS, "hello-v2", PLACE)
     if deployment is None:
-        why = rollouts.why_missing("hello-v2", PLACE, evidence.everywhere(resources.DEPLOYMENTS))
+        why = rollouts.why_missing("hello-v2", PLACE, evidence.everywhere(resources.DEPLOYMENTS), given=GIVEN)
         return verdict.because(expected, f"there is no Deployment hello-v2 in namespace {PLACE}", [why])
     pods = rollouts.pods_of(deployment, evidence.resources(resources.PODS, PLACE))
     if not any(rollouts.is_ready(pod) for pod in pods):

@@ -1,7 +1,7 @@
 """Lesson 04, expose the gateway."""
 
 from labkit.exercises import flows, second_door, verdict
-from labkit.exercises.diagnosis import cause, matches, objects, way
+from labkit.exercises.diagnosis import answers, cause, matches, objects, way
 from labkit.exercises.diagnosis.cause import Cause
 from labkit.exercises.diagnosis.objects import Objects
 from labkit.exercises.evidence import Evidence
@@ -24,10 +24,10 @@ def one_more_path(evidence: Evidence) -> Verdict:
     mesh = objects.read(evidence)
     if reviews.status != 200 or '"reviews"' not in reviews.text:
         hop = flows.at_gateway(evidence, READS, service="reviews")
-        return verdict.because(expected, observed, _causes(evidence, mesh, hop, reviews))
+        return verdict.because(expected, observed, answers.causes(evidence, mesh, hop, reviews))
     if shop.status != 200:
         hop = flows.at_gateway(evidence, SHOP)
-        return verdict.because(expected, observed, _causes(evidence, mesh, hop, shop))
+        return verdict.because(expected, observed, answers.causes(evidence, mesh, hop, shop))
     return verdict.passed(expected, observed)
 
 
@@ -40,7 +40,7 @@ def own_name(evidence: Evidence) -> Verdict:
     observed = f"/ answers {_status(named)} at {HOST}, {_status(max((other, plain), key=_is_open))} at another host"
     hop = flows.at_gateway(evidence, "/", host=HOST)
     if named.status != 200:
-        return verdict.because(expected, observed, _causes(evidence, mesh, hop, named))
+        return verdict.because(expected, observed, answers.causes(evidence, mesh, hop, named))
     if not _is_product_page(named):
         return verdict.because(
             expected, f"{observed}, and it is not the product page", [_other_page(evidence, mesh, hop)]
@@ -65,42 +65,10 @@ def _is_product_page(answer: fetching.Answer) -> bool:
 
 def _other_page(evidence: Evidence, mesh: Objects, hop: way.Hop) -> Cause:
     decision = way.follow(evidence, mesh, [hop]).last
-    path = rewritten(decision.action, hop.ask.path) if decision else hop.ask.path
+    path = answers.rewritten(decision.action, hop.ask.path) if decision else hop.ask.path
     return cause.shown(
         f"the application is asked for {path}, where it has another page: `rewrite` beside `route` changes the path"
     )
-
-
-def rewritten(action: object, path: str) -> str:
-    """The path that the application sees."""
-    rewrite = action.get("prefix_rewrite") if isinstance(action, dict) else None
-    pattern = (action.get("regex_rewrite") or {}) if isinstance(action, dict) else {}
-    if pattern:
-        return str(pattern.get("substitution", path))
-    return str(rewrite) if rewrite else path
-
-
-def _causes(evidence: Evidence, mesh: Objects, hop: way.Hop, answer: fetching.Answer) -> list[Cause]:
-    """Why a path is not answered as it should be; the application's own no comes after all that the proxy does."""
-    findings = way.follow(evidence, mesh, [hop])
-    if not findings.is_as_asked:
-        return list(findings.causes)
-    decision = findings.last
-    if decision is None or not answer.status:
-        return []
-    title, service = matches.rule_title(decision.route, decision, mesh), objects.short(hop.host)
-    path = rewritten(decision.action, hop.ask.path)
-    if answer.status in (301, 302, 303, 307, 308):
-        to = answer.headers.get("location", "elsewhere")
-        return [cause.shown(f"{service} itself answers {answer.status} and sends the caller to {to}")]
-    if path != hop.ask.path:
-        return [
-            cause.shown(
-                f"{title} leads to {service}, and `rewrite` changes {hop.ask.path} to {path}, which the application "
-                f"answers with {answer.status}"
-            )
-        ]
-    return [cause.shown(f"{title} leads {path} to {service}, and the application itself answers {answer.status}")]
 
 
 def _status(answer: fetching.Answer) -> str:

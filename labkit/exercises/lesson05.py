@@ -2,7 +2,7 @@
 
 from labkit.base import settings
 from labkit.exercises import filed, flows, verdict
-from labkit.exercises.diagnosis import objects, way
+from labkit.exercises.diagnosis import answers, objects, way
 from labkit.exercises.diagnosis.decision import Decision
 from labkit.exercises.evidence import GATEWAY as GATEWAY_POD
 from labkit.exercises.evidence import Evidence
@@ -17,7 +17,8 @@ PAGE = "/productpage"
 def mystery(evidence: Evidence, id: str, *, culprit: str, path: str) -> Verdict:
     """Whether the filed object is the culprit, and the path answers 200 again."""
     expected = f"the object at fault is filed, and {path} answers 200"
-    status = evidence.fetch(path).status
+    reply = evidence.fetch(path)
+    status = reply.status
     answer = evidence.answer(id)
     observed = f"{path} answers {status or 'nothing'}, {f'{answer!r} is filed' if answer else 'nothing is filed'}"
     if not answer:
@@ -32,8 +33,10 @@ def mystery(evidence: Evidence, id: str, *, culprit: str, path: str) -> Verdict:
         return verdict.not_yet(expected, observed, cause=problem or _another(evidence, named, path, status))
     if status == 200:
         return verdict.passed(expected, observed)
-    findings = _follow(evidence, path)
-    why = findings.causes[0].sentence if findings.causes else f"{path} answers {status or 'nothing'}"
+    causes = _follow(evidence, path).causes
+    if not causes:
+        causes = answers.causes(evidence, objects.read(evidence), flows.at_gateway(evidence, path), reply)
+    why = causes[0].sentence if causes else f"{path} answers {status or 'nothing'}"
     return verdict.not_yet(expected, observed, cause=f"it is the right object, and it is not mended so far: {why}")
 
 

@@ -216,7 +216,8 @@ EXERCISES = (
             Wrong(
                 why="every browser",
                 yaml=_rules(when({"user-agent": {"prefix": "Mozilla"}}, **split(v3=None)), split(v1=None)),
-                says="with a Safari: rule 1 of VirtualService default/reviews fits this request and sends everything to",
+                says="with a Safari: rule 1 of VirtualService default/reviews fits this request and sends everything "
+                "to",
             ),
             Wrong(
                 why="one edition",
@@ -273,7 +274,8 @@ EXERCISES = (
             Wrong(
                 why="OR",
                 yaml=_rules(when(JASON, FOX, **split(v2=None)), split(v1=None)),
-                says="jason with a Safari: rule 1 of VirtualService default/reviews fits this request and sends everything",
+                says="jason with a Safari: rule 1 of VirtualService default/reviews fits this request and sends "
+                "everything",
             ),
             Wrong(
                 why="two rules",

@@ -252,7 +252,8 @@ EXERCISES = (
             Wrong(
                 why="routed instead",
                 yaml=_rules({"match": [JASON], **split(v2=None)}, split(v1=None)),
-                says="jason: rule 1 of VirtualService default/reviews fits this request and sends everything to reviews v2",
+                says="jason: rule 1 of VirtualService default/reviews fits this request and sends everything to "
+                "reviews v2",
             ),
             Wrong(
                 why="a capital letter",

@@ -87,7 +87,8 @@ def ejection(evidence: Evidence) -> Verdict:
         why = cause.shown(
             f"maxEjectionPercent of {breakers.title(target)} is {share}: {observed}, so nobody is ever ejected"
         )
-        return verdict.because(expected, "nobody is ever ejected", [why])
+        causes = [*breakers.without_a_say(target, mesh, "outlierDetection"), why]
+        return verdict.because(expected, "nobody is ever ejected", causes)
     for _ in range(LOADS):
         counts = evidence.load(RATINGS, connections=1, count=COUNT)
         if _is_all_well(counts):
@@ -247,7 +248,8 @@ EXERCISES = (
             Wrong(
                 why="in a second object",
                 yaml=_outliers(more=HALF, name="ratings-half"),
-                says="at most 10 % of 2 pods",
+                says="has the settings of DestinationRule default/ratings, and those of DestinationRule default/"
+                "ratings-half have no effect",
             ),
             Wrong(
                 why="too patient",

@@ -21,7 +21,7 @@ PARTS: Mapping[str, float] = {
     "tenth": 1 / 10,
 }
 
-_NUMBER = re.compile(r"(?P<number>[+-]?\d+(?:[.,]\d+)?)(?P<over>\s*/\s*\d+)?\s*(?P<unit>%|percent|per cent)?")
+_NUMBER = re.compile(r"(?P<number>[+-]?\d+(?:[.,]\d+)?)(?P<over>\s*/\s*\d+)?(\s*(?P<unit>%|percent|per cent))?")
 _OF = re.compile(r"(?P<part>\w+)\s+(?:of|in|out of)\s+(?:a\s+)?(?P<whole>\w+)(?P<rest>.*)")
 
 
@@ -54,12 +54,12 @@ def per_cent(answer: object) -> float | None:
 
 def _is_end(rest: str) -> bool:
     """Whether nothing but a unit follows, a word or two: ``4 pods``."""
-    return not rest.strip() or re.fullmatch(r"\s+[a-z]+(\s+[a-z]+)?", rest) is not None
+    return not rest.strip() or re.fullmatch(r"\s+(?!of|in|out)[a-z]+(\s+[a-z]+)?", rest) is not None
 
 
-def _number(match: re.Match[str]) -> float:
-    value = float(match["number"].replace(",", "."))
-    return value / float(match["over"].strip(" /")) if match["over"] and float(match["over"].strip(" /")) else value
+def _number(match: re.Match[str]) -> float | None:
+    value, over = float(match["number"].replace(",", ".")), float((match["over"] or "1").strip(" /"))
+    return value / over if over else None
 
 
 def _fraction(text: str) -> float | None:

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -10,7 +11,7 @@ from labkit.base import errors
 from labkit.exercises.diagnosis import rollouts
 from labkit.kube import resources, status
 from labkit.kube.resources import Object, Resource
-from labkit.mesh import explaining
+from labkit.mesh.explain import explanations
 from labkit.mesh.model import Config
 from labkit.telemetry import inside
 from labkit.traffic import fetching
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 ROLLOUT = 30.0
 """Seconds that a check waits for a rollout that is under way."""
+
+SETTLES = 2.0
+"""Seconds that a container has to run before it counts as started."""
 
 APPEARS = 3.0
 """Seconds that a controller may take to create a Deployment."""
@@ -68,7 +72,7 @@ class LabEvidence:
             dump = self._lab.proxy(pod).ask("config_dump?include_eds")
         except errors.SetupError:
             return None
-        return explaining.from_dump(json.loads(dump))
+        return explanations.from_dump(json.loads(dump))
 
     def address(self, *, through: str = "") -> str:
         """Host and port of a gateway."""
@@ -130,8 +134,8 @@ class LabEvidence:
         pods = rollouts.pods_of(deployment, self.resources(resources.PODS, namespace))
         if rollouts.is_under_way(deployment, pods):
             return True
-        # A pod on its way out keeps its place among the endpoints for a moment; so does one that has just become ready.
-        return any("deletionTimestamp" in pod["metadata"] for pod in pods)
+        # A program that ends at once is ready for a moment, where nothing probes it.
+        return rollouts.is_done(deployment) and _is_younger(rollouts.youngest_start(pods), SETTLES)
 
     def until_live(self) -> str:
         """Wait until what is stored of the mesh's objects is what the proxies have."""
@@ -143,6 +147,14 @@ class LabEvidence:
 
     def _place(self, kind: Resource, namespace: str) -> str | None:
         return (namespace or self._lab.namespace) if kind.namespaced else None
+
+
+def _is_younger(time_text: str, seconds: float) -> bool:
+    """Whether a time of the API is less than so many seconds ago; the API writes whole seconds."""
+    if not time_text:
+        return False
+    started = datetime.fromisoformat(time_text.replace("Z", "+00:00"))
+    return 0 <= (datetime.now(UTC) - started).total_seconds() < seconds
 
 
 def _is_whole(told: str) -> bool:

@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from labkit import traffic
 from labkit.conformance import scene
 from labkit.exercises import flows
-from labkit.exercises.diagnosis import decision as decisions
 from labkit.exercises.diagnosis import breakers, objects, outside, policies, way
+from labkit.exercises.diagnosis import decision as decisions
 from labkit.exercises.diagnosis.decision import Ask
 from labkit.exercises.evidence import GATEWAY
 from labkit.install import bookinfo, gateway, istio
 from labkit.kube import manifests, resources
 from labkit.lab import arriving, chapters
-from labkit.mesh import kgateway, translate
+from labkit.mesh import compiler, gateway_api
 from labkit.telemetry import inside
 from labkit.traffic import fetching
 
@@ -74,8 +74,8 @@ class Simulated:
 
     def __init__(self, exercise, attempt=(), answer=None):
         self._snapshot = scene.snapshot(together(started(exercise), attempt))
-        self._statuses = kgateway.convert(self._snapshot).statuses
-        self._index = translate.index(self._snapshot)
+        self._statuses = gateway_api.convert(self._snapshot).statuses
+        self._index = compiler.index(self._snapshot)
         self._proxies = scene.proxies(self._snapshot)
         self._answers = {exercise.id: answer} if answer is not None else {}
         self._configs, self._logs = {}, Counter()
@@ -218,10 +218,9 @@ class Simulated:
         limit, each = policies.timeout(decision), policies.per_try(decision)
         words, most = policies.retries_on(decision), policies.attempts(decision)
         path = rewritten(decision, decision.ask.path)
-        for chance, reply in self._app(mesh.pod_at(endpoint), endpoint, path, headers, weight):
+        for chance, answered in self._app(mesh.pod_at(endpoint), endpoint, path, headers, weight):
             tries = 1
-            if each and reply.seconds > each:
-                reply = Reply(status=504, seconds=each)
+            reply = Reply(status=504, seconds=each) if each and answered.seconds > each else answered
             if is_retriable(reply.status, words):
                 tries += most
             for _ in range(tries - 1):

@@ -7,7 +7,7 @@ import pytest
 from labkit.exercises import course
 from labkit.kube import manifests
 from labkit.lab import arriving, chapters
-from tests.exercises.conftest import Made
+from tests.exercises.conftest import Written
 
 EVERY = pytest.mark.parametrize("exercise", course.ALL.values(), ids=lambda e: e.id)
 
@@ -22,35 +22,36 @@ def test_it_belongs_to_a_lesson_and_is_complete(exercise):
 
 @EVERY
 def test_what_it_names_is_there(exercise):
-    said = "\n".join([*exercise.hints, exercise.task])
-    named = [*exercise.given, *re.findall(r"manifests/([\w.-]+)", said)]
+    words = "\n".join([*exercise.hints, exercise.task])
+    named = [*exercise.given, *re.findall(r"manifests/([\w.-]+)", words)]
     assert [name for name in named if not (arriving.MANIFESTS / name.rstrip(".")).exists()] == []
 
 
 @EVERY
 def test_its_manifests_can_be_read(exercise):
-    for text in filter(None, [exercise.solution, *(wrong.yaml for wrong in exercise.wrong)]):
+    attempts = [*exercise.wrong, *exercise.right]
+    for text in filter(None, [exercise.solution, *(attempt.yaml for attempt in attempts)]):
         assert manifests.parse(text)
 
 
 @EVERY
-def test_there_is_a_wrong_answer_to_judge(exercise):
-    assert exercise.wrong
+def test_there_are_four_wrong_answers_that_differ_in_their_cause(exercise):
+    assert len({wrong.says for wrong in exercise.wrong}) >= 4
     assert all(wrong.yaml or wrong.answer is not None for wrong in exercise.wrong)
 
 
 @EVERY
 def test_on_an_empty_cluster_it_is_not_passed_and_nothing_raises(exercise):
-    found = exercise.judge(Made())
-    assert not found.passed
-    assert found.exercise == exercise.id
-    assert found.next_step
+    verdict = exercise.judge(Written())
+    assert not verdict.passed
+    assert verdict.exercise == exercise.id
+    assert verdict.next_step
 
 
 @EVERY
 def test_a_strange_answer_is_not_passed_and_nothing_raises(exercise):
-    for strange in ("", "?", -1, 2.5, True, [], object()):
-        assert not exercise.judge(Made(answers={exercise.id: strange})).passed
+    for strange in ("", "?", -1, 0.001, True, [], object()):
+        assert not exercise.judge(Written(answers={exercise.id: strange})).passed
 
 
 def test_an_unknown_exercise_lists_those_of_its_lesson():

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from labkit.exercises.diagnosis import cause, objects
+from labkit.exercises.diagnosis import decision as decisions
 from labkit.exercises.diagnosis.cause import Cause
 from labkit.exercises.diagnosis.decision import Target
 from labkit.exercises.diagnosis.objects import Objects
 from labkit.kube import resources
 from labkit.kube.resources import Object
-from labkit.mesh import explaining, names
+from labkit.mesh import names
 
 NO_LIMIT = 2**31
 """Istio writes 2^32 - 1 where a DestinationRule says nothing."""
@@ -31,9 +32,9 @@ def outliers(target: Target) -> Mapping[str, Any] | None:
     return dict(detection) if detection is not None else None
 
 
-def source(target: Target) -> explaining.Source | None:
+def source(target: Target) -> decisions.Source | None:
     """The DestinationRule that the proxy has it from."""
-    return explaining.source_of(dict(target.cluster))
+    return decisions.source_of(target.cluster)
 
 
 def title(target: Target) -> str:
@@ -57,7 +58,7 @@ def _says(rule: Object, field: str) -> bool:
     return any(field in policy or any(field in p for p in policy.get("portLevelSettings") or []) for policy in policies)
 
 
-def _is(rule: Object, own: explaining.Source | None) -> bool:
+def _is(rule: Object, own: decisions.Source | None) -> bool:
     return own is not None and (own.namespace, own.name) == (resources.namespace_of(rule), resources.name_of(rule))
 
 
@@ -75,7 +76,7 @@ def _host(rule: Object) -> str:
     return names.full_host(str(objects.spec_of(rule).get("host", "")), resources.namespace_of(rule))
 
 
-def _why(rule: Object, target: Target, mesh: Objects, own: explaining.Source | None) -> Cause:
+def _why(rule: Object, target: Target, mesh: Objects, own: decisions.Source | None) -> Cause:
     name, host, namespace = objects.title(rule), _host(rule), resources.namespace_of(rule)
     short = objects.short(target.host)
     if host != target.host and objects.short(host) == short:

@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from labkit.exercises.diagnosis.objects import Objects, short
 from labkit.exercises.evidence import Evidence
 from labkit.kube import resources
-from labkit.mesh import explaining, fitting
+from labkit.mesh.explain import explanations, matching
 from labkit.mesh.model import Config
 from labkit.telemetry import proxies
 
@@ -16,6 +16,9 @@ LISTENS = 8080
 """The port of the ingress gateway's pod that Service port 80 leads to."""
 
 FAULT = "envoy.filters.http.fault"
+
+Source = explanations.Source
+"""An object that had a say: kind, namespace, name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +64,7 @@ class Decision:
     """The proxy's choice."""
 
     ask: Ask
-    explanation: explaining.Explanation
+    explanation: explanations.Explanation
     virtual_host: Mapping[str, Any]
     """As Envoy has it; empty where none fits."""
 
@@ -102,9 +105,9 @@ class Decision:
         ]
 
     @property
-    def sources(self) -> set[explaining.Source]:
+    def sources(self) -> set[explanations.Source]:
         """Objects that have a route in the virtual host."""
-        return {source for route in self.routes if (source := explaining.source_of(dict(route))) is not None}
+        return {source for route in self.routes if (source := source_of(route)) is not None}
 
     def targets_of(self, route: Mapping[str, Any]) -> list[Target]:
         """Where another route of the virtual host sends to."""
@@ -123,12 +126,14 @@ def of(evidence: Evidence, ask: Ask) -> Decision | None:
 
 def decide(config: Config, ask: Ask) -> Decision:
     """The decision by a configuration."""
-    request = explaining.Request(host=ask.host, path=ask.path, headers=dict(ask.headers))
-    explanation = explaining.explain(config, request, port=ask.port)
+    # A proxy's own listeners, for probes and statistics, have no direction.
+    outbound = {name: x for name, x in config.listeners.items() if x.get("traffic_direction") == "OUTBOUND"}
+    config, request = replace(config, listeners=outbound), request_of(ask)
+    explanation = explanations.explain(config, request, port=ask.port)
     # A sidecar has a listener a port or one for all; the gateway listens at the port behind its Service's.
     for port in (LISTENS, None):
         if not explanation.listener:
-            explanation = explaining.explain(config, request, port=port)
+            explanation = explanations.explain(config, request, port=port)
     tables = [config.routes.get(explanation.table) or {}, *_inline(config)]
     host: Mapping[str, Any] = next(
         (h for t in tables for h in t.get("virtual_hosts") or () if h.get("name") == explanation.virtual_host), {}
@@ -136,9 +141,19 @@ def decide(config: Config, ask: Ask) -> Decision:
     return Decision(ask=ask, explanation=explanation, virtual_host=host, config=config)
 
 
-def request_of(ask: Ask) -> fitting.Request:
+def source_of(resource: Mapping[str, Any]) -> Source | None:
+    """The object that made a route or a cluster, as its metadata says."""
+    return explanations.source_of(dict(resource))
+
+
+def lacks(match: Mapping[str, Any], ask: Ask) -> str:
+    """The first thing that a route's match asks for and the request lacks; empty when it fits."""
+    return matching.lacks(dict(match), request_of(ask))
+
+
+def request_of(ask: Ask) -> explanations.Request:
     """The request as the mesh's own matching takes it."""
-    return fitting.Request(host=ask.host, path=ask.path, headers=dict(ask.headers))
+    return explanations.Request(host=ask.host, path=ask.path, headers=dict(ask.headers))
 
 
 def versions(targets: Iterable[Target], objects: Objects) -> dict[str, float]:

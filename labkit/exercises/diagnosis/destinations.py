@@ -10,7 +10,7 @@ from labkit.exercises.diagnosis.decision import Decision, Target
 from labkit.exercises.diagnosis.objects import Objects
 from labkit.kube import resources
 from labkit.kube.resources import Object
-from labkit.mesh import explaining, names
+from labkit.mesh import names
 
 
 def dead_ends(targets: Sequence[Target], mesh: Objects, *, what: str) -> list[Cause]:
@@ -149,7 +149,7 @@ def labels_told(targets: Sequence[Target], mesh: Objects) -> str:
 def _entries(rule: Object, decision: Decision) -> list[Mapping[str, Any]]:
     """Destinations of the http rule that the request takes, as they are written."""
     source = decision.explanation.source
-    same = [r for r in decision.routes if explaining.source_of(dict(r)) == source]
+    same = [r for r in decision.routes if decisions.source_of(r) == source]
     number = matches.rule_number(rule, same.index(decision.route)) if decision.route in same else 0
     http = objects.http_of(rule)
     return list(http[number - 1].get("route") or []) if 0 < number <= len(http) else []

@@ -10,7 +10,6 @@ from labkit.exercises.diagnosis.cause import Cause
 from labkit.exercises.diagnosis.decision import Decision, Target
 from labkit.exercises.diagnosis.objects import Objects
 from labkit.kube.resources import Object
-from labkit.mesh import explaining, fitting
 
 Leads = Callable[[Sequence[Target]], bool]
 """Whether targets are where the request should go."""
@@ -37,10 +36,10 @@ def none_fits(decision: Decision, mesh: Objects, leads: Leads) -> Cause | None:
 
 def rule_title(route: Mapping[str, Any], decision: Decision, mesh: Objects) -> str:
     """``rule 2 of VirtualService default/reviews``."""
-    source = explaining.source_of(dict(route))
+    source = decisions.source_of(route)
     if source is None:
         return "the Service's own route"
-    same = [r for r in decision.routes if explaining.source_of(dict(r)) == source]
+    same = [r for r in decision.routes if decisions.source_of(r) == source]
     number = rule_number(rules.rule_of(source, mesh), same.index(route))
     return f"rule {number} of {rules.name_of(source)}" if number else rules.name_of(source)
 
@@ -102,14 +101,14 @@ def _is_for_all(entry: Mapping[str, Any]) -> bool:
 
 def mismatch(route: Mapping[str, Any], decision: Decision) -> str:
     """What a route asks for that the request lacks, with what the request has; empty when it fits."""
-    match, request = route.get("match") or {}, decisions.request_of(decision.ask)
-    lacks = fitting.lacks(match, request)
+    match, ask = route.get("match") or {}, decision.ask
+    lacks = decisions.lacks(match, ask)
     if not lacks:
         return ""
     for condition in match.get("headers") or ():
-        if "the path" not in lacks and fitting.lacks({"prefix": "/", "headers": [condition]}, request):
-            return _header(condition, lacks, decision.ask.headers)
-    return lacks + _path(match, request.path) if "the path" in lacks else lacks
+        if "the path" not in lacks and decisions.lacks({"prefix": "/", "headers": [condition]}, ask):
+            return _header(condition, lacks, ask.headers)
+    return lacks + _path(match, ask.path) if "the path" in lacks else lacks
 
 
 def _header(condition: Mapping[str, Any], lacks: str, headers: Mapping[str, str]) -> str:

@@ -1,6 +1,6 @@
 """Whether a Deployment is still on its way, and why its pods are not ready."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from labkit.exercises.diagnosis import cause, objects
@@ -30,6 +30,12 @@ def is_under_way(deployment: Object, pods: Iterable[Object]) -> bool:
         return False
     own = list(pods)
     return not any(_reason(status) in STUCK or _has_failed(status) for pod in own for status in _statuses(pod))
+
+
+def youngest_start(pods: Iterable[Object]) -> str:
+    """When the container that began last did so, as the API writes times; empty when none runs."""
+    running = [(status.get("state") or {}).get("running") or {} for pod in pods for status in _statuses(pod)]
+    return max((str(state.get("startedAt", "")) for state in running), default="")
 
 
 def pods_of(deployment: Object, pods: Iterable[Object]) -> list[Object]:
@@ -91,8 +97,9 @@ def _reason(status: Mapping[str, Any]) -> str:
 
 
 def _has_failed(status: Mapping[str, Any]) -> bool:
-    """Ended, and started again at least once."""
-    return bool(status.get("restartCount")) and not status.get("ready")
+    """Ended with an error, or started again at least once."""
+    ended = (status.get("state") or {}).get("terminated") or {}
+    return not status.get("ready") and (bool(status.get("restartCount")) or bool(ended.get("exitCode")))
 
 
 def _reasons(pod: Object) -> Iterator[str]:
@@ -119,14 +126,18 @@ def _reasons(pod: Object) -> Iterator[str]:
             yield f"pod {name} has no node: {condition.get('message', condition.get('reason', ''))}"
 
 
-def why_missing(name: str, namespace: str, deployments: Iterable[Object]) -> Cause:
-    """Why there is no Deployment of this name: another namespace, another name, or not applied."""
-    others = list(deployments)
+def why_missing(name: str, namespace: str, deployments: Iterable[Object], *, given: Collection[str] = ()) -> Cause:
+    """Why there is no Deployment of this name: another namespace, another name, or not applied.
+
+    ``given`` names those of the lesson itself, which are nobody's attempt; ``deployments`` are oldest first.
+    """
+    others = [d for d in deployments if resources.name_of(d) not in given]
     same = [d for d in others if resources.name_of(d) == name]
     if same:
         place = resources.namespace_of(same[0])
         return cause.shown(f"Deployment {name} is in namespace {place}; the exercise wants it in {namespace}")
-    close = objects.nearest(name, [resources.name_of(d) for d in others if resources.namespace_of(d) == namespace])
+    near = [resources.name_of(d) for d in others if resources.namespace_of(d) == namespace]
+    close = next((other for other in reversed(near) if objects.nearest(name, [other])), "")
     if close:
         return cause.near(f"there is a Deployment {close}; the exercise wants the name {name}")
     return cause.undecided("nothing of that name is applied so far")

@@ -4,13 +4,14 @@ import re
 from collections.abc import Iterator, Sequence
 
 from labkit.exercises.diagnosis import cause, objects
+from labkit.exercises.diagnosis import decision as decisions
 from labkit.exercises.diagnosis.cause import Cause
 from labkit.exercises.diagnosis.decision import Decision
 from labkit.exercises.diagnosis.objects import Objects
 from labkit.exercises.evidence import GATEWAY
 from labkit.kube import resources
 from labkit.kube.resources import Object
-from labkit.mesh import explaining, names
+from labkit.mesh import names
 
 NUMBER = re.compile(r"-\d+$")
 """Of a rule, at the end of the names that istiod gives."""
@@ -34,7 +35,7 @@ def is_at_gateway(decision: Decision) -> bool:
     return decision.ask.proxy.startswith(GATEWAY)
 
 
-def rule_of(source: explaining.Source | None, mesh: Objects) -> Object | None:
+def rule_of(source: decisions.Source | None, mesh: Objects) -> Object | None:
     """The VirtualService behind a route."""
     if source is None:
         return None
@@ -48,7 +49,7 @@ def rule_of(source: explaining.Source | None, mesh: Objects) -> Object | None:
     )
 
 
-def name_of(source: explaining.Source) -> str:
+def name_of(source: decisions.Source) -> str:
     """``VirtualService default/reviews``; the HTTPRoute behind one that istiod made for it."""
     if objects.MADE_FOR_ROUTES in source.name:
         route = source.name.partition(objects.MADE_FOR_ROUTES)[0].rstrip("~-").rpartition("~")[2]
@@ -65,7 +66,7 @@ def is_in_effect(rule: Object, decision: Decision) -> bool:
     """Whether the proxy has a route of it, for whatever host."""
     own = resources.namespace_of(rule), resources.name_of(rule)
     routes = [r for t in decision.config.routes.values() for h in t.get("virtual_hosts") or () for r in h["routes"]]
-    sources = [explaining.source_of(route) for route in routes]
+    sources = [decisions.source_of(route) for route in routes]
     return any((source.namespace, source.name) == own for source in sources if source is not None)
 
 

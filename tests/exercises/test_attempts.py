@@ -1,0 +1,42 @@
+"""Every attempt at every exercise of the mesh, in memory: the right ones pass, the wrong ones are told their cause."""
+
+import pytest
+
+from labkit.exercises import course
+from labkit.kube import manifests
+from tests.exercises.simulated import Simulated
+
+BEFORE_THE_MESH = ("00", "01", "02", "03")
+"""Lessons about pods and their rollouts; those are tried on a running cluster."""
+
+MESH = [exercise for exercise in course.ALL.values() if exercise.id[:2] not in BEFORE_THE_MESH]
+WRONG = [(exercise, wrong) for exercise in MESH for wrong in exercise.wrong]
+RIGHT = [(exercise, right) for exercise in MESH for right in exercise.right]
+
+
+def verdict(exercise, *, yaml="", answer=None):
+    return exercise.judge(Simulated(exercise, manifests.parse(yaml) if yaml else [], answer))
+
+
+@pytest.mark.parametrize("exercise", MESH, ids=lambda e: e.id)
+def test_untouched_it_is_not_passed(exercise):
+    assert not verdict(exercise).passed
+
+
+@pytest.mark.parametrize("exercise", MESH, ids=lambda e: e.id)
+def test_the_solution_passes(exercise):
+    seen = verdict(exercise, yaml=exercise.solution, answer=exercise.answer)
+    assert seen.passed, seen
+
+
+@pytest.mark.parametrize(("exercise", "right"), RIGHT, ids=[f"{e.id} {r.how}" for e, r in RIGHT])
+def test_a_right_answer_written_otherwise_passes(exercise, right):
+    seen = verdict(exercise, yaml=right.yaml, answer=right.answer)
+    assert seen.passed, seen
+
+
+@pytest.mark.parametrize(("exercise", "wrong"), WRONG, ids=[f"{e.id} {w.why}" for e, w in WRONG])
+def test_a_wrong_answer_is_told_its_cause(exercise, wrong):
+    seen = verdict(exercise, yaml=wrong.yaml, answer=wrong.answer)
+    assert not seen.passed
+    assert wrong.says in f"{seen.observed} {seen.cause}"
