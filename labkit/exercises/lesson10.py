@@ -47,10 +47,12 @@ def queue(evidence: Evidence) -> Verdict:
     counts = evidence.load(HTTPBIN, connections=CONNECTIONS, count=COUNT)
     if _is_all_well(counts):
         return verdict.passed(expected, f"{counts!r}, over one connection")
-    if waiting is not None and waiting < CONNECTIONS - 1:
+    # Until the connection stands, a request that will use it waits like the others.
+    if waiting is not None and waiting < CONNECTIONS:
         why = cause.shown(
-            f"{breakers.title(target)} lets one request be served and {waiting} wait (http1MaxPendingRequests), and "
-            f"{CONNECTIONS - 1} of six callers have to: the others are refused"
+            f"{breakers.title(target)} lets {waiting} requests wait for the connection (http1MaxPendingRequests), and "
+            "up to "
+            f"{CONNECTIONS} callers have to: the others are refused"
         )
         return verdict.because(expected, _told(counts), [why])
     return verdict.because(expected, _told(counts), [_no_load(counts)])
@@ -198,13 +200,17 @@ EXERCISES = (
         right=(
             Right(
                 how="the full host, another name",
-                yaml=_pool(connections=1, waiting=5, host="httpbin.default.svc.cluster.local", name="one"),
+                yaml=_pool(connections=1, waiting=6, host="httpbin.default.svc.cluster.local", name="one"),
             ),
             Right(how="for its port", yaml=_rule("httpbin", BY_PORT)),
             Right(how="as many as like may wait", yaml=_rule("httpbin", "connectionPool: {tcp: {maxConnections: 1}}")),
         ),
         wrong=(
-            Wrong(why="a queue too short", yaml=_pool(connections=1, waiting=2), says="be served and 2 wait"),
+            Wrong(
+                why="a queue too short",
+                yaml=_pool(connections=1, waiting=2),
+                says="lets 2 requests wait for the connection",
+            ),
             Wrong(why="six connections", yaml=_pool(connections=6, waiting=1), says="a limit of 6 connections"),
             Wrong(
                 why="only the queue",

@@ -119,9 +119,9 @@ def destinations_of(rule: Object) -> list[str]:
     return [names.full_host(str((entry.get("destination") or {}).get("host", "")), namespace) for entry in entries]
 
 
-def nearest(name: str, others: Iterable[str]) -> str:
+def nearest(name: str, others: Iterable[str], *, similar: float = SIMILAR) -> str:
     """The other name that this one nearly is; empty when none is."""
-    close = difflib.get_close_matches(name, [o for o in others if o != name], n=1, cutoff=SIMILAR)
+    close = difflib.get_close_matches(name, [o for o in others if o != name], n=1, cutoff=similar)
     return close[0] if close else ""
 
 

@@ -11,6 +11,9 @@ from labkit.kube.resources import Object
 STUCK = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CrashLoopBackOff", "CreateContainerConfigError")
 """Reasons of a waiting container that more waiting does not cure."""
 
+ALIKE = 0.6
+"""From which ratio of difflib another Deployment is somebody's attempt: ``hello-two`` for ``hello-v2``."""
+
 PROXY = "istio-proxy"
 SWITCH = "sidecar.istio.io/inject"
 INJECTION = "istio-injection"
@@ -137,7 +140,7 @@ def why_missing(name: str, namespace: str, deployments: Iterable[Object], *, giv
         place = resources.namespace_of(same[0])
         return cause.shown(f"Deployment {name} is in namespace {place}; the exercise wants it in {namespace}")
     near = [resources.name_of(d) for d in others if resources.namespace_of(d) == namespace]
-    close = next((other for other in reversed(near) if objects.nearest(name, [other])), "")
+    close = next((other for other in reversed(near) if objects.nearest(name, [other], similar=ALIKE)), "")
     if close:
         return cause.near(f"there is a Deployment {close}; the exercise wants the name {name}")
     return cause.undecided("nothing of that name is applied so far")
