@@ -7,6 +7,7 @@ from labkit.sandbox.apiserver import (
     limits,
     namespaces,
     podadmission,
+    podsecurity,
     quotas,
     services,
     storageclasses,
@@ -44,6 +45,6 @@ def install(core: Core, authorizer: Authorizer, limited: limits.Limits) -> webho
         pods.account,
         pods.status,
     ]
-    core.validating += [ranges.check, called.validate]
+    core.validating += [ranges.check, podsecurity.PodSecurity(core).check, called.validate]
     core.finishing += [quotas.Quotas(core).charge, addresses.allocate, limited.record]
     return called

@@ -33,9 +33,9 @@ class LimitRanger:
         return new
 
     async def check(self, call: Call, new: Object, old: Object | None) -> Object | None:
-        """Refuse a pod or a claim that is not within the limits."""
+        """Refuse a pod or a claim that is not within the limits; ``new`` is empty when an object is deleted."""
         is_handled = call.served.key == CLAIMS or (call.served.key == PODS and old is None)
-        if call.subresource or not is_handled:
+        if not new or call.subresource or not is_handled:
             return None
         for limit_range in self._ranges(call.namespace):
             texts = list(dict.fromkeys(problems(new, limit_range, of_claim=call.served.key == CLAIMS)))

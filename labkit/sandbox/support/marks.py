@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 _CLOUD = "the sandbox has no cloud behind it"
 _NGINX = "the sandbox runs no such ingress controller"
-_POD_SECURITY = "the sandbox does not check pods against the Pod Security Standards"
 
 ANNOTATIONS: Mapping[str, str] = {
     "cluster-autoscaler.kubernetes.io/": "the sandbox has one node",
@@ -24,10 +23,6 @@ ANNOTATIONS: Mapping[str, str] = {
 """Annotation → why it has no effect; a key that ends in a slash stands for every annotation below it."""
 
 LABELS: Mapping[str, Mapping[str, str]] = {
-    "/Namespace": {
-        "pod-security.kubernetes.io/enforce": _POD_SECURITY,
-        "pod-security.kubernetes.io/audit": _POD_SECURITY,
-        "pod-security.kubernetes.io/warn": _POD_SECURITY,
-    },
+    "/Namespace": {"pod-security.kubernetes.io/audit": "the sandbox keeps no audit log"},
 }
 """``GROUP/KIND`` → label → why it has no effect."""
