@@ -6,11 +6,15 @@ from typing import Any
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
-from labkit.mesh.injection import probes
+from labkit.mesh.injection import probes, scraping
 from labkit.mesh.injection.settings import Settings
 
 IMAGE = "docker.io/istio/proxyv2:1.31.1"
 PROXY, INIT = "istio-proxy", "istio-init"
+BOOTSTRAP = "custom-bootstrap-volume"
+OVERRIDE_FILE = "/etc/istio/custom-bootstrap/custom_bootstrap.json"
+HEALTH: Object = {"httpGet": {"path": "/healthz/ready", "port": 15021}, "timeoutSeconds": 3}
+"""Where a proxy says whether it is ready."""
 
 MOUNTS = {
     "/var/run/secrets/workload-spiffe-uds": "workload-socket",
@@ -42,16 +46,19 @@ def _owner(pod: Object, namespace: str) -> str:
     return f"kubernetes://apis/{owner['apiVersion']}/namespaces/{namespace}/{kind}/{workload_of(pod)}"
 
 
-def init(settings: Settings) -> Object:
-    """``istio-init``, which would redirect traffic."""
+def init(settings: Settings) -> Object | None:
+    """``istio-init``, which tells the kernel what to capture; None where nothing is to be captured."""
+    if settings.mode == "NONE":
+        return None
     level = settings.level("agentLogLevel", "default:info")
     return {
         "name": INIT,
         "image": settings.image(IMAGE),
         "args": [
-            "istio-iptables", "-p", "15001", "-z", "15006", "-u", "1337", "-m", "REDIRECT",
+            "istio-iptables", "-p", "15001", "-z", "15006", "-u", "1337", "-m", settings.mode,
             *settings.capture(), f"--log_output_level={level}",
         ],
+        **({"env": _metadata(settings)} if settings.metadata else {}),
         "resources": settings.resources(),
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -67,7 +74,7 @@ def init(settings: Settings) -> Object:
 
 def proxy(pod: Object, apps: list[Object], namespace: str, settings: Settings) -> Object:
     """``istio-proxy``."""
-    found: Object = {
+    container: Object = {
         "name": PROXY,
         "image": settings.image(IMAGE),
         "args": [
@@ -81,38 +88,43 @@ def proxy(pod: Object, apps: list[Object], namespace: str, settings: Settings) -
         ],
         "env": _env(pod, apps, namespace, settings),
         "ports": [{"containerPort": 15090, "name": "http-envoy-prom", "protocol": "TCP"}],
-        "readinessProbe": _probe(period=15, failures=4),
-        "startupProbe": _probe(period=1, failures=600),
         "resources": settings.resources(),
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "capabilities": {"drop": ["ALL"]},
-            "privileged": False,
-            "readOnlyRootFilesystem": True,
-            "runAsGroup": 1337,
-            "runAsNonRoot": True,
-            "runAsUser": 1337,
-        },
+        "securityContext": _security(settings),
         "volumeMounts": [
             *({"mountPath": path, "name": name} for path, name in MOUNTS.items()),
-            *settings.parsed("userVolumeMount"),
+            *([{"mountPath": "/etc/istio/custom-bootstrap", "name": BOOTSTRAP}] if settings.bootstrap_override else []),
+            *settings.mounts,
         ],
     }
+    readiness = settings.readiness()
+    if readiness is not None:
+        startup = {"periodSeconds": 1, "failureThreshold": 600}
+        container |= {"readinessProbe": {**HEALTH, **readiness}, "startupProbe": {**HEALTH, **startup}}
     if settings.is_native:
         drain = ["pilot-agent", "request", "--debug-port=15020", "POST", "drain"]
-        found |= {"restartPolicy": "Always", "lifecycle": {"preStop": {"exec": {"command": drain}}}}
+        container |= {"restartPolicy": "Always", "lifecycle": {"preStop": {"exec": {"command": drain}}}}
     elif settings.holds_application:
-        found["lifecycle"] = {"postStart": {"exec": {"command": ["pilot-agent", "wait"]}}}
-    return found
+        container["lifecycle"] = {"postStart": {"exec": {"command": ["pilot-agent", "wait"]}}}
+    return container
 
 
-def _probe(*, period: int, failures: int) -> Object:
+def _security(settings: Settings) -> Object:
+    """The proxy runs as user 1337, whom nothing captures; to see clients' addresses or low ports it must be root."""
+    needed = (("NET_ADMIN", settings.mode == "TPROXY"), ("NET_BIND_SERVICE", settings.binds_low_ports))
+    added = [name for name, is_needed in needed if is_needed]
     return {
-        "httpGet": {"path": "/healthz/ready", "port": 15021},
-        "periodSeconds": period,
-        "failureThreshold": failures,
-        "timeoutSeconds": 3,
+        "allowPrivilegeEscalation": False,
+        "capabilities": {**({"add": added} if added else {}), "drop": ["ALL"]},
+        "privileged": False,
+        "readOnlyRootFilesystem": True,
+        "runAsGroup": 1337,
+        "runAsNonRoot": not added,
+        "runAsUser": 0 if added else 1337,
     }
+
+
+def _metadata(settings: Settings) -> list[Object]:
+    return [{"name": name, "value": value or ""} for name, value in sorted(settings.metadata.items())]
 
 
 def _env(pod: Object, apps: list[Object], namespace: str, settings: Settings) -> list[Object]:
@@ -126,6 +138,7 @@ def _env(pod: Object, apps: list[Object], namespace: str, settings: Settings) ->
         return {"name": name, "valueFrom": {"resourceFieldRef": {"divisor": "1", "resource": f"limits.{resource}"}}}
 
     asked = probes.probers(apps) if settings.rewrites_probes else ""
+    scraped = scraping.app(settings)
     return [
         value("PILOT_CERT_PROVIDER", "istiod"),
         value("CA_ADDR", "istiod.istio-system.svc:15012"),
@@ -142,24 +155,27 @@ def _env(pod: Object, apps: list[Object], namespace: str, settings: Settings) ->
         limit("GOMAXPROCS", "cpu"),
         value("ISTIO_META_CLUSTER_ID", "Kubernetes"),
         field("ISTIO_META_NODE_NAME", "spec.nodeName"),
-        value("ISTIO_META_INTERCEPTION_MODE", "REDIRECT"),
+        value("ISTIO_META_INTERCEPTION_MODE", settings.mode),
         value("ISTIO_META_WORKLOAD_NAME", workload_of(pod)),
         value("ISTIO_META_OWNER", _owner(pod, namespace)),
         value("ISTIO_META_MESH_ID", "cluster.local"),
         value("TRUST_DOMAIN", "cluster.local"),
+        *([value("ISTIO_BOOTSTRAP_OVERRIDE", OVERRIDE_FILE)] if settings.bootstrap_override else []),
+        *_metadata(settings),
         *([value("ISTIO_KUBE_APP_PROBERS", asked)] if asked else []),
+        *([value("ISTIO_PROMETHEUS_ANNOTATIONS", scraped)] if scraped else []),
     ]
 
 
 def _ports(containers: list[Object]) -> str:
-    found = [
+    ports = [
         {k: p[k] for k in ("name", "containerPort", "protocol") if k in p}
         for c in containers
         for p in c.get("ports") or []
     ]
-    if not found:
+    if not ports:
         return "[\n]"
-    return "[\n    " + "\n    ,".join(json.dumps(p, separators=(",", ":")) for p in found) + "\n]"
+    return "[\n    " + "\n    ,".join(json.dumps(p, separators=(",", ":")) for p in ports) + "\n]"
 
 
 def volumes(settings: Settings) -> list[Mapping[str, Any]]:
@@ -177,5 +193,6 @@ def volumes(settings: Settings) -> list[Mapping[str, Any]]:
         {"name": "istio-token", "projected": {"sources": [token]}},
         {"name": "istiod-ca-cert", "configMap": {"name": "istio-ca-root-cert"}},
         {"name": "istio-ca-crl", "configMap": {"name": "istio-ca-crl", "optional": True}},
-        *settings.parsed("userVolume"),
+        *([{"name": BOOTSTRAP, "configMap": {"name": override}}] if (override := settings.bootstrap_override) else []),
+        *settings.volumes,
     ]

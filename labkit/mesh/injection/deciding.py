@@ -17,11 +17,11 @@ def is_wanted(pod: Object, namespace: Object) -> bool:
     switch = space.get("istio-injection")
     if switch == "disabled":
         return False
-    said = own.get("sidecar.istio.io/inject")
-    if said is None and resources.annotations_of(pod).get("sidecar.istio.io/inject") == "false":
+    choice = own.get("sidecar.istio.io/inject")
+    if choice is None and resources.annotations_of(pod).get("sidecar.istio.io/inject") == "false":
         return False
-    if said is not None:
-        return said.lower() in ("true", "yes", "y", "on", "1")
+    if choice is not None:
+        return choice.lower() in ("true", "yes", "y", "on", "1")
     if switch == "enabled":
         return True
     if switch is None and "istio.io/rev" in space:

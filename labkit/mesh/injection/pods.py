@@ -6,7 +6,7 @@ from typing import Any
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
-from labkit.mesh.injection import container, deciding, probes, settings
+from labkit.mesh.injection import container, deciding, probes, scraping, settings
 from labkit.mesh.injection.settings import Settings
 
 OVERRIDES = "proxy.istio.io/overrides"
@@ -24,42 +24,43 @@ def inject(pod: Object, *, namespace: Object) -> Object | None:
     inits, apps = list(spec.get("initContainers") or []), list(spec["containers"])
     if not deciding.is_wanted(pod, namespace) or any(c["name"] == container.PROXY for c in inits):
         return None
-    said, place = settings.of_pod(pod), resources.name_of(namespace)
+    own_settings, place = settings.of_pod(pod), resources.name_of(namespace)
     # A container of the proxy's name is no app: it says what the pod wants otherwise of the proxy.
     own = next((c for c in apps if c["name"] == container.PROXY), None)
     apps = [c for c in apps if c is not own]
-    proxy = container.proxy(pod, apps, place, said)
+    proxy = container.proxy(pod, apps, place, own_settings)
     if own is not None:
         proxy = overridden(proxy, own)
-    shown = [probes.rewritten(c) for c in apps] if said.rewrites_probes else apps
-    first = [container.init(said), *([proxy] if said.is_native else [])]
+    shown = [probes.rewritten(c) for c in apps] if own_settings.rewrites_probes else apps
+    capturing = container.init(own_settings)
+    first = [*([capturing] if capturing else []), *([proxy] if own_settings.is_native else [])]
     spec["initContainers"] = [*first, *inits]
-    late = [] if said.is_native else [proxy]
-    spec["containers"] = [*late, *shown] if said.holds_application else [*shown, *late]
-    added = container.volumes(said)
+    late = [] if own_settings.is_native else [proxy]
+    spec["containers"] = [*late, *shown] if own_settings.holds_application else [*shown, *late]
+    added = container.volumes(own_settings)
     spec["volumes"] = [*added, *(spec.get("volumes") or [])]
     metadata = dict(pod["metadata"])
     metadata["labels"] = {**_labels(pod), **resources.labels_of(pod), "security.istio.io/tlsMode": "istio"}
-    annotations = {**resources.annotations_of(pod), **_annotations(apps, added, said)}
+    annotations = {**resources.annotations_of(pod), **_annotations(apps, added, own_settings)}
     if own is not None:
-        annotations[OVERRIDES] = _overrides(own, said)
+        annotations[OVERRIDES] = _overrides(own, own_settings)
     metadata["annotations"] = annotations
     return {**pod, "metadata": metadata, "spec": spec}
 
 
 def overridden(proxy: Object, own: Object) -> Object:
     """The proxy as the pod's own container wants it; the image ``auto`` is the default one."""
-    found = {**proxy, **{key: value for key, value in own.items() if key in _FIELDS and value}}
+    merged = {**proxy, **{key: value for key, value in own.items() if key in _FIELDS and value}}
     if own.get("image") in (None, "", "auto"):
-        found["image"] = proxy["image"]
-    found["env"] = _merged(proxy["env"], own.get("env") or [], "name")
-    found["volumeMounts"] = _merged(proxy["volumeMounts"], own.get("volumeMounts") or [], "mountPath")
-    said = own.get("resources") or {}
-    found["resources"] = {
+        merged["image"] = proxy["image"]
+    merged["env"] = _merged(proxy["env"], own.get("env") or [], "name")
+    merged["volumeMounts"] = _merged(proxy["volumeMounts"], own.get("volumeMounts") or [], "mountPath")
+    amounts = own.get("resources") or {}
+    merged["resources"] = {
         **proxy["resources"],
-        **{kind: {**proxy["resources"].get(kind, {}), **values} for kind, values in said.items()},
+        **{kind: {**proxy["resources"].get(kind, {}), **values} for kind, values in amounts.items()},
     }
-    return found
+    return merged
 
 
 def _merged(default: list[Object], own: list[Object], key: str) -> list[Object]:
@@ -67,9 +68,9 @@ def _merged(default: list[Object], own: list[Object], key: str) -> list[Object]:
     return list(by_key.values())
 
 
-def _overrides(own: Object, said: Settings) -> str:
+def _overrides(own: Object, of_pod: Settings) -> str:
     kept = {key: own[key] for key in _FIELDS if own.get(key) and not (key == "image" and own[key] == "auto")}
-    return json.dumps({"initContainers" if said.is_native else "containers": [kept]}, separators=(",", ":"))
+    return json.dumps({"initContainers" if of_pod.is_native else "containers": [kept]}, separators=(",", ":"))
 
 
 def _labels(pod: Object) -> dict[str, str]:
@@ -79,10 +80,11 @@ def _labels(pod: Object) -> dict[str, str]:
     return {"service.istio.io/canonical-name": name, "service.istio.io/canonical-revision": revision}
 
 
-def _annotations(apps: list[Object], added: list[Mapping[str, Any]], said: Settings) -> dict[str, str]:
-    native = said.is_native
+def _annotations(apps: list[Object], added: list[Mapping[str, Any]], of_pod: Settings) -> dict[str, str]:
+    native = of_pod.is_native
+    capturing = [] if of_pod.mode == "NONE" else [container.INIT]
     status = {
-        "initContainers": [container.INIT, container.PROXY] if native else [container.INIT],
+        "initContainers": [*capturing, container.PROXY] if native else capturing or None,
         "containers": None if native else [container.PROXY],
         "volumes": [v["name"] for v in added],
         "imagePullSecrets": None,
@@ -93,8 +95,6 @@ def _annotations(apps: list[Object], added: list[Mapping[str, Any]], said: Setti
         "istio.io/rev": deciding.REVISION,
         "kubectl.kubernetes.io/default-container": first,
         "kubectl.kubernetes.io/default-logs-container": first,
-        "prometheus.io/path": "/stats/prometheus",
-        "prometheus.io/port": "15020",
-        "prometheus.io/scrape": "true",
+        **scraping.annotations(of_pod),
         "sidecar.istio.io/status": json.dumps(status, separators=(",", ":")),
     }

@@ -12,11 +12,11 @@ PATHS = {"readinessProbe": "readyz", "livenessProbe": "livez", "startupProbe": "
 
 def rewritten(container: Object) -> Object:
     """The container with its network probes at the agent."""
-    found = dict(container)
+    shown = dict(container)
     for kind, _, _ in _network_probes(container):
         probe = {k: v for k, v in container[kind].items() if k not in ("httpGet", "tcpSocket", "grpc")}
-        found[kind] = {**probe, "httpGet": {"path": path_of(container, kind), "port": PORT}}
-    return found
+        shown[kind] = {**probe, "httpGet": {"path": path_of(container, kind), "port": PORT}}
+    return shown
 
 
 def path_of(container: Object, kind: str) -> str:
@@ -26,14 +26,14 @@ def path_of(container: Object, kind: str) -> str:
 
 def probers(containers: list[Object]) -> str:
     """What the agent must know of the probes: path → the app's own, as JSON; empty when there are none."""
-    found: dict[str, Object] = {}
+    asked: dict[str, Object] = {}
     for container in containers:
-        for kind, handler, said in _network_probes(container):
-            probe = {handler: {**said, "port": _number(container, said["port"])}}
+        for kind, handler, target in _network_probes(container):
+            probe = {handler: {**target, "port": _number(container, target["port"])}}
             if seconds := container[kind].get("timeoutSeconds"):
                 probe["timeoutSeconds"] = seconds
-            found[path_of(container, kind)] = probe
-    return json.dumps(dict(sorted(found.items())), separators=(",", ":")) if found else ""
+            asked[path_of(container, kind)] = probe
+    return json.dumps(dict(sorted(asked.items())), separators=(",", ":")) if asked else ""
 
 
 def _network_probes(container: Object) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
@@ -47,8 +47,8 @@ def _network_probes(container: Object) -> Iterator[tuple[str, str, Mapping[str, 
 _ORDER = ("path", "port", "host", "scheme", "httpHeaders", "service")
 
 
-def _in_order(said: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: said[key] for key in _ORDER if key in said}
+def _in_order(handler: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: handler[key] for key in _ORDER if key in handler}
 
 
 def _number(container: Object, port: Any) -> Any:

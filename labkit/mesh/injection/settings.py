@@ -1,38 +1,22 @@
-"""What annotations of a pod say about its proxy, and what is wrong with them in Istio's words."""
+"""What the annotations of a pod say about its proxy."""
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
 from labkit.kube import resources
 from labkit.kube.resources import Object
+from labkit.mesh.injection import annotations, proxyconfig, uservolumes
+from labkit.mesh.injection.annotations import READINESS, TRAFFIC
+from labkit.mesh.validation.findings import listed, sentence
 
 TEMPLATES = (
     "waypoint", "agentgateway", "agentgateway-waypoint", "gateway", "grpc-agent", "grpc-simple", "kube-gateway",
     "sidecar",
 )  # fmt: skip
-_QUANTITY = r"^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
-_RESOURCES = {
-    ("requests", "cpu"): "sidecar.istio.io/proxyCPU",
-    ("requests", "memory"): "sidecar.istio.io/proxyMemory",
-    ("limits", "cpu"): "sidecar.istio.io/proxyCPULimit",
-    ("limits", "memory"): "sidecar.istio.io/proxyMemoryLimit",
-}
-_PORTS = ("includeInboundPorts", "excludeInboundPorts", "includeOutboundPorts", "excludeOutboundPorts")
-_TRAFFIC = "traffic.sidecar.istio.io/"
-_YAML_WORDS = {
-    "expected the node content": "did not find expected node content",
-    "expected ',' or '}'": "did not find expected ',' or '}'",
-    "expected ',' or ']'": "did not find expected ',' or ']'",
-    "mapping values are not allowed here": "mapping values are not allowed in this context",
-}
-"""How two parsers of one family put the same thing."""
-
 STATUS_PORT = "15020"
+DEFAULT_RESOURCES = {"limits": {"cpu": "2", "memory": "1Gi"}, "requests": {"cpu": "100m", "memory": "128Mi"}}
+_FAILED = "failed to run injection template: "
 
 
 class InjectionError(ValueError):
@@ -49,7 +33,7 @@ class Settings:
     @property
     def is_native(self) -> bool:
         """Whether the proxy is an init container that stays, as by default."""
-        return self.annotations.get("sidecar.istio.io/nativeSidecar", "true") != "false"
+        return self._flag("sidecar.istio.io/nativeSidecar")
 
     @property
     def holds_application(self) -> bool:
@@ -59,13 +43,43 @@ class Settings:
     @property
     def rewrites_probes(self) -> bool:
         """Whether the kubelet's probes go through the agent."""
-        return self.annotations.get("sidecar.istio.io/rewriteAppHTTPProbers", "true") != "false"
+        return self._flag("sidecar.istio.io/rewriteAppHTTPProbers")
+
+    @property
+    def merges_metrics(self) -> bool:
+        """Whether Prometheus is told to ask the agent, which has the app's metrics too."""
+        return self._flag(annotations.MERGE_METRICS) and self.annotations.get("prometheus.io/scrape") != "false"
+
+    def _flag(self, name: str) -> bool:
+        """What an annotation says; a word that is no boolean leaves the default, which is yes."""
+        return annotations.boolean(self.annotations.get(name, "true")) is not False
+
+    @property
+    def mode(self) -> str:
+        """How connections are captured: REDIRECT, TPROXY or NONE."""
+        return self.annotations.get(annotations.MODE) or self.proxy_config.get("interceptionMode") or "REDIRECT"
+
+    @property
+    def binds_low_ports(self) -> bool:
+        """Whether the proxy may listen on ports below 1024."""
+        return self.annotations.get("sidecar.istio.io/capNetBindService") == "true"
+
+    @property
+    def bootstrap_override(self) -> str:
+        """The ConfigMap with a bootstrap of the pod's own."""
+        return self.annotations.get("sidecar.istio.io/bootstrapOverride", "")
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """Variables that a proxy's configuration gives its containers."""
+        return self.proxy_config.get("proxyMetadata") or {}
 
     def image(self, default: str) -> str:
         """The proxy's."""
-        said = self.annotations.get("sidecar.istio.io/proxyImage")
-        kind = self.annotations.get("sidecar.istio.io/proxyImageType", "default")
-        return said or (default if kind == "default" else f"{default}-{kind}")
+        image = self.annotations.get("sidecar.istio.io/proxyImage")
+        kind = self.annotations.get("sidecar.istio.io/proxyImageType")
+        kind = kind or (self.proxy_config.get("image") or {}).get("imageType") or "default"
+        return image or (default if kind == "default" else f"{default}-{kind}")
 
     def level(self, name: str, default: str) -> str:
         """A log level: ``logLevel``, ``componentLogLevel``, ``agentLogLevel``."""
@@ -73,75 +87,66 @@ class Settings:
 
     def resources(self) -> Object:
         """Requests and limits: the default ones, or those of the annotations and nothing else."""
-        found: dict[str, dict[str, str]] = {}
-        for (kind, name), word in _RESOURCES.items():
+        own: dict[str, dict[str, str]] = {}
+        for (kind, name), word in annotations.PROXY_RESOURCES.items():
             if word in self.annotations:
-                found.setdefault(kind, {})[name] = self.annotations[word]
-        return found or {"limits": {"cpu": "2", "memory": "1Gi"}, "requests": {"cpu": "100m", "memory": "128Mi"}}
+                own.setdefault(kind, {})[name] = self.annotations[word]
+        return own or {kind: dict(values) for kind, values in DEFAULT_RESOURCES.items()}
+
+    def readiness(self) -> Object | None:
+        """How the kubelet asks whether the proxy is ready; None where status port 0 switches that off."""
+        if self.annotations.get(annotations.STATUS_PORT, STATUS_PORT) == "0":
+            return None
+        delay, period, failures = (
+            int(self.annotations.get(f"{READINESS}{name}", default))
+            for name, default in (("initialDelaySeconds", 0), ("periodSeconds", 15), ("failureThreshold", 4))
+        )
+        return {
+            **({"initialDelaySeconds": delay} if delay else {}),
+            "periodSeconds": period,
+            "failureThreshold": failures,
+        }
 
     def capture(self) -> list[str]:
         """Arguments of ``istio-iptables`` that say which traffic is meant."""
-        said = {name: self.annotations.get(f"{_TRAFFIC}{name}", "") for name in _PORTS}
-        excluded = [p.strip() for p in said["excludeInboundPorts"].split(",") if p.strip()]
-        if STATUS_PORT not in excluded:
-            excluded.append(STATUS_PORT)
-        found = [
-            "-i", self.annotations.get(f"{_TRAFFIC}includeOutboundIPRanges", "*"),
-            "-x", self.annotations.get(f"{_TRAFFIC}excludeOutboundIPRanges", ""),
-            "-b", said["includeInboundPorts"] or "*",
+        excluded = [p.strip() for p in self._traffic("excludeInboundPorts").split(",") if p.strip()]
+        status = self.annotations.get(annotations.STATUS_PORT, STATUS_PORT).strip()
+        if status not in ("", "0", *excluded):
+            excluded.append(status)
+        arguments = [
+            "-i", self._traffic("includeOutboundIPRanges", "*"),
+            "-x", self._traffic("excludeOutboundIPRanges"),
+            "-b", self._traffic("includeInboundPorts", "*"),
             "-d", ",".join(["15090", "15021", *excluded]),
         ]  # fmt: skip
         for flag, name in (("-q", "includeOutboundPorts"), ("-o", "excludeOutboundPorts")):
-            found += [flag, said[name]] if said[name] else []
-        return found
+            arguments += [flag, self._traffic(name)] if self._traffic(name) else []
+        for flag, name in (("-k", f"{TRAFFIC}kubevirtInterfaces"), ("-c", f"{TRAFFIC}excludeInterfaces")):
+            arguments += [flag, self.annotations[name]] if name in self.annotations else []
+        return arguments
 
-    def parsed(self, name: str) -> list[Any]:
-        """A JSON list: ``userVolume``, ``userVolumeMount``; volumes may also be a map by name."""
-        found = json.loads(self.annotations.get(f"sidecar.istio.io/{name}") or "[]")
-        return [{"name": key, **value} for key, value in found.items()] if isinstance(found, dict) else found
+    def _traffic(self, name: str, default: str = "") -> str:
+        return self.annotations.get(f"{TRAFFIC}{name}", default)
+
+    @property
+    def volumes(self) -> list[Object]:
+        """Volumes of the pod's own for its proxy."""
+        return uservolumes.read(self.annotations.get(annotations.USER_VOLUME, ""))
+
+    @property
+    def mounts(self) -> list[Object]:
+        """Where they are mounted."""
+        return uservolumes.read(self.annotations.get(annotations.USER_MOUNT, ""))
 
 
 def of_pod(pod: Object) -> Settings:
     """Read a pod's annotations; InjectionError in Istio's words when one makes no sense."""
-    annotations = resources.annotations_of(pod)
-    for word in _RESOURCES.values():
-        if word in annotations and not re.match(_QUANTITY, annotations[word]):
-            raise _invalid(word, annotations[word], f"quantities must match the regular expression '{_QUANTITY}'")
-    for name in _PORTS:
-        _check_ports(name, annotations.get(f"{_TRAFFIC}{name}", ""))
-    for template in filter(None, annotations.get("inject.istio.io/templates", "").split(",")):
+    given = resources.annotations_of(pod)
+    if problem := sentence(map(listed, annotations.problems(given))):
+        raise InjectionError(f"{_FAILED}{problem}")
+    for template in filter(None, given.get("inject.istio.io/templates", "").split(",")):
         if template not in TEMPLATES:
-            have = ", ".join(TEMPLATES)
-            raise InjectionError(
-                f'failed to run injection template: requested template "{template}" not found; have {have}'
-            )
+            raise InjectionError(f'{_FAILED}requested template "{template}" not found; have {", ".join(TEMPLATES)}')
         if template != "sidecar":
-            raise InjectionError(f"failed to run injection template: the sandbox has no template {template}")
-    return Settings(annotations=annotations, proxy_config=_proxy_config(annotations.get("proxy.istio.io/config", "")))
-
-
-def _proxy_config(text: str) -> Mapping[str, Any]:
-    try:
-        found = yaml.safe_load(text) or {}
-    except yaml.MarkedYAMLError as e:
-        line = (e.problem_mark.line if e.problem_mark else 0) + 1
-        problem = next((ours for theirs, ours in _YAML_WORDS.items() if theirs in (e.problem or "")), e.problem)
-        text_of = f"failed to convert to apply proxy config: yaml: line {line}: {problem}"
-        raise _invalid("proxy.istio.io/config", text, text_of) from e
-    if not isinstance(found, dict):
-        raise _invalid("proxy.istio.io/config", text, "failed to convert to apply proxy config: not a map")
-    return found
-
-
-def _check_ports(name: str, said: str) -> None:
-    for port in filter(None, (p.strip() for p in said.split(","))):
-        if port != "*" and not (port.isdigit() and int(port) <= 65535):
-            kind = "value out of range" if port.isdigit() else "invalid syntax"
-            problem = f"failed parsing port '{port}'"
-            parse = f'strconv.ParseUint: parsing "{port}": {kind}'
-            raise _invalid(f"{_TRAFFIC}{name}", said, f"{name} invalid: {problem}: {problem}: {parse}")
-
-
-def _invalid(annotation: str, value: str, problem: str) -> InjectionError:
-    text = f"invalid value '{value}' for annotation '{annotation}': {problem}"
-    return InjectionError(f"failed to run injection template: 1 error occurred:\n\t* {text}\n\n")
+            raise InjectionError(f"{_FAILED}the sandbox has no template {template}")
+    return Settings(annotations=given, proxy_config=proxyconfig.read(given.get(annotations.PROXY_CONFIG, "")))

@@ -25,19 +25,27 @@ def ip(text: str) -> str:
 def subnet(text: str) -> str:
     """What is wrong with an address or a range of them."""
     if text.count("/") == 1:
-        return f"{text} is not a valid CIDR block" if _prefix(text) else ""
+        return f"{text} is not a valid CIDR block" if prefix(text) else ""
     return ip(text)
 
 
 def block(text: str) -> str:
     """What is wrong with an address or range in a policy, in the policy's words."""
     if "/" in text:
-        problem = _prefix(text)
-        return f"bad CIDR range ({text}): netip.ParsePrefix({quoted(text)}): {problem}" if problem else ""
+        problem = prefix(text)
+        return f"bad CIDR range ({text}): {problem}" if problem else ""
     return "" if is_ip(text) else f"bad IP address ({text})"
 
 
+def prefix(text: str) -> str:
+    """What is wrong with a range, in Go's words."""
+    problem = _prefix(text)
+    return f"netip.ParsePrefix({quoted(text)}): {problem}" if problem else ""
+
+
 def _prefix(text: str) -> str:
+    if "/" not in text:
+        return "no '/'"
     address, _, bits = text.rpartition("/")
     if not is_ip(address):
         return f"ParseAddr({quoted(address)}): {_reason(address)}"

@@ -7,7 +7,7 @@ from typing import Any
 from labkit.kube.resources import Object, Resource
 from labkit.sandbox.apiserver.objects import schemas
 from labkit.sandbox.apiserver.objects.types import Type
-from labkit.sandbox.support import kinds, marks, pods, scheduling, services, storage, workloads
+from labkit.sandbox.support import kinds, marks, pods, scheduling, services, sidecars, storage, workloads
 from labkit.sandbox.support.entries import Entry, Except, Fields, Unless
 
 PREFIX = "not in this sandbox: "
@@ -40,7 +40,7 @@ def findings(obj: Object) -> list[str]:
     if name in kinds.WITHOUT_EFFECT:
         return [f"{kind} has no effect: {kinds.WITHOUT_EFFECT[name]}"]
     places: dict[str, list[str]] = {}
-    for path, reason in [*_marks(name, obj), *_fields(name, obj, schema.type)]:
+    for path, reason in [*_marks(name, obj), *sidecars.findings(obj), *_fields(name, obj, schema.type)]:
         places.setdefault(reason, []).append(path)
     return [f"{_listed(paths)} no effect: {reason}" for reason, paths in places.items()]
 

@@ -109,7 +109,7 @@ class Reader:
         elif name == DURATION:
             text = _expect(value, str, "string")
             if durations.seconds(text) is None:
-                raise ProtoJsonError(f"bad Duration: {_bad_duration(text)}")
+                raise ProtoJsonError(f"bad Duration: {durations.problem(text)}")
         elif name == TIMESTAMP:
             text = _expect(value, str, "string")
             if not _SECOND.fullmatch(text):
@@ -215,21 +215,3 @@ def _bytes(value: Any) -> None:
     except (binascii.Error, ValueError):
         at = next((n for n, c in enumerate(text) if not re.match(r"[A-Za-z0-9+/=]", c)), len(text))
         raise ProtoJsonError(f"illegal base64 data at input byte {at}") from None
-
-
-def _bad_duration(text: str) -> str:
-    """As Go's time.ParseDuration says it."""
-    shown = quoted(text)
-    rest = re.sub(r"^[+-]", "", text)
-    if not rest or not re.match(r"[0-9.]", rest):
-        return f"time: invalid duration {shown}"
-    while match := re.match(r"\d+\.?\d*|\.\d+", rest):
-        rest = rest[match.end() :]
-        unit = re.match(r"[^0-9.]*", rest)
-        word = unit.group() if unit else ""
-        if not word:
-            return f"time: missing unit in duration {shown}"
-        if word not in durations.UNITS:
-            return f"time: unknown unit {quoted(word)} in duration {shown}"
-        rest = rest[len(word) :]
-    return f"time: invalid duration {shown}"

@@ -109,3 +109,41 @@ def test_containers_that_the_injector_added_are_not_the_users_affair():
     assert support.findings(injected)
     injected["metadata"]["annotations"] = {"sidecar.istio.io/status": '{"containers":["istio-proxy"]}'}
     assert support.findings(injected) == []
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "ends"),
+    [
+        ("sidecar.istio.io/logLevel", "debug", "] has no effect: a proxy logs warnings"),
+        ("sidecar.istio.io/interceptionMode", "TPROXY", "] has no effect: connections are taken as with REDIRECT"),
+        (
+            "proxy.istio.io/config",
+            "concurrency: 4",
+            "].concurrency has no effect: the sandbox's proxies do not read it",
+        ),
+        ("ambient.istio.io/redirection", "enabled", "] has no effect: the sandbox has no ztunnel"),
+    ],
+)
+def test_annotations_that_proxies_do_not_follow_are_said_of_pods_and_of_templates(annotation, value, ends):
+    template = deployment()
+    template["spec"]["template"]["metadata"]["annotations"] = {annotation: value}
+    own = pod()
+    own["metadata"]["annotations"] = {annotation: value}
+    for obj, path in ((own, "metadata"), (template, "spec.template.metadata")):
+        told = [text for text in support.findings(obj) if annotation in text]
+        assert [text.startswith(f"{path}.annotations[{annotation}{ends}") for text in told] == [True], told
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [
+        ("sidecar.istio.io/interceptionMode", "NONE"),
+        ("proxy.istio.io/config", "proxyMetadata: {A: b}"),
+        ("proxy.istio.io/config", "{{{"),
+        ("traffic.sidecar.istio.io/excludeOutboundPorts", "5432"),
+    ],
+)
+def test_annotations_that_are_followed_or_refused_are_not_said(annotation, value):
+    own = pod()
+    own["metadata"]["annotations"] = {annotation: value}
+    assert not [text for text in support.findings(own) if annotation in text]
