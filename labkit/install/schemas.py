@@ -8,6 +8,8 @@ from importlib import resources
 
 from labkit.kube.resources import Object
 
+RULES = "x-kubernetes-validations"
+
 TABLES = ("istio", "gateway-api")
 
 _HOST = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
@@ -67,6 +69,8 @@ _FIELD = re.compile(r"(?P<name>\w+) (?P<type>.+?)(?P<required>!?)(?:=(?P<default
 def schema_of(table: str, name: str) -> Object:
     """The structural schema of a type: ``schema_of("istio", "VirtualService")``."""
     fields, *clauses = _split(_lines(table)[name], ";")
+    if fields.startswith("= "):
+        return _with_rules(_type(table, fields.removeprefix("= ")), clauses)
     properties: dict[str, Object] = {}
     required = []
     for text in _split(fields, ","):
@@ -79,6 +83,12 @@ def schema_of(table: str, name: str) -> Object:
     if required:
         schema["required"] = required
     return schema | _clauses(clauses)
+
+
+def _with_rules(schema: Object, clauses: list[str]) -> Object:
+    added = _clauses(clauses)
+    both = [*schema.get(RULES, ()), *added.get(RULES, ())]
+    return {**schema, **added, RULES: both}
 
 
 def _type(table: str, said: str) -> Object:
@@ -126,7 +136,7 @@ def _clauses(said: list[str]) -> Object:
         found["allOf"] = [{"oneOf": _at_most_one(names)} for names in groups]
     if rules:
         pairs = [rule.rpartition(" : ") for rule in rules]
-        found["x-kubernetes-validations"] = [{"rule": rule, "message": message} for rule, _, message in pairs]
+        found[RULES] = [{"rule": rule, "message": message} for rule, _, message in pairs]
     return found
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labkit.mesh import validation
-from labkit.mesh.validation import durations, findings, names, regexes, rules
+from labkit.mesh.validation import durations, findings, names, regexes
 
 
 @pytest.mark.parametrize(
@@ -96,13 +96,6 @@ def filtered(expression: str) -> dict[str, Any]:
 def test_what_istio_refuses_before_envoy_would(obj: dict[str, Any], error: str) -> None:
     found = validation.validate(obj).error
     assert error in found if error else not found
-
-
-def test_a_broken_rule_names_the_field() -> None:
-    obj = _object("VirtualService", {"hosts": ["a"], "http": [{"timeout": "soon", "route": []}]})
-    assert [cause.field for cause in rules.broken("networking.istio.io", "VirtualService", obj)] == [
-        "spec.http[0].timeout"
-    ]
 
 
 @pytest.mark.parametrize(

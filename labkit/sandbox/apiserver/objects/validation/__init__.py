@@ -24,7 +24,7 @@ def validate(schema: Schema, new: Object, old: Object | None = None, subresource
     found += metadata.problems(schema, new)
     if schema.custom is not None:
         found += custom.problems(schema, new, old)
-        return [*found, *custom.broken(schema, new, found)]
+        return [*found, *custom.broken(schema, new, old, found)]
     if subresource:
         return found
     content = walk.problems(schema, new)
@@ -37,7 +37,10 @@ def validate(schema: Schema, new: Object, old: Object | None = None, subresource
 
 def warnings(schema: Schema, new: Object, old: Object | None = None) -> list[str]:
     """Texts of Warning headers for what is allowed but unwise."""
-    return [*advice.texts(schema, new, old)]
+    texts = [*advice.texts(schema, new, old)]
+    if schema.custom is not None:
+        texts += [f"{cause.field}: {cause.message}" for cause in custom.kept(schema, new, old)]
+    return texts
 
 
 def invalid(schema: Schema, name: str, causes: Sequence[Cause]) -> status.StatusError:

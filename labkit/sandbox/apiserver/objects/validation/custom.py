@@ -1,16 +1,14 @@
 """Rules for custom resources: their schema, and the rules it holds in CEL."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from labkit.kube.resources import Object
-from labkit.mesh.validation import rules
 from labkit.sandbox.apiserver.objects import structural
+from labkit.sandbox.apiserver.objects.cel import rules
 from labkit.sandbox.apiserver.objects.schemas import Schema
 from labkit.sandbox.apiserver.objects.validation import causes, lists, schema_values
 from labkit.sandbox.apiserver.objects.validation.causes import Cause
 
-_RULES = "x-kubernetes-validations"
 _KINDS = ("NotSupported", "Required", "TooLong", "TooMany", "TypeInvalid")
 _BLOCKING = frozenset(f"FieldValue{kind}" for kind in _KINDS)
 """After one of these no rule is asked; after all others, such as a broken oneOf, rules are (``hasBlockingErr`` in
@@ -35,25 +33,20 @@ def problems(schema: Schema, new: Object, old: Object | None) -> Iterator[Cause]
         yield from lists.problems(below, body, "")
 
 
-def broken(schema: Schema, new: Object, found: Iterable[Cause]) -> list[Cause]:
-    """The rules of its definition that a custom resource breaks; ``found`` is what is wrong with it already.
+def broken(schema: Schema, new: Object, old: Object | None, complaints: Iterable[Cause]) -> list[Cause]:
+    """The rules of its definition that a custom resource breaks; ``complaints`` is what is wrong with it already."""
+    root = structural.schema_of(schema)
+    if any(cause.reason in _BLOCKING for cause in complaints):
+        return [_UNCHECKED] if rules.has_rules(root) else []
+    return [one.cause for one in rules.broken(root, new, old) if not one.is_kept]
 
-    Nothing here evaluates CEL: of the kinds of the mesh, the rules are known as functions.
-    """
-    if any(cause.reason in _BLOCKING for cause in found):
-        said = [_UNCHECKED]
-    else:
-        said = [Cause(c.reason, c.message, c.field) for c in rules.broken(schema.group, schema.kind, new)]
-    return said if said and _has_rules(structural.schema_of(schema)) else []
+
+def kept(schema: Schema, new: Object, old: Object | None) -> list[Cause]:
+    """Rules that an object broke before and breaks still, in values that have not changed: a warning each."""
+    if old is None:
+        return []
+    return [one.cause for one in rules.broken(structural.schema_of(schema), new, old) if one.is_kept]
 
 
 def _body(obj: Object) -> Object:
     return {key: value for key, value in obj.items() if key != "metadata"}
-
-
-def _has_rules(schema: Mapping[str, Any]) -> bool:
-    if schema.get(_RULES):
-        return True
-    below = [*(schema.get("properties") or {}).values()]
-    below += [part for key in ("items", "additionalProperties") if isinstance(part := schema.get(key), dict)]
-    return any(_has_rules(part) for part in below)

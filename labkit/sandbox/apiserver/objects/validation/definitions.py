@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from labkit.kube.resources import Object
+from labkit.sandbox.apiserver.objects.cel import definitions as rules_of_definitions
 from labkit.sandbox.apiserver.objects.validation import causes, schema_values
 from labkit.sandbox.apiserver.objects.validation.causes import Cause
 
@@ -42,7 +43,10 @@ def _definition(crd: Object) -> Iterator[Cause]:
         if found is None:
             yield causes.required(path, "schemas are required")
         else:
-            yield from _root(found, path)
+            complaints = list(_root(found, path))
+            yield from complaints
+            if not complaints:
+                yield from rules_of_definitions.problems(found, path)
     for at, version in enumerate(versions[:1]):
         for place, column in enumerate(version.get("additionalPrinterColumns") or ()):
             json_path = column.get("jsonPath") or ""
