@@ -13,7 +13,6 @@ ENTRIES: list[dict[str, Any]] = recorded.DRAWN.json_lines("validation/answers.js
 KINDS = sorted({entry["object"]["kind"] for entry in ENTRIES})
 
 DIFFERENT = {
-    "drawn-7-1187": "CEL: two listeners of one port, protocol and hostname",
     "drawn-7-1242": "CEL: the characters of a path",
     "drawn-7-1447": "CEL: the characters of a path",
 }
