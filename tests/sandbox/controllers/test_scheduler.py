@@ -45,3 +45,37 @@ def test_a_pod_that_is_not_ours_to_place_waits(place, spec):
     place.create(PODS, {**pod(), "metadata": {"name": "q"}})
     place.until(PODS, "q", lambda p: p["spec"].get("nodeName"))
     assert "nodeName" not in place.get(PODS, "p")["spec"]
+
+
+@pytest.fixture
+def tainted(plane):
+    def taint(*taints):
+        plane.client.patch(NODES, "sandbox", None, {"spec": {"taints": list(taints) or None}})
+
+    yield taint
+    taint()
+
+
+def test_a_taint_drives_pods_out_that_do_not_tolerate_it(place, tainted):
+    place.create(PODS, pod())
+    stays = pod(tolerations=[{"key": "maint", "operator": "Exists"}])
+    place.create(PODS, {**stays, "metadata": {"name": "stays"}})
+    for name in ("p", "stays"):
+        place.until(PODS, name, lambda p: p["spec"].get("nodeName"))
+    tainted({"key": "maint", "value": "yes", "effect": "NoExecute"})
+    place.until_gone(PODS, "p")
+    assert "deletionTimestamp" not in place.get(PODS, "stays")["metadata"]
+
+
+def test_a_pod_stays_as_long_as_its_toleration_says_and_longer_when_the_taint_goes(place, tainted):
+    toleration = {"key": "maint", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60}
+    place.create(PODS, pod(tolerations=[toleration]))
+    place.until(PODS, "p", lambda p: p["spec"].get("nodeName"))
+    tainted({"key": "maint", "effect": "NoExecute"}, {"key": "other", "effect": "NoSchedule"})
+    place.create(PODS, {**pod(), "metadata": {"name": "q"}})
+    place.until(PODS, "q", lambda p: "PodScheduled" in conditions(p))
+    tainted()
+    place.until(PODS, "q", lambda p: p["spec"].get("nodeName"))
+    texts = [e["message"] for e in place.list(resources.EVENTS) if e["reason"] == "TaintManagerEviction"]
+    assert texts in ([], [f"Cancelling deletion of Pod {place.name}/p"])
+    assert "deletionTimestamp" not in place.get(PODS, "p")["metadata"]
