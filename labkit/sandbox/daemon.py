@@ -47,7 +47,7 @@ async def serve(paths: settings.Paths) -> None:
     own = processes.identity(os.getpid())
     with only_one(paths.run), addresses.hold_block() as block:
         record.write(own)
-        api_server = server.Server(state=paths.state, kubeconfig=paths.kubeconfig)
+        api_server = server.Server(state=paths.state, kubeconfig=paths.kubeconfig, inside=block.gateway)
         await api_server.start()
         kubelet = agent.Kubelet(
             api_server.local, paths=paths, block=block, api_port=api_server.port, root_ca=api_server.root_ca

@@ -5,9 +5,9 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from labkit.sandbox.apiserver import refusing, tokens, users
+from labkit.sandbox.apiserver import pki, refusing, tokens, users
 
-HOSTS = ("127.0.0.1", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "10.96.0.1")
+HOSTS = frozenset({*pki.NAMES, *pki.ADDRESSES})
 
 
 class Authenticator:

@@ -16,11 +16,19 @@ CLUSTER_ROLE_BINDINGS = resources.Resource(
 )
 
 
-async def fill(api: LocalApi, *, port: int) -> None:
-    """Create what is missing; what is there stays as its owner has made it."""
+async def fill(api: LocalApi, *, port: int, inside: str = "") -> None:
+    """Create what is missing; what is there stays as its owner has made it.
+
+    ``inside`` is the address at which pods reach the API server, if there are pods.
+    """
     for name in NAMESPACES:
         await _ensure(api, resources.NAMESPACES, {"metadata": {"name": name}})
     await _ensure(api, resources.SERVICES, _kubernetes(port))
+    if inside:
+        endpoint = _slice(inside, port)
+        await _ensure(api, resources.ENDPOINT_SLICES, endpoint)
+        # Address and port may be others than last time.
+        await api.patch(resources.ENDPOINT_SLICES, "kubernetes", "default", endpoint, manager="kube-apiserver")
     for role in policy.roles():
         await _ensure(api, CLUSTER_ROLES, role)
     for binding in policy.bindings():
@@ -35,6 +43,19 @@ def _kubernetes(port: int) -> Object:
             "clusterIP": KUBERNETES_IP,
             "ports": [{"name": "https", "port": 443, "targetPort": port}],
         },
+    }
+
+
+def _slice(address: str, port: int) -> Object:
+    return {
+        "metadata": {
+            "name": "kubernetes",
+            "namespace": "default",
+            "labels": {"kubernetes.io/service-name": "kubernetes"},
+        },
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
+        "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
     }
 
 

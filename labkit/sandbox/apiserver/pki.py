@@ -14,7 +14,13 @@ from labkit.sandbox import certificates
 
 VALID = datetime.timedelta(days=365)
 RENEW_BEFORE = datetime.timedelta(days=30)
-NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
+NAMES = (
+    "localhost",
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+)
 ADDRESSES = ("127.0.0.1", "10.96.0.1")
 
 
@@ -63,7 +69,9 @@ def _is_valid(files: Credentials) -> bool:
     if not (files.authority.exists() and files.certificate.exists()):
         return False
     certificate = x509.load_pem_x509_certificate(files.certificate.read_bytes())
-    return certificate.not_valid_after_utc - datetime.datetime.now(datetime.UTC) > RENEW_BEFORE
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    has_all = set(NAMES) <= set(names.get_values_for_type(x509.DNSName))
+    return has_all and certificate.not_valid_after_utc - datetime.datetime.now(datetime.UTC) > RENEW_BEFORE
 
 
 def _issue(files: Credentials) -> None:

@@ -39,10 +39,13 @@ NAME = "labkit"
 class Server:
     """One API server over one state folder."""
 
-    def __init__(self, *, state: Path, kubeconfig: Path, port: int = 0) -> None:
+    def __init__(self, *, state: Path, kubeconfig: Path, port: int = 0, inside: str = "") -> None:
         self._state, self._kubeconfig = state, kubeconfig
         self.port = port
         """Where it listens on 127.0.0.1; 0 asks for the port of last time, or any."""
+
+        self._inside = inside
+        """A second address to listen on, where pods reach it by its Service."""
 
         self._credentials = pki.credentials(state / "pki")
         self.root_ca = self._credentials.authority.read_text()
@@ -92,7 +95,9 @@ class Server:
         listening = self._listen()
         self.port = listening.getsockname()[1]
         await web.SockSite(self._runner, listening, ssl_context=self._tls()).start()
-        await bootstrap.fill(self.local, port=self.port)
+        if self._inside:
+            await web.TCPSite(self._runner, self._inside, self.port, ssl_context=self._tls()).start()
+        await bootstrap.fill(self.local, port=self.port, inside=self._inside)
         self._write_kubeconfig()
 
     async def stop(self) -> None:

@@ -20,7 +20,7 @@ class Namespaces:
     """Gives a namespace its ServiceAccount and the cluster's certificate; empties one that is to go."""
 
     def __init__(self, informers: Informers, *, root_ca: str) -> None:
-        self._client, self._root_ca = informers.client, root_ca
+        self._client, self._data = informers.client, {"ca.crt": root_ca}
         self._namespaces = informers.of(resources.NAMESPACES)
         self.queue = queue.Queue(self._sync, name="namespace")
         self._namespaces.on_change(lambda old, new: self.queue.add(informer.key_of(new)) if new else None)
@@ -28,9 +28,11 @@ class Namespaces:
             informers.of(given).on_change(self._given_changed)
 
     def _given_changed(self, old: Object | None, new: Object | None) -> None:
-        """What every namespace has comes back when it is deleted."""
+        """What every namespace has comes back when it is deleted, and the certificate when it is changed."""
         if new is None and old is not None and resources.name_of(old) in ("default", ROOT_CERTIFICATE):
             self.queue.add(("", resources.namespace_of(old)))
+        elif new is not None and resources.name_of(new) == ROOT_CERTIFICATE and new.get("data") != self._data:
+            self.queue.add(("", resources.namespace_of(new)))
 
     async def _sync(self, key: informer.Key) -> None:
         namespace = self._namespaces.cache.get(key)
@@ -53,11 +55,13 @@ class Namespaces:
                     "usage is guaranteed across distributions of Kubernetes clusters."
                 },
             },
-            "data": {"ca.crt": self._root_ca},
+            "data": self._data,
         }
         for resource, obj in ((resources.SERVICE_ACCOUNTS, account), (resources.CONFIG_MAPS, certificate)):
             with contextlib.suppress(status.AlreadyExists):
                 await self._client.create(resource, obj, manager=MANAGER)
+        # The API server may have another authority than when the namespace was made.
+        await self._client.patch(resources.CONFIG_MAPS, ROOT_CERTIFICATE, key[1], {"data": self._data}, manager=MANAGER)
 
     async def _empty(self, namespace: Object) -> None:
         name = resources.name_of(namespace)

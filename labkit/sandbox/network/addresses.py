@@ -41,6 +41,11 @@ class Block:
         """``Block(base=66).pod(258)`` is ``127.66.1.2``."""
         return f"127.{self.base}.{number >> 8}.{number & 255}"
 
+    @property
+    def gateway(self) -> str:
+        """Where pods reach the API server: ``127.66.0.1``, which no pod gets."""
+        return self.pod(1)
+
     def twin(self, pod_ip: str) -> str:
         """Where the app of a pod with a proxy listens: ``127.66.1.2`` gives ``127.67.1.2``."""
         a, b = pod_ip.split(".")[2:]

@@ -11,6 +11,12 @@ def test_every_namespace_has_an_account_and_the_certificate(place):
     assert certificate.startswith("-----BEGIN CERTIFICATE-----")
 
 
+def test_a_changed_certificate_is_put_right(place):
+    right = place.until(MAPS, "kube-root-ca.crt", bool)["data"]
+    place.patch(MAPS, "kube-root-ca.crt", {"data": {"ca.crt": "wrong"}})
+    place.until(MAPS, "kube-root-ca.crt", lambda found: found["data"] == right)
+
+
 def test_they_come_back_when_deleted(place):
     before = place.get(resources.SERVICE_ACCOUNTS, "default")
     place.client.delete(resources.SERVICE_ACCOUNTS, "default", place.name)
