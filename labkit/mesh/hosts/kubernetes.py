@@ -1,6 +1,6 @@
 """Kubernetes Services as hosts of the mesh."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
@@ -54,8 +54,7 @@ def _service(
             if target is not None:
                 targets[port.number] = target
                 found += [_endpoint(e, target, pods) for e in piece.get("endpoints") or [] if _is_ready(e)]
-        target = targets.get(port.number) or _said_target(spec, port.number)
-        found += [workloads.endpoint_of(e, port.name, target) for e in machines if target]
+        found += _machines(machines, port, _target_port(spec, port.number))
         endpoints[port.number] = tuple(found)
     address = "" if spec.get("clusterIP") in (None, "None") else spec["clusterIP"]
     said = resources.annotations_of(obj).get(EXPORT_TO)
@@ -86,9 +85,19 @@ def _target(piece: Object, name: str) -> int | None:
     return next((p["port"] for p in piece.get("ports") or [] if (p.get("name") or "") == name), None)
 
 
-def _said_target(spec: Object, number: int) -> int:
-    said = next((p.get("targetPort", number) for p in spec.get("ports") or [] if p["port"] == number), number)
-    return said if isinstance(said, int) else 0
+def _target_port(spec: Object, number: int) -> int | str:
+    target: int | str = next(
+        (p.get("targetPort", number) for p in spec.get("ports") or [] if p["port"] == number), number
+    )
+    return target
+
+
+def _machines(entries: Sequence[Object], port: Port, target: int | str) -> Iterator[Endpoint]:
+    """WorkloadEntries behind a port. One that has no port of the name that the Service asks for is not behind it."""
+    for entry in entries:
+        number = target if isinstance(target, int) else (entry["spec"].get("ports") or {}).get(target)
+        if number or port.name in (entry["spec"].get("ports") or {}):
+            yield workloads.endpoint_of(entry, port.name, number or 0)
 
 
 def _is_ready(endpoint: Object) -> bool:
