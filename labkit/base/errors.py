@@ -3,11 +3,15 @@
     LabError                  anything labkit says no with
     ├── NotReadyError         we waited and it did not happen
     ├── SetupError            this machine lacks something
+    ├── FileError             a file or folder that the system refuses
     ├── ManifestError         text that is not a manifest
     └── PortTakenError        a port that another program has
 
 Each names the thing, what was seen, and what to do next.
 """
+
+import errno
+import shlex
 
 
 class LabError(Exception):
@@ -30,6 +34,19 @@ class SetupError(LabError):
 
     def __init__(self, what: str, *, next_step: str) -> None:
         super().__init__(f"{what}\nNext: {next_step}")
+
+
+class FileError(LabError):
+    """The system refuses to read or write something of the lab."""
+
+    def __init__(self, error: OSError, *, home: str) -> None:
+        place = str(error.filename or home)
+        reason = error.strerror or str(error)
+        next_step = {
+            errno.ENOSPC: f"free some space on its disk (df -h {shlex.quote(home)}), then do this again",
+            errno.EDQUOT: "free some space in your quota, then do this again",
+        }.get(error.errno or 0, "put the lab where you can write: LABKIT_HOME=/path/of/yours ./lab up")
+        super().__init__(f"{place} cannot be used: {reason}.\nNext: {next_step}")
 
 
 class ManifestError(LabError):

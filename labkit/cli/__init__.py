@@ -1,11 +1,12 @@
 """The command line: ``./lab up`` and its kin. The only part of the kit that prints."""
 
 import argparse
+import errno
 import importlib
 import sys
 from collections.abc import Sequence
 
-from labkit.base import errors
+from labkit.base import errors, settings
 
 COMMANDS = {
     "up": "start the sandbox, Istio, Bookinfo and the gateway, and open JupyterLab",
@@ -19,6 +20,10 @@ COMMANDS = {
     "bench": "measure this machine against the numbers to hold",
 }
 """Each is a module beside this one, with ``options(parser)`` and ``run(arguments) -> exit code``."""
+
+
+FILES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENOENT)
+"""Errors of the system that a person mends: a full disk, a folder that cannot be written."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -46,4 +51,9 @@ def main(words: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 141  # the reader of our output went away, as in ./lab status | head -1
+    except OSError as e:
+        if e.errno not in FILES:
+            raise
+        print(errors.FileError(e, home=str(settings.home())), file=sys.stderr)
+        return 1
     return code

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
             with steps.step("JupyterLab"):
                 page = jupyter.start(paths)
     print()
-    for sentence in news:
+    for sentence in [*sandbox.notices(paths), *news]:
         print(f"  {sentence}")
     if page:
         print(f"  JupyterLab  {page}")

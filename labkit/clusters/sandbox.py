@@ -2,13 +2,14 @@
 
 import contextlib
 import fcntl
+import os
 import shutil
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from labkit.base import errors, processes, programs, records, settings
 from labkit.clusters import cluster
@@ -16,6 +17,9 @@ from labkit.kube import resources
 
 START_TIMEOUT = 30.0
 """Seconds until the API must answer; it takes half a second, a cold disk several."""
+
+ROOM = 50 * 2**20
+"""Bytes that must be free on the disk at a start: objects, their copy, logs and volumes take about 20 MiB."""
 
 STOP_TIMEOUT = 20.0
 """Seconds for pods to end by themselves before they are killed."""
@@ -64,8 +68,25 @@ def _is_locked(paths: settings.Paths) -> bool:
 def start(paths: settings.Paths) -> cluster.Cluster:
     """Bring the sandbox up, or find it up; what was applied before is there again."""
     if running(paths) is None:
+        _check_room(paths)
         _spawn(paths)
     return cluster.Cluster(kubeconfig=paths.kubeconfig, is_sandbox=True)
+
+
+def _check_room(paths: settings.Paths) -> None:
+    paths.make()
+    left = shutil.disk_usage(paths.home).free
+    if left < ROOM:
+        raise errors.SetupError(
+            f"The disk of {paths.home} has {left / 2**20:.0f} MiB left; a lab needs {ROOM / 2**20:.0f}.",
+            next_step="free some space, or put the lab elsewhere: LABKIT_HOME=/path/of/yours ./lab up",
+        )
+
+
+def notices(paths: settings.Paths) -> list[str]:
+    """What a person should know of the last start: what was damaged, and what became of it."""
+    facts = running(paths)
+    return list(facts["notices"]) if facts else []
 
 
 def command(paths: settings.Paths) -> list[str]:
@@ -76,14 +97,29 @@ def command(paths: settings.Paths) -> list[str]:
 def _spawn(paths: settings.Paths) -> None:
     paths.make()
     stop(paths)  # one that an interrupted start left half-way
-    log, failure = paths.logs / "sandbox.log", paths.run / "sandbox.failed"
-    failure.unlink(missing_ok=True)
-    child = programs.start(command(paths), log=log, env={"LABKIT_HOME": str(paths.home)}, record=_record(paths).write)
+    log = paths.logs / "sandbox.log"
+    receiving, report = os.pipe()
+    with os.fdopen(receiving, "rb") as reason:
+        try:
+            child = programs.start(
+                [*command(paths), "--report", str(report)],
+                log=log,
+                env={"LABKIT_HOME": str(paths.home)},
+                record=_record(paths).write,
+                files=[report],
+            )
+        finally:
+            os.close(report)
+        _until_serving(paths, child, reason)
+
+
+def _until_serving(paths: settings.Paths, child: programs.Detached, reason: BinaryIO) -> None:
+    log = paths.logs / "sandbox.log"
     deadline = time.monotonic() + START_TIMEOUT
     while running(paths) is None:
         if child.poll() is not None:
-            if failure.exists():
-                raise errors.LabError(failure.read_text())
+            if text := reason.read().decode():
+                raise errors.LabError(text)
             raise errors.SetupError(
                 f"The sandbox stopped at once (exit code {child.returncode}). The end of {log}:\n{programs.tail(log)}",
                 next_step="mend what it says; ./lab down --forget starts over with an empty cluster",

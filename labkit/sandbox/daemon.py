@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from labkit.base import errors, processes, records, settings, tls
+from labkit.base import errors, logs, processes, records, settings, tls
 from labkit.sandbox import controllers
 from labkit.sandbox.apiserver import server
 from labkit.sandbox.kubelet import agent
@@ -19,8 +19,11 @@ from labkit.sandbox.network import addresses, proxy
 RECORD = "sandbox.json"
 """In ``Paths.run``: which process this is, and once it serves, its port, since when, and what a person should know."""
 
-FAILURE = "sandbox.failed"
-"""In ``Paths.run``: why a sandbox did not come up, for whoever started it."""
+LOG = "sandbox.log"
+"""In ``Paths.logs``: what this process prints."""
+
+COPY_EVERY = 60.0
+"""Seconds between two copies of a database that changes."""
 
 
 @contextlib.contextmanager
@@ -57,15 +60,26 @@ async def serve(paths: settings.Paths) -> None:
             "controllers": controllers.run(api_server.local, root_ca=api_server.root_ca),
             "kubelet": kubelet.run(),
             "service proxy": proxy.ServiceProxy(api_server.local, block).run(),
+            "housekeeping": _keep_house(api_server, logs.Bounded(paths.logs / LOG)),
         }
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(part, name=name) for name, part in parts.items()]
                 stop = group.create_task(_until_stopped(tasks), name="stop")
-                record.write(own, port=api_server.port, started=time.time(), notices=[])
+                record.write(own, port=api_server.port, started=time.time(), notices=api_server.notices)
                 await stop
         finally:
             await api_server.stop()
+
+
+async def _keep_house(api_server: server.Server, log: logs.Bounded) -> None:
+    """Keep the log small and the copy of the database young."""
+    while True:
+        await api_server.copy()
+        due = time.monotonic() + COPY_EVERY
+        while time.monotonic() < due:
+            log.keep()
+            await asyncio.sleep(logs.EVERY)
 
 
 async def _until_stopped(tasks: list[asyncio.Task[None]]) -> None:

@@ -33,3 +33,16 @@ def test_status_of_a_lab_that_does_not_run_says_how_to_start_it(monkeypatch, cap
     monkeypatch.setenv("LABKIT_HOME", str(tmp_path))
     assert cli.main(["status"]) == 3
     assert "./lab up" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("home", "reason"),
+    [("/dev/null/lab", "Not a directory"), ("/proc/lab", "No such file or directory")],
+    ids=["below a file", "where nothing can be made"],
+)
+@pytest.mark.parametrize("words", [["up", "--no-browser"], ["down"], ["run", "0"]], ids=lambda words: words[0])
+def test_a_folder_that_cannot_be_made_is_one_sentence(monkeypatch, capsys, home, reason, words):
+    monkeypatch.setenv("LABKIT_HOME", home)
+    assert cli.main(words) == 1
+    text = capsys.readouterr().err
+    assert f"cannot be used: {reason}." in text and "Next: put the lab where you can write" in text

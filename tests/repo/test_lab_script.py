@@ -80,6 +80,13 @@ def test_what_was_installed_is_not_installed_again(script):
     assert "pip install" not in script.calls
 
 
+def test_the_checkout_is_found_by_a_path_that_every_encoding_has(script):
+    script.run(uv=UV % 0)
+    site = script.folder / ".venv" / "lib" / "python3.12" / "site-packages"
+    assert (site / (site / "labkit.pth").read_text().strip()).resolve() == script.folder.resolve()
+    assert (site / "labkit.pth").read_text().isascii()
+
+
 def test_uv_is_pinned_by_hash():
     text = (settings.CHECKOUT / "tools" / "uv.txt").read_text()
     assert text.count("uv==") == 1 and text.count("--hash=sha256:") > 10

@@ -1,8 +1,10 @@
 """The API server: HTTPS on loopback, a kubeconfig for its owner, and ``local`` for who lives in its process."""
 
 import asyncio
+import contextlib
 import json
 import socket
+import sqlite3
 import ssl
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from labkit.sandbox.apiserver import (
     documents,
     limits,
     pki,
+    recovery,
     reviews,
     routes,
     subresources,
@@ -47,11 +50,18 @@ class Server:
         self._inside = inside
         """A second address to listen on, where pods reach it by its Service."""
 
-        self._credentials = pki.credentials(state / "pki")
+        self.notices: list[str] = []
+        """What a person should know of this start: what was damaged, and what became of it."""
+
+        self._credentials = pki.credentials(state / "pki", notice=self.notices.append)
         self.root_ca = self._credentials.authority.read_text()
         """The certificate, in PEM, that clients trust."""
 
-        self._core = Core(store=Store(state / "objects.db"), registry=Registry())
+        self._objects = state / "objects.db"
+        if damage := recovery.repair(self._objects, has_served=(state / "port").exists()):
+            self.notices.append(damage)
+        self._core = Core(store=Store(self._objects), registry=Registry())
+        self._copied = 0
         admin = self._credentials.admin_token.read_text()
         self._tokens = tokens.Tokens(self._credentials.token_key.read_bytes(), admin=admin, lookup=self._core.peek)
         self._definitions = crds.Definitions(self._core)
@@ -111,6 +121,7 @@ class Server:
             for transport in filter(None, open_ones):
                 transport.abort()
             await asyncio.sleep(0)
+        await self.copy()
         self._core.store.close()
 
     async def _record(self, about: Object, message: str) -> None:
@@ -118,16 +129,39 @@ class Server:
             self.local, about, component=limits.COMPONENT, reason="NotCarriedOut", message=message, type="Warning"
         )
 
+    async def copy(self) -> None:
+        """Copy the database, if it has changed since the last time; what a full disk has no room for waits."""
+        version = self._core.store.version
+        if version != self._copied:
+            with contextlib.suppress(OSError, sqlite3.Error):
+                await asyncio.to_thread(recovery.copy, self._objects)
+                self._copied = version
+
+    def _last_port(self) -> int:
+        """Where it listened last time; 0 when nothing tells."""
+        try:
+            port = int((self._state / "port").read_text())
+        except FileNotFoundError:
+            return 0
+        except (OSError, ValueError):
+            port = 0
+        if not 0 < port < 65536:
+            self.notices.append(
+                "The file with the API's port was damaged: the API has a new port. A kubectl that runs now must be "
+                "started again; the kubeconfig has the new port."
+            )
+            return 0
+        return port
+
     def _listen(self) -> socket.socket:
-        remembered = self._state / "port"
-        wanted = self.port or (int(remembered.read_text()) if remembered.exists() else 0)
+        wanted = self.port or self._last_port()
         listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # The same port after a restart keeps kubeconfigs and running kubectls valid.
         listening.bind((HOST, wanted if wanted and (self.port or ports.is_free(HOST, wanted)) else 0))
         listening.listen(256)
         listening.setblocking(False)
-        remembered.write_text(str(listening.getsockname()[1]))
+        private.write(self._state / "port", str(listening.getsockname()[1]).encode())
         return listening
 
     def _tls(self) -> ssl.SSLContext:

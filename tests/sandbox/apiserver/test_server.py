@@ -14,12 +14,20 @@ from labkit.sandbox.apiserver import server
     ("headers", "code"),
     [
         ({"Authorization": "Bearer wrong"}, 401),
+        ({"Authorization": "Bearer t\u00f6ken\u00ff"}, 401),
         ({"Host": "evil.example.com"}, 403),
         ({"Origin": "https://evil.example.com"}, 403),
         ({"Sec-Fetch-Site": "cross-site"}, 403),
         ({}, 200),
     ],
-    ids=["a wrong token", "another host", "another origin", "another site", "the kubeconfig"],
+    ids=[
+        "a wrong token",
+        "a token of other letters",
+        "another host",
+        "another origin",
+        "another site",
+        "the kubeconfig",
+    ],
 )
 def test_only_the_kubeconfigs_owner_gets_in(ask, headers, code):
     assert ask("GET", "pods", headers=headers).code == code
