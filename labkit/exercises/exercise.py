@@ -34,6 +34,9 @@ class Right:
     how: str
     """What is different, in a few words: the id of its test."""
 
+    deletes: str = ""
+    """What was deleted before, as YAML."""
+
     yaml: str = ""
     """What was applied."""
 

@@ -9,7 +9,16 @@ from labkit.exercises.diagnosis.cause import Cause, undecided
 from labkit.exercises.evidence import Evidence
 from labkit.exercises.exercise import Exercise, Right, Wrong
 from labkit.exercises.verdict import Verdict
-from labkit.exercises.written import joined, split, subsets, virtual_service, when
+from labkit.exercises.written import (
+    backends,
+    http_route,
+    joined,
+    split,
+    subsets,
+    version_services,
+    virtual_service,
+    when,
+)
 
 COUNT = 20
 """Requests of each visitor: what the proxy is told is judged exactly, and these confirm it."""
@@ -123,6 +132,13 @@ EXERCISES = (
             Right(
                 how="the full host",
                 yaml=_rules(*BLACK_FOR_JASON, host="reviews.default.svc.cluster.local"),
+            ),
+            Right(
+                how="an HTTPRoute",
+                deletes=_rules(split(v1=None)),
+                yaml=joined(
+                    version_services("v2", "v3"), http_route("reviews", {**HEADER, **backends(v2=1)}, backends(v3=1))
+                ),
             ),
         ),
         wrong=(

@@ -11,6 +11,8 @@ from labkit.exercises.evidence import Evidence
 from labkit.exercises.exercise import Exercise, Right, Wrong
 from labkit.exercises.verdict import Verdict
 from labkit.exercises.written import (
+    backends,
+    http_route,
     joined,
     split,
     subsets,
@@ -106,6 +108,11 @@ EXERCISES = (
                 ),
             ),
             Right(how="one with weight 0", yaml=_split(v1=80, v2=20, v3=0)),
+            Right(
+                how="an HTTPRoute",
+                deletes=_split(v1=None),
+                yaml=joined(version_services("v1", "v2"), http_route("reviews", backends(v1=80, v2=20))),
+            ),
             Right(
                 how="Services of versions",
                 yaml=joined(

@@ -15,7 +15,16 @@ from labkit.exercises.diagnosis.objects import Objects
 from labkit.exercises.evidence import Evidence
 from labkit.exercises.exercise import Exercise, Right, Wrong
 from labkit.exercises.verdict import Verdict
-from labkit.exercises.written import Rule, joined, split, subsets, virtual_service
+from labkit.exercises.written import (
+    Rule,
+    backends,
+    http_route,
+    joined,
+    split,
+    subsets,
+    version_services,
+    virtual_service,
+)
 from labkit.traffic import judge
 
 WITNESS, LINE = "ratings-v1", "GET /ratings"
@@ -174,6 +183,11 @@ def _user(name: str, header: str = "end-user") -> Rule:
 
 
 JASON = _user("jason")
+COPY = {
+    "filters": [
+        {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "reviews-v2", "port": 9080}, "percent": 30}}
+    ]
+}
 GIVEN = ("destination-rules.yaml", "reviews-v1.yaml")
 
 EXERCISES = (
@@ -191,6 +205,11 @@ EXERCISES = (
         solution=_mirror("v2", share=30),
         right=(
             Right(how="as a list", yaml=_mirrors(30)),
+            Right(
+                how="an HTTPRoute",
+                deletes=_rules(split(v1=None)),
+                yaml=joined(version_services("v1", "v2"), http_route("reviews", {**backends(v1=1), **COPY})),
+            ),
             Right(
                 how="another subset",
                 yaml=joined(subsets("reviews", name="more", copies="v2"), _mirror("copies", share=30)),

@@ -12,7 +12,7 @@ from labkit.exercises.diagnosis.objects import Objects
 from labkit.exercises.evidence import Evidence
 from labkit.exercises.exercise import Exercise, Right, Wrong
 from labkit.exercises.verdict import Verdict
-from labkit.exercises.written import virtual_service
+from labkit.exercises.written import http_route, virtual_service
 
 HTTPBIN = "http://httpbin:8000"
 CALLER = "curl"
@@ -359,6 +359,14 @@ EXERCISES = (
         right=(
             Right(how="for the slow path alone", yaml=_rules("httpbin", SLOW, {})),
             Right(how="in milliseconds", yaml=_rules("httpbin", {"timeout": "500ms"})),
+            Right(
+                how="an HTTPRoute",
+                yaml=http_route(
+                    "httpbin",
+                    {"timeouts": {"request": "500ms"}, "backendRefs": [{"name": "httpbin", "port": 8000}]},
+                    port=8000,
+                ),
+            ),
         ),
         wrong=(
             Wrong(

@@ -72,8 +72,10 @@ class Simulated:
 
     namespace = "default"
 
-    def __init__(self, exercise, attempt=(), answer=None):
-        self._snapshot = scene.snapshot(together(started(exercise), attempt))
+    def __init__(self, exercise, attempt=(), answer=None, *, deleted=()):
+        gone = {key(obj) for obj in deleted}
+        start = [obj for obj in started(exercise) if key(obj) not in gone]
+        self._snapshot = scene.snapshot(together(start, attempt))
         self._statuses = gateway_api.convert(self._snapshot).statuses
         self._index = compiler.index(self._snapshot)
         self._proxies = scene.proxies(self._snapshot)

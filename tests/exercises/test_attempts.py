@@ -14,8 +14,9 @@ WRONG = [(exercise, wrong) for exercise in MESH for wrong in exercise.wrong]
 RIGHT = [(exercise, right) for exercise in MESH for right in exercise.right]
 
 
-def verdict(exercise, *, yaml="", answer=None):
-    return exercise.judge(Simulated(exercise, manifests.parse(yaml) if yaml else [], answer))
+def verdict(exercise, *, yaml="", answer=None, deletes=""):
+    attempt, gone = (manifests.parse(text) if text else [] for text in (yaml, deletes))
+    return exercise.judge(Simulated(exercise, attempt, answer, deleted=gone))
 
 
 @pytest.mark.parametrize("exercise", MESH, ids=lambda e: e.id)
@@ -31,7 +32,7 @@ def test_the_solution_passes(exercise):
 
 @pytest.mark.parametrize(("exercise", "right"), RIGHT, ids=[f"{e.id} {r.how}" for e, r in RIGHT])
 def test_a_right_answer_written_otherwise_passes(exercise, right):
-    seen = verdict(exercise, yaml=right.yaml, answer=right.answer)
+    seen = verdict(exercise, yaml=right.yaml, answer=right.answer, deletes=right.deletes)
     assert seen.passed, seen
 
 

@@ -34,7 +34,7 @@ def test_a_wrong_answer_is_told_its_cause(desk, exercise, wrong):
 
 @pytest.mark.parametrize(("exercise", "right"), RIGHT, ids=[f"{e.id} {r.how}" for e, r in RIGHT])
 def test_a_right_answer_written_otherwise_passes(desk, exercise, right):
-    verdict = desk.verdict(exercise, yaml=right.yaml, answer=right.answer)
+    verdict = desk.verdict(exercise, yaml=right.yaml, answer=right.answer, deletes=right.deletes)
     assert verdict.passed, verdict
 
 

@@ -27,7 +27,7 @@ def without_a_say(decision: Decision, mesh: Objects, host: str) -> list[Cause]:
     """
     concerned = [rule for rule in reversed(mesh.virtual_services) if _concerns(rule, decision, mesh, host)]
     causes = [_why(rule, decision, mesh, host) for rule in concerned if not _has_a_say(rule, decision)]
-    return cause.ranked([*causes, *unbound_routes(mesh, host)])
+    return cause.ranked([*causes, *_routes_without_a_say(decision, mesh, host)])
 
 
 def is_at_gateway(decision: Decision) -> bool:
@@ -96,7 +96,7 @@ def _is_like(other: str, host: str, mesh: Objects) -> bool:
 
 def _why(rule: Object, decision: Decision, mesh: Objects, host: str) -> Cause:
     why = _why_not_at_gateway(rule, decision, mesh) if is_at_gateway(decision) else _why_not_in_mesh(rule, mesh, host)
-    return why or _why_not(rule, decision, host)
+    return why or _why_not(rule, decision, mesh, host)
 
 
 def _why_not_in_mesh(rule: Object, mesh: Objects, host: str) -> Cause | None:
@@ -158,7 +158,7 @@ def _full(name: str, namespace: str) -> str:
     return name if "/" in name else f"{namespace}/{name}"
 
 
-def _why_not(rule: Object, decision: Decision, host: str) -> Cause:
+def _why_not(rule: Object, decision: Decision, mesh: Objects, host: str) -> Cause:
     """Bound and named rightly: then another object of the same host came first, or it is hidden or refused."""
     title = objects.title(rule)
     if is_at_gateway(decision):
@@ -169,12 +169,8 @@ def _why_not(rule: Object, decision: Decision, host: str) -> Cause:
             return cause.silent(
                 f"{title} is for requests to the host {written}, and this one asks for {asked.partition(':')[0]}"
             )
-    others = sorted(name_of(source) for source in decision.sources)
-    if others:
-        return cause.shown(
-            f"two objects make rules for the host {objects.short(host)}: {others[0]} is older and decides, {title} has "
-            "no effect; put the rules into one of them, and delete the other",
-        )
+    if decision.sources:
+        return _other_decides(decision, mesh, rule, host)
     exported = objects.spec_of(rule).get("exportTo")
     if exported:
         return cause.silent(f"{title} is exported to {', '.join(map(str, exported))} only (`exportTo`)")
@@ -188,18 +184,43 @@ def _why_not(rule: Object, decision: Decision, host: str) -> Cause:
     )
 
 
+def _other_decides(decision: Decision, mesh: Objects, rule: Object, host: str) -> Cause:
+    """Another object has all routes of the host."""
+    source = min(decision.sources, key=str)
+    deciding = rule_of(source, mesh)
+    is_older = deciding is not None and _created(deciding) < _created(rule)
+    return cause.shown(
+        f"two objects make rules for the host {objects.short(host)}: {name_of(source)} "
+        f"{'is older and ' if is_older else ''}"
+        f"decides, {objects.title(rule)} has no effect; put the rules into one of them, and delete the other"
+    )
+
+
+def _created(obj: Object) -> str:
+    return str(obj["metadata"].get("creationTimestamp") or "")
+
+
 def _is_for(http: object, decision: Decision) -> bool:
     matches = (http.get("match") if isinstance(http, dict) else None) or [{}]
     return any(not {"sourceLabels", "gateways", "sourceNamespace", "port"} & match.keys() for match in matches)
 
 
-def unbound_routes(mesh: Objects, host: str) -> Iterator[Cause]:
-    """What HTTPRoutes about a service say of themselves that is not fine, in the control plane's words."""
+def _routes_without_a_say(decision: Decision, mesh: Objects, host: str) -> Iterator[Cause]:
+    """HTTPRoutes about a service that have no route in the proxy: what they say of themselves, or who decides."""
     for route in mesh.http_routes:
-        if objects.short(host) not in _named_by(route):
+        own = f"HTTPRoute {resources.namespace_of(route)}/{resources.name_of(route)}"
+        if objects.short(host) not in _named_by(route) or own in map(name_of, decision.sources):
             continue
-        for complaint in complaints(route):
-            yield cause.silent(complaint)
+        told = complaints(route)
+        yield from (cause.silent(text, 'lab.kubectl("get httproutes -o yaml")') for text in told)
+        if not told and decision.sources and _is_for_callers(route, host):
+            yield _other_decides(decision, mesh, route, host)
+
+
+def _is_for_callers(route: Object, host: str) -> bool:
+    """Whether its parent is the Service, so that it speaks for the callers' sidecars."""
+    parents = objects.spec_of(route).get("parentRefs") or []
+    return any(p.get("kind") == "Service" and p.get("name") == objects.short(host) for p in parents)
 
 
 def _named_by(route: Object) -> set[str]:
