@@ -127,6 +127,10 @@ def _beside(each: Cause, decision: Decision | None) -> Cause:
 
 
 def _no_mirror(decision: Decision, mesh: Objects, host: str) -> list[Cause]:
+    rule = rules.rule_of(decision.explanation.source, mesh)
+    if {"mirror", "mirrors"} & destinations.http_rule(rule, decision).keys():
+        title = matches.rule_title(decision.route, decision, mesh)
+        return [cause.shown(f"the mirror of {title} copies 0 % of the requests (mirrorPercentage)")]
     return policies.without(decision, mesh, host, field="mirror", has=policies.has_mirror, what="mirror")
 
 

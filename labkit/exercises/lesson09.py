@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from labkit.exercises import flows, verdict
-from labkit.exercises.diagnosis import cause, matches, objects, policies, rules, way
+from labkit.exercises.diagnosis import cause, destinations, matches, objects, policies, rules, way
 from labkit.exercises.diagnosis import decision as decisions
 from labkit.exercises.diagnosis.cause import Cause
 from labkit.exercises.diagnosis.decision import Ask, Decision
@@ -138,7 +138,16 @@ def _no_delay(evidence: Evidence, mesh: Objects, hops: tuple[way.Hop, ...]) -> l
         causes += policies.dropped(decision, mesh, "fault")
         causes += rules.without_a_say(decision, mesh, hop.host)
     last = way.follow(evidence, mesh, hops)
-    return causes or list(last.causes) or [cause.shown("no rule in the proxies on the way has a delay (`fault.delay`)")]
+    return causes or list(last.causes) or [cause.shown(f"no rule on the way has a delay (`fault.delay`){_aside(mesh)}")]
+
+
+def _aside(mesh: Objects) -> str:
+    """A delay for a service that nobody asks on the way to the reviews."""
+    for rule in mesh.virtual_services:
+        if any((http.get("fault") or {}).get("delay") for http in objects.http_of(rule)):
+            hosts = ", ".join(map(objects.short, objects.hosts_of(rule)))
+            return f": the one of {objects.title(rule)} is for {hosts}, which the reviews do not ask"
+    return ""
 
 
 def gives_up(evidence: Evidence) -> Verdict:
@@ -178,12 +187,13 @@ def tries(evidence: Evidence) -> Verdict:
     many, one = _attempts(evidence, "/status/503"), _attempts(evidence, "/status/500")
     observed = f"/status/503: {many}; /status/500: {one}"
     mesh = objects.read(evidence)
-    for path, count in (("/status/503", many), ("/status/500", one)):
-        hop = _hop(evidence, path)
+    for status in ("503", "500", "502", "504"):
+        hop = _hop(evidence, f"/status/{status}")
         findings = way.follow(evidence, mesh, [hop])
         if not findings.is_as_asked or findings.last is None:
-            return verdict.because(expected, observed, [_about(path, c) for c in findings.causes])
-        causes = _tried(findings.last, mesh, hop, count)
+            return verdict.because(expected, observed, [_about(hop.ask.path, c) for c in findings.causes])
+        decision = findings.last
+        causes = _not_twice(decision, mesh, hop) if status == "503" else _again(decision, mesh, status)
         if causes:
             return verdict.because(expected, observed, causes)
     if (many, one) == (3, 1):
@@ -194,28 +204,36 @@ def tries(evidence: Evidence) -> Verdict:
     return verdict.because(expected, observed, [why])
 
 
-def _tried(decision: Decision, mesh: Objects, hop: way.Hop, count: int) -> list[Cause]:
-    """Why a status is not tried as often as it should be, by the policy of its route."""
-    words, title = policies.retries_on(decision), matches.rule_title(decision.route, decision, mesh)
-    answers = [word for word in words if word.isdigit() or word in policies.RETRIES_ANSWERS]
-    on = f"retryOn of {title} is {', '.join(words) or 'empty'}"
-    if hop.ask.path == "/status/500":
-        again = [word for word in answers if word in ("500", "5xx")]
-        return [cause.shown(f"500 is tried again too: {on}")] if again else []
-    if not {"503", "5xx", "gateway-error"} & set(answers):
-        has = _has_retries
-        others = policies.without(decision, mesh, hop.host, field="retries", has=has, what="retries")
-        is_own = decision.explanation.source is not None and _asks_for_retries(decision, mesh)
-        return [cause.shown(f"503 is not among what is tried again: {on}")] if is_own else others
-    if policies.attempts(decision) != 2:
-        number = policies.attempts(decision)
-        return [
-            cause.shown(
-                f"attempts of {title} is {number}: it counts the tries after the first one, so there are {number + 1}"
-            )
-        ]
-    more = [word for word in answers if word != "503"]
-    return [cause.shown(f"other statuses are tried again too: {on}")] if more else []
+def _on(decision: Decision, mesh: Objects) -> str:
+    words = ", ".join(policies.retries_on(decision)) or "empty"
+    return f"retryOn of {matches.rule_title(decision.route, decision, mesh)} is {words}"
+
+
+def _again(decision: Decision, mesh: Objects, status: str) -> list[Cause]:
+    """Why a status that should come back at once is tried again."""
+    words = ("5xx", status, *(("gateway-error",) if status != "500" else ()))
+    is_again = policies.attempts(decision) and set(words) & set(policies.retries_on(decision))
+    return [cause.shown(f"{status} is tried again too: {_on(decision, mesh)}")] if is_again else []
+
+
+def _not_twice(decision: Decision, mesh: Objects, hop: way.Hop) -> list[Cause]:
+    """Why 503 is not tried again twice, by the policy of its route."""
+    title, number = matches.rule_title(decision.route, decision, mesh), policies.attempts(decision)
+    rule = rules.rule_of(decision.explanation.source, mesh)
+    written = destinations.http_rule(rule, decision).get("retries")
+    if written and not number:
+        return [cause.shown(f"attempts of {title} is 0, which switches retries off")]
+    if not {"503", "5xx", "gateway-error"} & set(policies.retries_on(decision)):
+        if written:
+            return [cause.shown(f"503 is not among what is tried again: {_on(decision, mesh)}")]
+        return policies.without(decision, mesh, hop.host, field="retries", has=_has_retries, what="retries")
+    if number == 2:
+        return []
+    return [
+        cause.shown(
+            f"attempts of {title} is {number}: it counts the tries after the first one, so there are {number + 1}"
+        )
+    ]
 
 
 def _has_retries(route: Mapping[str, Any]) -> bool:
@@ -223,12 +241,6 @@ def _has_retries(route: Mapping[str, Any]) -> bool:
     policy = (route.get("route") or {}).get("retry_policy") or {}
     words = str(policy.get("retry_on", "")).split(",")
     return bool(policy.get("retriable_status_codes")) or any(word in policies.RETRIES_ANSWERS for word in words)
-
-
-def _asks_for_retries(decision: Decision, mesh: Objects) -> bool:
-    """Whether the object behind the route has retries at all: without them Istio's own policy is in the proxy."""
-    rule = rules.rule_of(decision.explanation.source, mesh)
-    return rule is None or any("retries" in entry for entry in objects.http_of(rule))
 
 
 def _attempts(evidence: Evidence, path: str) -> int:
@@ -423,7 +435,7 @@ EXERCISES = (
                 how="for its path alone",
                 yaml=_rules(
                     "httpbin",
-                    {"match": [{"uri": {"prefix": "/status"}}], **_retries(attempts=2, retryOn="503")},
+                    {"match": [{"uri": {"exact": "/status/503"}}], **_retries(attempts=2, retryOn="5xx")},
                     {},
                 ),
             ),
@@ -437,7 +449,7 @@ EXERCISES = (
             Wrong(
                 why="every error",
                 yaml=_rules("httpbin", _retries(attempts=2, retryOn="5xx")),
-                says="other statuses are tried again too: retryOn of rule 1 of VirtualService default/httpbin is 5xx",
+                says="500 is tried again too: retryOn of rule 1 of VirtualService default/httpbin is 5xx",
             ),
             Wrong(
                 why="nothing said",
@@ -447,7 +459,12 @@ EXERCISES = (
             Wrong(
                 why="all of the gateway's",
                 yaml=_rules("httpbin", _retries(attempts=2, retryOn="gateway-error")),
-                says="other statuses are tried again too",
+                says="502 is tried again too: retryOn of rule 1 of VirtualService default/httpbin is gateway-error",
+            ),
+            Wrong(
+                why="switched off",
+                yaml=_rules("httpbin", _retries(attempts=0)),
+                says="is 0, which switches retries off",
             ),
             Wrong(
                 why="a rule without retries",

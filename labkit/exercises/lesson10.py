@@ -37,11 +37,13 @@ def queue(evidence: Evidence) -> Verdict:
     connections, waiting = breakers.limit(target, "max_connections"), breakers.limit(target, "max_pending_requests")
     if connections != 1:
         told = "no limit of connections" if connections is None else f"a limit of {connections} connections"
-        causes = breakers.without_a_say(target, mesh, "connectionPool") or [
+        causes = [
+            *cause.ranked([breakers.misplaced(target, mesh, "connectionPool", 8000)]),
+            *breakers.without_a_say(target, mesh, "connectionPool"),
             cause.shown(
                 f"{breakers.title(target)} sets {told}: connectionPool.tcp.maxConnections of trafficPolicy is their "
                 "number"
-            )
+            ),
         ]
         return verdict.because(expected, f"the caller's proxy has {told} for httpbin", causes)
     counts = evidence.load(HTTPBIN, connections=CONNECTIONS, count=COUNT)
@@ -54,6 +56,10 @@ def queue(evidence: Evidence) -> Verdict:
             "up to "
             f"{CONNECTIONS} callers have to: the others are refused"
         )
+        return verdict.because(expected, _told(counts), [why])
+    at_once = breakers.limit(target, "max_requests")
+    if at_once is not None and at_once < CONNECTIONS and counts.total:
+        why = cause.shown(f"{breakers.title(target)} lets {at_once} requests be under way at once (http2MaxRequests)")
         return verdict.because(expected, _told(counts), [why])
     return verdict.because(expected, _told(counts), [_no_load(counts)])
 
@@ -77,10 +83,12 @@ def ejection(evidence: Evidence) -> Verdict:
         return verdict.because(expected, "the caller's proxy does not lead to all pods of ratings", findings.causes)
     watched = breakers.outliers(target)
     if watched is None:
-        causes = breakers.without_a_say(target, mesh, "outlierDetection") or [
+        causes = [
+            *cause.ranked([breakers.misplaced(target, mesh, "outlierDetection", 9080)]),
+            *breakers.without_a_say(target, mesh, "outlierDetection"),
             cause.shown(
                 f"{breakers.title(target)} has no outlierDetection in trafficPolicy, so nobody watches the answers"
-            )
+            ),
         ]
         return verdict.because(expected, "the caller's proxy watches no pod of ratings", causes)
     share = int(watched.get("max_ejection_percent", breakers.EJECTED_AT_MOST))
@@ -101,14 +109,13 @@ def ejection(evidence: Evidence) -> Verdict:
 
 
 def _too_late(watched: Mapping[str, Any], target: Target) -> cause.Cause:
-    """The failing pod answers every other request well, so errors in a row do not come beyond one."""
+    """The failing pod answers half of the requests well, so many errors in a row are rare."""
     title, row = breakers.title(target), int(watched.get("consecutive_5xx", 5))
     if row == 0:
         return cause.shown(f"consecutive5xxErrors of {title} is 0, which switches the watch for them off")
     if row > 1:
         return cause.shown(
-            f"consecutive5xxErrors of {title} is {row}, and the failing pod fails every other request, so it seldom "
-            "fails "
+            f"consecutive5xxErrors of {title} is {row}, and the failing pod fails half of the time, so it seldom fails "
             f"{row} times in a row"
         )
     return cause.undecided(
@@ -224,6 +231,13 @@ EXERCISES = (
                 "httpbin?",
             ),
             Wrong(
+                why="in a subset",
+                yaml="apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: httpbin}\nspec:\n"
+                "  host: httpbin\n  subsets:\n  - {name: v1, labels: {version: v1}, trafficPolicy: "
+                "{connectionPool: {tcp: {maxConnections: 1}}}}\n",
+                says="has connectionPool in the subset v1 alone",
+            ),
+            Wrong(
                 why="another namespace",
                 yaml=_pool(connections=1, waiting=10, namespace="istio-system"),
                 says="where the host httpbin stands for httpbin.istio-system.svc.cluster.local",
@@ -258,9 +272,18 @@ EXERCISES = (
                 "ratings-half have no effect",
             ),
             Wrong(
-                why="too patient",
-                yaml=_outliers(errors=5, more=HALF),
-                says="consecutive5xxErrors of DestinationRule default/ratings is 5",
+                why="another host",
+                yaml=_outliers("ratngs", more=HALF),
+                says="`host` of DestinationRule default/ratngs is ratngs, and no Service has that name; did you mean "
+                "ratings",
+            ),
+            Wrong(
+                why="for another port",
+                yaml=_rule(
+                    "ratings",
+                    "portLevelSettings: [{port: {number: 80}, outlierDetection: {consecutive5xxErrors: 1}}]",
+                ),
+                says="has outlierDetection for port 80 alone, and these requests go to port 9080",
             ),
         ),
     ),

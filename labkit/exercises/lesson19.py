@@ -50,7 +50,8 @@ def _unanswered(evidence: Evidence, mesh: Objects, hop: way.Hop, answer: inside.
     findings = way.follow(evidence, mesh, [hop])
     if not findings.is_as_asked or findings.last is None:
         return list(findings.causes)
-    closed = outside.closed_port(findings.last.targets, mesh)
+    targets = findings.last.targets
+    closed = outside.closed_port(targets, mesh) or outside.unresolved(targets, mesh)
     seen = answer.status or answer.error
     rest = cause.undecided(f"the proxy of {CALLER} sends the request on to {hop.host}, and it is answered by {seen}")
     return [closed or rest]
@@ -172,16 +173,10 @@ def _scoped(mesh: Objects, missing: list[str], more: list[str], *, is_for_all: b
         return [*silent, none]
     hosts = [str(h) for listener in objects.spec_of(deciding).get("egress") or [] for h in listener.get("hosts") or []]
     title, listed = objects.title(deciding), ", ".join(hosts) or "no hosts"
-    short = [h for h in hosts if "*" not in h and "." not in h.partition("/")[2]]
-    if missing and short:
-        return [
-            cause.shown(
-                f"`egress.hosts` of {title} has {short[0]}: a host stands there with its full name, "
-                f"{short[0]}.default.svc.cluster.local, and a short one is nobody's"
-            )
-        ]
     if missing:
         return [_missing_host(missing[0], hosts, title, mesh)]
+    if not hosts:
+        return [cause.shown(f"{title} has no `egress.hosts`, so curl's Envoy knows every host")]
     return [cause.shown(f"`egress.hosts` of {title} is {listed}, which is wider than asked for: {_few(more)} too")]
 
 
@@ -193,6 +188,9 @@ def _missing_host(host: str, hosts: list[str], title: str, mesh: Objects) -> Cau
     asked = next((h for h in hosts if h.partition("/")[2] == host), "")
     if asked:
         return cause.shown(f"`egress.hosts` of {title} has {asked}, and {host} comes from namespace {place}")
+    partial = next((h for h in hosts if host.startswith(f"{h.partition('/')[2]}.")), "")
+    if partial:
+        return cause.shown(f"`egress.hosts` of {title} has {partial}, and the full name of that host is {host}")
     close = objects.nearest(host, [h.partition("/")[2] for h in hosts])
     near = f"; {close} is nearly it" if close else ""
     return cause.shown(f"`egress.hosts` of {title} does not have {host}{near}")
@@ -357,9 +355,9 @@ EXERCISES = (
         ),
         wrong=(
             Wrong(
-                why="short names",
-                yaml=_scope("./reviews", "./ratings", _THREE[2]),
-                says="has ./reviews: a host stands there with its full name",
+                why="parts of names",
+                yaml=_scope("./reviews.default", "./ratings.default", _THREE[2]),
+                says="has ./ratings.default, and the full name of that host is ratings.default.svc.cluster.local",
             ),
             Wrong(
                 why="the whole namespace",

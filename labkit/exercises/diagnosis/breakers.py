@@ -52,6 +52,29 @@ def without_a_say(target: Target, mesh: Objects, field: str) -> list[Cause]:
     )
 
 
+def misplaced(target: Target, mesh: Objects, field: str, port: int) -> Cause | None:
+    """A field in the right object, where it does not count for these requests: in a subset, or for another port."""
+    own = source(target)
+    rule = next((r for r in mesh.destination_rules if _is(r, own)), None)
+    if rule is None:
+        return None
+    spec, title = objects.spec_of(rule), objects.title(rule)
+    chosen = [s.get("name") for s in spec.get("subsets") or [] if field in (s.get("trafficPolicy") or {})]
+    if chosen and not target.subset:
+        return cause.shown(
+            f"{title} has {field} in the subset {chosen[0]} alone, and these requests go to no subset: it belongs into "
+            "trafficPolicy of the DestinationRule itself"
+        )
+    ports = [
+        (entry.get("port") or {}).get("number")
+        for entry in (spec.get("trafficPolicy") or {}).get("portLevelSettings") or []
+        if field in entry
+    ]
+    if ports and port not in ports:
+        return cause.shown(f"{title} has {field} for port {ports[0]} alone, and these requests go to port {port}")
+    return None
+
+
 def _says(rule: Object, field: str) -> bool:
     spec = objects.spec_of(rule)
     policies = [spec.get("trafficPolicy") or {}, *((s.get("trafficPolicy") or {}) for s in spec.get("subsets") or [])]

@@ -94,14 +94,14 @@ class Decision:
     @property
     def targets(self) -> list[Target]:
         """Where the route sends to."""
-        return [_target(d.cluster, self.config, percent=d.percent) for d in self.explanation.destinations]
+        return [target(d.cluster, self.config, percent=d.percent) for d in self.explanation.destinations]
 
     @property
     def mirrors(self) -> list[Target]:
         """Where it sends copies, and how many per cent."""
         policies = self.action.get("request_mirror_policies") or ()
         return [
-            _target(p.get("cluster", ""), self.config, percent=_percent(p.get("runtime_fraction"))) for p in policies
+            target(p.get("cluster", ""), self.config, percent=_percent(p.get("runtime_fraction"))) for p in policies
         ]
 
     @property
@@ -115,7 +115,7 @@ class Decision:
         weighted = (action.get("weighted_clusters") or {}).get("clusters")
         named = [(c["name"], c.get("weight", 0)) for c in weighted] if weighted else [(action.get("cluster", ""), 100)]
         total = sum(weight for _, weight in named) or 1
-        return [_target(name, self.config, percent=100 * weight / total) for name, weight in named if name]
+        return [target(name, self.config, percent=100 * weight / total) for name, weight in named if name]
 
 
 def of(evidence: Evidence, ask: Ask) -> Decision | None:
@@ -178,7 +178,8 @@ def version_at(endpoint: str, objects: Objects) -> str:
     return "?" if pod is None else resources.labels_of(pod).get("version", "?")
 
 
-def _target(name: str, config: Config, *, percent: float) -> Target:
+def target(name: str, config: Config, *, percent: float) -> Target:
+    """A cluster by its name, as the proxy has it; ``percent`` of a route go there."""
     _, port, subset, host = proxies.parts_of(name)
     cluster = config.clusters.get(name)
     endpoints = tuple(_endpoints(name, cluster or {}, config))

@@ -65,7 +65,8 @@ def _no_subset(target: Target, mesh: Objects, what: str) -> Cause:
     if not about:
         return cause.shown(f"{told}: there is no DestinationRule for the host {name}", show)
     titles = " and ".join(objects.title(rule) for rule in about)
-    has = f"has {', '.join(known)}" if known else "has no subsets"
+    verb = "have" if len(about) > 1 else "has"
+    has = f"{verb} {', '.join(known)}" if known else f"{verb} no subsets"
     return cause.shown(f"{told}: {titles} {has}{objects.did_you_mean(target.subset, known)}", show)
 
 
@@ -80,9 +81,11 @@ def _misplaced_subset(target: Target, mesh: Objects) -> str:
         if target.subset not in _subsets(rule):
             continue
         host = names.full_host(str(objects.spec_of(rule).get("host", "")), resources.namespace_of(rule))
-        if host != target.host and not mesh.is_host(host):
-            where = host if objects.short(host) == objects.short(target.host) else objects.short(host)
-            return f"{objects.title(rule)} defines it for the host {where}, and that is no Service"
+        if host == target.host:
+            continue
+        where = host if objects.short(host) == objects.short(target.host) else objects.short(host)
+        other = "" if mesh.is_host(host) else ", and that is no Service"
+        return f"{objects.title(rule)} defines it for the host {where}{other}"
     return ""
 
 
@@ -134,7 +137,12 @@ def shares(decision: Decision, mesh: Objects, asked: Mapping[str, float], host: 
             )
         ]
     causes = [*_no_weight(decision, rule), *_wrong_subset(decision, mesh, asked)]
-    return [*causes, cause.shown(f"{title} sends {decisions.told(decision.targets)}")]
+    more = ""
+    if decision.mirrors:
+        more = "; it mirrors to others too, and nobody gets the answers to those copies"
+    elif any(not target.subset and len(decisions.versions([target], mesh)) > 1 for target in decision.targets):
+        more = "; a destination without a subset is every version"
+    return [*causes, cause.shown(f"{title} sends {decisions.told(decision.targets)}{more}")]
 
 
 def labels_told(targets: Sequence[Target], mesh: Objects) -> str:
@@ -146,18 +154,18 @@ def labels_told(targets: Sequence[Target], mesh: Objects) -> str:
     return ""
 
 
-def _entries(rule: Object, decision: Decision) -> list[Mapping[str, Any]]:
-    """Destinations of the http rule that the request takes, as they are written."""
+def http_rule(rule: Object | None, decision: Decision) -> Mapping[str, Any]:
+    """The http rule that the request takes, as it is written; empty where that is not known."""
     source = decision.explanation.source
     same = [r for r in decision.routes if decisions.source_of(r) == source]
     number = matches.rule_number(rule, same.index(decision.route)) if decision.route in same else 0
-    http = objects.http_of(rule)
-    return list(http[number - 1].get("route") or []) if 0 < number <= len(http) else []
+    http = objects.http_of(rule) if rule else []
+    return http[number - 1] if 0 < number <= len(http) else {}
 
 
 def _no_weight(decision: Decision, rule: Object | None) -> Iterator[Cause]:
     """Beside others, a destination without a weight gets none: Istio's API says 0 is the default."""
-    entries = _entries(rule, decision) if rule else []
+    entries = http_rule(rule, decision).get("route") or []
     missing = [e for e in entries if not e.get("weight")]
     if rule and len(entries) > 1 and missing:
         without = " and ".join(
@@ -197,7 +205,7 @@ def _wrong_subset(decision: Decision, mesh: Objects, asked: Mapping[str, float])
         for rule in mesh.rules_for(target.host):
             labels = _subsets(rule).get(target.subset)
             if labels is not None:
+                told = f"is {objects.pairs(labels)}" if labels else "has no labels, which every pod fits"
                 yield cause.shown(
-                    f"subset {target.subset} of {objects.title(rule)} is {objects.pairs(labels)}: its pods are "
-                    f"{' and '.join(have)}"
+                    f"subset {target.subset} of {objects.title(rule)} {told}: its pods are {' and '.join(have)}"
                 )

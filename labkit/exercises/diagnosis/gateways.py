@@ -16,6 +16,14 @@ def no_listener(mesh: Objects) -> list[Cause]:
 
 
 def _why(gateway: Object, mesh: Objects) -> Cause:
+    title = objects.title(gateway)
+    return fault(gateway, mesh) or cause.undecided(
+        f"{title} asks for port 80, and the gateway's proxy has no listener for it", "lab.analyze()"
+    )
+
+
+def fault(gateway: Object, mesh: Objects) -> Cause | None:
+    """What keeps the ingress gateway from listening at port 80 for a Gateway."""
     spec, title = objects.spec_of(gateway), objects.title(gateway)
     selector = spec.get("selector") or {}
     pods = [pod for pod in mesh.pods if resources.name_of(pod).startswith(GATEWAY)]
@@ -27,4 +35,10 @@ def _why(gateway: Object, mesh: Objects) -> Cause:
     ports = [str((server.get("port") or {}).get("number")) for server in spec.get("servers") or []]
     if "80" not in ports:
         return cause.shown(f"{title} listens at port {', '.join(ports) or 'none'}, and requests come to port 80")
-    return cause.undecided(f"{title} asks for port 80, and the gateway's proxy has no listener for it", "lab.analyze()")
+    return None
+
+
+def hosts_of(gateway: Object) -> list[str]:
+    """The hosts of its servers, without their namespaces."""
+    servers = objects.spec_of(gateway).get("servers") or []
+    return [str(host).rpartition("/")[2] for server in servers for host in server.get("hosts") or []]

@@ -7,9 +7,11 @@ from typing import Any
 from labkit.exercises.diagnosis import cause, objects, rules
 from labkit.exercises.diagnosis import decision as decisions
 from labkit.exercises.diagnosis.cause import Cause
-from labkit.exercises.diagnosis.decision import Decision, Target
+from labkit.exercises.diagnosis.decision import Ask, Decision, Target
 from labkit.exercises.diagnosis.objects import Objects
+from labkit.kube import resources
 from labkit.kube.resources import Object
+from labkit.mesh import names
 
 Leads = Callable[[Sequence[Target]], bool]
 """Whether targets are where the request should go."""
@@ -17,7 +19,40 @@ Leads = Callable[[Sequence[Target]], bool]
 
 def other_routes(decision: Decision, mesh: Objects, leads: Leads) -> list[Cause]:
     """Why routes that lead where the request should go are not the one it takes."""
-    return cause.ranked([*_passed_over(decision, mesh, leads), *_never_reached(decision, mesh, leads)])
+    return cause.ranked(
+        [
+            *_passed_over(decision, mesh, leads),
+            *_for_other_callers(decision, mesh, leads),
+            *_never_reached(decision, mesh, leads),
+        ]
+    )
+
+
+FOR_CALLERS = ("sourceLabels", "sourceNamespace", "gateways", "port")
+"""Fields of a match by which istiod decides which proxies get a rule at all."""
+
+
+def _for_other_callers(decision: Decision, mesh: Objects, leads: Leads) -> Iterator[Cause]:
+    """Rules that lead there and that istiod gives to other proxies only."""
+    rule = rules.rule_of(decision.explanation.source, mesh)
+    for number, http in enumerate(objects.http_of(rule) if rule else [], 1):
+        matched = [{key: match[key] for key in FOR_CALLERS if key in match} for match in http.get("match") or []]
+        if rule is None or not matched or not all(matched):
+            continue
+        title = f"rule {number} of {objects.title(rule)}"
+        is_there = any(rule_title(route, decision, mesh) == title for route in decision.routes)
+        if not is_there and leads([_written(entry, rule, decision) for entry in http.get("route") or []]):
+            field, value = next(iter(matched[0].items()))
+            told = objects.pairs(value) if isinstance(value, dict) else value
+            yield cause.shown(f"{title} is for callers with {field} {told} only, which {decision.ask.proxy} is not")
+
+
+def _written(entry: Mapping[str, Any], rule: Object, decision: Decision) -> Target:
+    """Where a destination leads, as it is written."""
+    to = entry.get("destination") or {}
+    host = names.full_host(str(to.get("host", "")), resources.namespace_of(rule))
+    port = int((to.get("port") or {}).get("number") or decision.ask.port)
+    return decisions.target(names.upstream_name(port, str(to.get("subset", "")), host), decision.config, percent=100)
 
 
 def none_fits(decision: Decision, mesh: Objects, leads: Leads) -> Cause | None:
@@ -50,9 +85,7 @@ def rule_number(rule: Object | None, place: int) -> int:
         return 0
     numbers = [number for number, http in enumerate(objects.http_of(rule), 1) for _ in http.get("match") or [{}]]
     is_filtered = any(
-        {"sourceLabels", "gateways", "sourceNamespace", "port"} & match.keys()
-        for http in objects.http_of(rule)
-        for match in http.get("match") or []
+        set(FOR_CALLERS) & match.keys() for http in objects.http_of(rule) for match in http.get("match") or []
     )
     return numbers[place] if not is_filtered and place < len(numbers) else 0
 
@@ -107,12 +140,19 @@ def mismatch(route: Mapping[str, Any], decision: Decision) -> str:
         return ""
     for condition in match.get("headers") or ():
         if "the path" not in lacks and decisions.lacks({"prefix": "/", "headers": [condition]}, ask):
-            return _header(condition, lacks, ask.headers)
+            return _header(condition, lacks, ask)
     return lacks + _path(match, ask.path) if "the path" in lacks else lacks
 
 
-def _header(condition: Mapping[str, Any], lacks: str, headers: Mapping[str, str]) -> str:
-    name = str(condition["name"])
+PSEUDO = {":method": "method", ":authority": "host", ":scheme": "scheme"}
+"""What HTTP/2 calls headers and people do not."""
+
+
+def _header(condition: Mapping[str, Any], lacks: str, ask: Ask) -> str:
+    name, headers = str(condition["name"]), ask.headers
+    if name in PSEUDO:
+        own = {":method": "GET", ":authority": ask.host, ":scheme": "http"}[name]
+        return f"the {PSEUDO[name]} is {own}, and {lacks.replace(f'header {name} ', 'it ')}"
     value = next((v for n, v in headers.items() if n.lower() == name.lower()), None)
     if value is None:
         others = [n.lower() for n in headers]

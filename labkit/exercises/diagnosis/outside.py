@@ -106,6 +106,21 @@ def nobody(entry: Object, mesh: Objects) -> Cause:
     return cause.undecided(f"{title} finds pods with {objects.pairs(labels)}, and none of them is ready")
 
 
+def unresolved(targets: list[Target], mesh: Objects) -> Cause | None:
+    """A ServiceEntry whose host or endpoints are names that a DNS server has to know."""
+    for target in targets:
+        entry = entry_of(target, mesh)
+        spec = objects.spec_of(entry) if entry else {}
+        if entry and str(spec.get("resolution", "")).startswith("DNS") and not spec.get("workloadSelector"):
+            looked_up = [str(e.get("address", "")) for e in spec.get("endpoints") or []] or [target.host]
+            return cause.shown(
+                f"resolution of {objects.title(entry)} is {spec['resolution']}, so the proxy asks DNS for "
+                f"{looked_up[0]}, "
+                "which no DNS server has to know; STATIC with a workloadSelector finds pods"
+            )
+    return None
+
+
 def closed_port(targets: list[Target], mesh: Objects) -> Cause | None:
     """An endpoint at a port that its pod does not name among its containers' ports."""
     for target in targets:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from labkit.exercises.diagnosis import cause, matches, objects, rules, way
+from labkit.exercises.diagnosis import cause, destinations, matches, objects, rules, way
 from labkit.exercises.diagnosis import decision as decisions
 from labkit.exercises.diagnosis.cause import Cause
 from labkit.exercises.diagnosis.decision import Decision
@@ -120,6 +120,9 @@ def no_limit(decision: Decision, mesh: Objects, host: str, *, needs: float) -> l
         return [cause.shown(f"the timeout of {title} is {limit:g} s, and the answer comes after {needs:g} s")]
     if limit is not None:
         return [cause.undecided(f"{title} has a timeout of {limit:g} s, and the answer came all the same")]
+    rule = rules.rule_of(decision.explanation.source, mesh)
+    if written := destinations.http_rule(rule, decision).get("timeout"):
+        return [cause.shown(f"the timeout of {title} is {written}, which means no limit")]
     return without(decision, mesh, host, field="timeout", has=has_timeout, what="timeout")
 
 

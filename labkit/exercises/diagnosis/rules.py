@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from labkit.exercises.diagnosis import cause, objects
+from labkit.exercises.diagnosis import cause, gateways, objects
 from labkit.exercises.diagnosis import decision as decisions
 from labkit.exercises.diagnosis.cause import Cause
 from labkit.exercises.diagnosis.decision import Decision
@@ -51,6 +51,8 @@ def rule_of(source: decisions.Source | None, mesh: Objects) -> Object | None:
 
 def name_of(source: decisions.Source) -> str:
     """``VirtualService default/reviews``; the HTTPRoute behind one that istiod made for it."""
+    if "~" in source.name and objects.MADE_FOR_ROUTES not in source.name:
+        return f"the HTTPRoute for {objects.short(source.name.rpartition('~')[2])}"
     if objects.MADE_FOR_ROUTES in source.name:
         route = source.name.partition(objects.MADE_FOR_ROUTES)[0].rstrip("~-").rpartition("~")[2]
         return f"HTTPRoute {source.namespace}/{NUMBER.sub('', route)}"
@@ -82,8 +84,7 @@ def _concerns(rule: Object, decision: Decision, mesh: Objects, host: str) -> boo
     if MESH not in bound and any("*" in other for other in own):
         return False  # a rule of the gateway for any host, such as Bookinfo's own
     return any(names.covers(other, host) or _is_like(other, host, mesh) for other in own) or (
-        any(objects.short(other) == name for other in own)
-        or (host in objects.destinations_of(rule) and not any(mesh.is_host(other) for other in own))
+        any(objects.short(other) == name for other in own) or host in objects.destinations_of(rule)
     )
 
 
@@ -139,6 +140,19 @@ def _why_not_at_gateway(rule: Object, decision: Decision, mesh: Objects) -> Caus
     missing = [name for name in others if _full(name, namespace) not in known]
     if len(missing) == len(others):
         return _missing_gateway(title, missing[0], namespace, known)
+    asked, hosts = decision.ask.host.partition(":")[0], [str(h) for h in objects.spec_of(rule).get("hosts") or []]
+    if not any(names.covers(host, asked) for host in hosts):
+        return cause.silent(f"{title} is for requests to the host {', '.join(hosts)}, and this one asks for {asked}")
+    for gateway in mesh.gateways:
+        if f"{resources.namespace_of(gateway)}/{resources.name_of(gateway)}" not in {
+            _full(n, namespace) for n in others
+        }:
+            continue
+        if fault := gateways.fault(gateway, mesh):
+            return cause.silent(f"{title} is bound to {objects.title(gateway)}: {fault.sentence}", fault.next_step)
+        if not any(names.covers(host, asked) for host in gateways.hosts_of(gateway)):
+            served = ", ".join(gateways.hosts_of(gateway))
+            return cause.silent(f"{objects.title(gateway)} is for the host {served}, and the request asks for {asked}")
     return None
 
 
@@ -161,14 +175,6 @@ def _full(name: str, namespace: str) -> str:
 def _why_not(rule: Object, decision: Decision, mesh: Objects, host: str) -> Cause:
     """Bound and named rightly: then another object of the same host came first, or it is hidden or refused."""
     title = objects.title(rule)
-    if is_at_gateway(decision):
-        own = objects.hosts_of(rule) or ["no host"]
-        asked = decision.ask.host
-        if not any(names.covers(str(h), asked.partition(":")[0]) for h in objects.spec_of(rule).get("hosts") or []):
-            written = ", ".join(str(h) for h in objects.spec_of(rule).get("hosts") or []) or own[0]
-            return cause.silent(
-                f"{title} is for requests to the host {written}, and this one asks for {asked.partition(':')[0]}"
-            )
     if decision.sources:
         return _other_decides(decision, mesh, rule, host)
     exported = objects.spec_of(rule).get("exportTo")
