@@ -10,10 +10,12 @@ from typing import Any
 from labkit.base import errors
 from labkit.conformance import envoy
 from labkit.conformance.recordings import Recording
-from labkit.kube import manifests
+from labkit.kube import manifests, resources
 from labkit.kube.resources import Object
 
 INDEX = "xds/index.tsv"
+NOT_KUBERNETES = ("MeshConfig", "LoadBalancerAddress")
+"""Kinds in cases that are no objects of the API."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +61,10 @@ class Answers:
         return self._manifest("xds/base-extra.yaml")
 
     def input(self, case: str) -> list[Object]:
-        """What a case applies."""
-        return self._manifest(f"xds/cases/{case}.yaml")
+        """What a case applies; what the API server or a webhook refused there is not in the scene."""
+        applied = self.answer(case).get("applied")
+        objects = self._manifest(f"xds/cases/{case}.yaml")
+        return objects if applied is None else [o for o in objects if _is_applied(o, applied)]
 
     def _manifest(self, path: str) -> list[Object]:
         return manifests.parse(self.recording.text(path), source=f"{self.recording.place}: {path}")
@@ -104,6 +108,14 @@ class Answers:
             yield
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as e:
             raise self.recording.refusal(f"the answer {case} has another form ({type(e).__name__}: {e})") from e
+
+
+def _is_applied(obj: Object, lines: list[str]) -> bool:
+    """Whether kubectl said so: ``virtualservice.networking.istio.io/reviews created``."""
+    group = obj["apiVersion"].rpartition("/")[0]
+    kind = f"{obj['kind'].lower()}.{group}" if group else obj["kind"].lower()
+    name = f"{kind}/{resources.name_of(obj)} "
+    return obj["kind"] in NOT_KUBERNETES or any(line.startswith(name) for line in lines)
 
 
 def _changed(base: envoy.Resources, kinds: dict[str, dict[str, str | None]], bodies: dict[str, Any]) -> envoy.Resources:

@@ -203,7 +203,6 @@ def proxies(scene: Snapshot) -> dict[str, Proxy]:
             namespace=namespace,
             role="router" if is_gateway else "sidecar",
             ip=ip,
-            app_ip="127.0.0.1",
             labels=labels,
             service_account=pod["spec"]["serviceAccountName"],
         )

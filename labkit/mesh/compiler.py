@@ -8,17 +8,17 @@ from itertools import takewhile
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
-from labkit.mesh import blame, secrets
-from labkit.mesh.envoy import accesslogs, listeners, routes
+from labkit.mesh import blame, ir, model, sandboxed, secrets
+from labkit.mesh.envoy import listeners, routes
 from labkit.mesh.envoy import upstreams as clusters
 from labkit.mesh.hosts import registry, scopes
 from labkit.mesh.hosts.services import Service
 from labkit.mesh.listeners import gateways, inbound
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Config, Proxy, Resource, Snapshot
-from labkit.mesh.policies import peer_authentication
+from labkit.mesh.policies import access_logs, peer_authentication
 from labkit.mesh.routes import http_routes, tcp_routes, virtual_services
-from labkit.mesh.upstreams import destination_rules, subsets
+from labkit.mesh.upstreams import destination_rules, subsets, traffic_policy
 from labkit.mesh.upstreams.upstream_set import Reach
 from labkit.mesh.views import View
 
@@ -79,7 +79,6 @@ class Index:
                 memo=self.memo,
                 key=number,
                 mesh_config=self.snapshot.mesh_config,
-                namespaces=[resources.name_of(n) for n in self.snapshot.of("namespaces")],
             )
         return self._views[key]
 
@@ -100,41 +99,80 @@ class Index:
         )
 
     def for_proxy(self, proxy: Proxy) -> Config:
-        """Everything one Envoy gets."""
+        """Everything one Envoy gets, with addresses that exist where it runs."""
+        config = self.config(proxy)
+        return config if proxy.place is None else sandboxed.placed(config, self._place(proxy, proxy.place), self.memo)
+
+    def config(self, proxy: Proxy) -> Config:
+        """Everything that Istio would send to one Envoy."""
         with blame.naming(f"What is for {proxy.namespace}/{proxy.name}"):
             view = self.view(proxy)
-            config = self._router(proxy, view) if proxy.role == "router" else self._sidecar(proxy, view)
-            return accesslogs.logged(config, self.snapshot, proxy)
+            return self._router(proxy, view) if proxy.role == "router" else self._sidecar(proxy, view)
+
+    def _place(self, proxy: Proxy, place: sandboxed.Place) -> sandboxed.Place:
+        """The place, with the node ports that Services give to a gateway's ports."""
+        if proxy.role != "router" or not place.node_ip:
+            return place
+        return replace(place, node_ports=gateways.node_ports(self.services, proxy))
+
+    def _logs(self, proxy: Proxy, clusters: Mapping[str, Resource]) -> access_logs.Logs:
+        return access_logs.of(self.snapshot, proxy, clusters)
 
     def _sidecar(self, proxy: Proxy, view: View) -> Config:
-        found, apps = self._inbound(proxy, view)
+        logs = self._logs(proxy, view.reach.clusters)
+        listener, apps = self._inbound(proxy, view, logs)
         return Config(
             clusters=ChainMap(apps, view.reach.clusters),
             endpoints=view.reach.endpoints,
-            listeners=found,
+            listeners=ChainMap(listener, _not_own(view.listeners(logs.outbound), proxy)),
             routes=view.routes,
             secrets=secrets.found(view.reach.secret_names, self.snapshot, proxy.namespace),
         )
 
-    def _inbound(self, proxy: Proxy, view: View) -> tuple[dict[str, Resource], dict[str, Resource]]:
-        """(listeners, clusters of the app): of one proxy alone, so kept while nothing about it changes."""
+    def _inbound(
+        self, proxy: Proxy, view: View, logs: access_logs.Logs
+    ) -> tuple[dict[str, Resource], dict[str, Resource]]:
+        """(listener, clusters of the app): of one proxy alone, so kept while nothing about it changes."""
         own = self.selected.by(proxy)
-        parts = (proxy, *own, *view.scope.ingress, *self.snapshot.of(peer_authentication.RESOURCE))
-        key = "inbound", proxy.namespace, proxy.name
-        return self.memo.get(key, parts, lambda: self._make_inbound(proxy, view, own))
+        rules = tuple(view.reach.rule(service.host) for service in own)
+        policies = self.snapshot.of(peer_authentication.RESOURCE)
+        parts = (proxy, *own, *rules, *view.scope.ingress, view.scope.inbound_pool, *policies)
+        key = "inbound", proxy.namespace, proxy.name, logs.inbound
+        return self.memo.get(key, parts, lambda: self._make_inbound(proxy, view, own, logs.inbound))
 
     def _make_inbound(
-        self, proxy: Proxy, view: View, own: Sequence[Service]
+        self, proxy: Proxy, view: View, own: Sequence[Service], logs: tuple[ir.Log, ...]
     ) -> tuple[dict[str, Resource], dict[str, Resource]]:
-        found = {listeners.HTTP_PROXY: listeners.explicit_proxy(proxy)}
-        apps = {}
-        for port in inbound.ports(own, view.scope.ingress, peer_authentication.more_ports(self.snapshot, proxy)):
-            mode = peer_authentication.mode(self.snapshot, proxy, port.port)
-            listener = listeners.inbound(proxy, port.port, is_http=port.is_http, mode=mode)
-            found[listener["name"]] = listener
-            name = f"inbound|{port.port}||"
-            apps[name] = clusters.static(name, proxy.app_ip, port.app_port, port.service)
-        return found, apps
+        ports = inbound.ports(own, view.scope.ingress)
+        modes = peer_authentication.modes(
+            self.snapshot.of(peer_authentication.RESOURCE),
+            root=self.snapshot.root_namespace,
+            namespace=proxy.namespace,
+            labels=dict(proxy.labels),
+        )
+        listener = inbound.listener(
+            ports, modes.ports, default=modes.default, logs=logs, trust_domains=self._trust_domains
+        )
+        apps = [clusters.app(self._app(port, view)) for port in ports]
+        return {listener.name: listeners.listener(listener)}, {cluster["name"]: cluster for cluster in apps}
+
+    def _app(self, port: inbound.Inbound, view: View) -> ir.AppUpstream:
+        rule = view.reach.rule(port.service.host) if port.service else None
+        policy = traffic_policy.for_port(rule.policy if rule else None, inbound.service_port(port))
+        return subsets.of_app(
+            port.port,
+            port.protocol,
+            traffic_policy.with_mesh(policy, self.snapshot.mesh_config),
+            services=port.services[:1],
+            pool=port.pool or view.scope.inbound_pool,
+            address=port.app_address,
+            app_port=port.app_port,
+        )
+
+    @property
+    def _trust_domains(self) -> tuple[str, ...]:
+        aliases = self.snapshot.mesh_config.get("trustDomainAliases") or ()
+        return tuple(dict.fromkeys((model.TRUST_DOMAIN, *map(str, aliases))))
 
     def entry(self, proxy: Proxy) -> gateways.Entry:
         """What a gateway's proxy listens on, between Istio's words and Envoy's."""
@@ -154,6 +192,7 @@ class Index:
                 port=0, gateways=(), namespace=proxy.namespace, labels=view.labels, ports_of=view.reach.ports_of
             ),
             parts_of=view.reach.parts_of,
+            logs=self._logs(proxy, view.reach.clusters).outbound,
             memo=self.memo,
             key=view.key,
         )
@@ -161,8 +200,8 @@ class Index:
 
     def _router(self, proxy: Proxy, view: View) -> Config:
         entry = self.entry(proxy)
-        found = [listeners.gateway(listener, proxy) for listener in entry.listeners]
-        tables = {t.name: routes.table(t, made=self._gateway_host(view)) for t in entry.tables}
+        found = [listeners.listener(listener) for listener in entry.listeners]
+        tables = {t.name: self._gateway_table(t, view) for t in entry.tables}
         wanted = [name for listener in entry.listeners for name in secrets.of_listener(listener)]
         wanted += view.reach.secret_names
         granted = {name for g in self.gateways if gateways.is_verified(g) for name in secrets.granted(g)}
@@ -174,12 +213,26 @@ class Index:
             secrets=secrets.found(wanted, self.snapshot, proxy.namespace, granted),
         )
 
-    def _gateway_host(self, view: View) -> routes.MakeHost:
-        return lambda table, host: self.memo.get(
-            ("entered", view.key, table, host.name, host.domains),
-            (host,),
-            lambda: routes.virtual_host(host, host.domains),
+    def _gateway_table(self, table: ir.RouteTable, view: View) -> Resource:
+        return routes.table(
+            table,
+            [
+                self.memo.get(
+                    ("entered", view.key, table.name, host.name, host.domains),
+                    (host,),
+                    lambda host=host: routes.virtual_host(host),  # type: ignore[misc]
+                )
+                for host in table.hosts
+            ],
         )
+
+
+def _not_own(listeners: dict[str, Resource], proxy: Proxy) -> dict[str, Resource]:
+    """Of a headless Service every endpoint has a listener, only not in its own sidecar."""
+    own = f"{proxy.ip}_"
+    if not any(name.startswith(own) for name in listeners):
+        return listeners
+    return {name: listener for name, listener in listeners.items() if not name.startswith(own)}
 
 
 def index(snapshot: Snapshot, previous: Index | None = None) -> Index:

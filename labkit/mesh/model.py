@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labkit.kube.resources import Object
+
+if TYPE_CHECKING:
+    from labkit.mesh.sandboxed.place import Place
 
 Resource = dict[str, Any]
 """One Envoy resource in proto3 JSON with snake_case names."""
@@ -29,16 +32,12 @@ class Proxy:
     ip: str
     """The pod's address."""
 
-    app_ip: str
-    """Where the app behind a sidecar listens."""
-
-    node_ip: str = ""
-    """Where node ports are reached; empty where Envoy cannot listen on them itself."""
-
     labels: Mapping[str, str] = field(default_factory=dict)
     """The pod's labels."""
 
     service_account: str = "default"
+    place: "Place | None" = None
+    """Where it runs, if in a sandbox; elsewhere Istio's own addresses are right."""
 
 
 @dataclass(frozen=True, kw_only=True)

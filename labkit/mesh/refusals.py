@@ -11,6 +11,9 @@ _PLACE = re.compile(r"^Error adding/updating \w+\(s\) \S+: ")
 _RESOURCE = re.compile(r"^(goo\.gle/\w+\s+)?\w+(: \S+|\s*\{)\s*$", re.MULTILINE)
 """A line of a resource as Envoy prints it."""
 
+CUT_OFF = "...(truncated"
+"""How a text ends that Envoy cut off before its reason."""
+
 UNTOLD = "the log of its istio-proxy says why"
 """In place of a sentence that an answer was too long for."""
 
@@ -27,4 +30,6 @@ def sentence(text: str) -> str:
     if _RESOURCE.search(text):
         return ""
     first = _PLACE.sub("", text.strip()).partition("\n")[0]
+    if first.endswith(CUT_OFF):
+        return ""
     return first if len(first) <= LONGEST else f"{first[:LONGEST]}…"

@@ -17,13 +17,13 @@ CERTIFICATE_KEYS = (("tls.crt", "tls.key"), ("cert", "key"))
 AUTHORITY_KEYS = ("ca.crt", "cacert")
 
 
-def of_listener(listener: ir.GatewayListener) -> Iterator[str]:
+def of_listener(listener: ir.Listener) -> Iterator[str]:
     """The secrets of a gateway's port."""
     for chain in listener.chains:
-        if chain.tls is not None:
-            certificates, trusted = tls.credentials(chain.tls)
+        if isinstance(chain.tls, ir.EdgeTls):
+            certificates, trusted = tls.credentials(chain.tls.server)
             yield from certificates
-            if chain.tls.get("mode") in ("MUTUAL", "OPTIONAL_MUTUAL"):
+            if chain.tls.server.get("mode") in ("MUTUAL", "OPTIONAL_MUTUAL"):
                 yield trusted
 
 

@@ -5,11 +5,16 @@ from functools import cached_property
 from typing import Any
 
 from labkit.mesh import ir
-from labkit.mesh.envoy import explicit
-from labkit.mesh.hosts import scopes
-from labkit.mesh.listeners.outbound import Builder, Outbound
+from labkit.mesh.envoy import listeners as envoy_listeners
+from labkit.mesh.envoy import routes as envoy_routes
+from labkit.mesh.hosts import plan, scopes
+from labkit.mesh.listeners import outbound
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Resource
+from labkit.mesh.routes import tcp_routes
+from labkit.mesh.routes.choice import Choice
+from labkit.mesh.routes.tables import Tables
+from labkit.mesh.routes.virtual_services import MESH
 from labkit.mesh.upstreams.upstream_set import Reach
 
 
@@ -25,42 +30,87 @@ class View:
         memo: Memo,
         key: int,
         mesh_config: Mapping[str, Any],
-        namespaces: Sequence[str] = (),
     ) -> None:
         self.scope, self.reach, self.labels, self.memo, self.key = scope, reach, labels, memo, key
-        self._namespaces = namespaces
         self.default_retries: Mapping[str, Any] | None = mesh_config.get("defaultHttpRetryPolicy")
         """What the mesh says about retries of rules that say nothing."""
 
+        # What speaks of a port alone comes before what speaks of all others.
+        self._egress = tuple(sorted(scope.egress, key=lambda e: e.port is None))
+
     @cached_property
-    def outbound(self) -> Outbound:
-        """Istio's tables by port, and what is not routed by request."""
-        return self._builder().outbound()
+    def _plan(self) -> plan.Plan:
+        parts = (self.reach, *(egress.services for egress in self._egress))
+        return self.memo.get(("plan", self.key), parts, lambda: plan.of(self._egress))
 
-    @property
-    def listeners(self) -> tuple[ir.OutboundListener, ...]:
-        """Istio's listeners by port, for which nothing is captured here."""
-        return self._builder().listeners()
+    @cached_property
+    def _choices(self) -> tuple[Choice, ...]:
+        return tuple(
+            self.memo.get(
+                ("choice", self.key, number),
+                (egress.virtual_services,),
+                lambda egress=egress: Choice(egress.virtual_services),  # type: ignore[misc]
+            )
+            for number, egress in enumerate(self._egress)
+        )
 
-    def _builder(self) -> Builder:
-        return Builder(
-            self.scope,
-            reach=self.reach,
+    @cached_property
+    def tables(self) -> Mapping[str, ir.RouteTable]:
+        """Istio's tables by port."""
+        return Tables(
+            namespace=self.scope.namespace,
             labels=self.labels,
+            allows_unknown=self.scope.allows_unknown,
+            reach=self.reach,
+            plan=self._plan,
+            egress=self._egress,
+            choices=self._choices,
+            default_retries=self.default_retries,
             memo=self.memo,
             key=self.key,
-            default_retries=self.default_retries,
-        )
+        ).all()
 
     @cached_property
     def routes(self) -> Mapping[str, Resource]:
-        """The union of the tables, for apps that call their sidecar as a proxy; the same mapping for all proxies."""
-        table = explicit.config(
-            self.outbound.tables,
-            self.outbound.connections,
-            self.memo,
-            self.key,
-            allows=self.scope.allows_unknown,
-            namespaces=self._namespaces,
+        """The tables in Envoy's words; the very same mapping for all proxies, and while nothing in it changes."""
+        tables = {name: self._table(table) for name, table in self.tables.items()}
+        return self.memo.get(("routes", self.key), tuple(tables.values()), lambda: tables)
+
+    def _table(self, table: ir.RouteTable) -> Resource:
+        memo, key = self.memo, (self.key, table.name)
+        hosts = memo.each(("envoy hosts", key), (table.hosts,), lambda _, host: envoy_routes.virtual_host(host))
+        every = [host["domains"] for host in hosts]
+        free = memo.alike(("free", key), every, lambda: envoy_routes.free(every))
+        named = memo.each(("named", key), (hosts, free), lambda _, host, names: envoy_routes.under(host, names))
+        last = memo.alike(("unknown", key), table.allows_unknown, lambda: envoy_routes.unknown(table.allows_unknown))
+        parts = (*(host for host in named if host is not None), *last)
+        return memo.get(("table", key), parts, lambda: envoy_routes.route_config(table.name, parts))
+
+    def listeners(self, logs: tuple[ir.Log, ...]) -> dict[str, Resource]:
+        """The listeners for other hosts in Envoy's words; the very same mapping while nothing in it changes."""
+        rules = [rule for choice in self._choices for rule in choice.of_connections]
+        allows, looks_up = self.scope.allows_unknown, self.reach.looks_up_hosts
+        parts = (
+            self._plan,
+            allows,
+            looks_up,
+            *rules,
+            *(part for rule in rules for host in rule.destinations for part in self.reach.parts_of(host)),
         )
-        return self.memo.get(("routes", self.key), (table,), lambda: {table["name"]: table})
+        return self.memo.get(("listeners", self.key, logs), parts, lambda: self._listeners(logs))
+
+    def _listeners(self, logs: tuple[ir.Log, ...]) -> dict[str, Resource]:
+        context = outbound.Context(
+            connections=tcp_routes.Context(
+                port=0,
+                gateways={MESH},
+                namespace=self.scope.namespace,
+                labels=self.labels,
+                ports_of=self.reach.ports_of,
+            ),
+            allows_unknown=self.scope.allows_unknown,
+            looks_up_hosts=self.reach.looks_up_hosts,
+            logs=logs,
+        )
+        every: Sequence[ir.Listener] = list(outbound.listeners(self._plan.ports, self._choices, context))
+        return {listener.name: envoy_listeners.listener(listener) for listener in every}

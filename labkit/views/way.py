@@ -39,7 +39,8 @@ class Way:
         if not found.virtual_host:
             yield "virtual host", f"none of {found.table} has this host: 404", ""
             return
-        yield "virtual host", f"{found.virtual_host} in {found.table}", ""
+        if found.table:
+            yield "virtual host", f"{found.virtual_host} in {found.table}", ""
         for passed in found.passed:
             yield "passed", passed, ""
         source = str(found.source) if found.source else "no rule: the Service itself"

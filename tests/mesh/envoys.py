@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.base import processes, programs
-from labkit.mesh import model, refusals
+from labkit.mesh import model, refusals, sandboxed
 from labkit.sandbox.network import addresses
 from labkit.sandbox.xds import ads, agent, authority, bootstrap, identities, messages, serving, session
 
@@ -30,7 +30,7 @@ REFERENCES = {
 """Field of a cluster or a listener → the kind of what Envoy asks for because of it, and where its name stands."""
 
 SYMBOL = re.compile(r"(POD|ClusterIP)\([^)]*\)")
-NOBODY = model.Proxy(name="judge", namespace="default", role="sidecar", ip="", app_ip="")
+NOBODY = model.Proxy(name="judge", namespace="default", role="sidecar", ip="")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,7 @@ class Judge:
 
     def proxy(self, found: model.Proxy) -> model.Proxy:
         """The proxy, if it were this Envoy."""
-        return replace(found, ip=self._ip, app_ip=self._block.twin(self._ip), node_ip=self._block.pod(3))
+        return replace(found, ip=self._ip, place=sandboxed.Place(ip=self._ip, node_ip=self._block.pod(3)))
 
     @contextlib.contextmanager
     def running(self) -> Iterator["Judge"]:
@@ -125,7 +125,7 @@ class Judge:
         file = self._folder / "envoy.json"
         file.write_text(json.dumps(self._bootstrap()))
         with self._log.open("w") as log:
-            process = subprocess.Popen([program, "-c", file, *agent.FLAGS], stdout=log, stderr=log)
+            process = subprocess.Popen([program, "-c", file, *agent.FLAGS], cwd=self._folder, stdout=log, stderr=log)
         self._is_alive = lambda: process.poll() is None
         try:
             yield

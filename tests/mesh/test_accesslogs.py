@@ -8,18 +8,15 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from labkit.mesh import blame, model
-from labkit.mesh.envoy import accesslogs as envoy
+from labkit.mesh.envoy import access_logs as envoy
 from labkit.mesh.envoy import listeners
-from labkit.mesh.policies import access_logs
-from labkit.mesh.policies.access_logs import Log
+from labkit.mesh.ir import Log
+from labkit.mesh.listeners import inbound
+from labkit.mesh.policies import access_logs, selection
 from labkit.sandbox.xds import messages
 
-WEB = model.Proxy(
-    name="web", namespace="shop", role="sidecar", ip="127.0.0.1", app_ip="127.0.0.2", labels={"app": "web"}
-)
-ENTRY = model.Proxy(
-    name="entry", namespace="istio-system", role="router", ip="127.0.0.3", app_ip="", labels={"app": "entry"}
-)
+WEB = model.Proxy(name="web", namespace="shop", role="sidecar", ip="127.0.0.1", labels={"app": "web"})
+ENTRY = model.Proxy(name="entry", namespace="istio-system", role="router", ip="127.0.0.3", labels={"app": "entry"})
 STDOUT = Log(path="/dev/stdout")
 ON = {"providers": [{"name": "envoy"}]}
 OFF = {**ON, "disabled": True}
@@ -107,9 +104,7 @@ def test_a_filter_is_of_its_provider():
 
 
 def test_a_gateway_is_chosen_by_name():
-    gateway = model.Proxy(
-        name="g", namespace="shop", role="router", ip="", app_ip="", labels={access_logs.GATEWAY_NAME: "door"}
-    )
+    gateway = model.Proxy(name="g", namespace="shop", role="router", ip="", labels={selection.GATEWAY_NAME: "door"})
     target = [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "door"}]
     assert logs(telemetry("shop", ON, targetRefs=target), proxy=gateway).outbound == (STDOUT,)
     assert logs(telemetry("shop", ON, targetRefs=target)) == both()
@@ -143,23 +138,24 @@ ALL_KINDS = (
 
 
 def test_every_filter_that_knows_of_requests_gets_them_and_no_other():
-    made = listeners.inbound(WEB, 8080, is_http=True, mode="PERMISSIVE")
-    found = envoy.listener(made, ALL_KINDS, tells=True)
-    assert messages.encoded("listeners", found)
-    (filters,) = {len(c["filters"][0]["typed_config"]["access_log"]) for c in found["filter_chains"]}
-    assert filters == len(ALL_KINDS)
-    assert found["access_log"][0]["filter"]["and_filter"]["filters"][0] == envoy.UNMATCHED
-    assert "access_log" not in made["filter_chains"][0]["filters"][0]["typed_config"]
+    listener = inbound.listener(
+        [inbound.Inbound(port=8080, protocol="HTTP"), inbound.Inbound(port=3306, protocol="TCP")],
+        {},
+        default="PERMISSIVE",
+        logs=ALL_KINDS,
+        trust_domains=("cluster.local",),
+    )
+    resource = listeners.listener(listener)
+    assert messages.encoded("listeners", resource)
+    lines = [len(c["filters"][-1]["typed_config"].get("access_log", ())) for c in resource["filter_chains"]]
+    # What would come back for ever is no request of anybody.
+    assert lines == [0, *(len(ALL_KINDS) for _ in lines[1:])]
+    assert resource["access_log"][0]["filter"]["and_filter"]["filters"][0] == envoy.UNMATCHED
 
 
 def test_a_line_ends_once():
     (one, other) = (envoy.access_log(Log(path="x", text=text)) for text in ("%PROTOCOL%", "%PROTOCOL%\n"))
     assert one == other
-
-
-def test_without_logs_a_listener_stays_the_object_it_is():
-    made = listeners.explicit_proxy(WEB)
-    assert envoy.listener(made, ()) is made
 
 
 ANYTHING = st.recursive(

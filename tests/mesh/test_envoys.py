@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from labkit.mesh import envoy
-from labkit.mesh.envoy import tls
+from labkit.mesh import envoy, ir
+from labkit.mesh.envoy import filters, tls
 from labkit.mesh.model import Config, Resource
 from labkit.sandbox.xds import bootstrap
 from tests.mesh import envoys
@@ -36,7 +36,7 @@ def endpoints(address: str = "10.0.0.1", *, name: str = "web") -> Resource:
 
 
 def listener(judge: envoys.Judge, *, port: int = 8080, stat_prefix: str = "in") -> Resource:
-    manager = envoy.connection_manager(stat_prefix, rds=envoy.rds("table"))
+    manager = filters.connection_manager(ir.Http(side=ir.INBOUND, stat=stat_prefix, table="table"))
     address = envoy.address(judge.proxy(envoys.NOBODY).ip, port)
     return {"name": "in", "address": address, "filter_chains": [{"filters": [manager]}]}
 

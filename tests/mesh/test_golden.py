@@ -30,7 +30,7 @@ def snapshot(case: Path) -> model.Snapshot:
 
 def proxies(found: model.Snapshot) -> dict[str, model.Proxy]:
     there = scene.proxies(found)
-    return {"client": there["client"], "gateway": dataclasses.replace(there["entry"], node_ip="127.0.0.1")}
+    return {"client": there["client"], "gateway": there["entry"]}
 
 
 def plain(value: Any) -> Any:
@@ -54,8 +54,7 @@ def made(case: Path) -> dict[str, Any]:
             files[kind][name] = dict(getattr(config, kind))
         form: dict[str, Any] = {u.name: u for u in view.reach.upstreams.values()}
         if proxy.role == "sidecar":
-            form |= {f"{t.name} {h.name}": h for t in view.outbound.tables for h in t.hosts}
-            form |= {f"{c.host}:{c.port}": c for c in view.outbound.connections}
+            form |= {f"{t.name} {h.name}": h for t in view.tables.values() for h in t.hosts}
         else:
             entry = index.entry(proxy)
             form |= {f"{t.name} {h.name}": h for t in entry.tables for h in t.hosts}

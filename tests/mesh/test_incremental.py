@@ -140,7 +140,7 @@ ALWAYS = {
     ],
 }
 PROXIES = [
-    model.Proxy(name=name, namespace=namespace, role=role, ip="127.66.1.1", app_ip="127.67.1.1", labels=labels)
+    model.Proxy(name=name, namespace=namespace, role=role, ip="127.66.1.1", labels=labels)
     for name, namespace, role, labels in (
         ("client", "default", "sidecar", {"app": "client"}),
         ("web", "default", "sidecar", {"app": "web", "version": "v1"}),
@@ -244,7 +244,7 @@ def test_one_changed_rule_leaves_the_resources_of_all_others_as_they_are(size: i
     after = second.for_proxy(PROXIES[0])
     assert after.endpoints is before.endpoints
     assert all(after.clusters[name] is cluster for name, cluster in before.clusters.items())
-    hosts = [config.routes["http_proxy"]["virtual_hosts"] for config in (before, after)]
+    hosts = [config.routes["80"]["virtual_hosts"] for config in (before, after)]
     assert [old["name"] for old, new in zip(*hosts, strict=True) if old is not new] == [
         "s3.default.svc.cluster.local:80"
     ]

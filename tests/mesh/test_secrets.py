@@ -7,9 +7,7 @@ import pytest
 from labkit.mesh import compiler, model
 from labkit.mesh.listeners import gateways
 
-PROXY = model.Proxy(
-    name="gateway", namespace="edge", role="router", ip="127.66.1.1", app_ip="127.67.1.1", labels={"istio": "gw"}
-)
+PROXY = model.Proxy(name="gateway", namespace="edge", role="router", ip="127.66.1.1", labels={"istio": "gw"})
 
 
 def secret(namespace: str) -> dict[str, Any]:

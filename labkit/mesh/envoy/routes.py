@@ -1,10 +1,9 @@
 """Route tables as Envoy's route configurations."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from labkit.mesh import durations, ir
-from labkit.mesh.envoy import TYPE, typed
-from labkit.mesh.hosts import domains
+from labkit.mesh.envoy import fractions, http_filters, strings, typed
 from labkit.mesh.model import Resource
 
 REDIRECTS = {302: "FOUND", 303: "SEE_OTHER", 307: "TEMPORARY_REDIRECT", 308: "PERMANENT_REDIRECT"}
@@ -16,56 +15,69 @@ PATHS = {
     "elements": "path_separated_prefix",
     "regex": "safe_regex",
 }
-FAULT = "envoy.filters.http.fault"
-CORS = "envoy.filters.http.cors"
 
 
-def route_config(name: str, hosts: Sequence[Resource], *, ignores_ports: bool) -> Resource:
-    """A route configuration; ``ignores_ports`` where the listener has told the ports apart."""
+def route_config(name: str, hosts: Sequence[Resource]) -> Resource:
+    """A route configuration; its listener has told the ports apart."""
     return {
         "name": name,
         "validate_clusters": False,
-        "ignore_port_in_host_matching": ignores_ports,
+        "ignore_port_in_host_matching": True,
         "max_direct_response_body_size_bytes": 1048576,
         "virtual_hosts": list(hosts),
     }
 
 
-def virtual_host(host: ir.VirtualHost, names: Iterable[str]) -> Resource:
-    """One virtual host under the given domains."""
-    found: Resource = {
+def table(found: ir.RouteTable, hosts: Iterable[Resource]) -> Resource:
+    """A table of virtual hosts; of two with one name the first keeps it."""
+    every = list(hosts)
+    named = map(under, every, free([host["domains"] for host in every]))
+    return route_config(found.name, [*(h for h in named if h is not None), *unknown(found.allows_unknown)])
+
+
+def virtual_host(host: ir.VirtualHost) -> Resource:
+    """One virtual host."""
+    resource: Resource = {
         "name": host.name,
-        "domains": list(names),
+        "domains": list(host.domains) if host.is_by_content else ["*"],
         "include_request_attempt_count": True,
         "routes": [route(r) for r in host.routes],
     }
-    return {**found, "require_tls": "ALL"} if host.needs_tls else found
+    return {**resource, "require_tls": "ALL"} if host.needs_tls else resource
 
 
-MakeHost = Callable[[str, ir.VirtualHost], Resource]
-"""(name of the table, virtual host) → Envoy's."""
-
-
-def table(found: ir.RouteTable, unknown: Sequence[Resource] = (), made: MakeHost | None = None) -> Resource:
-    """A table whose listener has its port for itself; ``made`` makes virtual hosts, or has them from before."""
+def free(domains: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    """Of each host the domains that none before it has: Envoy knows no capitals, and refuses one that comes twice."""
     taken: set[str] = set()
-    hosts = []
-    for host in found.hosts:
-        all_names = host.domains if host.is_by_content else ("*",)
-        names = list(free(all_names, taken))
-        if made is not None and len(names) == len(host.domains) and host.is_by_content:
-            hosts.append(made(found.name, host))
-        elif names:
-            hosts.append(virtual_host(host, names))
-    return route_config(found.name, [*hosts, *unknown], ignores_ports=True)
+    left: list[tuple[str, ...]] = []
+    for of_host in domains:
+        own = []
+        for domain in of_host:
+            if domain.lower() not in taken:
+                taken.add(domain.lower())
+                own.append(domain)
+        left.append(tuple(own))
+    return left
 
 
-def free(names: Iterable[str], taken: set[str]) -> Iterator[str]:
-    """Names that nobody has yet, taken now: Envoy knows no capitals, and refuses a domain that comes twice."""
-    for name in names:
-        if name.lower() not in taken:
-            taken.add(name.lower())
-            yield name
+def under(host: Resource, domains: Sequence[str]) -> Resource | None:
+    """The host under those domains; None where there are none left."""
+    if len(domains) == len(host["domains"]):
+        return host
+    return {**host, "domains": list(domains)} if domains else None
+
+
+def unknown(allows: bool | None) -> list[Resource]:
+    """The virtual host for names that no other has: passed on, refused, or none at all."""
+    if allows is None:
+        return []
+    if allows:
+        action: Resource = {"route": {"cluster": "PassthroughCluster", "timeout": "0s", "max_grpc_timeout": "0s"}}
+    else:
+        action = {"direct_response": {"status": 502}}
+    name = "allow_any" if allows else "block_all"
+    only = {"name": name, "match": {"prefix": "/"}, **action}
+    return [{"name": name, "domains": ["*"], "include_request_attempt_count": True, "routes": [only]}]
 
 
 def route(found: ir.Route) -> Resource:
@@ -84,11 +96,7 @@ def route(found: ir.Route) -> Resource:
         made["direct_response"] = _reply(found.action)
     else:
         made["route"] = forward(found.action)
-    filters = {}
-    if found.fault:
-        filters[FAULT] = _fault(found.fault)
-    if found.cors:
-        filters[CORS] = _cors(found.cors)
+    filters = http_filters.of_route(found)
     return {**made, "typed_per_filter_config": filters} if filters else made
 
 
@@ -114,22 +122,15 @@ def _claim(path: Sequence[str], found: ir.Condition) -> Resource:
     keys = [{"key": "payload"}, *({"key": part} for part in path)]
     value: Resource = {"present_match": True}
     if found.text.kind != "present":
-        said = {"string_match": text(found.text)}
+        said = {"string_match": strings.matcher(found.text)}
         value = {"or_match": {"value_matchers": [{"list_match": {"one_of": said}}, said]}}
     made = {"filter": "envoy.filters.http.jwt_authn", "path": keys, "value": value}
     return {**made, "invert": True} if found.is_inverted else made
 
 
-def text(found: ir.Text) -> Resource:
-    """A StringMatcher."""
-    if found.kind == "prefix" and not found.value:
-        return {"safe_regex": {"regex": ".*"}}  # Every text starts so, but Envoy refuses the empty prefix.
-    return {"safe_regex": {"regex": found.value}} if found.kind == "regex" else {found.kind: found.value}
-
-
 def _condition(found: ir.Condition) -> Resource:
     made: Resource = {"name": found.name}
-    made |= {"present_match": True} if found.text.kind == "present" else {"string_match": text(found.text)}
+    made |= {"present_match": True} if found.text.kind == "present" else {"string_match": strings.matcher(found.text)}
     if found.is_inverted:
         made["invert_match"] = True
         if found.text.kind != "present":
@@ -211,61 +212,16 @@ def retry_policy(found: ir.Retries) -> Resource:
     return made
 
 
-def percentage(percent: float) -> Resource:
-    """A share of a hundred, to a hundredth of a hundredth."""
-    return {"numerator": round(percent * 10_000), "denominator": "MILLION"}
-
-
 def _mirror(found: ir.Mirror) -> Resource:
-    share = {"numerator": 100, "denominator": "HUNDRED"} if found.percent is None else percentage(found.percent)
+    share = (
+        {"numerator": 100, "denominator": "HUNDRED"} if found.percent is None else fractions.of_percent(found.percent)
+    )
     return {
         "cluster": found.upstream,
         "runtime_fraction": {"default_value": share},
         "trace_sampled": False,
         "disable_shadow_host_suffix_append": True,
     }
-
-
-def _share(found: ir.Share) -> Resource:
-    if found.is_whole:
-        return {"numerator": round(found.percent), "denominator": "HUNDRED"}
-    return percentage(found.percent)
-
-
-def _fault(found: ir.Fault) -> Resource:
-    made: Resource = {"@type": f"{TYPE}.extensions.filters.http.fault.v3.HTTPFault"}
-    if found.delay:
-        made["delay"] = {"fixed_delay": durations.proto(found.delay)}
-        if found.delay_share is not None:
-            made["delay"]["percentage"] = _share(found.delay_share)
-    if found.status is not None or found.grpc_status is not None:
-        made["abort"] = (
-            {"http_status": found.status} if found.status is not None else {"grpc_status": found.grpc_status}
-        )
-        if found.abort_share is not None:
-            made["abort"]["percentage"] = _share(found.abort_share)
-    return made
-
-
-def _cors(found: ir.Cors) -> Resource:
-    made: Resource = {
-        "@type": f"{TYPE}.extensions.filters.http.cors.v3.CorsPolicy",
-        "allow_origin_string_match": [text(o) for o in found.origins if o.kind != "present"],
-        "filter_enabled": {"default_value": {"numerator": 100, "denominator": "HUNDRED"}},
-        "forward_not_matching_preflights": found.forwards_unmatched_preflights,
-    }
-    for key, value in (
-        ("allow_methods", found.methods),
-        ("allow_headers", found.headers),
-        ("expose_headers", found.exposed),
-    ):
-        if value:
-            made[key] = value
-    if found.max_age:
-        made["max_age"] = str(round(durations.seconds(found.max_age)))
-    if found.credentials is not None:
-        made["allow_credentials"] = found.credentials
-    return made
 
 
 def _redirect(found: ir.Redirect) -> Resource:
@@ -289,8 +245,3 @@ def _reply(found: ir.Reply) -> Resource:
     elif found.data is not None:
         made["body"] = {"inline_bytes": found.data}
     return made
-
-
-def with_ports(host: ir.VirtualHost) -> list[str]:
-    """The domains of a virtual host in a table of all ports."""
-    return domains.with_port(host.domains, int(host.name.rpartition(":")[2]))

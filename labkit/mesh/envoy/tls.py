@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from labkit.mesh import envoy, ir, model
+from labkit.mesh import envoy, ir
 from labkit.mesh.envoy import typed
 from labkit.mesh.model import Resource
 from labkit.mesh.validation import servertls
@@ -20,6 +20,17 @@ VERSIONS = {
 
 SUITES = servertls.CIPHERS
 """Istio leaves out what it does not know; it knows one that Envoy no longer does, and refuses with the listener."""
+
+
+MESH_SUITES = (
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES256-GCM-SHA384",
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-RSA-AES128-GCM-SHA256",
+    "AES256-GCM-SHA384",
+    "AES128-GCM-SHA256",
+)
+"""What sidecars offer for TLS 1.2 (Istio's defaults)."""
 
 
 def secret(name: str) -> Resource:
@@ -70,18 +81,20 @@ def with_proxy_protocol(socket: Resource, version: str) -> Resource:
     )
 
 
-def sidecar() -> Resource:
+def sidecar(mesh: ir.MeshTls) -> Resource:
     """How a sidecar takes a meshed client."""
-    validation = {
-        "match_typed_subject_alt_names": [{"san_type": "URI", "matcher": {"prefix": f"spiffe://{model.TRUST_DOMAIN}/"}}]
-    }
+    names = [{"san_type": "URI", "matcher": {"prefix": f"spiffe://{domain}/"}} for domain in mesh.trust_domains]
     return _downstream(
         {
-            "alpn_protocols": ["h2", "http/1.1"],
-            "tls_params": {"tls_minimum_protocol_version": "TLSv1_2", "tls_maximum_protocol_version": "TLSv1_3"},
+            "alpn_protocols": [*([] if mesh.is_http else ["istio-peer-exchange"]), "h2", "http/1.1"],
+            "tls_params": {
+                "tls_minimum_protocol_version": "TLSv1_2",
+                "tls_maximum_protocol_version": "TLSv1_3",
+                "cipher_suites": list(MESH_SUITES),
+            },
             "tls_certificate_sds_secret_configs": [secret("default")],
             "combined_validation_context": {
-                "default_validation_context": validation,
+                "default_validation_context": {"match_typed_subject_alt_names": names},
                 "validation_context_sds_secret_config": secret("ROOTCA"),
             },
         },

@@ -5,7 +5,7 @@ from typing import Any
 
 from labkit.mesh import durations, envoy, ir
 from labkit.mesh.envoy import tls
-from labkit.mesh.hosts.services import Endpoint, Service
+from labkit.mesh.hosts.services import Endpoint
 from labkit.mesh.model import Resource
 
 LIMIT = 4294967295
@@ -19,6 +19,12 @@ BALANCERS = {"ROUND_ROBIN": "ROUND_ROBIN", "RANDOM": "RANDOM"}
 
 SOCKET = "unix://"
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+ORIGINAL: Resource = {"type": "ORIGINAL_DST", "lb_policy": "CLUSTER_PROVIDED"}
+FROM_SIDECAR: Resource = {"source_address": {"address": "127.0.0.6", "port_value": 0}}
+"""The address from which an app is called by its own sidecar, so that such calls are not captured again."""
+
+FOREVER = "9223372035s"
+"""The longest time: the one endpoint of an app stays."""
 
 
 def cluster(found: ir.Upstream) -> Resource:
@@ -26,6 +32,7 @@ def cluster(found: ir.Upstream) -> Resource:
     policy = found.policy
     made: Resource = {
         "name": found.name,
+        "alt_stat_name": f"{found.name};",
         # Envoy would have the name in the request decide about TLS as well; in Istio the rule does.
         **(forward(allow_insecure_cluster_options=True) if found.kind == "FORWARD" else {"type": found.kind}),
         "connect_timeout": durations.proto(_tcp(policy).get("connectTimeout") or "10s"),
@@ -40,11 +47,7 @@ def cluster(found: ir.Upstream) -> Resource:
     elif found.kind in ("STRICT_DNS", "LOGICAL_DNS"):
         made |= {"load_assignment": assignment(found), "dns_lookup_family": "V4_ONLY", "dns_refresh_rate": "60s"}
         made["respect_dns_ttl"] = True
-    options = _http_options(found)
-    if options:
-        made["typed_extension_protocol_options"] = {HTTP_OPTIONS: options}
-    if keepalive := _tcp(policy).get("tcpKeepalive"):
-        made["upstream_connection_options"] = {"tcp_keepalive": _keepalive(keepalive)}
+    made |= _pool(found.http, policy, found.tls)
     outliers = policy.get("outlierDetection")
     if outliers is not None:
         made["outlier_detection"] = outlier_detection(outliers)
@@ -147,9 +150,19 @@ def _slow_start(said: Mapping[str, Any]) -> Resource:
     return made
 
 
-def _http_options(found: ir.Upstream) -> Resource:
-    said = _http(found.policy)
-    if not found.http:
+def _pool(http: str, policy: Mapping[str, Any], tls: ir.Tls | None = None) -> Resource:
+    """How connections are kept and which HTTP they speak."""
+    resource: Resource = {}
+    if options := _http_options(http, policy, tls):
+        resource["typed_extension_protocol_options"] = {HTTP_OPTIONS: options}
+    if keepalive := _tcp(policy).get("tcpKeepalive"):
+        resource["upstream_connection_options"] = {"tcp_keepalive": _keepalive(keepalive)}
+    return resource
+
+
+def _http_options(http: str, policy: Mapping[str, Any], tls: ir.Tls | None) -> Resource:
+    said = _http(policy)
+    if not http:
         return {}
     made: Resource = {"@type": f"{envoy.TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions"}
     common: Resource = {}
@@ -157,23 +170,23 @@ def _http_options(found: ir.Upstream) -> Resource:
         common["max_requests_per_connection"] = said["maxRequestsPerConnection"]
     if said.get("idleTimeout"):
         common["idle_timeout"] = durations.proto(said["idleTimeout"])
-    if _tcp(found.policy).get("maxConnectionDuration"):
-        common["max_connection_duration"] = durations.proto(_tcp(found.policy)["maxConnectionDuration"])
+    if _tcp(policy).get("maxConnectionDuration"):
+        common["max_connection_duration"] = durations.proto(_tcp(policy)["maxConnectionDuration"])
     if common:
         made["common_http_protocol_options"] = common
     h2: Resource = {}
     if said.get("maxConcurrentStreams"):
         h2["max_concurrent_streams"] = said["maxConcurrentStreams"]
-    if found.http == "client":
+    if http == "client":
         made["use_downstream_protocol_config"] = {"http_protocol_options": {}, "http2_protocol_options": h2}
-    elif found.http == "2":
+    elif http == "2":
         made["explicit_http_config"] = {"http2_protocol_options": h2}
     else:
         made["explicit_http_config"] = {"http_protocol_options": {}}
-    if found.tls is not None and found.tls.kind != "istio" and not found.tls.sni:
+    if tls is not None and tls.kind != "istio" and not tls.sni:
         made["upstream_http_protocol_options"] = {
             "auto_sni": True,
-            "auto_san_validation": not found.tls.skips_verification and not found.tls.names,
+            "auto_san_validation": not tls.skips_verification and not tls.names,
         }
     return made
 
@@ -229,7 +242,7 @@ def _group(priority: int, place: tuple[str, ...], same: Sequence[Resource]) -> R
 
 def _endpoint(endpoint: Endpoint) -> Resource:
     made: Resource = {
-        "endpoint": {"address": _address(endpoint)},
+        "endpoint": {"address": _at(endpoint.address, endpoint.port)},
         "health_status": "HEALTHY",
         "load_balancing_weight": endpoint.weight,
     }
@@ -241,9 +254,9 @@ def _endpoint(endpoint: Endpoint) -> Resource:
     return {**made, "metadata": {"filter_metadata": metadata}} if metadata else made
 
 
-def _address(endpoint: Endpoint) -> Resource:
-    path = endpoint.address.removeprefix(SOCKET)
-    return {"pipe": {"path": path}} if path != endpoint.address else envoy.address(endpoint.address, endpoint.port)
+def _at(address: str, port: int) -> Resource:
+    path = address.removeprefix(SOCKET)
+    return {"pipe": {"path": path}} if path != address else envoy.address(address, port)
 
 
 def forward(**fields: Any) -> Resource:
@@ -257,28 +270,53 @@ def forward(**fields: Any) -> Resource:
     return {"cluster_type": kind}
 
 
-def passthrough() -> Resource:
-    """Where hosts outside the mesh are called, under Istio's name."""
+def app(found: ir.AppUpstream) -> Resource:
+    """The app behind a sidecar: the port a connection was meant for, or the one a Sidecar object names."""
+    resource: Resource = {
+        "name": found.name,
+        "alt_stat_name": f"{found.name};",
+        "connect_timeout": durations.proto(_tcp(found.policy).get("connectTimeout") or "10s"),
+        "circuit_breakers": {"thresholds": [limits(found.policy)]},
+        "common_lb_config": {},
+        **_pool(found.http, found.policy),
+    }
+    if found.services:
+        named = [{"host": s.host, "name": s.name, "namespace": s.namespace} for s in found.services]
+        resource["metadata"] = {"filter_metadata": {"istio": {"services": named}}}
+    if not found.address:
+        return {**resource, **ORIGINAL, "cleanup_interval": FOREVER, "upstream_bind_config": FROM_SIDECAR}
+    endpoint = {"endpoint": {"address": _at(found.address, found.port)}}
+    assignment = {"cluster_name": found.name, "endpoints": [{"lb_endpoints": [endpoint]}]}
+    return {**resource, "type": "STATIC", "load_assignment": assignment}
+
+
+def black_hole(mesh: Mapping[str, Any]) -> Resource:
+    """Where connections end that nobody may make."""
     return {
-        "name": "PassthroughCluster",
-        **forward(),
-        "connect_timeout": "10s",
-        "lb_policy": "CLUSTER_PROVIDED",
-        "circuit_breakers": {"thresholds": [limits({})]},
-    }
-
-
-def static(name: str, ip: str, port: int, service: Service | None) -> Resource:
-    """The app behind a sidecar, and the Service that leads there."""
-    endpoint = {"lb_endpoints": [{"endpoint": {"address": envoy.address(ip, port)}}]}
-    made: Resource = {
-        "name": name,
+        "name": "BlackHoleCluster",
+        "alt_stat_name": "BlackHoleCluster;",
         "type": "STATIC",
-        "connect_timeout": "10s",
-        "circuit_breakers": {"thresholds": [limits({})]},
-        "load_assignment": {"cluster_name": name, "endpoints": [endpoint]},
+        "connect_timeout": durations.proto(mesh.get("connectTimeout") or "10s"),
     }
-    if service:
-        named = {"host": service.host, "name": service.name, "namespace": service.namespace}
-        made["metadata"] = {"filter_metadata": {"istio": {"services": [named]}}}
-    return made
+
+
+def passthrough(name: str, policy: Mapping[str, Any], *, is_inbound: bool) -> Resource:
+    """Connections go on to wherever they were meant for."""
+    # Both have one name in statistics: Istio's, too.
+    resource: Resource = {
+        "name": name,
+        "alt_stat_name": "PassthroughCluster;",
+        **ORIGINAL,
+        "connect_timeout": durations.proto(_tcp(policy).get("connectTimeout") or "10s"),
+        "circuit_breakers": {"thresholds": [limits(policy)]},
+        "typed_extension_protocol_options": {
+            HTTP_OPTIONS: {
+                "@type": f"{envoy.TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "common_http_protocol_options": {"idle_timeout": "300s"},
+                "use_downstream_protocol_config": {"http_protocol_options": {}, "http2_protocol_options": {}},
+            }
+        },
+    }
+    if keepalive := _tcp(policy).get("tcpKeepalive"):
+        resource["upstream_connection_options"] = {"tcp_keepalive": _keepalive(keepalive)}
+    return {**resource, "upstream_bind_config": FROM_SIDECAR} if is_inbound else resource

@@ -12,6 +12,8 @@ from labkit.mesh.model import Config, Resource
 __all__ = ["Destination", "Explanation", "Request", "Source", "explain", "from_dump", "source_of"]
 
 OBJECT = re.compile(r"/apis/(?P<group>[^/]+)/[^/]+/namespaces/(?P<namespace>[^/]+)/(?P<kind>[^/]+)/(?P<name>.+)")
+CAPTURED, PASSTHROUGH = "virtualOutbound", "PassthroughCluster"
+HTTP_PORT = 80
 KINDS = {"virtual-service": "VirtualService", "destination-rule": "DestinationRule"}
 
 
@@ -80,7 +82,9 @@ class Explanation:
 
 def explain(config: Config, request: Request, *, port: int | None = None) -> Explanation:
     """The way of a request through one proxy; ``port`` of the listener where there are several with routes."""
-    listener, table = _listener(config, port)
+    listener, table = _listener(config, request.host, port)
+    if listener == CAPTURED:
+        return _passed_on(config)
     host = matching.virtual_host(table, request.host)
     if host is None:
         return _nowhere(listener, table, "")
@@ -101,6 +105,23 @@ def explain(config: Config, request: Request, *, port: int | None = None) -> Exp
             )
         passed.append(f"{route.get('name') or f'route {number}'}: {lacks}")
     return _nowhere(listener, table, host["name"], passed)
+
+
+def _passed_on(config: Config) -> Explanation:
+    """No listener has the port: the connection goes on to its address as it is, or is closed."""
+    last = config.listeners[CAPTURED]["filter_chains"][-1]["filters"][-1]["typed_config"].get("cluster", "")
+    allows = last == PASSTHROUGH
+    return Explanation(
+        listener=CAPTURED,
+        table="",
+        virtual_host=CAPTURED,
+        route="passed on" if allows else "",
+        index=0,
+        passed=(),
+        answer="" if allows else "the connection is closed",
+        destinations=tuple(_to(PASSTHROUGH, 100, config) for _ in range(allows)),
+        source=None,
+    )
 
 
 def _nowhere(listener: str, table: Resource, host: str, passed: Sequence[str] = ()) -> Explanation:
@@ -140,8 +161,31 @@ def from_dump(dump: Mapping[str, Any]) -> Config:
     return Config(**found)
 
 
-def _listener(config: Config, port: int | None) -> tuple[str, Resource]:
-    """The outbound listener of a port and its routes; without a port the first that has routes."""
+def _listener(config: Config, host: str, port: int | None) -> tuple[str, Resource]:
+    """The listener that a request comes to, and its routes.
+
+    A sidecar is handed connections by their destination: the port in ``host``, and the address of the Service where it
+    has a listener of its own. Of a gateway without a port it is the first listener that has routes.
+    """
+    is_sidecar = CAPTURED in config.listeners
+    name, _, number = host.partition(":")
+    if is_sidecar and port is None:
+        port = int(number) if number.isdecimal() else HTTP_PORT
+    routed = [found for found in _routed(config, port) if not is_sidecar or _is_for(found[1], name, port)]
+    if routed:
+        # A table for one host alone comes before that of its port.
+        return min(routed, key=lambda found: found[1].get("name", "").isdecimal())
+    return (CAPTURED if is_sidecar else ""), {}
+
+
+def _is_for(table: Resource, host: str, port: int | None) -> bool:
+    """Whether connections to a host come to the listener of a table: of one named after another host they do not."""
+    of_host, separator, _ = str(table.get("name", "")).rpartition(f":{port}")
+    return not separator or of_host == host or of_host.startswith(f"{host}.")
+
+
+def _routed(config: Config, port: int | None) -> Iterable[tuple[str, Resource]]:
+    """Every listener that is not for incoming connections, with its routes."""
     for name, listener in config.listeners.items():
         address = listener.get("address", {}).get("socket_address", {})
         if listener.get("traffic_direction") == "INBOUND" or (port and address.get("port_value") != port):
@@ -149,10 +193,9 @@ def _listener(config: Config, port: int | None) -> tuple[str, Resource]:
         for manager in _managers(listener):
             table = (manager.get("rds") or {}).get("route_config_name", "")
             if table in config.routes:
-                return name, config.routes[table]
-            if "route_config" in manager:
-                return name, manager["route_config"]
-    return "", {}
+                yield name, config.routes[table]
+            elif "route_config" in manager:
+                yield name, manager["route_config"]
 
 
 def _managers(listener: Resource) -> Iterable[Resource]:
@@ -179,15 +222,19 @@ def _destinations(route: Resource, config: Config) -> Iterable[Destination]:
     shares = [(c["name"], c.get("weight", 0)) for c in weighted] if weighted else [(action.get("cluster", ""), 100)]
     total = sum(weight for _, weight in shares) or 1
     for name, weight in shares if action else ():
-        cluster = config.clusters.get(name)
-        yield Destination(
-            cluster=name,
-            percent=100 * weight / total,
-            exists=cluster is not None,
-            endpoints=tuple(_endpoints(name, cluster or {}, config)),
-            tls=_tls(cluster or {}),
-            source=source_of(cluster or {}),
-        )
+        yield _to(name, 100 * weight / total, config)
+
+
+def _to(name: str, percent: float, config: Config) -> Destination:
+    cluster = config.clusters.get(name)
+    return Destination(
+        cluster=name,
+        percent=percent,
+        exists=cluster is not None,
+        endpoints=tuple(_endpoints(name, cluster or {}, config)),
+        tls=_tls(cluster or {}),
+        source=source_of(cluster or {}),
+    )
 
 
 def _endpoints(name: str, cluster: Resource, config: Config) -> Iterable[str]:
@@ -195,8 +242,9 @@ def _endpoints(name: str, cluster: Resource, config: Config) -> Iterable[str]:
     for group in assignment.get("endpoints") or ():
         for endpoint in group.get("lb_endpoints") or ():
             if endpoint.get("health_status", "HEALTHY") in ("HEALTHY", "UNKNOWN"):
-                address = endpoint["endpoint"]["address"]["socket_address"]
-                yield f"{address['address']}:{address['port_value']}"
+                address = endpoint["endpoint"]["address"].get("socket_address")
+                if address:
+                    yield f"{address['address']}:{address['port_value']}"
 
 
 def _tls(cluster: Resource) -> str:

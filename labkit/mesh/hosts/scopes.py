@@ -40,6 +40,9 @@ class Scope:
     allows_unknown: bool
     """Whether other hosts are passed on."""
 
+    inbound_pool: Mapping[str, Any] | None = None
+    """``inboundConnectionPool`` of the Sidecar object."""
+
     ingress: tuple[Mapping[str, Any], ...] = field(default=())
     """Listeners that the Sidecar object puts in the place of those of the Services."""
 
@@ -99,6 +102,7 @@ def scope(
         egress=egress,
         services=offers.whole if offers.whole is not None else _reached(offers, egress, memo, key),
         allows_unknown=policy.get("mode", "ALLOW_ANY") != "REGISTRY_ONLY",
+        inbound_pool=spec.get("inboundConnectionPool"),
         ingress=tuple(spec.get("ingress") or ()),
     )
 

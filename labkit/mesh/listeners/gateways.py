@@ -35,7 +35,6 @@ class Server:
     port: int
     """The port of the pod."""
 
-    node_port: int
     kind: str
     """``http``, ``https``, ``passthrough``, ``tls`` or ``tcp``."""
 
@@ -64,7 +63,7 @@ class Server:
 class Entry:
     """All that a gateway's proxy listens on."""
 
-    listeners: tuple[ir.GatewayListener, ...]
+    listeners: tuple[ir.Listener, ...]
     tables: tuple[ir.RouteTable, ...]
 
 
@@ -91,7 +90,7 @@ def servers(gateways: Sequence[Object], services: Sequence[Service], proxy: mode
 
 def check(gateway: Object) -> None:
     """Take it apart once: what cannot be translated is found when it comes."""
-    nobody = model.Proxy(name="", namespace="", role="router", ip="", app_ip="")
+    nobody = model.Proxy(name="", namespace="", role="router", ip="")
     with blame.naming(f"Gateway {resources.namespace_of(gateway)}/{resources.name_of(gateway)}"):
         is_for(gateway, (), nobody)
         for server in _servers(gateway, (), nobody):
@@ -131,14 +130,13 @@ def _servers(gateway: Object, services: Sequence[Service], proxy: model.Proxy) -
             kind = "https" if protocol == "HTTPS" else "tls"
         else:
             kind = "passthrough" if protocol in ("HTTPS", "TLS") else "tcp"
-        port, node_port = target_port(services, proxy, number)
+        port = target_port(services, proxy, number)
         table = {"http": f"http.{port}", "https": f"https.{number}.{said.get('name', '')}.{name}.{namespace}"}
         yield Server(
             gateway=f"{namespace}/{name}",
             namespace=namespace,
             number=number,
             port=port,
-            node_port=node_port,
             kind=kind,
             table=table.get(kind, ""),
             hosts=tuple(server.get("hosts") or ()),
@@ -146,20 +144,26 @@ def _servers(gateway: Object, services: Sequence[Service], proxy: model.Proxy) -
         )
 
 
-def target_port(services: Sequence[Service], proxy: model.Proxy, number: int) -> tuple[int, int]:
-    """(port of the pod, node port or 0) of a server's port: Services lead from 80 to 8080."""
+def target_port(services: Sequence[Service], proxy: model.Proxy, number: int) -> int:
+    """The port of the pod for a server's port: Services lead from 80 to 8080."""
+    return next((s.targets[number] for s in _selecting(services, proxy) if number in s.targets), number)
+
+
+def node_ports(services: Sequence[Service], proxy: model.Proxy) -> dict[int, tuple[int, ...]]:
+    """Port of the pod → node ports that lead there."""
+    leading: dict[int, list[int]] = {}
+    for service in _selecting(services, proxy):
+        for port, node_port in service.node_ports.items():
+            if port in service.targets:
+                leading.setdefault(service.targets[port], []).append(node_port)
+    return {port: tuple(numbers) for port, numbers in leading.items()}
+
+
+def _selecting(services: Sequence[Service], proxy: model.Proxy) -> list[Service]:
     labels = dict(proxy.labels)
-    own = [
+    return [
         s for s in services if s.namespace == proxy.namespace and s.selector and s.selector.items() <= labels.items()
     ]
-    for service in own:
-        if number in service.targets:
-            return service.targets[number], service.node_ports.get(number, 0)
-    for service in own:
-        for port, target in service.targets.items():
-            if target == number:
-                return number, service.node_ports.get(port, 0)
-    return number, 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,6 +179,7 @@ class Context:
     parts_of: Callable[[str], tuple[object, ...]]
     """What the routes to a host depend on."""
 
+    logs: tuple[ir.Log, ...]
     memo: Memo
     key: Hashable
 
@@ -191,26 +196,25 @@ def entry(found: Sequence[Server], rules: Sequence[VirtualService], context: Con
         for gateway in gateways:
             by_gateway.setdefault(gateway, []).append(rule)
     tables: dict[str, list[Server]] = {}
-    chains: dict[int, list[ir.GatewayChain]] = {}
-    node_ports: dict[int, int] = {}
+    chains: dict[int, list[ir.Chain]] = {}
     for server in found:
         if server.table:
             tables.setdefault(server.table, []).append(server)
-        node_ports[server.port] = node_ports.get(server.port) or server.node_port
         into = chains.setdefault(server.port, [])
         where = replace(context.connections, port=server.number, gateways={server.gateway})
-        for chain in _chains(server, by_gateway.get(server.gateway, ()), where):
+        for chain in _chains(server, by_gateway.get(server.gateway, ()), where, context.logs):
             if _is_apart(chain, into):
                 into.append(chain)
-    asked = {chain.table for made in chains.values() for chain in made}
+    every = [chain.carries for of_port in chains.values() for chain in of_port]
+    asked = {carries.table for carries in every if isinstance(carries, ir.Http)}
     return Entry(
-        listeners=tuple(
-            ir.GatewayListener(port=port, node_port=node_ports[port], chains=tuple(made))
-            for port, made in chains.items()
-            if made
-        ),
+        listeners=tuple(_listener(port, of_port, context.logs) for port, of_port in chains.items() if of_port),
         tables=tuple(_table(name, same, by_gateway, context) for name, same in tables.items() if name in asked),
     )
+
+
+def _listener(port: int, chains: Sequence[ir.Chain], logs: tuple[ir.Log, ...]) -> ir.Listener:
+    return ir.Listener(name=f"{ir.ANYWHERE}_{port}", port=port, side=ir.GATEWAY, chains=tuple(chains), logs=logs)
 
 
 def _gateways_of(rule: VirtualService, namespace: str) -> tuple[str, ...]:
@@ -218,11 +222,12 @@ def _gateways_of(rule: VirtualService, namespace: str) -> tuple[str, ...]:
     return tuple(g for g in rule.gateways if g != MESH) if visibility.is_for(rule.audience, namespace) else ()
 
 
-def _is_apart(chain: ir.GatewayChain, others: Sequence[ir.GatewayChain]) -> bool:
+def _is_apart(chain: ir.Chain, others: Sequence[ir.Chain]) -> bool:
     """Whether no other chain is for one of its names: the first one has it, and Envoy takes no listener with two."""
-    if not chain.server_names:
-        return all(other.server_names for other in others)
-    return not any(set(chain.server_names) & set(other.server_names) for other in others)
+    names = set(chain.match.server_names)
+    if not names:
+        return all(other.match.server_names for other in others)
+    return not any(names & set(other.match.server_names) for other in others)
 
 
 def _server_names(hosts: Sequence[str]) -> tuple[str, ...] | None:
@@ -235,27 +240,42 @@ def _server_names(hosts: Sequence[str]) -> tuple[str, ...] | None:
     return tuple(dict.fromkeys(h.lower() for h in hosts if not h.startswith("*") or h.startswith("*."))) or None
 
 
-def _chains(server: Server, rules: Sequence[VirtualService], context: tcp_routes.Context) -> Iterator[ir.GatewayChain]:
+def _chains(
+    server: Server, rules: Sequence[VirtualService], context: tcp_routes.Context, logs: tuple[ir.Log, ...]
+) -> Iterator[ir.Chain]:
     of_server = _server_names(server.names) if server.kind in ("https", "tls") else ()
     if of_server is None:
         return
     if server.kind == "http":
-        yield ir.GatewayChain(table=server.table)
+        yield ir.Chain(carries=_http(server, logs))
     elif server.kind == "https":
-        yield ir.GatewayChain(server_names=of_server, table=server.table, tls=server.tls)
+        tls = ir.EdgeTls(server=server.tls, is_http=True)
+        yield ir.Chain(match=ir.ChainMatch(server_names=of_server), carries=_http(server, logs), tls=tls)
     elif server.kind == "passthrough":
         for rule in rules:
             hosts = names.common_hosts(server.names_for(rule.namespace), rule.hosts)
             for route in tcp_routes.gateway_tls(rule, context, hosts):
                 if (of_route := _server_names(route.server_names)) is not None:
-                    yield ir.GatewayChain(server_names=of_route, tcp=route)
+                    yield ir.Chain(match=ir.ChainMatch(server_names=of_route), carries=_tcp(server, route, logs))
     else:
         for rule in rules:
-            found = tcp_routes.gateway_tcp(rule, context)
-            if found is not None and names.common_hosts(server.names_for(rule.namespace), rule.hosts):
-                tls = server.tls if server.kind == "tls" else None
-                yield ir.GatewayChain(server_names=of_server, tcp=found, tls=tls)
+            route_of_rule = tcp_routes.gateway_tcp(rule, context)
+            if route_of_rule is not None and names.common_hosts(server.names_for(rule.namespace), rule.hosts):
+                yield ir.Chain(
+                    match=ir.ChainMatch(server_names=of_server),
+                    carries=_tcp(server, route_of_rule, logs),
+                    tls=ir.EdgeTls(server=server.tls, is_http=False) if server.kind == "tls" else None,
+                )
                 return
+
+
+def _http(server: Server, logs: tuple[ir.Log, ...]) -> ir.Http:
+    return ir.Http(side=ir.GATEWAY, stat=f"outbound_{ir.ANYWHERE}_{server.port};", table=server.table, logs=logs)
+
+
+def _tcp(server: Server, route: ir.TcpRoute, logs: tuple[ir.Log, ...]) -> ir.Tcp:
+    stat = route.destinations[0].upstream if route.destinations else f"tcp_{server.port}"
+    return ir.Tcp(stat=stat, destinations=route.destinations, logs=logs)
 
 
 @dataclass(kw_only=True)

@@ -1,14 +1,27 @@
-"""What comes in for a sidecar's app."""
+"""What comes in for a sidecar's app: one listener with chains for each port, and the app behind each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labkit.mesh import model, protocols
+from labkit.mesh import ir, model, protocols
 from labkit.mesh.hosts.services import Service
 
-HELD = frozenset({15000, 15001, 15020, 15021, 15090})
-"""Ports that a proxy has for itself; in Istio nothing is captured there either."""
+HELD = frozenset({15000, 15001, 15006, 15008, 15020, 15021, 15090})
+"""Ports that a proxy has for itself; istio-iptables captures nothing there."""
+
+NAME, PORT = "virtualInbound", 15006
+PASSTHROUGH, BLACK_HOLE = "InboundPassthroughCluster", "BlackHoleCluster"
+
+STRICT, PERMISSIVE, DISABLE = "STRICT", "PERMISSIVE", "DISABLE"
+HTTP, TCP, SNIFFED = "http", "tcp", "sniffed"
+"""How the protocol of a port is known: by its name, or only by the first bytes of each connection."""
+
+# ALPN by which Istio's proxies tell each other what mutual TLS carries (Istio, pilot/pkg/security/authn).
+ALPN_HTTP = ("istio-http/1.0", "istio-http/1.1", "istio-h2")
+ALPN_TCP = ("istio-peer-exchange", "istio")
+ALPN_ANY = ("istio", "istio-peer-exchange", *ALPN_HTTP)
+ALPN_PLAIN = ("http/1.1", "h2c")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,16 +29,34 @@ class Inbound:
     """One port of a pod."""
 
     port: int
-    is_http: bool
-    app_port: int
-    """Where the app listens."""
+    protocol: str
+    """Istio's word."""
 
-    service: Service | None
-    """The first that leads there."""
+    services: tuple[Service, ...] = ()
+    """Those that lead there, the oldest first."""
+
+    app_address: str = ""
+    """Where a Sidecar object says the app listens; empty for the port itself."""
+
+    app_port: int = 0
+    pool: Mapping[str, Any] | None = None
+    """``connectionPool`` of the Sidecar's listener."""
+
+    @property
+    def service(self) -> Service | None:
+        """The first Service that leads there: the port carries its name."""
+        return self.services[0] if self.services else None
+
+    @property
+    def kind(self) -> str:
+        """``http``, ``tcp`` or ``sniffed``."""
+        if self.protocol == protocols.UNKNOWN:
+            return SNIFFED
+        return HTTP if protocols.is_http(self.protocol) else TCP
 
 
 class Selected:
-    """Which Services choose a pod: found by one label of their selectors, not by asking all of them."""
+    """Which Services choose a pod: looked up by one label of their selectors, not by asking all of them."""
 
     def __init__(self, services: Sequence[Service]) -> None:
         self._by_label: dict[tuple[str, str, str], list[tuple[int, Service]]] = {}
@@ -46,34 +77,164 @@ class Selected:
         return [service for _, service in sorted(candidates, key=lambda numbered: numbered[0])]
 
 
-def ports(
-    own: Sequence[Service],
-    said: Sequence[Mapping[str, Any]] = (),
-    more: Sequence[int] = (),
-) -> list[Inbound]:
-    """Ports that the pod's own Services lead to, or those of a Sidecar object, which then decides; and ``more``."""
-    if said:
-        return [port for port in (_said(i, own) for i in said) if port.port not in HELD]
-    found: dict[int, Inbound] = {}
+def ports(own: Sequence[Service], ingress: Sequence[Mapping[str, Any]] = ()) -> list[Inbound]:
+    """Ports that the pod's own Services lead to, or those of a Sidecar object, which then decides alone."""
+    if ingress:
+        of_sidecar = (_of_sidecar(i, own) for i in ingress)
+        # Of two listeners for one port the first counts.
+        first = {port.port: port for port in reversed([p for p in of_sidecar if p.port not in HELD])}
+        return list(first.values())
+    leading: dict[int, list[tuple[Service, str]]] = {}
     for service in own:
         for number, target in service.targets.items():
             port = service.port(number)
-            is_http = port is not None and protocols.may_be_http(port.protocol)
-            found.setdefault(target, Inbound(port=target, is_http=is_http, app_port=target, service=service))
-    for number in more:
-        found.setdefault(number, Inbound(port=number, is_http=False, app_port=number, service=None))
-    return [port for number, port in found.items() if number not in HELD]
+            if port is not None:
+                leading.setdefault(target, []).append((service, port.protocol))
+    return [
+        Inbound(port=target, protocol=behind[0][1], services=tuple(service for service, _ in behind))
+        for target, behind in leading.items()
+        if target not in HELD
+    ]
 
 
-def _said(listener: Mapping[str, Any], own: Sequence[Service]) -> Inbound:
+def _of_sidecar(listener: Mapping[str, Any], own: Sequence[Service]) -> Inbound:
     port = listener.get("port") or {}
     number = int(port.get("number") or 0)
-    default = str(listener.get("defaultEndpoint") or "")
-    protocol = protocols.KNOWN.get(str(port.get("protocol") or "").lower(), protocols.UNKNOWN)
-    app_port = default.rpartition(":")[2]
+    address, _, app_port = str(listener.get("defaultEndpoint") or "").rpartition(":")
+    is_socket = address == "unix"
     return Inbound(
         port=number,
-        is_http=protocols.may_be_http(protocol),
+        protocol=protocols.KNOWN.get(str(port.get("protocol") or "").lower(), protocols.UNKNOWN),
+        services=tuple(s for s in own if number in s.targets.values())[:1],
+        app_address=f"unix:{app_port}" if is_socket else _local(address),
         app_port=int(app_port) if app_port.isdecimal() else number,
-        service=next((s for s in own if number in s.targets.values()), None),
+        pool=listener.get("connectionPool"),
+    )
+
+
+def _local(address: str) -> str:
+    """``0.0.0.0`` and ``[::]`` stand for the pod's own address: no other than the one that was called."""
+    return "" if address in ("", "0.0.0.0", "[::]") else address
+
+
+def listener(
+    ports: Sequence[Inbound],
+    modes: Mapping[int, str],
+    *,
+    default: str,
+    logs: tuple[ir.Log, ...],
+    trust_domains: tuple[str, ...],
+) -> ir.Listener:
+    """virtualInbound: chains for each port of the app, and for all others.
+
+    ``modes`` is the mutual TLS mode of each port that has one of its own, ``default`` that of all others.
+    """
+    chains = [_black_hole()]
+    chains += _chains(0, _passthrough(logs), default, SNIFFED, trust_domains)
+    known = {port.port for port in ports}
+    for number in sorted(modes.keys() - known - HELD):
+        chains += _chains(number, _passthrough(logs), modes[number], SNIFFED, trust_domains)
+    for port in ports:
+        mode = modes.get(port.port, default)
+        chains += _chains(port.port, _to_app(port, logs), mode, port.kind, trust_domains)
+    return ir.Listener(name=NAME, port=PORT, side=ir.INBOUND, chains=tuple(chains), logs=logs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Way:
+    """What becomes of the connections of one port."""
+
+    http: ir.Http
+    http_name: str
+    tcp: ir.Tcp
+    tcp_name: str
+
+
+def _black_hole() -> ir.Chain:
+    """Nobody means the listener itself: a connection to it would come back for ever."""
+    nowhere = ir.Tcp(stat=BLACK_HOLE, destinations=(ir.Destination(upstream=BLACK_HOLE),))
+    return ir.Chain(name=f"{NAME}-blackhole", match=ir.ChainMatch(port=PORT), carries=nowhere)
+
+
+def _passthrough(logs: tuple[ir.Log, ...]) -> _Way:
+    return _Way(
+        http=ir.Http(side=ir.INBOUND, stat=f"{PASSTHROUGH};", upstream=PASSTHROUGH, operation=":0/*", logs=logs),
+        http_name=f"{NAME}-catchall-http",
+        tcp=ir.Tcp(stat=PASSTHROUGH, destinations=(ir.Destination(upstream=PASSTHROUGH),), logs=logs),
+        tcp_name=NAME,
+    )
+
+
+def _to_app(port: Inbound, logs: tuple[ir.Log, ...]) -> _Way:
+    upstream, name = f"inbound|{port.port}||", f"{ir.ANYWHERE}_{port.port}"
+    host = port.service.host if port.service else ""
+    number = service_port(port)
+    http = ir.Http(
+        side=ir.INBOUND,
+        stat=f"inbound_{name};",
+        upstream=upstream,
+        port=number,
+        operation=f"{host}:{number}/*",
+        logs=logs,
+    )
+    tcp = ir.Tcp(stat=upstream, destinations=(ir.Destination(upstream=upstream),), logs=logs)
+    return _Way(http=http, http_name=name, tcp=tcp, tcp_name=name)
+
+
+def service_port(port: Inbound) -> int:
+    """The port under which clients call it: the Service's, where there is one."""
+    targets = port.service.targets if port.service else {}
+    return next((number for number, target in targets.items() if target == port.port), port.port)
+
+
+def _chains(port: int, way: _Way, mode: str, kind: str, trust_domains: tuple[str, ...]) -> Iterator[ir.Chain]:
+    """The chains of one port, in Istio's order (authn's ``getFilterChainMatchOptions``)."""
+
+    def http(transport: str, *alpn: str, is_mutual: bool = False) -> ir.Chain:
+        return _chain(port, way.http_name, way.http, transport, alpn, trust_domains if is_mutual else None)
+
+    def tcp(transport: str, *alpn: str, is_mutual: bool = False) -> ir.Chain:
+        return _chain(port, way.tcp_name, way.tcp, transport, alpn, trust_domains if is_mutual else None)
+
+    tls, raw = "tls", "raw_buffer"
+    if mode == STRICT:
+        if kind == HTTP:
+            yield http(tls, is_mutual=True)
+            return
+        if kind == SNIFFED:
+            yield http(tls, *ALPN_HTTP, is_mutual=True)
+        yield tcp(tls, is_mutual=True)
+    elif mode == DISABLE:
+        if kind == SNIFFED:
+            yield http(raw, *ALPN_PLAIN)
+        yield http(raw) if kind == HTTP else tcp(raw)
+    elif kind == HTTP:
+        yield http(tls, *ALPN_ANY, is_mutual=True)
+        yield http(raw)
+    elif kind == TCP:
+        yield tcp(tls, *ALPN_ANY, is_mutual=True)
+        yield tcp(tls)
+        yield tcp(raw)
+    else:
+        yield http(tls, *ALPN_HTTP, is_mutual=True)
+        yield http(raw, *ALPN_PLAIN)
+        yield tcp(tls, *ALPN_TCP, is_mutual=True)
+        yield tcp(raw)
+        yield tcp(tls)
+
+
+def _chain(
+    port: int,
+    name: str,
+    carries: ir.Http | ir.Tcp,
+    transport: str,
+    alpn: tuple[str, ...],
+    trust_domains: tuple[str, ...] | None,
+) -> ir.Chain:
+    is_http = isinstance(carries, ir.Http)
+    return ir.Chain(
+        name=name,
+        match=ir.ChainMatch(port=port, transport=transport, alpn=alpn),
+        tls=None if trust_domains is None else ir.MeshTls(is_http=is_http, trust_domains=trust_domains),
+        carries=carries,
     )

@@ -5,43 +5,17 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labkit.kube import resources
-from labkit.kube.resources import Object
 from labkit.mesh import blame
+from labkit.mesh.ir import Log
 from labkit.mesh.model import Proxy, Snapshot
+from labkit.mesh.policies import selection
 
 RESOURCE = "telemetries.telemetry.istio.io"
-GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
-"""The label of a gateway's pods by which ``targetRefs`` choose them."""
-
 STDOUT = "/dev/stdout"
 PROVIDERS = ({"name": "envoy", "envoyFileAccessLog": {"path": STDOUT}},)
 """What a mesh has without naming it; those without access logs are left out."""
 
 Said = Mapping[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Log:
-    """One place that a line of each request goes to."""
-
-    path: str = ""
-    """A file; empty where lines go to a collector."""
-
-    text: str = ""
-    """The format of a line; empty for Istio's own."""
-
-    fields: Said | None = None
-    """The format as JSON, in place of text; empty for Istio's own."""
-
-    collector: str = ""
-    """The cluster of an OpenTelemetry collector."""
-
-    name: str = ""
-    """What a collector calls the log."""
-
-    expression: str = ""
-    """CEL: which requests leave a line; empty for all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,28 +55,13 @@ def _logs(said: Sequence[Sequence[Said]], mesh: Said, mode: str, clusters: Colle
 
 def _said(snapshot: Snapshot, proxy: Proxy) -> Iterator[Sequence[Said]]:
     """``accessLogging`` of the root namespace's, the namespace's and the workload's Telemetry: the oldest of each."""
-    every = sorted(snapshot.of(RESOURCE), key=_age)
-    own = [t for t in every if resources.namespace_of(t) == proxy.namespace]
-    labels = dict(proxy.labels)
-    levels = [
-        [t for t in every if resources.namespace_of(t) == snapshot.root_namespace and _selector(t) is None],
-        [t for t in own if _selector(t) is None] if proxy.namespace != snapshot.root_namespace else [],
-        [t for t in own if (selector := _selector(t)) is not None and selector.items() <= labels.items()],
-    ]
-    for level in levels:
+    levels = selection.applying(
+        snapshot.of(RESOURCE), root=snapshot.root_namespace, namespace=proxy.namespace, labels=dict(proxy.labels)
+    )
+    for level in (levels.mesh, levels.namespace, levels.workload):
         logging = (level[0].get("spec") or {}).get("accessLogging") if level else None
         if logging:
             yield logging
-
-
-def _selector(telemetry: Object) -> Mapping[str, str] | None:
-    """The labels that it chooses workloads by; None for all of a namespace."""
-    with blame.naming(f"Telemetry {resources.namespace_of(telemetry)}/{resources.name_of(telemetry)}"):
-        spec = telemetry.get("spec") or {}
-        targets = spec.get("targetRefs") or ([spec["targetRef"]] if spec.get("targetRef") else [])
-        if targets:
-            return {GATEWAY_NAME: str(targets[0].get("name", ""))}
-        return (spec.get("selector") or {}).get("matchLabels") or None
 
 
 def merged(levels: Sequence[Sequence[Said]], default: Sequence[str], mode: str) -> dict[str, Said]:
@@ -185,7 +144,3 @@ def _parsed(form: str) -> Said:
 def _filtered(log: Log, entry: Said) -> Log:
     expression = (entry.get("filter") or {}).get("expression") or ""
     return Log(**{**vars(log), "expression": str(expression)}) if expression else log
-
-
-def _age(obj: Object) -> tuple[str, str, str]:
-    return obj["metadata"].get("creationTimestamp") or "", resources.name_of(obj), resources.namespace_of(obj)

@@ -1,58 +1,54 @@
 """Whether a port takes mutual TLS: PeerAuthentication of the workload, its namespace, or the mesh."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from labkit.kube import resources
 from labkit.kube.resources import Object
 from labkit.mesh.hosts.services import Endpoint, Service
 from labkit.mesh.memo import Memo
-from labkit.mesh.model import Proxy, Snapshot
+from labkit.mesh.model import Snapshot
+from labkit.mesh.policies import selection
 
 RESOURCE = "peerauthentications.security.istio.io"
+UNSET, DEFAULT = "UNSET", "PERMISSIVE"
 
 
-def mode(snapshot: Snapshot, proxy: Proxy, port: int) -> str:
-    """STRICT, PERMISSIVE or DISABLE for one port of a pod."""
-    return mode_of(snapshot.of(RESOURCE), snapshot.root_namespace, proxy.namespace, dict(proxy.labels), port)
+@dataclass(frozen=True, kw_only=True)
+class Modes:
+    """The modes of a workload: ``STRICT``, ``PERMISSIVE`` or ``DISABLE``."""
+
+    default: str = DEFAULT
+    ports: Mapping[int, str]
+    """Pod ports that a policy speaks of."""
+
+    def of(self, port: int) -> str:
+        """The mode of a port of the pod."""
+        return self.ports.get(port, self.default)
 
 
-def mode_of(policies: Sequence[Object], root: str, namespace: str, labels: Mapping[str, str], port: int) -> str:
-    """The mode of a port of a workload: its own policy, its namespace's, the mesh's."""
-    own = [p for p in policies if resources.namespace_of(p) == namespace]
-    workload = [p for p in own if _labels(p) and _labels(p).items() <= labels.items()]
-    levels = [
-        workload,
-        [p for p in own if not _labels(p)],
-        [p for p in policies if resources.namespace_of(p) == root and not _labels(p)],
-    ]
-    for level in levels:
-        for policy in sorted(level, key=lambda p: p["metadata"].get("creationTimestamp") or ""):
-            spec = policy.get("spec") or {}
-            ports = by_port(policy) if level is workload else {}
-            said = (ports.get(port) or spec.get("mtls") or {}).get("mode", "UNSET")
-            if said != "UNSET":
-                return str(said)
-    return "PERMISSIVE"
+def modes(policies: Sequence[Object], *, root: str, namespace: str, labels: Mapping[str, str]) -> Modes:
+    """The modes of a workload; a port that says UNSET has the workload's own."""
+    levels = selection.applying(policies, root=root, namespace=namespace, labels=labels)
+    own = levels.workload[:1]
+    default = next((m for p in (*own, *levels.namespace, *levels.mesh) if (m := _mode(p)) != UNSET), DEFAULT)
+    ports = {number: mode for p in own for number, mode in _by_port(p).items()}
+    return Modes(default=default, ports={n: default if mode == UNSET else mode for n, mode in ports.items()})
 
 
-def by_port(policy: Object) -> dict[int, Mapping[str, str]]:
+def _mode(policy: Object) -> str:
+    return str(((policy.get("spec") or {}).get("mtls") or {}).get("mode") or UNSET)
+
+
+def _by_port(policy: Object) -> dict[int, str]:
     """``portLevelMtls``: pod port → mode."""
-    said = (policy.get("spec") or {}).get("portLevelMtls") or {}
-    return {int(number): mode or {} for number, mode in said.items() if str(number).isdecimal()}
-
-
-def more_ports(snapshot: Snapshot, proxy: Proxy) -> list[int]:
-    """Ports that a policy of the workload speaks of: they are listened on, whatever Services say."""
-    labels = dict(proxy.labels)
-    own = [p for p in snapshot.of(RESOURCE) if resources.namespace_of(p) == proxy.namespace]
-    return sorted({n for p in own if _labels(p) and _labels(p).items() <= labels.items() for n in by_port(p)})
+    ports = (policy.get("spec") or {}).get("portLevelMtls") or {}
+    return {int(n): str((mode or {}).get("mode") or UNSET) for n, mode in ports.items() if str(n).isdecimal()}
 
 
 def unmarked(services: list[Service], snapshot: Snapshot, memo: Memo) -> list[Service]:
     """Hosts whose endpoints no longer ask for mutual TLS where a policy switches it off: callers follow."""
     every = tuple(snapshot.of(RESOURCE))
-    if not any("DISABLE" in _modes(p) for p in every):
+    if not any("DISABLE" in {_mode(p), *_by_port(p).values()} for p in every):
         return services
     return memo.each(
         "unmarked", (services,), lambda _, service: _unmarked(service, every, snapshot.root_namespace), shared=every
@@ -62,19 +58,9 @@ def unmarked(services: list[Service], snapshot: Snapshot, memo: Memo) -> list[Se
 def _unmarked(service: Service, policies: Sequence[Object], root: str) -> Service:
     def plain(endpoint: Endpoint) -> Endpoint:
         namespace = endpoint.account.partition("/")[0] or service.namespace
-        said = mode_of(policies, root, namespace, endpoint.labels, endpoint.port)
-        return replace(endpoint, speaks_mtls=False) if said == "DISABLE" else endpoint
+        of_workload = modes(policies, root=root, namespace=namespace, labels=endpoint.labels)
+        return replace(endpoint, speaks_mtls=False) if of_workload.of(endpoint.port) == "DISABLE" else endpoint
 
-    found = {number: tuple(map(plain, ready)) for number, ready in service.endpoints.items()}
-    everywhere = mode_of(policies, root, service.namespace, {}, 0) == "DISABLE"
-    return replace(service, endpoints=found, is_plain=everywhere)
-
-
-def _modes(policy: Object) -> set[str]:
-    spec = policy.get("spec") or {}
-    found = [spec.get("mtls") or {}, *(spec.get("portLevelMtls") or {}).values()]
-    return {m.get("mode", "UNSET") for m in found if m}
-
-
-def _labels(policy: Object) -> dict[str, str]:
-    return (policy.get("spec", {}).get("selector") or {}).get("matchLabels") or {}
+    endpoints = {number: tuple(map(plain, ready)) for number, ready in service.endpoints.items()}
+    everywhere = modes(policies, root=root, namespace=service.namespace, labels={}).default == "DISABLE"
+    return replace(service, endpoints=endpoints, is_plain=everywhere)

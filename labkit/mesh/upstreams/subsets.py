@@ -13,7 +13,7 @@ from labkit.mesh.upstreams.destination_rules import Rule
 
 ORIGINAL = "ORIGINAL_DST"
 FORWARD = "FORWARD"
-"""Wherever the request's own host leads: what stands for the original destination where nothing is captured."""
+"""Wherever the request's own host leads: resolution DYNAMIC_DNS."""
 
 KINDS = {"DNS": "STRICT_DNS", "DNS_ROUND_ROBIN": "LOGICAL_DNS", "DYNAMIC_DNS": FORWARD, "NONE": ORIGINAL}
 LOOKED_UP = ("STRICT_DNS", "LOGICAL_DNS")
@@ -25,9 +25,6 @@ class Client:
     """Who calls."""
 
     is_gateway: bool
-    captures: bool
-    """Whether the proxy knows which address a connection was meant for."""
-
     mesh: Mapping[str, Any] = field(default_factory=dict)
     """The mesh's own configuration."""
 
@@ -87,7 +84,7 @@ def check(rule: Rule) -> None:
     numbers = {80, *((s.get("port") or {}).get("number") or 80 for s in settings)}
     ports = tuple(Port(number=n, name="http", protocol="HTTP") for n in sorted(numbers))
     service = Service(host="host", name="host", namespace=rule.namespace, ports=ports, endpoints={})
-    for upstream in of_service(service, rule, Client(is_gateway=True, captures=True)):
+    for upstream in of_service(service, rule, Client(is_gateway=True)):
         clusters.cluster(upstream)
         hash_policies(service, rule, upstream.name.split("|")[2], 80)
 
@@ -123,8 +120,6 @@ def _upstream(service: Service, target: Target, rule: Rule | None, client: Clien
     policy, port = target.policy, target.port
     ready = [e for e in service.endpoints.get(port.number, ()) if target.labels.items() <= e.labels.items()]
     kind = _kind(service, policy, is_gateway=client.is_gateway)
-    if kind == ORIGINAL and not client.captures and not client.is_gateway:
-        kind = "EDS" if ready else FORWARD
     tls, by_endpoint = _tls(service, target, kind, ready, client)
     return ir.Upstream(
         name=names.upstream_name(port.number, target.subset, service.host),
@@ -139,6 +134,38 @@ def _upstream(service: Service, target: Target, rule: Rule | None, client: Clien
         endpoints=tuple(_endpoints(kind, ready if target.marks else map(_unmarked, ready))),
         priorities=_priorities(policy),
         source=names.config_path("destination-rule", rule.namespace, rule.name) if rule else "",
+    )
+
+
+def of_app(
+    port: int,
+    protocol: str,
+    policy: traffic_policy.Policy,
+    *,
+    services: tuple[Service, ...],
+    pool: Mapping[str, Any] | None = None,
+    address: str = "",
+    app_port: int = 0,
+) -> ir.AppUpstream:
+    """The app of a sidecar: of a DestinationRule only what pools of connections and retry budgets say counts here.
+
+    ``pool`` is the ``connectionPool`` of a Sidecar object, which replaces the rule's.
+    """
+    kept: dict[str, Any] = {key: policy[key] for key in ("connectionPool", "retryBudget") if key in policy}
+    if pool is not None:
+        kept["connectionPool"] = pool
+    http = (kept.get("connectionPool") or {}).get("http") or {}
+    # Upgrades to HTTP/2 are for clients.
+    without_upgrade = {
+        "connectionPool": {**(kept.get("connectionPool") or {}), "http": {**http, "h2UpgradePolicy": ""}}
+    }
+    return ir.AppUpstream(
+        number=port,
+        address=address,
+        port=app_port or port,
+        http=_http(protocol, without_upgrade, None, is_gateway=False),
+        policy=kept,
+        services=services,
     )
 
 

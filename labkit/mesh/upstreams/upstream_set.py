@@ -9,10 +9,10 @@ from labkit.mesh.hosts.scopes import Scope
 from labkit.mesh.hosts.services import Service
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Resource
-from labkit.mesh.upstreams import subsets
+from labkit.mesh.upstreams import subsets, traffic_policy
 from labkit.mesh.upstreams.destination_rules import Rule, Rules, priorities_of
 
-PASSTHROUGH = clusters.passthrough()
+PASSTHROUGH, INBOUND_PASSTHROUGH = "PassthroughCluster", "InboundPassthroughCluster"
 
 Made = tuple[tuple[ir.Upstream, Resource, Resource | None], ...]
 """Upstreams of one host, each with its cluster and, where it has one, its endpoints."""
@@ -41,8 +41,7 @@ class Reach:
         self.endpoints: dict[str, Resource] = {}
         self.upstreams: dict[str, ir.Upstream] = {}
         self.secret_names: list[str] = []
-        if not is_gateway:
-            self.clusters[PASSTHROUGH["name"]] = PASSTHROUGH
+        self._add_plumbing()
         for service in self.services.values():
             for upstream, cluster, assignment in self._of_service(service):
                 self.upstreams[upstream.name] = upstream
@@ -68,15 +67,27 @@ class Reach:
         service = self.services.get(host)
         return tuple(p.number for p in service.ports) if service else ()
 
-    def captured(self) -> tuple[dict[str, Resource], dict[str, Resource]]:
-        """Clusters and endpoints as they are where traffic is captured: what Istio says on a real node."""
-        found, ready = {}, {}
-        for service in self.services.values():
-            for u in subsets.of_service(service, self.rule(service.host), self._client(captures=True)):
-                found[u.name] = clusters.cluster(u)
-                if u.kind == "EDS":
-                    ready[u.name] = clusters.assignment(u, self._labels)
-        return found, ready
+    @property
+    def looks_up_hosts(self) -> bool:
+        """Whether an upstream has no addresses but the name in each request."""
+        return any(u.kind == subsets.FORWARD for u in self.upstreams.values())
+
+    def _add_plumbing(self) -> None:
+        """Clusters for connections that no host of the mesh is meant by."""
+        made = self._memo.get(("plumbing", self._is_gateway), (), self._plumbing)
+        self.clusters |= {cluster["name"]: cluster for cluster in made}
+
+    def _plumbing(self) -> list[Resource]:
+        mesh = self._mesh_config
+        black_hole = clusters.black_hole(mesh)
+        if self._is_gateway:
+            return [black_hole]
+        policy = traffic_policy.with_mesh({}, mesh)
+        return [
+            black_hole,
+            clusters.passthrough(PASSTHROUGH, policy, is_inbound=False),
+            clusters.passthrough(INBOUND_PASSTHROUGH, policy, is_inbound=True),
+        ]
 
     def _of_service(self, service: Service) -> Made:
         rule = self.rule(service.host)
@@ -89,8 +100,8 @@ class Reach:
         with blame.naming(name):
             return tuple(
                 (u, clusters.cluster(u), clusters.assignment(u, self._labels) if u.kind == "EDS" else None)
-                for u in subsets.of_service(service, rule, self._client(captures=False))
+                for u in subsets.of_service(service, rule, self._client())
             )
 
-    def _client(self, *, captures: bool) -> subsets.Client:
-        return subsets.Client(is_gateway=self._is_gateway, captures=captures, mesh=self._mesh_config)
+    def _client(self) -> subsets.Client:
+        return subsets.Client(is_gateway=self._is_gateway, mesh=self._mesh_config)

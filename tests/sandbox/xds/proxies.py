@@ -16,7 +16,7 @@ Resources = dict[str, dict[str, bytes]]
 
 def proxy(name: str = "web", **fields: Any) -> model.Proxy:
     """A sidecar."""
-    said = {"namespace": "default", "role": "sidecar", "ip": "127.0.0.1", "app_ip": "127.0.0.1", **fields}
+    said = {"namespace": "default", "role": "sidecar", "ip": "127.0.0.1", **fields}
     return model.Proxy(name=name, **said)
 
 

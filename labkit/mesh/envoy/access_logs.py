@@ -1,14 +1,11 @@
-"""Access logs in Envoy's words, put into listeners that were made without them."""
+"""Access logs in Envoy's words."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
 from labkit.mesh.envoy import typed
-from labkit.mesh.envoy.listeners import HTTP_PROXY
-from labkit.mesh.model import Config, Proxy, Resource, Snapshot
-from labkit.mesh.policies import access_logs
-from labkit.mesh.policies.access_logs import Log
+from labkit.mesh.ir import Log
+from labkit.mesh.model import Resource
 
 TEXT = (
     '[%START_TIME%] "%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%" %RESPONSE_CODE% %RESPONSE_FLAGS% '
@@ -57,45 +54,6 @@ FORMATTERS = {
 
 UNMATCHED: Resource = {"response_flag_filter": {"flags": ["NR"]}}
 """Connections that no filter chain takes: only the listener itself can tell of them."""
-
-WRITERS = ("HttpConnectionManager", "TcpProxy")
-
-
-def logged(config: Config, snapshot: Snapshot, proxy: Proxy) -> Config:
-    """All listeners of a proxy with the logs that its Telemetry asks for."""
-    logs = access_logs.of(snapshot, proxy, config.clusters)
-    if not logs.inbound and not logs.outbound:
-        return config
-    made = {}
-    for name, found in config.listeners.items():
-        is_inbound = found.get("traffic_direction") == "INBOUND"
-        # The explicit proxy's listener has one chain, which takes every connection.
-        made[name] = listener(found, logs.inbound if is_inbound else logs.outbound, tells=name != HTTP_PROXY)
-    return replace(config, listeners=made)
-
-
-def listener(listener: Resource, logs: Sequence[Log], *, tells: bool = False) -> Resource:
-    """A listener whose requests leave lines; with ``tells``, connections that it does not take too."""
-    if not logs:
-        return listener
-    written = [access_log(log) for log in logs]
-    made = {**listener, "filter_chains": [_chain(c, written) for c in listener.get("filter_chains") or ()]}
-    if "default_filter_chain" in listener:
-        made["default_filter_chain"] = _chain(listener["default_filter_chain"], written)
-    if tells:
-        made["access_log"] = [access_log(log, only=UNMATCHED) for log in logs]
-    return made
-
-
-def _chain(chain: Resource, written: Sequence[Resource]) -> Resource:
-    return {**chain, "filters": [_filter(f, written) for f in chain.get("filters") or ()]}
-
-
-def _filter(found: Resource, written: Sequence[Resource]) -> Resource:
-    config = found.get("typed_config") or {}
-    if not str(config.get("@type", "")).endswith(WRITERS):
-        return found
-    return {**found, "typed_config": {**config, "access_log": list(written)}}
 
 
 def access_log(log: Log, *, only: Resource | None = None) -> Resource:

@@ -1,10 +1,10 @@
-"""What the mesh shall do, between Istio's words and Envoy's: routes, virtual hosts, upstreams and listeners."""
+"""Requests: what is matched, what happens to it, and the tables that hold the routes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from labkit.mesh.hosts.services import Endpoint
+from labkit.mesh.ir.upstreams import NO_HEADERS, Destination, Headers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,43 +48,6 @@ class Match:
         """Whether every request fits."""
         everything = self.path == ANY_PATH or self.path == Text(kind="regex", value="*")
         return everything and not self.headers and not self.query and not self.claims
-
-
-Pairs = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class HeaderChange:
-    """What happens to the headers of one direction."""
-
-    set: Pairs = ()
-    add: Pairs = ()
-    remove: tuple[str, ...] = ()
-
-
-NO_CHANGE = HeaderChange()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Headers:
-    """What happens to the headers of requests and responses."""
-
-    request: HeaderChange = NO_CHANGE
-    response: HeaderChange = NO_CHANGE
-    authority: str = ""
-    """The new Host."""
-
-
-NO_HEADERS = Headers()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Destination:
-    """One upstream of a route."""
-
-    upstream: str
-    weight: int = 100
-    headers: Headers = NO_HEADERS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,103 +186,3 @@ class RouteTable:
     hosts: tuple[VirtualHost, ...]
     allows_unknown: bool | None = None
     """What becomes of other names: passed on, refused, or None: nothing is said."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TcpRoute:
-    """Where connections of a listener go."""
-
-    destinations: tuple[Destination, ...]
-    server_names: tuple[str, ...] = ()
-    ranges: tuple[str, ...] = ()
-    source: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TcpHost:
-    """One port of a host that is not routed by request."""
-
-    host: str
-    port: int
-    domains: tuple[str, ...]
-    routes: tuple[TcpRoute, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class OutboundListener:
-    """A port of other hosts, as a sidecar with captured traffic listens on it."""
-
-    address: str
-    port: int
-    table: str = ""
-    """The route table of HTTP requests; empty where nothing is HTTP."""
-
-    routes: tuple[TcpRoute, ...] = ()
-    """Of connections that are not HTTP."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tls:
-    """How an upstream is called when it is called over TLS."""
-
-    kind: str
-    """``istio`` (the mesh's certificates), ``files`` or ``credential``."""
-
-    sni: str = ""
-    names: tuple[str, ...] = ()
-    certificate: str = ""
-    """The secret that holds our certificate; empty for none."""
-
-    authority: str = ""
-    """The secret that holds who is trusted; empty where nobody is asked."""
-
-    is_http2: bool = False
-    skips_verification: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Upstream:
-    """One Envoy cluster with its endpoints."""
-
-    name: str
-    host: str
-    service: str
-    namespace: str
-    kind: str
-    """``EDS``, ``STRICT_DNS``, ``LOGICAL_DNS``, ``ORIGINAL_DST``, or ``FORWARD``: where the request's host leads."""
-
-    http: str = ""
-    """``1``, ``2`` or ``client`` (whatever the client speaks); empty leaves it to Envoy."""
-
-    tls: Tls | None = None
-    is_tls_by_endpoint: bool = False
-    """Whether TLS is used for exactly the endpoints that are marked for it."""
-
-    policy: Mapping[str, Any] = field(default_factory=dict)
-    endpoints: tuple[Endpoint, ...] = ()
-    priorities: tuple[str, ...] = ()
-    """Labels by which endpoints like the client come first."""
-
-    source: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class GatewayChain:
-    """One way into a gateway's port: by server name where it is TLS."""
-
-    server_names: tuple[str, ...] = ()
-    table: str = ""
-    tcp: TcpRoute | None = None
-    tls: Mapping[str, Any] | None = None
-    """The server's ``tls`` where the gateway ends TLS itself."""
-
-    credential_namespace: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class GatewayListener:
-    """One port of a gateway."""
-
-    port: int
-    node_port: int = 0
-    chains: tuple[GatewayChain, ...] = ()

@@ -1,0 +1,95 @@
+"""What a filter chain does with its connections: HTTP by request, everything else byte by byte."""
+
+from collections.abc import Sequence
+
+from labkit.mesh import ir
+from labkit.mesh.envoy import TYPE, access_logs, http_filters, rds, typed
+from labkit.mesh.model import Resource
+
+REQUEST_ID: Resource = {
+    "typed_config": {
+        "@type": f"{TYPE}.extensions.request_id.uuid.v3.UuidRequestIdConfig",
+        "use_request_id_for_trace_sampling": True,
+    }
+}
+
+SIDES: dict[str, Resource] = {
+    ir.INBOUND: {
+        "server_name": "istio-envoy",
+        "use_remote_address": False,
+        "forward_client_cert_details": "APPEND_FORWARD",
+        "set_current_client_cert_details": {"subject": True, "dns": True, "uri": True},
+    },
+    # Without a name of its own Envoy says "envoy": that is what an app sees in answers of its own sidecar.
+    ir.OUTBOUND: {"use_remote_address": False},
+    ir.GATEWAY: {
+        "server_name": "istio-envoy",
+        "use_remote_address": True,
+        "http_protocol_options": {},
+        "forward_client_cert_details": "SANITIZE_SET",
+        "set_current_client_cert_details": {"subject": True, "cert": True, "dns": True, "uri": True},
+    },
+}
+"""What a connection manager does on each side of a proxy."""
+
+
+def of_chain(chain: ir.Chain) -> list[Resource]:
+    """The network filters of a chain, its last one a connection manager or a TCP proxy."""
+    carries = chain.carries
+    return [connection_manager(carries) if isinstance(carries, ir.Http) else tcp_proxy(carries)]
+
+
+def connection_manager(http: ir.Http) -> Resource:
+    """The filter that takes requests apart."""
+    routes = {"rds": rds(http.table)} if http.table else {"route_config": _to_app(http)}
+    logs = [access_logs.access_log(log) for log in http.logs]
+    return typed(
+        "envoy.filters.network.http_connection_manager",
+        "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        stat_prefix=http.stat,
+        http_filters=http_filters.of_listener(http),
+        normalize_path=True,
+        path_with_escaped_slashes_action="KEEP_UNCHANGED",
+        proxy_100_continue=True,
+        stream_idle_timeout="0s",
+        upgrade_configs=[{"upgrade_type": "websocket"}],
+        request_id_extension=REQUEST_ID,
+        **SIDES[http.side],
+        **routes,
+        **({"access_log": logs} if logs else {}),
+    )
+
+
+def _to_app(http: ir.Http) -> Resource:
+    """Every request goes to one upstream."""
+    route = {
+        "name": "default",
+        "match": {"prefix": "/"},
+        "decorator": {"operation": http.operation},
+        "route": {
+            "cluster": http.upstream,
+            "timeout": "0s",
+            "retry_policy": {"retry_on": "reset-before-request", "num_retries": 2},
+            "max_stream_duration": {"max_stream_duration": "0s", "grpc_timeout_header_max": "0s"},
+        },
+    }
+    host = {"name": f"inbound|http|{http.port}", "domains": ["*"], "routes": [route]}
+    return {"name": http.upstream, "validate_clusters": False, "virtual_hosts": [host]}
+
+
+def tcp_proxy(tcp: ir.Tcp) -> Resource:
+    """The filter that carries connections on."""
+    logs = [access_logs.access_log(log) for log in tcp.logs]
+    return typed(
+        "envoy.filters.network.tcp_proxy",
+        "extensions.filters.network.tcp_proxy.v3.TcpProxy",
+        stat_prefix=tcp.stat,
+        **_targets(tcp.destinations),
+        **({"access_log": logs} if logs else {}),
+    )
+
+
+def _targets(destinations: Sequence[ir.Destination]) -> Resource:
+    if len(destinations) == 1:
+        return {"cluster": destinations[0].upstream}
+    return {"weighted_clusters": {"clusters": [{"name": d.upstream, "weight": d.weight} for d in destinations]}}

@@ -1,0 +1,136 @@
+"""Listeners: what a proxy accepts, how it tells connections apart, and what becomes of each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from labkit.mesh.ir.logs import Log
+from labkit.mesh.ir.upstreams import Destination
+
+ANYWHERE = "0.0.0.0"
+"""The address of listeners for every destination of a port."""
+
+INBOUND, OUTBOUND, GATEWAY = "inbound", "outbound", "gateway"
+"""The sides of a proxy: what comes in for a sidecar's app, what the app sends, and what comes in at a gateway."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TcpRoute:
+    """Where connections go that are not routed by request."""
+
+    destinations: tuple[Destination, ...]
+    server_names: tuple[str, ...] = ()
+    ranges: tuple[str, ...] = ()
+    """Destination addresses: ``203.0.113.0/24``."""
+
+    source: str = ""
+    """The path of the object that made it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChainMatch:
+    """The connections a filter chain takes; what is empty matches everything."""
+
+    port: int = 0
+    """The destination port."""
+
+    transport: str = ""
+    """``tls`` or ``raw_buffer``."""
+
+    alpn: tuple[str, ...] = ()
+    """Protocols offered by TLS, or found in the first bytes."""
+
+    server_names: tuple[str, ...] = ()
+    ranges: tuple[str, ...] = ()
+    """Destination addresses."""
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether it matches every connection."""
+        return self == EVERYTHING
+
+
+EVERYTHING = ChainMatch()
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeshTls:
+    """A sidecar ends mutual TLS with clients of the mesh."""
+
+    is_http: bool
+    trust_domains: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EdgeTls:
+    """A gateway ends TLS with its clients."""
+
+    server: Mapping[str, Any]
+    """The ``tls`` of the Gateway's server."""
+
+    is_http: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Http:
+    """Connections whose requests are routed one by one."""
+
+    side: str
+    stat: str
+    """The prefix of its statistics."""
+
+    table: str = ""
+    """The route table; empty where every request goes to one upstream."""
+
+    upstream: str = ""
+    port: int = 0
+    """The port under which clients call the app behind ``upstream``; 0 where it is not known beforehand."""
+
+    operation: str = ""
+    """The name of such requests in traces: ``reviews.default.svc.cluster.local:9080/*``."""
+
+    looks_up_hosts: bool = False
+    """Whether an upstream behind its routes has no addresses but the name in the request."""
+
+    logs: tuple[Log, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tcp:
+    """Connections that are carried on byte by byte."""
+
+    stat: str
+    destinations: tuple[Destination, ...]
+    logs: tuple[Log, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chain:
+    """One way into a listener."""
+
+    carries: Http | Tcp
+    match: ChainMatch = EVERYTHING
+    tls: MeshTls | EdgeTls | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listener:
+    """One listener."""
+
+    name: str
+    port: int
+    side: str
+    chains: tuple[Chain, ...]
+    default: Chain | None = None
+    """For connections that no chain takes."""
+
+    address: str = ANYWHERE
+    is_bound: bool = True
+    """Whether it listens itself; others are handed connections by their original destination."""
+
+    hands_over: bool = False
+    """Whether connections go to the listener of their original destination."""
+
+    logs: tuple[Log, ...] = ()
+    """Lines about connections that no chain takes."""

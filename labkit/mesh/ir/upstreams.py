@@ -1,0 +1,112 @@
+"""Upstreams: where requests and connections go, and how the endpoints there are called."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from labkit.mesh.hosts.services import Endpoint, Service
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeaderChange:
+    """What happens to the headers of one direction."""
+
+    set: Pairs = ()
+    add: Pairs = ()
+    remove: tuple[str, ...] = ()
+
+
+NO_CHANGE = HeaderChange()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Headers:
+    """What happens to the headers of requests and responses."""
+
+    request: HeaderChange = NO_CHANGE
+    response: HeaderChange = NO_CHANGE
+    authority: str = ""
+    """The new Host."""
+
+
+NO_HEADERS = Headers()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Destination:
+    """One upstream of a route."""
+
+    upstream: str
+    weight: int = 100
+    headers: Headers = NO_HEADERS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tls:
+    """How an upstream is called when it is called over TLS."""
+
+    kind: str
+    """``istio`` (the mesh's certificates), ``files`` or ``credential``."""
+
+    sni: str = ""
+    names: tuple[str, ...] = ()
+    certificate: str = ""
+    """The secret that holds our certificate; empty for none."""
+
+    authority: str = ""
+    """The secret that holds who is trusted; empty where nobody is asked."""
+
+    is_http2: bool = False
+    skips_verification: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Upstream:
+    """One Envoy cluster with its endpoints."""
+
+    name: str
+    host: str
+    service: str
+    namespace: str
+    kind: str
+    """``EDS``, ``STRICT_DNS``, ``LOGICAL_DNS``, ``ORIGINAL_DST``, or ``FORWARD``: where the request's host leads."""
+
+    http: str = ""
+    """``1``, ``2`` or ``client`` (whatever the client speaks); empty leaves it to Envoy."""
+
+    tls: Tls | None = None
+    is_tls_by_endpoint: bool = False
+    """Whether TLS is used for exactly the endpoints that are marked for it."""
+
+    policy: Mapping[str, Any] = field(default_factory=dict)
+    endpoints: tuple[Endpoint, ...] = ()
+    priorities: tuple[str, ...] = ()
+    """Labels by which endpoints like the client come first."""
+
+    source: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppUpstream:
+    """The app behind a sidecar, on one of its ports."""
+
+    port: int
+    address: str = ""
+    """Where a Sidecar object says the app listens; empty for the destination that the connection was meant for."""
+
+    number: int
+    """The port that clients call."""
+
+    http: str = ""
+    """As of ``Upstream``."""
+
+    policy: Mapping[str, Any] = field(default_factory=dict)
+    services: tuple[Service, ...] = ()
+    """The Services that lead there."""
+
+    @property
+    def name(self) -> str:
+        """``inbound|9080||``."""
+        return f"inbound|{self.number}||"

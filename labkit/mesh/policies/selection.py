@@ -1,0 +1,54 @@
+"""Which policies apply to a workload: of the mesh, of its namespace, of the workload itself; the older first.
+
+Every policy kind selects alike: by ``selector.matchLabels``, or by ``targetRefs`` that name a Gateway; without either
+it speaks of its whole namespace, and in the root namespace of the whole mesh.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from labkit.kube import resources
+from labkit.kube.resources import Object
+from labkit.mesh import blame
+
+GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
+"""The label of a gateway's pods by which ``targetRefs`` choose them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Levels:
+    """Policies of one kind that apply to a workload, each level's oldest first."""
+
+    mesh: tuple[Object, ...] = ()
+    namespace: tuple[Object, ...] = ()
+    workload: tuple[Object, ...] = ()
+
+
+def applying(policies: Iterable[Object], *, root: str, namespace: str, labels: Mapping[str, str]) -> Levels:
+    """The policies of a workload; one of the root namespace's own workloads has no namespace level."""
+    every = sorted(policies, key=age)
+    own = [p for p in every if resources.namespace_of(p) == namespace]
+    return Levels(
+        mesh=tuple(p for p in every if resources.namespace_of(p) == root and selector(p) is None),
+        namespace=tuple(p for p in own if selector(p) is None) if namespace != root else (),
+        workload=tuple(p for p in own if (chosen := selector(p)) is not None and chosen.items() <= labels.items()),
+    )
+
+
+def selector(policy: Object) -> Mapping[str, str] | None:
+    """The labels that a policy chooses workloads by; None for all of a namespace."""
+    kind = str(policy.get("kind") or "Policy")
+    with blame.naming(f"{kind} {resources.namespace_of(policy)}/{resources.name_of(policy)}"):
+        spec = policy.get("spec") or {}
+        targets: list[Mapping[str, Any]] = spec.get("targetRefs") or (
+            [spec["targetRef"]] if spec.get("targetRef") else []
+        )
+        if targets:
+            return {GATEWAY_NAME: str(targets[0].get("name", ""))}
+        return (spec.get("selector") or {}).get("matchLabels") or None
+
+
+def age(obj: Object) -> tuple[str, str, str]:
+    """What decides between objects that contradict each other: the older wins, then the first by name."""
+    return obj["metadata"].get("creationTimestamp") or "", resources.name_of(obj), resources.namespace_of(obj)
