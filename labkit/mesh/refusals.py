@@ -24,12 +24,12 @@ def sentence(text: str) -> str:
     An answer ends after 4096 characters, and Envoy may put the whole resource before the reason.
     """
     constraints = _CONSTRAINT.findall(text)
+    innermost = constraints[-1].split(" | caused by ")[-1] if constraints else text
+    if CUT_OFF in innermost[-len(CUT_OFF) - 1 :]:
+        return ""
     if constraints:
-        innermost = constraints[-1].split(" | caused by ")[-1]
         return str(innermost.replace("ValidationError.", "."))[:LONGEST]
     if _RESOURCE.search(text):
         return ""
     first = _PLACE.sub("", text.strip()).partition("\n")[0]
-    if first.endswith(CUT_OFF):
-        return ""
     return first if len(first) <= LONGEST else f"{first[:LONGEST]}…"
