@@ -17,6 +17,9 @@ LARGEST_RING = 8388608
 BALANCERS = {"ROUND_ROBIN": "ROUND_ROBIN", "RANDOM": "RANDOM"}
 """Everything else is LEAST_REQUEST, Istio's default."""
 
+LEAST_WEIGHT = 10
+"""Per cent of its share that a new endpoint has at first, where a warm-up says nothing else."""
+
 SOCKET = "unix://"
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 ORIGINAL: Resource = {"type": "ORIGINAL_DST", "lb_policy": "CLUSTER_PROVIDED"}
@@ -143,10 +146,11 @@ def _slow_start(said: Mapping[str, Any]) -> Resource:
     if not window:
         return {}
     made: Resource = {"slow_start_window": durations.proto(window)}
-    if warm.get("minimumPercent") is not None:
-        made["min_weight_percent"] = {"value": warm["minimumPercent"]}
-    if warm.get("aggression") is not None:
-        made["aggression"] = {"default_value": warm["aggression"], "runtime_key": "labkit.warmup.aggression"}
+    if said.get("warmup") is not None:
+        minimum, aggression = warm.get("minimumPercent"), warm.get("aggression")
+        made["min_weight_percent"] = {"value": LEAST_WEIGHT if minimum is None else minimum}
+        # Istio takes a number for a letter here, so its runtime key is "(" (answered by a real 1.31: `warmup`).
+        made["aggression"] = {"default_value": 1 if aggression is None else aggression, "runtime_key": "("}
     return made
 
 
@@ -168,8 +172,8 @@ def _http_options(http: str, policy: Mapping[str, Any], tls: ir.Tls | None) -> R
     common: Resource = {}
     if said.get("maxRequestsPerConnection"):
         common["max_requests_per_connection"] = said["maxRequestsPerConnection"]
-    if said.get("idleTimeout"):
-        common["idle_timeout"] = durations.proto(said["idleTimeout"])
+    if idle := said.get("idleTimeout") or _tcp(policy).get("idleTimeout"):
+        common["idle_timeout"] = durations.proto(idle)
     if _tcp(policy).get("maxConnectionDuration"):
         common["max_connection_duration"] = durations.proto(_tcp(policy)["maxConnectionDuration"])
     if common:

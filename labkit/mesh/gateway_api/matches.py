@@ -57,13 +57,15 @@ _RANK = {"exact": 0, "prefix": 1, "regex": 2}
 
 
 def in_order(rules: Sequence[Object]) -> list[Object]:
-    """The Gateway API's precedence: paths by kind and length, method, headers, query; what catches all comes last."""
+    """Istio's precedence: paths by kind and length, then the method, then the number of headers, then of parameters.
+
+    A prefix comes before any regular expression, ``/`` too, which then hides what follows it.
+    """
     return sorted(rules, key=_precedence)
 
 
-def _precedence(rule: Object) -> tuple[bool, int, int, bool, int, int]:
+def _precedence(rule: Object) -> tuple[int, int, bool, int, int]:
     match = rule["match"][0]
     kind, value = next(iter(match["uri"].items()))
     others = [match.get("headers") or {}, match.get("queryParams") or {}]
-    catches_all = (kind, value) == ("prefix", "/") and not any(others) and "method" not in match
-    return catches_all, _RANK[kind], -len(value), "method" not in match, -len(others[0]), -len(others[1])
+    return _RANK[kind], -len(value), "method" not in match, -len(others[0]), -len(others[1])

@@ -111,7 +111,9 @@ class _Offer:
     """What one egress leaves of the hosts, whatever rules there are."""
 
     def __init__(self, said: Mapping[str, Any], services: Sequence[Service], namespace: str) -> None:
-        self._patterns = [_pattern(h, namespace) for h in said.get("hosts") or ()]
+        hosts = said.get("hosts") or ()
+        # One pattern of the namespace that nobody has makes all others idle.
+        self._patterns = [] if any(h.startswith("~/") for h in hosts) else [_pattern(h, namespace) for h in hosts]
         self._is_all = EVERYTHING in self._patterns
         self.port: int | None = (said.get("port") or {}).get("number")
         chosen = services if self._is_all else [s for s in services if self._fits(s.namespace, (s.host,))]

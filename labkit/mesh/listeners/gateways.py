@@ -253,8 +253,10 @@ def _chains(
         yield ir.Chain(match=ir.ChainMatch(server_names=of_server), carries=_http(server, logs), tls=tls)
     elif server.kind == "passthrough":
         for rule in rules:
-            hosts = names.common_hosts(server.names_for(rule.namespace), rule.hosts)
-            for route in tcp_routes.gateway_tls(rule, context, hosts):
+            if not names.common_hosts(server.names_for(rule.namespace), rule.hosts):
+                continue
+            for route in tcp_routes.gateway_tls(rule, context):
+                # What names a rule has, a server that has one of its hosts takes whole.
                 if (of_route := _server_names(route.server_names)) is not None:
                     yield ir.Chain(match=ir.ChainMatch(server_names=of_route), carries=_tcp(server, route, logs))
     else:
@@ -311,7 +313,8 @@ def _table(
         for host in server.names if redirects else ():
             host_of(host, server).needs_tls = True
     if not hosts:
-        alone = ir.VirtualHost(name=f"blackhole:{found[0].port}", domains=("*",), routes=())
+        number = found[0].number if found[0].kind == "https" else found[0].port
+        alone = ir.VirtualHost(name=f"blackhole:{number}", domains=("*",), routes=())
         return ir.RouteTable(name=name, hosts=(alone,))
     return ir.RouteTable(name=name, hosts=tuple(_collapsed(name, list(hosts.values()), context)))
 

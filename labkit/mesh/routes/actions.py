@@ -18,6 +18,11 @@ GRPC_STATUS = {name: number for number, name in enumerate(GRPC_STATUSES.split())
 Said = Mapping[str, Any]
 
 
+def route_name(rule: str, match: str) -> str:
+    """``rule.match``; a match keeps its point where the rule has no name."""
+    return f"{rule}.{match}" if match else rule
+
+
 def headers(said: Said | None) -> ir.Headers:
     """Headers to set, add and remove; a Host that is set or added becomes the authority."""
     if not said:

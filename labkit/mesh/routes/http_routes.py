@@ -94,7 +94,7 @@ def default_route(
 
 
 def _route(service: VirtualService, rule: Rule, match: Rule | None, context: Context) -> ir.Route:
-    name = ".".join(n for n in (rule.get("name"), (match or {}).get("name")) if n)
+    name = actions.route_name(rule.get("name") or "", (match or {}).get("name") or "")
     fits = matches.request_match(match, by_elements=service.by_elements)
     headers = actions.headers(rule.get("headers"))
     if rule.get("redirect"):
@@ -170,13 +170,15 @@ def _port(destination: Rule, host: str, context: Context) -> int:
 
 
 def _hashes(targets: list[Rule], service: VirtualService, context: Context) -> tuple[Mapping[str, Any], ...]:
+    """The hash policies of every destination that gets requests, one after the other."""
+    hashes: list[Mapping[str, Any]] = []
     for target in targets:
-        said = target.get("destination") or {}
-        host = names.full_host(said.get("host") or "", service.namespace)
-        found = context.hash_of(host, said.get("subset") or "", _port(said, host, context))
-        if found:
-            return found
-    return ()
+        if len(targets) == 1 or target.get("weight"):
+            said = target.get("destination") or {}
+            host = names.full_host(said.get("host") or "", service.namespace)
+            number = (said.get("port") or {}).get("number") or 0
+            hashes += context.hash_of(host, said.get("subset") or "", number)
+    return tuple(hashes)
 
 
 def _mirrors(rule: Rule, service: VirtualService, context: Context) -> list[ir.Mirror]:

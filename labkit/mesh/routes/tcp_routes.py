@@ -40,12 +40,9 @@ def gateway_tcp(rule: VirtualService, context: Context) -> ir.TcpRoute | None:
     return next(iter(_tcp(rule, context)), None)
 
 
-def gateway_tls(rule: VirtualService, context: Context, hosts: Sequence[str]) -> Iterator[ir.TcpRoute]:
+def gateway_tls(rule: VirtualService, context: Context) -> Iterator[ir.TcpRoute]:
     """Routes by server name of a gateway's TLS port that it does not end itself."""
-    for route in _tls(rule, context):
-        chosen = tuple(n for n in route.server_names if any(names.covers(h, n) for h in hosts))
-        if chosen:
-            yield ir.TcpRoute(destinations=route.destinations, server_names=chosen, source=route.source)
+    yield from _tls(rule, context)
 
 
 def check(service: VirtualService) -> None:

@@ -86,16 +86,27 @@ def check(rule: Rule) -> None:
     service = Service(host="host", name="host", namespace=rule.namespace, ports=ports, endpoints={})
     for upstream in of_service(service, rule, Client(is_gateway=True)):
         clusters.cluster(upstream)
-        hash_policies(service, rule, upstream.name.split("|")[2], 80)
+        hash_policies(rule, upstream.name.split("|")[2], 80)
 
 
-def hash_policies(service: Service | None, rule: Rule | None, subset: str, port: int) -> tuple[dict[str, Any], ...]:
-    """What decides which endpoint a request goes to, where the rule asks for a consistent hash."""
-    if service is None or rule is None:
+def hash_policies(rule: Rule | None, subset: str, port: int) -> tuple[dict[str, Any], ...]:
+    """What decides which endpoint a request goes to, where the rule asks for a consistent hash.
+
+    ``port`` is the one that the destination names, 0 for none: then no ``portLevelSettings`` are looked at. The subset
+    comes before the host, and in each the port before the rest; an entry without a hash hides none.
+    """
+    if rule is None:
         return ()
     own = next((s for s in rule.subsets if s["name"] == subset), None) if subset else None
-    policy = traffic_policy.for_subset(rule.policy, own.get("trafficPolicy") if own else None, port)
-    said = (policy.get("loadBalancer") or {}).get("consistentHash") or {}
+    for policy in ((own or {}).get("trafficPolicy"), rule.policy):
+        for part in (traffic_policy.port_entry(policy or {}, port), policy):
+            said = ((part or {}).get("loadBalancer") or {}).get("consistentHash")
+            if said is not None:
+                return _hash_policy(said)
+    return ()
+
+
+def _hash_policy(said: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     if said.get("httpHeaderName"):
         return ({"header": {"header_name": said["httpHeaderName"]}},)
     if said.get("httpCookie"):
@@ -108,12 +119,14 @@ def hash_policies(service: Service | None, rule: Rule | None, subset: str, port:
 
 
 def _cookie(said: Mapping[str, Any]) -> dict[str, Any]:
-    found = {"name": said.get("name", "")}
+    cookie = {"name": said.get("name", "")}
     if said.get("path"):
-        found["path"] = said["path"]
+        cookie["path"] = said["path"]
     if said.get("ttl") is not None:
-        found["ttl"] = durations.proto(said["ttl"])
-    return found
+        cookie["ttl"] = durations.proto(said["ttl"])
+    if said.get("attributes"):
+        cookie["attributes"] = [{k: a[k] for k in ("name", "value") if a.get(k)} for a in said["attributes"]]
+    return cookie
 
 
 def _upstream(service: Service, target: Target, rule: Rule | None, client: Client) -> ir.Upstream:
@@ -199,10 +212,11 @@ def _http(protocol: str, policy: traffic_policy.Policy, tls: ir.Tls | None, *, i
         return "2"
     if protocol == protocols.UNKNOWN and not is_gateway:
         return "client"
-    is_tuned = any(said.get(k) for k in ("maxRequestsPerConnection", "idleTimeout", "maxConcurrentStreams"))
-    is_named_by_request = tls is not None and tls.kind != "istio" and not tls.sni
     tcp = (policy.get("connectionPool") or {}).get("tcp") or {}
-    return "1" if is_tuned or is_named_by_request or tcp.get("maxConnectionDuration") else ""
+    is_tuned = any(said.get(k) for k in ("maxRequestsPerConnection", "idleTimeout", "maxConcurrentStreams"))
+    is_tuned |= any(tcp.get(k) for k in ("maxConnectionDuration", "idleTimeout"))
+    is_named_by_request = tls is not None and tls.kind != "istio" and not tls.sni
+    return "1" if is_tuned or is_named_by_request else ""
 
 
 def _tls(
@@ -224,7 +238,7 @@ def _tls(
         return _foreign_tls(service, said, mode, is_gateway=client.is_gateway), False
     if mode or service.is_external or service.is_plain or client.mesh.get("enableAutoMtls") is False:
         return None, False
-    if kind == ORIGINAL:
+    if kind == ORIGINAL or service.resolution == "NONE":
         # Nothing marks an address that is not known beforehand: all endpoints speak mutual TLS, or none is asked to.
         return (own if ready and all(e.speaks_mtls for e in ready) else None), False
     return own, True

@@ -12,7 +12,7 @@ PARTS = ("connectionPool", "outlierDetection", "loadBalancer", "tls", "proxyProt
 def for_port(policy: Policy | None, port: int) -> Policy:
     """The policy of a port: an entry of ``portLevelSettings`` replaces all of it and inherits nothing."""
     said = policy or {}
-    own = _port_entry(said, port)
+    own = port_entry(said, port)
     return _parts(said if own is None else own)
 
 
@@ -20,7 +20,7 @@ def for_subset(host: Policy | None, subset: Policy | None, port: int) -> Policy:
     """The host's policy with the fields that the subset sets, unless the subset speaks of the port."""
     if subset is None:
         return for_port(host, port)
-    own = _port_entry(subset, port)
+    own = port_entry(subset, port)
     if own is None:
         return {**for_port(host, port), **_parts(subset)}
     # Of what a port may say, the entry decides alone; the rest comes from above.
@@ -49,13 +49,14 @@ def marks_endpoints(host: Policy | None, subset: Policy | None, port: int) -> bo
     (answered by a real 1.31: `port-level-settings-replace`).
     """
     for policy in (subset or {}, host or {}):
-        said = (_port_entry(policy, port) or {}).get("tls") or policy.get("tls")
+        said = (port_entry(policy, port) or {}).get("tls") or policy.get("tls")
         if said is not None:
             return bool(said.get("mode", "DISABLE") == "ISTIO_MUTUAL")
     return True
 
 
-def _port_entry(policy: Policy, port: int) -> Policy | None:
+def port_entry(policy: Policy, port: int) -> Policy | None:
+    """What ``portLevelSettings`` say of a port; None where they say nothing."""
     for entry in policy.get("portLevelSettings") or ():
         if (entry.get("port") or {}).get("number") == port:
             return entry  # type: ignore[no-any-return]

@@ -56,7 +56,7 @@ class Reach:
 
     def hash_of(self, host: str, subset: str, port: int) -> tuple[Mapping[str, Any], ...]:
         """What decides which endpoint of a host a request goes to."""
-        return subsets.hash_policies(self.services.get(host), self.rule(host), subset, port)
+        return subsets.hash_policies(self.rule(host), subset, port)
 
     def parts_of(self, host: str) -> tuple[object, ...]:
         """What routes to a host depend on."""
