@@ -35,6 +35,8 @@ class View:
         self.default_retries: Mapping[str, Any] | None = mesh_config.get("defaultHttpRetryPolicy")
         """What the mesh says about retries of rules that say nothing."""
 
+        self._http_proxy_port = int(mesh_config.get("proxyHttpPort") or 0)
+
         # What speaks of a port alone comes before what speaks of all others.
         self._egress = tuple(sorted(scope.egress, key=lambda e: e.port is None))
 
@@ -66,6 +68,7 @@ class View:
             egress=self._egress,
             choices=self._choices,
             default_retries=self.default_retries,
+            has_http_proxy=bool(self._http_proxy_port),
             memo=self.memo,
             key=self.key,
         ).all()
@@ -110,7 +113,8 @@ class View:
             ),
             allows_unknown=self.scope.allows_unknown,
             looks_up_hosts=self.reach.looks_up_hosts,
+            http_proxy_port=self._http_proxy_port,
             logs=logs,
         )
-        every: Sequence[ir.Listener] = list(outbound.listeners(self._plan.ports, self._choices, context))
+        every: Sequence[ir.Listener] = list(outbound.listeners(self._plan.ports, self._egress, self._choices, context))
         return {listener.name: envoy_listeners.listener(listener) for listener in every}

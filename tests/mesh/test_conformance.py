@@ -16,21 +16,27 @@ def known() -> dict[tuple[str, str], str]:
         return {(row[0], row[1]): row[2] for row in csv.reader(file, delimiter="\t")}
 
 
-ANSWERS = answers.Answers(recorded.ISTIO.place)
+WRITTEN = answers.Answers(recorded.ISTIO.place, with_capture=True)
+DRAWN = answers.Answers(recorded.DRAWN.place, with_capture=True)
+CASES = [*((WRITTEN, case) for case in WRITTEN.cases), *((DRAWN, case) for case in DRAWN.cases)]
 
 
 @pytest.fixture(scope="module")
-def comparison() -> comparing.Comparison:
-    return comparing.Comparison(ANSWERS)
+def comparisons() -> dict[answers.Answers, comparing.Comparison]:
+    return {recording: comparing.Comparison(recording) for recording in (WRITTEN, DRAWN)}
 
 
-def test_the_scene_without_any_case_is_the_recorded_one(comparison: comparing.Comparison) -> None:
-    assert comparison.base().differences == ()
+def test_the_scene_without_any_case_is_the_recorded_one(
+    comparisons: dict[answers.Answers, comparing.Comparison],
+) -> None:
+    assert [comparison.base().differences for comparison in comparisons.values()] == [(), ()]
 
 
-@pytest.mark.parametrize("case", ANSWERS.cases, ids=lambda case: f"{case.family}-{case.name}")
-def test_every_proxy_is_told_what_istio_tells_it(comparison: comparing.Comparison, case: answers.Case) -> None:
-    outcome = comparison.outcome(case)
+@pytest.mark.parametrize(("recording", "case"), CASES, ids=[f"{case.family}-{case.name}" for _, case in CASES])
+def test_every_proxy_is_told_what_istio_tells_it(
+    comparisons: dict[answers.Answers, comparing.Comparison], recording: answers.Answers, case: answers.Case
+) -> None:
+    outcome = comparisons[recording].outcome(case)
     if (case.family, case.name) in known():
         assert not outcome.is_same, f"now the same: take {case.family} {case.name} out of {KNOWN.name}"
     else:
@@ -38,6 +44,6 @@ def test_every_proxy_is_told_what_istio_tells_it(comparison: comparing.Compariso
 
 
 def test_known_differences_are_cases_and_say_why() -> None:
-    there = {(case.family, case.name) for case in ANSWERS.cases}
+    there = {(case.family, case.name) for _, case in CASES}
     assert known().keys() <= there
     assert all(known().values())

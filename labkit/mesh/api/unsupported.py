@@ -7,12 +7,11 @@ from labkit.kube.resources import Object
 
 FILES = "the sandbox mounts no files into proxies; name a Secret by credentialName"
 LOCALITY = "the sandbox has one node, so there is no other locality to go to"
-CAPTURE = "the sandbox captures no traffic, so listeners cannot be bound elsewhere"
+BOUND = "a listener has its port at the pod's own address, wherever it is said to be bound"
 
 POLICY = {
     "loadBalancer.localityLbSetting.distribute": LOCALITY,
     "loadBalancer.localityLbSetting.failover": LOCALITY,
-    "connectionPool.tcp.idleTimeout": "idle connections are not closed",
     "tls.clientCertificate": FILES,
     "tls.privateKey": FILES,
     "tls.caCertificates": FILES,
@@ -36,7 +35,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         f"{place}.{field}": reason for place in (*PLACES, *PLACES_BY_PORT) for field, reason in POLICY.items()
     },
     "Gateway": {
-        "servers[].bind": CAPTURE,
+        "servers[].bind": BOUND,
         "servers[].defaultEndpoint": "Istio gives it no meaning either",
         "servers[].tls.serverCertificate": FILES,
         "servers[].tls.privateKey": FILES,
@@ -50,13 +49,9 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
     },
     "WorkloadEntry": {"network": "there is one network"},
     "Sidecar": {
-        "ingress[].bind": CAPTURE,
-        "ingress[].captureMode": CAPTURE,
+        "ingress[].bind": BOUND,
+        "ingress[].captureMode": BOUND,
         "ingress[].tls": "the sidecar takes mutual TLS only",
-        "ingress[].connectionPool": "inbound connections are not limited",
-        "inboundConnectionPool": "inbound connections are not limited",
-        "egress[].bind": CAPTURE,
-        "egress[].captureMode": CAPTURE,
         "outboundTrafficPolicy.egressProxy": "other hosts are called directly",
     },
     "Telemetry": {

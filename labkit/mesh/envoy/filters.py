@@ -55,6 +55,7 @@ def connection_manager(http: ir.Http) -> Resource:
         upgrade_configs=[{"upgrade_type": "websocket"}],
         request_id_extension=REQUEST_ID,
         **SIDES[http.side],
+        **({"http_protocol_options": {"allow_absolute_url": True}} if http.is_proxy else {}),
         **routes,
         **({"access_log": logs} if logs else {}),
     )

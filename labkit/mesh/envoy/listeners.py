@@ -83,7 +83,7 @@ def _inspectors(found: ir.Listener) -> Iterator[Resource]:
     if is_captured:
         yield ORIGINAL_DST
     for asks, inspector in ((_asks_tls, TLS_INSPECTOR), (_asks_http, HTTP_INSPECTOR)):
-        if any(asks(chain) for chain in found.chains):
+        if any(asks(chain) for chain in found.chains) or (found.expects_tls and inspector is TLS_INSPECTOR):
             yield {**inspector, "filter_disabled": _ports(found, asks)} if is_captured else inspector
 
 

@@ -15,6 +15,7 @@ from labkit.mesh.model import Snapshot
 from labkit.mesh.routes.virtual_services import MESH, VirtualService
 
 RESOURCE = "sidecars.networking.istio.io"
+LOCALHOST = "127.0.0.1"
 EVERYTHING = "*", "*"
 """The pattern of a proxy without a Sidecar object: any host of any namespace."""
 
@@ -26,6 +27,11 @@ class Egress:
     port: int | None
     services: tuple[Service, ...]
     virtual_services: tuple[VirtualService, ...]
+    bind: str = ""
+    """The address that the Sidecar object gives its listeners."""
+
+    is_captured: bool = True
+    """Whether connections are captured; if not, its listeners listen themselves."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -93,7 +99,13 @@ def scope(
         ("rules of", namespace), (virtual_services, is_for), lambda: tuple(compress(virtual_services, is_for))
     )
     egress = tuple(
-        Egress(port=offer.port, services=offer.services, virtual_services=offer.fitting(rules))
+        Egress(
+            port=offer.port,
+            services=offer.services,
+            virtual_services=offer.fitting(rules),
+            bind=offer.bind,
+            is_captured=offer.is_captured,
+        )
         for offer in offers.egress
     )
     policy = spec.get("outboundTrafficPolicy") or mesh_config.get("outboundTrafficPolicy") or {}
@@ -116,6 +128,8 @@ class _Offer:
         self._patterns = [] if any(h.startswith("~/") for h in hosts) else [_pattern(h, namespace) for h in hosts]
         self._is_all = EVERYTHING in self._patterns
         self.port: int | None = (said.get("port") or {}).get("number")
+        self.is_captured = said.get("captureMode") != "NONE"
+        self.bind: str = said.get("bind") or ("" if self.is_captured else LOCALHOST)
         chosen = services if self._is_all else [s for s in services if self._fits(s.namespace, (s.host,))]
         self.services = tuple(_narrowed(preferred(chosen, namespace).values(), self.port))
 

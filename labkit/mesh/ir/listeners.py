@@ -89,6 +89,9 @@ class Http:
     operation: str = ""
     """The name of such requests in traces: ``reviews.default.svc.cluster.local:9080/*``."""
 
+    is_proxy: bool = False
+    """Whether requests name their destination in the request line, as to an HTTP proxy."""
+
     looks_up_hosts: bool = False
     """Whether an upstream behind its routes has no addresses but the name in the request."""
 
@@ -131,6 +134,9 @@ class Listener:
 
     hands_over: bool = False
     """Whether connections go to the listener of their original destination."""
+
+    expects_tls: bool = False
+    """Whether it looks for TLS even where no chain depends on it."""
 
     logs: tuple[Log, ...] = ()
     """Lines about connections that no chain takes."""

@@ -205,16 +205,28 @@ def entry(found: Sequence[Server], rules: Sequence[VirtualService], context: Con
         for chain in _chains(server, by_gateway.get(server.gateway, ()), where, context.logs):
             if _is_apart(chain, into):
                 into.append(chain)
+    passed = {server.port for server in found if server.kind == "passthrough"}
     every = [chain.carries for of_port in chains.values() for chain in of_port]
     asked = {carries.table for carries in every if isinstance(carries, ir.Http)}
     return Entry(
-        listeners=tuple(_listener(port, of_port, context.logs) for port, of_port in chains.items() if of_port),
+        listeners=tuple(
+            _listener(port, of_port, context.logs, expects_tls=port in passed)
+            for port, of_port in chains.items()
+            if of_port
+        ),
         tables=tuple(_table(name, same, by_gateway, context) for name, same in tables.items() if name in asked),
     )
 
 
-def _listener(port: int, chains: Sequence[ir.Chain], logs: tuple[ir.Log, ...]) -> ir.Listener:
-    return ir.Listener(name=f"{ir.ANYWHERE}_{port}", port=port, side=ir.GATEWAY, chains=tuple(chains), logs=logs)
+def _listener(port: int, chains: Sequence[ir.Chain], logs: tuple[ir.Log, ...], *, expects_tls: bool) -> ir.Listener:
+    return ir.Listener(
+        name=f"{ir.ANYWHERE}_{port}",
+        port=port,
+        side=ir.GATEWAY,
+        chains=tuple(chains),
+        logs=logs,
+        expects_tls=expects_tls,
+    )
 
 
 def _gateways_of(rule: VirtualService, namespace: str) -> tuple[str, ...]:

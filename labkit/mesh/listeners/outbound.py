@@ -1,13 +1,15 @@
 """What a sidecar listens on for other hosts: a listener for each port, or for each address of what is not HTTP."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from labkit.mesh import ir, names, protocols
 from labkit.mesh.hosts import plan
+from labkit.mesh.hosts.scopes import LOCALHOST, Egress
 from labkit.mesh.hosts.services import Port, Service
 from labkit.mesh.routes import tcp_routes
 from labkit.mesh.routes.choice import Choice
+from labkit.mesh.routes.tables import HTTP_PROXY
 
 NAME, PORT = "virtualOutbound", 15001
 PASSTHROUGH, BLACK_HOLE = "PassthroughCluster", "BlackHoleCluster"
@@ -26,6 +28,9 @@ class Context:
     """Whether connections that no host is meant by are passed on."""
 
     looks_up_hosts: bool = False
+    http_proxy_port: int = 0
+    """``proxyHttpPort`` of the mesh: where apps may call their sidecar as an HTTP proxy."""
+
     logs: tuple[ir.Log, ...] = ()
 
     @property
@@ -46,16 +51,48 @@ class _Part:
     routes: tuple[ir.TcpRoute, ...] = ()
     """Its connections that are not HTTP."""
 
+    is_bound: bool = False
 
-def listeners(ports: Sequence[plan.Called], choices: Sequence[Choice], context: Context) -> Iterator[ir.Listener]:
+
+def listeners(
+    ports: Sequence[plan.Called], egress: Sequence[Egress], choices: Sequence[Choice], context: Context
+) -> Iterator[ir.Listener]:
     """virtualOutbound, which hands connections over by their destination, and the listeners that it hands them to."""
     yield _virtual(context)
+    if context.http_proxy_port:
+        yield _http_proxy(context)
     parts: dict[tuple[str, int], _Part] = {}
     for called in ports:
-        for part in _parts(called.service, called.port, choices[called.egress], context):
+        of_port = _parts(called.service, called.port, choices[called.egress], context)
+        for part in _bound(of_port, egress[called.egress]):
             key = part.address, part.port
             parts[key] = _joined(parts[key], part) if key in parts else part
     yield from (_listener(part, context) for part in parts.values())
+
+
+def _bound(parts: Iterable[_Part], egress: Egress) -> Iterator[_Part]:
+    """The parts, at the address that a Sidecar object gives their egress."""
+    for part in parts:
+        yield replace(part, address=egress.bind, is_bound=not egress.is_captured) if egress.bind else part
+
+
+def _http_proxy(context: Context) -> ir.Listener:
+    port = context.http_proxy_port
+    carries = ir.Http(
+        side=ir.OUTBOUND,
+        stat=f"outbound_{LOCALHOST}_{port};",
+        table=HTTP_PROXY,
+        is_proxy=True,
+        looks_up_hosts=context.looks_up_hosts,
+        logs=context.logs,
+    )
+    return ir.Listener(
+        name=f"{LOCALHOST}_{port}",
+        address=LOCALHOST,
+        port=port,
+        side=ir.OUTBOUND,
+        chains=(ir.Chain(carries=carries),),
+    )
 
 
 def _virtual(context: Context) -> ir.Listener:
@@ -103,7 +140,7 @@ def _joined(one: _Part, other: _Part) -> _Part:
     """One port of several hosts: HTTP by name, connections by server name or range; the first comer stays."""
     taken = {(r.server_names, r.ranges) for r in one.routes}
     more = tuple(r for r in other.routes if (r.server_names, r.ranges) not in taken)
-    return _Part(address=one.address, port=one.port, table=one.table or other.table, routes=(*one.routes, *more))
+    return replace(one, table=one.table or other.table, routes=(*one.routes, *more))
 
 
 def _listener(part: _Part, context: Context) -> ir.Listener:
@@ -123,7 +160,7 @@ def _listener(part: _Part, context: Context) -> ir.Listener:
         address=part.address,
         port=part.port,
         side=ir.OUTBOUND,
-        is_bound=False,
+        is_bound=part.is_bound,
         chains=tuple(matching),
         default=fallback,
         logs=context.logs,

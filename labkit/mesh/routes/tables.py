@@ -16,6 +16,7 @@ from labkit.mesh.routes.choice import Choice
 from labkit.mesh.routes.virtual_services import MESH, VirtualService
 from labkit.mesh.upstreams.upstream_set import Reach
 
+HTTP_PROXY = "http_proxy"
 HTTP_PORT = 80
 """Where hosts of rules get a virtual host that no Service has on any port."""
 
@@ -34,6 +35,9 @@ class Tables:
     """The rules of each egress."""
 
     default_retries: Mapping[str, Any] | None
+    has_http_proxy: bool
+    """Whether apps may call their sidecar as an HTTP proxy: then one more table holds the hosts of all ports."""
+
     memo: Memo
     key: int
 
@@ -43,7 +47,17 @@ class Tables:
         for group in self.plan.groups:
             for table in self._tables(group):
                 tables.setdefault(table.name, table)
+        if self.has_http_proxy:
+            tables[HTTP_PROXY] = self._http_proxy()
         return tables
+
+    def _http_proxy(self) -> ir.RouteTable:
+        hosts = tuple(
+            replace(host, domains=tuple(domains.with_port(host.domains, group.port)))
+            for group in self.plan.groups
+            for host in self._virtual_hosts(group)
+        )
+        return ir.RouteTable(name=HTTP_PROXY, hosts=hosts, allows_unknown=self.allows_unknown)
 
     def _parts_of(self, *rules: VirtualService) -> tuple[object, ...]:
         """All that routes of rules depend on."""

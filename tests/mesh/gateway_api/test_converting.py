@@ -63,12 +63,12 @@ def test_a_replaced_prefix_leaves_no_double_slash() -> None:
     assert found["rewrite"]["uriRegexRewrite"] == {"match": "^/a(/?)(.*)", "rewrite": r"/\2"}
 
 
-def test_what_catches_all_comes_last() -> None:
+def test_a_prefix_comes_before_any_expression() -> None:
     def rule(**uri: str) -> Object:
         return {"match": [{"uri": uri}]}
 
     found = matches.in_order([rule(prefix="/"), rule(regex="/a.*"), rule(prefix="/a"), rule(exact="/a")])
-    assert [next(iter(r["match"][0]["uri"])) for r in found] == ["exact", "prefix", "regex", "prefix"]
+    assert [next(iter(r["match"][0]["uri"])) for r in found] == ["exact", "prefix", "prefix", "regex"]
 
 
 def test_lists_read_as_sentences() -> None:
