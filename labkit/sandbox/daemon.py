@@ -52,14 +52,20 @@ async def serve(paths: settings.Paths) -> None:
         record.write(own)
         api_server = server.Server(state=paths.state, kubeconfig=paths.kubeconfig, inside=block.gateway)
         await api_server.start()
+        services = proxy.ServiceProxy(api_server.local, block, api_port=api_server.port)
         kubelet = agent.Kubelet(
-            api_server.local, paths=paths, block=block, api_port=api_server.port, root_ca=api_server.root_ca
+            api_server.local,
+            paths=paths,
+            block=block,
+            api_port=api_server.port,
+            root_ca=api_server.root_ca,
+            networks=services.networks,
         )
         api_server.node = kubelet
         parts = {
             "controllers": controllers.run(api_server.local, root_ca=api_server.root_ca),
             "kubelet": kubelet.run(),
-            "service proxy": proxy.ServiceProxy(api_server.local, block).run(),
+            "service proxy": services.run(),
             "housekeeping": _keep_house(api_server, logs.Bounded(paths.logs / LOG)),
         }
         try:

@@ -30,7 +30,7 @@ OVERFLOWS = ("upstream_rq_pending_overflow", "upstream_rq_active_overflow")
 """Counters of requests that a limit refused; those of connections count requests that then wait."""
 
 _STAT = re.compile(
-    r"^cluster\.(?P<cluster>.+?)\.(?P<name>(?:circuit_breakers\.default\.|outlier_detection\.)?\w+): (?P<n>\d+)$"
+    r"^cluster\.(?P<cluster>.+?);?\.(?P<name>(?:circuit_breakers\.default\.|outlier_detection\.)?\w+): (?P<n>\d+)$"
 )
 
 

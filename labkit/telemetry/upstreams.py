@@ -20,7 +20,7 @@ class Seen(NamedTuple):
 
 
 _CLUSTER = re.compile(
-    r"^cluster\.outbound\|\d+\|(?P<subset>[^|]+)\|(?P<host>[^.:]+)\.[^:]*"
+    r"^cluster\.outbound\|\d+\|(?P<subset>[^|]+)\|(?P<host>[^.:]+)\.[^:]*?;?"
     r"\.upstream_rq_(?P<what>completed|5xx): (?P<n>\d+)$",
     re.MULTILINE,
 )

@@ -11,14 +11,15 @@ SYSTEM = f"{_HERE}.system:main"
 """Replaces itself by the machine's own program of that name."""
 
 COMMANDS: dict[str, str] = {
-    "curl": SYSTEM if system.path_of("curl") else f"{_HERE}.curl:main",
+    "curl": f"{_HERE}.curl:{'machine' if system.path_of('curl') else 'main'}",
     "fortio": f"{_HERE}.fortio:main",
     "nc": f"{_HERE}.nc:main",
+    "nslookup": f"{_HERE}.nslookup:main",
     **dict.fromkeys(
         ("bash", "cat", "date", "echo", "env", "false", "grep", "head", "hostname", "id", "ls", "pwd"), SYSTEM
     ),
     **dict.fromkeys(
-        ("printenv", "ps", "seq", "sh", "sleep", "sort", "tail", "test", "true", "uniq", "wc", "which"), SYSTEM
+        ("printenv", "ps", "seq", "sh", "sleep", "sort", "tail", "test", "true", "uniq", "wc", "wget", "which"), SYSTEM
     ),
     "python": f"{_HERE}.system:python",
     "python3": f"{_HERE}.system:python",

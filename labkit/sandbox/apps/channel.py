@@ -1,10 +1,12 @@
 """One connection of a client: a request goes out, its reply comes in, and then perhaps the next."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from labkit.sandbox.apps import http1
+from labkit.sandbox.network import door
 
 HTTP_PORT = 80
 
@@ -32,7 +34,7 @@ class BrokenError(ConnectionError):
 
 
 class Channel(asyncio.Protocol):
-    """Open it with ``connect``; ask one thing at a time."""
+    """Open it with ``Call.open``; ask one thing at a time."""
 
     def __init__(self) -> None:
         self.is_open = False
@@ -118,42 +120,45 @@ class Channel(asyncio.Protocol):
             self._reply.set_exception(BrokenError(why, is_unanswered=self._received == 0))
 
 
-async def connect(host: str, port: int) -> Channel:
-    """An open channel; OSError when nobody listens there."""
-    _, channel = await asyncio.get_running_loop().create_connection(Channel, host, port)
-    return channel
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """A request that is ready to be sent, and where to."""
 
     method: str
     host: str
-    """The name or address to connect to: the proxy's when there is one."""
+    """The name or address to connect to."""
 
     port: int
     request: bytes
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Of the program that calls: in a pod it names the pod's door."""
 
     async def open(self) -> Channel:
-        """A channel to where it goes."""
-        return await connect(self.host, self.port)
+        """A channel to where it goes; OSError when nobody listens there."""
+        _, channel = await door.open_connection(Channel, self.host, self.port, self.env)
+        return channel
 
 
-def call(method: str, url: str, *, fields: http1.Fields | None = None, body: bytes = b"", proxy: str = "") -> Call:
-    """A call of ``url``, in absolute form through ``proxy`` when one is given."""
+def call(
+    method: str,
+    url: str,
+    *,
+    fields: http1.Fields | None = None,
+    body: bytes = b"",
+    env: Mapping[str, str] | None = None,
+) -> Call:
+    """A call of ``url`` by a program with this environment."""
     parts = urlsplit(url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    via = urlsplit(proxy) if proxy else parts
     given = {name.lower() for name, _ in fields or ()}
     own = [("Host", parts.netloc), ("Accept", "*/*")]
     if body or method in ("POST", "PUT", "PATCH"):
         own.append(("Content-Length", str(len(body))))
     head = [(name, value) for name, value in own if name.lower() not in given] + (fields or [])
-    target = f"http://{parts.netloc}{path}" if proxy else path
     return Call(
         method=method,
-        host=via.hostname or "",
-        port=via.port or HTTP_PORT,
-        request=http1.head(f"{method} {target} HTTP/1.1", head) + body,
+        host=parts.hostname or "",
+        port=parts.port or HTTP_PORT,
+        request=http1.head(f"{method} {path} HTTP/1.1", head) + body,
+        env=env or {},
     )

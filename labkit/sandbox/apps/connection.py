@@ -10,6 +10,9 @@ from urllib.parse import unquote
 from labkit.sandbox.apps import exchange, http1
 from labkit.sandbox.apps.exchange import Handler, Request, Response
 
+FROM_PROXY = "127.0.0.6"
+"""The address that Istio's Envoy has for the app behind it; here it comes by a Unix socket, which has none."""
+
 BODY_LIMIT = 16 * 2**20
 """Bytes of a request body; more is answered 413."""
 
@@ -43,7 +46,8 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._peer = (transport.get_extra_info("peername") or ("",))[0]
+        name = transport.get_extra_info("peername")
+        self._peer = str(name[0]) if isinstance(name, tuple) else FROM_PROXY
         self._writable.set()
         self._service.connections.add(self)
 
@@ -87,7 +91,10 @@ class Connection(asyncio.Protocol):
         if self._head is None:
             end = self._buffer.find(b"\r\n\r\n")
             if end < 0:
-                if len(self._buffer) > http1.HEAD_LIMIT:
+                # A TLS greeting, or HTTP/2 from an Envoy that was told of it: no more of a request will come.
+                if self._buffer and not self._buffer[:1].isalpha():
+                    self._refuse(400, "this is not HTTP/1.1")
+                elif len(self._buffer) > http1.HEAD_LIMIT:
                     self._refuse(431, "the headers are too large")
                 return None
             self._head = self._parse(bytes(self._buffer[:end]))

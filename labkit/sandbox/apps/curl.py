@@ -1,5 +1,6 @@
 """curl, for machines that have none: a small one with the options that lessons use."""
 
+import itertools
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -109,6 +110,22 @@ def _data(value: str) -> str:
 def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     """Do curl's work; its exit codes."""
     return run(argv[1:], env)
+
+
+def machine(argv: Sequence[str], env: Mapping[str, str]) -> int:
+    """Become the machine's curl, unless it would meet nobody."""
+    from labkit.sandbox.apps import precheck, system
+
+    failure = precheck.failure(argv[1:], env)
+    if failure is None:
+        return system.main(argv, env)
+    is_silent = any(w in ("--silent",) or (w[:1] == "-" and w[:2] != "--" and "s" in w) for w in argv[1:])
+    shows = any(w == "--show-error" or (w[:1] == "-" and w[:2] != "--" and "S" in w) for w in argv[1:])
+    if not is_silent or shows:
+        print(f"curl: ({failure.code}) {failure.text}", file=sys.stderr)
+    text = next((b for a, b in itertools.pairwise(argv) if a == "--write-out" or (a[:1] == "-" and a[-1:] == "w")), "")
+    sys.stdout.buffer.write(_written(text, status=0, seconds=0.0, size=0))
+    return failure.code
 
 
 def run(words: Sequence[str], env: Mapping[str, str], *, out: IO[bytes] | None = None) -> int:

@@ -5,7 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from labkit.sandbox.apps import calls, channel, exchange, outbound, server
+from labkit.sandbox.apps import calls, channel, exchange, server
 from labkit.sandbox.apps.exchange import Request, Response
 
 PORT = 8080
@@ -124,7 +124,7 @@ def _call(options: Mapping[str, Sequence[str]], url: str, env: Mapping[str, str]
     for line in options.get("H", []):
         name, _, value = line.partition(":")
         fields.append((name.strip(), value.strip()))
-    return channel.call("GET", url, fields=fields, proxy=outbound.Outbound(env).proxy_for(url))
+    return channel.call("GET", url, fields=fields, env=env)
 
 
 def _echo(request: Request) -> Response:

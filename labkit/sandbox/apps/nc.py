@@ -1,7 +1,4 @@
-"""nc: a connection of its own for standard input and output, through the sidecar by CONNECT.
-
-A program whose connections a kernel redirects need not know of its sidecar; here the client asks for the way.
-"""
+"""nc: a connection of its own for standard input and output, or a look whether anybody listens."""
 
 import os
 import select
@@ -9,74 +6,80 @@ import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from labkit.sandbox.apps import proxying
+from labkit.sandbox.network import door
 
 QUIET = 0.2
-"""Seconds without an answer, after the input has ended, that count as the end: a tunnel has no half-closing."""
+"""Seconds without an answer, after the input has ended, that count as the end."""
 
 FIRST = 2.0
 """Seconds that the first answer may take then, where ``-w`` does not say."""
-
-HEAD_LIMIT = 65536
 
 
 class UsageError(Exception):
     """Arguments that name no host and port."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A command line, read."""
+
+    host: str
+    port: int
+    limit: float = FIRST
+    """Seconds for the connection and for the first answer."""
+
+    only_looks: bool = False
+    """``-z``: connect and leave."""
+
+    is_verbose: bool = False
+
+
 def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
-    """``nc [-w SECONDS] HOST PORT``; 1 when nobody is there, as nc says it."""
+    """``nc [-zv] [-w SECONDS] HOST PORT``; 1 when nobody is there, in nc's words."""
     try:
-        host, port, limit = parse(argv[1:])
-        with connected(host, port, env) as link:
-            _carry(link, limit)
+        asked = parse(argv[1:])
     except UsageError as e:
         print(f"nc: {e}", file=sys.stderr)
         return 1
+    try:
+        with door.connect(asked.host, asked.port, env, within=asked.limit) as link:
+            link.settimeout(None)
+            if asked.is_verbose:
+                print(f"{asked.host} ({asked.host}:{asked.port}) open", file=sys.stderr)
+            if not asked.only_looks:
+                _carry(link, asked.limit)
+    except socket.gaierror:
+        print(f"nc: bad address '{asked.host}'", file=sys.stderr)
+        return 1
     except OSError as e:
-        print(f"nc: {host} ({host}:{port}): {e.strerror or e}", file=sys.stderr)
+        if asked.is_verbose or not asked.only_looks:
+            why = "Connection timed out" if isinstance(e, TimeoutError) else e.strerror or e
+            print(f"nc: {asked.host} ({asked.host}:{asked.port}): {why}", file=sys.stderr)
         return 1
     return 0
 
 
-def parse(words: Sequence[str]) -> tuple[str, int, float]:
-    """``["-w", "2", "tcp-echo", "9000"]`` gives ``("tcp-echo", 9000, 2.0)``."""
-    rest, limit = list(words), FIRST
+def parse(words: Sequence[str]) -> Asked:
+    """``["-w", "2", "tcp-echo", "9000"]``; flags may be joined."""
+    rest, limit, flags = list(words), FIRST, set()
     while rest and rest[0].startswith("-"):
-        option = rest.pop(0)
-        if option.startswith("-w"):
-            value = option[2:] or (rest.pop(0) if rest else "")
-            if not value.isdigit():
-                raise UsageError("-w needs a number of seconds")
-            limit = float(value)
-        elif option.strip("-nv"):
-            raise UsageError(f"there is no option {option} here; there is -w SECONDS")
+        letters = rest.pop(0)[1:]
+        while letters:
+            letter, letters = letters[0], letters[1:]
+            if letter == "w":
+                value, letters = letters or (rest.pop(0) if rest else ""), ""
+                if not value.isdigit():
+                    raise UsageError("-w needs a number of seconds")
+                limit = float(value)
+            elif letter in "nvz":
+                flags.add(letter)
+            else:
+                raise UsageError(f"there is no option -{letter} here; there are -z, -v, -n and -w SECONDS")
     if len(rest) != 2 or not rest[1].isdigit():
-        raise UsageError("usage: nc [-w SECONDS] HOST PORT")
-    return rest[0], int(rest[1]), limit
-
-
-def connected(host: str, port: int, env: Mapping[str, str]) -> socket.socket:
-    """A connection to ``host:port``, by CONNECT where the environment names a proxy; OSError when there is none."""
-    proxy = proxying.proxy_for(host, env)
-    if not proxy:
-        return socket.create_connection((host, port))
-    name, _, number = proxy.partition("://")[2].strip("/").rpartition(":")
-    link = socket.create_connection((name, int(number)))
-    link.sendall(f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
-    head = b""
-    # A byte at a time: what follows the head belongs to the connection.
-    while not head.endswith(b"\r\n\r\n") and len(head) < HEAD_LIMIT:
-        read = link.recv(1)
-        if not read:
-            break
-        head += read
-    status = head.split(b" ", 2)[1:2]
-    if status != [b"200"]:
-        link.close()
-        raise ConnectionRefusedError(f"Connection refused (the proxy says {b''.join(status).decode() or 'nothing'})")
-    return link
+        raise UsageError("usage: nc [-zv] [-w SECONDS] HOST PORT")
+    return Asked(host=rest[0], port=int(rest[1]), limit=limit, only_looks="z" in flags, is_verbose="v" in flags)
 
 
 def _carry(link: socket.socket, limit: float) -> None:

@@ -6,12 +6,14 @@ runs in a process forked from a parent that has this module loaded, so nothing s
 
 import asyncio
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
 
 from labkit.sandbox.apps import connection
 from labkit.sandbox.apps.exchange import Handler
+from labkit.sandbox.network import listening
 
 PORT = 9080
 """Where Bookinfo's apps listen."""
@@ -48,6 +50,12 @@ class Server:
         self._listener = await loop.create_server(
             lambda: connection.Connection(self._service), host, port, backlog=1024, reuse_address=True
         )
+
+    async def start_on(self, listener: socket.socket) -> None:
+        """Serve what connects to a listening socket."""
+        loop, factory = asyncio.get_running_loop(), lambda: connection.Connection(self._service)
+        serve = loop.create_unix_server if listener.family == socket.AF_UNIX else loop.create_server
+        self._listener = await serve(factory, sock=listener, backlog=1024)
 
     @property
     def port(self) -> int:
@@ -99,18 +107,22 @@ def serve(handler: Handler, env: Mapping[str, str], *, port: int = PORT) -> int:
 
 
 async def _serve(handler: Handler, env: Mapping[str, str], port: int) -> int:
-    host = env.get("LABKIT_APP_IP", "127.0.0.1")
+    try:
+        with listening.listening(port, env) as (listener, shown):
+            return await _serve_on(listener, handler, shown)
+    except OSError as e:
+        print(f"cannot listen on port {port}: {e.strerror}", file=sys.stderr, flush=True)
+        return 1
+
+
+async def _serve_on(listener: socket.socket, handler: Handler, shown: str) -> int:
     log = Log()
     server = Server(handler, log=log)
-    try:
-        await server.start(host, port)
-    except OSError as e:
-        print(f"cannot listen on {host}:{port}: {e.strerror}", file=sys.stderr, flush=True)
-        return 1
+    await server.start_on(listener)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    print(f"listening on {host}:{server.port}", flush=True)
+    print(f"listening on {shown}", flush=True)
     await ended.wait()
     await server.stop(last_requests=LAST_REQUESTS)
     log.flush()

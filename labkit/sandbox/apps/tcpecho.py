@@ -1,9 +1,13 @@
 """tcp-echo: sends every line back with a prefix. Arguments: ports, joined by commas, and the prefix."""
 
 import asyncio
+import contextlib
 import signal
+import socket
 import sys
 from collections.abc import Mapping, Sequence
+
+from labkit.sandbox.network import listening
 
 PORTS = "9000,9001"
 
@@ -11,7 +15,7 @@ PORTS = "9000,9001"
 def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     """The container's program, called ``[tcp-echo] PORTS PREFIX``."""
     ports, prefix = parse(argv)
-    return asyncio.run(_serve(env.get("LABKIT_APP_IP", "127.0.0.1"), ports, prefix))
+    return asyncio.run(_serve(env, ports, prefix))
 
 
 def parse(argv: Sequence[str]) -> tuple[list[int], str]:
@@ -41,16 +45,19 @@ class Echo(asyncio.Protocol):
                 self._transport.write(b"%b %b\n" % (self._prefix, line))
 
 
-async def _serve(host: str, ports: Sequence[int], prefix: str) -> int:
+async def _serve(env: Mapping[str, str], ports: Sequence[int], prefix: str) -> int:
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    for port in ports:
-        try:
-            await loop.create_server(lambda: Echo(prefix), host, port)
-        except OSError as e:
-            print(f"cannot listen on {host}:{port}: {e.strerror}", file=sys.stderr, flush=True)
-            return 1
-        print(f"listening on {host}:{port}, prefix: {prefix}", flush=True)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ended.set)
-    await ended.wait()
+    with contextlib.ExitStack() as stack:
+        for port in ports:
+            try:
+                listener, shown = stack.enter_context(listening.listening(port, env))
+            except OSError as e:
+                print(f"cannot listen on port {port}: {e.strerror}", file=sys.stderr, flush=True)
+                return 1
+            serve = loop.create_unix_server if listener.family == socket.AF_UNIX else loop.create_server
+            await serve(lambda: Echo(prefix), sock=listener)
+            print(f"listening on {shown}, prefix: {prefix}", flush=True)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, ended.set)
+        await ended.wait()
     return 0

@@ -9,7 +9,8 @@ from http import cookies
 from typing import IO
 from urllib.parse import urljoin, urlsplit
 
-from labkit.sandbox.apps import curl, outbound
+from labkit.sandbox.apps import curl
+from labkit.sandbox.network import door
 
 MOST_REDIRECTS = 50
 
@@ -40,19 +41,25 @@ def fetch(url: str, options: curl.Options, env: Mapping[str, str], out: IO[bytes
 def _open(url: str, options: curl.Options, env: Mapping[str, str]) -> tuple[http.client.HTTPConnection, str]:
     """A connection to the host or its proxy, and the request's target in the form that it needs."""
     parts = urlsplit(url)
-    proxy = options.values.get("proxy") or outbound.Outbound(env).proxy_for(url)
     limit = float(options.values["max_time"]) if "max_time" in options.values else None
-    if proxy and parts.scheme == "http":
+    if (proxy := options.values.get("proxy")) and parts.scheme == "http":
         via = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-        return http.client.HTTPConnection(via.hostname or "", via.port, timeout=limit), url
+        return _connected(via.hostname or "", via.port or 80, limit, env), url
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if parts.scheme == "http":
-        return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=limit), target
+        return _connected(parts.hostname or "", parts.port or 80, limit, env), target
     import ssl  # late: few lessons need it
 
-    context = ssl._create_unverified_context() if "insecure" in options.flags else None
-    made = http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=limit, context=context)
-    return made, target
+    context = ssl._create_unverified_context() if "insecure" in options.flags else ssl.create_default_context()
+    connection = _connected(parts.hostname or "", parts.port or 443, limit, env)
+    connection.sock = context.wrap_socket(connection.sock, server_hostname=parts.hostname)
+    return connection, target
+
+
+def _connected(host: str, port: int, limit: float | None, env: Mapping[str, str]) -> http.client.HTTPConnection:
+    connection = http.client.HTTPConnection(host, port, timeout=limit)
+    connection.sock = door.connect(host, port, env, within=limit)
+    return connection
 
 
 def _headers(url: str, jar: str, options: curl.Options, data: str) -> dict[str, str]:

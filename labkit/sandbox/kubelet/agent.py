@@ -14,7 +14,7 @@ from labkit.base import settings
 from labkit.kube import api, informer, resources
 from labkit.kube.resources import Object
 from labkit.sandbox.kubelet import catalogue, events, heartbeat, launching, node, persistent, pod, requests, rootfs
-from labkit.sandbox.network import addresses
+from labkit.sandbox.network import addresses, pods
 
 _LOG = logging.getLogger(__name__)
 
@@ -29,7 +29,14 @@ class Kubelet:
     """One node's agent; ``run`` until cancelled."""
 
     def __init__(
-        self, client: api.Api, *, paths: settings.Paths, block: addresses.Block, api_port: int, root_ca: str
+        self,
+        client: api.Api,
+        *,
+        paths: settings.Paths,
+        block: addresses.Block,
+        api_port: int,
+        root_ca: str,
+        networks: pods.Networks,
     ) -> None:
         self._client = client
         self._folder = paths.state / "pods"
@@ -53,6 +60,7 @@ class Kubelet:
             services=self._services.all,
             persistent=self._persistent,
             machine=rootfs.machine(),
+            networks=networks,
         )
         self.pods: dict[str, pod.Pod] = {}
         """By uid."""

@@ -27,6 +27,7 @@ from labkit.sandbox.kubelet import (
     stdio,
     times,
 )
+from labkit.sandbox.network import pods
 
 NOT_FOUND = 127
 """Exit code for a command that does not exist."""
@@ -51,6 +52,7 @@ class Owner(Protocol):
     place: node.Place
     pod: Object
     ip: str
+    network: pods.Network | None
 
     @property
     def addressed(self) -> Object: ...

@@ -4,7 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from labkit.kube.resources import Object
-from labkit.sandbox.kubelet import launching, node, probes
+from labkit.sandbox.kubelet import launching, probes
 
 if TYPE_CHECKING:
     from labkit.sandbox.kubelet.container import Container
@@ -56,17 +56,9 @@ async def _probe(held: "Container", kind: str, probe: Object, process: launching
 def _target(held: "Container") -> probes.Target:
     return probes.Target(
         container=held.spec,
-        address=lambda port: address(held, port),
-        shown=held.owner.ip,
+        address=held.owner.ip,
         execute=held.execute,
     )
-
-
-def address(held: "Container", port: int) -> str:
-    """Where a container answers on ``port``: an app behind an Envoy has an address of its own."""
-    pod, ip = held.owner.pod, held.owner.ip
-    is_proxied = node.has_proxy(pod) and held.name != node.PROXY and port not in node.PROXY_PORTS
-    return held.owner.shared.block.twin(ip) if is_proxied else ip
 
 
 async def run_hook(held: "Container", hook: Object, *, within: float) -> probes.Result:

@@ -7,19 +7,13 @@ from pathlib import Path
 from labkit.kube import api, marks, resources
 from labkit.kube.resources import Object
 from labkit.sandbox.kubelet import catalogue, events, launching, persistent
-from labkit.sandbox.network import addresses
+from labkit.sandbox.network import addresses, pods
 
 NAME = marks.SANDBOX_NODE
 """The node's name."""
 
 PROXY = "istio-proxy"
 """The container that owns a pod's address when the pod is in the mesh."""
-
-PROXY_PORTS = range(15000, 15100)
-"""Ports that are Istio's own: on the pod's address even for the app's container."""
-
-OUTBOUND_PORT = 15001
-"""Where a pod's programs find their HTTP proxy, on the pod's address."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +43,9 @@ class Node:
 
     machine: list[str]
     """Paths of the machine that every container sees."""
+
+    networks: pods.Networks
+    """Of the node's pods."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from typing import Any
 from labkit.kube import api, resources, status
 from labkit.kube.resources import Object
 from labkit.sandbox.kubelet import container, deadline, links, node, podstatus, sharing, sources, times, tokens, volumes
-from labkit.sandbox.network import addresses
+from labkit.sandbox.network import addresses, pods
 
 MOUNT_RETRY = 1.0
 """Seconds until a volume that could not be filled is tried again."""
@@ -31,6 +31,7 @@ class Pod:
         self.ip = (obj.get("status") or {}).get("podIP", "")
         self.pod = obj
         self.containers: dict[str, container.Container] = {}
+        self.network: pods.Network | None = None
         self._has_network = False
         self._is_ending = False
         self._is_too_old = False
@@ -85,6 +86,7 @@ class Pod:
     async def abandon(self, grace: float) -> None:
         """Stop the processes and keep the object as it is: the sandbox itself is stopping."""
         await self._stop_containers(deadline.Deadline(grace))
+        self.shared.networks.close(self.ip)
         await self._cancel_tasks()
 
     # Status
@@ -183,23 +185,17 @@ class Pod:
         return any(known.process for known in self.containers.values())
 
     async def dial(self, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A connection to a port, as from inside the pod: the app itself first, then its proxy's own ports."""
-        hosts = [self.ip]
-        if node.has_proxy(self.pod):
-            hosts = [self.ip, self.shared.block.twin(self.ip)]
-            if port not in node.PROXY_PORTS:
-                hosts.reverse()
-        problem: OSError | None = None
-        for host in hosts:
-            try:
-                return await asyncio.open_connection(host, port)
-            except OSError as e:
-                problem = problem or e
-        uid = resources.uid_of(self.pod)
-        raise OSError(
-            f"error forwarding port {port} to pod {uid}, uid : failed to connect to localhost:{port} "
-            f"inside the pod ({', '.join(hosts)}): connect: connection refused"
-        ) from problem
+        """A connection to ``localhost:PORT`` of the pod."""
+        try:
+            if self.network is None:
+                raise ConnectionRefusedError("it has no network yet")
+            return await self.network.streams(port)
+        except OSError as e:
+            uid = resources.uid_of(self.pod)
+            raise OSError(
+                f"error forwarding port {port} to pod {uid}, uid : failed to connect to localhost:{port} "
+                f"inside the pod ({self.ip}): connect: connection refused"
+            ) from e
 
     # Life
 
@@ -212,6 +208,9 @@ class Pod:
         self.changed()
         if seconds := spec.get("activeDeadlineSeconds"):
             self._age = asyncio.create_task(self._grow_old(float(seconds)), name=f"age of {self!r}")
+        self.network = await self.shared.networks.open(
+            self.addressed, self.ip, self.place.run, has_proxy=node.has_proxy(self.pod)
+        )
         await self._fill_volumes()
         if not await self.shared.launcher.isolates():
             for reason, message, kind in sharing.told(self.pod):
@@ -337,6 +336,7 @@ class Pod:
         meta = self.pod["metadata"]
         with contextlib.suppress(status.StatusError, OSError):
             await self.shared.client.delete(resources.PODS, meta["name"], meta["namespace"], grace=0, uid=meta["uid"])
+        self.shared.networks.close(self.ip)
         self.shared.pool.release(self.ip)
         shutil.rmtree(self.place.folder, ignore_errors=True)
 

@@ -100,11 +100,8 @@ class Target:
     """Where a container's probes and hooks go."""
 
     container: Object
-    address: Callable[[int], str]
-    """The address for a port."""
-
-    shown: str
-    """The address that messages show: the pod's."""
+    address: str
+    """The pod's."""
 
     execute: Execute
 
@@ -140,9 +137,9 @@ async def _execute(handler: Object, target: Target, within: float) -> Result:
 async def _connect(handler: Object, target: Target) -> Result:
     port = port_number(handler["port"], target.container)
     try:
-        _, writer = await asyncio.open_connection(handler.get("host") or target.address(port), port)
+        _, writer = await asyncio.open_connection(handler.get("host") or target.address, port)
     except OSError:
-        return False, f"dial tcp {target.shown}:{port}: connect: connection refused"
+        return False, f"dial tcp {target.address}:{port}: connect: connection refused"
     writer.close()
     return True, ""
 
@@ -161,18 +158,16 @@ def _url(handler: Object, target: Target) -> str:
     scheme = (handler.get("scheme") or "HTTP").lower()
     port = port_number(handler["port"], target.container)
     path = handler.get("path") or "/"
-    return f"{scheme}://{handler.get('host') or target.shown}:{port}/{path.lstrip('/')}"
+    return f"{scheme}://{handler.get('host') or target.address}:{port}/{path.lstrip('/')}"
 
 
 async def _http_get(handler: Object, target: Target) -> Result:
     port = port_number(handler["port"], target.container)
     url = _url(handler, target)
     try:
-        reader, writer = await asyncio.open_connection(
-            handler.get("host") or target.address(port), port, ssl=_tls(handler)
-        )
+        reader, writer = await asyncio.open_connection(handler.get("host") or target.address, port, ssl=_tls(handler))
     except OSError:
-        return False, f'Get "{url}": dial tcp {target.shown}:{port}: connect: connection refused'
+        return False, f'Get "{url}": dial tcp {target.address}:{port}: connect: connection refused'
     try:
         writer.write(_request(handler, target, port))
         status = await reader.readline()
@@ -190,7 +185,7 @@ async def _http_get(handler: Object, target: Target) -> Result:
 def _request(handler: Object, target: Target, port: int) -> bytes:
     path = handler.get("path") or "/"
     given = {h["name"].lower(): h["value"] for h in handler.get("httpHeaders") or []}
-    host = {"host": f"{target.shown}:{port}"}
+    host = {"host": f"{target.address}:{port}"}
     headers = host | {"user-agent": "kube-probe/1.36", "accept": "*/*", "connection": "close"} | given
     lines = [f"GET /{path.lstrip('/')} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
     return "\r\n".join([*lines, "", ""]).encode()

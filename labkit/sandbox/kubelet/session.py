@@ -54,7 +54,7 @@ def command_of(owner: "Owner", spec: Object, program: catalogue.Program, *, isol
         return launching.Command(
             argv=words,
             entry=entry,
-            env=_given(owner) | linked | env | declared,
+            env=_given(owner, uid) | linked | env | declared,
             cwd=folder,
             tty=bool(spec.get("tty")),
             rootfs=filesystem.view(
@@ -82,7 +82,7 @@ def command_of(owner: "Owner", spec: Object, program: catalogue.Program, *, isol
     return launching.Command(
         argv=sharing.relocated(words, root=str(root), inside=sharing.paths(spec)),
         entry=entry,
-        env=_given(owner) | linked | env | {"TMPDIR": str(root / "tmp")} | declared,
+        env=_given(owner, uid) | linked | env | {"TMPDIR": str(root / "tmp")} | declared,
         cwd=str(cwd),
         tty=bool(spec.get("tty")),
     )
@@ -108,36 +108,27 @@ def refuse_missing(command: launching.Command) -> None:
             raise launching.StartError(f'{_RUNTIME}exec: "{word}": stat {word}: no such file or directory')
 
 
-def _given(owner: "Owner") -> dict[str, str]:
+def _given(owner: "Owner", uid: int) -> dict[str, str]:
     """What every process gets, whatever its pod declares."""
     pod, shared = owner.pod, owner.shared
-    proxied = node.has_proxy(pod)
-    proxy = f"http://{owner.ip}:{node.OUTBOUND_PORT}"
-    direct = "127.0.0.1,localhost"
     env = {
         "LABKIT_POD_IP": owner.ip,
-        "LABKIT_APP_IP": shared.block.twin(owner.ip) if proxied else owner.ip,
         "LABKIT_POD_NAME": resources.name_of(pod),
         "LABKIT_POD_NAMESPACE": resources.namespace_of(pod),
         "LABKIT_NODE_IP": addresses.NODE,
+        "LABKIT_UID": str(uid),
         "LABKIT_SERVICE_BASE": str(shared.block.service_base),
         "LABKIT_RUN": str(owner.place.run),
         "HOSTNAME": hosts.host_name(pod),
         "PYTHONPATH": str(settings.CHECKOUT),
         "LANG": os.environ.get("LANG", "C.UTF-8"),
     }
-    told = {"http_proxy": proxy, "no_proxy": direct}
-    if proxied:
-        # TLS leaves by the sidecar too, as a tunnel; the service proxy knows only the cluster's own names.
-        told["https_proxy"] = proxy
-    for name, value in told.items():
-        env[name] = env[name.upper()] = value
-    return env
+    return env | (owner.network.environment() if owner.network else {})
 
 
 def _local(owner: "Owner") -> list[str]:
-    """What ``localhost`` is: where the pod's apps listen, then its Envoy."""
-    return [owner.shared.block.twin(owner.ip), owner.ip] if node.has_proxy(owner.pod) else [owner.ip]
+    """What ``localhost`` is to programs that know no door: where others like them listen."""
+    return [owner.shared.block.twin(owner.ip)] if node.has_proxy(owner.pod) else [owner.ip]
 
 
 def _resolv_conf(owner: "Owner") -> str:

@@ -1,18 +1,27 @@
-"""The service proxy: listens where Services and unmeshed pods' outbound proxies are, and passes on."""
+"""The service proxy: listens where Services are, tells pods' networks where they lead, and passes on."""
 
 import asyncio
 import contextlib
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from labkit.base import ports
 from labkit.kube import api, informer, resources, status
 from labkit.kube.resources import Object
 from labkit.sandbox.kubelet import events, node
-from labkit.sandbox.network import addresses, forward, nodeports, routes, splice
+from labkit.sandbox.network import addresses, dns, forward, names, nodeports, pods, routes, splice
+
+ABSENT = 1.0
+"""Seconds until Istio's kinds are looked for again where they are not there."""
 
 RETRY_AFTER = 5.0
 """Seconds until a NodePort that another program holds is tried again."""
+
+NAME_SERVER = "10.96.0.10"
+"""The ClusterIP of a cluster's DNS, as on kind."""
+
+ENVOYS_PORT = 15053
+"""As Istio's agent has for DNS."""
 
 Address = tuple[str, int]
 
@@ -20,45 +29,58 @@ Address = tuple[str, int]
 class ServiceProxy:
     """Follows Services, EndpointSlices and Pods; ``run`` until cancelled."""
 
-    def __init__(self, client: api.Api, block: addresses.Block) -> None:
+    def __init__(self, client: api.Api, block: addresses.Block, *, api_port: int) -> None:
         self._client, self._block = client, block
         self._recorder = events.Recorder(client, component="kube-proxy", host=node.NAME)
         self._services = informer.Informer(client, resources.SERVICES)
         self._slices = informer.Informer(client, resources.ENDPOINT_SLICES)
         self._pods = informer.Informer(client, resources.PODS)
-        self.routes = routes.Routes()
+        # Its definition comes with Istio.
+        self._entries = informer.Informer(client, resources.SERVICE_ENTRIES, retry_after=ABSENT)
+        self.networks = pods.Networks(block, self, api_port=api_port)
+        """Of the pods of this node."""
+        self.leads = routes.Routes()
         self._slices_of: dict[informer.Key, dict[str, Object]] = {}
         """EndpointSlices by their Service."""
+        self._entries_of: dict[str, Object] = {}
+        """ServiceEntries by host."""
+        self._virtual: dict[str, tuple[str, Object]] = {}
+        """Host and ServiceEntry by the address under which sidecars reach it."""
         self._listeners: dict[Address, asyncio.Server] = {}
         self._wanted: dict[Address, Callable[[], asyncio.Protocol]] = {}
         self._owners: dict[Address, Object] = {}
         """Services of NodePorts, for events."""
+        self._name_servers: list[asyncio.DatagramTransport] = []
         self._reported: set[Address] = set()
         self._is_dirty = asyncio.Event()
 
     def __repr__(self) -> str:
-        return f"ServiceProxy({len(self._listeners)} listeners, {self.routes!r})"
+        return f"ServiceProxy({len(self._listeners)} listeners, {self.leads!r})"
 
     async def run(self) -> None:
         """Serve until cancelled; then every listener is closed."""
         self._slices.on_change(self._slice_changed)
         self._services.on_change(lambda old, new: self._service_changed(new or old))
         self._pods.on_change(lambda old, new: self._is_dirty.set())
+        self._entries.on_change(self._entry_changed)
         followers = (self._services, self._slices, self._pods)
         try:
             async with asyncio.TaskGroup() as group:
-                for follower in followers:
+                for follower in (*followers, self._entries):
                     group.create_task(follower.run(), name=repr(follower))
                 group.create_task(self._recorder.run(), name="service proxy events")
                 for follower in followers:
                     await follower.synced.wait()
                 await self._move_taken_ports()
+                await self._serve_names()
                 while True:
                     await self._adjust()
                     await self._until_dirty()
         finally:
             for server in self._listeners.values():
                 server.close()
+            for transport in self._name_servers:
+                transport.close()
 
     async def _until_dirty(self) -> None:
         # Ports below 1024 of a twin need privileges: refused once, refused always.
@@ -109,10 +131,51 @@ class ServiceProxy:
     def _read(self, namespace: str, name: str) -> None:
         obj = self._services.get(name, namespace)
         if obj is None:
-            self.routes.drop(namespace, name)
+            self.leads.drop(namespace, name)
         else:
             pieces = self._slices_of.get((namespace, name), {})
-            self.routes.put(routes.service_of(obj, pieces.values()))
+            self.leads.put(routes.service_of(obj, pieces.values()))
+
+    def _entry_changed(self, old: Object | None, new: Object | None) -> None:
+        for host in (old or {"spec": {}})["spec"].get("hosts") or []:
+            entry = self._entries_of.pop(host.lower(), None)
+            self._virtual.pop(names.virtual_address(entry, host.lower()) if entry else "", None)
+        for host in (new or {"spec": {}})["spec"].get("hosts") or []:
+            assert new is not None
+            self._entries_of[host.lower()] = new
+            self._virtual[names.virtual_address(new, host.lower())] = host.lower(), new
+
+    # What pods ask
+
+    def service_object(self, namespace: str, name: str) -> Object | None:
+        """A Service."""
+        return self._services.get(name, namespace)
+
+    def slices_of(self, namespace: str, name: str) -> Iterable[Object]:
+        """Its EndpointSlices."""
+        return self._slices_of.get((namespace, name), {}).values()
+
+    def entry(self, host: str) -> Object | None:
+        """A ServiceEntry of this host."""
+        return self._entries_of.get(host)
+
+    def entry_endpoint(self, address: str, port: int) -> routes.Endpoint | None:
+        """Where the address of a ServiceEntry leads past every Envoy: to its first endpoint, or to its host."""
+        host, entry = self._virtual.get(address, ("", None))
+        if entry is None or address in (entry["spec"].get("addresses") or []):
+            return None
+        return names.first_endpoint(entry, host, port)
+
+    async def _serve_names(self) -> None:
+        """At kube-dns' address: for programs on DNS' own port, where it may be had, and for Envoys on one beside it."""
+        address = self._block.service_twin(NAME_SERVER)
+        views = {53: dns.Server(self), ENVOYS_PORT: dns.Server(self, self._connectable)}
+        for port, view in views.items():
+            if transport := await dns.serve(view, address, port):
+                self._name_servers.append(transport)
+
+    def _connectable(self, address: str) -> str:
+        return self._block.service_twin(address) if address in self.leads else address
 
     # Listeners
 
@@ -152,7 +215,7 @@ class ServiceProxy:
         self._owners = {}
         gateways = [pod for pod in self._pods.all() if node.is_gateway(pod)]
         for obj in self._services.all():
-            found = self.routes.service(resources.namespace_of(obj), resources.name_of(obj))
+            found = self.leads.service(resources.namespace_of(obj), resources.name_of(obj))
             if found is None:
                 continue
             for port in found.ports.values():
@@ -162,29 +225,22 @@ class ServiceProxy:
                 if port.node_port and not _selects_any(obj, gateways):
                     wanted[addresses.NODE, port.node_port] = choose
                     self._owners[addresses.NODE, port.node_port] = obj
-        for pod in self._pods.all():
-            ip = (pod.get("status") or {}).get("podIP", "")
-            if self._block.is_pod(ip) and _runs(pod) and not node.has_proxy(pod):
-                wanted[ip, node.OUTBOUND_PORT] = self._forwarder(resources.namespace_of(pod))
+        wanted[forward.address(self._block)] = lambda: forward.Inbound(self._authenticate)
         return wanted
 
+    def _authenticate(self, token: str) -> forward.Dial | None:
+        network = self.networks.of_token(token)
+        return network.dial if network else None
+
     def _chooser(self, service: routes.Service, port: int) -> Callable[[], asyncio.Protocol]:
-        def choose() -> routes.Endpoint:
+        async def dial(peer: str) -> splice.Half:
             # Looked up anew each time: endpoints change, the listener stays.
-            now = self.routes.service(service.namespace, service.name)
-            return self.routes.endpoint(now or service, port)
+            now = self.leads.service(service.namespace, service.name)
+            # As with a node's own rules, the endpoint sees the pod that calls.
+            source = peer if self._block.is_pod(peer) else ""
+            return await splice.connect(self.leads.endpoint(now or service, port), source=source)
 
-        return lambda: splice.Inbound(choose)
-
-    def _forwarder(self, namespace: str) -> Callable[[], asyncio.Protocol]:
-        def resolve(host: str, port: int) -> routes.Endpoint:
-            return self.routes.resolve(host, port, namespace=namespace, block=self._block)
-
-        return lambda: forward.Inbound(resolve)
-
-
-def _runs(pod: Object) -> bool:
-    return (pod.get("status") or {}).get("phase") in ("Pending", "Running", None)
+        return lambda: splice.FromPeer(dial)
 
 
 def _selects_any(service: Object, pods: list[Object]) -> bool:

@@ -88,6 +88,10 @@ class Routes:
     def __repr__(self) -> str:
         return f"Routes({len(self._by_name)} services)"
 
+    def __contains__(self, address: str) -> bool:
+        """Whether it is the ClusterIP of a Service."""
+        return address in self._by_address
+
     def service(self, namespace: str, name: str) -> Service | None:
         """One Service."""
         return self._by_name.get((namespace, name))
@@ -118,47 +122,9 @@ class Routes:
         turn = self._turns[key] = self._turns.get(key, -1) + 1
         return found.endpoints[turn % len(found.endpoints)]
 
-    def resolve(self, host: str, port: int, *, namespace: str, block: addresses.Block) -> Endpoint:
-        """Where ``host:port``, as said by a pod of ``namespace``, leads; NoRouteError in words.
-
-        Names are Services' (``reviews``, ``reviews.ns``, ``reviews.ns.svc``, with the zone), addresses are
-        ClusterIPs; any other name or address is one outside, for the machine's own network to find.
-        """
-        if is_address(host):
-            service = self._by_address.get(block.cluster_ip(host) if _is_twin(host, block) else host)
-            return self.endpoint(service, port) if service else (host, port)
-        if host == "localhost":
-            return "127.0.0.1", port
-        name, space = service_name(host, namespace)
-        service = self.service(space, name)
-        if service is not None:
-            return self.endpoint(service, port)
-        if self._is_outside(host, space):
-            return host, port
-        raise NoRouteError(f'no service "{name}" in namespace "{space}" (asked for as {host})')
-
-    def _is_outside(self, host: str, namespace: str) -> bool:
-        """Whether nobody but the machine's own resolver could know a name that is no Service's."""
-        plain = host.rstrip(".").lower()
-        is_ours = plain.endswith((f".{ZONE}", ".svc")) or any(space == namespace for space, _ in self._by_name)
-        return "." in plain and not is_ours
-
-
-def is_address(host: str) -> bool:
-    """Whether it is an IP address, not a name."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_twin(host: str, block: addresses.Block) -> bool:
-    return host.startswith(f"127.{block.service_base}.")
-
-
-def service_name(host: str, namespace: str) -> tuple[str, str]:
-    """Name and namespace that a host name means: ``("reviews", "ns")``."""
-    host = host.rstrip(".").lower().removesuffix(f".{ZONE}").removesuffix(".svc")
-    name, _, space = host.partition(".")
-    return name, space or namespace
+    def at_address(self, address: str, port: int) -> Endpoint:
+        """Where a connection to an address leads: to an endpoint of a ClusterIP's Service, else there; NoRouteError."""
+        service = self._by_address.get(address)
+        if service is None and ipaddress.ip_address(address) in addresses.SERVICES:
+            raise NoRouteError(f"no service has the address {address}")
+        return self.endpoint(service, port) if service else (address, port)

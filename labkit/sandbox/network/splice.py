@@ -2,15 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+import errno
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 
-from labkit.sandbox.network import routes
+from labkit.sandbox.network import proxyheader, routes, sockets
 
 CONNECT_WITHIN = 5.0
 """Seconds to reach an endpoint; they are on this machine."""
-
-Choose = Callable[[], routes.Endpoint]
-"""Picks where a new connection goes; NoRouteError when nowhere."""
 
 
 class Half(asyncio.Protocol):
@@ -65,32 +64,60 @@ class Half(asyncio.Protocol):
                 one.eof_received()
 
 
-async def connect(endpoint: routes.Endpoint) -> Half:
-    """A new side, connected to an endpoint; OSError or TimeoutError."""
+async def connect(endpoint: routes.Endpoint, *, source: str = "") -> Half:
+    """A new side, connected to an endpoint; from a pod's address where the far end is on this machine as well."""
     host, port = endpoint
+    local = (source, 0) if source and host.startswith("127.") else None
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(CONNECT_WITHIN):
-        _, half = await loop.create_connection(Half, host, port)
+        _, half = await loop.create_connection(Half, host, port, local_addr=local)
     return half
 
 
-class Inbound(Half):
-    """A connection that somebody made to us; it is joined to the endpoint that ``choose`` picks."""
+async def connect_socket(path: Path, first: bytes = b"") -> Half:
+    """A new side, connected to a Unix socket and told ``first``; ConnectionRefusedError where nobody listens."""
+    try:
+        link = sockets.connect(path, within=CONNECT_WITHIN)
+    except FileNotFoundError:
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused") from None
+    link.setblocking(False)
+    transport, half = await asyncio.get_running_loop().create_unix_connection(Half, sock=link)
+    if first:
+        transport.write(first)
+    return half
 
-    def __init__(self, choose: Choose) -> None:
+
+Dial = Callable[[], Awaitable[Half]]
+"""Connects a new connection's other side; NoRouteError or OSError when there is none."""
+
+
+class Inbound(Half):
+    """A connection that somebody made to us; it is joined to the side that ``dial`` connects."""
+
+    def __init__(self, dial: Dial) -> None:
         super().__init__()
-        self._choose = choose
+        self._dial = dial
         self._task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        assert self.transport
-        self.transport.pause_reading()
-        self._task = asyncio.get_running_loop().create_task(self._join_endpoint())
+        self.join_later(self._dial)
 
-    async def _join_endpoint(self) -> None:
+    @property
+    def peer(self) -> str:
+        """The other end's address; empty for a Unix socket's."""
+        name = self.transport.get_extra_info("peername") if self.transport else None
+        return str(name[0]) if isinstance(name, tuple) else ""
+
+    def join_later(self, dial: Dial) -> None:
+        """Connect the other side, and read nothing until then."""
+        if self.transport:
+            self.transport.pause_reading()
+        self._task = asyncio.get_running_loop().create_task(self._join(dial))
+
+    async def _join(self, dial: Dial) -> None:
         try:
-            far = await connect(self._choose())
+            far = await dial()
         except (OSError, TimeoutError, routes.NoRouteError):
             # As a ClusterIP without endpoints: the connection is refused or reset, nobody answers.
             if self.transport:
@@ -102,3 +129,39 @@ class Inbound(Half):
             return
         self.join(far)
         self.transport.resume_reading()
+
+
+class FromPeer(Inbound):
+    """One whose ``dial`` is told who made it."""
+
+    def __init__(self, dial: Callable[[str], Awaitable[Half]]) -> None:
+        super().__init__(lambda: dial(self.peer))
+
+
+class Announced(Inbound):
+    """A connection that begins with a PROXY header: ``dial`` is told source and destination."""
+
+    def __init__(self, dial: "Callable[[proxyheader.Address, proxyheader.Address], Awaitable[Half]]") -> None:
+        super().__init__(lambda: dial(*self._ends))
+        self._ends: tuple[proxyheader.Address, proxyheader.Address] = (("", 0), ("", 0))
+        self._is_read = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        Half.connection_made(self, transport)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._is_read or len(self.early) < proxyheader.START:
+            return
+        try:
+            size = proxyheader.size_of(bytes(self.early[: proxyheader.START]))
+            if len(self.early) < size:
+                return
+            self._ends = proxyheader.parse(bytes(self.early[:size]))
+        except proxyheader.HeaderError:
+            if self.transport:
+                self.transport.abort()
+            return
+        self._is_read = True
+        del self.early[:size]
+        self.join_later(self._dial)

@@ -14,6 +14,9 @@ from labkit.sandbox.xds import bootstrap
 
 ACCOUNT = "var/run/secrets/kubernetes.io/serviceaccount"
 ISTIOD = "/api/v1/namespaces/istio-system/services/istiod"
+NAME_SERVER = "10.96.0.10"
+"""The ClusterIP of a cluster's DNS, as on kind."""
+
 WAIT = 60.0
 """Seconds to wait for istiod's Service before the container gives up and is restarted."""
 
@@ -32,7 +35,7 @@ def main(argv: list[str], env: Mapping[str, str]) -> int:
     """``proxy sidecar|router …`` becomes Envoy; ``istio-iptables …`` has nothing to do here."""
     words = [w for w in argv if not w.startswith("-")]
     if "istio-iptables" in words:
-        print("sandbox: no traffic to redirect; apps are told their proxy by http_proxy", flush=True)
+        print("sandbox: no kernel redirects here; the pod's programs reach Envoy by its socket", flush=True)
         return 0
     if "proxy" not in words:
         print(f"istio-proxy knows `proxy sidecar`, `proxy router` and `istio-iptables`, not {argv}", file=sys.stderr)
@@ -59,6 +62,8 @@ def _become_envoy(role: str, env: Mapping[str, str]) -> int:
     file.write_text(json.dumps(bootstrap.bootstrap(start)))
     print(f"starting Envoy for {start.name}.{start.namespace} at {start.ip}", flush=True)
     unproxied = {k: v for k, v in env.items() if "proxy" not in k.lower()}
+    # Its configuration names sockets of the pod's folder.
+    os.chdir(env["LABKIT_RUN"])
     return os.execve(program, ["envoy", "-c", str(file), *FLAGS], unproxied)
 
 
@@ -70,10 +75,10 @@ def _start(role: str, env: Mapping[str, str], root: Path) -> bootstrap.Start:
         namespace=env["LABKIT_POD_NAMESPACE"],
         ip=env["LABKIT_POD_IP"],
         istiod=service_twin(_istiod_address(env, root), env["LABKIT_SERVICE_BASE"]),
+        name_server=service_twin(NAME_SERVER, env["LABKIT_SERVICE_BASE"]),
         root_ca=str(authority),
         token=(root / "var/run/secrets/tokens/istio-token").read_text(),
         metadata=_metadata(env),
-        app_ip=env["LABKIT_APP_IP"],
         probers=json.loads(env.get("ISTIO_KUBE_APP_PROBERS") or "{}"),
     )
 
@@ -86,7 +91,6 @@ def _metadata(env: Mapping[str, str]) -> dict[str, Any]:
         "NAME": env["LABKIT_POD_NAME"],
         "SERVICE_ACCOUNT": env.get("SERVICE_ACCOUNT", ""),
         "ISTIO_VERSION": "1.31.1",
-        "LABKIT_APP_IP": env["LABKIT_APP_IP"],
         "LABKIT_NODE_IP": env["LABKIT_NODE_IP"],
         **said,
     }

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from labkit.mesh.sandboxed.place import app_socket
+
 METRICS_PORTS = (15020, 15090)
 TYPE = "type.googleapis.com/envoy"
 EVERY = "2s"
@@ -27,20 +29,30 @@ def listener(ip: str, probers: Mapping[str, Prober]) -> Resource:
         "route_config": {"virtual_hosts": [{"name": "agent", "domains": ["*"], "routes": routes}]},
         "http_filters": [*_checks(probers), {"name": "envoy.filters.http.router", "typed_config": router}],
     }
-    first, *others = ({"address": _address(ip, port)} for port in METRICS_PORTS)
+    first, *others = (address for port in METRICS_PORTS for address in addresses(ip, port))
     return {
         "name": "agent",
-        **first,
-        "additional_addresses": others,
+        "address": first,
+        "additional_addresses": [{"address": address} for address in others],
         "filter_chains": [
             {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
         ],
     }
 
 
-def clusters(app_ip: str, probers: Mapping[str, Prober]) -> list[Resource]:
-    """One for every probe: the app at its own address, past its listeners."""
-    return [_cluster(path, prober, app_ip) for path, prober in probers.items()]
+def addresses(ip: str, port: int) -> list[Resource]:
+    """Where a port of Envoy's own is: at the pod's address, and for its programs as ``localhost:PORT``."""
+    return [{"socket_address": {"address": ip, "port_value": port}}, socket(port)]
+
+
+def socket(port: int) -> Resource:
+    """``localhost:PORT`` of the pod, for its owner alone."""
+    return {"pipe": {"path": app_socket(port), "mode": 0o600}}
+
+
+def clusters(probers: Mapping[str, Prober]) -> list[Resource]:
+    """One for every probe: the app on ``localhost``, past its listeners."""
+    return [_cluster(path, prober) for path, prober in probers.items()]
 
 
 def _route(path: str, prober: Prober) -> Resource:
@@ -75,9 +87,9 @@ def _checks(probers: Mapping[str, Prober]) -> Iterator[Resource]:
             }
 
 
-def _cluster(path: str, prober: Prober, ip: str) -> Resource:
+def _cluster(path: str, prober: Prober) -> Resource:
     said = prober.get("httpGet") or prober.get("tcpSocket") or prober.get("grpc") or {}
-    endpoint = {"endpoint": {"address": _address(ip, int(said["port"]))}}
+    endpoint = {"endpoint": {"address": {"pipe": {"path": app_socket(int(said["port"]))}}}}
     found: Resource = {
         "name": path,
         "type": "STATIC",
@@ -108,7 +120,3 @@ _HTTP2 = {
     "@type": f"{TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions",
     "explicit_http_config": {"http2_protocol_options": {}},
 }
-
-
-def _address(ip: str, port: int) -> Resource:
-    return {"socket_address": {"address": ip, "port_value": port}}

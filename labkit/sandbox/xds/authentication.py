@@ -5,10 +5,13 @@ from typing import Any
 
 from labkit.kube import api, resources, status
 from labkit.kube.resources import Object
-from labkit.mesh import model
+from labkit.mesh import model, sandboxed
+from labkit.mesh.sandboxed import capture
 from labkit.sandbox.xds import following
 
 AUDIENCE = "istio-ca"
+NODE_IP = "LABKIT_NODE_IP"
+"""In the metadata of a sandbox's Envoy: where node ports are served."""
 
 
 class Authenticator:
@@ -26,16 +29,14 @@ class Authenticator:
         pod = await self._pod(pod_namespace, pod_name)
         if pod_namespace != namespace or pod["spec"].get("serviceAccountName", "default") != account:
             raise PermissionError(f"{name} is not a pod of service account {namespace}/{account}")
-        said = node.get("metadata") or {}
         return model.Proxy(
             name=pod_name,
             namespace=namespace,
             role=role,
             ip=ip,
-            app_ip=said.get("LABKIT_APP_IP", ip),
-            node_ip=said.get("LABKIT_NODE_IP", ""),
             labels=resources.labels_of(pod),
             service_account=account,
+            place=_place(pod, ip, node.get("metadata") or {}),
         )
 
     async def _account(self, token: str) -> tuple[str, str]:
@@ -58,3 +59,16 @@ class Authenticator:
             return await self._client.get(resources.PODS, name, namespace)
         except status.StatusError as e:
             raise PermissionError(f"there is no pod {namespace}/{name}") from e
+
+
+def _place(pod: Object, ip: str, metadata: Mapping[str, Any]) -> sandboxed.Place | None:
+    """Where the proxy of a sandbox's pod runs; None for one of any other cluster."""
+    if NODE_IP not in metadata:
+        return None
+    declared = (p for c in pod["spec"].get("containers") or [] for p in c.get("ports") or [])
+    return sandboxed.Place(
+        ip=ip,
+        ports=frozenset(int(p["containerPort"]) for p in declared if p.get("protocol", "TCP") == "TCP"),
+        captured=capture.of_pod(pod).inbound,
+        node_ip=str(metadata[NODE_IP]),
+    )

@@ -4,9 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from labkit.mesh.sandboxed.place import app_socket
 from labkit.sandbox.xds import agentport
 
 ADMIN_PORT, READY_PORT, XDS_PORT = 15000, 15021, 15012
+DNS_PORT = 15053
+"""As Istio's agent has for DNS; here the sandbox's own server for Envoys."""
+
 XDS_NAME = "istiod.istio-system.svc"
 TYPE = "type.googleapis.com/envoy"
 
@@ -29,8 +33,8 @@ class Start:
     metadata: Mapping[str, Any]
     """Istio's node metadata."""
 
-    app_ip: str = ""
-    """Where the app behind a sidecar listens."""
+    name_server: str = ""
+    """Where the cluster's DNS answers Envoys; empty for the machine's own resolver."""
 
     probers: Mapping[str, Any] = field(default_factory=dict)
     """The app's probes, by the path that asks for each."""
@@ -44,10 +48,17 @@ def bootstrap(start: Start) -> dict[str, Any]:
             "cluster": f"{start.metadata.get('WORKLOAD_NAME', start.name)}.{start.namespace}",
             "metadata": dict(start.metadata),
         },
-        "admin": {"address": _address(start.ip, ADMIN_PORT)},
+        "admin": {"address": agentport.socket(ADMIN_PORT)},
+        # Whoever is called sees the pod, not the machine's first loopback address.
+        "cluster_manager": {"upstream_bind_config": {"source_address": {"address": start.ip, "port_value": 0}}},
+        **({"typed_dns_resolver_config": _resolver(start.name_server)} if start.name_server else {}),
         # Long intervals: an idle mesh should cost nothing.
         "stats_flush_interval": "60s",
-        "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": _COUNTED}}},
+        "stats_config": {
+            "use_all_default_tags": False,
+            "stats_tags": _TAGS,
+            "stats_matcher": {"inclusion_list": {"patterns": _COUNTED}},
+        },
         "watchdogs": {
             "main_thread_watchdog": _WATCHDOG,
             "worker_watchdog": _WATCHDOG,
@@ -84,8 +95,8 @@ def bootstrap(start: Start) -> dict[str, Any]:
         "static_resources": {
             "clusters": [
                 _xds_upstream(start),
-                _admin_upstream(start),
-                *agentport.clusters(start.app_ip, start.probers),
+                _admin_upstream(),
+                *agentport.clusters(start.probers),
             ],
             "listeners": [_ready_listener(start), agentport.listener(start.ip, start.probers)],
         },
@@ -107,6 +118,15 @@ _COUNTED = [
 """Statistics that are kept. Istio too leaves most of Envoy's out: a thousand a proxy that nobody reads are memory, and
 work for each request."""
 
+_TAGS = [
+    {"tag_name": "cluster_name", "regex": r"^cluster\.((.+?);\.)"},
+    {"tag_name": "tcp_prefix", "regex": r"^tcp\.((.*?)\.)\w+?$"},
+    {"tag_name": "response_code", "regex": r"_rq(_(\d{3}))$"},
+    {"tag_name": "response_code_class", "regex": r"_rq(_(\dxx))$"},
+    {"tag_name": "http_conn_manager_prefix", "regex": r"^http\.((.+?);\.)"},
+]
+"""What Prometheus' text has as labels; the names that Istio gives end in a semicolon."""
+
 _WATCHDOG = {"miss_timeout": "30s", "megamiss_timeout": "60s"}
 
 
@@ -114,8 +134,19 @@ def _address(ip: str, port: int) -> dict[str, Any]:
     return {"socket_address": {"address": ip, "port_value": port}}
 
 
-def _upstream(name: str, ip: str, port: int) -> dict[str, Any]:
-    endpoint = {"lb_endpoints": [{"endpoint": {"address": _address(ip, port)}}]}
+def _resolver(address: str) -> dict[str, Any]:
+    return {
+        "name": "envoy.network.dns_resolver.cares",
+        "typed_config": {
+            "@type": f"{TYPE}.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
+            "resolvers": [_address(address, DNS_PORT)],
+            "dns_resolver_options": {"no_default_search_domain": True},
+        },
+    }
+
+
+def _upstream(name: str, address: dict[str, Any]) -> dict[str, Any]:
+    endpoint = {"lb_endpoints": [{"endpoint": {"address": address}}]}
     return {
         "name": name,
         "type": "STATIC",
@@ -124,8 +155,8 @@ def _upstream(name: str, ip: str, port: int) -> dict[str, Any]:
     }
 
 
-def _admin_upstream(start: Start) -> dict[str, Any]:
-    return _upstream("agent", start.ip, ADMIN_PORT)
+def _admin_upstream() -> dict[str, Any]:
+    return _upstream("agent", {"pipe": {"path": app_socket(ADMIN_PORT)}})
 
 
 def _xds_upstream(start: Start) -> dict[str, Any]:
@@ -141,7 +172,7 @@ def _xds_upstream(start: Start) -> dict[str, Any]:
         },
     }
     return {
-        **_upstream("xds-grpc", start.istiod, XDS_PORT),
+        **_upstream("xds-grpc", _address(start.istiod, XDS_PORT)),
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": f"{TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions",
@@ -174,8 +205,10 @@ def _ready_listener(start: Start) -> dict[str, Any]:
         ],
     }
     filters = [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]
+    first, *others = agentport.addresses(start.ip, READY_PORT)
     return {
         "name": "ready",
-        "address": _address(start.ip, READY_PORT),
+        "address": first,
+        "additional_addresses": [{"address": address} for address in others],
         "filter_chains": [{"filters": filters}],
     }

@@ -4,6 +4,7 @@ import http.client
 import sys
 from collections.abc import Mapping
 
+from labkit.sandbox.network import door
 from labkit.sandbox.xds.bootstrap import ADMIN_PORT
 
 
@@ -17,13 +18,14 @@ def main(argv: list[str], env: Mapping[str, str]) -> int:
     method, path = words[at + 1 : at + 3]
     if path == "drain":
         path = "drain_listeners?graceful"
-    link = http.client.HTTPConnection(env["LABKIT_POD_IP"], ADMIN_PORT, timeout=10)
+    link = http.client.HTTPConnection("localhost", ADMIN_PORT)
     try:
+        link.sock = door.connect("localhost", ADMIN_PORT, env, within=10.0)
         link.request(method, f"/{path.lstrip('/')}")
         reply = link.getresponse()
         sys.stdout.write(reply.read().decode("utf-8", "replace"))
         sys.stdout.flush()
     except OSError as e:
-        print(f"Envoy does not answer on {env['LABKIT_POD_IP']}:{ADMIN_PORT}: {e}", file=sys.stderr)
+        print(f"Envoy does not answer on localhost:{ADMIN_PORT}: {e}", file=sys.stderr)
         return 1
     return 0 if reply.status == 200 else 1

@@ -9,7 +9,7 @@ from typing import Any
 from labkit.mesh.model import Config
 
 _FILE = Path(__file__).parent / "data" / "istio.json.gz"
-_SYMBOL = re.compile(r"(POD|ClusterIP)\(([^)]*)\)")
+_SYMBOL = re.compile(r"(POD|ClusterIP|NODE)\(([^)]*)\)")
 _ALL: dict[str, Any] = json.loads(gzip.decompress(_FILE.read_bytes()))
 
 
@@ -24,6 +24,6 @@ def _numbered(text: str, base: int) -> str:
 
     def number(match: re.Match[str]) -> str:
         at = numbers.setdefault((match[1], match[2]), len(numbers) + 10)
-        return f"127.{base}.0.{at}" if match[1] == "POD" else f"10.96.0.{at}"
+        return f"127.{base}.0.{at}" if match[1] != "ClusterIP" else f"10.96.0.{at}"
 
     return _SYMBOL.sub(number, text)

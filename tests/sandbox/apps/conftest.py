@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import Coroutine, Iterator, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
 from labkit.sandbox.apps import channel, exchange, server
 from labkit.sandbox.apps.exchange import Handler, Request, Response
+from labkit.sandbox.network import door, sockets
 
 T = TypeVar("T")
 
@@ -37,10 +40,10 @@ class World:
         *,
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
-        proxy: str = "",
+        env: Mapping[str, str] | None = None,
     ) -> channel.Reply:
         fields = [("Connection", "close"), *(headers or {}).items()]
-        return self.run(_ask(channel.call(method, url, fields=fields, body=body, proxy=proxy)))
+        return self.run(_ask(channel.call(method, url, fields=fields, body=body, env=env)))
 
     def get(self, url: str, **headers: str) -> channel.Reply:
         """GET; ``end_user="jason"`` sends ``end-user: jason``."""
@@ -75,15 +78,16 @@ async def _ask(call: channel.Call) -> channel.Reply:
 
 
 class Mesh:
-    """A fake sidecar: an explicit proxy that answers for services and remembers what it was asked."""
+    """A fake sidecar: all that a pod calls comes to it; it answers for services and remembers what it was asked."""
 
     def __init__(self) -> None:
         self.answers: dict[str, Response] = {}
-        """What to answer, by the start of the absolute URL; a silent host never answers."""
+        """What to answer, by the start of the URL; a silent host never answers."""
         self.silent: set[str] = set()
         self.asked: list[Request] = []
 
     async def handle(self, request: Request) -> Response:
+        request.path = f"http://{request.headers['host']}{request.path}"
         self.asked.append(request)
         if any(request.path.startswith(start) for start in self.silent):
             await asyncio.sleep(60)
@@ -109,10 +113,27 @@ def mesh() -> Mesh:
 
 
 @pytest.fixture
-def behind(world: World, mesh: Mesh) -> dict[str, str]:
+def behind(world: World, mesh: Mesh, tmp_path: Path) -> Iterator[dict[str, str]]:
     """The environment of an app whose sidecar is the fake mesh."""
-    return {
-        "http_proxy": world.serve(mesh.handle),
-        "no_proxy": "127.0.0.1,localhost",
-        "HOSTNAME": "app-v1-abc",
-    }
+    answer = door.Answer(socket="mesh.sock").encoded() + b"\n"
+
+    async def lead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(answer)
+        writer.close()
+
+    async def begin() -> asyncio.Server:
+        served = server.Server(mesh.handle)
+        world.servers.append(served)
+        await served.start_on(_listening(tmp_path / "mesh.sock"))
+        return await asyncio.start_unix_server(lead, sock=_listening(tmp_path / door.SOCKET))
+
+    leading = world.run(begin())
+    yield {door.FOLDER: str(tmp_path), "HOSTNAME": "app-v1-abc"}
+    leading.close()
+
+
+def _listening(path: Path) -> socket.socket:
+    listener = sockets.listen(path)
+    listener.setblocking(False)
+    return listener

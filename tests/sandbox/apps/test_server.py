@@ -153,7 +153,7 @@ def test_a_request_in_flight_is_answered_when_the_server_ends(world):
 def test_a_taken_port_ends_the_program_with_a_sentence(world, capsys):
     url = world.serve(echo)
     assert server.serve(echo, {"LABKIT_APP_IP": "127.0.0.1"}, port=int(url.rpartition(":")[2])) == 1
-    assert "cannot listen on 127.0.0.1:" in capsys.readouterr().err
+    assert "cannot listen on port " in capsys.readouterr().err
 
 
 class Wire(asyncio.Transport):

@@ -10,7 +10,7 @@ import pytest
 from labkit.base import settings
 from labkit.kube import api, resources, status
 from labkit.sandbox.kubelet import agent
-from labkit.sandbox.network import addresses
+from labkit.sandbox.network import addresses, pods, routes
 
 
 def refusal(code, reason):
@@ -163,12 +163,37 @@ def state(obj, name="app"):
     return next(s for s in statuses if s["name"] == name)
 
 
+class NoServices:
+    """A cluster in which nothing has a name."""
+
+    leads = routes.Routes()
+
+    def service_object(self, namespace, name):
+        return None
+
+    def slices_of(self, namespace, name):
+        return ()
+
+    def entry(self, host):
+        return None
+
+    def entry_endpoint(self, address, port):
+        return None
+
+
 @contextlib.asynccontextmanager
 async def kubelet(client, home):
     """A running kubelet."""
     paths = settings.Paths(home=home)
     with addresses.hold_block() as block:
-        running = agent.Kubelet(client, paths=paths, block=block, api_port=1, root_ca="")
+        running = agent.Kubelet(
+            client,
+            paths=paths,
+            block=block,
+            api_port=1,
+            root_ca="",
+            networks=pods.Networks(block, NoServices(), api_port=1),
+        )
         task = asyncio.create_task(running.run())
         try:
             yield running

@@ -1,10 +1,11 @@
-"""The outbound proxy of pods outside the mesh."""
+"""The forwarder: an HTTP proxy for programs that are not the catalogue's."""
 
 import asyncio
+import base64
 
 import pytest
 
-from labkit.sandbox.network import forward, routes
+from labkit.sandbox.network import forward, splice
 
 
 def test_an_absolute_request_becomes_a_plain_one_that_closes():
@@ -36,10 +37,11 @@ async def answer(reader, writer):
     writer.close()
 
 
-async def ask(resolve, request):
-    """The proxy's whole answer."""
+async def ask(dial, request):
+    """The forwarder's whole answer; the network is that of whoever says ``secret``."""
     loop = asyncio.get_running_loop()
-    proxy = await loop.create_server(lambda: forward.Inbound(resolve), "127.0.0.1", 0)
+    authenticate = {"secret": dial}.get
+    proxy = await loop.create_server(lambda: forward.Inbound(authenticate), "127.0.0.1", 0)
     reader, writer = await asyncio.open_connection(*proxy.sockets[0].getsockname())
     writer.write(request)
     reply = await reader.read()
@@ -48,21 +50,43 @@ async def ask(resolve, request):
     return reply
 
 
+KEY = b"Proxy-Authorization: Basic " + base64.b64encode(b"pod:secret") + b"\r\n"
+
+
 def test_a_request_reaches_the_endpoint_and_its_answer_comes_back():
     async def scene():
         app = await asyncio.start_server(answer, "127.0.0.1", 0)
         place = app.sockets[0].getsockname()
-        reply = await ask(lambda host, port: place, b"GET http://x/ HTTP/1.1\r\nHost: x\r\n\r\n")
+        reply = await ask(
+            lambda host, port: splice.connect(place), b"GET http://x/ HTTP/1.1\r\nHost: x\r\n" + KEY + b"\r\n"
+        )
         app.close()
         return reply
 
     assert asyncio.run(scene()).endswith(b"here")
 
 
-def test_a_name_that_leads_nowhere_is_a_502_with_the_reason():
-    def nowhere(host, port):
-        raise routes.NoRouteError(f"no service {host}")
+async def nowhere(host, port):
+    raise OSError(f"no service {host}")
 
-    reply = asyncio.run(ask(nowhere, b"GET http://x:80/ HTTP/1.1\r\n\r\n"))
+
+def test_a_request_that_leads_nowhere_is_not_answered():
+    assert asyncio.run(ask(nowhere, b"GET http://x:80/ HTTP/1.1\r\n" + KEY + b"\r\n")) == b""
+
+
+def test_a_tunnel_that_leads_nowhere_is_a_502_with_the_reason():
+    reply = asyncio.run(ask(nowhere, b"CONNECT x:80 HTTP/1.1\r\n" + KEY + b"\r\n"))
     assert reply.startswith(b"HTTP/1.1 502 ")
     assert b"no service x" in reply
+
+
+@pytest.mark.parametrize("said", [b"", b"Proxy-Authorization: Basic cG9kOm5v\r\n", b"Proxy-Authorization: x\r\n"])
+def test_a_stranger_is_refused(said):
+    reply = asyncio.run(ask(nowhere, b"GET http://x:80/ HTTP/1.1\r\n" + said + b"\r\n"))
+    assert reply.startswith(b"HTTP/1.1 407 ")
+
+
+def test_the_credentials_end_at_the_forwarder():
+    read = forward.read_head(b"GET http://x/ HTTP/1.1\r\nHost: own.example\r\n" + KEY.strip())
+    assert (read.token, b"secret" in read.head, b"Basic" in read.head) == ("secret", False, False)
+    assert b"Host: own.example" in read.head

@@ -2,9 +2,7 @@
 
 import pytest
 
-from labkit.sandbox.network import addresses, routes
-
-BLOCK = addresses.Block(base=66)
+from labkit.sandbox.network import routes
 
 
 def service(name="reviews", namespace="shop", ip="10.96.0.7", port=9080):
@@ -32,47 +30,24 @@ ALL = routes.Routes(
 )
 
 
-def lead(host, port=9080, namespace="shop"):
-    return ALL.resolve(host, port, namespace=namespace, block=BLOCK)
+def test_a_cluster_ip_leads_to_its_ready_endpoints_in_turn():
+    assert {ALL.at_address("10.96.0.7", 9080) for _ in range(2)} == {("127.66.0.2", 8080), ("127.66.0.4", 8080)}
+
+
+@pytest.mark.parametrize("address", ["127.66.0.9", "192.0.2.1", "240.240.0.1"])
+def test_what_is_no_service_is_taken_as_it_is(address):
+    assert ALL.at_address(address, 1234) == (address, 1234)
 
 
 @pytest.mark.parametrize(
-    "host",
+    ("address", "port", "said"),
     [
-        "reviews",
-        "reviews.shop",
-        "reviews.shop.svc",
-        "reviews.shop.svc.cluster.local",
-        "Reviews.shop.svc.cluster.local.",
-        "10.96.0.7",
-        "127.68.0.7",
+        ("10.96.0.7", 80, "has no port 80; it has: 9080"),
+        ("10.96.0.8", 9080, "no ready endpoint"),
+        ("10.96.0.9", 80, "no service has the address"),
     ],
+    ids=["port", "empty", "unknown"],
 )
-def test_every_way_to_say_a_service_leads_to_its_ready_endpoints(host):
-    assert {lead(host) for _ in range(4)} == {("127.66.0.2", 8080), ("127.66.0.4", 8080)}
-
-
-@pytest.mark.parametrize("host", ["127.66.0.9", "192.0.2.1", "example.com", "api.example.com."])
-def test_what_is_no_service_is_taken_as_it_is(host):
-    assert lead(host, 1234) == (host, 1234)
-
-
-@pytest.mark.parametrize(
-    ("host", "port", "said"),
-    [
-        ("nosuch", 80, 'no service "nosuch" in namespace "shop"'),
-        ("nosuch.shop", 9080, 'no service "nosuch" in namespace "shop"'),
-        ("reviews.other.svc", 9080, 'no service "reviews" in namespace "other"'),
-        ("reviews.other.svc.cluster.local", 9080, 'no service "reviews" in namespace "other"'),
-        ("reviews", 80, "has no port 80; it has: 9080"),
-        ("idle", 9080, "no ready endpoint"),
-    ],
-    ids=["unknown", "short", "namespace", "full", "port", "empty"],
-)
-def test_what_leads_nowhere_is_said_in_words(host, port, said):
+def test_what_leads_nowhere_is_said_in_words(address, port, said):
     with pytest.raises(routes.NoRouteError, match=said):
-        lead(host, port)
-
-
-def test_endpoints_are_taken_in_turn():
-    assert lead("reviews") != lead("reviews")
+        ALL.at_address(address, port)

@@ -5,12 +5,12 @@ import asyncio
 from labkit.sandbox.network import routes, splice
 
 
-async def through(serve, choose=None):
+async def through(serve, dial=None):
     """Send a megabyte through a splice to ``serve``, half-close, and return what comes back."""
     loop = asyncio.get_running_loop()
     app = await asyncio.start_server(serve, "127.0.0.1", 0)
     place = app.sockets[0].getsockname()
-    door = await loop.create_server(lambda: splice.Inbound(choose or (lambda: place)), "127.0.0.1", 0)
+    door = await loop.create_server(lambda: splice.Inbound(dial or (lambda: splice.connect(place))), "127.0.0.1", 0)
     reader, writer = await asyncio.open_connection(*door.sockets[0].getsockname())
     try:
         writer.write(b"x" * 2**20)
@@ -35,7 +35,7 @@ def test_the_far_side_sees_the_end_and_can_still_answer():
 
 
 def test_without_an_endpoint_the_connection_breaks():
-    def nowhere():
+    async def nowhere():
         raise routes.NoRouteError("none")
 
     assert not asyncio.run(through(count_then_answer, nowhere))

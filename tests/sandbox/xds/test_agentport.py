@@ -22,9 +22,9 @@ def test_a_probe_of_http_is_sent_to_the_app_past_its_listeners() -> None:
     routes = {r["match"]["path"]: r["route"] for r in manager()["route_config"]["virtual_hosts"][0]["routes"]}
     assert routes["/app-health/web/readyz"]["prefix_rewrite"] == "/ready"
     assert routes["/app-health/web/readyz"]["timeout"] == "2s"
-    clusters = {c["name"]: c for c in agentport.clusters("127.7.0.1", PROBERS)}
+    clusters = {c["name"]: c for c in agentport.clusters(PROBERS)}
     endpoint = clusters["/app-health/web/readyz"]["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]
-    assert endpoint["address"]["socket_address"] == {"address": "127.7.0.1", "port_value": 8080}
+    assert endpoint["address"] == {"pipe": {"path": "8080.sock"}}
 
 
 def test_probes_without_http_answer_by_the_health_of_their_cluster() -> None:
@@ -33,14 +33,17 @@ def test_probes_without_http_answer_by_the_health_of_their_cluster() -> None:
         ["/app-health/web/livez"],
         ["/app-health/web/startupz"],
     ]
-    clusters = {c["name"]: c for c in agentport.clusters("127.7.0.1", PROBERS)}
+    clusters = {c["name"]: c for c in agentport.clusters(PROBERS)}
     assert clusters["/app-health/web/startupz"]["health_checks"][0]["grpc_health_check"] == {"service_name": "up"}
 
 
 def test_metrics_are_served_on_both_ports() -> None:
     found = agentport.listener("127.0.0.1", {})
     addresses = [found["address"], *(a["address"] for a in found["additional_addresses"])]
-    assert [a["socket_address"]["port_value"] for a in addresses] == [15020, 15090]
+    tcp = [a["socket_address"]["port_value"] for a in addresses if "socket_address" in a]
+    sockets = [a["pipe"] for a in addresses if "pipe" in a]
+    assert tcp == [15020, 15090]
+    assert sockets == [{"path": "15020.sock", "mode": 0o600}, {"path": "15090.sock", "mode": 0o600}]
 
 
 def test_a_port_that_another_holds_could_be_had() -> None:

@@ -18,9 +18,7 @@ def certificate(chain: str) -> x509.Certificate:
 
 
 def proxy(account: str) -> model.Proxy:
-    return model.Proxy(
-        name="web", namespace="shop", role="sidecar", ip="127.0.0.1", app_ip="127.0.0.1", service_account=account
-    )
+    return model.Proxy(name="web", namespace="shop", role="sidecar", ip="127.0.0.1", service_account=account)
 
 
 def test_a_workload_is_named_by_its_service_account_alone() -> None:

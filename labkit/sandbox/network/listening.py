@@ -1,0 +1,42 @@
+"""Where a program of a pod listens: behind an Envoy on a socket of the pod's folder, else at the pod's address."""
+
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Iterator, Mapping
+
+from labkit.mesh.sandboxed.place import app_socket
+from labkit.sandbox.network import door, sockets
+
+BEHIND = "LABKIT_BEHIND_PROXY"
+"""Set in a pod whose Envoy owns its address."""
+
+ADDRESS = "LABKIT_APP_IP"
+
+
+@contextlib.contextmanager
+def listening(port: int, env: Mapping[str, str]) -> Iterator[tuple[socket.socket, str]]:
+    """A listening socket for a port, and how to show its address; OSError when another program has it."""
+    folder = door.folder_of(env)
+    if folder is None or BEHIND not in env:
+        host = env.get(ADDRESS, "127.0.0.1")
+        with _bound(host, port) as listener:
+            yield listener, f"{host}:{listener.getsockname()[1]}"
+        return
+    path = folder / app_socket(port)
+    if sockets.is_taken(path):
+        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+    with sockets.listen(path, backlog=1024) as listener, contextlib.ExitStack() as stack:
+        stack.callback(path.unlink, missing_ok=True)
+        if held := door.announce(port, env):
+            stack.enter_context(held)
+        yield listener, f"0.0.0.0:{port}"
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), backlog=1024)
+    except OSError as e:
+        # What create_server adds to it repeats the address.
+        raise OSError(e.errno, os.strerror(e.errno or 0)) from e
