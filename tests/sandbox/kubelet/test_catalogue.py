@@ -4,6 +4,7 @@ import importlib
 
 import pytest
 
+from labkit.base import settings
 from labkit.sandbox.kubelet import catalogue
 
 ALL = catalogue.load()
@@ -117,6 +118,12 @@ def test_a_user_adds_an_image_with_a_line(tmp_path):
     line = 'images: [{images: [me/shop], run: [python3, shop.py, "8080"], folder: /srv/shop}]\n'
     program = own(tmp_path, line).pull("me/shop:any")
     assert (program.run([], []), program.folder) == (("", ["python3", "shop.py", "8080"]), "/srv/shop")
+
+
+def test_the_documents_example_is_taken(tmp_path):
+    page = (settings.CHECKOUT / "docs/images.md").read_text()
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+    assert own(tmp_path, example).pull("me/shop:1.0").folder == "/home/me/shop"
 
 
 @pytest.mark.parametrize(
