@@ -146,10 +146,13 @@ class Container:
             await self._pause(wait)
         self.see(last=ended, restarts=self.observed.restarts + 1)
 
-    async def _pause(self, seconds: float) -> None:
+    async def _pause(self, seconds: float) -> bool:
+        """Wait, but not longer than until the spec is changed; whether it was."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._is_replaced.wait(), seconds)
+        was_replaced = self._is_replaced.is_set()
         self._is_replaced.clear()
+        return was_replaced
 
     async def _ready_command(self) -> launching.Command:
         program = await self._pulled()
@@ -190,7 +193,8 @@ class Container:
             self.event("Failed", f'Failed to pull image "{image}": {message}', type="Warning")
             self.event("Failed", "Error: ErrImagePull", type="Warning")
             self.see(state={"waiting": {"reason": "ErrImagePull", "message": message}})
-            await self._pause(SHOWN_FAILED)
+            if await self._pause(SHOWN_FAILED):
+                continue
             held = f'Back-off pulling image "{image}": ErrImagePull: {message}'
             self.event("BackOff", f'Back-off pulling image "{image}"')
             self.event("Failed", "Error: ImagePullBackOff", type="Warning")

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import copy
+import threading
 import uuid
 
 import pytest
@@ -204,16 +205,48 @@ async def kubelet(client, home):
                 raise task.exception()
 
 
+@pytest.fixture(scope="module")
+def node(tmp_path_factory):
+    """One kubelet for all these pods, in a thread of its own: the loop, its API and itself."""
+    loop, ready, stop, parts = asyncio.new_event_loop(), threading.Event(), asyncio.Event(), []
+
+    async def serve():
+        client = FakeApi()
+        async with kubelet(client, tmp_path_factory.mktemp("node")) as running:
+            parts.extend((client, running))
+            ready.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), name="kubelet")
+    thread.start()
+    assert ready.wait(20), "the kubelet did not start"
+    yield loop, *parts
+    loop.call_soon_threadsafe(stop.set)
+    thread.join(20)
+    loop.close()
+
+
 @pytest.fixture
-def play(tmp_path):
-    """Run a coroutine function of (api, kubelet) to its end."""
+def play(node):
+    """Run a coroutine function of (api, kubelet) to its end; its pods are gone afterwards."""
+    loop, client, running = node
+
+    async def cleared():
+        ends = list(running.pods.values())
+        for known in ends:
+            await client.delete(resources.PODS, resources.name_of(known.pod), "default", grace=0)
+        for key in [key for key in client.objects if key[0] == "configmaps"]:
+            del client.objects[key]
+        async with asyncio.timeout(20):
+            while running.pods:  # noqa: ASYNC110 (no event tells of it)
+                await asyncio.sleep(0.01)
+            for known in ends:
+                await known.until_gone()
 
     def run(scene):
-        async def main():
-            client = FakeApi()
-            async with kubelet(client, tmp_path) as running:
-                return await scene(client, running)
-
-        return asyncio.run(main())
+        try:
+            return asyncio.run_coroutine_threadsafe(scene(client, running), loop).result(60)
+        finally:
+            asyncio.run_coroutine_threadsafe(cleared(), loop).result(60)
 
     return run
