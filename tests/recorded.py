@@ -9,3 +9,4 @@ ANSWERS = Path(__file__).parent / "answers"
 ISTIO = Recording(ANSWERS / "istio.tar.xz")
 DRAWN = Recording(ANSWERS / "istio-drawn.tar.xz")
 KUBERNETES = Recording(ANSWERS / "kube.tar.xz")
+KUBERNETES_DRAWN = Recording(ANSWERS / "kube-drawn.tar.xz")

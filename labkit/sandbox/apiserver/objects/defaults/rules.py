@@ -153,6 +153,8 @@ def _secret(secret: Object) -> None:
     if said:
         encoded = {key: base64.b64encode(text.encode()).decode() for key, text in said.items()}
         secret["data"] = (secret.get("data") or {}) | encoded
+    if secret.get("data"):
+        secret["data"] = {key: "" if value is None else value for key, value in secret["data"].items()}
     if not secret.get("type"):
         secret["type"] = "Opaque"
 

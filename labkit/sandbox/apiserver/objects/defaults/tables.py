@@ -59,6 +59,7 @@ CONSTANTS: Mapping[str, Mapping[str, Any]] = {
     },
     "StatefulSetUpdateStrategy": {"type": "RollingUpdate"},
     "RollingUpdateStatefulSetStrategy": {"partition": 0},
+    "PodFailurePolicyOnPodConditionsPattern": {"status": "True"},
     "CronJobSpec": {
         "concurrencyPolicy": "Allow",
         "suspend": False,

@@ -6,7 +6,7 @@ from typing import Any
 
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver.objects import gojson, quantities
-from labkit.sandbox.apiserver.objects.validation import causes, checks, names, resources, volumes
+from labkit.sandbox.apiserver.objects.validation import causes, checks, metadata, names, resources, volumes
 from labkit.sandbox.apiserver.objects.validation.causes import Cause
 
 MAX_SECRET_BYTES = 1024 * 1024
@@ -215,7 +215,18 @@ def _event(event: Object) -> Iterator[Cause]:
 
 STRUCTS: Mapping[str, Callable[[Any, str], Iterator[Cause]]] = {}
 
+
+def _namespace(namespace: Object) -> Iterator[Cause]:
+    for finalizer in (namespace.get("spec") or {}).get("finalizers") or ():
+        for problem in names.qualified(finalizer):
+            yield causes.wrong("spec.finalizers", finalizer, problem)
+        if "/" not in finalizer and finalizer not in metadata.FINALIZERS:
+            detail = "name is neither a standard finalizer name nor is it fully qualified"
+            yield causes.wrong("spec.finalizers", finalizer, detail)
+
+
 KINDS: Mapping[str, Callable[[Object], Iterator[Cause]]] = {
+    "/Namespace": _namespace,
     "/ConfigMap": _config_map,
     "/Secret": _secret,
     "/PersistentVolumeClaim": _claim,

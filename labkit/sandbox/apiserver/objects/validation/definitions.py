@@ -5,21 +5,25 @@ from typing import Any
 
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver.objects.cel import definitions as rules_of_definitions
-from labkit.sandbox.apiserver.objects.validation import causes, schema_values
+from labkit.sandbox.apiserver.objects.validation import causes, names, schema_values
 from labkit.sandbox.apiserver.objects.validation.causes import Cause
 
 SCHEMA = "spec.validation.openAPIV3Schema"
 """Where a schema stands that all versions share; a real server moves it there before it looks."""
+
+_NO_JSON_PATH = "must be a simple json path starting with ."
+_COLUMN_TYPES = ("boolean", "date", "integer", "number", "string")
+_COLUMN_FORMATS = ("byte", "date", "date-time", "double", "float", "int32", "int64", "password")
 
 _VERSION: tuple[str, ...] = ("Name", "Served", "Storage", "Deprecated", "DeprecationWarning", "Schema", "Subresources")
 _VERSION += ("AdditionalPrinterColumns", "SelectableFields")
 
 
 def _definition(crd: Object) -> Iterator[Cause]:
-    spec, names = crd["spec"], crd["spec"].get("names") or {}
+    spec, given = crd["spec"], crd["spec"].get("names") or {}
     versions = spec.get("versions") or []
     name, group = crd["metadata"].get("name") or "", spec.get("group") or ""
-    if name != f"{names.get('plural', '')}.{group}":
+    if name != f"{given.get('plural', '')}.{group}":
         yield causes.wrong("metadata.name", name, 'must be spec.names.plural+"."+spec.group')
     if not group:
         yield causes.required("spec.group")
@@ -32,11 +36,9 @@ def _definition(crd: Object) -> Iterator[Cause]:
     if len(stored) != 1:
         shown = [_shown(version) for version in versions] or None
         yield causes.wrong("spec.versions", shown, "must have exactly one version marked as storage version")
-    for field in ("plural", "singular", "kind", "listKind"):
-        if not names.get(field):
-            yield causes.required(f"spec.names.{field}")
+    yield from _names(given, "spec.names")
     yield from _stored_versions((crd.get("status") or {}).get("storedVersions"), stored)
-    shared = all(version.get("schema") == versions[0].get("schema") for version in versions)
+    shared = _is_shared(versions, "schema") and bool(((versions or [{}])[0].get("schema") or {}).get("openAPIV3Schema"))
     for at, version in enumerate(versions[:1] if shared else versions):
         found = (version.get("schema") or {}).get("openAPIV3Schema")
         path = SCHEMA if shared else f"spec.versions[{at}].schema.openAPIV3Schema"
@@ -47,12 +49,63 @@ def _definition(crd: Object) -> Iterator[Cause]:
             yield from complaints
             if not complaints:
                 yield from rules_of_definitions.problems(found, path)
-    for at, version in enumerate(versions[:1]):
-        for place, column in enumerate(version.get("additionalPrinterColumns") or ()):
-            json_path = column.get("jsonPath") or ""
-            if not json_path.startswith((".", "[")):
-                field = f"spec.additionalPrinterColumns[{at + place}].JSONPath"
-                yield causes.wrong(field, json_path, "must be a simple json path starting with .")
+    for field, rule in (("subresources", _subresources), ("additionalPrinterColumns", _columns)):
+        together = _is_shared(versions, field)
+        for at, version in enumerate(versions[:1] if together else versions):
+            yield from rule(version.get(field), f"spec.{field}" if together else f"spec.versions[{at}].{field}")
+
+
+def _is_shared(versions: list[Object], field: str) -> bool:
+    """Whether all versions say the same: then a real server looks at it once, above them."""
+    return all(version.get(field) == versions[0].get(field) for version in versions)
+
+
+def _names(given: Object, path: str) -> Iterator[Cause]:
+    for field in ("plural", "singular", "kind", "listKind"):
+        name = given.get(field) or ""
+        mixed = "may have mixed case, but should otherwise match: " if "ind" in field else ""
+        problems = names.label_1035(name.lower() if mixed else name) if name else []
+        if problems:
+            yield causes.wrong(f"{path}.{field}", name, mixed + ",".join(problems))
+        elif not name:
+            yield causes.required(f"{path}.{field}")
+    if given.get("kind") and given["kind"] == given.get("listKind"):
+        yield causes.wrong(f"{path}.listKind", given["listKind"], "kind and listKind may not be the same")
+    for field in ("shortNames", "categories"):
+        for at, name in enumerate(given.get(field) or ()):
+            if problems := names.label_1035(name):
+                yield causes.wrong(f"{path}.{field}[{at}]", name, ",".join(problems))
+
+
+def _subresources(given: Object | None, path: str) -> Iterator[Cause]:
+    scale = (given or {}).get("scale")
+    if scale is None:
+        return
+    for field, under in (("specReplicasPath", ".spec"), ("statusReplicasPath", ".status")):
+        here, text = f"{path}.scale.{field}", scale.get(field) or ""
+        if not text:
+            yield causes.required(here)
+        elif not text.startswith("."):
+            yield causes.wrong(here, text, _NO_JSON_PATH)
+        elif not text.startswith(f"{under}."):
+            yield causes.wrong(here, text, f"should be a json path under {under}")
+
+
+def _columns(given: Any, path: str) -> Iterator[Cause]:
+    for at, column in enumerate(given or ()):
+        here, kind, form, text = f"{path}[{at}]", *(column.get(name) or "" for name in ("type", "format", "jsonPath"))
+        if not column.get("name"):
+            yield causes.required(f"{here}.name")
+        if not kind:
+            yield causes.required(f"{here}.type", f"must be one of {','.join(_COLUMN_TYPES)}")
+        elif kind not in _COLUMN_TYPES:
+            yield causes.wrong(f"{here}.type", kind, f"must be one of {','.join(_COLUMN_TYPES)}")
+        if form and form not in _COLUMN_FORMATS:
+            yield causes.wrong(f"{here}.format", form, f"must be one of {','.join(_COLUMN_FORMATS)}")
+        if not text:
+            yield causes.required(f"{here}.JSONPath")
+        elif not text.startswith("."):
+            yield causes.wrong(f"{here}.JSONPath", text, _NO_JSON_PATH)
 
 
 def _shown(version: Object) -> Object:

@@ -167,11 +167,41 @@ def _success(spec: Object, path: str) -> Iterator[Cause]:
         here, count = f"{path}.rules[{at}]", rule.get("succeededCount")
         if count is None and rule.get("succeededIndexes") is None:
             yield causes.required(here, "at least one of succeededCount or succeededIndexes must be specified")
+        total, problem = _indexes_of(rule.get("succeededIndexes") or "", completions)
+        if problem:
+            detail = f"error parsing succeededIndexes: {problem}"
+            yield causes.wrong(f"{here}.succeededIndexes", rule["succeededIndexes"], detail)
         if count is not None:
             yield from not_negative(count, f"{here}.succeededCount")
             if count > completions:
                 detail = f"must be less than or equal to {completions} (the number of specified completions)"
                 yield causes.wrong(f"{here}.succeededCount", count, detail)
+            if rule.get("succeededIndexes") is not None and count > total:
+                detail = f"must be less than or equal to {total}"
+                detail += " (the number of indexes in the specified succeededIndexes field)"
+                yield causes.wrong(f"{here}.succeededCount", count, detail)
+
+
+def _indexes_of(text: str, completions: int) -> tuple[int, str]:
+    """How many indexes ``0,2-4`` names, and what is wrong with it."""
+    last, total = -1, 0
+    for part in text.split(",") if text else ():
+        ends = part.split("-")
+        if len(ends) > 2:
+            needs = "the requirement that an index interval can have at most two parts separated by '-'"
+            return 0, f'the fragment "{part}" violates {needs}'
+        for end in ends:
+            if not re.fullmatch("[-+]?[0-9]+", end):
+                return 0, f'cannot convert string to integer for index: "{end}"'
+            if int(end) >= completions:
+                return 0, f'too large index: "{end}"'
+        first, final = int(ends[0]), int(ends[-1])
+        if len(ends) > 1 and first >= final:
+            return 0, f"non-increasing order, previous: {first}, current: {final}"
+        if total and last >= first:
+            return 0, f"non-increasing order, previous: {last}, current: {first}"
+        total, last = total + final - first + 1, final
+    return total, ""
 
 
 def _replacement(spec: Object, path: str) -> Iterator[Cause]:

@@ -205,7 +205,22 @@ def _endpoint_address(address: str, path: str) -> Iterator[Cause]:
 def _slice(found: Object) -> Iterator[Cause]:
     kind = found.get("addressType")
     yield from needed_one_of("FQDN", "IPv4", "IPv6")(kind, "addressType")
+    seen: set[str] = set()
+    for at, port in enumerate(found.get("ports") or ()):
+        name, here = port.get("name") or "", f"ports[{at}]"
+        yield from form(names.label)(name, f"{here}.name")
+        if name in seen:
+            yield causes.duplicate(f"{here}.name", name)
+        seen.add(name)
+        yield from needed_one_of("SCTP", "TCP", "UDP")(port.get("protocol"), f"{here}.protocol")
+        if port.get("appProtocol") is not None:
+            for problem in names.qualified(port["appProtocol"]):
+                yield causes.wrong(f"{here}.appProtocol", port["appProtocol"], problem)
     for at, endpoint in enumerate(found.get("endpoints") or ()):
+        for field, shape in (("nodeName", names.subdomain), ("hostname", names.label)):
+            if endpoint.get(field) is not None:
+                for problem in shape(endpoint[field]):
+                    yield causes.wrong(f"endpoints[{at}].{field}", endpoint[field], problem)
         addresses = endpoint.get("addresses") or ()
         if not addresses:
             yield causes.required(f"endpoints[{at}].addresses", "must contain at least 1 address")
