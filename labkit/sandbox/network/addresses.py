@@ -102,8 +102,7 @@ def hold_block() -> Iterator[Block]:
         block = Block(base=base)
         holder = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
-            holder.bind((block.pod(1), HELD_PORT))
-            holder.listen(1)
+            holder.bind((block.pod(1), HELD_PORT))  # and no more: nobody need be able to connect
         except OSError:
             holder.close()
             continue
