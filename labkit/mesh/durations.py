@@ -11,8 +11,8 @@ def seconds(text: str) -> float:
     return sum(float(number) * SECONDS[unit] for number, unit in PART.findall(str(text)))
 
 
-def proto(text: str) -> str:
-    """``100ms`` → ``0.100s``: protobuf writes no, three, six or nine digits."""
-    nanoseconds = round(seconds(text) * 1e9)
+def proto(length: float) -> str:
+    """Seconds as protobuf writes them, with no, three, six or nine digits: 0.1 → ``0.100s``."""
+    nanoseconds = round(length * 1e9)
     digits = next(d for d in (0, 3, 6, 9) if nanoseconds % 10 ** (9 - d) == 0)
     return f"{nanoseconds / 1e9:.{digits}f}s"

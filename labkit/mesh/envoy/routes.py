@@ -174,10 +174,27 @@ def forward(action: ir.Forward) -> Resource:
     if action.authority:
         made["host_rewrite_literal"] = action.authority
     if action.hashes:
-        made["hash_policy"] = [dict(h) for h in action.hashes]
+        made["hash_policy"] = [_hash(h) for h in action.hashes]
     if action.missing_upstream_status:
         made["cluster_not_found_response_code"] = action.missing_upstream_status
     return made
+
+
+def _hash(found: ir.Hash) -> Resource:
+    if found.kind == "header":
+        return {"header": {"header_name": found.name}}
+    if found.kind == "query":
+        return {"query_parameter": {"name": found.name}}
+    if found.kind == "source":
+        return {"connection_properties": {"source_ip": True}}
+    cookie: Resource = {"name": found.name}
+    if found.path:
+        cookie["path"] = found.path
+    if found.ttl is not None:
+        cookie["ttl"] = durations.proto(found.ttl)
+    if found.attributes:
+        cookie["attributes"] = [{"name": name, "value": value} for name, value in found.attributes]
+    return {"cookie": cookie}
 
 
 def _weighted(destination: ir.Destination) -> Resource:
@@ -199,9 +216,9 @@ def retry_policy(found: ir.Retries) -> Resource:
         ]
     if found.codes:
         made["retriable_status_codes"] = list(found.codes)
-    if found.per_try:
+    if found.per_try is not None:
         made["per_try_timeout"] = durations.proto(found.per_try)
-    if found.back_off:
+    if found.back_off is not None:
         made["retry_back_off"] = {"base_interval": durations.proto(found.back_off)}
     if found.prefers_other_localities:
         made["retry_priority"] = typed(

@@ -11,15 +11,6 @@ from labkit.mesh.model import Resource
 LIMIT = 4294967295
 """The largest number: it stands for no limit, where Envoy's own default would be 1024."""
 
-LARGEST_RING = 8388608
-"""What Envoy takes; Istio passes on any number, and Envoy refuses the cluster."""
-
-BALANCERS = {"ROUND_ROBIN": "ROUND_ROBIN", "RANDOM": "RANDOM"}
-"""Everything else is LEAST_REQUEST, Istio's default."""
-
-LEAST_WEIGHT = 10
-"""Per cent of its share that a new endpoint has at first, where a warm-up says nothing else."""
-
 SOCKET = "unix://"
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 ORIGINAL: Resource = {"type": "ORIGINAL_DST", "lb_policy": "CLUSTER_PROVIDED"}
@@ -38,7 +29,7 @@ def cluster(found: ir.Upstream) -> Resource:
         "alt_stat_name": f"{found.name};",
         # Envoy would have the name in the request decide about TLS as well; in Istio the rule does.
         **(forward(allow_insecure_cluster_options=True) if found.kind == "FORWARD" else {"type": found.kind}),
-        "connect_timeout": durations.proto(_tcp(policy).get("connectTimeout") or "10s"),
+        "connect_timeout": durations.proto(policy.pool.connect_timeout),
         "circuit_breakers": {"thresholds": [limits(policy)]},
         "common_lb_config": {"healthy_panic_threshold": {}},
         "metadata": {"filter_metadata": {"istio": _metadata(found)}},
@@ -50,12 +41,11 @@ def cluster(found: ir.Upstream) -> Resource:
     elif found.kind in ("STRICT_DNS", "LOGICAL_DNS"):
         made |= {"load_assignment": assignment(found), "dns_lookup_family": "V4_ONLY", "dns_refresh_rate": "60s"}
         made["respect_dns_ttl"] = True
-    made |= _pool(found.http, policy, found.tls)
-    outliers = policy.get("outlierDetection")
-    if outliers is not None:
-        made["outlier_detection"] = outlier_detection(outliers)
-        if outliers.get("minHealthPercent"):
-            made["common_lb_config"] = {"healthy_panic_threshold": {"value": outliers["minHealthPercent"]}}
+    made |= _pool(found.http, policy.pool, found.tls)
+    if policy.outliers is not None:
+        made["outlier_detection"] = outlier_detection(policy.outliers)
+        if policy.outliers.panic_percent:
+            made["common_lb_config"] = {"healthy_panic_threshold": {"value": policy.outliers.panic_percent}}
     return made
 
 
@@ -64,139 +54,115 @@ def _metadata(found: ir.Upstream) -> Resource:
     return {**({"config": found.source} if found.source else {}), "services": services}
 
 
-def _tcp(policy: Mapping[str, Any]) -> Mapping[str, Any]:
-    return (policy.get("connectionPool") or {}).get("tcp") or {}
-
-
-def _http(policy: Mapping[str, Any]) -> Mapping[str, Any]:
-    return (policy.get("connectionPool") or {}).get("http") or {}
-
-
-def limits(policy: Mapping[str, Any]) -> Resource:
+def limits(policy: ir.TrafficPolicy) -> Resource:
     """Circuit breakers."""
-    tcp, http = _tcp(policy), _http(policy)
-    made: Resource = {
-        "max_connections": tcp.get("maxConnections") or LIMIT,
-        "max_pending_requests": http.get("http1MaxPendingRequests") or LIMIT,
-        "max_requests": http.get("http2MaxRequests") or LIMIT,
-        "max_retries": http.get("maxRetries") or LIMIT,
-        "track_remaining": True,
-    }
-    budget = policy.get("retryBudget")
-    if budget is not None:
-        made["retry_budget"] = {
-            "budget_percent": {"value": budget.get("percent", 20)},
-            "min_retry_concurrency": budget.get("minRetryConcurrency", 3),
+    resource: Resource = {**_thresholds(policy.pool), "track_remaining": True}
+    if policy.retry_budget is not None:
+        resource["retry_budget"] = {
+            "budget_percent": {"value": policy.retry_budget.percent},
+            "min_retry_concurrency": policy.retry_budget.least,
         }
-    return made
-
-
-def _keepalive(said: Mapping[str, Any]) -> Resource:
-    made = {}
-    if said.get("probes"):
-        made["keepalive_probes"] = said["probes"]
-    for ours, theirs in (("time", "keepalive_time"), ("interval", "keepalive_interval")):
-        if said.get(ours):
-            made[theirs] = round(durations.seconds(said[ours]))
-    return made
-
-
-def outlier_detection(said: Mapping[str, Any]) -> Resource:
-    """When an endpoint is left alone for a while."""
-    made: Resource = {"enforcing_success_rate": 0}
-    for ours, theirs in (("interval", "interval"), ("baseEjectionTime", "base_ejection_time")):
-        if said.get(ours):
-            made[theirs] = durations.proto(said[ours])
-    if said.get("maxEjectionPercent"):
-        made["max_ejection_percent"] = said["maxEjectionPercent"]
-    counts = [
-        ("consecutive5xxErrors", "consecutive_5xx"),
-        ("consecutiveGatewayErrors", "consecutive_gateway_failure"),
-    ]
-    if said.get("splitExternalLocalOriginErrors"):
-        made |= {"split_external_local_origin_errors": True, "enforcing_local_origin_success_rate": 0}
-        counts.append(("consecutiveLocalOriginFailures", "consecutive_local_origin_failure"))
-    for ours, theirs in counts:
-        if said.get(ours) is not None:
-            made |= {theirs: said[ours], f"enforcing_{theirs}": 100 if said[ours] else 0}
-    return made
-
-
-def _balancer(found: ir.Upstream) -> Resource:
-    if found.kind in ("ORIGINAL_DST", "FORWARD"):
-        return {"lb_policy": "CLUSTER_PROVIDED"}
-    said = found.policy.get("loadBalancer") or {}
-    hashed = said.get("consistentHash")
-    if hashed and hashed.get("maglev") is not None:
-        size = hashed["maglev"].get("tableSize")
-        return {"lb_policy": "MAGLEV", **({"maglev_lb_config": {"table_size": str(size)}} if size else {})}
-    if hashed:
-        size = (hashed.get("ringHash") or {}).get("minimumRingSize") or hashed.get("minimumRingSize") or 1024
-        return {"lb_policy": "RING_HASH", "ring_hash_lb_config": {"minimum_ring_size": str(min(LARGEST_RING, size))}}
-    kind = BALANCERS.get(said.get("simple", ""), "LEAST_REQUEST")
-    slow = _slow_start(said)
-    if not slow or kind not in ("ROUND_ROBIN", "LEAST_REQUEST"):
-        return {"lb_policy": kind}
-    return {"lb_policy": kind, f"{kind.lower()}_lb_config": {"slow_start_config": slow}}
-
-
-def _slow_start(said: Mapping[str, Any]) -> Resource:
-    warm = said.get("warmup") or {}
-    window = warm.get("duration") or said.get("warmupDurationSecs")
-    if not window:
-        return {}
-    made: Resource = {"slow_start_window": durations.proto(window)}
-    if said.get("warmup") is not None:
-        minimum, aggression = warm.get("minimumPercent"), warm.get("aggression")
-        made["min_weight_percent"] = {"value": LEAST_WEIGHT if minimum is None else minimum}
-        # Istio takes a number for a letter here, so its runtime key is "(" (answered by a real 1.31: `warmup`).
-        made["aggression"] = {"default_value": 1 if aggression is None else aggression, "runtime_key": "("}
-    return made
-
-
-def _pool(http: str, policy: Mapping[str, Any], tls: ir.Tls | None = None) -> Resource:
-    """How connections are kept and which HTTP they speak."""
-    resource: Resource = {}
-    if options := _http_options(http, policy, tls):
-        resource["typed_extension_protocol_options"] = {HTTP_OPTIONS: options}
-    if keepalive := _tcp(policy).get("tcpKeepalive"):
-        resource["upstream_connection_options"] = {"tcp_keepalive": _keepalive(keepalive)}
     return resource
 
 
-def _http_options(http: str, policy: Mapping[str, Any], tls: ir.Tls | None) -> Resource:
-    said = _http(policy)
-    if not http:
-        return {}
-    made: Resource = {"@type": f"{envoy.TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions"}
+def _thresholds(pool: ir.ConnectionPool) -> Resource:
+    return {
+        "max_connections": pool.connections or LIMIT,
+        "max_pending_requests": pool.pending_requests or LIMIT,
+        "max_requests": pool.requests or LIMIT,
+        "max_retries": pool.retries or LIMIT,
+    }
+
+
+def _keepalive(keepalive: ir.Keepalive) -> Resource:
+    resource: Resource = {"keepalive_probes": keepalive.probes} if keepalive.probes else {}
+    for key, seconds in (("keepalive_time", keepalive.time), ("keepalive_interval", keepalive.interval)):
+        if seconds is not None:
+            resource[key] = round(seconds)
+    return resource
+
+
+def outlier_detection(outliers: ir.Outliers) -> Resource:
+    """When an endpoint is left alone for a while."""
+    resource: Resource = {"enforcing_success_rate": 0}
+    for key, seconds in (("interval", outliers.interval), ("base_ejection_time", outliers.ejection_time)):
+        if seconds is not None:
+            resource[key] = durations.proto(seconds)
+    if outliers.max_ejected_percent is not None:
+        resource["max_ejection_percent"] = outliers.max_ejected_percent
+    if outliers.splits_local:
+        resource |= {"split_external_local_origin_errors": True, "enforcing_local_origin_success_rate": 0}
+    for key, count in (
+        ("consecutive_5xx", outliers.errors),
+        ("consecutive_gateway_failure", outliers.gateway_errors),
+        ("consecutive_local_origin_failure", outliers.local_errors),
+    ):
+        if count is not None:
+            resource |= {key: count, f"enforcing_{key}": 100 if count else 0}
+    return resource
+
+
+def _balancer(found: ir.Upstream) -> Resource:
+    balancer = found.policy.balancer
+    if found.kind in ("ORIGINAL_DST", "FORWARD"):
+        return {"lb_policy": "CLUSTER_PROVIDED"}
+    resource: Resource = {"lb_policy": balancer.kind}
+    if balancer.kind == "MAGLEV" and balancer.size:
+        resource["maglev_lb_config"] = {"table_size": str(balancer.size)}
+    elif balancer.kind == "RING_HASH":
+        resource["ring_hash_lb_config"] = {"minimum_ring_size": str(balancer.size)}
+    elif balancer.slow_start is not None and balancer.kind in ("ROUND_ROBIN", "LEAST_REQUEST"):
+        resource[f"{balancer.kind.lower()}_lb_config"] = {"slow_start_config": _slow_start(balancer.slow_start)}
+    return resource
+
+
+def _slow_start(slow_start: ir.SlowStart) -> Resource:
+    resource: Resource = {"slow_start_window": durations.proto(slow_start.window)}
+    if slow_start.least_percent is not None:
+        resource["min_weight_percent"] = {"value": slow_start.least_percent}
+    if slow_start.aggression is not None:
+        # Istio takes a number for a letter here, so its runtime key is "(" (answered by a real 1.31: `warmup`).
+        resource["aggression"] = {"default_value": slow_start.aggression, "runtime_key": "("}
+    return resource
+
+
+def _pool(http: str, pool: ir.ConnectionPool, tls: ir.Tls | None = None) -> Resource:
+    """How connections are kept and which HTTP they speak."""
+    resource: Resource = {}
+    if http:
+        resource["typed_extension_protocol_options"] = {HTTP_OPTIONS: _http_options(http, pool, tls)}
+    if pool.keepalive is not None:
+        resource["upstream_connection_options"] = {"tcp_keepalive": _keepalive(pool.keepalive)}
+    return resource
+
+
+def _http_options(http: str, pool: ir.ConnectionPool, tls: ir.Tls | None) -> Resource:
+    resource: Resource = {"@type": f"{envoy.TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions"}
     common: Resource = {}
-    if said.get("maxRequestsPerConnection"):
-        common["max_requests_per_connection"] = said["maxRequestsPerConnection"]
-    if idle := said.get("idleTimeout") or _tcp(policy).get("idleTimeout"):
-        common["idle_timeout"] = durations.proto(idle)
-    if _tcp(policy).get("maxConnectionDuration"):
-        common["max_connection_duration"] = durations.proto(_tcp(policy)["maxConnectionDuration"])
+    if pool.requests_per_connection:
+        common["max_requests_per_connection"] = pool.requests_per_connection
+    for key, seconds in (("idle_timeout", pool.idle_timeout), ("max_connection_duration", pool.max_duration)):
+        if seconds is not None:
+            common[key] = durations.proto(seconds)
     if common:
-        made["common_http_protocol_options"] = common
-    h2: Resource = {}
-    if said.get("maxConcurrentStreams"):
-        h2["max_concurrent_streams"] = said["maxConcurrentStreams"]
+        resource["common_http_protocol_options"] = common
+    h2: Resource = {"max_concurrent_streams": pool.streams} if pool.streams else {}
     if http == "client":
-        made["use_downstream_protocol_config"] = {"http_protocol_options": {}, "http2_protocol_options": h2}
+        resource["use_downstream_protocol_config"] = {"http_protocol_options": {}, "http2_protocol_options": h2}
     elif http == "2":
-        made["explicit_http_config"] = {"http2_protocol_options": h2}
+        resource["explicit_http_config"] = {"http2_protocol_options": h2}
     else:
-        made["explicit_http_config"] = {"http_protocol_options": {}}
+        resource["explicit_http_config"] = {"http_protocol_options": {}}
     if tls is not None and tls.kind != "istio" and not tls.sni:
-        made["upstream_http_protocol_options"] = {
+        resource["upstream_http_protocol_options"] = {
             "auto_sni": True,
             "auto_san_validation": not tls.skips_verification and not tls.names,
         }
-    return made
+    return resource
 
 
 def _sockets(found: ir.Upstream) -> Resource:
-    version = (found.policy.get("proxyProtocol") or {}).get("version") if found.policy.get("proxyProtocol") else None
+    version = found.policy.proxy_protocol
     wrap = (lambda s: tls.with_proxy_protocol(s, version)) if version else (lambda s: s)
     if found.tls is None:
         return {"transport_socket": wrap(envoy.RAW_BUFFER)} if version else {}
@@ -279,10 +245,10 @@ def app(found: ir.AppUpstream) -> Resource:
     resource: Resource = {
         "name": found.name,
         "alt_stat_name": f"{found.name};",
-        "connect_timeout": durations.proto(_tcp(found.policy).get("connectTimeout") or "10s"),
+        "connect_timeout": durations.proto(found.policy.pool.connect_timeout),
         "circuit_breakers": {"thresholds": [limits(found.policy)]},
         "common_lb_config": {},
-        **_pool(found.http, found.policy),
+        **_pool(found.http, found.policy.pool),
     }
     if found.services:
         named = [{"host": s.host, "name": s.name, "namespace": s.namespace} for s in found.services]
@@ -294,25 +260,25 @@ def app(found: ir.AppUpstream) -> Resource:
     return {**resource, "type": "STATIC", "load_assignment": assignment}
 
 
-def black_hole(mesh: Mapping[str, Any]) -> Resource:
+def black_hole(connect_timeout: float) -> Resource:
     """Where connections end that nobody may make."""
     return {
         "name": "BlackHoleCluster",
         "alt_stat_name": "BlackHoleCluster;",
         "type": "STATIC",
-        "connect_timeout": durations.proto(mesh.get("connectTimeout") or "10s"),
+        "connect_timeout": durations.proto(connect_timeout),
     }
 
 
-def passthrough(name: str, policy: Mapping[str, Any], *, is_inbound: bool) -> Resource:
+def passthrough(name: str, pool: ir.ConnectionPool, *, is_inbound: bool) -> Resource:
     """Connections go on to wherever they were meant for."""
     # Both have one name in statistics: Istio's, too.
     resource: Resource = {
         "name": name,
         "alt_stat_name": "PassthroughCluster;",
         **ORIGINAL,
-        "connect_timeout": durations.proto(_tcp(policy).get("connectTimeout") or "10s"),
-        "circuit_breakers": {"thresholds": [limits(policy)]},
+        "connect_timeout": durations.proto(pool.connect_timeout),
+        "circuit_breakers": {"thresholds": [limits(ir.TrafficPolicy(pool=pool))]},
         "typed_extension_protocol_options": {
             HTTP_OPTIONS: {
                 "@type": f"{envoy.TYPE}.extensions.upstreams.http.v3.HttpProtocolOptions",
@@ -321,6 +287,6 @@ def passthrough(name: str, policy: Mapping[str, Any], *, is_inbound: bool) -> Re
             }
         },
     }
-    if keepalive := _tcp(policy).get("tcpKeepalive"):
-        resource["upstream_connection_options"] = {"tcp_keepalive": _keepalive(keepalive)}
+    if pool.keepalive is not None:
+        resource["upstream_connection_options"] = {"tcp_keepalive": _keepalive(pool.keepalive)}
     return {**resource, "upstream_bind_config": FROM_SIDECAR} if is_inbound else resource

@@ -1,9 +1,8 @@
 """Requests: what is matched, what happens to it, and the tables that hold the routes."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from labkit.mesh.ir.traffic import Hash
 from labkit.mesh.ir.upstreams import NO_HEADERS, Destination, Headers
 
 
@@ -57,8 +56,12 @@ class Retries:
     on: str
     attempts: int
     codes: tuple[int, ...] = ()
-    per_try: str = ""
-    back_off: str = ""
+    per_try: float | None = None
+    """Seconds that each try may take; None for as long as the request."""
+
+    back_off: float | None = None
+    """Seconds before the first retry, more before each further one; None for Envoy's own 25 ms."""
+
     avoids_previous_hosts: bool = True
     prefers_other_localities: bool = False
 
@@ -85,7 +88,9 @@ class Share:
 class Fault:
     """Delays and errors on purpose. A share of None is not sent, and Envoy then injects nothing."""
 
-    delay: str = ""
+    delay: float | None = None
+    """Seconds."""
+
     delay_share: Share | None = None
     status: int | None = None
     grpc_status: int | None = None
@@ -100,7 +105,9 @@ class Cors:
     methods: str = ""
     headers: str = ""
     exposed: str = ""
-    max_age: str = ""
+    max_age: float | None = None
+    """Seconds for which a browser may remember the answer."""
+
     credentials: bool | None = None
     forwards_unmatched_preflights: bool | None = None
 
@@ -111,7 +118,9 @@ class Forward:
 
     destinations: tuple[Destination, ...]
     is_weighted: bool = False
-    timeout: str = "0s"
+    timeout: float = 0.0
+    """Seconds for the whole request with its retries; 0 for no limit."""
+
     retries: Retries | None = None
     mirrors: tuple[Mirror, ...] = ()
     new_prefix: str = ""
@@ -119,8 +128,8 @@ class Forward:
     """Regular expression and what it becomes."""
 
     authority: str = ""
-    hashes: tuple[Mapping[str, Any], ...] = ()
-    """What decides which endpoint: Envoy's hash policies."""
+    hashes: tuple[Hash, ...] = ()
+    """What decides which endpoint, all of it together."""
 
     missing_upstream_status: str = ""
 

@@ -1,10 +1,9 @@
 """Upstreams: where requests and connections go, and how the endpoints there are called."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from labkit.mesh.hosts.services import Endpoint, Service
+from labkit.mesh.ir.traffic import NO_POLICY, TrafficPolicy
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -80,7 +79,7 @@ class Upstream:
     is_tls_by_endpoint: bool = False
     """Whether TLS is used for exactly the endpoints that are marked for it."""
 
-    policy: Mapping[str, Any] = field(default_factory=dict)
+    policy: TrafficPolicy = NO_POLICY
     endpoints: tuple[Endpoint, ...] = ()
     priorities: tuple[str, ...] = ()
     """Labels by which endpoints like the client come first."""
@@ -102,7 +101,7 @@ class AppUpstream:
     http: str = ""
     """As of ``Upstream``."""
 
-    policy: Mapping[str, Any] = field(default_factory=dict)
+    policy: TrafficPolicy = NO_POLICY
     services: tuple[Service, ...] = ()
     """The Services that lead there."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from labkit.mesh import ir, names
+from labkit.mesh import durations, ir, names
 from labkit.mesh.routes import matches
 
 RETRY_ON = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes"
@@ -72,8 +72,8 @@ def retries(said: Said | None, *, is_hashed: bool = False) -> ir.Retries | None:
         on=on,
         attempts=said["attempts"],
         codes=codes,
-        per_try=said.get("perTryTimeout") or "",
-        back_off=said.get("backoff") or "",
+        per_try=durations.seconds(said["perTryTimeout"]) if said.get("perTryTimeout") else None,
+        back_off=durations.seconds(said["backoff"]) if said.get("backoff") else None,
         avoids_previous_hosts=not is_hashed and said.get("retryIgnorePreviousHosts") is not False,
         prefers_other_localities=bool(said.get("retryRemoteLocalities")),
     )
@@ -96,7 +96,7 @@ def fault(said: Said | None) -> ir.Fault | None:
         return None
     delay, abort = said.get("delay") or {}, said.get("abort") or {}
     return ir.Fault(
-        delay=delay.get("fixedDelay") or "",
+        delay=durations.seconds(delay["fixedDelay"]) if delay.get("fixedDelay") else None,
         delay_share=_share(delay) or ir.Share(percent=0, is_whole=True) if delay else None,
         status=abort.get("httpStatus"),
         grpc_status=_grpc_status(abort.get("grpcStatus")),
@@ -156,7 +156,7 @@ def cors(said: Said | None) -> ir.Cors | None:
         methods=",".join(said.get("allowMethods") or ()),
         headers=",".join(said.get("allowHeaders") or ()),
         exposed=",".join(said.get("exposeHeaders") or ()),
-        max_age=said.get("maxAge") or "",
+        max_age=durations.seconds(said["maxAge"]) if said.get("maxAge") else None,
         credentials=said.get("allowCredentials"),
         forwards_unmatched_preflights=unmatched != "IGNORE",
     )

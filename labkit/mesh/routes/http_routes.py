@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from labkit.mesh import blame, ir, names
+from labkit.mesh import blame, durations, ir, names
 from labkit.mesh.envoy import routes as routes_of_envoy
 from labkit.mesh.routes import actions, matches, tcp_routes
 from labkit.mesh.routes.virtual_services import VirtualService
@@ -34,8 +34,8 @@ class Context:
     ports_of: Callable[[str], tuple[int, ...]]
     """The ports of a host that a destination without a port may mean."""
 
-    hash_of: Callable[[str, str, int], tuple[Mapping[str, Any], ...]]
-    """(host, subset, port) → Envoy's hash policies, where the host has a consistent hash."""
+    hash_of: Callable[[str, str, int], tuple[ir.Hash, ...]]
+    """(host, subset, port that a destination names or 0) → what decides which endpoint, where the host has a hash."""
 
     default_retries: Rule | None = None
     """``defaultHttpRetryPolicy`` of the mesh."""
@@ -78,9 +78,7 @@ def _routes(service: VirtualService, context: Context) -> tuple[ir.Route, ...]:
     return tuple(found)
 
 
-def default_route(
-    host: str, port: int, hashes: tuple[Mapping[str, Any], ...] = (), retries: Rule | None = None
-) -> ir.Route:
+def default_route(host: str, port: int, hashes: tuple[ir.Hash, ...] = (), retries: Rule | None = None) -> ir.Route:
     """What a host without rules gets."""
     upstream = names.upstream_name(port, "", host)
     return ir.Route(
@@ -144,7 +142,7 @@ def _forward(
     return ir.Forward(
         destinations=destinations,
         is_weighted=len(targets) > 1,
-        timeout=rule.get("timeout") or "0s",
+        timeout=durations.seconds(rule.get("timeout") or "0s"),
         retries=actions.retries(said, is_hashed=bool(hashes) and len(targets) == 1),
         mirrors=tuple(_mirrors(rule, service, context)),
         new_prefix="" if regex else rewrite.get("uri") or "",
@@ -169,9 +167,9 @@ def _port(destination: Rule, host: str, context: Context) -> int:
     return int(said or (known[0] if len(known) == 1 else context.port))
 
 
-def _hashes(targets: list[Rule], service: VirtualService, context: Context) -> tuple[Mapping[str, Any], ...]:
+def _hashes(targets: list[Rule], service: VirtualService, context: Context) -> tuple[ir.Hash, ...]:
     """The hash policies of every destination that gets requests, one after the other."""
-    hashes: list[Mapping[str, Any]] = []
+    hashes: list[ir.Hash] = []
     for target in targets:
         if len(targets) == 1 or target.get("weight"):
             said = target.get("destination") or {}

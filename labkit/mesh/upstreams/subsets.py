@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from labkit.mesh import durations, ir, model, names, protocols
+from labkit.mesh import ir, model, names, protocols
 from labkit.mesh.envoy import upstreams as clusters
 from labkit.mesh.hosts.services import Endpoint, Port, Service
-from labkit.mesh.upstreams import traffic_policy
+from labkit.mesh.upstreams import traffic_policy, typed_policy
 from labkit.mesh.upstreams.destination_rules import Rule
 
 ORIGINAL = "ORIGINAL_DST"
@@ -89,7 +89,7 @@ def check(rule: Rule) -> None:
         hash_policies(rule, upstream.name.split("|")[2], 80)
 
 
-def hash_policies(rule: Rule | None, subset: str, port: int) -> tuple[dict[str, Any], ...]:
+def hash_policies(rule: Rule | None, subset: str, port: int) -> tuple[ir.Hash, ...]:
     """What decides which endpoint a request goes to, where the rule asks for a consistent hash.
 
     ``port`` is the one that the destination names, 0 for none: then no ``portLevelSettings`` are looked at. The subset
@@ -102,31 +102,8 @@ def hash_policies(rule: Rule | None, subset: str, port: int) -> tuple[dict[str, 
         for part in (traffic_policy.port_entry(policy or {}, port), policy):
             said = ((part or {}).get("loadBalancer") or {}).get("consistentHash")
             if said is not None:
-                return _hash_policy(said)
+                return typed_policy.hashes(said)
     return ()
-
-
-def _hash_policy(said: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
-    if said.get("httpHeaderName"):
-        return ({"header": {"header_name": said["httpHeaderName"]}},)
-    if said.get("httpCookie"):
-        return ({"cookie": _cookie(said["httpCookie"])},)
-    if said.get("useSourceIp"):
-        return ({"connection_properties": {"source_ip": True}},)
-    if said.get("httpQueryParameterName"):
-        return ({"query_parameter": {"name": said["httpQueryParameterName"]}},)
-    return ()
-
-
-def _cookie(said: Mapping[str, Any]) -> dict[str, Any]:
-    cookie = {"name": said.get("name", "")}
-    if said.get("path"):
-        cookie["path"] = said["path"]
-    if said.get("ttl") is not None:
-        cookie["ttl"] = durations.proto(said["ttl"])
-    if said.get("attributes"):
-        cookie["attributes"] = [{k: a[k] for k in ("name", "value") if a.get(k)} for a in said["attributes"]]
-    return cookie
 
 
 def _upstream(service: Service, target: Target, rule: Rule | None, client: Client) -> ir.Upstream:
@@ -143,7 +120,7 @@ def _upstream(service: Service, target: Target, rule: Rule | None, client: Clien
         http=_http(port.protocol, policy, tls, is_gateway=client.is_gateway),
         tls=tls,
         is_tls_by_endpoint=by_endpoint,
-        policy=policy,
+        policy=typed_policy.read(policy),
         endpoints=tuple(_endpoints(kind, ready if target.marks else map(_unmarked, ready))),
         priorities=_priorities(policy),
         source=names.config_path("destination-rule", rule.namespace, rule.name) if rule else "",
@@ -177,7 +154,7 @@ def of_app(
         address=address,
         port=app_port or port,
         http=_http(protocol, without_upgrade, None, is_gateway=False),
-        policy=kept,
+        policy=typed_policy.read(kept),
         services=services,
     )
 

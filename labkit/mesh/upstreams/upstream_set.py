@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from labkit.mesh import blame, ir, secrets
+from labkit.mesh import blame, durations, ir, secrets
 from labkit.mesh.envoy import upstreams as clusters
 from labkit.mesh.hosts.scopes import Scope
 from labkit.mesh.hosts.services import Service
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Resource
-from labkit.mesh.upstreams import subsets, traffic_policy
+from labkit.mesh.upstreams import subsets, traffic_policy, typed_policy
 from labkit.mesh.upstreams.destination_rules import Rule, Rules, priorities_of
 
 PASSTHROUGH, INBOUND_PASSTHROUGH = "PassthroughCluster", "InboundPassthroughCluster"
@@ -54,7 +54,7 @@ class Reach:
         """The DestinationRule that counts for a host here."""
         return self._rules.get(host)
 
-    def hash_of(self, host: str, subset: str, port: int) -> tuple[Mapping[str, Any], ...]:
+    def hash_of(self, host: str, subset: str, port: int) -> tuple[ir.Hash, ...]:
         """What decides which endpoint of a host a request goes to."""
         return subsets.hash_policies(self.rule(host), subset, port)
 
@@ -79,14 +79,14 @@ class Reach:
 
     def _plumbing(self) -> list[Resource]:
         mesh = self._mesh_config
-        black_hole = clusters.black_hole(mesh)
+        black_hole = clusters.black_hole(durations.seconds(mesh.get("connectTimeout") or "10s"))
         if self._is_gateway:
             return [black_hole]
-        policy = traffic_policy.with_mesh({}, mesh)
+        pool = typed_policy.pool(traffic_policy.with_mesh({}, mesh).get("connectionPool") or {})
         return [
             black_hole,
-            clusters.passthrough(PASSTHROUGH, policy, is_inbound=False),
-            clusters.passthrough(INBOUND_PASSTHROUGH, policy, is_inbound=True),
+            clusters.passthrough(PASSTHROUGH, pool, is_inbound=False),
+            clusters.passthrough(INBOUND_PASSTHROUGH, pool, is_inbound=True),
         ]
 
     def _of_service(self, service: Service) -> Made:

@@ -1,6 +1,6 @@
 """Which pages of other origins may call."""
 
-from labkit.mesh import durations, ir
+from labkit.mesh import ir
 from labkit.mesh.envoy import TYPE, strings, typed
 from labkit.mesh.model import Resource
 
@@ -31,8 +31,8 @@ def of_route(route: ir.Route) -> Resource | None:
     ):
         if value:
             config[key] = value
-    if cors.max_age:
-        config["max_age"] = str(round(durations.seconds(cors.max_age)))
+    if cors.max_age is not None:
+        config["max_age"] = str(round(cors.max_age))
     if cors.credentials is not None:
         config["allow_credentials"] = cors.credentials
     return config

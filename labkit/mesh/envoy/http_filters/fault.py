@@ -20,7 +20,7 @@ def of_route(route: ir.Route) -> Resource | None:
     if fault is None:
         return None
     config: Resource = {"@type": f"{TYPE}.{KIND}"}
-    if fault.delay:
+    if fault.delay is not None:
         config["delay"] = {"fixed_delay": durations.proto(fault.delay)}
         if fault.delay_share is not None:
             config["delay"]["percentage"] = fractions.of_share(fault.delay_share)
