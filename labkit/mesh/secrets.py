@@ -5,7 +5,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from labkit.kube import resources
 from labkit.kube.resources import Object
 from labkit.mesh import ir
-from labkit.mesh.envoy import tls
+from labkit.mesh.listeners import server_tls
 from labkit.mesh.model import Resource, Snapshot
 
 SYSTEM = "file-root:system"
@@ -21,10 +21,9 @@ def of_listener(listener: ir.Listener) -> Iterator[str]:
     """The secrets of a gateway's port."""
     for chain in listener.chains:
         if isinstance(chain.tls, ir.EdgeTls):
-            certificates, trusted = tls.credentials(chain.tls.server)
-            yield from certificates
-            if chain.tls.server.get("mode") in ("MUTUAL", "OPTIONAL_MUTUAL"):
-                yield trusted
+            yield from chain.tls.certificates
+            if chain.tls.authority:
+                yield chain.tls.authority
 
 
 def of_upstream(upstream: ir.Upstream) -> Iterator[str]:
@@ -36,7 +35,7 @@ def of_upstream(upstream: ir.Upstream) -> Iterator[str]:
 def granted(gateway: Object) -> Iterator[str]:
     """Secrets of any namespace that a Gateway made from one of the Gateway API names: its references were verified."""
     for server in gateway["spec"].get("servers") or ():
-        yield from tls.credentials(server.get("tls") or {})[0]
+        yield from server_tls.credentials(server.get("tls") or {})[0]
 
 
 def found(

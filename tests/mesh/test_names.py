@@ -70,7 +70,7 @@ def test_a_ports_protocol_is_its_app_protocol_else_its_name(
     ],
 )
 def test_lengths_of_time_are_written_as_protobuf_writes_them(said: str, written: str) -> None:
-    assert durations.proto(said) == written
+    assert durations.proto(durations.seconds(said)) == written
 
 
 def test_a_service_has_its_short_names_in_its_own_namespace_only() -> None:

@@ -51,7 +51,7 @@ def _chain(chain: ir.Chain, side: str) -> Resource:
     if isinstance(chain.tls, ir.MeshTls):
         resource["transport_socket"] = tls.sidecar(chain.tls)
     elif chain.tls is not None:
-        resource["transport_socket"] = tls.gateway(chain.tls.server, is_http=chain.tls.is_http)
+        resource["transport_socket"] = tls.gateway(chain.tls)
     if side != ir.INBOUND:
         resource["transport_socket_connect_timeout"] = "15s"
     return resource

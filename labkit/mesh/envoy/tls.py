@@ -1,26 +1,15 @@
 """Both sides of TLS, and the secrets that they name."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from labkit.mesh import envoy, ir
 from labkit.mesh.envoy import typed
 from labkit.mesh.model import Resource
-from labkit.mesh.validation import servertls
 
 OTHER_SECRETS = {"ads": {}, "initial_fetch_timeout": "2s", "resource_api_version": "V3"}
 """Secrets of others may not exist: what names them must not wait for ever."""
 
-VERSIONS = {
-    "TLSV1_0": "TLSv1_0",
-    "TLSV1_1": "TLSv1_1",
-    "TLSV1_2": "TLSv1_2",
-    "TLSV1_3": "TLSv1_3",
-}
-
-SUITES = servertls.CIPHERS
-"""Istio leaves out what it does not know; it knows one that Envoy no longer does, and refuses with the listener."""
-
+VERSIONS = {"1.0": "TLSv1_0", "1.1": "TLSv1_1", "1.2": "TLSv1_2", "1.3": "TLSv1_3"}
 
 MESH_SUITES = (
     "ECDHE-ECDSA-AES256-GCM-SHA384",
@@ -102,46 +91,25 @@ def sidecar(mesh: ir.MeshTls) -> Resource:
     )
 
 
-def gateway(said: Mapping[str, Any], *, is_http: bool) -> Resource:
+def gateway(edge: ir.EdgeTls) -> Resource:
     """How a gateway's server takes clients."""
-    mode = said.get("mode", "SIMPLE")
     params: Resource = {}
-    for ours, theirs in (
-        ("minProtocolVersion", "tls_minimum_protocol_version"),
-        ("maxProtocolVersion", "tls_maximum_protocol_version"),
-    ):
-        if said.get(ours) in VERSIONS:
-            params[theirs] = VERSIONS[said[ours]]
-    suites = [s for s in dict.fromkeys(said.get("cipherSuites") or ()) if s in SUITES]
-    if suites:
-        params["cipher_suites"] = suites
-    common: Resource = {"alpn_protocols": ["h2", "http/1.1"] if is_http else []}
+    if edge.least_version:
+        params["tls_minimum_protocol_version"] = VERSIONS[edge.least_version]
+    if edge.last_version:
+        params["tls_maximum_protocol_version"] = VERSIONS[edge.last_version]
+    if edge.suites:
+        params["cipher_suites"] = list(edge.suites)
+    common: Resource = {"alpn_protocols": ["h2", "http/1.1"] if edge.is_http else []}
     if params:
         common["tls_params"] = params
-    certificates, trusted = credentials(said)
-    common["tls_certificate_sds_secret_configs"] = [secret(c) for c in certificates]
-    asks = mode in ("MUTUAL", "ISTIO_MUTUAL")
-    if asks or mode == "OPTIONAL_MUTUAL":
+    common["tls_certificate_sds_secret_configs"] = [secret(c) for c in edge.certificates]
+    if edge.authority:
         common["combined_validation_context"] = {
-            "default_validation_context": _names(said.get("subjectAltNames") or (), kind="DNS"),
-            "validation_context_sds_secret_config": secret(trusted),
+            "default_validation_context": _names(edge.names, kind="DNS"),
+            "validation_context_sds_secret_config": secret(edge.authority),
         }
-    return _downstream(common, asks=asks)
-
-
-def credentials(said: Mapping[str, Any]) -> tuple[list[str], str]:
-    """(secrets with the server's certificates, the secret with who is trusted) of a server's ``tls``."""
-    if said.get("mode") == "ISTIO_MUTUAL":
-        return ["default"], "ROOTCA"
-    given = [c for c in [said.get("credentialName"), *(said.get("credentialNames") or ())] if c]
-    named = [c if "://" in c else f"kubernetes://{c}" for c in given]
-    if not named and said.get("serverCertificate"):
-        named = [f"file-cert:{said['serverCertificate']}~{said.get('privateKey', '')}"]
-        return named, f"file-root:{said.get('caCertificates', '')}"
-    # A Secret may hold the trusted certificate itself, or its neighbour NAME-cacert does.
-    trusted = said.get("caCertCredentialName")
-    first = f"kubernetes://{trusted}" if trusted else f"{named[0]}-cacert" if named else "ROOTCA"
-    return named, first
+    return _downstream(common, asks=edge.requires_certificate)
 
 
 def _downstream(common: Resource, *, asks: bool) -> Resource:

@@ -1,8 +1,6 @@
 """Listeners: what a proxy accepts, how it tells connections apart, and what becomes of each."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from labkit.mesh.ir.logs import Log
 from labkit.mesh.ir.upstreams import Destination
@@ -65,10 +63,22 @@ class MeshTls:
 class EdgeTls:
     """A gateway ends TLS with its clients."""
 
-    server: Mapping[str, Any]
-    """The ``tls`` of the Gateway's server."""
-
     is_http: bool
+    certificates: tuple[str, ...]
+    """Secrets that hold what it shows, one for each kind of key."""
+
+    authority: str = ""
+    """The secret that holds who is trusted; empty where clients are not asked who they are."""
+
+    requires_certificate: bool = False
+    names: tuple[str, ...] = ()
+    """Names of which a client's certificate must have one; empty for any."""
+
+    least_version: str = ""
+    """``1.2``; empty for Envoy's own."""
+
+    last_version: str = ""
+    suites: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,9 @@ from typing import Any
 from labkit.kube import resources
 from labkit.kube.resources import Object
 from labkit.mesh import blame, ir, model, names
-from labkit.mesh.envoy import tls
 from labkit.mesh.hosts import visibility
 from labkit.mesh.hosts.services import Service
+from labkit.mesh.listeners import server_tls
 from labkit.mesh.memo import Memo
 from labkit.mesh.routes import http_routes, tcp_routes
 from labkit.mesh.routes.virtual_services import MESH, VirtualService
@@ -96,7 +96,7 @@ def check(gateway: Object) -> None:
         for server in _servers(gateway, (), nobody):
             server.names_for("")
             if server.tls:
-                tls.gateway(server.tls, is_http=True)
+                server_tls.read(server.tls, is_http=True)
 
 
 def is_verified(gateway: Object) -> bool:
@@ -261,7 +261,7 @@ def _chains(
     if server.kind == "http":
         yield ir.Chain(carries=_http(server, logs))
     elif server.kind == "https":
-        tls = ir.EdgeTls(server=server.tls, is_http=True)
+        tls = server_tls.read(server.tls, is_http=True)
         yield ir.Chain(match=ir.ChainMatch(server_names=of_server), carries=_http(server, logs), tls=tls)
     elif server.kind == "passthrough":
         for rule in rules:
@@ -278,7 +278,7 @@ def _chains(
                 yield ir.Chain(
                     match=ir.ChainMatch(server_names=of_server),
                     carries=_tcp(server, route_of_rule, logs),
-                    tls=ir.EdgeTls(server=server.tls, is_http=False) if server.kind == "tls" else None,
+                    tls=server_tls.read(server.tls, is_http=False) if server.kind == "tls" else None,
                 )
                 return
 
