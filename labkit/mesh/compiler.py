@@ -42,7 +42,7 @@ class Index:
         self.snapshot: Snapshot = snapshot
         self.services = peer_authentication.unmarked(registry.all_of(snapshot, self.memo), snapshot, self.memo)
         self.selected = self.memo.get("selected", (self.services,), lambda: inbound.Selected(self.services))
-        self.virtual_services = virtual_services.all_of(snapshot, self.memo, http_routes.check)
+        self.virtual_services = virtual_services.all_of(snapshot, self.memo)
         self.gateways = sorted(snapshot.of(GATEWAYS), key=_age)
         for gateway in self.gateways:
             key = "gateway", resources.namespace_of(gateway), resources.name_of(gateway)

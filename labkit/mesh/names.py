@@ -5,12 +5,20 @@ from collections.abc import Iterable
 
 from labkit.mesh import model
 
+MESH = "mesh"
+"""In the place of a gateway: all sidecars."""
+
 HOST = re.compile(r"[\w.-]*[a-zA-Z][\w.-]*")
 
 
 def full_host(host: str, namespace: str) -> str:
     """A name without a dot is one of the namespace; every other name stays as it is, ``reviews.default`` too."""
     return host if "." in host or "*" in host else f"{host}.{namespace}.svc.{model.DOMAIN}"
+
+
+def gateway(name: str, namespace: str) -> str:
+    """``default/bookinfo-gateway``; a name without a namespace is one of the object's own."""
+    return name if name == MESH or "/" in name else f"{namespace}/{name}"
 
 
 def upstream_name(port: int, subset: str, host: str) -> str:

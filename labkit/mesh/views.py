@@ -11,7 +11,7 @@ from labkit.mesh.hosts import plan, scopes
 from labkit.mesh.listeners import outbound
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Resource
-from labkit.mesh.routes import tcp_routes
+from labkit.mesh.routes import actions, tcp_routes
 from labkit.mesh.routes.choice import Choice
 from labkit.mesh.routes.tables import Tables
 from labkit.mesh.routes.virtual_services import MESH
@@ -32,7 +32,7 @@ class View:
         mesh_config: Mapping[str, Any],
     ) -> None:
         self.scope, self.reach, self.labels, self.memo, self.key = scope, reach, labels, memo, key
-        self.default_retries: Mapping[str, Any] | None = mesh_config.get("defaultHttpRetryPolicy")
+        self.default_retries: ir.Retries | None = actions.retries(mesh_config.get("defaultHttpRetryPolicy"))
         """What the mesh says about retries of rules that say nothing."""
 
         self._http_proxy_port = int(mesh_config.get("proxyHttpPort") or 0)

@@ -267,7 +267,7 @@ def _chains(
         for rule in rules:
             if not names.common_hosts(server.names_for(rule.namespace), rule.hosts):
                 continue
-            for route in tcp_routes.gateway_tls(rule, context):
+            for route in tcp_routes.by_server_name(rule, context):
                 # What names a rule has, a server that has one of its hosts takes whole.
                 if (of_route := _server_names(route.server_names)) is not None:
                     yield ir.Chain(match=ir.ChainMatch(server_names=of_route), carries=_tcp(server, route, logs))

@@ -61,10 +61,14 @@ def joined(one: ir.Headers, other: ir.Headers) -> ir.Headers:
     )
 
 
-def retries(said: Said | None, *, is_hashed: bool = False) -> ir.Retries | None:
-    """Istio's default of two, or what the rule says; None for ``attempts: 0``."""
+DEFAULT_RETRIES = ir.Retries(on=RETRY_ON, attempts=2)
+"""What Istio does without being asked."""
+
+
+def retries(said: Said | None) -> ir.Retries | None:
+    """What a rule or the mesh says, else Istio's default; None for ``attempts: 0``."""
     if said is None:
-        return ir.Retries(on=RETRY_ON, attempts=2, avoids_previous_hosts=not is_hashed)
+        return DEFAULT_RETRIES
     if not said.get("attempts") or said["attempts"] < 0:
         return None
     on, codes = retry_words(said.get("retryOn") or RETRY_ON)
@@ -74,7 +78,7 @@ def retries(said: Said | None, *, is_hashed: bool = False) -> ir.Retries | None:
         codes=codes,
         per_try=durations.seconds(said["perTryTimeout"]) if said.get("perTryTimeout") else None,
         back_off=durations.seconds(said["backoff"]) if said.get("backoff") else None,
-        avoids_previous_hosts=not is_hashed and said.get("retryIgnorePreviousHosts") is not False,
+        avoids_previous_hosts=said.get("retryIgnorePreviousHosts") is not False,
         prefers_other_localities=bool(said.get("retryRemoteLocalities")),
     )
 
@@ -124,17 +128,16 @@ def mirror_share(percentage: Said | None, percent: int | None = None) -> float |
     return None if percent is None else float(percent)
 
 
-def redirect(said: Said, port: int) -> ir.Redirect:
-    """Where to, and with which code."""
+def redirect(said: Said) -> ir.Redirect:
+    """Where to, and with which code; the port that was called is not known here."""
     uri = said.get("uri") or ""
-    derived = port if said.get("derivePort") == "FROM_REQUEST_PORT" else 0
     prefix = said.get("prefixRewrite")
     return ir.Redirect(
         path=None if prefix is not None else uri,
         prefix=prefix,
         authority=said.get("authority") or "",
         scheme=said.get("scheme") or "",
-        port=said.get("port") or derived,
+        port=said.get("port") or 0,
         code=said.get("redirectCode") or 301,
     )
 

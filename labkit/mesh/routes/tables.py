@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import compress
-from typing import Any
 
 from labkit.mesh import ir, names
 from labkit.mesh.hosts import domains
@@ -34,7 +33,7 @@ class Tables:
     choices: tuple[Choice, ...]
     """The rules of each egress."""
 
-    default_retries: Mapping[str, Any] | None
+    default_retries: ir.Retries | None
     has_http_proxy: bool
     """Whether apps may call their sidecar as an HTTP proxy: then one more table holds the hosts of all ports."""
 

@@ -1,10 +1,9 @@
 """VirtualServices as they count: full names, resolved gateways, delegates merged in."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress
-from typing import Any
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
@@ -12,9 +11,10 @@ from labkit.mesh import blame, names
 from labkit.mesh.hosts import visibility
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Snapshot
-from labkit.mesh.routes import delegation
+from labkit.mesh.routes import delegation, rules
+from labkit.mesh.routes.rules import ConnectionRule, HttpRule
 
-MESH = "mesh"
+MESH = names.MESH
 RESOURCE = "virtualservices.networking.istio.io"
 PARENTS = "internal.istio.io/parents"
 """Annotation of an object that was made from others: ``HTTPRoute/reviews.default``."""
@@ -36,18 +36,15 @@ class VirtualService:
     gateways: tuple[str, ...]
     """``namespace/name`` or ``mesh``."""
 
-    http: tuple[Mapping[str, Any], ...]
-    tls: tuple[Mapping[str, Any], ...]
-    tcp: tuple[Mapping[str, Any], ...]
+    http: tuple[HttpRule, ...]
+    tls: tuple[ConnectionRule, ...]
+    tcp: tuple[ConnectionRule, ...]
     destinations: tuple[str, ...]
     """Every host that it may send to."""
 
     audience: visibility.Audience
     is_route: bool = False
     """Whether it was made from a route of the Gateway API."""
-
-    by_elements: bool = False
-    """Whether its prefixes are of whole path elements: those of the Gateway API and of Ingresses are."""
 
     @property
     def is_delegate(self) -> bool:
@@ -57,30 +54,19 @@ class VirtualService:
     @cached_property
     def sources(self) -> tuple[Mapping[str, str], ...]:
         """Every choice of the calling workload by label."""
-        matches = (m for rule in (*self.http, *self.tls, *self.tcp) for m in rule.get("match") or ())
-        return tuple(m["sourceLabels"] for m in matches if m and m.get("sourceLabels"))
+        callers = [match.callers for http in self.http for match in http.matches]
+        callers += [match.callers for rule in (*self.tls, *self.tcp) for match in rule.matches]
+        return tuple(dict(c.labels) for c in callers if c.labels)
 
 
-def _host(destination: Mapping[str, Any] | None) -> str:
-    return str((destination or {}).get("host") or "")
+def _destinations(http: Sequence[HttpRule], connections: Sequence[ConnectionRule]) -> tuple[str, ...]:
+    targets = [target for rule in http for target in rule.targets]
+    targets += [target for connection in connections for target in connection.targets]
+    targets += [copies.target for rule in http for copies in rule.copies]
+    return tuple(sorted({target.host for target in targets}))
 
 
-def _destinations(spec: Mapping[str, Any], http: Sequence[Mapping[str, Any]], namespace: str) -> tuple[str, ...]:
-    found = {_host(d) for rule in http for d in _http_targets(rule)}
-    for rule in (*(spec.get("tls") or ()), *(spec.get("tcp") or ())):
-        found |= {_host(d.get("destination")) for d in rule.get("route") or ()}
-    return tuple(sorted(names.full_host(host, namespace) for host in found))
-
-
-def _http_targets(rule: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    found = [d.get("destination") or {} for d in rule.get("route") or ()]
-    found += [rule["mirror"]] if rule.get("mirror") else []
-    return found + [m.get("destination") or {} for m in rule.get("mirrors") or ()]
-
-
-def all_of(
-    snapshot: Snapshot, memo: Memo, check: Callable[[VirtualService], None] = lambda _: None
-) -> Sequence[VirtualService]:
+def all_of(snapshot: Snapshot, memo: Memo) -> Sequence[VirtualService]:
     """Every VirtualService that speaks for hosts, the oldest first; those made from routes have no age."""
     objects = memo.settled(RESOURCE, snapshot.of(RESOURCE))
     ages = memo.each("ages", (objects,), lambda _, obj: _age(obj))
@@ -91,19 +77,16 @@ def all_of(
     by_name = {(resources.namespace_of(o), resources.name_of(o)): o for o in delegates}
     default = visibility.default_of(snapshot.mesh_config, "VirtualService")
 
-    def checked(obj: Object) -> VirtualService:
-        service = parse(obj, by_name, default)
-        check(service)
-        return service
-
     def root(inner: Memo, obj: Object, kind: str) -> VirtualService | None:
         if kind != "root":
             return None
         key = resources.namespace_of(obj), resources.name_of(obj)
-        return inner.get(key, (obj, *delegation.delegates_of(obj, by_name)), lambda: checked(obj))
+        return inner.get(key, (obj, *delegation.delegates_of(obj, by_name)), lambda: parse(obj, by_name, default))
 
     # Only those that name delegates depend on any.
-    plain = memo.each("plain", (found, kinds), lambda _, obj, kind: checked(obj) if kind == "plain" else None)
+    plain = memo.each(
+        "plain", (found, kinds), lambda _, obj, kind: parse(obj, by_name, default) if kind == "plain" else None
+    )
     roots = memo.each("roots", (found, kinds), root, shared=delegates)
     made = [service for pair in zip(plain, roots, strict=True) if (service := pair[0] or pair[1])]
     return memo.settled("virtual services", made)
@@ -125,36 +108,27 @@ def parse(obj: Object, delegates: Mapping[tuple[str, str], Object], default: Seq
 
 def _parse(obj: Object, delegates: Mapping[tuple[str, str], Object], default: Sequence[str]) -> VirtualService:
     spec, namespace, name = obj["spec"], resources.namespace_of(obj), resources.name_of(obj)
-    http = delegation.merged(obj, delegates, default)
+    annotations = resources.annotations_of(obj)
+    is_route, by_elements = annotations.get(SEMANTICS) == "gateway", SEMANTICS in annotations
+    http = tuple(
+        rules.http(rule, namespace, by_elements=by_elements, is_route=is_route)
+        for rule in delegation.merged(obj, delegates, default)
+    )
+    tls = tuple(rules.tls(rule, namespace) for rule in spec.get("tls") or ())
+    tcp = tuple(rules.tcp(rule, namespace) for rule in spec.get("tcp") or ())
     return VirtualService(
         name=name,
         namespace=namespace,
         source=names.config_path("virtual-service", namespace, name),
         hosts=tuple(names.full_host(h, namespace) for h in spec["hosts"]),
-        gateways=tuple(gateway_name(g, namespace) for g in spec.get("gateways") or (MESH,)),
-        http=tuple(_with_gateways(rule, namespace) for rule in http),
-        tls=tuple(_with_gateways(rule, namespace) for rule in spec.get("tls") or ()),
-        tcp=tuple(_with_gateways(rule, namespace) for rule in spec.get("tcp") or ()),
-        destinations=_destinations(spec, http, namespace),
+        gateways=tuple(names.gateway(g, namespace) for g in spec.get("gateways") or (MESH,)),
+        http=http,
+        tls=tls,
+        tcp=tcp,
+        destinations=_destinations(http, (*tls, *tcp)),
         audience=visibility.audience(spec.get("exportTo"), namespace, default),
-        is_route=resources.annotations_of(obj).get(SEMANTICS) == "gateway",
-        by_elements=SEMANTICS in resources.annotations_of(obj),
+        is_route=is_route,
     )
-
-
-def gateway_name(said: str, namespace: str) -> str:
-    """``default/bookinfo-gateway``; a name without a namespace is one of the rule's own."""
-    return said if said == MESH or "/" in said else f"{namespace}/{said}"
-
-
-def _with_gateways(rule: Mapping[str, Any], namespace: str) -> Mapping[str, Any]:
-    if not any(m and m.get("gateways") for m in rule.get("match") or ()):
-        return rule
-    matches = [
-        {**m, "gateways": [gateway_name(g, namespace) for g in m["gateways"]]} if m and m.get("gateways") else m
-        for m in rule["match"]
-    ]
-    return {**rule, "match": matches}
 
 
 def _age(obj: Object) -> tuple[str, str, str]:
