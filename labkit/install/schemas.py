@@ -43,6 +43,7 @@ SCALARS: Mapping[str, Object] = {
     "H": {"type": "string", "minLength": 1, "maxLength": 253, "pattern": rf"^(\*\.)?{_HOST}$"},
     "R": {"type": "string", "minLength": 1, "maxLength": 253, "pattern": rf"^(\*\.)?{_HOST}$"},
     "N": {"type": "string", "minLength": 1, "maxLength": 253, "pattern": rf"^{_HOST}$"},
+    "M": {"type": "string", "minLength": 1, "maxLength": 253},
     "T": {"type": "string", "minLength": 1, "maxLength": 256, "pattern": r"^[A-Za-z0-9!#$%&'*+\-.^_\x60|~]+$"},
     "L": {"type": "string", "minLength": 1, "maxLength": 63, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"},
     "V": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": _PROTOCOL},
