@@ -1,10 +1,11 @@
 """What a Job needs next: a pure decision from its pods."""
 
-import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labkit.kube.resources import Object
+from labkit.sandbox.controllers import job_indexes
+from labkit.sandbox.controllers.podstates import seconds_between
 
 FIRST_BACKOFF, LONGEST_BACKOFF = 10.0, 360.0
 """Seconds between a failure and the next pod, doubling, as the real controller."""
@@ -19,6 +20,15 @@ class Seen:
     terminating: int = 0
     succeeded: int = 0
     failed: int = 0
+    succeeded_indexes: frozenset[int] = frozenset()
+    failed_indexes: frozenset[int] = frozenset()
+    """Those that are not tried again."""
+
+    restarts: int = 0
+    """Restarts of containers in pods that go on."""
+
+    fatal: str = ""
+    """Why a pod's failure is the Job's, by its ``podFailurePolicy``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +45,12 @@ class Verdict:
 COMPLETED = Verdict(kind="Complete", reason="CompletionsReached", message="Reached expected number of succeeded pods")
 TOO_MANY = Verdict(kind="Failed", reason="BackoffLimitExceeded", message="Job has reached the specified backoff limit")
 TOO_LONG = Verdict(kind="Failed", reason="DeadlineExceeded", message="Job was active longer than specified deadline")
+FAILED_INDEXES = Verdict(kind="Failed", reason="FailedIndexes", message="Job has failed indexes")
+TOO_MANY_INDEXES = Verdict(
+    kind="Failed",
+    reason="MaxFailedIndexesExceeded",
+    message="Job has exceeded the specified maximal number of failed indexes",
+)
 
 
 def ending_of(job: Object) -> str:
@@ -52,7 +68,9 @@ def is_finished(job: Object) -> bool:
 def verdict(job: Object, seen: Seen, now: str) -> Verdict | None:
     """How the Job has ended; None while it goes on."""
     spec = job["spec"]
-    if seen.failed > spec.get("backoffLimit", 6):
+    if seen.fatal:
+        return Verdict(kind="Failed", reason="PodFailurePolicy", message=seen.fatal)
+    if _is_over_limit(spec, seen):
         return TOO_MANY
     left = seconds_left(job, now)
     if left is not None and left <= 0:
@@ -61,7 +79,39 @@ def verdict(job: Object, seen: Seen, now: str) -> Verdict | None:
     if completions is None:
         # A work queue: one success says that nothing is left to do.
         return COMPLETED if seen.succeeded and not seen.active else None
+    if found := _by_indexes(spec, seen):
+        return found
     return COMPLETED if seen.succeeded >= completions else None
+
+
+def _is_over_limit(spec: Object, seen: Seen) -> bool:
+    limit = spec.get("backoffLimit", 6)
+    if seen.failed > limit:
+        return True
+    restarts_in_place = (spec.get("template") or {}).get("spec", {}).get("restartPolicy") == "OnFailure"
+    return restarts_in_place and (seen.restarts > 0 if limit == 0 else seen.restarts >= limit)
+
+
+def _by_indexes(spec: Object, seen: Seen) -> Verdict | None:
+    failed, most = len(seen.failed_indexes), spec.get("maxFailedIndexes")
+    if most is not None and failed > most:
+        return TOO_MANY_INDEXES
+    if failed and failed + len(seen.succeeded_indexes) >= spec["completions"]:
+        return FAILED_INDEXES
+    for at, rule in enumerate((spec.get("successPolicy") or {}).get("rules") or []):
+        if _is_met(rule, spec["completions"], seen.succeeded_indexes):
+            return Verdict(kind="Complete", reason="SuccessPolicy", message=f"Matched rules at index {at}")
+    return None
+
+
+def _is_met(rule: Object, completions: int, succeeded: frozenset[int]) -> bool:
+    """Whether enough indexes of a ``successPolicy`` rule have succeeded."""
+    count = rule.get("succeededCount")
+    if rule.get("succeededIndexes") is None:
+        return bool(succeeded) and count is not None and len(succeeded) >= count
+    wanted = job_indexes.parse(rule["succeededIndexes"], completions)
+    done = len(wanted & succeeded)
+    return bool(wanted) and (done == len(wanted) or (count is not None and done >= count))
 
 
 def missing(job: Object, seen: Seen) -> int:
@@ -71,10 +121,16 @@ def missing(job: Object, seen: Seen) -> int:
         return -seen.active
     wanted: int = spec.get("parallelism", 1)
     if spec.get("completions") is not None:
-        wanted = min(wanted, spec["completions"] - seen.succeeded)
+        wanted = max(0, min(wanted, spec["completions"] - seen.succeeded - len(seen.failed_indexes)))
     elif seen.succeeded:
-        wanted = 0
-    return wanted - seen.active
+        wanted = seen.active
+    lacking = wanted - seen.active
+    return max(0, lacking - seen.terminating) if lacking > 0 and replaces_when_gone(spec) else lacking
+
+
+def replaces_when_gone(spec: Object) -> bool:
+    """Whether a pod that is leaving is replaced only when it is gone."""
+    return spec.get("podReplacementPolicy") == "Failed"
 
 
 def seconds_left(job: Object, now: str) -> float | None:
@@ -82,13 +138,12 @@ def seconds_left(job: Object, now: str) -> float | None:
     limit, start = job["spec"].get("activeDeadlineSeconds"), (job.get("status") or {}).get("startTime")
     if limit is None or not start or job["spec"].get("suspend"):
         return None
-    return float(limit) - (_moment(now) - _moment(start)).total_seconds()
+    return float(limit) - seconds_between(start, now)
 
 
 def age(job: Object, now: str) -> float:
     """Seconds since a finished Job finished."""
-    conditions = job["status"]["conditions"]
-    return max((_moment(now) - _moment(c["lastTransitionTime"])).total_seconds() for c in conditions)
+    return max(seconds_between(c["lastTransitionTime"], now) for c in job["status"]["conditions"])
 
 
 def backoff(failures: int) -> float:
@@ -98,23 +153,27 @@ def backoff(failures: int) -> float:
 
 def status(job: Object, seen: Seen, end: Verdict | None, *, now: str) -> Object:
     """The Job's status."""
-    before = job.get("status") or {}
+    before, spec = job.get("status") or {}, job["spec"]
     conditions = list(before.get("conditions") or [])
     if end:
-        target = "SuccessCriteriaMet" if end is COMPLETED else "FailureTarget"
+        target = "SuccessCriteriaMet" if end.kind == "Complete" else "FailureTarget"
         conditions += [_condition(kind, "True", end.reason, end.message, now) for kind in (target, end.kind)]
-    elif bool(job["spec"].get("suspend")) != _is_suspended(conditions):
+    elif bool(spec.get("suspend")) != _is_suspended(conditions):
         conditions = [c for c in conditions if c["type"] != "Suspended"]
-        word = "suspended" if job["spec"].get("suspend") else "resumed"
+        word = "suspended" if spec.get("suspend") else "resumed"
         value = "True" if word == "suspended" else "False"
         conditions.append(_condition("Suspended", value, f"Job{word.title()}", f"Job {word}", now))
     numbers = {"active": 0 if end else seen.active, "succeeded": seen.succeeded, "failed": seen.failed}
     found: Object = {"conditions": conditions} if conditions else {}
-    if not job["spec"].get("suspend"):
+    if not spec.get("suspend"):
         found["startTime"] = before.get("startTime") or now
-    if end is COMPLETED:
+    if end and end.kind == "Complete":
         found["completionTime"] = now
     found |= {name: number for name, number in numbers.items() if number}
+    if seen.succeeded_indexes:
+        found["completedIndexes"] = job_indexes.text(seen.succeeded_indexes)
+    if spec.get("backoffLimitPerIndex") is not None:
+        found["failedIndexes"] = job_indexes.text(seen.failed_indexes)
     return found | {"terminating": seen.terminating, "uncountedTerminatedPods": {}, "ready": seen.ready}
 
 
@@ -125,7 +184,3 @@ def _is_suspended(conditions: Sequence[Object]) -> bool:
 def _condition(kind: str, value: str, reason: str, message: str, now: str) -> Object:
     times = {"lastProbeTime": now, "lastTransitionTime": now}
     return {"type": kind, "status": value, **times, "reason": reason, "message": message}
-
-
-def _moment(text: str) -> datetime.datetime:
-    return datetime.datetime.fromisoformat(text)

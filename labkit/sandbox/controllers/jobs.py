@@ -3,17 +3,17 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Sequence
 
 from labkit.kube import informer, resources, status
 from labkit.kube.resources import Object
-from labkit.sandbox.controllers import job_plan, queue, recorder
-from labkit.sandbox.controllers.deployment_plan import owner_reference
+from labkit.sandbox.controllers import job_counting, job_indexes, job_plan, queue, recorder
 from labkit.sandbox.controllers.informers import Informers
-from labkit.sandbox.controllers.podstates import is_ready
+from labkit.sandbox.controllers.job_counting import TRACKING
+from labkit.sandbox.controllers.podcontrol import MANAGER, PodControl, pod_of
 
-MANAGER = "kube-controller-manager"
-TRACKING = "batch.kubernetes.io/job-tracking"
-"""The finalizer by which a pod stays until its end was counted."""
+OURS = "kubernetes.io/job-controller"
+"""``spec.managedBy`` of the Jobs that this controller runs."""
 
 
 class Jobs:
@@ -21,124 +21,105 @@ class Jobs:
 
     def __init__(self, informers: Informers) -> None:
         self._client = informers.client
+        self._control = PodControl(informers, component="job-controller")
         self._jobs, self._pods = informers.of(resources.JOBS), informers.of(resources.PODS)
-        self._ends: dict[str, dict[str, str]] = {}
-        """Uid of a Job → uids of its ended pods and how each ended, those that are gone included."""
-
-        self._made: dict[str, set[str]] = {}
-        """Names of pods made and not yet in the cache, by the uid of their Job."""
-
-        self._not_before: dict[str, float] = {}
-        """When a Job may try again after a failure, by the clock that never goes back."""
+        self._memories: dict[str, job_counting.Memory] = {}
+        """By uid of the Job."""
 
         self.queue = queue.Queue(self._sync, name="job")
         self._jobs.on_change(self._job_changed)
         self._pods.on_change(self._pod_changed)
 
     def _job_changed(self, old: Object | None, new: Object | None) -> None:
-        if new is None and old is not None:
-            for known in (self._ends, self._made, self._not_before):
-                known.pop(resources.uid_of(old), None)
+        if new is None:
+            self._memories.pop(resources.uid_of(old or {}), None)
         else:
-            self.queue.add(informer.key_of(new or {}))
+            self.queue.add(informer.key_of(new))
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
         pod = new or old or {}
         owner = resources.owner_of(pod)
         if owner and owner["kind"] == "Job":
-            self._made.get(owner["uid"], set()).discard(resources.name_of(pod))
             self.queue.add((resources.namespace_of(pod), owner["name"]))
 
     async def _sync(self, key: informer.Key) -> None:
         job = self._jobs.cache.get(key)
-        if job is None or job["metadata"].get("deletionTimestamp"):
+        if job is None or job["metadata"].get("deletionTimestamp") or job["spec"].get("managedBy", OURS) != OURS:
             return
-        uid, now = resources.uid_of(job), recorder.now()
-        owned = [p for p in self._pods.all(key[0]) if (resources.owner_of(p) or {}).get("uid") == uid]
         if job_plan.is_finished(job):
             await self._expire(job)
             return
-        seen = self._seen(job, owned)
+        uid, now = resources.uid_of(job), recorder.now()
+        pods = [p for p in self._pods.all(key[0]) if (resources.owner_of(p) or {}).get("uid") == uid]
+        memory = self._memories.setdefault(uid, job_counting.Memory())
+        job_counting.note(job, pods, memory)
+        if not self._control.is_settled(job):
+            return
+        seen = job_counting.seen(job, pods, memory)
         end = job_plan.verdict(job, seen, now)
-        active = [pod for pod in owned if _is_active(pod)]
+        active = [pod for pod in pods if job_counting.is_active(pod)]
         if end is not None:
-            await asyncio.gather(*(self._delete(pod) for pod in active))
+            await asyncio.gather(*(self._control.remove(job, pod) for pod in active))
             await self._tell(job, end)
-            lost = len(active) if end is not job_plan.COMPLETED else 0
-            seen = job_plan.Seen(succeeded=seen.succeeded, failed=seen.failed + lost)
+            lost = len(active) if end.kind == "Failed" else 0
+            seen = job_plan.Seen(
+                succeeded=seen.succeeded,
+                failed=seen.failed + lost,
+                succeeded_indexes=seen.succeeded_indexes,
+                failed_indexes=seen.failed_indexes,
+            )
         else:
-            await self._resize(job, seen, active)
+            await self._resize(job, seen, pods, memory)
         await self._report(job, job_plan.status(job, seen, end, now=now))
 
-    def _seen(self, job: Object, owned: list[Object]) -> job_plan.Seen:
-        uid, before = resources.uid_of(job), job.get("status") or {}
-        ends = self._ends.setdefault(uid, {})
-        failures = list(ends.values()).count("Failed")
-        for pod in owned:
-            if how := _end(pod):
-                ends[resources.uid_of(pod)] = how
-        counts = {how: list(ends.values()).count(how) for how in ("Succeeded", "Failed")}
-        if counts["Failed"] > failures:
-            self._not_before[uid] = time.monotonic() + job_plan.backoff(counts["Failed"])
-        active = [pod for pod in owned if _is_active(pod)]
-        return job_plan.Seen(
-            active=len(active) + len(self._made.get(uid, ())),
-            ready=sum(is_ready(pod) for pod in active),
-            terminating=sum(not _end(pod) and not _is_active(pod) for pod in owned),
-            succeeded=max(counts["Succeeded"], before.get("succeeded", 0)),
-            failed=max(counts["Failed"], before.get("failed", 0)),
-        )
-
-    async def _resize(self, job: Object, seen: job_plan.Seen, active: list[Object]) -> None:
-        uid, key = resources.uid_of(job), informer.key_of(job)
-        missing = job_plan.missing(job, seen)
-        wait = self._not_before.get(uid, 0.0) - time.monotonic()
-        if missing > 0 and wait > 0:
+    async def _resize(
+        self, job: Object, seen: job_plan.Seen, pods: Sequence[Object], memory: job_counting.Memory
+    ) -> None:
+        key, missing = informer.key_of(job), job_plan.missing(job, seen)
+        active = [pod for pod in pods if job_counting.is_active(pod)]
+        if missing < 0:
+            await asyncio.gather(*(self._control.delete(job, pod) for pod in active[:-missing]))
+        elif missing > 0 and (wait := memory.not_before.get(None, 0.0) - time.monotonic()) > 0:
             self.queue.add_later(key, wait)
+        elif missing > 0 and job_indexes.is_indexed(job):
+            await asyncio.gather(*(self._control.create(job, pod) for pod in self._indexed(job, seen, pods, missing)))
         elif missing > 0:
-            await asyncio.gather(*(self._create(job) for _ in range(missing)))
-        elif missing < 0:
-            await asyncio.gather(*(self._delete(pod) for pod in active[:-missing]))
+            await asyncio.gather(*(self._control.create(job, _pod(job)) for _ in range(missing)))
         if (left := job_plan.seconds_left(job, recorder.now())) is not None:
             self.queue.add_later(key, max(left, 0.0) + 0.1)
 
-    async def _create(self, job: Object) -> None:
-        template, name = job["spec"]["template"], resources.name_of(job)
-        metadata = template.get("metadata") or {}
-        pod = {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {
-                "generateName": f"{name}-",
-                "namespace": resources.namespace_of(job),
-                **{k: metadata[k] for k in ("labels", "annotations") if metadata.get(k)},
-                "ownerReferences": [owner_reference(job)],
-                "finalizers": [TRACKING],
-            },
-            "spec": template["spec"],
+    def _indexed(self, job: Object, seen: job_plan.Seen, pods: Sequence[Object], number: int) -> list[Object]:
+        """Pods for the lowest indexes that are free; one that failed just now waits, and holds up no other."""
+        memory, now = self._memories[resources.uid_of(job)], time.monotonic()
+        leaves = job_plan.replaces_when_gone(job["spec"])
+        busy = {
+            job_indexes.index_of(pod)
+            for pod in pods
+            if job_counting.is_active(pod) or (leaves and not job_counting.end_of(pod))
         }
-        made = await self._client.create(resources.PODS, pod, manager=MANAGER)
-        if informer.key_of(made) not in self._pods.cache:
-            self._made.setdefault(resources.uid_of(job), set()).add(resources.name_of(made))
-        await self._record(job, "SuccessfulCreate", f"Created pod: {resources.name_of(made)}")
-
-    async def _delete(self, pod: Object) -> None:
-        with contextlib.suppress(status.NotFound):
-            await self._client.delete(resources.PODS, resources.name_of(pod), resources.namespace_of(pod))
+        waiting = {index for index, when in memory.not_before.items() if index is not None and when > now}
+        if waiting:
+            self.queue.add_later(informer.key_of(job), min(memory.not_before[i] for i in waiting) - now)
+        taken = ({i for i in busy | waiting if i is not None}, seen.succeeded_indexes, seen.failed_indexes)
+        failures = {
+            i: max((e.failures for e in memory.ends.values() if e.index == i), default=0) for i in memory.not_before
+        }
+        by_index = job["spec"].get("backoffLimitPerIndex") is not None
+        return [
+            job_indexes.pod_of(_pod(job), job, index, failures.get(index, 0) if by_index else None)
+            for index in job_indexes.pending(job["spec"]["completions"], taken, number)
+        ]
 
     async def _tell(self, job: Object, end: job_plan.Verdict) -> None:
-        if end is job_plan.COMPLETED:
-            await self._record(job, "Completed", "Job completed")
+        if end.kind == "Complete":
+            await self._control.tell(job, "Completed", "Job completed")
         else:
-            await self._record(job, end.reason, end.message, type="Warning")
+            await self._control.tell(job, end.reason, end.message, type="Warning")
 
-    async def _record(self, job: Object, reason: str, message: str, *, type: str = "Normal") -> None:
-        await recorder.record(self._client, job, component="job-controller", reason=reason, message=message, type=type)
-
-    async def _report(self, job: Object, found: Object) -> None:
-        if found != job.get("status"):
+    async def _report(self, job: Object, wanted: Object) -> None:
+        if wanted != job.get("status"):
             with contextlib.suppress(status.NotFound):
-                body = {**job, "status": found}
+                body = {**job, "status": wanted}
                 await self._client.replace(resources.JOBS, body, subresource="status", manager=MANAGER)
 
     async def _expire(self, job: Object) -> None:
@@ -152,6 +133,12 @@ class Jobs:
         with contextlib.suppress(status.NotFound):
             name, namespace = resources.name_of(job), resources.namespace_of(job)
             await self._client.delete(resources.JOBS, name, namespace, propagation="Foreground")
+
+
+def _pod(job: Object) -> Object:
+    template = job["spec"]["template"]
+    kept = (template.get("metadata") or {}).get("finalizers") or []
+    return pod_of(job, template, finalizers=[*kept, TRACKING])
 
 
 class Tracking:
@@ -187,18 +174,4 @@ class Tracking:
         job = self._jobs.get(owner["name"], resources.namespace_of(pod)) if owner else None
         if owner is None or job is None or resources.uid_of(job) != owner["uid"]:
             return True
-        return job_plan.is_finished(job) or bool(_end(pod))
-
-
-def _end(pod: Object) -> str:
-    """``Succeeded`` or ``Failed``; one that was deleted has failed when nothing runs any more."""
-    phase = (pod.get("status") or {}).get("phase", "")
-    if phase in ("Succeeded", "Failed"):
-        return str(phase)
-    metadata = pod["metadata"]
-    gone = metadata.get("deletionTimestamp") and not metadata.get("deletionGracePeriodSeconds")
-    return "Failed" if gone else ""
-
-
-def _is_active(pod: Object) -> bool:
-    return not _end(pod) and not pod["metadata"].get("deletionTimestamp")
+        return job_plan.is_finished(job) or bool(job_counting.end_of(pod))

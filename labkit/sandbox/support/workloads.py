@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 
-from labkit.sandbox.support.entries import Fields, Unless
-
-_INDEXES = "the sandbox's Jobs have no indexes"
+from labkit.sandbox.support.entries import Fields
 
 STRUCTS: Mapping[str, Fields] = {
     "NamespaceSpec": Fields(carried_out="finalizers"),
@@ -39,20 +37,14 @@ STRUCTS: Mapping[str, Fields] = {
     "LabelSelectorRequirement": Fields(carried_out="key operator values"),
     "JobSpec": Fields(
         carried_out="parallelism completions activeDeadlineSeconds backoffLimit selector manualSelector template"
-        " ttlSecondsAfterFinished suspend",
-        without_effect={
-            "backoffLimitPerIndex": _INDEXES,
-            "completionMode": Unless(values=("NonIndexed",), reason=_INDEXES),
-            "managedBy": Unless(
-                values=("kubernetes.io/job-controller",), reason="the sandbox's own controller runs every Job"
-            ),
-            "maxFailedIndexes": _INDEXES,
-            "podFailurePolicy": "every failed pod counts towards backoffLimit",
-            "podReplacementPolicy": Unless(
-                values=("TerminatingOrFailed",), reason="a pod that is terminating is replaced at once"
-            ),
-            "successPolicy": "a Job is complete when all of its pods are",
-        },
+        " ttlSecondsAfterFinished suspend completionMode backoffLimitPerIndex maxFailedIndexes podFailurePolicy"
+        " podReplacementPolicy successPolicy managedBy",
     ),
+    "PodFailurePolicy": Fields(carried_out="rules"),
+    "PodFailurePolicyRule": Fields(carried_out="action onExitCodes onPodConditions"),
+    "PodFailurePolicyOnExitCodesRequirement": Fields(carried_out="containerName operator values"),
+    "PodFailurePolicyOnPodConditionsPattern": Fields(carried_out="type status"),
+    "SuccessPolicy": Fields(carried_out="rules"),
+    "SuccessPolicyRule": Fields(carried_out="succeededIndexes succeededCount"),
 }
 """Go struct → its fields."""
