@@ -82,6 +82,11 @@ class Bookinfo:
             if status["name"] == container
         ]
 
+    def phases(self):
+        """Each pod as a table shows it: ``2/2 Running``."""
+        rows = self.kubectl("get", "pods", "--no-headers").splitlines()
+        return [" ".join(row.split()[1:3]) for row in rows]
+
     def send(self, count=1, path="/productpage", **options):
         """A table of answers through the gateway."""
         return traffic.send(self.url, path, count=count, **options)

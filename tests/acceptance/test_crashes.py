@@ -118,6 +118,28 @@ def test_a_killed_launcher_is_replaced_and_every_pod_comes_back(bookinfo):
     assert sandboxes.running(bookinfo.paths)["pid"] == main
 
 
+def test_launchers_that_crash_in_a_row_keep_no_pod_waiting(bookinfo):
+    """A container is not to blame for its launcher: it does not wait 40 s after four crashes."""
+    main = sandboxes.running(bookinfo.paths)["pid"]
+    for _ in range(4):
+        before = launchers(main)
+        kill(before)
+        until(lambda before=before: launchers(main) and launchers(main) != before, "another launcher")
+        until(lambda: bookinfo.processes("app=reviews", "reviews"), "its processes")
+    waiting.until(
+        lambda: set(bookinfo.phases()) == {"2/2 Running"},
+        what="every pod",
+        timeout=20,
+        next_step="kubectl get pods",
+        show=lambda _: str(bookinfo.phases()),
+    )
+    bookinfo.until_serving()
+
+
+def launchers(main):
+    return [child for child, parent in processes.parents().items() if parent == main]
+
+
 def test_a_machine_that_slept_goes_on(bookinfo):
     """Every process stopped for some seconds, and then let go on, in no particular order."""
     before = [status["restartCount"] for pod in bookinfo.pods() for status in pod["status"]["containerStatuses"]]

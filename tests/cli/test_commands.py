@@ -9,6 +9,8 @@ import nbformat
 import pytest
 
 from labkit.base import processes
+from labkit.install import istio
+from labkit.kube import client
 
 pytestmark = pytest.mark.sandbox
 
@@ -84,6 +86,14 @@ def test_down_leaves_no_process_and_up_brings_everything_back(typed, up):
     assert [pid for pid in pids if processes.is_alive(pid)] == []
     typed("up", "--no-browser", "--no-jupyter")
     assert status(typed)["gateway_url"]
+
+
+def test_the_address_that_up_printed_works_after_istio_was_installed_again(typed, up):
+    address = status(typed)["gateway_url"]
+    api = client.Client.from_kubeconfig(typed.paths.kubeconfig)
+    istio.remove(api)
+    typed("up", "--no-browser", "--no-jupyter")
+    assert status(typed)["gateway_url"] == address
 
 
 def test_forget_starts_over(typed, up):

@@ -96,12 +96,14 @@ class Addresses:
                 given[asked, port.get("protocol", "TCP")] = asked
         listed = []
         for port in spec.get("ports") or []:
-            number = port.get("nodePort") or self._port(used | own | set(given.values()))
+            taken = used | own | set(given.values())
+            number = port.get("nodePort") or self._port(taken, f"{call.namespace}/{call.name}:{port.get('port')}")
             given[number, port.get("protocol", "TCP")] = number
             listed.append(port if port.get("nodePort") else {**port, "nodePort": number})
         spec["ports"] = listed
         if _needs_health_port(spec) and not spec.get("healthCheckNodePort"):
-            spec["healthCheckNodePort"] = self._port(used | own | set(given.values()))
+            taken = used | own | set(given.values())
+            spec["healthCheckNodePort"] = self._port(taken, f"{call.namespace}/{call.name}:health")
 
     def _address(self) -> str:
         used = {(s.get("spec") or {}).get("clusterIP") for s in self._services()}
@@ -125,11 +127,14 @@ class Addresses:
             why = f"failed to allocate IP {address}: provided IP is already allocated"
             raise _refused(call, "spec.clusterIPs", f'["{address}"]', why)
 
-    def _port(self, used: set[int]) -> int:
+    def _port(self, used: set[int], owner: str) -> int:
+        """A free number; the same one again for a Service that is made anew, so that its address goes on working."""
+        cluster = self._core.peek("/namespaces", "", "kube-system") or {}
+        numbers = random.Random(f"{cluster.get('metadata', {}).get('uid')}/{owner}")
         for _ in range(10_000):
-            found = self._random.randint(FIRST_PORT, LAST_PORT)
-            if found not in used and ports.is_free(HOST, found):
-                return found
+            number = numbers.randint(FIRST_PORT, LAST_PORT)
+            if number not in used and ports.is_free(HOST, number):
+                return number
         raise RuntimeError("no node port is free on this machine")
 
     def _services(self) -> Iterator[Object]:

@@ -81,6 +81,7 @@ class Container:
         """Input and terminal of the process."""
         self._command: launching.Command | None = None
         self._backoff = backoff.Backoff()
+        self._was_lost = False
         self._ending: asyncio.Task[None] | None = None
         """An end of this life that is under way: its image has changed."""
         self._is_stopping = False
@@ -136,8 +137,10 @@ class Container:
 
     async def _between_lives(self, lived: float) -> None:
         ended = self.observed.state
-        wait = self._backoff.wait(lived)
-        self._backoff = self._backoff.after(lived)
+        # As after a crash of its node, a container that the launcher took along is started again at once.
+        wait = 0.0 if self._was_lost else self._backoff.wait(lived)
+        if not self._was_lost:
+            self._backoff = self._backoff.after(lived)
         if wait:
             pod = node.full_name(self.owner.pod)
             message = f"back-off {backoff.go_duration(wait)} restarting failed container={self.name} pod={pod}"
@@ -211,6 +214,7 @@ class Container:
             session.refuse_missing(command)
             self.process, output = await self._start(command, self.log)
         except launching.StartError as e:
+            self._was_lost = isinstance(e, launching.LostError)
             self.log.close()
             self.event("Failed", f"Error: {e}", type="Warning")
             self._record_end(began, 128, reason="StartError", message=str(e))
@@ -222,6 +226,7 @@ class Container:
         guard = asyncio.create_task(self._guard_memory(self.process), name=f"memory of {self.name}")
         try:
             code = await asyncio.shield(self.process.ended)
+            self._was_lost = self.process.was_lost
         except asyncio.CancelledError:
             self.signal(signal.SIGKILL, group=True)
             raise

@@ -52,9 +52,16 @@ class Process:
     ended: asyncio.Future[int] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     """The exit code as a shell counts: 128 + n after signal n."""
 
+    was_lost: bool = False
+    """Whether it ended with the launcher, so by no fault of its own."""
+
 
 class StartError(Exception):
     """The launcher could not fork."""
+
+
+class LostError(StartError):
+    """The launcher ended before it could fork."""
 
 
 class Launcher:
@@ -115,6 +122,8 @@ class Launcher:
         try:
             self._wire.send(frame, files)
             return await reply
+        except ConnectionError as e:
+            raise LostError(str(e)) from e
         except OSError as e:
             raise StartError(str(e)) from e
         finally:
@@ -189,11 +198,12 @@ class Launcher:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             if not process.ended.done():
+                process.was_lost = True
                 process.ended.set_result(KILLED)
         self._alive.clear()
         for reply in self._starting.values():
             if not reply.done():
-                reply.set_exception(StartError("the launcher ended"))
+                reply.set_exception(LostError("the launcher ended"))
 
 
 def _environment() -> dict[str, str]:

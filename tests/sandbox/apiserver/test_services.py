@@ -43,3 +43,11 @@ def test_a_service_that_closes_gives_its_port_back_and_keeps_its_address(ask):
     closed = ask("PATCH", "services/s", {"spec": {"type": "ClusterIP"}}, headers=MERGE).body["spec"]
     assert "nodePort" not in closed["ports"][0]
     assert closed["clusterIP"] == opened["clusterIP"]
+
+
+def test_a_service_made_anew_has_its_node_port_again(ask):
+    first = ask("POST", "services", service("door", type="NodePort")).body["spec"]["ports"][0]["nodePort"]
+    other = ask("POST", "services", service("other", type="NodePort")).body["spec"]["ports"][0]["nodePort"]
+    ask("DELETE", "services/door")
+    assert ask("POST", "services", service("door", type="NodePort")).body["spec"]["ports"][0]["nodePort"] == first
+    assert other != first
