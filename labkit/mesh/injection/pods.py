@@ -21,7 +21,7 @@ _FIELDS = (
 def inject(pod: Object, *, namespace: Object) -> Object | None:
     """The pod with its proxy; None when it gets none. InjectionError when its annotations make no sense."""
     spec = dict(pod["spec"])
-    inits, apps = list(spec.get("initContainers") or []), list(spec["containers"])
+    inits, apps = list(spec.get("initContainers") or []), list(spec.get("containers") or [])
     if not deciding.is_wanted(pod, namespace) or any(c["name"] == container.PROXY for c in inits):
         return None
     own_settings, place = settings.of_pod(pod), resources.name_of(namespace)

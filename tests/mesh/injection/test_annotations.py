@@ -237,3 +237,10 @@ def test_any_text_in_any_annotation_gets_a_verdict(given: dict[str, str]) -> Non
         injection.inject(pod, namespace=NAMESPACE)
     except injection.InjectionError as refusal:
         assert str(refusal).startswith("failed to run injection template: ")
+
+
+def test_a_pod_without_containers_is_left_to_the_api_server() -> None:
+    pod = {"metadata": {"name": "web"}, "spec": {"containers": None}}
+    injected = injection.inject(pod, namespace=NAMESPACE)
+    assert injected is not None
+    assert injected["spec"]["containers"] == []
