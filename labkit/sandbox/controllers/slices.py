@@ -106,7 +106,7 @@ def slice_of(service: Object, pods: Iterable[Object]) -> Object:
         "kind": "EndpointSlice",
         "metadata": {**metadata, "labels": labels, "ownerReferences": [owner]},
         "addressType": "IPv4",
-        "endpoints": [_endpoint(pod) for pod in chosen] or None,
+        "endpoints": [_endpoint(pod, service) for pod in chosen] or None,
         "ports": [{"name": "", **port} for port in _ports(service, chosen)] if chosen else None,
     }
 
@@ -115,8 +115,10 @@ def endpoints_of(service: Object, pods: Iterable[Object]) -> Object:
     """The Endpoints of a Service."""
     chosen = _behind(service, pods)
     staying = [pod for pod in chosen if not pod["metadata"].get("deletionTimestamp")]
-    ready = [_address(pod) for pod in staying if is_ready(pod)]
-    unready = [_address(pod) for pod in staying if not is_ready(pod)]
+    if _publishes_all(service):
+        staying = chosen
+    ready = [_address(pod, service) for pod in staying if is_ready(pod) or _publishes_all(service)]
+    unready = [_address(pod, service) for pod in staying if not is_ready(pod) and not _publishes_all(service)]
     groups = {"addresses": ready, "notReadyAddresses": unready, "ports": _ports(service, chosen)}
     found: Object = {
         "apiVersion": "v1",
@@ -151,14 +153,27 @@ def _target(pod: Object) -> Object:
     return {"targetRef": reference, "nodeName": pod["spec"].get("nodeName", "")}
 
 
-def _endpoint(pod: Object) -> Object:
+def _endpoint(pod: Object, service: Object) -> Object:
     ready, leaving = is_ready(pod), bool(pod["metadata"].get("deletionTimestamp"))
-    conditions = {"ready": ready and not leaving, "serving": ready, "terminating": leaving}
-    return {"addresses": [pod["status"]["podIP"]], "conditions": conditions, **_target(pod)}
+    is_published = _publishes_all(service) or (ready and not leaving)
+    conditions = {"ready": is_published, "serving": ready, "terminating": leaving}
+    return {"addresses": [pod["status"]["podIP"]], "conditions": conditions, **_named(pod, service), **_target(pod)}
 
 
-def _address(pod: Object) -> Object:
-    return {"ip": pod["status"]["podIP"], **_target(pod)}
+def _address(pod: Object, service: Object) -> Object:
+    return {"ip": pod["status"]["podIP"], **_named(pod, service), **_target(pod)}
+
+
+def _publishes_all(service: Object) -> bool:
+    """Whether pods that are not ready get traffic too."""
+    return bool(service["spec"].get("publishNotReadyAddresses"))
+
+
+def _named(pod: Object, service: Object) -> Object:
+    """The name of a pod below its Service, as those of a StatefulSet have one."""
+    spec = pod["spec"]
+    is_below = spec.get("hostname") and spec.get("subdomain") == resources.name_of(service)
+    return {"hostname": spec["hostname"]} if is_below else {}
 
 
 def _ports(service: Object, pods: list[Object]) -> list[Object]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 CARRIED_OUT = frozenset(
     (
         "/ConfigMap",
+        "/Endpoints",
         "/Event",
         "/LimitRange",
         "/Namespace",
@@ -49,7 +50,6 @@ _NO_POLICIES = "the sandbox evaluates no admission policies, so nothing is refus
 _FIXED_RANGE = "cluster IPs always come from 10.96.0.0/16"
 
 WITHOUT_EFFECT: Mapping[str, str] = {
-    "/Endpoints": "traffic follows EndpointSlices, and Endpoints are not mirrored into them",
     "admissionregistration.k8s.io/MutatingAdmissionPolicy": _NO_POLICIES,
     "admissionregistration.k8s.io/MutatingAdmissionPolicyBinding": _NO_POLICIES,
     "admissionregistration.k8s.io/ValidatingAdmissionPolicy": _NO_POLICIES,

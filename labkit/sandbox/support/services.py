@@ -9,7 +9,8 @@ _ONE_NODE = "the sandbox has one node"
 
 STRUCTS: Mapping[str, Fields] = {
     "ServiceSpec": Fields(
-        carried_out="ports selector clusterIP clusterIPs type externalName allocateLoadBalancerNodePorts",
+        carried_out="ports selector clusterIP clusterIPs type externalName allocateLoadBalancerNodePorts"
+        " publishNotReadyAddresses",
         # On one node the endpoints of the node are all endpoints.
         moot="externalTrafficPolicy internalTrafficPolicy trafficDistribution healthCheckNodePort ipFamilies"
         " sessionAffinityConfig",
@@ -19,7 +20,6 @@ STRUCTS: Mapping[str, Fields] = {
             "loadBalancerClass": "the sandbox has no load balancers to choose from",
             "loadBalancerIP": _LOOPBACK,
             "loadBalancerSourceRanges": "the sandbox does not tell callers apart by address",
-            "publishNotReadyAddresses": Unless(values=(False,), reason="only ready pods get traffic"),
             "sessionAffinity": Unless(values=("None",), reason="each connection goes to any ready pod"),
         },
     ),

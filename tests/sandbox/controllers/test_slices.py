@@ -3,7 +3,7 @@
 import pytest
 
 from labkit.kube import resources
-from labkit.sandbox.controllers import slices
+from labkit.sandbox.controllers import mirroring, slices
 
 
 def pod(name="p", ip="10.1.0.9", *, ready=True, labels=None, phase="Running", leaving=False, ports=()):
@@ -70,3 +70,73 @@ def test_a_service_has_a_slice_as_long_as_it_is_there(place, deploy):
     place.until_listed(resources.ENDPOINT_SLICES, lambda found: addresses(found) == 2, labels=mine)
     place.client.delete(resources.SERVICES, "web", place.name)
     place.until_listed(resources.ENDPOINT_SLICES, lambda found: not found, labels=mine)
+
+
+def test_a_service_may_publish_pods_that_are_not_ready():
+    found = service()
+    found["spec"]["publishNotReadyAddresses"] = True
+    (endpoint,) = slices.slice_of(found, [pod(ready=False, leaving=True)])["endpoints"]
+    assert endpoint["conditions"] == {"ready": True, "serving": False, "terminating": True}
+    (subset,) = slices.endpoints_of(found, [pod(ready=False)])["subsets"]
+    assert "notReadyAddresses" not in subset
+
+
+def test_a_pod_below_its_service_keeps_its_name():
+    one = pod()
+    one["spec"] |= {"hostname": "db-0", "subdomain": "web"}
+    assert slices.slice_of(service(), [one])["endpoints"][0]["hostname"] == "db-0"
+    one["spec"]["subdomain"] = "another"
+    assert "hostname" not in slices.slice_of(service(), [one])["endpoints"][0]
+
+
+def endpoints(*, labels=None, annotations=None, **subset):
+    metadata = {"name": "db", "namespace": "n", "uid": "e", "labels": labels or {}, "annotations": annotations or {}}
+    subset = {"addresses": [{"ip": "10.9.0.1"}], "ports": [{"port": 5432}], **subset}
+    return {"apiVersion": "v1", "kind": "Endpoints", "metadata": metadata, "subsets": [subset]}
+
+
+@pytest.mark.parametrize(
+    ("labels", "annotations", "selector", "expected"),
+    [
+        ({}, {}, None, True),
+        ({}, {}, {"app": "db"}, False),
+        ({mirroring.SKIPPED: "true"}, {}, None, False),
+        ({}, {mirroring.LEADER: "{}"}, None, False),
+    ],
+    ids=["a service without selector", "a selector", "a label", "a leader's lock"],
+)
+def test_endpoints_are_mirrored_where_no_selector_speaks(labels, annotations, selector, expected):
+    one = endpoints(labels=labels, annotations=annotations)
+    assert mirroring.is_mirrored(one, {"spec": {"selector": selector}}) is expected
+
+
+def test_a_slice_mirrors_each_family_of_addresses():
+    found = list(
+        mirroring.mirrored(
+            endpoints(
+                addresses=[{"ip": "10.9.0.1", "hostname": "a"}, {"ip": "fd00::1"}],
+                notReadyAddresses=[{"ip": "10.9.0.2"}],
+                annotations={"note": "kept", **dict.fromkeys(mirroring.UNCOPIED, "x")},
+            )
+        )
+    )
+    assert [(piece["addressType"], [e["conditions"]["ready"] for e in piece["endpoints"]]) for piece in found] == [
+        ("IPv4", [True, False]),
+        ("IPv6", [True]),
+    ]
+    assert found[0]["ports"] == [{"name": "", "port": 5432, "protocol": "TCP"}]
+
+
+def test_endpoints_written_by_hand_are_followed(place):
+    place.create(resources.SERVICES, {"metadata": {"name": "db"}, "spec": {"ports": [{"port": 5432}]}})
+    place.create(resources.ENDPOINTS, {**endpoints(), "metadata": {"name": "db"}})
+
+    def addresses(found):
+        return [e["addresses"][0] for piece in found for e in piece.get("endpoints") or []]
+
+    place.until_listed(resources.ENDPOINT_SLICES, lambda found: addresses(found) == ["10.9.0.1"])
+    subset = endpoints(addresses=[{"ip": "10.9.0.7"}])["subsets"]
+    place.patch(resources.ENDPOINTS, "db", {"subsets": subset})
+    place.until_listed(resources.ENDPOINT_SLICES, lambda found: addresses(found) == ["10.9.0.7"])
+    place.client.delete(resources.ENDPOINTS, "db", place.name)
+    place.until_listed(resources.ENDPOINT_SLICES, lambda found: not found)
