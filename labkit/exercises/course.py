@@ -40,7 +40,7 @@ class UnknownExerciseError(errors.LabError):
 
     def __init__(self, id: str) -> None:
         lesson = str(id).partition("-")[0]
-        near = [known for known in ALL if known.startswith(f"{lesson}-")] or list(ALL)
+        near = [other for other in ALL if other.startswith(f"{lesson}-")] or list(ALL)
         super().__init__(f"There is no exercise {id!r}.\nKnown: {', '.join(near)}\nNext: lab.check({near[0]!r})")
 
 
@@ -52,8 +52,7 @@ def find(id: str) -> Exercise:
 
 
 def _all() -> Mapping[str, Exercise]:
-    listed = [found for lesson in LESSONS for found in lesson.EXERCISES]
-    return {found.id: found for found in listed}
+    return {exercise.id: exercise for lesson in LESSONS for exercise in lesson.EXERCISES}
 
 
 ALL = _all()

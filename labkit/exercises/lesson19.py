@@ -128,12 +128,12 @@ def scope(evidence: Evidence) -> Verdict:
     """Whether curl's Envoy knows three hosts, and others know what they did."""
     expected = "curl's Envoy knows reviews, ratings and billing.example only; productpage's knows details"
     mesh = objects.read(evidence)
-    known, others = upstreams(evidence, CALLER), upstreams(evidence, "productpage")
-    if known is None or others is None:
+    hosts, others = upstreams(evidence, CALLER), upstreams(evidence, "productpage")
+    if hosts is None or others is None:
         return verdict.because(
-            expected, "a pod has no Envoy to ask", [way.no_proxy(CALLER if known is None else "productpage", mesh)]
+            expected, "a pod has no Envoy to ask", [way.no_proxy(CALLER if hosts is None else "productpage", mesh)]
         )
-    missing, more = sorted(HOSTS - known), sorted(known - HOSTS)
+    missing, more = sorted(HOSTS - hosts), sorted(hosts - HOSTS)
     told = [f"it does not know {', '.join(missing)}"] if missing else []
     told += [f"it also knows {_few(more)}"] if more else []
     told += ["productpage's Envoy no longer knows details"] if DETAILS not in others else []

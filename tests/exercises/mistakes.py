@@ -1,4 +1,4 @@
-"""The classical mistakes, as changes of a right answer: what each does to its objects, and what has to be said of it.
+"""The classical mistakes, as changes of a right answer, and what a verdict has to say of each.
 
 A change gives None where it does not apply to the answer.
 """
@@ -28,7 +28,7 @@ class Mistake:
     """Exercises where the change is no mistake, or another one, and why."""
 
 
-def made(mistake: Mistake, answer: Sequence[Mapping[str, Any]]) -> Objects | None:
+def spoiled(mistake: Mistake, answer: Sequence[Mapping[str, Any]]) -> Objects | None:
     """The answer with the mistake in it."""
     return mistake.change(json.loads(json.dumps(list(answer))))  # nothing is shared, as it would be in a deep copy
 
@@ -235,9 +235,24 @@ def without_a_sidecar(caller: Mapping[str, Any]) -> Objects:
     return [obj]
 
 
-def is_caller(obj: Mapping[str, Any]) -> bool:
-    """Whether this Deployment's proxy carries out the rules of lessons 06 to 08."""
-    return obj["kind"] == "Deployment" and resources.name_of(obj) == "productpage-v1"
+CALLERS = {
+    "06": "productpage-v1",
+    "07": "productpage-v1",
+    "08": "productpage-v1",
+    "09-1": "reviews-v2",
+    "09-2": "curl",
+    "09-3": "curl",
+    "10-1": "fortio-deploy",
+    "10-2": "fortio-deploy",
+    "19": "curl",
+}
+"""Deployments whose proxies carry out the rules, by lesson or exercise."""
+
+
+def caller_of(id: str, objects: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The Deployment of these objects that calls."""
+    name = CALLERS.get(id, CALLERS.get(id[:2], ""))
+    return next((o for o in objects if o["kind"] == "Deployment" and resources.name_of(o) == name), None)
 
 
 TWO = "two objects make rules for the host"

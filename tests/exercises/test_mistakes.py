@@ -13,11 +13,10 @@ TRIED = [
     if exercise.solution
     for mistake in mistakes.MISTAKES
     if exercise.id not in mistake.spares
-    if (attempt := mistakes.made(mistake, manifests.parse(exercise.solution))) is not None
+    if (attempt := mistakes.spoiled(mistake, manifests.parse(exercise.solution))) is not None
 ]
 
-BY_PRODUCTPAGE = [exercise for exercise in MESH if exercise.id[:2] in ("06", "07", "08")]
-"""Where productpage's sidecar carries out the rules."""
+BY_A_CALLER = [exercise for exercise in MESH if mistakes.caller_of(exercise.id, started(exercise))]
 
 
 @pytest.mark.parametrize(("exercise", "mistake", "attempt"), TRIED, ids=[f"{e.id} {m.name}" for e, m, _ in TRIED])
@@ -27,13 +26,13 @@ def test_a_classical_mistake_is_named(exercise, mistake, attempt):
     assert any(part in verdict.cause for part in mistake.says), verdict
 
 
-@pytest.mark.parametrize("exercise", BY_PRODUCTPAGE, ids=lambda e: e.id)
+@pytest.mark.parametrize("exercise", BY_A_CALLER, ids=lambda e: e.id)
 def test_a_caller_without_a_sidecar_is_named(exercise):
-    caller = next(obj for obj in started(exercise) if mistakes.is_caller(obj))
+    caller = mistakes.caller_of(exercise.id, started(exercise))
     attempt = [*manifests.parse(exercise.solution), *mistakes.without_a_sidecar(caller)]
     verdict = exercise.judge(Simulated(exercise, attempt, exercise.answer))
     assert not verdict.passed
-    assert "productpage has no sidecar, and rules are carried out by the caller's sidecar" in verdict.cause
+    assert "has no sidecar, and rules are carried out by the caller's sidecar" in verdict.cause
 
 
 @pytest.mark.parametrize("mistake", mistakes.MISTAKES, ids=lambda m: m.name)

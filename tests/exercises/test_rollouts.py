@@ -50,7 +50,7 @@ NO_NODE = pod(conditions=({"type": "PodScheduled", "status": "False", "message":
 
 
 @pytest.mark.parametrize(
-    ("found", "pods", "is_under_way"),
+    ("rollout", "pods", "is_under_way"),
     [
         pytest.param(deployment(), [], False, id="done"),
         pytest.param(deployment(observed=0), [], True, id="not looked at"),
@@ -63,8 +63,8 @@ NO_NODE = pod(conditions=({"type": "PodScheduled", "status": "False", "message":
         pytest.param(deployment(available=0), [CRASHING], False, id="it ends again and again"),
     ],
 )
-def test_waiting_helps_while_it_is_under_way(found, pods, is_under_way):
-    assert rollouts.is_under_way(found, pods) == is_under_way
+def test_waiting_helps_while_it_is_under_way(rollout, pods, is_under_way):
+    assert rollouts.is_under_way(rollout, pods) == is_under_way
 
 
 @pytest.mark.parametrize(

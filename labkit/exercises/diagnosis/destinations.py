@@ -50,9 +50,9 @@ def _no_service(target: Target, mesh: Objects, what: str) -> Cause:
 def _no_subset(target: Target, mesh: Objects, what: str) -> Cause:
     name, show = objects.short(target.host), 'lab.kubectl("get destinationrules -A -o yaml")'
     about = mesh.rules_for(target.host)
-    known = [str(s.get("name")) for rule in about for s in objects.spec_of(rule).get("subsets") or []]
+    defined = [str(s.get("name")) for rule in about for s in objects.spec_of(rule).get("subsets") or []]
     told = f"{what} sends to the subset {target.subset} of {name}, which the proxy does not have"
-    if target.subset in known:
+    if target.subset in defined:
         where = next(r for r in about if target.subset in _subsets(r))
         return cause.shown(
             f"{told}: {objects.title(where)} defines it, and has no effect on this caller: see its namespace, exportTo "
@@ -66,8 +66,8 @@ def _no_subset(target: Target, mesh: Objects, what: str) -> Cause:
         return cause.shown(f"{told}: there is no DestinationRule for the host {name}", show)
     titles = " and ".join(objects.title(rule) for rule in about)
     verb = "have" if len(about) > 1 else "has"
-    has = f"{verb} {', '.join(known)}" if known else f"{verb} no subsets"
-    return cause.shown(f"{told}: {titles} {has}{objects.did_you_mean(target.subset, known)}", show)
+    has = f"{verb} {', '.join(defined)}" if defined else f"{verb} no subsets"
+    return cause.shown(f"{told}: {titles} {has}{objects.did_you_mean(target.subset, defined)}", show)
 
 
 def _subsets(rule: Object) -> dict[str, Mapping[str, str]]:
@@ -155,7 +155,7 @@ def labels_told(targets: Sequence[Target], mesh: Objects) -> str:
 
 
 def http_rule(rule: Object | None, decision: Decision) -> Mapping[str, Any]:
-    """The http rule that the request takes, as it is written; empty where that is not known."""
+    """The http rule that the request takes, as it is written; empty where that is not defined."""
     source = decision.explanation.source
     same = [r for r in decision.routes if decisions.source_of(r) == source]
     number = matches.rule_number(rule, same.index(decision.route)) if decision.route in same else 0

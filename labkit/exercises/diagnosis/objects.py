@@ -39,8 +39,8 @@ class Objects:
     @property
     def hosts(self) -> list[str]:
         """Every host that the mesh knows: of Services and of ServiceEntries."""
-        known = [full_name(s) for s in self.services]
-        return [*known, *(h for e in self.service_entries for h in spec_of(e).get("hosts") or [])]
+        services = [full_name(s) for s in self.services]
+        return [*services, *(h for e in self.service_entries for h in spec_of(e).get("hosts") or [])]
 
     def is_host(self, host: str) -> bool:
         """Whether a full host name is a Service's or a ServiceEntry's."""

@@ -74,25 +74,23 @@ def is_in_effect(rule: Object, decision: Decision) -> bool:
 
 def _concerns(rule: Object, decision: Decision, mesh: Objects, host: str) -> bool:
     """Whether its hosts or its destinations are this service, or nearly."""
-    own, name = objects.hosts_of(rule), objects.short(host)
+    own = objects.hosts_of(rule)
     if is_at_gateway(decision):
         sent_to, asked = objects.destinations_of(rule), decision.ask.host.partition(":")[0]
-        if is_in_effect(rule, decision) and any(names.covers(other, asked) for other in objects.hosts_of(rule)):
+        if is_in_effect(rule, decision) and any(names.covers(other, asked) for other in own):
             return False  # a rule for any host, beside one for this very host
         return any(_is_like(other, host, mesh) for other in sent_to) or not sent_to
     bound = objects.spec_of(rule).get("gateways") or [MESH]
     if MESH not in bound and any("*" in other for other in own):
         return False  # a rule of the gateway for any host, such as Bookinfo's own
-    return any(names.covers(other, host) or _is_like(other, host, mesh) for other in own) or (
-        any(objects.short(other) == name for other in own) or host in objects.destinations_of(rule)
-    )
+    is_about = any(names.covers(other, host) or _is_like(other, host, mesh) for other in own)
+    return is_about or host in objects.destinations_of(rule)
 
 
 def _is_like(other: str, host: str, mesh: Objects) -> bool:
-    """Whether it is this service, in another namespace, or misspelt."""
-    if other == host or objects.short(other) == objects.short(host):
-        return True
-    return not mesh.is_host(other) and bool(objects.nearest(objects.short(other), [objects.short(host)]))
+    """Whether it is this service, or no service and nearly this one: misspelt, or in another namespace."""
+    name, own = objects.short(other), objects.short(host)
+    return other == host or (not mesh.is_host(other) and (name == own or bool(objects.nearest(name, [own]))))
 
 
 def _why(rule: Object, decision: Decision, mesh: Objects, host: str) -> Cause:
@@ -136,10 +134,10 @@ def _why_not_at_gateway(rule: Object, decision: Decision, mesh: Objects) -> Caus
     if not others:
         word = "names only mesh in `gateways`" if bound else "has no line `gateways`"
         return cause.silent(f"{title} is not bound to a gateway: it {word}, so it holds for sidecars alone")
-    known = {f"{resources.namespace_of(g)}/{resources.name_of(g)}" for g in mesh.gateways}
-    missing = [name for name in others if _full(name, namespace) not in known]
+    existing = {f"{resources.namespace_of(g)}/{resources.name_of(g)}" for g in mesh.gateways}
+    missing = [name for name in others if _full(name, namespace) not in existing]
     if len(missing) == len(others):
-        return _missing_gateway(title, missing[0], namespace, known)
+        return _missing_gateway(title, missing[0], namespace, existing)
     asked, hosts = decision.ask.host.partition(":")[0], [str(h) for h in objects.spec_of(rule).get("hosts") or []]
     if not any(names.covers(host, asked) for host in hosts):
         return cause.silent(f"{title} is for requests to the host {', '.join(hosts)}, and this one asks for {asked}")
@@ -156,15 +154,15 @@ def _why_not_at_gateway(rule: Object, decision: Decision, mesh: Objects) -> Caus
     return None
 
 
-def _missing_gateway(title: str, name: str, namespace: str, known: set[str]) -> Cause:
+def _missing_gateway(title: str, name: str, namespace: str, existing: set[str]) -> Cause:
     own = name.rpartition("/")[2]
-    elsewhere = sorted(other for other in known if other.rpartition("/")[2] == own)
+    elsewhere = sorted(other for other in existing if other.rpartition("/")[2] == own)
     if elsewhere:
         return cause.silent(
             f"{title} is bound to the Gateway {_full(name, namespace)}, which does not exist; the one of that name is "
             f"{elsewhere[0]}: write it with its namespace in `gateways`, or move the VirtualService"
         )
-    asked = objects.did_you_mean(own, {other.rpartition("/")[2] for other in known})
+    asked = objects.did_you_mean(own, {other.rpartition("/")[2] for other in existing})
     return cause.silent(f"{title} is bound to the Gateway {name}, and there is none of that name{asked}")
 
 

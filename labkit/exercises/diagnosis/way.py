@@ -40,15 +40,15 @@ class Findings:
 
 def follow(evidence: Evidence, mesh: Objects, hops: Sequence[Hop]) -> Findings:
     """Ask every proxy in turn, up to the first that leads elsewhere."""
-    found: Decision | None = None
+    last: Decision | None = None
     for hop in hops:
-        found = decisions.of(evidence, hop.ask)
-        if found is None:
+        last = decisions.of(evidence, hop.ask)
+        if last is None:
             return Findings(is_as_asked=False, causes=[no_proxy(hop.ask.proxy, mesh)])
-        causes = causes_at(found, mesh, hop)
+        causes = causes_at(last, mesh, hop)
         if causes:
-            return Findings(is_as_asked=False, causes=causes, last=found)
-    return Findings(is_as_asked=True, causes=[], last=found)
+            return Findings(is_as_asked=False, causes=causes, last=last)
+    return Findings(is_as_asked=True, causes=[], last=last)
 
 
 def causes_at(decision: Decision, mesh: Objects, hop: Hop) -> list[Cause]:
