@@ -108,7 +108,7 @@ EXERCISES = (
         ),
         given=GIVEN,
         hints=(
-            "Two rules: which of them belongs first?",
+            "You need two rules. Which of them has to come first?",
             "The first has a match on the header end-user, the second has none.",
             "In manifests/reviews-jason-v2.yaml the last subset becomes v3.",
         ),
@@ -264,7 +264,7 @@ EXERCISES = (
         ),
         given=GIVEN,
         hints=(
-            "Both conditions have to hold: AND.",
+            "Both conditions have to hold for one request: they are joined by AND.",
             "One entry of match, with two headers in it.",
             'match: [{headers: {end-user: {exact: jason}, user-agent: {regex: ".*Firefox.*"}}}]',
         ),

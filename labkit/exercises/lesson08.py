@@ -202,7 +202,7 @@ EXERCISES = (
         check=lambda evidence: copied(evidence, Callers(who="everybody", share=0.3, count=200), version="v2"),
         given=GIVEN,
         hints=(
-            "The file of section 4 is nearly it.",
+            "The manifest of section 4 is nearly right.",
             "mirrorPercentage stands beside mirror and route, and its value is in per cent.",
             "In manifests/reviews-mirror-quarter.yaml 25 becomes 30.",
         ),

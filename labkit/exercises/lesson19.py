@@ -261,7 +261,7 @@ EXERCISES = (
         given=("only-known.yaml",),
         hints=(
             "manifests/billing.yaml does this for the other server.",
-            "Host, name and label are weather's; the namespace stays, since labels select pods there.",
+            "Change host, name and label to weather's. Keep the namespace: a workloadSelector selects pods of its own.",
             "hosts: [weather.example], workloadSelector: {labels: {app: weather}}, targetPort: 9080",
         ),
         solution=_entry(),
@@ -339,7 +339,7 @@ EXERCISES = (
     ),
     Exercise(
         id="19-3",
-        task="curl's Envoy shall know reviews, ratings and billing.example, nothing else; others as before.",
+        task="Let curl's Envoy know reviews, ratings and billing.example only; leave all other Envoys as they are.",
         done_when="these are its three hosts, and productpage's Envoy still knows details",
         check=scope,
         given=("billing.yaml",),

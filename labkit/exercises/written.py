@@ -46,6 +46,12 @@ def when(*entries: Mapping[str, Any], **more: Any) -> Rule:
     return {"match": [{"headers": dict(entry)} for entry in entries], **more}
 
 
+def all_to(host: str, *http: Rule, name: str = "", namespace: str = "", **spec: Any) -> str:
+    """A VirtualService whose rules all lead to the one version of a host."""
+    route = {"route": [to(host)]}
+    return virtual_service(host, *({**entry, **route} for entry in http), name=name, namespace=namespace, **spec)
+
+
 def version_services(*versions: str, app: str = "reviews") -> str:
     """A Service for each version, as HTTPRoutes need them: they know no subsets."""
     return "---\n".join(

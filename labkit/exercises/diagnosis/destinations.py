@@ -76,17 +76,21 @@ def _subsets(rule: Object) -> dict[str, Mapping[str, str]]:
 
 
 def _misplaced_subset(target: Target, mesh: Objects) -> str:
-    """A DestinationRule that has the subset, for a host that is another one."""
-    for rule in mesh.destination_rules:
-        if target.subset not in _subsets(rule):
-            continue
-        host = names.full_host(str(objects.spec_of(rule).get("host", "")), resources.namespace_of(rule))
-        if host == target.host:
-            continue
+    """A DestinationRule that has the subset for another host: one that is no Service, or the only one of that name."""
+    others = [(rule, _host(rule)) for rule in mesh.destination_rules if target.subset in _subsets(rule)]
+    nowhere = [(rule, host) for rule, host in others if not mesh.is_host(host)]
+    if nowhere:
+        rule, host = nowhere[-1]
         where = host if objects.short(host) == objects.short(target.host) else objects.short(host)
-        other = "" if mesh.is_host(host) else ", and that is no Service"
-        return f"{objects.title(rule)} defines it for the host {where}{other}"
+        return f"{objects.title(rule)} defines it for the host {where}, and that is no Service"
+    if len(others) == 1:
+        rule, host = others[0]
+        return f"{objects.title(rule)} defines it for the host {objects.short(host)}"
     return ""
+
+
+def _host(rule: Object) -> str:
+    return names.full_host(str(objects.spec_of(rule).get("host", "")), resources.namespace_of(rule))
 
 
 def _no_port(target: Target, mesh: Objects, what: str) -> Cause:
