@@ -5,6 +5,7 @@ from typing import Any
 
 from labkit.exercises import flows, late_reviews, verdict
 from labkit.exercises.diagnosis import cause, destinations, matches, objects, policies, rules, way
+from labkit.exercises.diagnosis import decision as decisions
 from labkit.exercises.diagnosis.cause import Cause
 from labkit.exercises.diagnosis.decision import Ask, Decision
 from labkit.exercises.diagnosis.objects import Objects
@@ -73,6 +74,11 @@ def tries(evidence: Evidence) -> Verdict:
             return verdict.because(expected, observed, causes)
     if (many, one) == (3, 1):
         return verdict.passed(expected, observed)
+    decided = decisions.of(evidence, _hop(evidence, "/status/503").ask)
+    limit = policies.timeout(decided) or policies.per_try(decided) if decided else None
+    if limit and many < 3:
+        short = cause.shown(f"two retries of 503 are asked for, and a timeout of {limit:g} s ends the call before them")
+        return verdict.because(expected, observed, [short])
     why = cause.undecided(
         "the caller's proxy is told two retries of 503 and of nothing else, and the log counts others"
     )

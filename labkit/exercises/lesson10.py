@@ -118,6 +118,9 @@ def _too_late(watched: Mapping[str, Any], target: Target) -> cause.Cause:
             f"consecutive5xxErrors of {title} is {row}, and the failing pod fails half of the time, so it seldom fails "
             f"{row} times in a row"
         )
+    for_seconds = decisions.seconds_of(watched.get("base_ejection_time"))
+    if for_seconds is not None and for_seconds < 5:
+        return cause.shown(f"baseEjectionTime of {title} is {for_seconds:g} s, so the failing pod is back at once")
     return cause.undecided(
         f"{title} ejects after one error, and errors came all the same: see interval and "
         "baseEjectionTime, and check again"

@@ -51,7 +51,8 @@ def _unanswered(evidence: Evidence, mesh: Objects, hop: way.Hop, answer: inside.
     if not findings.is_as_asked or findings.last is None:
         return list(findings.causes)
     targets = findings.last.targets
-    closed = outside.closed_port(targets, mesh) or outside.unresolved(targets, mesh)
+    entries = [entry for target in targets if (entry := outside.entry_of(target, mesh)) is not None]
+    closed = outside.closed_port(targets, mesh) or next(filter(None, map(outside.unresolved, entries)), None)
     seen = answer.status or answer.error
     rest = cause.undecided(f"the proxy of {CALLER} sends the request on to {hop.host}, and it is answered by {seen}")
     return [closed or rest]

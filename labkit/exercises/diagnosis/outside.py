@@ -88,6 +88,8 @@ def nobody(entry: Object, mesh: Objects) -> Cause:
     """Why no endpoint stands behind a ServiceEntry."""
     title, namespace = objects.title(entry), resources.namespace_of(entry)
     labels = (objects.spec_of(entry).get("workloadSelector") or {}).get("labels") or {}
+    if looked_up := unresolved(entry):
+        return looked_up
     if not labels:
         return cause.shown(f"{title} names no endpoints, and has no workloadSelector that finds pods")
     fit = [p for p in mesh.pods if labels.items() <= resources.labels_of(p).items()]
@@ -106,19 +108,17 @@ def nobody(entry: Object, mesh: Objects) -> Cause:
     return cause.undecided(f"{title} finds pods with {objects.pairs(labels)}, and none of them is ready")
 
 
-def unresolved(targets: list[Target], mesh: Objects) -> Cause | None:
-    """A ServiceEntry whose host or endpoints are names that a DNS server has to know."""
-    for target in targets:
-        entry = entry_of(target, mesh)
-        spec = objects.spec_of(entry) if entry else {}
-        if entry and str(spec.get("resolution", "")).startswith("DNS") and not spec.get("workloadSelector"):
-            looked_up = [str(e.get("address", "")) for e in spec.get("endpoints") or []] or [target.host]
-            return cause.shown(
-                f"resolution of {objects.title(entry)} is {spec['resolution']}, so the proxy asks DNS for "
-                f"{looked_up[0]}, "
-                "which no DNS server has to know; STATIC with a workloadSelector finds pods"
-            )
-    return None
+def unresolved(entry: Object) -> Cause | None:
+    """A ServiceEntry whose endpoints are names that a DNS server has to know."""
+    spec = objects.spec_of(entry)
+    if not str(spec.get("resolution", "")).startswith("DNS") or spec.get("workloadSelector"):
+        return None
+    named = [str(e.get("address", "")) for e in spec.get("endpoints") or []] or _hosts(entry)
+    return cause.shown(
+        f"resolution of {objects.title(entry)} is {spec['resolution']}, so the proxy asks DNS for {named[0]}, which "
+        "no DNS "
+        "server has to know; STATIC with a workloadSelector finds pods"
+    )
 
 
 def closed_port(targets: list[Target], mesh: Objects) -> Cause | None:
