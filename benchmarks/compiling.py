@@ -10,7 +10,7 @@ from statistics import median
 from benchmarks import result
 from benchmarks.private import PrivateLab
 from labkit.kube.resources import Object
-from labkit.mesh import model
+from labkit.mesh import model, sandboxed
 from labkit.sandbox.xds import authority, identities, publishing, session
 
 SIZES = (10, 100, 1000)
@@ -29,8 +29,8 @@ GATEWAY = model.Proxy(
     namespace="istio-system",
     role="router",
     ip="127.66.9.100",
-    app_ip="127.67.9.100",
     labels={"istio": "ingressgateway"},
+    place=sandboxed.Place(ip="127.66.9.100", node_ip="127.0.0.1"),
 )
 
 
@@ -121,6 +121,6 @@ def _proxy(number: int) -> model.Proxy:
         namespace="default",
         role="sidecar",
         ip=f"127.66.9.{number + 1}",
-        app_ip=f"127.67.9.{number + 1}",
+        place=sandboxed.Place(ip=f"127.66.9.{number + 1}"),
         labels={"app": f"client-{number}"},
     )

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from benchmarks import idle, publishing, result, throughput
+from benchmarks import idle, publishing, result
 
 
 @pytest.mark.parametrize(
@@ -52,18 +52,6 @@ def test_the_table_says_what_holds_and_what_was_not_measured():
 
 def test_cpu_of_a_process_that_is_gone_counts_nothing():
     assert idle.cpu_seconds([2**22 + 1]) == 0.0
-
-
-def test_the_twin_of_a_pod_address_is_in_the_next_block():
-    assert throughput.twin("127.66.3.200") == "127.67.3.200"
-
-
-@pytest.mark.parametrize("where", ["containers", "initContainers"])
-def test_native_sidecars_count_as_sidecars(where):
-    pod = {"spec": {"containers": [{"name": "app"}]}}
-    assert not publishing.has_sidecar(pod)
-    pod["spec"][where] = [*pod["spec"].get(where, []), {"name": "istio-proxy"}]
-    assert publishing.has_sidecar(pod)
 
 
 def test_each_trial_routes_a_path_that_no_other_has():
