@@ -4,6 +4,7 @@ The official ``kubernetes`` package does what it is good at (kubeconfigs, creden
 objects stay plain parsed JSON. It is slow to import, so that happens at the first request.
 """
 
+import contextlib
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -155,6 +156,18 @@ class Client:
         reply = self._send(method, path, body=body, headers=headers, timeout=timeout, preload=True)
         return reply.status, list(reply.headers.items()), reply.data
 
+    def forward(self, namespace: str, pod: str, port: int) -> Any:
+        """A forwarded port, as ``kubernetes.stream.portforward`` gives it; StatusError when there is none."""
+        import kubernetes
+        from kubernetes import stream
+
+        # The function puts its own way of sending into the client for as long as it asks: so into one of its own.
+        own = kubernetes.client.CoreV1Api(kubernetes.client.ApiClient(self._connection().configuration))
+        try:
+            return stream.portforward(own.connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port))
+        except kubernetes.client.ApiException as e:
+            raise status.error_of(_status_in(str(e.reason))) from e
+
     def _json(
         self,
         method: str,
@@ -210,6 +223,15 @@ class Client:
                     config_file=str(self.kubeconfig), context=self.context, persist_config=False
                 )
             return self._connected
+
+
+def _status_in(text: str) -> Object:
+    """The server's answer to a refused WebSocket, which the official client hides at the end of its own words."""
+    body = text.rpartition("-+-+-")[2].strip()
+    with contextlib.suppress(ValueError):
+        found: Object = json.loads(body)
+        return found
+    return {"code": 503, "message": text[:500]}
 
 
 def _refusal(code: int, body: bytes) -> status.StatusError:

@@ -1,7 +1,7 @@
 """Ways to the admin pages of istiod and of Envoys.
 
-On a sandbox they are on loopback and asked directly; on any other cluster by ``kubectl exec`` of the programs
-that Istio puts beside them, as a practitioner does.
+An Envoy's is asked by a forwarded port, as ``istioctl`` does. istiod's is on loopback in a sandbox and asked directly;
+on any other cluster by ``kubectl exec`` of the program that Istio puts beside it.
 """
 
 import urllib.error
@@ -12,7 +12,7 @@ from concurrent import futures
 from labkit.base import errors
 from labkit.clusters.cluster import Cluster
 from labkit.install import istio
-from labkit.kube import client, resources, status
+from labkit.kube import client, forwarding, resources, status
 from labkit.lab.kubectl import Kubectl
 from labkit.telemetry import workloads
 
@@ -49,9 +49,10 @@ class Doors:
 
     def envoy(self, pod: workloads.Workload, path: str) -> str:
         """A page of one Envoy's admin port: ``config_dump``."""
-        if self._cluster.is_sandbox:
-            return _fetch(f"the Envoy of {pod.name}", pod.ip, ENVOY_PORT, f"/{path.lstrip('/')}")
-        return self._exec(pod.namespace, pod.name, workloads.PROXY, "pilot-agent", path)
+        try:
+            return forwarding.page(self._api, pod.namespace, pod.name, ENVOY_PORT, path, timeout=TIMEOUT)
+        except (status.StatusError, OSError) as e:
+            raise UnreachableError(f"the Envoy of {pod.name}", e) from e
 
     def envoys(self, pods: Sequence[workloads.Workload], path: str) -> Mapping[str, str]:
         """The same page of several, by pod; those that do not answer are left out."""

@@ -1,6 +1,7 @@
 """Forwarded ports: each connection is a pair of streams, one for data and one for what went wrong.
 
-kubectl puts a SPDY session into the WebSocket; the Python client uses the channel protocol.
+kubectl puts a SPDY session into the WebSocket; the Python client uses the channel protocol, whose fourth version is the
+last that a real API server speaks here.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ Send = Callable[[bytes], Awaitable[None]]
 
 async def serve(request: web.Request, dial: Dial) -> web.StreamResponse:
     """Forward until the client leaves."""
-    socket = await channels.accept(request, (TUNNEL, *channels.PROTOCOLS))
+    socket = await channels.accept(request, (TUNNEL, channels.V4))
     if socket.ws_protocol == TUNNEL:
         await Tunnel(socket, dial).serve()
     else:
@@ -167,9 +168,7 @@ async def _channelled(client: channels.Channels, ports: list[int], dial: Dial) -
     ended = asyncio.create_task(_close_after(tasks, client))
     try:
         async for channel, data in client.messages():
-            if channel == channels.CLOSE and data and data[0] in incoming:
-                await incoming[data[0]].put(None)
-            elif channel in incoming and data:
+            if channel in incoming and data:
                 await incoming[channel].put(data)
     finally:
         for task in (*tasks, ended):
@@ -186,9 +185,6 @@ async def _channelled_port(
         await client.send(channel + 1, str(e).encode())
     else:
         await _copy_both(reader, writer, incoming, lambda data: client.send(channel, data))
-    if client.closes_channels:
-        for number in (channel, channel + 1):
-            await client.send(channels.CLOSE, bytes([number]))
 
 
 async def _close_after(tasks: list[asyncio.Task[None]], client: channels.Channels) -> None:

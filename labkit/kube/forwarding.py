@@ -1,0 +1,28 @@
+"""Reading a page of a program inside a pod by a forwarded port, as ``kubectl port-forward`` and curl would."""
+
+import http.client
+from typing import Any
+
+from labkit.kube import client, status
+
+
+def page(api: client.Client, namespace: str, pod: str, port: int, path: str, *, timeout: float = 20.0) -> str:
+    """The body of ``GET http://localhost:PORT/PATH`` in the pod; StatusError or OSError when there is no answer."""
+    forwarded: Any = None
+    try:
+        forwarded = api.forward(namespace, pod, port)
+        link = http.client.HTTPConnection("localhost", port)
+        link.sock = forwarded.socket(port)
+        link.sock.settimeout(timeout)
+        link.request("GET", f"/{path.lstrip('/')}", headers={"Connection": "close"})
+        reply = link.getresponse()
+        body = reply.read().decode("utf-8", "replace")
+        if reply.status >= 400:
+            raise status.StatusError({"code": reply.status, "message": f"{path} of {pod}: {body[:200]}"})
+        return body
+    except http.client.HTTPException as e:
+        error = forwarded.error(port) if forwarded else ""
+        raise ConnectionRefusedError(error or f"port {port} of {pod} does not answer") from e
+    finally:
+        if forwarded is not None:
+            forwarded.close()
