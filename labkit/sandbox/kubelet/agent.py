@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import shutil
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,18 @@ from aiohttp import web
 from labkit.base import settings
 from labkit.kube import api, informer, resources
 from labkit.kube.resources import Object
-from labkit.sandbox.kubelet import catalogue, events, heartbeat, launching, node, persistent, pod, requests, rootfs
+from labkit.sandbox.kubelet import (
+    beneath,
+    catalogue,
+    events,
+    heartbeat,
+    launching,
+    node,
+    persistent,
+    pod,
+    requests,
+    rootfs,
+)
 from labkit.sandbox.network import addresses, pods
 
 _LOG = logging.getLogger(__name__)
@@ -111,7 +121,7 @@ class Kubelet:
         uids = {resources.uid_of(obj) for obj in self._bound.all()}
         for folder in self._folder.iterdir():
             if folder.name != "bin" and folder.name not in uids:
-                shutil.rmtree(folder, ignore_errors=True)
+                beneath.discard(folder)
 
     def _adopt(self) -> None:
         """Begin every pod: first those with an address, so that each has its own again."""

@@ -1,8 +1,10 @@
 """Paths below a folder that others can write: no step of them leads through a symbolic link."""
 
+import itertools
 import os
 import shutil
 import stat
+import threading
 from pathlib import Path, PurePosixPath
 
 _STEP = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -95,6 +97,21 @@ def real(root: Path, path: str) -> Path:
     return target
 
 
-def remove(path: Path) -> None:
-    """A folder with all that is in it; links are removed, never followed."""
-    shutil.rmtree(path, ignore_errors=True)
+_NUMBERS = itertools.count()
+
+
+def discard(path: Path) -> None:
+    """Put a folder away at once, and remove it with all that is in it beside; links are removed, never followed.
+
+    A disk may take milliseconds for each folder, and whoever starts or stops a pod must not wait for it.
+    """
+    away = path.with_name(f"{GONE}{path.name}.{os.getpid()}.{next(_NUMBERS)}")
+    try:
+        path.rename(away)
+    except FileNotFoundError:
+        return
+    threading.Thread(target=shutil.rmtree, args=(away,), kwargs={"ignore_errors": True}, name="discard").start()
+
+
+GONE = ".gone-"
+"""How names begin of folders that are being removed."""

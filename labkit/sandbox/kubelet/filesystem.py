@@ -1,4 +1,4 @@
-"""A container's own folders on disk, made anew for each life, and the view that its processes get of them."""
+"""What a container sees of the machine, of its pod and of its own, decided before it starts."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +14,12 @@ PASSWD = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/fals
 GROUP = "root:x:0:\nnogroup:x:65534:\n"
 LOOKUP = "passwd: files\ngroup: files\nhosts: files dns\n"
 
-OWN = ("/tmp", "/root", "/home", "/var/tmp", "/run", "/opt", "/etc", "/dev")
-"""Folders of every container's own."""
+STREAMS = (
+    rootfs.Link(path="/dev/fd", to="/proc/self/fd"),
+    rootfs.Link(path="/dev/stdin", to="fd/0"),
+    rootfs.Link(path="/dev/stdout", to="fd/1"),
+    rootfs.Link(path="/dev/stderr", to="fd/2"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,17 +89,12 @@ def view(
     hosts_file: str,
     is_root: bool,
 ) -> rootfs.Rootfs:
-    """Write the container's own files and say what it sees of everything."""
+    """What the container sees of everything; its termination message is empty again."""
     root, name = place.root(container["name"]), container["name"]
-    beneath.remove(root)
+    root.mkdir(parents=True, exist_ok=True)
     _forget_links(place, mounts)
-    for path in OWN:
-        (root / path.lstrip("/")).mkdir(parents=True, exist_ok=True)
-    for device, to in (("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
-        (root / "dev" / device).symlink_to(to)
-    written = {"hosts": hosts_file, "resolv.conf": resolv_conf, "hostname": hosts.host_name(pod) + "\n"}
-    for file, text in (written | {"passwd": PASSWD, "group": GROUP, "nsswitch.conf": LOOKUP}).items():
-        (root / "etc" / file).write_text(text)
+    files = {"hosts": hosts_file, "resolv.conf": resolv_conf, "hostname": hosts.host_name(pod) + "\n"}
+    files |= {"passwd": PASSWD, "group": GROUP, "nsswitch.conf": LOOKUP}
     message = place.termination_message(name)
     message.unlink(missing_ok=True)
     message.touch(mode=0o666)
@@ -111,7 +110,8 @@ def view(
     return rootfs.Rootfs(
         folder=str(root),
         machine=tuple(part for part in shown if isinstance(part, rootfs.Bind)),
-        links=tuple(part for part in shown if isinstance(part, rootfs.Link)),
+        links=(*STREAMS, *(part for part in shown if isinstance(part, rootfs.Link))),
+        files={f"/etc/{file}": text for file, text in files.items()},
         volumes=tuple(own),
         folders=(*owns, folder),
         host_name=hosts.host_name(pod),

@@ -29,10 +29,15 @@ def enter(view: Rootfs) -> None:
         linux.set_host_name(view.host_name)
     # Nothing that is mounted from here on is seen outside, and nothing mounted outside comes in.
     linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
-    linux.mount(view.folder, view.folder, flags=linux.MS_BIND | linux.MS_REC)
+    # From memory: a disk would take longer to make the places of mounts than the rest of a start together.
+    linux.mount("root", view.folder, kind="tmpfs", flags=linux.MS_NOSUID, options="mode=755")
     root = os.open(view.folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    for path in rootfs.OWN:
+        os.close(beneath.folder(root, path))
     for link in view.links:
         _link(root, link)
+    for path, text in view.files.items():
+        _write(root, path, text)
     for bind in view.machine:
         _bind(root, bind)
         # At once: what follows makes folders, and must not make them on the machine.
@@ -56,6 +61,11 @@ def enter(view: Rootfs) -> None:
     give_up(view)
 
 
+def is_built(pid: int) -> bool:
+    """Whether a container's first process has left the machine's file system. OSError when it has ended."""
+    return not Path(f"/proc/{pid}/root").samefile("/")
+
+
 BUILT_WITHIN = 5.0
 """Seconds in which a container's first process has its file system: some hundredths usually."""
 
@@ -63,9 +73,9 @@ BUILT_WITHIN = 5.0
 def join(pid: int, view: Rootfs) -> None:
     """In a fork: enter a running container; its children are members of it, this process only half."""
     deadline = time.monotonic() + BUILT_WITHIN
-    while not Path(f"/proc/{pid}/root").samefile(view.folder):
+    while not is_built(pid):
         if time.monotonic() > deadline:
-            raise OSError(f"process {pid} has not entered {view.folder}")
+            raise OSError(f"process {pid} has no file system of its own yet")
         time.sleep(0.001)
     kinds = ["user"] if view.has_user_namespace else []
     linux.join(pid, [*kinds, "mnt", "uts", "pid"])
@@ -105,6 +115,12 @@ def _make_read_only(root: int, target: str) -> None:
     flags = linux.MS_REMOUNT | linux.MS_BIND | linux.MS_RDONLY | kept
     linux.mount("none", f"/proc/self/fd/{place}", flags=flags)
     os.close(place)
+
+
+def _write(root: int, path: str, text: str) -> None:
+    fd = os.open(f".{path}", os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644, dir_fd=root)
+    os.write(fd, text.encode())
+    os.close(fd)
 
 
 def _link(root: int, link: rootfs.Link) -> None:

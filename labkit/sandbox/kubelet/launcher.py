@@ -28,8 +28,8 @@ class Launcher:
         self._wire = wire.Wire(end)
         self._alive: set[int] = set()
         """Children we were asked for. Each leads a session and a process group of its own."""
-        self._first: dict[int, str] = {}
-        """Those that are number 1 of a container of their own, with the folder that is its root."""
+        self._first: set[int] = set()
+        """Those that are number 1 of a container of their own."""
         self._ended_for: dict[int, int] = {}
         """Signals that a first process did not handle, for which it was killed."""
         self._self = os.pidfd_open(os.getpid())
@@ -64,7 +64,7 @@ class Launcher:
             self._signal(frame["pid"], frame["signal"], group=frame["group"])
 
     def _signal(self, pid: int, number: int, *, group: bool) -> None:
-        if pid in self._first and number != signal.SIGKILL and not _handles(pid, number, self._first[pid]):
+        if pid in self._first and number != signal.SIGKILL and not _handles(pid, number):
             # The kernel keeps such signals from a namespace's first process: `sleep` in a container outlives SIGTERM.
             # Here it ends at once, as under `docker run --init`: nobody learns from waiting half a minute.
             self._ended_for[pid] = number
@@ -81,7 +81,7 @@ class Launcher:
         else:
             self._alive.add(pid)
             if frame["rootfs"] and not frame["member"]:
-                self._first[pid] = frame["rootfs"]["folder"]
+                self._first.add(pid)
             self._wire.send({"say": "started", "id": frame["id"], "pid": pid})
         for fd in files:
             os.close(fd)
@@ -128,7 +128,7 @@ class Launcher:
             _, status = os.waitpid(pid, 0)
             if pid in self._alive:
                 self._alive.discard(pid)
-                self._first.pop(pid, None)
+                self._first.discard(pid)
                 status = self._ended_for.pop(pid, status)
                 try:
                     self._wire.send({"say": "ended", "pid": pid, "status": status})
@@ -157,10 +157,10 @@ def _dead_child() -> int | None:
     return found.si_pid if found else None
 
 
-def _handles(pid: int, number: int, root: str) -> bool:
+def _handles(pid: int, number: int) -> bool:
     """Whether a container's first process has a handler for a signal, or wants it ignored; not before it is built."""
     with contextlib.suppress(OSError):
-        if not Path(f"/proc/{pid}/root").samefile(root):
+        if not isolation.is_built(pid):
             return False
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
         masks = [int(line.split()[1], 16) for line in lines if line.startswith(("SigIgn:", "SigCgt:"))]

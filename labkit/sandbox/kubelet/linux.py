@@ -61,9 +61,10 @@ def join(pid: int, kinds: Iterable[str]) -> None:
         os.close(fd)
 
 
-def mount(source: str, target: str, *, kind: str = "", flags: int = 0) -> None:
+def mount(source: str, target: str, *, kind: str = "", flags: int = 0, options: str = "") -> None:
     """mount(2)."""
-    _checked("mount", source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), None, what=target)
+    data = options.encode() if options else None
+    _checked("mount", source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), data, what=target)
 
 
 def pivot_root(folder: str) -> None:

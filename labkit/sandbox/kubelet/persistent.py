@@ -51,7 +51,7 @@ class PersistentVolumes:
 
     def _changed(self, old: Object | None, new: Object | None) -> None:
         if old is not None and new is None and _is_provisioned(old) and (path := _path(old)):
-            beneath.remove(self._root / path)
+            beneath.discard(self._root / path)
 
     def forget(self, volumes: Iterable[Object]) -> None:
         """Remove what volumes left that went while no kubelet ran."""
@@ -59,7 +59,7 @@ class PersistentVolumes:
         folder = self._root / FOLDER.lstrip("/")
         for entry in folder.iterdir() if folder.is_dir() else ():
             if str(entry.relative_to(self._root)) not in kept:
-                beneath.remove(entry)
+                beneath.discard(entry)
 
 
 FOLDER = "/var/local-path-provisioner"

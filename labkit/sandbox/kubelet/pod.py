@@ -2,14 +2,25 @@
 
 import asyncio
 import contextlib
-import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from labkit.kube import api, resources, status
 from labkit.kube.resources import Object
-from labkit.sandbox.kubelet import container, deadline, links, node, podstatus, sharing, sources, times, tokens, volumes
+from labkit.sandbox.kubelet import (
+    beneath,
+    container,
+    deadline,
+    links,
+    node,
+    podstatus,
+    sharing,
+    sources,
+    times,
+    tokens,
+    volumes,
+)
 from labkit.sandbox.network import addresses, pods
 
 MOUNT_RETRY = 1.0
@@ -338,7 +349,7 @@ class Pod:
             await self.shared.client.delete(resources.PODS, meta["name"], meta["namespace"], grace=0, uid=meta["uid"])
         self.shared.networks.close(self.ip)
         self.shared.pool.release(self.ip)
-        shutil.rmtree(self.place.folder, ignore_errors=True)
+        beneath.discard(self.place.folder)
 
     async def _stop_containers(self, until: deadline.Deadline) -> None:
         """The main containers at once, then the sidecars, last begun first; every preStop hook at the start."""

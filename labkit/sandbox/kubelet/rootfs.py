@@ -21,6 +21,9 @@ SETTINGS = (
 
 DEVICES = ("full", "null", "random", "tty", "urandom", "zero")
 
+OWN = ("/tmp", "/root", "/home", "/var/tmp", "/run", "/opt", "/etc", "/dev")
+"""Folders that every container has for itself."""
+
 PROCESSORS = "/sys/devices/system"
 """Envoy's memory allocator reads the processors there."""
 
@@ -47,7 +50,10 @@ class Rootfs:
     """A container's view, in the order in which it is built."""
 
     folder: str
-    """What is ``/``: a folder of the container's own."""
+    """An empty folder of the machine where ``/`` is mounted, from memory: it is gone with the container."""
+
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Texts of files of the container's own, by path."""
 
     machine: tuple[Bind, ...] = ()
     """Parts of the machine, read-only but for devices."""

@@ -64,7 +64,7 @@ def _unmet(pod: Object) -> Iterator[str]:
 
 def prepare(root: Path, pod_folder: Path, mounts: Iterable[tuple[Path, str]]) -> None:
     """Make the container's root anew, its volumes as links in it; OutsideError when one leads out of the pod."""
-    beneath.remove(root)
+    beneath.discard(root)
     for name in ("tmp", "home", "dev"):
         (root / name).mkdir(parents=True)
     for source, target in mounts:
