@@ -117,7 +117,7 @@ class Network:
         """Where an address leads past every Envoy, as the node's own rules have it; NoRouteError."""
         if entry := self.cluster.entry_endpoint(address, port):
             return entry
-        return self.cluster.leads.at_address(address, port)
+        return self.cluster.leads.at_address(address, port, caller=self.ip)
 
     # Connections that the sandbox makes for the pod
 

@@ -238,7 +238,7 @@ class ServiceProxy:
             now = self.leads.service(service.namespace, service.name)
             # As with a node's own rules, the endpoint sees the pod that calls.
             source = peer if self._block.is_pod(peer) else ""
-            return await splice.connect(self.leads.endpoint(now or service, port), source=source)
+            return await splice.connect(self.leads.endpoint(now or service, port, caller=peer), source=source)
 
         return lambda: splice.FromPeer(dial)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
-from labkit.sandbox.network import addresses
+from labkit.sandbox.network import addresses, affinity
 
 SERVICE_OF_SLICE = "kubernetes.io/service-name"
 ZONE = "svc.cluster.local"
@@ -36,6 +36,8 @@ class Service:
     """Empty for a headless one."""
 
     ports: Mapping[int, Port]
+    affinity_seconds: int = 0
+    """How long a caller meets the same endpoint again; 0 for not at all."""
 
 
 def service_of(obj: Object, slices: Iterable[Object]) -> Service:
@@ -57,6 +59,7 @@ def service_of(obj: Object, slices: Iterable[Object]) -> Service:
         name=resources.name_of(obj),
         cluster_ip="" if address == "None" else address,
         ports=ports,
+        affinity_seconds=affinity.seconds_of(spec),
     )
 
 
@@ -84,6 +87,7 @@ class Routes:
         self._by_name = {(s.namespace, s.name): s for s in services}
         self._by_address = {s.cluster_ip: s for s in self._by_name.values() if s.cluster_ip}
         self._turns: dict[tuple[str, str, int], int] = {}
+        self._sessions = affinity.Sessions()
 
     def __repr__(self) -> str:
         return f"Routes({len(self._by_name)} services)"
@@ -109,8 +113,8 @@ class Routes:
         if gone:
             self._by_address.pop(gone.cluster_ip, None)
 
-    def endpoint(self, service: Service, port: int) -> Endpoint:
-        """The next ready endpoint of a Service's port."""
+    def endpoint(self, service: Service, port: int, *, caller: str = "") -> Endpoint:
+        """The next ready endpoint of a Service's port, or the caller's own where the Service remembers callers."""
         what = f"{service.namespace}/{service.name}"
         found = service.ports.get(port)
         if found is None:
@@ -119,12 +123,18 @@ class Routes:
         if not found.endpoints:
             raise NoRouteError(f"service {what} has no ready endpoint on port {port}")
         key = (service.namespace, service.name, port)
-        turn = self._turns[key] = self._turns.get(key, -1) + 1
-        return found.endpoints[turn % len(found.endpoints)]
 
-    def at_address(self, address: str, port: int) -> Endpoint:
+        def in_turn() -> Endpoint:
+            turn = self._turns[key] = self._turns.get(key, -1) + 1
+            return found.endpoints[turn % len(found.endpoints)]
+
+        return self._sessions.endpoint(
+            key, caller, seconds=service.affinity_seconds, among=found.endpoints, otherwise=in_turn
+        )
+
+    def at_address(self, address: str, port: int, *, caller: str = "") -> Endpoint:
         """Where a connection to an address leads: to an endpoint of a ClusterIP's Service, else there; NoRouteError."""
         service = self._by_address.get(address)
         if service is None and ipaddress.ip_address(address) in addresses.SERVICES:
             raise NoRouteError(f"no service has the address {address}")
-        return self.endpoint(service, port) if service else (address, port)
+        return self.endpoint(service, port, caller=caller) if service else (address, port)
