@@ -1,7 +1,7 @@
 """Host names: short and full, wildcards, and the names that Envoy's clusters carry."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from labkit.mesh import model
 
@@ -54,6 +54,16 @@ def most_specific(hosts: Iterable[str], host: str) -> str | None:
     """Of the patterns that cover a host the one that says most: itself, else the longest wildcard."""
     fitting = [h for h in hosts if covers(h, host)]
     return max(fitting, key=lambda h: (not is_wildcard(h), len(h)), default=None)
+
+
+def server_names(hosts: Sequence[str]) -> tuple[str, ...] | None:
+    """What TLS's server name is compared with: nothing where every name fits, None where none could.
+
+    Envoy does not tell capitals apart, and takes no pattern that ends in the middle of a label.
+    """
+    if "*" in hosts:
+        return ()
+    return tuple(dict.fromkeys(h.lower() for h in hosts if not h.startswith("*") or h.startswith("*."))) or None
 
 
 def is_host(address: str) -> bool:

@@ -1,6 +1,6 @@
 """One view of the mesh, for all proxies that see the same: what they reach, their tables, their listeners."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -76,7 +76,8 @@ class View:
     @cached_property
     def routes(self) -> Mapping[str, Resource]:
         """The tables in Envoy's words; the very same mapping for all proxies, and while nothing in it changes."""
-        tables = {name: self._table(table) for name, table in self.tables.items()}
+        asked = self._asked
+        tables = {name: self._table(table) for name, table in self.tables.items() if name in asked}
         return self.memo.get(("routes", self.key), tuple(tables.values()), lambda: tables)
 
     def _table(self, table: ir.RouteTable) -> Resource:
@@ -91,18 +92,26 @@ class View:
 
     def listeners(self, logs: tuple[ir.Log, ...]) -> dict[str, Resource]:
         """The listeners for other hosts in Envoy's words; the very same mapping while nothing in it changes."""
-        rules = [rule for choice in self._choices for rule in choice.of_connections]
-        allows, looks_up = self.scope.allows_unknown, self.reach.looks_up_hosts
-        parts = (
-            self._plan,
-            allows,
-            looks_up,
-            *rules,
-            *(part for rule in rules for host in rule.destinations for part in self.reach.parts_of(host)),
+        return self.memo.get(
+            ("listeners", self.key, logs),
+            self._parts,
+            lambda: {listener.name: envoy_listeners.listener(listener) for listener in self._listeners(logs)},
         )
-        return self.memo.get(("listeners", self.key, logs), parts, lambda: self._listeners(logs))
 
-    def _listeners(self, logs: tuple[ir.Log, ...]) -> dict[str, Resource]:
+    @cached_property
+    def _parts(self) -> tuple[object, ...]:
+        """All that listeners depend on: of rules only those that speak of connections."""
+        rules = [rule for choice in self._choices for rule in choice.of_connections]
+        hosts = (host for rule in rules for host in rule.destinations)
+        parts = (part for host in hosts for part in self.reach.parts_of(host))
+        return (self._plan, self.scope.allows_unknown, self.reach.looks_up_hosts, *rules, *parts)
+
+    @cached_property
+    def _asked(self) -> frozenset[str]:
+        """Tables that a listener asks for: of two hosts with one address and port the first comer's alone."""
+        return self.memo.get(("asked", self.key), self._parts, lambda: frozenset(_tables(self._listeners(()))))
+
+    def _listeners(self, logs: tuple[ir.Log, ...]) -> list[ir.Listener]:
         context = outbound.Context(
             connections=tcp_routes.Context(
                 port=0,
@@ -116,5 +125,11 @@ class View:
             http_proxy_port=self._http_proxy_port,
             logs=logs,
         )
-        every: Sequence[ir.Listener] = list(outbound.listeners(self._plan.ports, self._egress, self._choices, context))
-        return {listener.name: envoy_listeners.listener(listener) for listener in every}
+        return list(outbound.listeners(self._plan.ports, self._egress, self._choices, context))
+
+
+def _tables(listeners: Iterable[ir.Listener]) -> Iterator[str]:
+    for listener in listeners:
+        for chain in listener.chains:
+            if isinstance(chain.carries, ir.Http):
+                yield chain.carries.table

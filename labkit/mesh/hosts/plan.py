@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from labkit.mesh import protocols
+from labkit.mesh import names, protocols
 from labkit.mesh.hosts.scopes import Egress
 from labkit.mesh.hosts.services import Port, Service
 
@@ -31,6 +31,14 @@ class Group:
     def is_sniffed(self) -> list[bool]:
         """Which of them have a listener of their own, whose first bytes tell whether a connection is HTTP."""
         return [_is_sniffed(s, self.port) for s in self.services]
+
+    @cached_property
+    def is_shared(self) -> bool:
+        """Whether any of them comes to the listener of the port, for every address or for a range of them."""
+        return any(
+            not sniffed or any(map(names.is_range, service.addresses))
+            for sniffed, service in zip(self.is_sniffed, self.services, strict=True)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,4 +86,5 @@ def _ports(egress: Sequence[Egress], special: set[int]) -> Iterator[Called]:
 
 def _is_sniffed(service: Service, number: int) -> bool:
     port = service.port(number)
-    return port is not None and port.protocol == protocols.UNKNOWN and bool(service.addresses)
+    has_address = any(not names.is_range(address) for address in service.addresses)
+    return port is not None and port.protocol == protocols.UNKNOWN and has_address

@@ -242,20 +242,10 @@ def _is_apart(chain: ir.Chain, others: Sequence[ir.Chain]) -> bool:
     return not any(names & set(other.match.server_names) for other in others)
 
 
-def _server_names(hosts: Sequence[str]) -> tuple[str, ...] | None:
-    """What TLS's server name is compared with: nothing where every name fits, None where none could.
-
-    Envoy does not tell capitals apart, and takes no pattern that ends in the middle of a label.
-    """
-    if "*" in hosts:
-        return ()
-    return tuple(dict.fromkeys(h.lower() for h in hosts if not h.startswith("*") or h.startswith("*."))) or None
-
-
 def _chains(
     server: Server, rules: Sequence[VirtualService], context: tcp_routes.Context, logs: tuple[ir.Log, ...]
 ) -> Iterator[ir.Chain]:
-    of_server = _server_names(server.names) if server.kind in ("https", "tls") else ()
+    of_server = names.server_names(server.names) if server.kind in ("https", "tls") else ()
     if of_server is None:
         return
     if server.kind == "http":
@@ -269,7 +259,7 @@ def _chains(
                 continue
             for route in tcp_routes.by_server_name(rule, context):
                 # What names a rule has, a server that has one of its hosts takes whole.
-                if (of_route := _server_names(route.server_names)) is not None:
+                if (of_route := names.server_names(route.server_names)) is not None:
                     yield ir.Chain(match=ir.ChainMatch(server_names=of_route), carries=_tcp(server, route, logs))
     else:
         for rule in rules:

@@ -130,7 +130,7 @@ def _parts(service: Service, port: Port, rules: Choice, context: Context) -> Ite
             ir.TcpRoute(destinations=r.destinations, server_names=r.server_names, ranges=ranges, source=r.source)
             for r in routes
         )
-        yield _Part(address=ir.ANYWHERE, port=number, routes=inside)
+        yield _Part(address=ir.ANYWHERE, port=number, table=str(number) if is_unknown else "", routes=inside)
     if not service.addresses:
         own = str(number) if is_unknown else ""
         yield _Part(address=ir.ANYWHERE, port=number, table=own, routes=routes)
@@ -144,7 +144,7 @@ def _joined(one: _Part, other: _Part) -> _Part:
 
 
 def _listener(part: _Part, context: Context) -> ir.Listener:
-    chains = [_chain(route, context) for route in part.routes if route.destinations]
+    chains = [_chain(route, context) for route in _apart(part.routes) if route.destinations]
     fallback = next((c for c in chains if c.match.is_everything), None)
     matching = [c for c in chains if not c.match.is_everything]
     if part.table:
@@ -165,6 +165,19 @@ def _listener(part: _Part, context: Context) -> ir.Listener:
         default=fallback,
         logs=context.logs,
     )
+
+
+def _apart(routes: Sequence[ir.TcpRoute]) -> Iterator[ir.TcpRoute]:
+    """Routes with the server names that no route before has: Envoy takes no listener with a name twice."""
+    taken: set[tuple[str, tuple[str, ...]]] = set()
+    for route in routes:
+        server_names = names.server_names(route.server_names) if route.server_names else ()
+        if server_names is None:
+            continue
+        own = tuple(n for n in server_names or ("",) if (n, route.ranges) not in taken)
+        taken.update((n, route.ranges) for n in own)
+        if own:
+            yield replace(route, server_names=own if server_names else ())
 
 
 def _http(part: _Part, context: Context) -> ir.Chain:

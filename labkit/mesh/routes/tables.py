@@ -71,7 +71,7 @@ class Tables:
                 lambda host=host: replace(host, is_by_content=False),  # type: ignore[misc]
             )
             yield ir.RouteTable(name=f"{service.host}:{group.port}", hosts=(alone,))
-        if not all(group.is_sniffed):
+        if group.is_shared:
             yield ir.RouteTable(
                 name=str(group.port),
                 hosts=(*hosts, *self._without_service(group)),
