@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
+from labkit.kube import status
 from labkit.sandbox.apiserver import refusing
 
 OBJECT, TABLE, PARTIAL, PARTIAL_LIST = "", "Table", "PartialObjectMetadata", "PartialObjectMetadataList"
@@ -29,28 +30,45 @@ PLAIN = Form()
 
 
 @lru_cache(maxsize=256)
-def form(accept: str, *, watch: bool = False) -> Form:
+def form(accept: str, *, streams: bool = False) -> Form:
     """The first form of an Accept header that the server speaks; 406 where it speaks none.
+
+    With ``streams`` the refusal names the forms of a watch too.
 
     Clients that prefer protobuf always take JSON too, and get it.
     """
     if not accept or accept in ("*/*", JSON):
         return PLAIN
-    known = False
+    is_spoken = False
     for clause in accept.split(","):
         media_type, *parameters = (part.strip() for part in clause.split(";"))
         media_type = {"*/*": JSON, "application/*": JSON}.get(media_type.lower(), media_type.lower())
-        known = known or media_type in MEDIA_TYPES
+        is_spoken = is_spoken or media_type in MEDIA_TYPES
         if media_type not in (JSON, YAML):
             continue
-        said = dict(p.partition("=")[::2] for p in parameters)
-        kind, version = said.get("as", ""), said.get("v", "v1")
+        asked = dict(p.partition("=")[::2] for p in parameters)
+        kind, version = asked.get("as", ""), asked.get("v", "v1")
         if not kind:
             return Form(media_type=media_type)
-        if version in _FORMS.get(kind, ()) and said.get("g") == "meta.k8s.io":
+        if version in _FORMS.get(kind, ()) and asked.get("g") == "meta.k8s.io":
             return Form(media_type=media_type, kind=kind, version=version)
-    if known:
+    if is_spoken:
         raise refusing.unacceptable(MEDIA_TYPES)
-    streams = (f"{JSON};stream=watch", f"{PROTOBUF};stream=watch")
-    text = f"406: Not Acceptable\n\nAvailable representations: {', '.join((*MEDIA_TYPES, *streams))}"
-    raise refusing.refusal(406, "NotAcceptable", text, {})
+    watched = (f"{JSON};stream=watch", f"{PROTOBUF};stream=watch") if streams else ()
+    raise unavailable(*MEDIA_TYPES, *watched)
+
+
+def check(accept: str, *spoken: str) -> None:
+    """406 unless an Accept header takes one of the media types, in no other form than their own."""
+    clauses = [[part.strip() for part in clause.split(";")] for clause in accept.lower().split(",")]
+    fitting = [clause for clause in clauses if clause[0] in ("", "*/*", "application/*", *spoken)]
+    if not fitting:
+        raise unavailable(*spoken)
+    if all(any(parameter.startswith("as=") for parameter in clause) for clause in fitting):
+        raise refusing.unacceptable(spoken)
+
+
+def unavailable(*spoken: str) -> status.StatusError:
+    """406 that names what there is."""
+    text = f"406: Not Acceptable\n\nAvailable representations: {', '.join(spoken)}"
+    return refusing.refusal(406, "NotAcceptable", text, {})

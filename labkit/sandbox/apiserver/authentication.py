@@ -24,11 +24,11 @@ class Authenticator:
         header = headers.get("Authorization", "")
         if not header:
             return users.ANONYMOUS
-        scheme, _, token = header.partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
+        scheme, token, *_ = [*header.strip().split(" ", 2), ""]
+        if scheme.lower() != "bearer" or not token:
             return users.ANONYMOUS
         try:
-            return self._tokens.user(token.strip())
+            return self._tokens.user(token)
         except tokens.RefusedTokenError as e:
             raise refusing.refusal(401, "Unauthorized", "Unauthorized") from e
 

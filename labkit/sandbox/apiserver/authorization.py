@@ -89,13 +89,13 @@ class Authorizer:
     def rules(self, user: User, namespace: str) -> Object:
         """The status of a SelfSubjectRulesReview."""
         if users.MASTERS in user.groups:
-            found = [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]
-            found.append({"verbs": ["*"], "nonResourceURLs": ["*"]})
+            rules = [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]
+            rules.append({"verbs": ["*"], "nonResourceURLs": ["*"]})
         else:
-            found = [rule for grant in self.grants(user, namespace) for rule in grant.rules]
+            rules = [rule for grant in self.grants(user, namespace) for rule in grant.rules]
         return {
-            "resourceRules": [rule for rule in found if rule.get("resources")],
-            "nonResourceRules": [rule for rule in found if rule.get("nonResourceURLs")],
+            "resourceRules": [rule for rule in rules if rule.get("resources")],
+            "nonResourceRules": [rule for rule in rules if rule.get("nonResourceURLs")],
             "incomplete": False,
         }
 
@@ -144,12 +144,13 @@ def forbidden(user: User, attributes: Attributes, reason: str = "") -> status.St
     """The 403 for an action."""
     end = f": {reason}" if reason else ""
     if attributes.path:
-        text = f'forbidden: User "{user.name}" cannot {attributes.verb} path "{attributes.path}"{end}'
+        who, path = refusing.quoted(user.name), refusing.quoted(attributes.path)
+        text = f"forbidden: User {who} cannot {attributes.verb} path {path}{end}"
         return refusing.refusal(403, "Forbidden", text, {})
     resource = "/".join(filter(None, (attributes.resource, attributes.subresource)))
     where = f'in the namespace "{attributes.namespace}"' if attributes.namespace else "at the cluster scope"
     why = (
-        f'User "{user.name}" cannot {attributes.verb} resource "{resource}"'
+        f'User {refusing.quoted(user.name)} cannot {attributes.verb} resource "{resource}"'
         f' in API group "{attributes.group}" {where}{end}'
     )
     return refusing.forbidden(attributes.group, attributes.resource, attributes.name, why)

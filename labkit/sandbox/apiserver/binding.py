@@ -12,6 +12,8 @@ async def bind(core: Core, call: Call) -> Written:
     """Set ``spec.nodeName``, which is nobody's field and no new generation; 409 when it is set already."""
     schema = schemas.builtin("v1", "Binding")
     sent = writing.body_object(call, schema)
+    if call.verb == "create" and (sent.get("metadata") or {}).get("name") != call.name:
+        raise refusing.bad_request("name in URL does not match name in Binding object")
     pod = core.find(call.served, call.namespace, call.name).object
     held = pod["spec"].get("nodeName")
     if held:

@@ -8,6 +8,7 @@ from typing import Any
 
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver import refusing
+from labkit.sandbox.apiserver.objects import gojson
 from labkit.sandbox.apiserver.registry import Served
 from labkit.sandbox.apiserver.users import User
 
@@ -51,8 +52,7 @@ class Call:
     @property
     def manager(self) -> str:
         """The field manager of a write."""
-        named = self.query.get("fieldManager")
-        return named or re.split(r"[/\s]", self.agent, maxsplit=1)[0][:LONGEST_MANAGER] or "unknown"
+        return self.query.get("fieldManager") or _printable(self.agent.partition("/")[0]) or "unknown"
 
     def check_options(self) -> None:
         """422 for options of a write that mean nothing."""
@@ -90,6 +90,12 @@ class Call:
         return [("FieldValueNotSupported", text, "fieldValidation")]
 
 
+def _printable(text: str) -> str:
+    """The printable start of a client's name that fits into a field manager."""
+    shown = "".join(c for c in gojson.valid(text) if c.isprintable())
+    return shown.encode()[:LONGEST_MANAGER].decode(errors="ignore")
+
+
 def is_true(text: str | None) -> bool:
     """A boolean of a query: only an absent one, ``0`` and ``false`` are false."""
     return text is not None and text.lower() not in ("0", "false")
@@ -99,10 +105,12 @@ def integer(text: str | None) -> int | None:
     """An integer of a query; 400 for other text, None when absent or empty."""
     if not text:
         return None
-    try:
-        return int(text)
-    except ValueError:
-        raise refusing.bad_request(f"strconv.ParseInt: parsing {refusing.quoted(text)}: invalid syntax") from None
+    problem = "" if re.fullmatch(r"[-+]?[0-9]+", text, re.ASCII) else "invalid syntax"
+    if not problem and not -(2**63) <= int(text[:30]) < 2**63:
+        problem = "value out of range"
+    if problem:
+        raise refusing.bad_request(f"strconv.ParseInt: parsing {refusing.quoted(text)}: {problem}")
+    return int(text)
 
 
 def timestamp(later: float = 0) -> str:

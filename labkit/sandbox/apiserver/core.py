@@ -7,7 +7,7 @@ from labkit.kube.resources import Object
 from labkit.sandbox.apiserver import refusing, versions
 from labkit.sandbox.apiserver.calls import Call
 from labkit.sandbox.apiserver.registry import Registry, Served
-from labkit.sandbox.apiserver.store import Item, Store
+from labkit.sandbox.apiserver.store import Item, Store, TooLargeError
 
 Hook = Callable[[Call, Object, Object | None], Awaitable[Object | None]]
 """Looks at ``(call, new, old)`` of a write; a mutating hook returns the object to go on with, or None."""
@@ -51,4 +51,8 @@ class Core:
             home = self.registry.of_key(served.key)
             if home is not None:
                 obj = versions.to_version(obj, home)
-        return versions.shown(self.store.put(served.key, obj), served)
+        try:
+            item = self.store.put(served.key, obj)
+        except TooLargeError as e:
+            raise refusing.internal(str(e)) from e
+        return versions.shown(item, served)

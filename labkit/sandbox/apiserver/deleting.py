@@ -60,7 +60,7 @@ def options(call: Call) -> Options:
     else:
         schema = schemas.builtin("v1", "DeleteOptions")
         assert schema is not None
-        said = decoding.read(schema, call.body, call.content_type, level=decoding.IGNORE).object
+        said = decoding.options(schema, call.body, call.content_type)
     _check(said)
     conditions = said.get("preconditions") or {}
     policy = said.get("propagationPolicy") or ""

@@ -20,16 +20,14 @@ class Documents:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._openapi = openapi.Documents(registry)
-        self._made: dict[str, tuple[int, bytes]] = {}
+        self._cache: dict[str, tuple[int, bytes]] = {}
 
     def __repr__(self) -> str:
         return f"Documents({self._registry!r})"
 
     def answer(self, request: web.BaseRequest) -> web.Response:
         """The document at the request's path, or a plain 404."""
-        parts = request.path.strip("/").split("/")
-        if request.method not in ("GET", "HEAD"):
-            raise refusing.method_not_allowed()
+        parts = request.path.removeprefix("/").rstrip("/").split("/")
         if parts[0] in HEALTH:
             return self._health(request, parts)
         if parts[0] == "openapi":
@@ -42,6 +40,11 @@ class Documents:
         plain = self._plain(parts)
         if plain is None:
             return self.page_not_found()
+        if parts[0] in ("api", "version") or len(parts) == 3:
+            # Services of a real server; the other documents answer whatever is asked.
+            if request.method != "GET":
+                raise refusing.method_not_allowed()
+            accepting.check(accept, *((accepting.JSON,) if parts[0] == "version" else accepting.MEDIA_TYPES))
         return _json(plain)
 
     def page_not_found(self) -> web.Response:
@@ -66,6 +69,8 @@ class Documents:
                 return discovery.group(registry, group)
             case ["apis", group, version] if registry.has(group, version):
                 return discovery.resources(registry, group, version)
+            case ["apis", group, _] if registry.is_builtin(group):
+                raise refusing.no_such_resource()
             case _:
                 return None
 
@@ -90,24 +95,24 @@ class Documents:
             case ["v3", "version"]:
                 return _json(openapi.V2_STUB | {"openapi": "3.0.0"})
             case ["v3", "api", version]:
-                found = self._openapi.document("", version)
+                document = self._openapi.document("", version)
             case ["v3", "apis", group, version]:
-                found = self._openapi.document(group, version)
+                document = self._openapi.document(group, version)
             case _:
                 return self.page_not_found()
-        if found is None:
+        if document is None:
             return web.Response(status=404)
         headers = {"Content-Type": "application/json"}
         if "hash" in request.query:
             # What lies behind a hash never changes: kubectl keeps it on disk.
             headers |= {"Cache-Control": "public, immutable, max-age=31536000", "Vary": "Accept"}
-        return web.Response(body=found, headers=headers)
+        return web.Response(body=document, headers=headers)
 
     def _cached(self, name: str, make: Callable[[], Any]) -> bytes:
-        made = self._made.get(name)
-        if made is None or made[0] != self._registry.generation:
-            made = self._made[name] = (self._registry.generation, orjson.dumps(make()))
-        return made[1]
+        held = self._cache.get(name)
+        if held is None or held[0] != self._registry.generation:
+            held = self._cache[name] = (self._registry.generation, orjson.dumps(make()))
+        return held[1]
 
 
 def _json(value: Any) -> web.Response:
@@ -118,9 +123,9 @@ def _wants_aggregated(accept: str) -> str:
     """The media type of aggregated discovery if it is what a client likes best; 406 if nothing fits."""
     for clause in accept.split(","):
         kind, *parameters = (part.strip() for part in clause.split(";"))
-        said = dict(p.partition("=")[::2] for p in parameters)
-        if kind == accepting.JSON and said.get("as") == "APIGroupDiscoveryList":
-            if said.get("v") == "v2" and said.get("g") == "apidiscovery.k8s.io":
+        asked = dict(p.partition("=")[::2] for p in parameters)
+        if kind == accepting.JSON and asked.get("as") == "APIGroupDiscoveryList":
+            if asked.get("v") == "v2" and asked.get("g") == "apidiscovery.k8s.io":
                 return discovery.AGGREGATED
         elif kind in (accepting.JSON, "*/*", "application/*", accepting.YAML, ""):
             return ""

@@ -16,6 +16,8 @@ BUDGETS = "policy/poddisruptionbudgets"
 async def evict(core: Core, call: Call) -> Written:
     """Delete a pod unless a budget forbids it now (429)."""
     sent = writing.body_object(call, schemas.builtin("policy/v1", "Eviction"))
+    if call.verb == "create" and (sent.get("metadata") or {}).get("name") != call.name:
+        raise refusing.bad_request("name in URL does not match name in Eviction object")
     pod = core.find(call.served, call.namespace, call.name).object
     if not _may_always_go(pod):
         _check(list(_budgets(core, pod)))

@@ -25,7 +25,7 @@ class Target:
 
 def target(path: str) -> Target | None:
     """``/apis/apps/v1/namespaces/n/deployments/d/scale`` taken apart; None for paths of another kind."""
-    parts = path.strip("/").split("/")
+    parts = path.removeprefix("/").rstrip("/").split("/")
     if parts[0] == "api" and len(parts) >= 2:
         group, version, rest = "", parts[1], parts[2:]
     elif parts[0] == "apis" and len(parts) >= 3:

@@ -66,7 +66,7 @@ def check_preconditions(call: Call, metadata: Object, live: Object) -> None:
 
 def check_version(call: Call, version: str, live: Object) -> None:
     """409 for a resourceVersion that is not the newest; 500 for one that is no number."""
-    if not version.isdigit():
+    if not version.isdecimal():
         problem = f"strconv.ParseUint: parsing {refusing.quoted(version)}: invalid syntax"
         raise refusing.internal(f"resourceVersion: Invalid value: {refusing.quoted(version)}: {problem}")
     if version != live["metadata"]["resourceVersion"]:
@@ -75,15 +75,12 @@ def check_version(call: Call, version: str, live: Object) -> None:
 
 def check_patched(call: Call, metadata: Object, live: Object) -> None:
     """What a patch may not say of an object's identity."""
-    served = call.served
-    name, namespace = metadata.get("name") or call.name, metadata.get("namespace") or call.namespace
-    if name != call.name:
-        text = f"the name of the object ({name}) does not match the name on the URL ({call.name})"
-        raise refusing.bad_request(text)
+    served, namespace = call.served, metadata.get("namespace") or call.namespace
+    check_name(call, metadata)
     if served.namespaced and namespace != call.namespace:
         raise _namespace_differs()
     version = metadata.get("resourceVersion") or ""
-    if version and not version.isdigit():
+    if version and not version.isdecimal():
         raise refusing.internal(f"strconv.ParseUint: parsing {refusing.quoted(version)}: invalid syntax")
     if version:
         check_version(call, version, live)
@@ -129,9 +126,8 @@ def _status_update(served: Served, new: Object, live: Object) -> Object:
         metadata = {**live["metadata"]}
         if "managedFields" in new["metadata"]:
             metadata["managedFields"] = new["metadata"]["managedFields"]
-        found = {**live, "metadata": metadata}
-        found.pop("status", None)
-        return found | ({"status": new["status"]} if "status" in new else {})
+        rest = {key: value for key, value in live.items() if key != "status"} | {"metadata": metadata}
+        return rest | ({"status": new["status"]} if "status" in new else {})
     metadata = dict(new["metadata"])
     for key in served.strategy.status_keeps:
         metadata.pop(key, None)
@@ -208,8 +204,8 @@ INITIAL: dict[str, Any] = {
 
 
 def _with_status(served: Served, obj: Object, status: Any) -> Object:
-    found = {key: value for key, value in obj.items() if key != "status"}
-    return found if status is None else found | {"status": status}
+    rest = {key: value for key, value in obj.items() if key != "status"}
+    return rest if status is None else rest | {"status": status}
 
 
 def _zero_status(served: Served) -> Any:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -50,6 +51,7 @@ async def collection(core: Core, call: Call) -> Listing:
     query = call.query
     check_options(query)
     matches = selectors.matcher(call.served, query.get("labelSelector", ""), query.get("fieldSelector", ""))
+    integer(query.get("timeoutSeconds"))
     limit, token = max(integer(query.get("limit")) or 0, 0), query.get("continue", "")
     text, match = query.get("resourceVersion", ""), query.get("resourceVersionMatch", "")
     if token and text and text != "0":
@@ -136,17 +138,22 @@ async def _until_there(core: Core, version: int) -> None:
 
 
 def _number(text: str) -> int:
-    if not text.isascii() or not text.isdigit():
-        problem = f"strconv.ParseUint: parsing {refusing.quoted(text)}: invalid syntax"
-        raise ValueError(f"Invalid value: {refusing.quoted(text)}: {problem}")
+    problem = "" if text.isascii() and text.isdigit() else "invalid syntax"
+    if not problem and int(text[:30]) >= 2**64:
+        problem = "value out of range"
+    if problem:
+        shown = refusing.quoted(text)
+        raise ValueError(f"Invalid value: {shown}: strconv.ParseUint: parsing {shown}: {problem}")
     return int(text)
 
 
-def version_of(text: str) -> int:
+def version_of(text: str, *, watch: bool = False) -> int:
     """A query's resourceVersion; 0 when absent."""
     try:
         return _number(text) if text else 0
     except ValueError as e:
+        if watch:
+            raise refusing.internal(f"resourceVersion: {e}") from e
         raise refusing.bad_request(f"invalid resource version: resourceVersion: {e}") from e
 
 
@@ -163,12 +170,15 @@ def _encoded(version: int, start: str) -> str:
 
 def _decoded(token: str, current: int) -> tuple[int, str]:
     try:
-        text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        text = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as e:
-        raise refusing.bad_request(f"invalid continue token: continue key is not valid: {e}") from e
+        alphabet = re.match(r"[A-Za-z0-9_-]*", token)
+        at = min(alphabet.end() if alphabet else 0, len(token) - len(token) % 4)
+        problem = f"illegal base64 data at input byte {at}"
+        raise refusing.bad_request(f"invalid continue token: continue key is not valid: {problem}") from e
     try:
-        said = json.loads(text.decode("latin-1"))
-        return int(said["rv"]) if int(said["rv"]) > 0 else current, str(said["start"])
+        place = json.loads(text.decode("latin-1"))
+        return int(place["rv"]) if int(place["rv"]) > 0 else current, str(place["start"])
     except (ValueError, KeyError, TypeError) as e:
         problem = f"invalid character '{_shown(text[:1])}' looking for beginning of value"
         raise refusing.bad_request(f"invalid continue token: continue key is not valid: {problem}") from e

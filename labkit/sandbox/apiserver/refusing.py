@@ -25,7 +25,7 @@ def qualified(group: str, plural: str) -> str:
 
 def not_found(group: str, plural: str, name: str) -> status.StatusError:
     """404 for one object."""
-    text = f'{qualified(group, plural)} "{name}" not found'
+    text = f"{qualified(group, plural)} {quoted(name)} not found"
     return refusal(404, "NotFound", text, details(name, group, plural))
 
 

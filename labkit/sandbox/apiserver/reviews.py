@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from labkit.kube.resources import Object
-from labkit.sandbox.apiserver import tokens, writing
+from labkit.sandbox.apiserver import refusing, tokens, writing
 from labkit.sandbox.apiserver.authorization import Attributes, Authorizer
 from labkit.sandbox.apiserver.calls import Call, timestamp
 from labkit.sandbox.apiserver.objects import validation
@@ -39,9 +39,10 @@ class Reviews:
 
     def _token(self, call: Call, sent: Object) -> Object:
         spec = sent.get("spec") or {}
-        wanted = spec.get("audiences") or [tokens.ISSUER]
+        if not spec.get("token"):
+            raise refusing.bad_request("token is required for TokenReview in authentication")
         try:
-            user, audiences = self._signer.reviewed(spec.get("token", ""), wanted)
+            user, audiences = self._signer.reviewed(spec["token"], spec.get("audiences") or [tokens.ISSUER])
         except tokens.RefusedTokenError as e:
             return {**sent, "status": {"user": {}, "error": str(e)}}
         status = {"authenticated": True, "user": user.info(), "audiences": audiences}

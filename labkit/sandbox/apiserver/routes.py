@@ -13,6 +13,7 @@ from labkit.sandbox.apiserver import (
     accepting,
     answering,
     authentication,
+    bodies,
     deleting,
     impersonation,
     paths,
@@ -21,6 +22,7 @@ from labkit.sandbox.apiserver import (
     reviews,
     selectors,
     subresources,
+    users,
     watching,
     writing,
 )
@@ -28,15 +30,17 @@ from labkit.sandbox.apiserver.authorization import Attributes, Authorizer
 from labkit.sandbox.apiserver.calls import Call, is_true
 from labkit.sandbox.apiserver.core import Core
 from labkit.sandbox.apiserver.documents import Documents
-from labkit.sandbox.apiserver.objects import tables
+from labkit.sandbox.apiserver.objects import gojson, tables
 from labkit.sandbox.apiserver.registry import Served
 from labkit.sandbox.apiserver.store import Item
 from labkit.sandbox.apiserver.users import User
 
 LOG = logging.getLogger(__name__)
 
-COLLECTION_VERBS = {"GET": "list", "HEAD": "list", "POST": "create", "DELETE": "deletecollection"}
-OBJECT_VERBS = {"GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "POST": "create"}
+COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
+OBJECT_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "POST": "create"}
+OF_PATHS = (".", "..")
+"""Names that would lead elsewhere in the path of an object."""
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -66,6 +70,8 @@ class Routes:
             return refused(e)
         except ConnectionError:
             raise
+        except RecursionError:
+            return refused(refusing.bad_request("the body nests deeper than the sandbox reads"))
         except Exception as e:  # the server must outlive any one request
             LOG.exception("%s %s", request.method, request.path)
             return refused(refusing.refusal(500, "InternalError", f"Internal error occurred: {e!r}", {}))
@@ -91,11 +97,12 @@ class Routes:
         user = self._admitted(request, user, attributes)
         served = self._core.registry.find(target.group, target.version, target.plural)
         if served is None:
-            if target.group and not self._core.registry.has(target.group, target.version):
+            if target.group and not self._has(target):
                 return self._documents.page_not_found()
             raise refusing.no_such_resource()
         if served.crd is not None and _is_elsewhere(served, target, verb):
             return self._documents.page_not_found()
+        _check_path(target.name)
         if target.namespace and not served.namespaced and served.plural != "namespaces":
             raise refusing.no_such_resource()
         call = await _call(request, served, user, verb, target)
@@ -109,11 +116,15 @@ class Routes:
             _add_warnings(response, call)
             return response
 
+    def _has(self, target: paths.Target) -> bool:
+        registry = self._core.registry
+        return registry.has(target.group, target.version) or registry.is_builtin(target.group)
+
     def _admitted(self, request: web.BaseRequest, user: User, attributes: Attributes) -> User:
         """The user whom the request is from; 403 when it may not do this."""
         user = impersonation.acting(user, request.headers, attributes, self._authorizer)
         self._authorizer.check(user, attributes)
-        return user
+        return users.readable(user)
 
     def _verb(self, request: web.BaseRequest, target: paths.Target) -> str:
         verbs = OBJECT_VERBS if target.name else COLLECTION_VERBS
@@ -126,7 +137,7 @@ class Routes:
 
     async def _dispatch(self, request: web.BaseRequest, call: Call) -> web.StreamResponse:
         accept = request.headers.get("Accept", "")
-        form = accepting.form(accept)
+        form = accepting.form(accept, streams=not call.name)
         include = request.query.get("includeObject", "")
         if form.kind == accepting.TABLE:
             tables.check_include(include)
@@ -189,15 +200,15 @@ class Routes:
         return response
 
     async def _subresource(self, request: web.BaseRequest, call: Call) -> web.StreamResponse:
-        found = await self._subs.serve(request, call)
-        if isinstance(found, web.StreamResponse):
-            return found
+        served = await self._subs.serve(request, call)
+        if isinstance(served, web.StreamResponse):
+            return served
         form = accepting.form(request.headers.get("Accept", ""))
-        return _answer(found.code, answering.one(call.served, found.item, form), form, call)
+        return _answer(served.code, answering.one(call.served, served.item, form), form, call)
 
 
 async def _call(request: web.BaseRequest, served: Served, user: User, verb: str, target: paths.Target) -> Call:
-    body = b"" if request.method in ("GET", "HEAD") else await request.read()
+    body = b"" if request.method in ("GET", "HEAD") else await bodies.read(request)
     return Call(
         verb=verb,
         served=served,
@@ -211,6 +222,13 @@ async def _call(request: web.BaseRequest, served: Served, user: User, verb: str,
         agent=request.headers.get("User-Agent", ""),
         warnings=_deprecations(served),
     )
+
+
+def _check_path(name: str) -> None:
+    """400 for a name that no path of an object ends with."""
+    problem = f"be '{name}'" if name in OF_PATHS else "contain '%'" if "%" in name else ""
+    if problem:
+        raise refusing.bad_request(f"Name parameter invalid: {refusing.quoted(name)}: may not {problem}")
 
 
 def _named(verb: str, field_selector: str) -> str:
@@ -271,4 +289,4 @@ def refused(error: status.StatusError) -> web.Response:
     seconds = (body.get("details") or {}).get("retryAfterSeconds")
     if seconds:
         headers["Retry-After"] = str(seconds)
-    return web.Response(status=error.code, body=orjson.dumps(body) + b"\n", headers=headers)
+    return web.Response(status=error.code, body=orjson.dumps(gojson.valid(body)) + b"\n", headers=headers)

@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import json
+import logging
 import socket
 import sqlite3
 import ssl
 from pathlib import Path
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from labkit.base import ports, private
 from labkit.kube import events
@@ -37,6 +39,17 @@ from labkit.sandbox.apiserver.store import Store
 HOST = "127.0.0.1"
 NAME = "labkit"
 """The cluster, user and context of the kubeconfig."""
+
+
+LONGEST_HEADERS = 1024 * 1024
+"""Bytes of the headers of a request that a Go server reads."""
+
+
+def _http_log() -> logging.Logger:
+    """The log of the HTTP server, without requests that are no HTTP: who sent them is told."""
+    log = logging.getLogger(f"{__name__}.http")
+    log.filters = [lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))]
+    return log
 
 
 class Server:
@@ -89,17 +102,25 @@ class Server:
     async def start(self) -> None:
         """Serve, with the objects every cluster has; the kubeconfig is there when this returns."""
         self._definitions.start()
-        known = self._core
         handler = routes.Routes(
-            known,
-            documents=documents.Documents(known.registry),
+            self._core,
+            documents=documents.Documents(self._core.registry),
             authenticator=authentication.Authenticator(self._tokens),
             authorizer=self._authorizer,
             subs=self._subs,
             reviews=self._reviews,
         )
         # A client that goes away ends its request: else a watch would live on until it next had something to say.
-        server = web.Server(handler.handle, access_log=None, handler_cancellation=True)
+        server = web.Server(
+            handler.handle,
+            access_log=None,
+            handler_cancellation=True,
+            logger=_http_log(),
+            # Bodies are what was sent: a real server takes no encoding off them.
+            auto_decompress=False,
+            max_line_size=LONGEST_HEADERS,
+            max_field_size=LONGEST_HEADERS,
+        )
         self._runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=0.2)
         await self._runner.setup()
         listening = self._listen()

@@ -20,6 +20,21 @@ RING = 2000
 ADDED, MODIFIED, DELETED = "ADDED", "MODIFIED", "DELETED"
 
 
+LARGEST_OBJECT, LARGEST_MESSAGE = 1536 * 1024, 2 * 1024 * 1024
+"""Bytes that etcd stores of one object, and that a client of etcd sends at all."""
+
+
+class TooLargeError(ValueError):
+    """An object that etcd would not take, in its words."""
+
+    def __init__(self, size: int) -> None:
+        if size > LARGEST_MESSAGE:
+            problem = f"trying to send message larger than max ({size} vs. {LARGEST_MESSAGE})"
+            super().__init__(f"rpc error: code = ResourceExhausted desc = {problem}")
+        else:
+            super().__init__("etcdserver: request is too large")
+
+
 class Item:
     """One version of one object."""
 
@@ -145,11 +160,13 @@ class Store:
         return self.table(resource).get(namespace, name)
 
     def put(self, resource: str, obj: Object) -> Item:
-        """Store an object, new or changed, at the next version; it is the store's from now on."""
+        """Store an object, new or changed, at the next version; it is the store's from now on; TooLargeError."""
         table, metadata = self.table(resource), obj["metadata"]
         namespace, name = metadata.get("namespace", ""), metadata["name"]
         previous = table.get(namespace, name)
         item = self._next(obj)
+        if len(item.body) > LARGEST_OBJECT:
+            raise TooLargeError(len(item.body))
         self._disk.put(resource, namespace, name, item.version, item.body)
         table.record(Change(item.version, MODIFIED if previous else ADDED, item, previous))
         return item

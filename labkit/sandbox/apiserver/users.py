@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from labkit.sandbox.apiserver.objects import gojson
+
 AUTHENTICATED, UNAUTHENTICATED = "system:authenticated", "system:unauthenticated"
 MASTERS = "system:masters"
 ACCOUNT = "system:serviceaccount:"
@@ -21,9 +23,18 @@ class User:
 
     def info(self) -> dict[str, Any]:
         """The ``userInfo`` of reviews and of admission."""
-        found: dict[str, Any] = {"username": self.name, "uid": self.uid, "groups": list(self.groups)}
-        found["extra"] = dict(self.extra)
-        return {key: value for key, value in found.items() if value}
+        facts: dict[str, Any] = {"username": self.name, "uid": self.uid, "groups": list(self.groups)}
+        facts["extra"] = dict(self.extra)
+        return {key: value for key, value in facts.items() if value}
+
+
+def readable(user: User) -> User:
+    """The user whose names can be written down, whatever bytes a header had."""
+    if user.name.isascii() and not user.extra and all(map(str.isascii, user.groups)):
+        return user
+    valid = gojson.valid
+    extra = {valid(key): valid(values) for key, values in user.extra.items()}
+    return User(name=valid(user.name), groups=tuple(map(valid, user.groups)), uid=valid(user.uid), extra=extra)
 
 
 NOBODY = User(name="")

@@ -107,7 +107,7 @@ async def stream(core: Core, call: Call) -> AsyncGenerator[list[Event], None]:
     reading.check_options(query)
     matches = selectors.matcher(call.served, query.get("labelSelector", ""), query.get("fieldSelector", ""))
     seconds = integer(query.get("timeoutSeconds"))
-    since = reading.version_of(query.get("resourceVersion", ""))
+    since = reading.version_of(query.get("resourceVersion", ""), watch=True)
     bookmarks = is_true(query.get("allowWatchBookmarks"))
     initial = is_true(query.get("sendInitialEvents"))
     table = core.store.table(call.served.key)

@@ -18,6 +18,7 @@ from labkit.sandbox.apiserver.objects import (
     patches,
     validation,
 )
+from labkit.sandbox.apiserver.objects.ownership import metadata_of
 from labkit.sandbox.apiserver.store import Item
 
 APPLY = patches.APPLY
@@ -141,8 +142,7 @@ async def patch(core: Core, call: Call) -> Written:
         decoded = patches.patched(content_type, live, body, schema, level=call.level)
         call.warnings[:] = decoded.warnings
         sent = decoded.object
-        metadata = sent.get("metadata") or {}
-        preparing.check_patched(call, metadata, live)
+        preparing.check_patched(call, sent.get("metadata") or {}, live)
         new = preparing.with_identity(served, sent, live)
         new = defaults.with_defaults(schema, new, live)
         new = preparing.for_update(served, new, live, subresource=subresource)
@@ -179,7 +179,7 @@ async def _apply(core: Core, call: Call) -> Written:
             preparing.place(call, metadata)
             merged = preparing.for_create(served, defaults.with_defaults(schema, {**merged, "metadata": metadata}))
         else:
-            preparing.check_patched(call, config.get("metadata") or {}, live)
+            preparing.check_patched(call, metadata_of(config), live)
             merged = preparing.with_identity(served, merged, live)
             merged = defaults.with_defaults(schema, merged, live)
             merged = preparing.for_update(served, merged, live, subresource=subresource)
@@ -188,7 +188,7 @@ async def _apply(core: Core, call: Call) -> Written:
     if core.store.get(served.key, call.namespace, call.name) is None:
         if subresource:
             raise refusing.not_found(served.group, served.plural, call.name)
-        if (config.get("metadata") or {}).get("uid"):
+        if metadata_of(config).get("uid"):
             raise refusing.conflict(
                 served.group,
                 served.plural,
@@ -196,7 +196,7 @@ async def _apply(core: Core, call: Call) -> Written:
                 "uid mismatch: the provided object specified uid"
                 f" {config['metadata']['uid']}, and no existing object was found",
             )
-        labels = (config.get("metadata") or {}).get("labels")
+        labels = metadata_of(config).get("labels")
         return await _insert(core, call, change(None), is_labelled=bool(labels))
     return await rewrite(core, call, change)
 

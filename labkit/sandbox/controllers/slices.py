@@ -150,7 +150,8 @@ def _behind(service: Object, pods: Iterable[Object]) -> list[Object]:
 def _target(pod: Object) -> Object:
     metadata = pod["metadata"]
     reference = {"kind": "Pod", "namespace": metadata["namespace"], "name": metadata["name"], "uid": metadata["uid"]}
-    return {"targetRef": reference, "nodeName": pod["spec"].get("nodeName", "")}
+    node = pod["spec"].get("nodeName")
+    return {"targetRef": reference} | ({"nodeName": node} if node else {})
 
 
 def _endpoint(pod: Object, service: Object) -> Object:

@@ -1,5 +1,6 @@
 """From the bytes of a request to an object of its kind."""
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -66,19 +67,42 @@ def parse(body: bytes, content_type: str = JSON) -> Document:
         value = gojson.loads(body)
     except ValueError as e:
         raise ValueError(f"couldn't get version/kind; json parse error: {e}") from e
+    check_named(value)
     duplicates: list[str] = []
     value = _merged(value, None, duplicates)
-    return Document(value=value, duplicates=tuple(duplicates), body=body)
+    return Document(value=_object(value), duplicates=tuple(duplicates), body=body)
+
+
+def check_named(value: Any) -> None:
+    """ValueError unless a body is an object, or null, whose version and kind are texts."""
+    problem = ""
+    if value is not None and not isinstance(value, dict):
+        tags = (r'APIVersion string "json:\"apiVersion,omitempty\""', r'Kind string "json:\"kind,omitempty\""')
+        problem = f"value of type struct {{ {'; '.join(tags)} }}"
+        seen = gojson.kind_of(value)
+    for key, item in (value or {}).items() if not problem else ():
+        if key in ("apiVersion", "kind") and not problem and item is not None and not isinstance(item, str):
+            problem, seen = f"struct field .{key} of type string", gojson.kind_of(item)
+    if problem:
+        mismatch = f"json: cannot unmarshal {seen} into Go {problem}"
+        raise ValueError(f"couldn't get version/kind; json parse error: {mismatch}")
+
+
+def _object(value: Any) -> Any:
+    """What Go reads where a body says null: an object that says nothing."""
+    return {} if value is None else value
 
 
 def _parse_yaml(body: bytes) -> Document:
     # JSON is YAML, and most bodies sent as YAML are JSON: that way is shorter.
-    if body[:1] == b"{":
+    if body[:1] == b"{" and not goyaml.differs(body):
         try:
             return parse(body)
         except ValueError:
             pass
-    value, duplicates = goyaml.loads(body.decode("utf-8", "replace"))
+    value, duplicates = goyaml.loads(body)
+    check_named(value)
+    value = _object(value)
     lines = "".join(f"\n  {line}" for line in duplicates)
     return Document(value=value, duplicates=tuple(duplicates), strict_text=f"yaml: unmarshal errors:{lines}", body=body)
 
@@ -86,17 +110,24 @@ def _parse_yaml(body: bytes) -> Document:
 def parse_apply(body: bytes) -> Object:
     """The object of an apply patch, sent as YAML or JSON; StatusError 400 with the server's wording."""
     try:
-        if body[:1] == b"{":
-            value = gojson.plain(gojson.loads(body))
-        else:
-            value, _ = goyaml.loads(body.decode("utf-8", "replace"))
+        value = _plain_yaml(body)
     except ValueError as e:
         raise refusals.bad_request(f"error decoding YAML: error converting YAML to JSON: {e}") from e
+    value = _object(value)
     if not isinstance(value, dict):
         seen = gojson.kind_of(value)
-        problem = f"json: cannot unmarshal {seen} into Go value of type map[string]interface {{}}"
+        problem = f"while decoding JSON: json: cannot unmarshal {seen} into Go value of type map[string]interface {{}}"
         raise refusals.bad_request(f"error decoding YAML: error unmarshaling JSON: {problem}")
     return value
+
+
+def _plain_yaml(body: bytes) -> Any:
+    if body[:1] == b"{" and not goyaml.differs(body):
+        with contextlib.suppress(ValueError):
+            value = gojson.loads(body)
+            if not gojson.overflow(value):
+                return gojson.plain(value)
+    return gojson.plain(goyaml.loads(body)[0])
 
 
 def decode(schema: Schema, document: Document | Mapping[str, Any], *, level: str = WARN) -> Decoded:
@@ -108,11 +139,9 @@ def decode(schema: Schema, document: Document | Mapping[str, Any], *, level: str
     if not isinstance(document, Document):
         document = Document(value=document)
     value = document.value
-    if not isinstance(value, dict):
-        raise _unrecognised(schema, _no_object(value), document.body)
     api_version, kind = value.get("apiVersion") or schema.api_version, value.get("kind") or schema.kind
     if (api_version, kind) != (schema.api_version, schema.kind):
-        _check_kind(schema, api_version, kind, document.body)
+        _check_kind(schema, api_version, kind, document)
     prefix = f'{kind} in version "{schema.version}" cannot be handled as a {schema.kind}: '
     try:
         obj, unknown = convert(schema, value)
@@ -127,14 +156,28 @@ def decode(schema: Schema, document: Document | Mapping[str, Any], *, level: str
     return Decoded(object=obj, warnings=(*document.duplicates, *unknown))
 
 
+def options(schema: Schema, body: bytes, content_type: str) -> Object:
+    """DeleteOptions, which every group and version knows; refusals say nothing of an object."""
+    try:
+        value = parse(body, content_type).value
+    except ValueError as e:
+        raise refusals.bad_request(str(e)) from e
+    api_version, kind = value.get("apiVersion") or schema.api_version, value.get("kind") or schema.kind
+    if api_version.count("/") > 1:
+        raise refusals.bad_request(f"unexpected GroupVersion string: {api_version}")
+    if kind != schema.kind:
+        raise refusals.bad_request(unregistered(api_version, kind))
+    return decode(schema, {**value, "apiVersion": schema.api_version}, level=IGNORE).object
+
+
 def convert(schema: Schema, value: Mapping[str, Any], reader: reading.Reader | None = None) -> tuple[Object, list[str]]:
     """The object in its canonical form and the unknown fields; Unreadable for a wrong type."""
     value = {**value, "kind": schema.kind, "apiVersion": schema.api_version}
     if schema.custom is not None:
         return structural.convert(schema, value)
     reader = reader or reading.Reader()
-    found: Object = reader.read(schema.type, value)
-    return found, reader.unknown
+    obj: Object = reader.read(schema.type, value)
+    return obj, reader.unknown
 
 
 def known(schema: Schema, api_version: str, kind: str) -> bool:
@@ -146,19 +189,24 @@ def known(schema: Schema, api_version: str, kind: str) -> bool:
     return schemas.builtin(api_version, kind) is not None or (api_version, kind) == ("v1", "List")
 
 
+def unregistered(api_version: str, kind: str) -> str:
+    """What a server says of a kind that it never heard of."""
+    registered = f"no kind {refusals.quoted(kind)} is registered for version {refusals.quoted(api_version)}"
+    return f'{registered} in scheme "pkg/runtime/scheme.go:111"'
+
+
 def misnamed(schema: Schema, api_version: str, kind: str) -> str:
     """Why an object of another kind cannot be read as the schema's."""
     if not known(schema, api_version, kind):
-        registered = f'no kind "{kind}" is registered for version "{api_version}"'
-        return f'{registered} in scheme "pkg/runtime/scheme.go:111"'
+        return unregistered(api_version, kind)
     package = api_version.rpartition("/")[2]
     target = schema.group.partition(".")[0] or "core"
     return f"converting ({package}.{kind}) to ({target}.{schema.kind}): unknown conversion"
 
 
-def _check_kind(schema: Schema, api_version: str, kind: str, body: bytes) -> None:
+def _check_kind(schema: Schema, api_version: str, kind: str, document: Document) -> None:
     if api_version.count("/") > 1:
-        raise _unrecognised(schema, f"unexpected GroupVersion string: {api_version}", body)
+        raise _unrecognised(schema, f"unexpected GroupVersion string: {api_version}", document.body)
     group, _, version = api_version.rpartition("/")
     if kind == schema.kind and group == schema.group and known(schema, api_version, kind):
         raise refusals.bad_request(
@@ -166,14 +214,15 @@ def _check_kind(schema: Schema, api_version: str, kind: str, body: bytes) -> Non
             f" ({schema.api_version})"
         )
     problem = misnamed(schema, api_version, kind)
-    raise refusals.bad_request(f'{kind} in version "{version}" cannot be handled as a {schema.kind}: {problem}')
-
-
-def _no_object(value: Any) -> str:
-    seen = gojson.kind_of(value)
-    tags = (r'APIVersion string "json:\"apiVersion,omitempty\""', r'Kind string "json:\"kind,omitempty\""')
-    shape = f"struct {{ {'; '.join(tags)} }}"
-    return f"couldn't get version/kind; json parse error: json: cannot unmarshal {seen} into Go value of type {shape}"
+    if other := schemas.builtin(api_version, kind):
+        # It is read as what it says it is, before that is turned into what was asked for.
+        try:
+            convert(other, document.value)
+        except reading.Unreadable as e:
+            problem = str(e)
+    raise refusals.bad_request(
+        f"{kind} in version {refusals.quoted(version)} cannot be handled as a {schema.kind}: {problem}"
+    )
 
 
 def _unrecognised(schema: Schema, problem: str, body: bytes) -> Exception:
@@ -188,15 +237,15 @@ def _unrecognised(schema: Schema, problem: str, body: bytes) -> Exception:
 def _merged(value: Any, path: reading.Path, duplicates: list[str]) -> Any:
     """The value with repeated keys merged as Go merges them; each repetition is noted."""
     if isinstance(value, dict):
-        found: dict[str, Any] = {}
+        members: dict[str, Any] = {}
         for key, item in _pairs(value):
             read = _merged(item, (path, key), duplicates)
-            if key in found:
+            if key in members:
                 duplicates.append(f'duplicate field "{reading.dotted((path, key))}"')
-                if isinstance(found[key], dict) and isinstance(read, dict):
-                    read = found[key] | read
-            found[key] = read
-        return found
+                if isinstance(members[key], dict) and isinstance(read, dict):
+                    read = members[key] | read
+            members[key] = read
+        return members
     if isinstance(value, list):
         return [_merged(item, (path, at), duplicates) for at, item in enumerate(value)]
     return value

@@ -1,8 +1,11 @@
 """JSON as Go reads it: what it makes of odd input, and its words for broken input."""
 
 import json
+import math
 import re
 from typing import Any
+
+from labkit.sandbox.apiserver.objects import refusals
 
 MAX_DEPTH = 10_000
 """How deep objects and lists may nest."""
@@ -14,9 +17,9 @@ class Number(float):
     __slots__ = ("text",)
 
     def __new__(cls, text: str) -> "Number":
-        made = super().__new__(cls, text)
-        made.text = text
-        return made
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
 
     text: str
 
@@ -30,13 +33,22 @@ class Repeated(dict[str, Any]):
 def loads(body: bytes) -> Any:
     """Parsed JSON with ``Number`` and ``Repeated`` where they matter; ValueError with Go's wording."""
     try:
-        text = body.decode("utf-8", "replace")
-        found = _DECODER.decode(text)
+        value = _DECODER.decode(body.decode("utf-8", "replace"))
     except RecursionError:
-        raise ValueError(problem(body.decode("utf-8", "replace"))) from None
+        raise ValueError(f"invalid character {_innermost(body)!r} exceeded max depth") from None
     except ValueError:
-        raise ValueError(problem(body.decode("utf-8", "replace"))) from None
-    return _without_surrogates(found) if b"\\u" in body else found
+        # Go looks at bytes: what is no ASCII is shown as the first byte of its character.
+        raise ValueError(problem(body.decode("latin-1"))) from None
+    return valid(value) if b"\\u" in body else value
+
+
+def overflow(value: Any) -> str:
+    """The text of a number in parsed JSON that no float holds, or nothing."""
+    if isinstance(value, dict):
+        return next(filter(None, map(overflow, value.values())), "")
+    if isinstance(value, list):
+        return next(filter(None, map(overflow, value)), "")
+    return value.text if isinstance(value, Number) and math.isinf(value) else ""
 
 
 def dumps(value: Any) -> str:
@@ -47,12 +59,12 @@ def dumps(value: Any) -> str:
 
 
 def plain(value: Any) -> Any:
-    """The value with ordinary floats and dicts only."""
+    """The value with ordinary floats and dicts only; an integer that no int64 holds is a float, as in Go."""
     if isinstance(value, dict):
         return {k: plain(v) for k, v in value.items()}
     if isinstance(value, list):
         return [plain(v) for v in value]
-    if isinstance(value, Number):
+    if isinstance(value, Number) or (type(value) is int and not -(2**63) <= value < 2**63):
         return float(value)
     return value
 
@@ -71,10 +83,10 @@ def kind_of(value: Any) -> str:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) == len(pairs):
-        return found
-    repeated = Repeated(found)
+    members = dict(pairs)
+    if len(members) == len(pairs):
+        return members
+    repeated = Repeated(members)
     repeated.pairs = pairs
     return repeated
 
@@ -86,17 +98,33 @@ def _refuse(text: str) -> None:
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_float=Number, parse_constant=_refuse)
 
 
-def _without_surrogates(value: Any) -> Any:
+def valid(value: Any) -> Any:
+    """The value with U+FFFD for what is no character: half of a surrogate pair, a byte of a header in no UTF-8."""
     if isinstance(value, str):
         return re.sub("[\ud800-\udfff]", "\ufffd", value)
     if isinstance(value, list):
-        return [_without_surrogates(v) for v in value]
+        return [valid(v) for v in value]
+    if isinstance(value, Repeated):
+        return _object([(valid(k), valid(v)) for k, v in value.pairs])
     if isinstance(value, dict):
-        found = {_without_surrogates(k): _without_surrogates(v) for k, v in value.items()}
-        if isinstance(value, Repeated):
-            return _object([(_without_surrogates(k), _without_surrogates(v)) for k, v in value.pairs])
-        return found
+        return {valid(k): valid(v) for k, v in value.items()}
     return value
+
+
+def _innermost(body: bytes) -> str:
+    """The first bracket of JSON that opens deeper than a server reads; the deepest one where Python gave up before."""
+    depth = deepest = 0
+    bracket = "{"
+    for token in re.finditer(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', body):
+        if token[0] in (b"{", b"["):
+            depth += 1
+            if depth > deepest:
+                deepest, bracket = depth, token[0].decode()
+            if depth > MAX_DEPTH:
+                break
+        elif token[0] in (b"}", b"]"):
+            depth -= 1
+    return bracket
 
 
 _END = "unexpected end of JSON input"
@@ -114,7 +142,7 @@ def problem(text: str) -> str:
     except ValueError as e:
         return str(e)
     except RecursionError:
-        return f"invalid character {text[text.rfind('{')]!r} exceeded max depth"
+        return f"invalid character {_innermost(text.encode('latin-1', 'replace'))!r} exceeded max depth"
     return _END
 
 
@@ -127,7 +155,7 @@ def _skip(text: str, at: int) -> int:
 def _wrong(text: str, at: int, where: str) -> None:
     if at >= len(text):
         raise ValueError(_END)
-    character = {"'": r"'\''", '"': "'\"'"}.get(text[at]) or repr(text[at])
+    character = {"'": r"'\''", '"': "'\"'"}.get(text[at]) or f"'{refusals.quoted(text[at])[1:-1]}'"
     raise ValueError(f"invalid character {character} {where}")
 
 
@@ -144,10 +172,10 @@ def _value(text: str, at: int, depth: int) -> int:
     if first == '"':
         return _string(text, at)
     if first == "-" or first.isdigit():
-        found = _NUMBER.match(text, at)
-        if not found:
+        number = _NUMBER.match(text, at)
+        if not number:
             _wrong(text, at + 1, "in numeric literal")
-        return found.end() if found else at
+        return number.end() if number else at
     for literal in _LITERALS:
         if first == literal[0]:
             for offset, expected in enumerate(literal):

@@ -9,37 +9,47 @@ from labkit.sandbox.apiserver.objects import gojson, refusals
 MAX_OPERATIONS = 10_000
 """A real server refuses longer patches."""
 
+REJECTED = "the server rejected our request due to an error in our request"
 _OPERATION = "handlers.jsonPatchOp"
 
 
 def parse(body: bytes) -> list[dict[str, Any]]:
     """The operations; StatusError 400 for anything else."""
     try:
-        found = gojson.loads(body)
+        operations = gojson.loads(body)
     except ValueError as e:
         raise refusals.bad_request(f"error decoding patch: {e}") from e
-    if not isinstance(found, list):
-        problem = f"json: cannot unmarshal {gojson.kind_of(found)} into Go value of type []{_OPERATION}"
-        raise refusals.bad_request(f"error decoding patch: {problem}")
-    for operation in found:
+    if operations is None:
+        return []
+    if not isinstance(operations, list):
+        raise _unreadable(f"{gojson.kind_of(operations)} into Go value of type []{_OPERATION}")
+    operations = [{} if operation is None else operation for operation in operations]
+    for operation in operations:
         if not isinstance(operation, dict):
-            problem = f"json: cannot unmarshal {gojson.kind_of(operation)} into Go value of type {_OPERATION}"
-            raise refusals.bad_request(f"error decoding patch: {problem}")
-    if len(found) > MAX_OPERATIONS:
-        message = f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(found)}"
-        raise refusals.refusal(413, "RequestEntityTooLarge", message)
-    return found
+            raise _unreadable(f"{gojson.kind_of(operation)} into Go value of type {_OPERATION}")
+        for key in ("op", "path", "from"):
+            if operation.get(key) is not None and not isinstance(operation[key], str):
+                seen = gojson.kind_of(operation[key])
+                raise _unreadable(f"{seen} into Go struct field {_OPERATION.rpartition('.')[2]}.{key} of type string")
+    if len(operations) > MAX_OPERATIONS:
+        problem = f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}"
+        raise refusals.refusal(413, "RequestEntityTooLarge", f"Request entity too large: {problem}")
+    return operations
+
+
+def _unreadable(problem: str) -> status.StatusError:
+    return refusals.bad_request(f"error decoding patch: json: cannot unmarshal {problem}")
 
 
 def touched(body: bytes) -> dict[str, Any]:
     """The paths a patch goes through, as nested objects: ``{"metadata": {"labels": {}}}``."""
-    found: dict[str, Any] = {}
+    paths: dict[str, Any] = {}
     for operation in parse(body):
         for pointer in (operation.get("path"), operation.get("from")):
-            at = found
+            at = paths
             for word in _words(pointer or "")[:-1]:
                 at = at.setdefault(word, {})
-    return found
+    return paths
 
 
 def applied(live: Any, operations: Sequence[Mapping[str, Any]]) -> Any:
@@ -48,14 +58,13 @@ def applied(live: Any, operations: Sequence[Mapping[str, Any]]) -> Any:
     for operation in operations:
         try:
             result = _apply(result, operation)
-        except (KeyError, IndexError, ValueError, TypeError) as e:
+        except (KeyError, IndexError, ValueError, TypeError, AttributeError) as e:
             raise _rejected() from e
     return result
 
 
 def _rejected() -> status.StatusError:
-    message = "the server rejected our request due to an error in our request"
-    return refusals.refusal(422, "Invalid", message, {})
+    return refusals.refusal(422, "Invalid", REJECTED, {})
 
 
 def _apply(root: Any, operation: Mapping[str, Any]) -> Any:

@@ -124,7 +124,14 @@ def apply(
     if outcome.changed and me in managed:
         managed[me] = replace(managed[me], time=time)
     base = live if live is not None and not outcome.changed else outcome.merged
-    result, _ = decoding.convert(schema, base)
+    try:
+        # What an apply says may be too large for its type; the server's converter wraps it around.
+        result, _ = decoding.convert(schema, base, reading.Converter())
+    except reading.Unreadable as e:
+        kind = _group_version_kind(schema)
+        problem = f"unable to convert unstructured object to {kind}: {e}"
+        sent = _who(config, schema)
+        raise refusals.internal(f"failed to convert new object ({sent}) to proper version: {problem}") from e
     return _finished(result, config, managed, manager)
 
 
@@ -143,9 +150,7 @@ def _applied(live: Object | None, config: Object, managed: Managed, me: Manager,
     try:
         claimed = typed.owned(schema.type, config)
     except typed.Untypable as e:
-        metadata = config.get("metadata") or {}
-        who = f"{metadata.get('namespace') or ''}/{metadata.get('name') or ''}; {_group_version_kind(schema)}"
-        raise refusals.internal(f"failed to create typed patch object ({who}): {e}") from e
+        raise refusals.internal(f"failed to create typed patch object ({_who(config, schema)}): {e}") from e
     mine = fieldsets.without_below(claimed, reset) - fieldsets.STRIPPED
     base = _bare(live, schema)
     merged = typed.merged(schema.type, base, _without_reset(config, reset))
@@ -194,12 +199,29 @@ def _without_reset(config: Object, reset: frozenset[Path]) -> Object:
 
 
 def _check(config: Object, schema: Schema) -> None:
-    api_version, kind = config.get("apiVersion") or "", config.get("kind") or ""
+    api_version, kind = _text(config.get("apiVersion")), _text(config.get("kind"))
     if (api_version, kind) != (schema.api_version, schema.kind):
+        if api_version.count("/") > 1:
+            api_version = kind = ""
         group, _, version = api_version.rpartition("/")
         raise refusals.bad_request(f"invalid object type: {group}/{version}, Kind={kind}")
-    if (config.get("metadata") or {}).get("managedFields"):
+    if isinstance(metadata_of(config).get("managedFields"), list) and metadata_of(config)["managedFields"]:
         raise refusals.bad_request("metadata.managedFields must be nil")
+
+
+def metadata_of(config: Object) -> Object:
+    """The metadata of a configuration that nobody has checked yet."""
+    metadata = config.get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def _who(config: Object, schema: Schema) -> str:
+    metadata = metadata_of(config)
+    return f"{_text(metadata.get('namespace'))}/{_text(metadata.get('name'))}; {_group_version_kind(schema)}"
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _group_version_kind(schema: Schema) -> str:

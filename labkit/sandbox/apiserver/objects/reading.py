@@ -21,6 +21,9 @@ class Unreadable(ValueError):
 class Reader:
     """Reads one object; collects unknown fields, keeps the first wrong type, stops at a broken value."""
 
+    of_base64 = ""
+    """What stands before a complaint about base64."""
+
     def __init__(self) -> None:
         self.unknown: list[str] = []
         self.wrong: str = ""
@@ -93,7 +96,7 @@ class Reader:
         if not isinstance(value, str):
             return self._mismatch(of, value, path, owner)
         if problem := base64_problem(value):
-            self.wrong = self.wrong or problem
+            self.wrong = self.wrong or self.of_base64 + problem
         return value.replace("\n", "").replace("\r", "")
 
     def _quantity(self, of: Type, value: Any, path: Path, owner: str) -> Any:
@@ -135,13 +138,32 @@ class Reader:
 class Converter(Reader):
     """Reads what a strategic merge made, in the words of the server's converter of unstructured objects."""
 
+    of_base64 = "error decoding from json: "
+
     def _mismatch(self, of: Type, value: Any, path: Path, owner: str) -> Any:
         seen = _REFLECTED[gojson.kind_of(value)]
         if seen == "int64" and isinstance(value, float):
             seen = "float64"
+        asked = of.raw.get("format") or of.go
+        if of.kind == "integer" and seen in ("int64", "float64"):
+            if value % 1:
+                raise Unreadable(f"cannot convert {seen} to {asked}")
+            return _wrapped(value, _RANGES.get(asked, _RANGES["int64"]))
+        if of in (_STRING, _INT32):
+            raise Unreadable(f"json: cannot unmarshal {gojson.kind_of(value)} into Go value of type {of.go}")
         words = {"list": f"cannot restore slice from {seen}", "map": f"cannot restore map from {seen}"}
-        words["struct"] = f"cannot restore struct from: {seen}"
-        raise Unreadable(words.get(of.kind, f"unrecognized type: {of.raw.get('format') or of.go}"))
+        words |= {"struct": f"cannot restore struct from: {seen}", "bytes": words["list"]}
+        if of.kind == "string" and seen == "int64":
+            raise Unreadable(f"cannot convert {seen} to {asked}")
+        raise Unreadable(words.get(of.kind, f"unrecognized type: {asked}"))
+
+
+def _wrapped(value: float, limits: tuple[int, int]) -> int:
+    """A whole number as Go's conversion leaves it: one that is too large for an int64 is the smallest."""
+    low, high = limits
+    if not _RANGES["int64"][0] <= value <= _RANGES["int64"][1]:
+        value = _RANGES["int64"][0]
+    return (int(value) - low) % (high - low + 1) + low
 
 
 _REFLECTED = {"object": "map", "array": "slice", "string": "string", "number": "int64", "bool": "bool"}

@@ -13,6 +13,7 @@ from labkit.sandbox.apiserver.objects.types import Type
 DIRECTIVE, RETAIN = "$patch", "$retainKeys"
 ORDER, DELETE = "$setElementOrder/", "$deleteFromPrimitiveList/"
 
+_GO = {int: "int64", float: "float64"}
 _ANY = Type(kind="any")
 
 Items = list[Any]
@@ -25,12 +26,15 @@ def merged(live: Mapping[str, Any], patch: Mapping[str, Any], of: Type) -> dict[
 
 def _object(live: dict[str, Any], patch: dict[str, Any], of: Type) -> dict[str, Any]:
     if DIRECTIVE in patch:
+        shown = _shown(patch)
         directive = patch.pop(DIRECTIVE)
         if directive == "replace":
             return patch
         if directive == "delete":
             return {}
-        raise refusals.internal(f"unknown patch type: {directive} in map: {_shown(patch)}")
+        if not isinstance(directive, str):
+            directive = f"%!s({_GO.get(type(directive), type(directive).__name__)}={directive})"
+        raise refusals.internal(f"unknown patch type: {directive} in map: {shown}")
     live = _retained(live, patch)
     for key in [key for key in patch if key.startswith(ORDER)]:
         _put_in_order(live, patch, key.removeprefix(ORDER), patch.pop(key), of)

@@ -105,11 +105,13 @@ def _elements(of: Type, value: Sequence[Any], path: Path, problems: list[str]) -
     for at, item in enumerate(value):
         element = element_of(of, item)
         if element is None:
-            key = next(k for k in of.keys if not (isinstance(item, dict) and k in item))
-            problems.append(
-                f"{fieldsets.shown(path)}: element {at}: associative list with keys has an element that omits"
-                f' key field "{key}" (and doesn\'t have default value)'
-            )
+            where = f"{fieldsets.shown(path)}: element {at}: associative list with keys"
+            if isinstance(item, dict):
+                key = next(k for k in of.keys if k not in item)
+                omitted = f'omits key field "{key}" (and doesn\'t have default value)'
+                problems.append(f"{where} has an element that {omitted}")
+            else:
+                problems.append(f"{where} may not have non-map elements")
         elif element in seen:
             problems.append(f"{fieldsets.shown(path)}: duplicate entries for key {fieldsets.shown((element,))}")
         else:
@@ -167,6 +169,9 @@ def element_of(of: Type, item: Any) -> str | None:
             keys[key] = item[key]
         elif key in fields and "default" in fields[key].raw:
             keys[key] = fields[key].raw["default"]
+        elif key in fields and fields[key].kind == "string" and not fields[key].omit_empty:
+            # OpenAPI gives every field that Go always writes its zero as a default.
+            keys[key] = ""
         else:
             return None
     return fieldsets.keyed(keys)

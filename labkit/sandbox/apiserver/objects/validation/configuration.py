@@ -56,6 +56,15 @@ def _config_map(config: Object) -> Iterator[Cause]:
             yield causes.wrong(f"data[{key}]", key, "duplicate of key present in binaryData")
     yield from _keys(config.get("data"), "data")
     yield from _keys(binary, "binaryData")
+    size = sum(len(text.encode()) for text in (config.get("data") or {}).values())
+    size += sum(_decoded_size(text) for text in binary.values())
+    if size > MAX_SECRET_BYTES:
+        text = f"Too long: may not be more than {MAX_SECRET_BYTES} bytes"
+        yield causes.Cause("FieldValueTooLong", text, "[]")
+
+
+def _decoded_size(text: str) -> int:
+    return len(text) * 3 // 4 - text[-2:].count("=")
 
 
 def _secret(secret: Object) -> Iterator[Cause]:
