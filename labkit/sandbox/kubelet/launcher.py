@@ -28,6 +28,8 @@ class Launcher:
         self._wire = wire.Wire(end)
         self._alive: set[int] = set()
         """Children we were asked for. Each leads a session and a process group of its own."""
+        self._groups: set[int] = set()
+        """Those that share the machine's processes: what they leave behind must be found by its group."""
         self._first: set[int] = set()
         """Those that are number 1 of a container of their own."""
         self._ended_for: dict[int, int] = {}
@@ -80,7 +82,9 @@ class Launcher:
             self._wire.send({"say": "failed", "id": frame["id"], "error": str(e)})
         else:
             self._alive.add(pid)
-            if frame["rootfs"] and not frame["member"]:
+            if not frame["rootfs"]:
+                self._groups.add(pid)
+            elif not frame["member"]:
                 self._first.add(pid)
             self._wire.send({"say": "started", "id": frame["id"], "pid": pid})
         for fd in files:
@@ -121,8 +125,9 @@ class Launcher:
     def _reap(self) -> bool:
         """Report every child that ended; False when nobody listens any more."""
         while (pid := _dead_child()) is not None:
-            if pid in self._alive:
+            if pid in self._groups:
                 # As in a container, nothing survives its first process; with namespaces the kernel sees to it.
+                self._groups.discard(pid)
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(pid, signal.SIGKILL)
             _, status = os.waitpid(pid, 0)

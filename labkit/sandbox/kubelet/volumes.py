@@ -139,10 +139,13 @@ def write(folder: Path, content: Files) -> None:
         with os.fdopen(fd, "wb") as opened:
             opened.write(file.data)
     swap = folder / "..data_new"
+    # One is there if the kubelet was killed between these two steps.
+    swap.unlink(missing_ok=True)
     swap.symlink_to(new.name)
     swap.replace(data)
     _link(folder, {path.partition("/")[0] for path in content})
-    if previous:
+    # A program that shares our files may have turned the link to anywhere.
+    if previous and len(previous.parts) == 1 and previous.name.startswith("..") and previous.name != "..":
         shutil.rmtree(folder / previous, ignore_errors=True)
 
 

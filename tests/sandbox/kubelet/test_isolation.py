@@ -146,6 +146,41 @@ def test_a_link_in_the_place_of_the_termination_message_shows_nothing_of_the_mac
 MARKED = {"readinessProbe": {"exec": {"command": ["test", "-f", "/tmp/foo"]}}}
 
 
+def planted(machine, *mounts):
+    """A pod whose init container leaves a link to a folder of the machine in the volume that ``mounts`` then use."""
+    obj = script("ls /data", volumeMounts=list(mounts))
+    plant = {
+        "name": "plant",
+        "image": "busybox",
+        "command": ["sh", "-c", f"ln -s {machine} /data/way"],
+        "volumeMounts": [{"name": "v", "mountPath": "/data"}],
+    }
+    obj["spec"] |= {"initContainers": [plant], "volumes": [{"name": n, "emptyDir": {}} for n in ("v", "w")]}
+    return obj
+
+
+def test_a_sub_path_that_a_link_leads_out_of_its_volume_is_refused(play, tmp_path):
+    async def scene(client, running):
+        await client.create(resources.PODS, planted(tmp_path, {"name": "v", "mountPath": "/data", "subPath": "way/x"}))
+        obj = await client.until(resources.PODS, "one", "default", lambda o: state(o)["state"]["waiting"]["message"])
+        return state(obj)["state"]["waiting"]
+
+    assert play(scene) == {
+        "reason": "CreateContainerConfigError",
+        "message": 'failed to prepare subPath for volumeMount "v" of container "app"',
+    }
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mount_below_a_link_makes_nothing_on_the_machine(outcome, tmp_path):
+    code, lines = outcome(
+        planted(tmp_path, {"name": "v", "mountPath": "/data"}, {"name": "w", "mountPath": "/data/way/x"})
+    )
+    assert code == 128
+    assert "way is a symbolic link" in lines[-1]
+    assert list(tmp_path.iterdir()) == []
+
+
 async def running_pod(client, obj):
     await client.create(resources.PODS, obj)
     return await client.until(resources.PODS, obj["metadata"]["name"], "default", is_ready)
@@ -158,6 +193,19 @@ def test_a_command_runs_inside(play):
         return await known.containers["app"].execute(["sh", "-c", "cat /tmp/foo; echo $(cat /proc/1/comm)"], 5)
 
     assert play(scene) == (0, b"mine\nsleep\n")
+
+
+def test_what_a_command_leaves_running_goes_on(play):
+    async def scene(client, running):
+        await running_pod(client, pod(command=("sh", "-c", "touch /tmp/foo; exec sleep 100"), **MARKED))
+        (known,) = running.pods.values()
+        held = known.containers["app"]
+        await held.execute(["sh", "-c", "(sleep 0.2; touch /tmp/bar) >/dev/null 2>&1 &"], 5)
+        async with asyncio.timeout(5):
+            while (await held.execute(["test", "-f", "/tmp/bar"], 5))[0]:  # noqa: ASYNC110 (no event tells of it)
+                await asyncio.sleep(0.02)
+
+    play(scene)
 
 
 def test_a_first_process_that_knows_no_sigterm_ends_at_once(play):

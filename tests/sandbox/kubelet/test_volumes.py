@@ -83,6 +83,26 @@ def test_a_change_is_seen_through_the_same_path_and_gone_keys_go(tmp_path):
     assert {p.name for p in tmp_path.iterdir() if not p.name.startswith("..")} == {"a"}
 
 
+@pytest.mark.parametrize("to", ["../machine", "/tmp", ".."])
+def test_a_link_that_was_turned_elsewhere_costs_nothing_there(tmp_path, to):
+    machine, volume = tmp_path / "machine", tmp_path / "volume"
+    machine.mkdir()
+    (machine / "keep").write_text("x")
+    volumes.write(volume, {"a": file("1")})
+    (volume / "..data").unlink()
+    (volume / "..data").symlink_to(to)
+    volumes.write(volume, {"a": file("2")})
+    assert (machine / "keep").exists()
+    assert (volume / "a").read_text() == "2"
+
+
+def test_a_write_that_was_cut_off_is_made_good(tmp_path):
+    volumes.write(tmp_path, {"a": file("1")})
+    (tmp_path / "..data_new").symlink_to("nowhere")
+    volumes.write(tmp_path, {"a": file("2")})
+    assert (tmp_path / "a").read_text() == "2"
+
+
 @pytest.mark.parametrize("path", ["../a", "x/../../a", "/etc/a"])
 def test_a_path_that_leads_outside_is_never_written(path, tmp_path):
     with pytest.raises(sources.MissingError, match="not a path below the volume"):
