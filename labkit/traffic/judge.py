@@ -83,9 +83,9 @@ class Judgement:
         return all(part.agrees for part in self.parts)
 
     def __repr__(self) -> str:
+        n = sum(part.count for part in self.parts)
         lines = [
-            f"{part.name}: asked {part.asked:.0%}, measured {part.count}"
-            f" ({'within' if part.agrees else 'outside'} {part.low}–{part.high})"
+            f"{part.name}: {part.count} of {n}, {'within' if part.agrees else 'outside'} {part.low}–{part.high}"
             for part in self.parts
         ]
         return "\n".join([*lines, "agrees" if self.agrees else "does not agree"])
