@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from labkit.base import errors
 from labkit.telemetry import inside
 
-SECONDS = 8.0
+SECONDS = 4.0
 """One round. A program that ``kubectl exec`` started may outlive it on a real cluster, so it ends by itself."""
 
 OnCounts = Callable[[Mapping[int, int]], None]
