@@ -16,6 +16,7 @@ from labkit.exercises import (
     lesson09,
     lesson10,
     lesson19,
+    routed,
 )
 from labkit.exercises.exercise import Exercise
 
@@ -32,6 +33,7 @@ LESSONS = (
     lesson09,
     lesson10,
     lesson19,
+    routed,
 )
 
 

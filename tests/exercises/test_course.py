@@ -55,5 +55,5 @@ def test_a_strange_answer_is_not_passed_and_nothing_raises(exercise):
 
 
 def test_an_unknown_exercise_lists_those_of_its_lesson():
-    with pytest.raises(course.UnknownExerciseError, match=r"'07-9'.\nKnown: 07-1, 07-2, 07-3\n"):
+    with pytest.raises(course.UnknownExerciseError, match=r"'07-9'.\nKnown: 07-1, 07-2, 07-3, 07-4\n"):
         course.find("07-9")

@@ -215,6 +215,11 @@ def _routes_without_a_say(decision: Decision, mesh: Objects, host: str) -> Itera
         own = f"HTTPRoute {resources.namespace_of(route)}/{resources.name_of(route)}"
         if objects.short(host) not in _named_by(route) or own in map(name_of, decision.sources):
             continue
+        # All routes of a Service become one: it is told by the Service's name.
+        if _is_for_callers(route, host) and f"the HTTPRoute for {objects.short(host)}" in map(
+            name_of, decision.sources
+        ):
+            continue
         told = complaints(route)
         yield from (cause.silent(text, 'lab.kubectl("get httproutes -o yaml")') for text in told)
         if not told and decision.sources and _is_for_callers(route, host):
