@@ -71,7 +71,7 @@ class Notebook:
     """One notebook, open in one tab."""
 
     def __init__(self, page: Any, server: tuple[str, str], name: str) -> None:
-        self.page, self._name = page, name
+        self.page, self.name = page, name
         base, token = server
         page.goto(f"{base}/lab/tree/{name}?token={token}&reset")
         page.locator(".jp-NotebookPanel .jp-Cell").first.wait_for(timeout=READY)
@@ -96,7 +96,9 @@ class Notebook:
         self.until_idle()
 
     def close(self) -> None:
-        """Shut its kernel down, so that nothing of it runs on, and close the tab."""
+        """Shut its kernel down, so that nothing of it runs on, and close the tab; once."""
+        if self.page.is_closed():
+            return
         self.page.evaluate(
             """async () => {
                 const token = new URLSearchParams(location.search).get("token");
