@@ -14,6 +14,9 @@ from labkit.sandbox.controllers.podstates import is_ready
 
 BUDGETS = resources.Resource(api_version="policy/v1", kind="PodDisruptionBudget", plural="poddisruptionbudgets")
 
+SCALED = (resources.REPLICA_SETS, resources.STATEFUL_SETS, resources.REPLICATION_CONTROLLERS)
+"""Kinds that ask for a number of pods."""
+
 
 class Budgets:
     """Keeps the status of each budget."""
@@ -21,7 +24,7 @@ class Budgets:
     def __init__(self, informers: Informers) -> None:
         self._client = informers.client
         self._budgets, self._pods = informers.of(BUDGETS), informers.of(resources.PODS)
-        self._sets = informers.of(resources.REPLICA_SETS)
+        self._sets = [informers.of(kind) for kind in SCALED]
         self.queue = queue.Queue(self._sync, name="disruption")
         self._budgets.on_change(lambda old, new: self.queue.add(informer.key_of(new)) if new else None)
         self._pods.on_change(self._pod_changed)
@@ -42,10 +45,10 @@ class Budgets:
                 await self._client.replace(BUDGETS, {**budget, "status": found}, subresource="status")
 
     def _asked(self, namespace: str, pods: Iterable[Object]) -> int:
-        """How many pods their ReplicaSets ask for; for pods of nobody, nothing."""
+        """How many pods their owners ask for; for pods of nobody, nothing."""
         owners = {(resources.owner_of(pod) or {}).get("uid") for pod in pods}
-        sets = (rs for rs in self._sets.all(namespace) if resources.uid_of(rs) in owners)
-        return sum(rs["spec"].get("replicas", 1) for rs in sets)
+        sets = (one for followed in self._sets for one in followed.all(namespace))
+        return sum(one["spec"].get("replicas", 1) for one in sets if resources.uid_of(one) in owners)
 
 
 def budget_status(budget: Object, pods: list[Object], asked: int, *, now: str) -> Object:

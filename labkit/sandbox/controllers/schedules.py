@@ -18,6 +18,9 @@ NAMED = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
+RANGES = ("0-59", "0-23", "1-31", "1-12", "0-6")
+"""What ``*`` stands for in each field."""
+
 _DURATION = re.compile(r"([0-9.]+)(h|m|s|ms|us|µs|ns)")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 
@@ -62,8 +65,16 @@ class Schedule:
         return sum(1 for _ in islice(takewhile(lambda t: t <= now, self._times(earliest)), most))
 
     def _times(self, start: datetime.datetime, *, reverse: bool = False) -> Iterator[datetime.datetime]:
-        expression = NAMED.get(self.text, self.text).replace("?", "*")
+        fields = NAMED.get(self.text, self.text).replace("?", "*").split()
+        expression = " ".join(map(_without_star, fields, RANGES))
         try:
             return iter(cronsim.CronSim(expression, start.astimezone(ZoneInfo(self.zone)), reverse=reverse))
         except cronsim.CronSimError:
             return iter(())
+
+
+def _without_star(field: str, whole: str) -> str:
+    """``*/2`` → ``1-31/2``: in Kubernetes a star with a step does not count as any day, so days and weekdays add up."""
+    return ",".join(
+        whole + part[1:] if re.fullmatch(r"\*/0*([2-9]|[1-9][0-9]+)", part) else part for part in field.split(",")
+    )

@@ -32,6 +32,8 @@ NOON = at("03-04T12:00:00")
         ("@every 90s", "UTC", "03-04T12:01:30"),
         ("@every 1h30m", "UTC", "03-04T13:30:00"),
         ("0 9 * * *", "Asia/Tokyo", "03-05T00:00:00"),
+        ("0 0 */2 * 6", "UTC", "03-05T00:00:00"),
+        ("*/20 * * * *", "UTC", "03-04T12:20:00"),
         ("0 0 31 2 *", "UTC", None),
     ],
     ids=[
@@ -44,6 +46,8 @@ NOON = at("03-04T12:00:00")
         "every",
         "every, longer",
         "a zone",
+        "every other day or a weekday",
+        "every twenty minutes",
         "never",
     ],
 )
