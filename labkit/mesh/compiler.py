@@ -1,6 +1,5 @@
 """From objects to the configuration of each Envoy: pure, and shared between proxies where it is the same."""
 
-import functools
 from collections import ChainMap
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -16,7 +15,7 @@ from labkit.mesh.hosts.services import Service
 from labkit.mesh.listeners import gateways, inbound
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Config, Proxy, Resource, Snapshot
-from labkit.mesh.policies import access_logs, peer_authentication
+from labkit.mesh.policies import access_logs, peer_authentication, selection
 from labkit.mesh.routes import http_routes, tcp_routes, virtual_services
 from labkit.mesh.upstreams import destination_rules, subsets, traffic_policy
 from labkit.mesh.upstreams.upstream_set import Reach
@@ -43,11 +42,9 @@ class Index:
         self.services = peer_authentication.unmarked(registry.all_of(snapshot, self.memo), snapshot, self.memo)
         self.selected = self.memo.get("selected", (self.services,), lambda: inbound.Selected(self.services))
         self.virtual_services = virtual_services.all_of(snapshot, self.memo)
-        self.gateways = sorted(snapshot.of(GATEWAYS), key=_age)
-        for gateway in self.gateways:
-            key = "gateway", resources.namespace_of(gateway), resources.name_of(gateway)
-            self.memo.get(key, (gateway,), functools.partial(gateways.check, gateway))
-        self.rules = destination_rules.all_of(snapshot, self.memo, subsets.check)
+        oldest_first = sorted(snapshot.of(GATEWAYS), key=selection.age)
+        self.gateways = self.memo.each("gateways", (oldest_first,), lambda _, obj: gateways.read(obj))
+        self.rules = destination_rules.all_of(snapshot, self.memo)
         self._selectors = {frozenset(selector.items()) for selector in _selectors(self)}
         self._views: dict[Hashable, View] = {}
 
@@ -204,7 +201,7 @@ class Index:
         tables = {t.name: self._gateway_table(t, view) for t in entry.tables}
         wanted = [name for listener in entry.listeners for name in secrets.of_listener(listener)]
         wanted += view.reach.secret_names
-        granted = {name for g in self.gateways if gateways.is_verified(g) for name in secrets.granted(g)}
+        granted = {name for gateway in self.gateways for name in gateway.granted}
         return Config(
             clusters=view.reach.clusters,
             endpoints=view.reach.endpoints,
@@ -274,7 +271,3 @@ def _selectors(found: Index) -> Iterator[Mapping[str, str]]:
     yield from found.rules.selectors
     for sources in found.memo.each("sources", (found.virtual_services,), lambda _, rule: rule.sources):
         yield from sources
-
-
-def _age(obj: Object) -> tuple[str, str, str]:
-    return obj["metadata"].get("creationTimestamp") or "", resources.name_of(obj), resources.namespace_of(obj)

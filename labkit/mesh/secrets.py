@@ -5,7 +5,6 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from labkit.kube import resources
 from labkit.kube.resources import Object
 from labkit.mesh import ir
-from labkit.mesh.listeners import server_tls
 from labkit.mesh.model import Resource, Snapshot
 
 SYSTEM = "file-root:system"
@@ -30,12 +29,6 @@ def of_upstream(upstream: ir.Upstream) -> Iterator[str]:
     """The secrets of an upstream that is not one of the mesh."""
     if upstream.tls is not None and upstream.tls.kind != "istio":
         yield from (name for name in (upstream.tls.certificate, upstream.tls.authority) if name)
-
-
-def granted(gateway: Object) -> Iterator[str]:
-    """Secrets of any namespace that a Gateway made from one of the Gateway API names: its references were verified."""
-    for server in gateway["spec"].get("servers") or ():
-        yield from server_tls.credentials(server.get("tls") or {})[0]
 
 
 def found(

@@ -22,41 +22,74 @@ SERVICE = "internal.istio.io/gateway-service"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Server:
-    """One server of a Gateway, on the port that the pod listens on."""
+class Declared:
+    """One server as a Gateway declares it."""
 
-    gateway: str
-    """``namespace/name``."""
-
-    namespace: str
     number: int
     """The port that the Gateway names."""
 
-    port: int
-    """The port of the pod."""
-
+    port_name: str
     kind: str
     """``http``, ``https``, ``passthrough``, ``tls`` or ``tcp``."""
 
-    table: str
     hosts: tuple[str, ...]
     """As written: ``ns/host``, ``./host`` or ``host``."""
 
-    tls: Mapping[str, Any]
+    tls: ir.EdgeTls | None
+    """How it ends TLS, where it does."""
+
+    redirects: bool
+    """Whether plain requests are sent on to HTTPS."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Gateway:
+    """One Gateway, read."""
+
+    name: str
+    namespace: str
+    selector: Mapping[str, str]
+    services: frozenset[str]
+    """Hosts of the Services whose pods carry it out, of one made from the Gateway API; else empty."""
+
+    servers: tuple[Declared, ...]
+    granted: frozenset[str]
+    """Secrets of any namespace that it may use: references of the Gateway API were verified."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """One server of a Gateway, on the port that a proxy's pod listens on."""
+
+    gateway: Gateway
+    declared: Declared
+    port: int
+
+    @property
+    def bound(self) -> str:
+        """``namespace/name`` of its Gateway, as VirtualServices are bound to it."""
+        return f"{self.gateway.namespace}/{self.gateway.name}"
+
+    @property
+    def table(self) -> str:
+        """The route table of its requests; empty where connections are not taken apart."""
+        if self.declared.kind == "http":
+            return f"http.{self.port}"
+        if self.declared.kind == "https":
+            own = f"{self.declared.number}.{self.declared.port_name}.{self.gateway.name}.{self.gateway.namespace}"
+            return f"https.{own}"
+        return ""
 
     @property
     def names(self) -> tuple[str, ...]:
         """The hosts without their namespaces."""
-        return tuple(dict.fromkeys(h.rpartition("/")[2] for h in self.hosts))
+        return tuple(dict.fromkeys(h.rpartition("/")[2] for h in self.declared.hosts))
 
     def names_for(self, namespace: str) -> list[str]:
         """The hosts that a rule of this namespace may speak of."""
-        found = []
-        for said in self.hosts:
-            place, _, host = said.rpartition("/")
-            if place in ("", "*", namespace) or (place == "." and namespace == self.namespace):
-                found.append(host)
-        return found
+        places = ("", "*", namespace, *(["."] if namespace == self.gateway.namespace else []))
+        split = (host.rpartition("/") for host in self.declared.hosts)
+        return [host for place, _, host in split if place in places]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,81 +100,69 @@ class Entry:
     tables: tuple[ir.RouteTable, ...]
 
 
-def servers(gateways: Sequence[Object], services: Sequence[Service], proxy: model.Proxy) -> list[Server]:
+def read(obj: Object) -> Gateway:
+    """A Gateway, read once for all proxies."""
+    name, namespace = resources.name_of(obj), resources.namespace_of(obj)
+    with blame.naming(f"Gateway {namespace}/{name}"):
+        services = resources.annotations_of(obj).get(SERVICE) or ""
+        declared = tuple(_declared(server) for server in obj["spec"].get("servers") or ())
+        secrets = (s for d in declared if d.tls is not None for s in d.tls.certificates)
+        return Gateway(
+            name=name,
+            namespace=namespace,
+            selector=dict(obj["spec"].get("selector") or {}),
+            services=frozenset(h.strip() for h in services.split(",") if h.strip()),
+            servers=declared,
+            granted=frozenset(secrets) if services else frozenset(),
+        )
+
+
+def _declared(server: Mapping[str, Any]) -> Declared:
+    port, tls = server.get("port") or {}, server.get("tls") or {}
+    protocol = str(port.get("protocol") or "").upper()
+    mode = tls.get("mode", "PASSTHROUGH" if not tls else "SIMPLE")
+    if protocol in HTTP:
+        kind = "http"
+    elif protocol in ("HTTPS", "TLS") and mode in ENDS_TLS:
+        kind = "https" if protocol == "HTTPS" else "tls"
+    else:
+        kind = "passthrough" if protocol in ("HTTPS", "TLS") else "tcp"
+    return Declared(
+        number=port.get("number") or 0,
+        port_name=port.get("name", ""),
+        kind=kind,
+        hosts=tuple(str(host) for host in server.get("hosts") or ()),
+        tls=server_tls.read(tls, is_http=kind == "https") if kind in ("https", "tls") else None,
+        redirects=bool(tls.get("httpsRedirect")),
+    )
+
+
+def servers(gateways: Sequence[Gateway], services: Sequence[Service], proxy: model.Proxy) -> list[Server]:
     """Every server for this proxy, the oldest Gateway first; what does not go together with one before is left out."""
-    found: list[Server] = []
+    kept: list[Server] = []
     kinds: dict[int, str] = {}
     taken: dict[int, set[str]] = {}
     for gateway in gateways:
-        with blame.naming(f"Gateway {resources.namespace_of(gateway)}/{resources.name_of(gateway)}"):
-            own = list(_servers(gateway, services, proxy)) if is_for(gateway, services, proxy) else []
-        for server in own:
-            family = "tls" if server.kind in ("https", "passthrough", "tls") else server.kind
-            if kinds.setdefault(server.port, family) != family:
+        for declared in gateway.servers if is_for(gateway, services, proxy) else ():
+            port = target_port(services, proxy, declared.number)
+            server = Server(gateway=gateway, declared=declared, port=port)
+            family = "tls" if declared.kind in ("https", "passthrough", "tls") else declared.kind
+            if kinds.setdefault(port, family) != family:
                 continue
             if family == "tls":
                 # Two certificates for one name cannot be told apart: the younger server goes whole.
-                if taken.setdefault(server.port, set()) & set(server.names):
+                if taken.setdefault(port, set()) & set(server.names):
                     continue
-                taken[server.port] |= set(server.names)
-            found.append(server)
-    return found
+                taken[port] |= set(server.names)
+            kept.append(server)
+    return kept
 
 
-def check(gateway: Object) -> None:
-    """Take it apart once: what cannot be translated is found when it comes."""
-    nobody = model.Proxy(name="", namespace="", role="router", ip="")
-    with blame.naming(f"Gateway {resources.namespace_of(gateway)}/{resources.name_of(gateway)}"):
-        is_for(gateway, (), nobody)
-        for server in _servers(gateway, (), nobody):
-            server.names_for("")
-            if server.tls:
-                server_tls.read(server.tls, is_http=True)
-
-
-def is_verified(gateway: Object) -> bool:
-    """Whether it was made from a Gateway of the Gateway API, whose references to other namespaces need a grant."""
-    return SERVICE in resources.annotations_of(gateway)
-
-
-def is_for(gateway: Object, services: Sequence[Service], proxy: model.Proxy) -> bool:
+def is_for(gateway: Gateway, services: Sequence[Service], proxy: model.Proxy) -> bool:
     """Whether the proxy's pod is one that the Gateway selects."""
-    labels = dict(proxy.labels)
-    said = resources.annotations_of(gateway).get(SERVICE)
-    if said:
-        hosts = {h.strip() for h in said.split(",")}
-        return any(
-            s.host in hosts and s.namespace == proxy.namespace and s.selector and s.selector.items() <= labels.items()
-            for s in services
-        )
-    return bool((gateway["spec"].get("selector") or {}).items() <= labels.items())
-
-
-def _servers(gateway: Object, services: Sequence[Service], proxy: model.Proxy) -> Iterator[Server]:
-    name, namespace = resources.name_of(gateway), resources.namespace_of(gateway)
-    for server in gateway["spec"].get("servers") or ():
-        said = server.get("port") or {}
-        number, protocol = said.get("number") or 0, str(said.get("protocol") or "").upper()
-        tls = server.get("tls") or {}
-        mode = tls.get("mode", "PASSTHROUGH" if not tls else "SIMPLE")
-        if protocol in HTTP:
-            kind = "http"
-        elif protocol in ("HTTPS", "TLS") and mode in ENDS_TLS:
-            kind = "https" if protocol == "HTTPS" else "tls"
-        else:
-            kind = "passthrough" if protocol in ("HTTPS", "TLS") else "tcp"
-        port = target_port(services, proxy, number)
-        table = {"http": f"http.{port}", "https": f"https.{number}.{said.get('name', '')}.{name}.{namespace}"}
-        yield Server(
-            gateway=f"{namespace}/{name}",
-            namespace=namespace,
-            number=number,
-            port=port,
-            kind=kind,
-            table=table.get(kind, ""),
-            hosts=tuple(server.get("hosts") or ()),
-            tls=tls,
-        )
+    if gateway.services:
+        return any(s.host in gateway.services for s in _selecting(services, proxy))
+    return gateway.selector.items() <= dict(proxy.labels).items()
 
 
 def target_port(services: Sequence[Service], proxy: model.Proxy, number: int) -> int:
@@ -201,11 +222,11 @@ def entry(found: Sequence[Server], rules: Sequence[VirtualService], context: Con
         if server.table:
             tables.setdefault(server.table, []).append(server)
         into = chains.setdefault(server.port, [])
-        where = replace(context.connections, port=server.number, gateways={server.gateway})
-        for chain in _chains(server, by_gateway.get(server.gateway, ()), where, context.logs):
+        where = replace(context.connections, port=server.declared.number, gateways={server.bound})
+        for chain in _chains(server, by_gateway.get(server.bound, ()), where, context.logs):
             if _is_apart(chain, into):
                 into.append(chain)
-    passed = {server.port for server in found if server.kind == "passthrough"}
+    passed = {server.port for server in found if server.declared.kind == "passthrough"}
     every = [chain.carries for of_port in chains.values() for chain in of_port]
     asked = {carries.table for carries in every if isinstance(carries, ir.Http)}
     return Entry(
@@ -245,15 +266,16 @@ def _is_apart(chain: ir.Chain, others: Sequence[ir.Chain]) -> bool:
 def _chains(
     server: Server, rules: Sequence[VirtualService], context: tcp_routes.Context, logs: tuple[ir.Log, ...]
 ) -> Iterator[ir.Chain]:
-    of_server = names.server_names(server.names) if server.kind in ("https", "tls") else ()
+    kind = server.declared.kind
+    of_server = names.server_names(server.names) if kind in ("https", "tls") else ()
     if of_server is None:
         return
-    if server.kind == "http":
+    if kind == "http":
         yield ir.Chain(carries=_http(server, logs))
-    elif server.kind == "https":
-        tls = server_tls.read(server.tls, is_http=True)
-        yield ir.Chain(match=ir.ChainMatch(server_names=of_server), carries=_http(server, logs), tls=tls)
-    elif server.kind == "passthrough":
+    elif kind == "https":
+        match = ir.ChainMatch(server_names=of_server)
+        yield ir.Chain(match=match, carries=_http(server, logs), tls=server.declared.tls)
+    elif kind == "passthrough":
         for rule in rules:
             if not names.common_hosts(server.names_for(rule.namespace), rule.hosts):
                 continue
@@ -268,7 +290,7 @@ def _chains(
                 yield ir.Chain(
                     match=ir.ChainMatch(server_names=of_server),
                     carries=_tcp(server, route_of_rule, logs),
-                    tls=server_tls.read(server.tls, is_http=False) if server.kind == "tls" else None,
+                    tls=server.declared.tls,
                 )
                 return
 
@@ -300,11 +322,11 @@ def _table(
     hosts: dict[str, _Host] = {}
 
     def host_of(host: str, server: Server) -> _Host:
-        return hosts.setdefault(host, _Host(name=f"{host}:{server.number}", domains=[host]))
+        return hosts.setdefault(host, _Host(name=f"{host}:{server.declared.number}", domains=[host]))
 
     for server in found:
-        redirects = bool(server.tls.get("httpsRedirect"))
-        for rule in rules.get(server.gateway, ()):
+        redirects = server.declared.redirects
+        for rule in rules.get(server.bound, ()):
             common = names.common_hosts(server.names_for(rule.namespace), rule.hosts)
             made = _routes(rule, server, context) if common and rule.http else ()
             for host in common if made else ():
@@ -315,16 +337,16 @@ def _table(
         for host in server.names if redirects else ():
             host_of(host, server).needs_tls = True
     if not hosts:
-        number = found[0].number if found[0].kind == "https" else found[0].port
+        number = found[0].declared.number if found[0].declared.kind == "https" else found[0].port
         alone = ir.VirtualHost(name=f"blackhole:{number}", domains=("*",), routes=())
         return ir.RouteTable(name=name, hosts=(alone,))
     return ir.RouteTable(name=name, hosts=tuple(_collapsed(name, list(hosts.values()), context)))
 
 
 def _routes(rule: VirtualService, server: Server, context: Context) -> tuple[ir.Route, ...]:
-    where = replace(context.requests, port=server.number, gateways={server.gateway})
+    where = replace(context.requests, port=server.declared.number, gateways={server.bound})
     parts = (rule, *(p for h in rule.destinations for p in context.parts_of(h)))
-    key = "gateway", context.key, server.gateway, server.number, rule.namespace, rule.name
+    key = "gateway", context.key, server.bound, server.declared.number, rule.namespace, rule.name
     return context.memo.get(key, parts, lambda: http_routes.routes(rule, where))
 
 

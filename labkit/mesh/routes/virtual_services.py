@@ -11,6 +11,7 @@ from labkit.mesh import blame, names
 from labkit.mesh.hosts import visibility
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Snapshot
+from labkit.mesh.policies.selection import age
 from labkit.mesh.routes import delegation, rules
 from labkit.mesh.routes.rules import ConnectionRule, HttpRule
 
@@ -69,7 +70,7 @@ def _destinations(http: Sequence[HttpRule], connections: Sequence[ConnectionRule
 def all_of(snapshot: Snapshot, memo: Memo) -> Sequence[VirtualService]:
     """Every VirtualService that speaks for hosts, the oldest first; those made from routes have no age."""
     objects = memo.settled(RESOURCE, snapshot.of(RESOURCE))
-    ages = memo.each("ages", (objects,), lambda _, obj: _age(obj))
+    ages = memo.each("ages", (objects,), lambda _, obj: age(obj))
     order = memo.alike("order", ages, lambda: sorted(range(len(ages)), key=ages.__getitem__))
     found = memo.settled("virtual services by age", [objects[at] for at in order])
     kinds = memo.each("kinds", (found,), lambda _, obj: _kind(obj))
@@ -129,7 +130,3 @@ def _parse(obj: Object, delegates: Mapping[tuple[str, str], Object], default: Se
         audience=visibility.audience(spec.get("exportTo"), namespace, default),
         is_route=is_route,
     )
-
-
-def _age(obj: Object) -> tuple[str, str, str]:
-    return obj["metadata"].get("creationTimestamp") or "", resources.name_of(obj), resources.namespace_of(obj)

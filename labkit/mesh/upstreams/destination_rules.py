@@ -1,7 +1,7 @@
 """DestinationRules: which one speaks for a host to a client."""
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,6 +12,8 @@ from labkit.mesh import blame, names
 from labkit.mesh.hosts import visibility
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Snapshot
+from labkit.mesh.policies.selection import age
+from labkit.mesh.upstreams import typed_policy
 
 RESOURCE = "destinationrules.networking.istio.io"
 
@@ -34,12 +36,15 @@ class Rule:
     """Labels of the pods whose calls it is for; None for all."""
 
 
-def parse(obj: Object, default: Sequence[str], check: Callable[[Rule], None] = lambda _: None) -> Rule:
-    """One DestinationRule."""
+def parse(obj: Object, default: Sequence[str]) -> Rule:
+    """One DestinationRule; each of its policies is read, so that one that cannot be is told by its name."""
     with blame.naming(f"DestinationRule {resources.namespace_of(obj)}/{resources.name_of(obj)}"):
-        found = _parse(obj, default)
-        check(found)
-        return found
+        rule = _parse(obj, default)
+        for policy in (rule.policy, *(subset.get("trafficPolicy") for subset in rule.subsets)):
+            for part in (policy or {}, *((policy or {}).get("portLevelSettings") or ())):
+                typed_policy.read(part)
+                typed_policy.hashes((part.get("loadBalancer") or {}).get("consistentHash") or {})
+        return rule
 
 
 def _parse(obj: Object, default: Sequence[str]) -> Rule:
@@ -52,7 +57,7 @@ def _parse(obj: Object, default: Sequence[str]) -> Rule:
         name=resources.name_of(obj),
         namespace=namespace,
         policy=spec.get("trafficPolicy"),
-        subsets=tuple(spec.get("subsets") or ()),
+        subsets=tuple({**subset, "name": str(subset["name"])} for subset in spec.get("subsets") or ()),
         audience=audience,
         clients=clients,
     )
@@ -72,23 +77,23 @@ def merged(older: Rule, younger: Rule) -> Rule:
     )
 
 
-def all_of(snapshot: Snapshot, memo: Memo, check: Callable[[Rule], None] = lambda _: None) -> "Rules":
+def all_of(snapshot: Snapshot, memo: Memo) -> "Rules":
     """Every DestinationRule, the very same collection while none has changed."""
     objects = memo.settled(RESOURCE, snapshot.of(RESOURCE))
-    return memo.stage("rules", (objects,), lambda inner: Rules(snapshot, inner, check))
+    return memo.stage("rules", (objects,), lambda inner: Rules(snapshot, inner))
 
 
 class Rules:
     """The DestinationRules of a snapshot, by the namespace they live in."""
 
-    def __init__(self, snapshot: Snapshot, memo: Memo, check: Callable[[Rule], None] = lambda _: None) -> None:
+    def __init__(self, snapshot: Snapshot, memo: Memo) -> None:
         self._root = snapshot.root_namespace
         self._all: dict[str, dict[str, list[Rule]]] = {}
         self._wild: dict[str, list[str]] = {}
         default = visibility.default_of(snapshot.mesh_config, "DestinationRule")
-        for obj in sorted(snapshot.of(RESOURCE), key=_age):
+        for obj in sorted(snapshot.of(RESOURCE), key=age):
             key = "rule", resources.namespace_of(obj), resources.name_of(obj)
-            self._add(memo.get(key, (obj,), lambda obj=obj: parse(obj, default, check)), memo)  # type: ignore[misc]
+            self._add(memo.get(key, (obj,), lambda obj=obj: parse(obj, default)), memo)  # type: ignore[misc]
 
     def _add(self, rule: Rule, memo: Memo) -> None:
         hosts = self._all.setdefault(rule.namespace, {})
@@ -157,7 +162,3 @@ def priorities_of(rule: Rule | None) -> tuple[str, ...]:
 
 def _is_usable(rule: Rule, client: str, *, only_own: bool) -> bool:
     return rule.audience == {client} if only_own else visibility.is_for(rule.audience, client)
-
-
-def _age(obj: Object) -> tuple[str, str, str]:
-    return obj["metadata"].get("creationTimestamp") or "", resources.name_of(obj), resources.namespace_of(obj)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from labkit.mesh import ir, model, names, protocols
-from labkit.mesh.envoy import upstreams as clusters
 from labkit.mesh.hosts.services import Endpoint, Port, Service
 from labkit.mesh.upstreams import traffic_policy, typed_policy
 from labkit.mesh.upstreams.destination_rules import Rule
@@ -76,17 +75,6 @@ def _subsets(rule: Rule | None) -> Iterable[Mapping[str, Any]]:
     for subset in rule.subsets if rule else ():
         found.setdefault(subset["name"], subset)
     return found.values()
-
-
-def check(rule: Rule) -> None:
-    """Make its upstreams once, for a host of no endpoints: what cannot be translated is found when it comes."""
-    settings = (rule.policy or {}).get("portLevelSettings") or ()
-    numbers = {80, *((s.get("port") or {}).get("number") or 80 for s in settings)}
-    ports = tuple(Port(number=n, name="http", protocol="HTTP") for n in sorted(numbers))
-    service = Service(host="host", name="host", namespace=rule.namespace, ports=ports, endpoints={})
-    for upstream in of_service(service, rule, Client(is_gateway=True)):
-        clusters.cluster(upstream)
-        hash_policies(rule, upstream.name.split("|")[2], 80)
 
 
 def hash_policies(rule: Rule | None, subset: str, port: int) -> tuple[ir.Hash, ...]:
