@@ -25,3 +25,8 @@ COMMANDS: dict[str, str] = {
     "python3": f"{_HERE}.system:python",
 }
 """What ``exec`` finds in every container: entries by the command's first word, which is their ``argv[0]``."""
+
+
+def is_machines(entry: str) -> bool:
+    """Whether a container's process becomes a program of the machine, which knows no door and no socket of its pod."""
+    return not entry or entry.startswith(SYSTEM.partition(":")[0])

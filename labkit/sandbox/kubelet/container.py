@@ -8,6 +8,7 @@ import signal
 from typing import Any, Protocol
 
 from labkit.kube.resources import Object
+from labkit.sandbox import apps
 from labkit.sandbox.kubelet import (
     backoff,
     beneath,
@@ -207,6 +208,8 @@ class Container:
 
     async def _live(self, command: launching.Command) -> int:
         self._command = command
+        if self.owner.network and apps.is_machines(command.entry):
+            await self.owner.network.bridge(_declared(self.spec))
         self.log = self._new_log()
         began = times.now()
         self.event("Pulled", f'Container image "{self.spec["image"]}" already present on machine')
@@ -383,3 +386,7 @@ class Container:
 
 async def _first(*ended: asyncio.Future[Any]) -> None:
     await asyncio.wait(ended, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _declared(spec: Object) -> list[int]:
+    return [int(p["containerPort"]) for p in spec.get("ports") or [] if p.get("protocol", "TCP") == "TCP"]

@@ -25,12 +25,13 @@ def listening(port: int, env: Mapping[str, str]) -> Iterator[tuple[socket.socket
             yield listener, f"{host}:{listener.getsockname()[1]}"
         return
     path = folder / app_socket(port)
-    if sockets.is_taken(path):
-        raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-    with sockets.listen(path, backlog=1024) as listener, contextlib.ExitStack() as stack:
-        stack.callback(path.unlink, missing_ok=True)
+    with contextlib.ExitStack() as stack:
         if held := door.announce(port, env):
             stack.enter_context(held)
+        if sockets.is_taken(path):
+            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+        listener = stack.enter_context(sockets.listen(path, backlog=1024))
+        stack.callback(path.unlink, missing_ok=True)
         yield listener, f"0.0.0.0:{port}"
 
 

@@ -10,7 +10,7 @@ import json
 import random
 import secrets
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -59,6 +59,8 @@ class Network:
         self._servers: list[asyncio.Server] = []
         self._ports: dict[int, asyncio.Server] = {}
         """Ports at which only the sandbox listens for this pod."""
+        self._bridges: dict[int, asyncio.Server] = {}
+        """Ports whose socket leads to the private address, where programs listen that know no socket."""
 
     def environment(self) -> dict[str, str]:
         """What tells the pod's programs of the network."""
@@ -168,23 +170,44 @@ class Network:
         """Serve the pod's sockets."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder.chmod(0o700)
-        await self._serve_socket(door.SOCKET, lambda: _Door(self))
+        serving: dict[str, Callable[[], asyncio.Protocol]] = {door.SOCKET: lambda: _Door(self)}
         if self.has_proxy:
-            await self._serve_socket(place.NETWORK, lambda: splice.Announced(self._pass_outbound))
-            await self._serve_socket(place.PASSTHROUGH, lambda: splice.Announced(self._pass_inbound))
+            serving[place.NETWORK] = lambda: splice.Announced(self._pass_outbound)
+            serving[place.PASSTHROUGH] = lambda: splice.Announced(self._pass_inbound)
+        for name, factory in serving.items():
+            self._servers.append(await self._serve_socket(name, factory))
 
-    async def _serve_socket(self, name: str, factory: Callable[[], asyncio.Protocol]) -> None:
+    async def _serve_socket(self, name: str, factory: Callable[[], asyncio.Protocol]) -> asyncio.Server:
         listener = sockets.listen(self.folder / name)
         listener.setblocking(False)
-        self._servers.append(await asyncio.get_running_loop().create_unix_server(factory, sock=listener))
+        return await asyncio.get_running_loop().create_unix_server(factory, sock=listener)
 
     def close(self) -> None:
         """Stop serving."""
-        for server in [*self._servers, *self._ports.values()]:
+        for server in [*self._servers, *self._ports.values(), *self._bridges.values()]:
             server.close()
 
+    async def bridge(self, ports: Iterable[int]) -> None:
+        """Lead to a program that is not the catalogue's: behind an Envoy it listens at the private address."""
+        for port in ports if self.has_proxy else ():
+            path = self.folder / place.app_socket(port)
+            if port not in self._bridges and not sockets.is_taken(path):
+                end = self.private_ip, port
+                self._bridges[port] = await self._serve_socket(
+                    path.name,
+                    lambda end=end: splice.Inbound(lambda: splice.connect(end)),  # type: ignore[misc]
+                )
+            if port not in self._rules.inbound:
+                await self._listen_at(port)
+
     async def listen(self, port: int) -> None:
-        """A program of the pod listens on a port: others must reach it at the pod's address, whoever declared it."""
+        """A program of the pod begins to listen on a port: others reach it at the pod's address, declared or not."""
+        if bridge := self._bridges.pop(port, None):
+            bridge.close()
+            (self.folder / place.app_socket(port)).unlink(missing_ok=True)
+        await self._listen_at(port)
+
+    async def _listen_at(self, port: int) -> None:
         if not self.has_proxy or port in self._ports:
             return
         listener = _bound(self.ip, port)

@@ -10,6 +10,9 @@ from labkit.mesh.sandboxed import capture
 from labkit.sandbox.xds import following
 
 AUDIENCE = "istio-ca"
+POD = "authentication.kubernetes.io/pod-name"
+"""In the review of a token: whose volume it was made for (kubernetes.io, Managing Service Accounts)."""
+
 NODE_IP = "LABKIT_NODE_IP"
 """In the metadata of a sandbox's Envoy: where node ports are served."""
 
@@ -23,12 +26,16 @@ class Authenticator:
     async def proxy(self, metadata: Mapping[str, str], node: Mapping[str, Any]) -> model.Proxy:
         """The proxy that holds the token; PermissionError when there is none."""
         token = str(metadata.get("authorization", "")).removeprefix("Bearer ")
-        namespace, account = await self._account(token)
+        namespace, account, bound = await self._account(token)
         role, ip, name, _ = node["id"].split("~")
         pod_name, _, pod_namespace = name.partition(".")
         pod = await self._pod(pod_namespace, pod_name)
         if pod_namespace != namespace or pod["spec"].get("serviceAccountName", "default") != account:
             raise PermissionError(f"{name} is not a pod of service account {namespace}/{account}")
+        if bound not in ("", pod_name):
+            raise PermissionError(f"the token is that of pod {bound}, not of {pod_name}")
+        if (address := (pod.get("status") or {}).get("podIP")) and address != ip:
+            raise PermissionError(f"{name} has the address {address}, not {ip}")
         return model.Proxy(
             name=pod_name,
             namespace=namespace,
@@ -39,17 +46,20 @@ class Authenticator:
             place=_place(pod, ip, node.get("metadata") or {}),
         )
 
-    async def _account(self, token: str) -> tuple[str, str]:
+    async def _account(self, token: str) -> tuple[str, str, str]:
+        """Namespace and service account, and the pod that the token is bound to, if it is."""
         review = {
             "apiVersion": "authentication.k8s.io/v1",
             "kind": "TokenReview",
             "spec": {"token": token, "audiences": [AUDIENCE]},
         }
         answer = (await self._client.create(resources.TOKEN_REVIEWS, review)).get("status") or {}
-        user = (answer.get("user") or {}).get("username", "").split(":")
+        said = answer.get("user") or {}
+        user = said.get("username", "").split(":")
         if not answer.get("authenticated") or len(user) != 4:
             raise PermissionError(f"the token is not one of a service account for {AUDIENCE}")
-        return user[2], user[3]
+        bound = next(iter((said.get("extra") or {}).get(POD, ())), "")
+        return user[2], user[3], bound
 
     async def _pod(self, namespace: str, name: str) -> Object:
         found = self._followed.get(resources.PODS, name, namespace)

@@ -274,6 +274,26 @@ def test_two_programs_of_a_pod_cannot_have_one_port(play: Any) -> None:
         play(scene)
 
 
+def test_a_program_that_knows_no_socket_is_reached_at_the_private_address(play: Any) -> None:
+    async def scene(network: pods.Network, env: dict[str, str]) -> Any:
+        await network.bridge([8080])
+        async with await asyncio.start_server(_echo, network.private_ip, 8080):
+            return await say("localhost", 8080, env), network.private_ip != network.ip
+
+    text, is_private = play(scene)
+    assert text.startswith("hello from 127.")
+    assert is_private
+
+
+def test_a_program_of_the_catalogue_takes_its_port_from_the_bridge(play: Any) -> None:
+    async def scene(network: pods.Network, env: dict[str, str]) -> Any:
+        await network.bridge([8080])
+        async with listens(8080, env) as listener, await asyncio.start_unix_server(_echo, sock=listener):
+            return await say("localhost", 8080, env)
+
+    assert play(scene) == "hello from a socket"
+
+
 def test_a_folder_may_lie_deep(play: Any) -> None:
     async def scene(network: pods.Network, env: dict[str, str]) -> Any:
         async with envoy(network, place.OUTBOUND):
