@@ -10,10 +10,16 @@ class Kubectl:
     """Runs stock kubectl on one sandbox."""
 
     def __init__(self, paths):
+        self.kubeconfig = paths.kubeconfig
         self._env = os.environ | {"KUBECONFIG": str(paths.kubeconfig), "KUBECACHEDIR": str(paths.kube_cache)}
 
-    def __call__(self, *words, stdin=None, fails=False):
-        done = subprocess.run(
+    def said(self, *words, stdin=None):
+        """All that a command printed, whether it failed or not."""
+        done = self._run(words, stdin)
+        return done.stdout + done.stderr
+
+    def _run(self, words, stdin=None):
+        return subprocess.run(
             [programs.beside_python("kubectl"), *words],
             input=stdin,
             env=self._env,
@@ -22,5 +28,8 @@ class Kubectl:
             timeout=120,
             check=False,
         )
+
+    def __call__(self, *words, stdin=None, fails=False):
+        done = self._run(words, stdin)
         assert (done.returncode != 0) == fails, f"kubectl {' '.join(words)}\n{done.stdout}{done.stderr}"
         return done.stderr if fails else done.stdout
