@@ -116,6 +116,9 @@ def for_update(served: Served, new: Object, live: Object, *, subresource: str) -
     """The new object with the parts that this write cannot change taken from the live one."""
     if subresource == "status":
         return _status_update(served, new, live)
+    if subresource == "ephemeralcontainers":
+        spec = {**live["spec"], "ephemeralContainers": new["spec"].get("ephemeralContainers")}
+        return {**live, "metadata": new["metadata"], "spec": {k: v for k, v in spec.items() if v is not None}}
     if "status" in served.subresources:
         new = _with_status(served, new, live.get("status"))
     return new

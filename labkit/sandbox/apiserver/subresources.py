@@ -40,7 +40,6 @@ class Subresources:
             "eviction": {"create": lambda call: eviction.evict(core, call)},
             "token": {"create": lambda call: tokenrequests.create(core, signer, call)},
             "finalize": {"update": self._update},
-            "ephemeralcontainers": {"get": self._get, "update": _unserved, "patch": _unserved},
             "resize": {"get": self._get, "update": _unserved, "patch": _unserved},
             "scale": {
                 "get": lambda call: scaling.get(core, call),
@@ -96,4 +95,6 @@ class Subresources:
 
 async def _unserved(call: Call) -> Written:
     # Better than to accept what no kubelet of ours will do, and leave the client waiting for it.
-    raise refusing.bad_request(f"the sandbox does not change the {call.subresource} of a running pod")
+    raise refusing.bad_request(
+        f"the sandbox does not change the {call.subresource} of a running pod; delete it and create it anew"
+    )

@@ -86,6 +86,11 @@ def containers_of(pod: Object) -> list[Object]:
     return [*(pod["spec"].get("initContainers") or []), *pod["spec"]["containers"]]
 
 
+def debuggers_of(pod: Object) -> list[Object]:
+    """Ephemeral containers."""
+    return pod["spec"].get("ephemeralContainers") or []
+
+
 def is_gateway(pod: Object) -> bool:
     """Whether its Envoy serves NodePorts itself (``proxy router``)."""
     return any(c["name"] == PROXY and (c.get("args") or [])[:2] == ["proxy", "router"] for c in containers_of(pod))

@@ -76,6 +76,7 @@ class Pod:
         for spec in node.containers_of(obj):
             if known := self.containers.get(spec["name"]):
                 known.renew(spec)
+        self._start_debuggers()
         if "deletionTimestamp" in obj["metadata"]:
             self.end(float(obj["metadata"].get("deletionGracePeriodSeconds") or 0))
         elif any(v.get("downwardAPI") or v.get("projected") for v in self._volumes) and self._has_network:
@@ -108,8 +109,9 @@ class Pod:
 
     def event(self, reason: str, message: str, *, type: str = "Normal", container: str = "") -> None:
         """Record an event about the pod, or about one of its containers."""
-        is_init = any(c["name"] == container for c in self.pod["spec"].get("initContainers") or [])
-        part = "initContainers" if is_init else "containers"
+        groups = ("initContainers", "ephemeralContainers")
+        named = (g for g in groups if any(c["name"] == container for c in self.pod["spec"].get(g) or []))
+        part = next(named, "containers")
         path = f"spec.{part}{{{container}}}" if container else ""
         self.shared.recorder.event(self.pod, reason, message, type=type, path=path)
 
@@ -227,6 +229,7 @@ class Pod:
             for reason, message, kind in sharing.told(self.pod):
                 self.event(reason, message, type=kind)
         self._has_network = True
+        self._start_debuggers()
         self.changed()
         for init in spec.get("initContainers") or []:
             known = self.containers[init["name"]]
@@ -250,9 +253,8 @@ class Pod:
         self.changed()
 
     def _know(self, spec: Object, policy: str) -> None:
-        before = {
-            s["name"]: s for key in ("initContainerStatuses", "containerStatuses") for s in self._written.get(key) or []
-        }
+        groups = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
+        before = {s["name"]: s for key in groups for s in self._written.get(key) or []}
         for c in node.containers_of(self.pod):
             is_init = c in (spec.get("initContainers") or [])
             own = "Always" if podstatus.is_sidecar(c) else policy
@@ -260,6 +262,20 @@ class Pod:
                 own = "OnFailure"
             seed = seed_of(before.get(c["name"]), times.now())
             self.containers[c["name"]] = container.Container(self, c, policy=own, seed=seed)
+        for c in node.debuggers_of(self.pod):
+            # One that ran is over: nobody starts it again.
+            if (status := before.get(c["name"])) and (ended := seed_of(status, times.now()).last):
+                seed = podstatus.Observed(state=ended, container_id=status.get("containerID", ""))
+                self.containers[c["name"]] = container.Container(self, c, policy="Never", seed=seed)
+
+    def _start_debuggers(self) -> None:
+        """Start ephemeral containers that were added."""
+        for c in node.debuggers_of(self.pod):
+            if self._has_network and not self._is_ending and c["name"] not in self.containers:
+                added = container.Container(self, c, policy="Never", seed=podstatus.Observed())
+                self.containers[c["name"]] = added
+                self._live(added)
+                self.changed()
 
     async def _pass(self, known: container.Container) -> bool:
         """Run one init container as far as the next one must wait for it; False when it failed for good."""

@@ -71,6 +71,8 @@ def status_of(pod: Object, seen: Mapping[str, Observed], scene: Scene) -> Object
         "containerStatuses": [_container(c, seen, waiting=_waiting(inits)) for c in by_name(mains)],
         "conditions": _conditions(pod, phase, inits, mains, seen, scene),
     }
+    if debuggers := spec.get("ephemeralContainers"):
+        found["ephemeralContainerStatuses"] = [_container(c, seen, waiting="ContainerCreating") for c in debuggers]
     if inits:
         found["initContainerStatuses"] = [_container(c, seen, waiting="PodInitializing") for c in inits]
     if scene.is_too_old:

@@ -42,7 +42,8 @@ def container_name(pod: Object, asked: str) -> str:
         if inits:
             choice += f" or one of the init containers: [{' '.join(inits)}]"
         refuse(f"a container name must be specified for pod {name}, {choice}")
-    if asked not in mains + inits:
+    debuggers = [c["name"] for c in spec.get("ephemeralContainers") or []]
+    if asked not in mains + inits + debuggers:
         refuse(f"container {asked} is not valid for pod {name}")
     return asked
 

@@ -49,8 +49,12 @@ STRUCTS: Mapping[str, Fields] = {
     ),
     "Container": _CONTAINER,
     "EphemeralContainer": Fields(
-        moot=" ".join(sorted({*_CONTAINER.names, "targetContainerName"} - {"name"})),
-        without_effect={"name": "the sandbox starts no ephemeral containers; use kubectl exec"},
+        carried_out=_CONTAINER.carried_out,
+        moot=_CONTAINER.moot,
+        without_effect={
+            **_CONTAINER.without_effect,
+            "targetContainerName": "a container sees its own processes alone",
+        },
     ),
     "ContainerPort": Fields(
         carried_out="name containerPort protocol",

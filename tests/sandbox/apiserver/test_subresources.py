@@ -85,10 +85,43 @@ def test_a_token_review_tells_for_whom_a_token_is(ask):
     assert "authenticated" not in review("another")
 
 
-@pytest.mark.parametrize("subresource", ["ephemeralcontainers", "resize"])
-def test_what_no_kubelet_of_ours_does_is_refused(ask, pod, subresource):
-    answer = ask("PATCH", f"pods/p/{subresource}", {}, headers=MERGE)
-    assert answer.message == f"the sandbox does not change the {subresource} of a running pod"
+def test_what_no_kubelet_of_ours_does_is_refused(ask, pod):
+    answer = ask("PATCH", "pods/p/resize", {}, headers=MERGE)
+    assert answer.message.startswith("the sandbox does not change the resize of a running pod; ")
+
+
+STRATEGIC = {"Content-Type": "application/strategic-merge-patch+json"}
+DEBUGGER = {"name": "debugger", "image": "busybox"}
+
+
+def debug(ask, **fields):
+    body = {"spec": {"ephemeralContainers": [{**DEBUGGER, **fields}]}}
+    return ask("PATCH", "pods/p/ephemeralcontainers", body, headers=STRATEGIC)
+
+
+def test_ephemeral_containers_are_added_and_nothing_else(ask, pod):
+    body = {"spec": {"ephemeralContainers": [DEBUGGER], "restartPolicy": "Never"}}
+    answer = ask("PATCH", "pods/p/ephemeralcontainers", body, headers=STRATEGIC)
+    assert answer.code == 200
+    assert answer.body["spec"]["ephemeralContainers"][0]["terminationMessagePath"] == "/dev/termination-log"
+    assert answer.body["spec"]["restartPolicy"] == "Always"
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"image": "alpine"}, 'existing ephemeral containers "debugger" may not be changed'),
+        ({"name": "c"}, "Duplicate value"),
+        ({"name": "other", "ports": [{"containerPort": 1}]}, "cannot be set for an Ephemeral Container"),
+        ({"name": "other", "targetContainerName": "nobody"}, "Not found"),
+        ({"name": "Other"}, "RFC 1123"),
+    ],
+    ids=["changed", "taken", "with ports", "beside nobody", "misnamed"],
+)
+def test_an_ephemeral_container_is_refused_as_by_a_real_server(ask, pod, fields, why):
+    assert debug(ask).code == 200
+    answer = debug(ask, **fields)
+    assert (answer.code, why in answer.message) == (422, True), answer.message
 
 
 @pytest.mark.parametrize("path", ["pods/p/nope", "pods/nope/log"])

@@ -195,6 +195,24 @@ def test_a_command_runs_inside(play):
     assert play(scene) == (0, b"mine\nsleep\n")
 
 
+def test_an_ephemeral_container_joins_a_running_pod(play):
+    async def scene(client, running):
+        await running_pod(client, pod(command=("sh", "-c", "touch /tmp/foo; exec sleep 100"), **MARKED))
+        debugger = {"name": "debugger", "image": "busybox", "command": ["echo", "hi"]}
+        await client.patch(resources.PODS, "one", "default", {"spec": {"ephemeralContainers": [debugger]}})
+
+        def over(obj):
+            (status,) = obj["status"]["ephemeralContainerStatuses"]
+            return status["state"]["terminated"]
+
+        done = await client.until(resources.PODS, "one", "default", over)
+        (known,) = running.pods.values()
+        return over(done)["exitCode"], known.place.log("debugger", 0).read_text(), is_ready(done)
+
+    code, text, is_still_ready = play(scene)
+    assert (code, text.endswith("hi\n"), is_still_ready) == (0, True, True)
+
+
 def test_what_a_command_leaves_running_goes_on(play):
     async def scene(client, running):
         await running_pod(client, pod(command=("sh", "-c", "touch /tmp/foo; exec sleep 100"), **MARKED))

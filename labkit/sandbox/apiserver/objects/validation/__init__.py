@@ -6,7 +6,7 @@ from labkit.kube import status
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver.objects import refusals
 from labkit.sandbox.apiserver.objects.schemas import Schema
-from labkit.sandbox.apiserver.objects.validation import advice, custom, metadata, services, updates, walk
+from labkit.sandbox.apiserver.objects.validation import advice, custom, ephemeral, metadata, services, updates, walk
 from labkit.sandbox.apiserver.objects.validation.causes import Cause
 
 EARLY: Mapping[str, Callable[[Object], Iterator[Cause]]] = {"/Service": services.families}
@@ -25,6 +25,9 @@ def validate(schema: Schema, new: Object, old: Object | None = None, subresource
     if schema.custom is not None:
         found += custom.problems(schema, new, old)
         return [*found, *custom.broken(schema, new, old, found)]
+    if subresource == ephemeral.SUBRESOURCE and old is not None:
+        fields = (c for c in walk.problems(schema, new) if c.field.startswith("spec.ephemeralContainers"))
+        return [*found, *fields, *ephemeral.problems(new, old)]
     if subresource:
         return found
     content = walk.problems(schema, new)
