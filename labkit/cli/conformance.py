@@ -35,14 +35,14 @@ def _facts(arguments: argparse.Namespace) -> int:
     from labkit.conformance.facts import running, table
 
     folder, facts = running.samples(arguments.samples), running.chosen(arguments.fact or ())
-    found = []
+    outcomes = []
     with _cluster(arguments) as cluster, running.ground_of(cluster, folder) as ground:
         print(table.head(), flush=True)
         for outcome in running.outcomes(ground, facts):
-            found.append(outcome)
+            outcomes.append(outcome)
             print(table.row(outcome), flush=True)
-    print(table.foot(found))
-    return 1 if any(outcome.verdict == "false" for outcome in found) else 0
+    print(table.foot(outcomes))
+    return 1 if any(outcome.verdict == "false" for outcome in outcomes) else 0
 
 
 @contextlib.contextmanager

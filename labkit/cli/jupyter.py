@@ -112,10 +112,10 @@ def stop(paths: settings.Paths) -> bool:
 def open_notebooks(paths: settings.Paths) -> list[dict[str, Any]]:
     """``[{"path", "unsaved"}]`` of the notebooks that were open when JupyterLab stopped."""
     try:
-        found: list[dict[str, Any]] = json.loads((paths.run / OPEN_NOTEBOOKS).read_bytes())
+        notebooks: list[dict[str, Any]] = json.loads((paths.run / OPEN_NOTEBOOKS).read_bytes())
     except (OSError, ValueError):
         return []
-    return found
+    return notebooks
 
 
 def command(paths: settings.Paths, root: Path, *, listen: int, ready: int) -> list[str]:

@@ -61,7 +61,7 @@ def execute(path: Path) -> tuple[Any, str]:
     try:
         asyncio.run(client.async_execute())
     except exceptions.CellExecutionError as e:
-        return notebook, _told(notebook, path, e)
+        return notebook, _failure(notebook, path, e)
     except exceptions.CellTimeoutError as e:
         return notebook, f"{path.name}: a cell took longer than {CELL_TIMEOUT} s.\n{e}"
     return notebook, ""
@@ -107,7 +107,7 @@ def _kernel(folder: Path) -> Any:
     return AsyncKernelManager(kernel_name="python3", transport="ipc", connection_file=str(file))
 
 
-def _told(notebook: Any, path: Path, error: Any) -> str:
+def _failure(notebook: Any, path: Path, error: Any) -> str:
     ran = [n for n, cell in enumerate(notebook.cells) if cell.cell_type == "code" and cell.get("outputs")]
     number = next((n for n in ran if _failed(notebook.cells[n])), ran[-1] if ran else 0)
     source = "\n".join(f"    {line}" for line in notebook.cells[number].source.splitlines())

@@ -21,13 +21,13 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print it; exit code 0 when the sandbox runs, 3 when it does not (as service managers do)."""
-    found = report(settings.Paths())
-    print(json.dumps(found, indent=2) if arguments.json else as_text(found))
-    return 0 if found["running"] else 3
+    facts = report(settings.Paths())
+    print(json.dumps(facts, indent=2) if arguments.json else as_text(facts))
+    return 0 if facts["running"] else 3
 
 
 def report(paths: settings.Paths) -> dict[str, Any]:
-    """Everything known, as plain data."""
+    """Everything there is to tell, as plain data."""
     sandbox_process = sandbox.running(paths)
     table = sandbox.process_table(paths)
     page = jupyter.running(paths)
@@ -43,23 +43,23 @@ def report(paths: settings.Paths) -> dict[str, Any]:
     }
 
 
-def as_text(found: dict[str, Any]) -> str:
+def as_text(facts: dict[str, Any]) -> str:
     """The report for people."""
-    if not found["running"]:
-        return f"The sandbox does not run ({found['kubeconfig']}).\nNext: ./lab up"
+    if not facts["running"]:
+        return f"The sandbox does not run ({facts['kubeconfig']}).\nNext: ./lab up"
     lines = [
-        f"The sandbox has run for {found['uptime_seconds']:.0f} s.",
-        f"  kubeconfig  {found['kubeconfig']}",
-        f"  API         {found['api_url']}",
-        f"  Bookinfo    {found['gateway_url'] + '/productpage' if found['gateway_url'] else 'not exposed'}",
-        f"  JupyterLab  {found['jupyter_url'] or 'does not run'}",
+        f"The sandbox has run for {facts['uptime_seconds']:.0f} s.",
+        f"  kubeconfig  {facts['kubeconfig']}",
+        f"  API         {facts['api_url']}",
+        f"  Bookinfo    {facts['gateway_url'] + '/productpage' if facts['gateway_url'] else 'not exposed'}",
+        f"  JupyterLab  {facts['jupyter_url'] or 'does not run'}",
         "",
         f"  {'process':<64}{'pid':>8}{'PSS MiB':>10}",
     ]
-    for process in found["processes"]:
+    for process in facts["processes"]:
         size = process["pss_bytes"] / MEBIBYTE
         lines.append(f"  {process['name']:<64}{process['pid']:>8}{size:>10.1f}")
-    lines.append(f"  {'together':<72}{found['total_pss_bytes'] / MEBIBYTE:>10.1f}")
+    lines.append(f"  {'together':<72}{facts['total_pss_bytes'] / MEBIBYTE:>10.1f}")
     return "\n".join(lines)
 
 

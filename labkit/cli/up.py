@@ -26,8 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
     steps = progress.Progress()
     _choose(arguments)
     with sandbox.one_at_a_time(paths):
-        found = _cluster(paths, steps)
-        gateway = "" if arguments.empty else _course(found, steps)
+        chosen = _cluster(paths, steps)
+        gateway = "" if arguments.empty else _course(chosen, steps)
         page, news = "", []
         if not arguments.no_jupyter:
             news = copies.refresh()
@@ -73,11 +73,11 @@ def _cluster(paths: settings.Paths, steps: progress.Progress) -> cluster.Cluster
         return cluster.of_kubeconfig(named, context=settings.context_asked_for())
 
 
-def _course(found: cluster.Cluster, steps: progress.Progress) -> str:
+def _course(chosen: cluster.Cluster, steps: progress.Progress) -> str:
     """Istio, Bookinfo and the gateway; the gateway's address."""
     from labkit.install import bookinfo, gateway, istio
 
-    api = found.client()
+    api = chosen.client()
     with steps.step("Istio: istiod and the ingress gateway"):
         istio.install(api)
     with steps.step("Bookinfo: four services, six pods with sidecars"):

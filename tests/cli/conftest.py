@@ -35,6 +35,6 @@ class Typed:
 @pytest.fixture(scope="module")
 def typed(tmp_path_factory: pytest.TempPathFactory) -> Typed:
     """The command line of a lab that is not up yet."""
-    found = Typed(paths=settings.Paths(home=Path(tmp_path_factory.mktemp("cli")) / "home"))
-    yield found
-    found("down")
+    typed = Typed(paths=settings.Paths(home=Path(tmp_path_factory.mktemp("cli")) / "home"))
+    yield typed
+    typed("down")

@@ -47,10 +47,10 @@ def test_a_second_up_starts_nothing_again(typed, up):
 
 
 def test_status_lists_every_process_with_its_memory(typed, up):
-    found = status(typed)
-    names = [p["name"] for p in found["processes"]]
+    facts = status(typed)
+    names = [p["name"] for p in facts["processes"]]
     assert sum("istio-proxy" in name for name in names) == 7
-    assert found["total_pss_bytes"] == sum(p["pss_bytes"] for p in found["processes"])
+    assert facts["total_pss_bytes"] == sum(p["pss_bytes"] for p in facts["processes"])
     assert "MiB" in typed("status")
 
 
@@ -62,22 +62,22 @@ def test_the_kubeconfig_is_readable_by_its_owner_alone(typed, up):
 def test_env_makes_plain_kubectl_work(typed, up):
     lines = [line.removeprefix("export ") for line in typed("env").splitlines()]
     env = {name: value.strip("'") for name, _, value in (line.partition("=") for line in lines)}
-    said = subprocess.run(["kubectl", "get", "pods"], env=env, capture_output=True, text=True, check=True)
-    assert said.stdout.count("2/2") == 6
+    printed = subprocess.run(["kubectl", "get", "pods"], env=env, capture_output=True, text=True, check=True)
+    assert printed.stdout.count("2/2") == 6
 
 
 def test_the_demo_measures_what_it_asks_for(typed, up):
-    said = typed("demo", "--count", "200")
-    assert said.count("inside") == 3
+    printed = typed("demo", "--count", "200")
+    assert printed.count("inside") == 3
 
 
 def test_run_names_the_cell_that_failed_and_why(typed, up, tmp_path):
     cells = [nbformat.v4.new_code_cell("fine = 1"), nbformat.v4.new_code_cell("1 / 0")]
     path = tmp_path / "99-broken.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
-    said = typed("run", str(path), fails=True)
-    assert "cell 2 of 2 failed" in said
-    assert "ZeroDivisionError" in said
+    printed = typed("run", str(path), fails=True)
+    assert "cell 2 of 2 failed" in printed
+    assert "ZeroDivisionError" in printed
 
 
 def test_down_leaves_no_process_and_up_brings_everything_back(typed, up):
@@ -104,9 +104,9 @@ def test_forget_starts_over(typed, up):
 
 
 def test_another_cluster_that_is_not_there_is_named(typed, tmp_path):
-    said = typed("up", "--no-browser", "--kubeconfig", str(tmp_path / "nope"), fails=True)
-    assert "nope" in said
-    assert "Traceback" not in said
+    printed = typed("up", "--no-browser", "--kubeconfig", str(tmp_path / "nope"), fails=True)
+    assert "nope" in printed
+    assert "Traceback" not in printed
 
 
 def test_the_module_is_the_script():

@@ -80,8 +80,8 @@ def test_sockets_of_kernels_lie_where_their_paths_fit(tmp_path):
 
 
 def test_kernels_find_this_lab_and_its_kubectl(tmp_path):
-    made = jupyter.environment(settings.Paths(home=tmp_path))
-    assert made["LABKIT_HOME"] == str(tmp_path) and made["KUBECONFIG"] == str(tmp_path / "kubeconfig")
+    variables = jupyter.environment(settings.Paths(home=tmp_path))
+    assert variables["LABKIT_HOME"] == str(tmp_path) and variables["KUBECONFIG"] == str(tmp_path / "kubeconfig")
 
 
 def test_what_a_dead_one_left_behind_is_not_running(paths):

@@ -13,9 +13,9 @@ def test_every_command_has_a_module_and_a_sentence():
 
 def test_an_unknown_notebook_names_those_there_are(capsys):
     assert cli.main(["run", "77"]) == 1
-    said = capsys.readouterr().err
-    assert "no notebook '77'" in said
-    assert "Next: choose one of 00" in said
+    text = capsys.readouterr().err
+    assert "no notebook '77'" in text
+    assert "Next: choose one of 00" in text
 
 
 @pytest.mark.parametrize("word", ["07", "7"])

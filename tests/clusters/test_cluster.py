@@ -7,9 +7,9 @@ from labkit.kube import marks, resources
 
 
 def test_a_sandbox_never_claims_what_needs_a_kernel():
-    found = cluster.Cluster(kubeconfig="x", is_sandbox=True)
-    assert found.capabilities.isdisjoint(cluster.REAL_ONLY)
-    assert "splitting" in found.capabilities
+    one = cluster.Cluster(kubeconfig="x", is_sandbox=True)
+    assert one.capabilities.isdisjoint(cluster.REAL_ONLY)
+    assert "splitting" in one.capabilities
 
 
 def test_a_real_cluster_can_all():

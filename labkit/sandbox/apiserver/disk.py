@@ -18,7 +18,7 @@ insert or ignore into counter values (0, 0);
 
 
 class Disk:
-    """A sqlite file. Every call is its own transaction, so that a killed process loses nothing it has said."""
+    """A sqlite file. Every call is its own transaction: a killed process loses no change that it has acknowledged."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -50,12 +50,12 @@ class LocalApi:
         """The list object, each item with its kind."""
         query = {"labelSelector": labels, "fieldSelector": fields}
         call = self._call("list", resource, namespace, query=query)
-        found = await reading.collection(self._core, call)
+        items = await reading.collection(self._core, call)
         return {
             "kind": f"{resource.kind}List",
             "apiVersion": resource.api_version,
-            "metadata": {"resourceVersion": str(found.version)},
-            "items": [_own(item) for item in found.items],
+            "metadata": {"resourceVersion": str(items.version)},
+            "items": [_own(item) for item in items.items],
         }
 
     async def create(
@@ -176,8 +176,8 @@ class LocalApi:
 
 
 def _own(item: Item) -> Object:
-    found: Object = orjson.loads(item.body)
-    return found
+    own: Object = orjson.loads(item.body)
+    return own
 
 
 def _writer(manager: str, *, dry_run: bool = False) -> dict[str, str]:

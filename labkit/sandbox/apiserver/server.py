@@ -175,11 +175,11 @@ class Server:
         return port
 
     def _listen(self) -> socket.socket:
-        wanted = self.port or self._last_port()
+        port = self.port or self._last_port()
         listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         # The same port after a restart keeps kubeconfigs and running kubectls valid.
-        listening.bind((HOST, wanted if wanted and (self.port or ports.is_free(HOST, wanted)) else 0))
+        listening.bind((HOST, port if port and (self.port or ports.is_free(HOST, port)) else 0))
         listening.listen(256)
         listening.setblocking(False)
         private.write(self._state / "port", str(listening.getsockname()[1]).encode())

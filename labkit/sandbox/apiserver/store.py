@@ -89,28 +89,28 @@ class Table:
         """Objects as they were at an earlier version; None when that is older than the ring."""
         if version < self.floor:
             return None
-        found = {(ns, name): item for ns, held in self.objects.items() for name, item in held.items()}
+        items = {(ns, name): item for ns, held in self.objects.items() for name, item in held.items()}
         for change in reversed(self.changes):
             if change.version <= version:
                 break
             metadata = change.item.object["metadata"]
             key = (metadata.get("namespace", ""), metadata["name"])
             if change.previous is None:
-                found.pop(key, None)
+                items.pop(key, None)
             else:
-                found[key] = change.previous
-        return [found[key] for key in sorted(found) if not namespace or key[0] == namespace]
+                items[key] = change.previous
+        return [items[key] for key in sorted(items) if not namespace or key[0] == namespace]
 
     def since(self, version: int) -> list[Change] | None:
         """Changes after a version; None when the ring has lost some of them."""
         if version < self.floor:
             return None
-        found = []
+        changes = []
         for change in reversed(self.changes):
             if change.version <= version:
                 break
-            found.append(change)
-        return found[::-1]
+            changes.append(change)
+        return changes[::-1]
 
     def record(self, change: Change) -> None:
         """Keep a change and tell who listens."""
@@ -146,10 +146,10 @@ class Store:
 
     def table(self, resource: str) -> Table:
         """The table of ``group/plural``; changes from before the start are unknown, so watches begin after."""
-        found = self._tables.get(resource)
-        if found is None:
-            found = self._tables[resource] = Table(getattr(self, "_start", self.version))
-        return found
+        table = self._tables.get(resource)
+        if table is None:
+            table = self._tables[resource] = Table(getattr(self, "_start", self.version))
+        return table
 
     def tables(self) -> list[str]:
         """Every resource that was ever stored or asked for."""
