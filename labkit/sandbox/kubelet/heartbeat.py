@@ -7,7 +7,7 @@ from typing import Any
 
 from labkit.kube import api, marks, resources, status
 from labkit.kube.resources import Object
-from labkit.sandbox.kubelet import node, sources, times
+from labkit.sandbox.kubelet import node, times
 from labkit.sandbox.network import addresses
 
 LEASE_SECONDS = 40
@@ -18,6 +18,10 @@ VERSION = "v1.36.3"
 """The Kubernetes version that the sandbox imitates."""
 
 LEASE_NAMESPACE = "kube-node-lease"
+
+CAPACITY = {"cpu": "64", "ephemeral-storage": "1Ti", "memory": "256Gi", "pods": "250"}
+"""What requests are held against, whatever the machine has: a pod is a light process here, and Istio's defaults
+(100m and 128Mi a sidecar, 2Gi for istiod) would fill a small machine that runs them all with ease."""
 
 
 def node_object() -> Object:
@@ -59,8 +63,8 @@ def node_status(now: str, *, since: str, machine_id: str) -> Object:
             {"type": "InternalIP", "address": addresses.NODE},
             {"type": "Hostname", "address": node.NAME},
         ],
-        "allocatable": sources.machine(),
-        "capacity": sources.machine(),
+        "allocatable": dict(CAPACITY),
+        "capacity": dict(CAPACITY),
         "conditions": conditions,
         "daemonEndpoints": {"kubeletEndpoint": {"Port": 0}},
         "nodeInfo": {
