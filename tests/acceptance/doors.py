@@ -7,22 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labkit.base import ports, processes
+from labkit.sandbox.network import forward
 
 API = "the Kubernetes API"
 JUPYTERLAB = "JupyterLab"
 GATEWAYS = "gateways and node ports"
+FORWARDER = "the forwarder of pods' programs"
 PODS = "pods"
 SERVICES = "Services"
 
-CLOSED = {API, JUPYTERLAB}
+CLOSED = {API, JUPYTERLAB, FORWARDER}
 """Whoever has no credentials, or comes by another Host or Origin, is refused."""
 
 OFFERED = {GATEWAYS, PODS, SERVICES}
 """What a cluster offers on its nodes and in its pods' network."""
 
 STILL_OPEN = {
-    "Envoy's admin interface": lambda door, lab: door.address in lab.pods and door.port == 15000,
-    "outbound proxies of pods": lambda door, lab: door.address in lab.pods and door.port == 15001,
     "applications behind their sidecars": lambda door, lab: _is_in(door.address, lab.block + 1),
 }
 """What no cluster offers and this one still does. A door leaves this list when it is closed, and none joins it."""
@@ -53,6 +53,8 @@ def name(door: ports.Listener, lab: Lab) -> str | None:
     """What README calls a door; None for one that it does not list."""
     if door.address in ("127.0.0.1", f"127.{lab.block}.0.1") and door.port == lab.api_port:
         return API
+    if door.address == f"127.{lab.block}.0.1" and door.port == forward.PORT:
+        return FORWARDER
     if door.address == "127.0.0.1":
         if door.port == lab.jupyter_port:
             return JUPYTERLAB

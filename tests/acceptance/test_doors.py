@@ -17,7 +17,7 @@ from tests.acceptance import doors
 pytestmark = pytest.mark.sandbox
 
 LOGIN = "302 to /login"
-REFUSALS = {"400", "401", "403", "404", "405", LOGIN, "closed", "refused"}
+REFUSALS = {"400", "401", "403", "404", "405", "407", LOGIN, "closed", "refused"}
 """404 is what a server says of a path that it does not have, 405 of a method; both give nothing."""
 
 
@@ -63,6 +63,7 @@ def request(door, name, path, **headers):
 
 SECRETS = {
     doors.API: ("/api/v1/secrets", "/", "/api/v1/nodes", "/openapi/v2"),
+    doors.FORWARDER: ("http://productpage.default:9080/", "http://localhost:15000/config_dump"),
     doors.JUPYTERLAB: ("/api/contents", "/api/terminals", "/api/kernels", "/api/sessions", "/files/README.md"),
 }
 
@@ -82,6 +83,11 @@ def test_every_door_is_on_a_loopback_address(listening):
     assert [door.address for door in listening if not door.address.startswith("127.")] == []
 
 
+def test_nobody_listens_where_envoys_are_ruled_and_traffic_is_captured(listening, lab):
+    """A socket of the pod's owner alone has taken the place of each."""
+    assert [door for door in listening if door.address in lab.pods and door.port in (15000, 15001)] == []
+
+
 def test_a_stranger_without_credentials_is_refused(listening, lab):
     knocks = [
         request(door, name, path, Host=f"127.0.0.1:{door.port}")
@@ -89,7 +95,7 @@ def test_a_stranger_without_credentials_is_refused(listening, lab):
         for path in SECRETS[name]
     ]
     answers = knock(knocks)
-    assert answers and set(answers) <= {"401", "403", LOGIN}, list(zip(knocks, answers, strict=True))
+    assert answers and set(answers) <= {"401", "403", "407", LOGIN}, list(zip(knocks, answers, strict=True))
 
 
 @pytest.mark.parametrize(
