@@ -67,8 +67,8 @@ def _cluster(paths: settings.Paths, steps: progress.Progress) -> cluster.Cluster
     if named is None:
         with steps.step("Sandbox: a Kubernetes API on 127.0.0.1"):
             return sandbox.start(paths)
-    if not named.exists():
-        raise errors.SetupError(f"There is no kubeconfig {named}.", next_step="check the path")
+    if not named.is_file():
+        raise errors.SetupError(f"There is no kubeconfig {named}.", next_step="name a file: ./lab up --kubeconfig FILE")
     with steps.step(f"The cluster of {named}"):
         return cluster.of_kubeconfig(named, context=settings.context_asked_for())
 

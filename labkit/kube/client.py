@@ -6,12 +6,14 @@ objects stay plain parsed JSON. It is slow to import, so that happens at the fir
 
 import contextlib
 import json
+import shlex
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from labkit.base import errors
 from labkit.kube import api, resources, status
 from labkit.kube.resources import Object
 
@@ -217,12 +219,23 @@ class Client:
     def _connection(self) -> Any:
         with self._lock:
             if self._connected is None:
-                from kubernetes import config
-
-                self._connected = config.new_client_from_config(
-                    config_file=str(self.kubeconfig), context=self.context, persist_config=False
-                )
+                self._connected = self._log_in()
             return self._connected
+
+    def _log_in(self) -> Any:
+        import yaml
+        from kubernetes import config
+
+        try:
+            return config.new_client_from_config(
+                config_file=str(self.kubeconfig), context=self.context, persist_config=False
+            )
+        except (config.ConfigException, yaml.YAMLError, ValueError, TypeError, AttributeError, KeyError) as e:
+            reason = " ".join(str(e).split())
+            raise errors.SetupError(
+                f"{self.kubeconfig} cannot be used as a kubeconfig: {reason}",
+                next_step=f"kubectl --kubeconfig {shlex.quote(str(self.kubeconfig))} config get-contexts",
+            ) from e
 
 
 def _status_in(text: str) -> Object:

@@ -1,5 +1,7 @@
 """The command line says what it does, and says no in one clear message."""
 
+import json
+
 import pytest
 
 from labkit import cli
@@ -46,3 +48,38 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(monkeypatch, capsys, home,
     assert cli.main(words) == 1
     text = capsys.readouterr().err
     assert f"cannot be used: {reason}." in text and "Next: put the lab where you can write" in text
+
+
+USABLE = {
+    "apiVersion": "v1",
+    "kind": "Config",
+    "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+    "users": [{"name": "u", "user": {"token": "x"}}],
+    "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+    "current-context": "c",
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "answer"),
+    [
+        (json.dumps(USABLE), [], "does not answer"),
+        (json.dumps(USABLE), ["--context", "nope"], "cannot be used as a kubeconfig: Invalid kube-config"),
+        ("{", [], "cannot be used as a kubeconfig: while parsing"),
+        ("", [], "cannot be used as a kubeconfig"),
+        ("just words", [], "cannot be used as a kubeconfig"),
+        (None, [], "There is no kubeconfig"),
+    ],
+    ids=["an unreachable server", "an unknown context", "torn", "empty", "no kubeconfig", "a folder"],
+)
+def test_another_cluster_from_a_fresh_clone_is_refused_in_one_sentence(
+    monkeypatch, capsys, tmp_path, text, words, answer
+):
+    monkeypatch.setenv("LABKIT_HOME", str(tmp_path / "home"))
+    for name in ("LABKIT_KUBECONFIG", "LABKIT_CONTEXT"):
+        monkeypatch.setenv(name, "")
+    file = tmp_path / "kubeconfig"
+    file.mkdir() if text is None else file.write_text(text)
+    assert cli.main(["up", "--no-browser", "--kubeconfig", str(file), *words]) == 1
+    printed = capsys.readouterr().err
+    assert answer in printed and "Next: " in printed
