@@ -1,4 +1,4 @@
-"""``./lab conformance``: Istio's promises on live traffic; with recorded answers, what our translator says."""
+"""``./lab conformance``: Istio's promises on live traffic; with recorded answers, what each proxy is sent, or has."""
 
 import argparse
 import collections
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from labkit.clusters.cluster import Cluster
+    from labkit.conformance.answers import Case
+    from labkit.conformance.comparing import Comparison
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +25,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     answers.add_argument("--family", action="append", metavar="NAME", help="only these cases; may be repeated")
     answers.add_argument("--case", action="append", metavar="NAME", help="only these cases; may be repeated")
     answers.add_argument("--capture", action="store_true", help="compare how connections are captured as well")
+    answers.add_argument("--running", action="store_true", help="on a sandbox of their own: ask the running Envoys")
     answers.add_argument("--quiet", action="store_true", help="names of cases that differ, without what differs")
 
 
@@ -53,8 +56,8 @@ def _cluster(arguments: argparse.Namespace) -> Iterator["Cluster"]:
     from labkit.install import istio
 
     if arguments.kubeconfig is None:
-        with running.throwaway() as found:
-            yield found
+        with running.throwaway() as throwaway:
+            yield throwaway
         return
     place = arguments.kubeconfig.expanduser()
     if not place.exists():
@@ -65,19 +68,27 @@ def _cluster(arguments: argparse.Namespace) -> Iterator["Cluster"]:
 
 
 def _answers(arguments: argparse.Namespace) -> int:
-    from labkit.conformance import answers, comparing
+    from labkit.conformance import answers, comparing, deployed
+    from labkit.conformance.facts import running
 
     recorded = answers.Answers(arguments.answers, with_capture=arguments.capture)
     cases = recorded.chosen(families=arguments.family, names=arguments.case)
-    comparison = comparing.Comparison(recorded)
+    if not arguments.running:
+        return _compare(comparing.Comparison(recorded), cases, quiet=arguments.quiet)
+    with running.throwaway() as cluster:
+        mesh = deployed.Deployed(cluster, recorded.extra())
+        return _compare(comparing.Comparison(recorded, mesh.dumps), cases, quiet=arguments.quiet)
+
+
+def _compare(comparison: "Comparison", cases: list["Case"], *, quiet: bool) -> int:
     same, every = collections.Counter[str](), collections.Counter[str]()
     for case in cases:
         outcome = comparison.outcome(case)
         every[case.family] += 1
         same[case.family] += outcome.is_same
         if not outcome.is_same:
-            print(f"{case.family}/{case.name}: {len(outcome.differences)} differences")
-            if not arguments.quiet:
+            print(f"{case.family}/{case.name}: {len(outcome.differences)} differences", flush=True)
+            if not quiet:
                 print("\n".join(outcome.differences))
     for family in every:
         print(f"  {family:<16}{same[family]:>4} of {every[family]} the same")

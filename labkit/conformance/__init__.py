@@ -1,1 +1,1 @@
-"""Whether the translator says to every proxy what real Istio said: recorded answers against ours."""
+"""Whether every proxy is sent, and has, what real Istio sends it; and whether Istio's promises hold on live traffic."""

@@ -1,5 +1,6 @@
 """One case after the other: the facts that a case changes, recorded and ours."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from labkit.conformance import differences, envoy, export, scene
@@ -22,12 +23,28 @@ class Outcome:
         return not self.differences
 
 
-class Comparison:
-    """The base scene, compiled once, and cases on top of it."""
+Dumps = Callable[[list[Object]], dict[str, envoy.Resources]]
+"""What every proxy of the base scene has when a case's objects are applied to it."""
 
-    def __init__(self, answers: Answers) -> None:
+
+def compiled(answers: Answers) -> Dumps:
+    """What the compiler makes of the scene, without a cluster."""
+    objects = scene.base(answers.extra())
+
+    def dumps(applied: list[Object]) -> dict[str, envoy.Resources]:
+        snapshot = scene.snapshot([*objects, *map(scene.with_namespace, applied)])
+        index = compiler.index(snapshot)
+        return {name: export.dump(index, proxy) for name, proxy in scene.proxies(snapshot).items()}
+
+    return dumps
+
+
+class Comparison:
+    """The base scene, and cases on top of it."""
+
+    def __init__(self, answers: Answers, dumps: Dumps | None = None) -> None:
         self._answers = answers
-        self._objects = scene.base(answers.extra())
+        self._dumps_with = dumps or compiled(answers)
         self._recorded = answers.recorded("base")
         self._dumps = self._dumps_with([])
         self._ours = {proxy: answers.facts(dump) for proxy, dump in self._dumps.items()}
@@ -52,11 +69,6 @@ class Comparison:
             here = differences.changed(self._ours.get(proxy, {}), ours)
             lines += differences.lines(proxy, recorded, ours, there | here)
         return Outcome(case=case, differences=tuple(lines))
-
-    def _dumps_with(self, applied: list[Object]) -> dict[str, envoy.Resources]:
-        snapshot = scene.snapshot([*self._objects, *map(scene.with_namespace, applied)])
-        index = compiler.index(snapshot)
-        return {name: export.dump(index, proxy) for name, proxy in scene.proxies(snapshot).items()}
 
     def _facts_with(self, applied: list[Object]) -> dict[str, envoy.Facts]:
         # To compare is cheaper than to take apart, and most proxies are sent what they were sent before.

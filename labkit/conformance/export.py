@@ -1,4 +1,4 @@
-"""What our compiler tells a proxy, in the form in which the answers were recorded."""
+"""What the compiler tells a proxy, in the form in which the answers were recorded."""
 
 from labkit.conformance import envoy
 from labkit.mesh.compiler import Index

@@ -41,10 +41,19 @@ PLURALS = {
 
 def base(extra: Iterable[Object]) -> list[Object]:
     """Istio's default profile, Bookinfo with its gateway, and ``extra``: what the recordings add to them."""
-    beside = manifests.parse(files.files(__package__).joinpath("base.yaml").read_text())
-    entry = [_on_port(o, SAMPLE_PORT) for o in gateway.objects()]
-    found = [*istio.objects(), *bookinfo.objects(), *entry, *beside, *extra]
-    return [with_namespace(o) for o in found]
+    scene = [*istio.objects(), *bookinfo.objects(), *sample_gateway(), *beside(), *extra]
+    return [with_namespace(o) for o in scene]
+
+
+def beside(*, served: bool = True) -> list[Object]:
+    """What a real node has beside Istio's profile; ``served``: what every API server has of itself as well."""
+    objects = manifests.parse(files.files(__package__).joinpath("base.yaml").read_text())
+    return [o for o in objects if served or resources.name_of(o) != "kubernetes"]
+
+
+def sample_gateway() -> list[Object]:
+    """Bookinfo's way in, on the port of Istio's own sample."""
+    return [_on_port(o, SAMPLE_PORT) for o in gateway.objects()]
 
 
 def _on_port(obj: Object, number: int) -> Object:
@@ -61,11 +70,10 @@ def with_namespace(obj: Object) -> Object:
 def snapshot(objects: Iterable[Object]) -> Snapshot:
     """Objects with the pods of their Deployments, their addresses and endpoints, and what Gateways have deployed."""
     given = list(objects)
-    found = _snapshot(given)
-    made = gateway_api.convert(found).deployments
-    if made:
-        found = _snapshot([*given, *map(with_namespace, made)])
-    return ingress.expanded(gateway_api.expanded(found, gateway_api.convert(found)))
+    scene = _snapshot(given)
+    if deployed := gateway_api.convert(scene).deployments:
+        scene = _snapshot([*given, *map(with_namespace, deployed)])
+    return ingress.expanded(gateway_api.expanded(scene, gateway_api.convert(scene)))
 
 
 def _snapshot(objects: Iterable[Object]) -> Snapshot:
@@ -103,9 +111,8 @@ def merged(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
 def plural_of(obj: Object) -> str:
     """``virtualservices.networking.istio.io``."""
     group = obj["apiVersion"].rpartition("/")[0]
-    known = PLURALS.get((obj["kind"], group))
     plural = f"{obj['kind'].lower()}s"
-    return known or (f"{plural}.{group}" if group else plural)
+    return PLURALS.get((obj["kind"], group)) or (f"{plural}.{group}" if group else plural)
 
 
 def pods_of(deployment: Object) -> Iterator[Object]:
@@ -140,11 +147,16 @@ def address_of(namespace: str, pod: str) -> str:
 
 
 def _addressed(service: Object) -> Object:
-    spec, namespace, name = service["spec"], resources.namespace_of(service), resources.name_of(service)
+    spec = service["spec"]
     if spec.get("clusterIP") or spec.get("type") == "ExternalName":
         return service
-    where = name if namespace == "default" else f"{namespace}/{name}"
-    return {**service, "spec": {**spec, "clusterIP": f"ClusterIP({where})"}}
+    return {**service, "spec": {**spec, "clusterIP": service_address(service)}}
+
+
+def service_address(service: Object) -> str:
+    """``ClusterIP(reviews)``."""
+    namespace, name = resources.namespace_of(service), resources.name_of(service)
+    return f"ClusterIP({name})" if namespace == "default" else f"ClusterIP({namespace}/{name})"
 
 
 def slices_of(service: Object, pods: Iterable[Object]) -> Iterator[Object]:
@@ -176,11 +188,11 @@ def slices_of(service: Object, pods: Iterable[Object]) -> Iterator[Object]:
 
 
 def _target(port: Object, pods: list[Object]) -> int:
-    said = port.get("targetPort") or port["port"]
-    if isinstance(said, int):
-        return said
+    target = port.get("targetPort") or port["port"]
+    if isinstance(target, int):
+        return target
     every = [p for pod in pods for c in pod["spec"]["containers"] for p in c.get("ports") or []]
-    return next((int(p["containerPort"]) for p in every if p.get("name") == said), 0)
+    return next((int(p["containerPort"]) for p in every if p.get("name") == target), 0)
 
 
 def _endpoint(pod: Object) -> Object:
@@ -190,7 +202,7 @@ def _endpoint(pod: Object) -> Object:
 
 def proxies(scene: Snapshot) -> dict[str, Proxy]:
     """Every proxy by the name that the recordings give it."""
-    found = {}
+    proxies = {}
     for pod in scene.of("pods"):
         labels, namespace, name = resources.labels_of(pod), resources.namespace_of(pod), resources.name_of(pod)
         is_gateway = labels.get("istio") == "ingressgateway" or "gateway.networking.k8s.io/gateway-name" in labels
@@ -198,7 +210,7 @@ def proxies(scene: Snapshot) -> dict[str, Proxy]:
             continue
         called = name if namespace == "default" or is_gateway else f"{namespace}/{name}"
         ip = pod["status"]["podIP"]
-        found[called] = Proxy(
+        proxies[called] = Proxy(
             name=name,
             namespace=namespace,
             role="router" if is_gateway else "sidecar",
@@ -206,4 +218,4 @@ def proxies(scene: Snapshot) -> dict[str, Proxy]:
             labels=labels,
             service_account=pod["spec"]["serviceAccountName"],
         )
-    return found
+    return proxies

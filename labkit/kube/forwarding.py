@@ -1,9 +1,13 @@
 """Reading a page of a program inside a pod by a forwarded port, as ``kubectl port-forward`` and curl would."""
 
 import http.client
+import time
 from typing import Any
 
 from labkit.kube import client, status
+
+PARTING = 1.0
+"""Seconds that the client's own thread has to say goodbye."""
 
 
 def page(api: client.Client, namespace: str, pod: str, port: int, path: str, *, timeout: float = 20.0) -> str:
@@ -25,4 +29,13 @@ def page(api: client.Client, namespace: str, pod: str, port: int, path: str, *, 
         raise ConnectionRefusedError(error or f"port {port} of {pod} does not answer") from e
     finally:
         if forwarded is not None:
-            forwarded.close()
+            _close(forwarded)
+
+
+def _close(forwarded: Any) -> None:
+    """End a forwarded port. The client leaves its socket open where the server has closed first."""
+    forwarded.close()
+    end = time.monotonic() + PARTING
+    while forwarded.websocket.connected and time.monotonic() < end:
+        time.sleep(0.002)
+    forwarded.websocket.shutdown()
