@@ -32,7 +32,7 @@ def is_istios(ingress: Object, classes: Mapping[str, Object], mesh_config: Mappi
 
 def served(snapshot: model.Snapshot) -> Iterator[Object]:
     """Istio's Ingresses, oldest first: the oldest of a host comes before the others of it."""
-    classes = {resources.name_of(found): found for found in snapshot.of(CLASSES)}
+    classes = {resources.name_of(one): one for one in snapshot.of(CLASSES)}
     ours = (one for one in snapshot.of(INGRESSES) if is_istios(one, classes, snapshot.mesh_config))
     yield from sorted(ours, key=_age)
 

@@ -77,8 +77,8 @@ def _virtual_services(ingresses: Sequence[Object], snapshot: model.Snapshot) -> 
             if rule.get("http") is None:
                 continue
             host = rule.get("host") or "*"
-            found = merged.setdefault(host, _virtual_service(host, rule.get("host") or "", ingress))
-            spec, notes = found["spec"], found["metadata"]["annotations"]
+            virtual_service = merged.setdefault(host, _virtual_service(host, rule.get("host") or "", ingress))
+            spec, notes = virtual_service["spec"], virtual_service["metadata"]["annotations"]
             gateway = f"{NAMESPACE}/{_gateway_name(ingress)}"
             if gateway not in spec["gateways"]:
                 spec["gateways"].append(gateway)

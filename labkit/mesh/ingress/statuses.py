@@ -19,8 +19,8 @@ def statuses(snapshot: model.Snapshot) -> Mapping[Key, Object]:
         s for s in snapshot.of("services") if (resources.namespace_of(s), resources.name_of(s)) == (NAMESPACE, name)
     )
     addresses = [{"ip" if _is_ip(text) else "hostname": text} for text in _addresses(next(gateway, None))]
-    found = {"loadBalancer": {"ingress": addresses} if addresses else {}}
-    return {(resources.namespace_of(one), resources.name_of(one)): found for one in classes.served(snapshot)}
+    status = {"loadBalancer": {"ingress": addresses} if addresses else {}}
+    return {(resources.namespace_of(one), resources.name_of(one)): status for one in classes.served(snapshot)}
 
 
 def _addresses(service: Object | None) -> Iterator[str]:

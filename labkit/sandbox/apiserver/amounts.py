@@ -19,9 +19,9 @@ def read(listed: Mapping[str, object] | None) -> Amounts:
     return {name: parse(str(value)) for name, value in (listed or {}).items()}
 
 
-def written(found: Amounts) -> dict[str, str]:
+def written(amounts: Amounts) -> dict[str, str]:
     """Amounts as an object has them."""
-    return {name: str(value) for name, value in sorted(found.items())}
+    return {name: str(value) for name, value in sorted(amounts.items())}
 
 
 def count(number: int) -> Quantity:
@@ -36,20 +36,20 @@ def plus(one: Quantity, other: Quantity) -> Quantity:
 
 def total(parts: Iterable[Amounts]) -> Amounts:
     """The sum of several."""
-    found: Amounts = {}
+    amounts: Amounts = {}
     for part in parts:
         for name, value in part.items():
-            found[name] = plus(found[name], value) if name in found else value
-    return found
+            amounts[name] = plus(amounts[name], value) if name in amounts else value
+    return amounts
 
 
 def greatest(one: Amounts, other: Amounts) -> Amounts:
     """Of each resource the greater amount."""
-    found = dict(one)
+    amounts = dict(one)
     for name, value in other.items():
-        if name not in found or value.value > found[name].value:
-            found[name] = value
-    return found
+        if name not in amounts or value.value > amounts[name].value:
+            amounts[name] = value
+    return amounts
 
 
 def of_pod(spec: Object, kind: str = "requests") -> Amounts:
@@ -69,11 +69,11 @@ def of_pod(spec: Object, kind: str = "requests") -> Amounts:
             most = greatest(most, sidecars)
         else:
             most = greatest(most, total([own(container), sidecars]))
-    found = greatest(total([*map(own, spec.get("containers") or []), sidecars]), most)
+    amounts = greatest(total([*map(own, spec.get("containers") or []), sidecars]), most)
     whole = read((spec.get("resources") or {}).get(kind))
-    return {**found, **{name: value for name, value in whole.items() if name in POD_LEVEL}}
+    return {**amounts, **{name: value for name, value in whole.items() if name in POD_LEVEL}}
 
 
-def with_overhead(spec: Object, found: Amounts) -> Amounts:
+def with_overhead(spec: Object, amounts: Amounts) -> Amounts:
     """The amounts with what running the pod costs besides."""
-    return total([found, read(spec.get("overhead"))])
+    return total([amounts, read(spec.get("overhead"))])

@@ -142,5 +142,5 @@ def _ratio(kind: str, limit: Object, requests: Amounts, limits: Amounts) -> Iter
             yield f"{text}, but provided ratio is {float(ratio):f}"
 
 
-def _given(found: Amounts, name: str) -> Quantity | None:
-    return found[name] if name in found and found[name].value else None
+def _given(asked: Amounts, name: str) -> Quantity | None:
+    return asked[name] if name in asked and asked[name].value else None

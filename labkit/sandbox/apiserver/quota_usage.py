@@ -30,11 +30,11 @@ ENDED = ("Succeeded", "Failed")
 def usage(key: str, obj: Object) -> Amounts:
     """What an object of the table ``key`` (``apps/deployments``, ``/pods``) counts for."""
     group, _, plural = key.partition("/")
-    found = {f"count/{plural}.{group}" if group else f"count/{plural}": amounts.count(1)}
+    counts = {f"count/{plural}.{group}" if group else f"count/{plural}": amounts.count(1)}
     if not group and plural in NAMED and plural != "pods":
-        found[plural] = amounts.count(1)
+        counts[plural] = amounts.count(1)
     special = _SPECIAL.get(key)
-    return {**found, **special(obj)} if special else found
+    return {**counts, **special(obj)} if special else counts
 
 
 def _pod(pod: Object) -> Amounts:
@@ -46,12 +46,12 @@ def _pod(pod: Object) -> Amounts:
 
 
 def _compute(requests: Amounts, limits: Amounts) -> Amounts:
-    found: Amounts = {}
+    counts: Amounts = {}
     for name, value in requests.items():
         if name in COMPUTE or name.startswith("hugepages-"):
-            found[name] = value
-        found[f"requests.{name}"] = value
-    return {**found, **{f"limits.{name}": value for name, value in limits.items() if name in COMPUTE}}
+            counts[name] = value
+        counts[f"requests.{name}"] = value
+    return {**counts, **{f"limits.{name}": value for name, value in limits.items() if name in COMPUTE}}
 
 
 def _is_overdue(pod: Object) -> bool:
@@ -75,13 +75,13 @@ def _service(service: Object) -> Amounts:
 
 def _claim(claim: Object) -> Amounts:
     spec = claim["spec"]
-    found = {"persistentvolumeclaims": amounts.count(1)}
+    counts = {"persistentvolumeclaims": amounts.count(1)}
     size = amounts.read((spec.get("resources") or {}).get("requests")).get("storage")
     if size is not None:
-        found["requests.storage"] = size
+        counts["requests.storage"] = size
     if name := spec.get("storageClassName"):
-        found |= {f"{name}{OF_CLASS}{resource}": value for resource, value in dict(found).items()}
-    return found
+        counts |= {f"{name}{OF_CLASS}{resource}": value for resource, value in dict(counts).items()}
+    return counts
 
 
 _SPECIAL: Mapping[str, Callable[[Object], Amounts]] = {
@@ -187,5 +187,5 @@ def used(quota: Object, objects: Iterable[tuple[str, Object]]) -> Amounts:
     """What a namespace uses of a quota; ``objects`` are (table, object) of all that it may count."""
     hard = (quota["spec"].get("hard") or {}).keys()
     parts = [usage(key, obj) for key, obj in objects if is_about(quota, key, obj)]
-    found = amounts.total(parts)
-    return {name: found.get(name, amounts.NONE) for name in hard if key_of(name) is not None}
+    counts = amounts.total(parts)
+    return {name: counts.get(name, amounts.NONE) for name in hard if key_of(name) is not None}

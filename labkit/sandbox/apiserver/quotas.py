@@ -49,7 +49,7 @@ class Quotas:
                 more[resource] = value._replace(value=grown)
         over = sorted(n for n, value in more.items() if used[n].value + value.value > hard[n].value)
         if over:
-            parts = [",".join(f"{n}={found[n]}" for n in over) for found in (more, used, hard)]
+            parts = [",".join(f"{n}={column[n]}" for n in over) for column in (more, used, hard)]
             text = f"exceeded quota: {name}, requested: {parts[0]}, used: {parts[1]}, limited: {parts[2]}"
             raise self._refusal(call, text)
         return more

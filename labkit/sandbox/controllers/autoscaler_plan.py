@@ -163,8 +163,8 @@ def timed(status: Object, before: Object, now: str) -> Object:
     return {**status, "conditions": conditions}
 
 
-def quiet(found: Plan, before: Object) -> Plan:
+def quiet(plan: Plan, before: Object) -> Plan:
     """The plan without Events when its conditions say nothing new."""
     old = {(c["type"], c["reason"], c["message"]) for c in before.get("conditions") or []}
-    new = {(c["type"], c["reason"], c["message"]) for c in found.status["conditions"]}
-    return found if new - old or found.size is not None else replace(found, events=())
+    new = {(c["type"], c["reason"], c["message"]) for c in plan.status["conditions"]}
+    return plan if new - old or plan.size is not None else replace(plan, events=())

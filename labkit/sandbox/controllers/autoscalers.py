@@ -57,22 +57,22 @@ class Autoscalers:
         try:
             kind, target = await self._target(reference, key[0])
         except LookupError as e:
-            found = autoscaler_plan.unscalable(autoscaler, str(e.args[0]))
+            plan = autoscaler_plan.unscalable(autoscaler, str(e.args[0]))
             kind = None
         else:
             others = [resources.name_of(one) for one in self._of_target(reference, key[0])]
-            found = autoscaler_plan.plan(
+            plan = autoscaler_plan.plan(
                 autoscaler,
                 int(target["spec"]["replicas"]),
                 [name for name in others if name != key[1]],
                 selector=labels.text_of(adoption.selector_of(target)),
             )
-        state = found.status
-        if found.size is not None and kind is not None:
-            body = {"spec": {"replicas": found.size}}
+        state = plan.status
+        if plan.size is not None and kind is not None:
+            body = {"spec": {"replicas": plan.size}}
             await self._client.patch(kind, reference["name"], key[0], body, subresource="scale", manager=MANAGER)
             state = {**state, "lastScaleTime": recorder.now()}
-        for type, reason, message in autoscaler_plan.quiet(found, before).events:
+        for type, reason, message in autoscaler_plan.quiet(plan, before).events:
             await recorder.record(
                 self._client,
                 autoscaler,

@@ -39,10 +39,10 @@ class Budgets:
             return
         selector = budget["spec"].get("selector")
         pods = [pod for pod in self._pods.all(key[0]) if labels.matches(selector, resources.labels_of(pod))]
-        found = budget_status(budget, pods, self._asked(key[0], pods), now=recorder.now())
-        if found != budget.get("status"):
+        state = budget_status(budget, pods, self._asked(key[0], pods), now=recorder.now())
+        if state != budget.get("status"):
             with contextlib.suppress(status.NotFound):
-                await self._client.replace(BUDGETS, {**budget, "status": found}, subresource="status")
+                await self._client.replace(BUDGETS, {**budget, "status": state}, subresource="status")
 
     def _asked(self, namespace: str, pods: Iterable[Object]) -> int:
         """How many pods their owners ask for; for pods of nobody, nothing."""
@@ -58,12 +58,12 @@ def budget_status(budget: Object, pods: list[Object], asked: int, *, now: str) -
     healthy = sum(is_ready(pod) and not pod["metadata"].get("deletionTimestamp") for pod in alive)
     if "maxUnavailable" in spec:
         expected = asked
-        wanted = max(0, expected - part(spec["maxUnavailable"], expected, up=True))
+        least = max(0, expected - part(spec["maxUnavailable"], expected, up=True))
     else:
         minimum = spec.get("minAvailable", 1)
         expected = len(alive) if isinstance(minimum, int) else asked
-        wanted = part(minimum, expected, up=True)
-    allowed = max(0, healthy - wanted) if expected else 0
+        least = part(minimum, expected, up=True)
+    allowed = max(0, healthy - least) if expected else 0
     known = (budget.get("status") or {}).get("conditions") or []
     old = next((c for c in known if c["type"] == "DisruptionAllowed"), None)
     value, reason = ("True", "SufficientPods") if allowed else ("False", "InsufficientPods")
@@ -72,7 +72,7 @@ def budget_status(budget: Object, pods: list[Object], asked: int, *, now: str) -
         "observedGeneration": generation,
         "disruptionsAllowed": allowed,
         "currentHealthy": healthy,
-        "desiredHealthy": wanted,
+        "desiredHealthy": least,
         "expectedPods": expected,
         "conditions": [{**verdict, "observedGeneration": generation}],
     }

@@ -123,12 +123,12 @@ def superfluous(cron_job: Object, jobs: Sequence[Object]) -> list[Object]:
         "Complete": cron_job["spec"].get("successfulJobsHistoryLimit"),
         "Failed": cron_job["spec"].get("failedJobsHistoryLimit"),
     }
-    found: list[Object] = []
+    doomed: list[Object] = []
     for ending, limit in limits.items():
         ended = sorted((job for job in jobs if job_plan.ending_of(job) == ending), key=_age)
         if limit is not None:
-            found += ended[: max(0, len(ended) - limit)]
-    return found
+            doomed += ended[: max(0, len(ended) - limit)]
+    return doomed
 
 
 def _age(job: Object) -> tuple[str, str]:

@@ -97,12 +97,12 @@ class CronJobs:
         return await self._create(cron_job, decision.start, state)
 
     async def _create(self, cron_job: Object, due: datetime.datetime, state: Object) -> Object:
-        wanted = cron_plan.job_of(cron_job, due)
+        template = cron_plan.job_of(cron_job, due)
         try:
-            job = await self._client.create(resources.JOBS, wanted, manager=MANAGER)
+            job = await self._client.create(resources.JOBS, template, manager=MANAGER)
             await self._tell(cron_job, "SuccessfulCreate", f"Created job {resources.name_of(job)}")
         except status.AlreadyExists:
-            job = await self._client.get(resources.JOBS, resources.name_of(wanted), resources.namespace_of(wanted))
+            job = await self._client.get(resources.JOBS, resources.name_of(template), resources.namespace_of(template))
             if (resources.owner_of(job) or {}).get("uid") != resources.uid_of(cron_job):
                 return state
         except status.StatusError as e:

@@ -39,8 +39,8 @@ class Seen:
 
     def on(self, node: str) -> list[Object]:
         """Its pods for a node, the oldest first."""
-        found = [p for p in self.pods if target_of(p) == node and not (podstates.has_ended(p) and _is_leaving(p))]
-        return sorted(found, key=lambda p: (not p["spec"].get("nodeName"), p["metadata"].get("creationTimestamp", "")))
+        there = [p for p in self.pods if target_of(p) == node and not (podstates.has_ended(p) and _is_leaving(p))]
+        return sorted(there, key=lambda p: (not p["spec"].get("nodeName"), p["metadata"].get("creationTimestamp", "")))
 
     def is_available(self, pod: Object) -> bool:
         """Whether a pod has been ready for ``minReadySeconds``."""
@@ -88,9 +88,9 @@ def plan(seen: Seen) -> Plan:
     """The next step: pods for nodes that lack one, and the end of those that have no place."""
     create, delete, ended = [], [], []
     for node in seen.nodes:
-        wanted, may_stay = should_run(seen.owner, node)
+        belongs, may_stay = should_run(seen.owner, node)
         there = seen.on(resources.name_of(node))
-        if wanted and not there:
+        if belongs and not there:
             create.append(resources.name_of(node))
         elif not may_stay:
             delete += [pod for pod in there if not _is_leaving(pod)]
@@ -100,7 +100,7 @@ def plan(seen: Seen) -> Plan:
             running = [pod for pod in staying if not podstates.has_ended(pod)]
             if not _surges(seen):
                 delete += running[1:]
-            elif not running and wanted:
+            elif not running and belongs:
                 create.append(resources.name_of(node))
             else:
                 delete += _beyond_two(seen, running)

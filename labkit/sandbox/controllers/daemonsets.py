@@ -81,9 +81,9 @@ class DaemonSets:
             text = f"Found succeeded daemon pod {name}, will try to delete it"
             await self._control.tell(owner, "SucceededDaemonPod", text)
 
-    async def _report(self, owner: Object, wanted: Object) -> None:
-        if wanted != owner.get("status"):
-            body = {**owner, "status": wanted}
+    async def _report(self, owner: Object, state: Object) -> None:
+        if state != owner.get("status"):
+            body = {**owner, "status": state}
             with contextlib.suppress(status.NotFound):
                 await self._client.replace(resources.DAEMON_SETS, body, subresource="status", manager=MANAGER)
 

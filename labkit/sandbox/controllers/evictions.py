@@ -48,8 +48,8 @@ class Evictions:
         pod = self._pods.cache.get(key)
         if pod is None or pod["metadata"].get("deletionTimestamp"):
             return
-        found = _executing(self._nodes.get(podstates.node_of(pod)))
-        left = taints.seconds_left(pod["spec"], found) if found else None
+        executing = _executing(self._nodes.get(podstates.node_of(pod)))
+        left = taints.seconds_left(pod["spec"], executing) if executing else None
         uid, now = resources.uid_of(pod), time.monotonic()
         if left is None:
             if self._doomed.pop(uid, None) is not None:

@@ -20,19 +20,21 @@ class Meaning(NamedTuple):
 def meaning(job: Object, pod: Object) -> Meaning:
     """By the first rule that fits a failed pod; without one its failure counts."""
     for at, rule in enumerate((job["spec"].get("podFailurePolicy") or {}).get("rules") or []):
-        found = _by_exit_code(rule, pod) or _by_condition(rule, pod)
-        if found:
-            message = f"{found} matching {rule['action']} rule at index {at}" if rule["action"] == FAIL_JOB else ""
+        reason = _by_exit_code(rule, pod) or _by_condition(rule, pod)
+        if reason:
+            message = f"{reason} matching {rule['action']} rule at index {at}" if rule["action"] == FAIL_JOB else ""
             return Meaning(rule["action"], message)
     return Meaning()
 
 
 def _by_exit_code(rule: Object, pod: Object) -> str:
-    wanted = rule.get("onExitCodes")
-    if not wanted:
+    pattern = rule.get("onExitCodes")
+    if not pattern:
         return ""
     for name, code in _exit_codes(pod):
-        if wanted.get("containerName") in (None, name) and (code in wanted["values"]) == (wanted["operator"] == "In"):
+        if pattern.get("containerName") in (None, name) and (code in pattern["values"]) == (
+            pattern["operator"] == "In"
+        ):
             place = f"{resources.namespace_of(pod)}/{resources.name_of(pod)}"
             return f"Container {name} for pod {place} failed with exit code {code}"
     return ""
@@ -50,9 +52,9 @@ def _exit_codes(pod: Object) -> Iterator[tuple[str, int]]:
 
 def _by_condition(rule: Object, pod: Object) -> str:
     conditions = (pod.get("status") or {}).get("conditions") or []
-    for wanted in rule.get("onPodConditions") or []:
-        value = wanted.get("status") or "True"
-        if any((c["type"], c["status"]) == (wanted["type"], value) for c in conditions):
+    for pattern in rule.get("onPodConditions") or []:
+        value = pattern.get("status") or "True"
+        if any((c["type"], c["status"]) == (pattern["type"], value) for c in conditions):
             place = f"{resources.namespace_of(pod)}/{resources.name_of(pod)}"
-            return f"Pod {place} has condition {wanted['type']}"
+            return f"Pod {place} has condition {pattern['type']}"
     return ""

@@ -18,12 +18,12 @@ def is_indexed(job: Object) -> bool:
 
 def parse(text: str | None, below: int) -> frozenset[int]:
     """``"0,2-4"`` → {0, 2, 3, 4}, without numbers that are not below the limit."""
-    found: set[int] = set()
+    numbers: set[int] = set()
     for part in filter(None, (text or "").split(",")):
         first, _, last = part.partition("-")
         if first.isdigit() and (last or first).isdigit():
-            found |= set(range(int(first), min(int(last or first) + 1, below)))
-    return frozenset(found)
+            numbers |= set(range(int(first), min(int(last or first) + 1, below)))
+    return frozenset(numbers)
 
 
 def text(indexes: Collection[int]) -> str:

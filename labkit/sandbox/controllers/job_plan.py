@@ -79,8 +79,8 @@ def verdict(job: Object, seen: Seen, now: str) -> Verdict | None:
     if completions is None:
         # A work queue: one success says that nothing is left to do.
         return COMPLETED if seen.succeeded and not seen.active else None
-    if found := _by_indexes(spec, seen):
-        return found
+    if end := _by_indexes(spec, seen):
+        return end
     return COMPLETED if seen.succeeded >= completions else None
 
 
@@ -109,9 +109,9 @@ def _is_met(rule: Object, completions: int, succeeded: frozenset[int]) -> bool:
     count = rule.get("succeededCount")
     if rule.get("succeededIndexes") is None:
         return bool(succeeded) and count is not None and len(succeeded) >= count
-    wanted = job_indexes.parse(rule["succeededIndexes"], completions)
-    done = len(wanted & succeeded)
-    return bool(wanted) and (done == len(wanted) or (count is not None and done >= count))
+    target = job_indexes.parse(rule["succeededIndexes"], completions)
+    done = len(target & succeeded)
+    return bool(target) and (done == len(target) or (count is not None and done >= count))
 
 
 def missing(job: Object, seen: Seen) -> int:
@@ -119,12 +119,12 @@ def missing(job: Object, seen: Seen) -> int:
     spec = job["spec"]
     if spec.get("suspend"):
         return -seen.active
-    wanted: int = spec.get("parallelism", 1)
+    target: int = spec.get("parallelism", 1)
     if spec.get("completions") is not None:
-        wanted = max(0, min(wanted, spec["completions"] - seen.succeeded - len(seen.failed_indexes)))
+        target = max(0, min(target, spec["completions"] - seen.succeeded - len(seen.failed_indexes)))
     elif seen.succeeded:
-        wanted = seen.active
-    lacking = wanted - seen.active
+        target = seen.active
+    lacking = target - seen.active
     return max(0, lacking - seen.terminating) if lacking > 0 and replaces_when_gone(spec) else lacking
 
 
@@ -164,17 +164,17 @@ def status(job: Object, seen: Seen, end: Verdict | None, *, now: str) -> Object:
         value = "True" if word == "suspended" else "False"
         conditions.append(_condition("Suspended", value, f"Job{word.title()}", f"Job {word}", now))
     numbers = {"active": 0 if end else seen.active, "succeeded": seen.succeeded, "failed": seen.failed}
-    found: Object = {"conditions": conditions} if conditions else {}
+    state: Object = {"conditions": conditions} if conditions else {}
     if not spec.get("suspend"):
-        found["startTime"] = before.get("startTime") or now
+        state["startTime"] = before.get("startTime") or now
     if end and end.kind == "Complete":
-        found["completionTime"] = now
-    found |= {name: number for name, number in numbers.items() if number}
+        state["completionTime"] = now
+    state |= {name: number for name, number in numbers.items() if number}
     if seen.succeeded_indexes:
-        found["completedIndexes"] = job_indexes.text(seen.succeeded_indexes)
+        state["completedIndexes"] = job_indexes.text(seen.succeeded_indexes)
     if spec.get("backoffLimitPerIndex") is not None:
-        found["failedIndexes"] = job_indexes.text(seen.failed_indexes)
-    return found | {"terminating": seen.terminating, "uncountedTerminatedPods": {}, "ready": seen.ready}
+        state["failedIndexes"] = job_indexes.text(seen.failed_indexes)
+    return state | {"terminating": seen.terminating, "uncountedTerminatedPods": {}, "ready": seen.ready}
 
 
 def _is_suspended(conditions: Sequence[Object]) -> bool:

@@ -116,10 +116,10 @@ class Jobs:
         else:
             await self._control.tell(job, end.reason, end.message, type="Warning")
 
-    async def _report(self, job: Object, wanted: Object) -> None:
-        if wanted != job.get("status"):
+    async def _report(self, job: Object, state: Object) -> None:
+        if state != job.get("status"):
             with contextlib.suppress(status.NotFound):
-                body = {**job, "status": wanted}
+                body = {**job, "status": state}
                 await self._client.replace(resources.JOBS, body, subresource="status", manager=MANAGER)
 
     async def _expire(self, job: Object) -> None:

@@ -38,17 +38,17 @@ class Mirrors:
 
     async def _sync(self, key: informer.Key) -> None:
         service, endpoints = self._services.cache.get(key), self._endpoints.cache.get(key)
-        wanted = list(mirrored(endpoints)) if is_mirrored(endpoints, service) and endpoints else []
+        mirrors = list(mirrored(endpoints)) if is_mirrored(endpoints, service) and endpoints else []
         existing = [piece for piece in self._slices.all(key[0]) if _is_of(piece, key[1])]
         for piece in existing:
-            match = next((one for one in wanted if _says(one) == _says(piece)), None)
+            match = next((one for one in mirrors if _says(one) == _says(piece)), None)
             if match is not None:
-                wanted.remove(match)
+                mirrors.remove(match)
                 continue
             with contextlib.suppress(status.NotFound):
                 name = resources.name_of(piece)
                 await self._client.delete(resources.ENDPOINT_SLICES, name, key[0], uid=resources.uid_of(piece))
-        for piece in wanted:
+        for piece in mirrors:
             await self._client.create(resources.ENDPOINT_SLICES, piece, manager=MANAGER)
 
 

@@ -36,13 +36,13 @@ class Quotas:
             return
         # From the server: what admission charges meanwhile makes the write a Conflict, and all is counted anew.
         quota = await self._client.get(resources.QUOTAS, key[1], key[0])
-        found: list[tuple[str, Object]] = []
+        counted: list[tuple[str, Object]] = []
         for table, resource in self._counted(quota).items():
             listed = await self._client.list(resource, key[0])
-            found += [(table, obj) for obj in listed["items"]]
+            counted += [(table, obj) for obj in listed["items"]]
         state = {
             "hard": quota["spec"].get("hard") or {},
-            "used": amounts.written(quota_usage.used(quota, found)),
+            "used": amounts.written(quota_usage.used(quota, counted)),
         }
         if state != quota.get("status"):
             with contextlib.suppress(status.NotFound):
@@ -51,13 +51,13 @@ class Quotas:
 
     def _counted(self, quota: Object) -> dict[str, Resource]:
         """The kinds that a quota counts; they are followed from now on."""
-        wanted = {quota_usage.key_of(name) for name in quota["spec"].get("hard") or {}}
-        found: dict[str, Resource] = {}
+        names = {quota_usage.key_of(name) for name in quota["spec"].get("hard") or {}}
+        counted: dict[str, Resource] = {}
         for resource in self._client.kinds():
-            if (resource.group, resource.plural) in wanted:
+            if (resource.group, resource.plural) in names:
                 table = f"{resource.group}/{resource.plural}"
-                found[table] = resource
+                counted[table] = resource
                 if table not in self._followed:
                     self._followed[table] = resource
                     self._informers.of(resource).on_change(self._object_changed)
-        return found
+        return counted

@@ -69,15 +69,15 @@ class ReplicaSets:
             self.queue.add_later(key, pause + 1)
 
     async def _report(self, owner: Object, pods: list[Object]) -> None:
-        wanted = _status(owner, pods)
+        state = _status(owner, pods)
         if failure := self._failures.get(resources.uid_of(owner)):
             # The first refusal stays: each names another pod, and a status that always changes would never rest.
-            wanted["conditions"] = (owner.get("status") or {}).get("conditions") or [failure]
+            state["conditions"] = (owner.get("status") or {}).get("conditions") or [failure]
         if self._kind.kind == "ReplicationController":
-            wanted.pop("terminatingReplicas")
-        if wanted != owner.get("status"):
+            state.pop("terminatingReplicas")
+        if state != owner.get("status"):
             # With its resourceVersion: what somebody else wrote meanwhile is a Conflict, and a reason to look again.
-            body = {**owner, "status": wanted}
+            body = {**owner, "status": state}
             with contextlib.suppress(status.NotFound):
                 await self._client.replace(self._kind, body, subresource="status", manager=MANAGER)
 

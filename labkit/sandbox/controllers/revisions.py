@@ -47,16 +47,16 @@ def superfluous(revisions: Sequence[Object], live: set[str], limit: int) -> list
 
 async def claimed(client: api.Api, owner: Object, candidates: Sequence[Object]) -> list[Object]:
     """The owner's revisions, oldest first; strays that its selector fits become its own."""
-    selector, uid, found = adoption.selector_of(owner), resources.uid_of(owner), []
+    selector, uid, own = adoption.selector_of(owner), resources.uid_of(owner), []
     for revision in candidates:
         holder = resources.owner_of(revision)
         if holder is not None and holder["uid"] == uid:
-            found.append(revision)
+            own.append(revision)
         elif holder is None and labels.matches(selector, resources.labels_of(revision)):
             body = {"metadata": {"ownerReferences": [owner_reference(owner)]}}
             name, namespace = resources.name_of(revision), resources.namespace_of(revision)
-            found.append(await client.patch(resources.CONTROLLER_REVISIONS, name, namespace, body, manager=MANAGER))
-    return in_order(found)
+            own.append(await client.patch(resources.CONTROLLER_REVISIONS, name, namespace, body, manager=MANAGER))
+    return in_order(own)
 
 
 async def current(

@@ -60,16 +60,16 @@ class Scheduler:
         if not self._nodes.cache:
             # Without a node there is nothing to say yet: the first one is about to register.
             return
-        found = placement.place(pod, self._scene(), volumes=self._problem(pod))
-        if not found.node:
+        placed = placement.place(pod, self._scene(), volumes=self._problem(pod))
+        if not placed.node:
             self._waiting.add(key)
-            await self._tell_waiting(pod, found.message)
+            await self._tell_waiting(pod, placed.message)
             return
-        if not await self._prepare(pod, found.node):
+        if not await self._prepare(pod, placed.node):
             self._waiting.add(key)
             return
         self._waiting.discard(key)
-        await self._bind(pod, found.node)
+        await self._bind(pod, placed.node)
 
     def _scene(self) -> placement.Scene:
         bound = [p for p in self._pods.all() if podstates.node_of(p) and not podstates.has_ended(p)]

@@ -108,9 +108,9 @@ class StatefulSets:
         for claim in statefulset_plan.claims_of(seen.owner, resources.name_of(pod)):
             stored = self._claims.cache.get(informer.key_of(claim))
             before = (stored or {}).get("metadata", {}).get("ownerReferences") or []
-            wanted = statefulset_plan.claim_owners(seen, pod, before)
-            if stored is not None and wanted != before:
-                body = {"metadata": {"ownerReferences": wanted or None}}
+            owners = statefulset_plan.claim_owners(seen, pod, before)
+            if stored is not None and owners != before:
+                body = {"metadata": {"ownerReferences": owners or None}}
                 name, namespace = resources.name_of(claim), resources.namespace_of(claim)
                 with contextlib.suppress(status.NotFound):
                     await self._client.patch(resources.CLAIMS, name, namespace, body, manager=MANAGER)
@@ -122,8 +122,8 @@ class StatefulSets:
         else:
             await self._control.tell(owner, f"Successful{verb}", f"{text} successful")
 
-    async def _report(self, owner: Object, wanted: Object) -> None:
-        if wanted != owner.get("status"):
-            body = {**owner, "status": wanted}
+    async def _report(self, owner: Object, state: Object) -> None:
+        if state != owner.get("status"):
+            body = {**owner, "status": state}
             with contextlib.suppress(status.NotFound):
                 await self._client.replace(resources.STATEFUL_SETS, body, subresource="status", manager=MANAGER)

@@ -29,10 +29,10 @@ class PersistentVolumes:
     async def folder(self, namespace: str, claim: str) -> Path:
         """The folder behind a claim, made if it is not there; MissingError for a claim without such a volume."""
         try:
-            found = await self._client.get(resources.CLAIMS, claim, namespace)
+            stored = await self._client.get(resources.CLAIMS, claim, namespace)
         except status.NotFound:
             raise sources.MissingError(f'persistentvolumeclaim "{claim}" not found') from None
-        name = found["spec"].get("volumeName")
+        name = stored["spec"].get("volumeName")
         if not name:
             raise sources.MissingError(f'persistentvolumeclaim "{claim}" has no volume yet')
         try:

@@ -20,15 +20,15 @@ class IngressStatuses:
 
     def __init__(self, client: api.Api, followed: following.Following) -> None:
         self._client, self._followed = client, followed
-        self._wanted: Mapping[ingress.Key, Object] = {}
+        self._statuses: Mapping[ingress.Key, Object] = {}
         self._wake = asyncio.Event()
 
     def __repr__(self) -> str:
-        return f"IngressStatuses({len(self._wanted)} ingresses)"
+        return f"IngressStatuses({len(self._statuses)} ingresses)"
 
     def want(self, snapshot: model.Snapshot) -> None:
         """From now on the statuses of this snapshot are wanted."""
-        self._wanted = ingress.statuses(snapshot)
+        self._statuses = ingress.statuses(snapshot)
         self._wake.set()
 
     async def run(self) -> None:
@@ -36,14 +36,14 @@ class IngressStatuses:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            for (namespace, name), wanted in self._wanted.items():
+            for (namespace, name), state in self._statuses.items():
                 live = self._followed.get(resources.INGRESSES, name, namespace)
-                if live is not None and (live.get("status") or {}) != wanted:
-                    await self._write(namespace, name, wanted)
+                if live is not None and (live.get("status") or {}) != state:
+                    await self._write(namespace, name, state)
 
-    async def _write(self, namespace: str, name: str, wanted: Object) -> None:
+    async def _write(self, namespace: str, name: str, state: Object) -> None:
         # A merge patch keeps what it does not name: an address that is gone is named as null.
-        body = {"status": {"loadBalancer": {"ingress": None, **wanted["loadBalancer"]}}}
+        body = {"status": {"loadBalancer": {"ingress": None, **state["loadBalancer"]}}}
         try:
             await self._client.patch(resources.INGRESSES, name, namespace, body, subresource="status")
         except status.NotFound:

@@ -47,26 +47,26 @@ class PodSecurity:
         return None
 
     def _policy(self, namespace: str) -> Policy:
-        found = self._core.peek("/namespaces", "", namespace) or {"metadata": {}}
-        return levels.policy_of(found["metadata"].get("labels") or {})
+        stored = self._core.peek("/namespaces", "", namespace) or {"metadata": {}}
+        return levels.policy_of(stored["metadata"].get("labels") or {})
 
     def _check_pod(self, call: Call, pod: Object, policy: Policy) -> None:
-        found = standards.violations(pod["metadata"], pod["spec"], policy.enforce)
-        if found:
-            why = f'violates PodSecurity "{policy.enforce}": {", ".join(map(str, found))}'
+        violations = standards.violations(pod["metadata"], pod["spec"], policy.enforce)
+        if violations:
+            why = f'violates PodSecurity "{policy.enforce}": {", ".join(map(str, violations))}'
             raise refusing.forbidden("", "pods", call.name, why)
         self._warn(call, pod["metadata"], pod["spec"], policy.warn)
 
     def _warn(self, call: Call, metadata: Object, spec: Object, level: Level) -> None:
-        found = standards.violations(metadata, spec, level)
-        if found:
-            call.warnings.append(f'would violate PodSecurity "{level}": {", ".join(map(str, found))}')
+        violations = standards.violations(metadata, spec, level)
+        if violations:
+            call.warnings.append(f'would violate PodSecurity "{level}": {", ".join(map(str, violations))}')
 
     def _check_namespace(self, call: Call, new: Object, old: Object | None) -> None:
         policy = levels.policy_of(new["metadata"].get("labels") or {})
         before = levels.policy_of(((old or {}).get("metadata") or {}).get("labels") or {})
         if policy.problems and policy.problems != before.problems:
-            found = [
+            invalid = [
                 Cause(
                     "FieldValueInvalid",
                     f"Invalid value: {refusing.quoted(p.value)}: {p.text}",
@@ -74,7 +74,7 @@ class PodSecurity:
                 )
                 for p in policy.problems
             ]
-            raise validation.invalid(call.served.schema, call.name, found)
+            raise validation.invalid(call.served.schema, call.name, invalid)
         enforce = policy.enforce
         is_looser = enforce.minor == before.enforce.minor and enforce.rank <= before.enforce.rank
         if old is None or enforce == before.enforce or enforce.rank == 0 or is_looser:
@@ -86,9 +86,9 @@ class PodSecurity:
         pods: dict[str, list[str]] = {}
         for item in self._core.store.table("/pods").items(namespace):
             metadata = item.object["metadata"]
-            found = standards.violations(metadata, item.object["spec"], level)
-            if found:
-                pods.setdefault(", ".join(v.reason for v in found), []).append(metadata["name"])
+            violations = standards.violations(metadata, item.object["spec"], level)
+            if violations:
+                pods.setdefault(", ".join(v.reason for v in violations), []).append(metadata["name"])
         if not pods:
             return []
         head = f'existing pods in namespace "{namespace}" violate the new PodSecurity enforce level "{level}"'

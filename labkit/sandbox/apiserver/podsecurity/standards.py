@@ -54,5 +54,5 @@ def violations(metadata: Object, spec: Object, level: Level) -> list[Violation]:
     strict = [c for c in RESTRICTED if level.name == "restricted" and level.minor >= c.since]
     replaced = {check.instead_of for check in strict}
     checks = [c for c in BASELINE if level.minor >= c.since and c.name not in replaced]
-    found = (check.run(metadata, spec, level.minor) for check in [*checks, *strict])
-    return [violation for violation in found if violation is not None]
+    results = (check.run(metadata, spec, level.minor) for check in [*checks, *strict])
+    return [violation for violation in results if violation is not None]
