@@ -38,7 +38,8 @@ FORMS: Mapping[str, str] = {
 }
 """Short names that kubectl takes, and plurals that are no s."""
 
-FILLING = ("the", "a", "object", "kind", "name", "namespace", "in", "of", "n", "is", "default", "istio-system")
+FILLING = ("the", "a", "object", "kind", "name", "in", "of", "n", "is", "and", "or")
+NAMESPACES = ("default", "istio-system")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,11 +61,12 @@ def parse(answer: object) -> Named:
     kind, names = "", []
     for token in tokens:
         word = _kind(token)
-        if word and not kind:
-            kind = word
-        elif token not in FILLING:
+        if word and (not kind or kind == "namespace"):
+            kind = word  # "-n default service/reviews" names the namespace first
+        elif not word and token not in FILLING:
             names.append(token)
-    return Named(kind=kind, name=names[0] if names else "")
+    named = [name for name in names if name not in NAMESPACES] or names
+    return Named(kind=kind, name=named[0] if named else "")
 
 
 def _kind(token: str) -> str:
@@ -78,13 +80,18 @@ def problem(named: Named, evidence: Evidence) -> str:
     if not named.name:
         return f"{named.kind or 'that'} names no object: file kind and name, such as deployment/ratings-v1"
     if not named.kind:
-        kinds = [r.kind for r in KINDS.values() if evidence.resource(r, named.name) is not None]
+        kinds = [r.kind for r in KINDS.values() if named.name in _names(evidence, r)]
         if not kinds:
             return f"{named.name} names no object of the cluster: file kind and name, such as deployment/ratings-v1"
         example = f"{kinds[0].lower()}/{named.name}"
         return f"the kind is missing: {' and '.join(kinds)} {named.name} exists; file kind and name, such as {example}"
     resource = KINDS[named.kind]
-    if evidence.resource(resource, named.name) is None:
-        others = [resources.name_of(o) for o in evidence.resources(resource)]
+    others = _names(evidence, resource)
+    is_pod_of = resource is resources.PODS and any(other.startswith(f"{named.name}-") for other in others)
+    if named.name not in others and not is_pod_of:
         return f"there is no {resource.kind} {named.name}{objects.did_you_mean(named.name, others)}"
     return ""
+
+
+def _names(evidence: Evidence, resource: resources.Resource) -> list[str]:
+    return [resources.name_of(o) for o in evidence.everywhere(resource)]

@@ -22,12 +22,26 @@ def second_version(evidence: Evidence) -> Verdict:
     deployment = evidence.resource(resources.DEPLOYMENTS, "hello-v2", PLACE)
     if deployment is None:
         why = rollouts.why_missing("hello-v2", PLACE, evidence.everywhere(resources.DEPLOYMENTS), given=GIVEN)
-        return verdict.because(expected, f"there is no Deployment hello-v2 in namespace {PLACE}", [why])
+        alone = evidence.resource(resources.PODS, "hello-v2", PLACE)
+        told = "hello-v2 is a Pod that stands alone; the exercise wants a Deployment, which makes pods" if alone else ""
+        return verdict.not_yet(
+            expected,
+            f"there is no Deployment hello-v2 in namespace {PLACE}",
+            cause=told or why.sentence,
+            next_step=why.next_step,
+        )
     pods = rollouts.pods_of(deployment, evidence.resources(resources.PODS, PLACE))
     if not any(rollouts.is_ready(pod) for pod in pods):
         why = rollouts.not_ready(deployment, pods)
         return verdict.because(expected, f"Deployment hello-v2 has no pod that is ready{_after(waited)}", [why])
     behind = sorted(_pods_behind(evidence, "hello") & {resources.name_of(pod) for pod in pods})
+    images = [str(c.get("image", "")) for c in deployment["spec"]["template"]["spec"].get("containers") or []]
+    if behind and not any("v2" in image.rpartition("/")[2] for image in images):
+        return verdict.not_yet(
+            expected,
+            f"behind hello: {', '.join(behind)}, whose image is {', '.join(images)}",
+            cause=f"the image of Deployment hello-v2 is {', '.join(images)}, which is not version 2 of the program",
+        )
     if behind:
         return verdict.passed(expected, f"behind hello: {', '.join(behind)}{_after(waited)}")
     return verdict.not_yet(
@@ -61,13 +75,14 @@ def mended_service(evidence: Evidence) -> Verdict:
             cause=_selects(service, evidence.resources(resources.PODS, PLACE)),
             next_step=PODS,
         )
-    ports = {port.get("port") for s in _slices(evidence, "greeter") for port in s.get("ports") or []}
-    if ports != {5000}:
-        asked = ", ".join(str(p) for p in sorted(ports, key=str)) or "none"
+    ports = [port for s in _slices(evidence, "greeter") for port in s.get("ports") or []]
+    asked = sorted({f"{port.get('port')}/{port.get('protocol', 'TCP')}" for port in ports})
+    if asked != ["5000/TCP"]:
+        dead_ports = ", ".join(port.removesuffix("/TCP") for port in asked if port != "5000/TCP")
         return verdict.not_yet(
             expected,
-            f"the pods are found, and asked at port {asked}",
-            cause=f"the pods listen at 5000, and targetPort of Service greeter leads to {asked}",
+            f"Service greeter has the pods of hello, and asks them at port {dead_ports or 'none'}",
+            cause=_other_port(service, dead_ports),
         )
     return verdict.passed(expected, f"{_count(behind)}, at port 5000")
 
@@ -84,6 +99,9 @@ def share(evidence: Evidence) -> Verdict:
             33: "v2 is one pod of four, not of three",
             75: "75 % is what the three pods of v1 get together",
             20: "v2 is one pod of four, not of five",
+            100: "v2 is one pod of four, and the others get requests too",
+            1: "one pod of four is asked for in per cent: one in a hundred would be less",
+            4: "4 is the number of pods; its share is asked for in per cent",
         },
         is_share=True,
     )
@@ -109,12 +127,21 @@ def _why_not_chosen(evidence: Evidence, name: str, pod: Object) -> str:
     )
 
 
+def _other_port(service: Object, asked: str) -> str:
+    """Where a targetPort leads that is not where the pods listen."""
+    targets = [port.get("targetPort") for port in objects.spec_of(service).get("ports") or []]
+    named = [target for target in targets if isinstance(target, str)]
+    if named and not asked:
+        return f"targetPort of Service greeter is {named[0]}, and no container of the pods names a port {named[0]}"
+    return f"the pods listen at 5000, and targetPort of Service greeter leads to {asked}"
+
+
 def _selects(service: Object, pods: list[Object]) -> str:
     """What the selector asks for, and which of its labels no pod has."""
     selector = objects.spec_of(service).get("selector") or {}
     told = f"the selector of Service greeter is {objects.pairs(selector)}"
     if not selector:
-        return f"{told}: it finds no pod"
+        return "Service greeter has no selector, so it finds no pod"
     for key, value in selector.items():
         values = sorted({resources.labels_of(pod)[key] for pod in pods if key in resources.labels_of(pod)})
         if value not in values:

@@ -28,7 +28,7 @@ def identity(evidence: Evidence) -> Verdict:
     answer = evidence.answer("02-1")
     if answer is None:
         return verdict.not_yet(expected, "nothing is filed", cause='lab.answer("02-1", "spiffe://…") files it')
-    text = str(answer).strip().strip("'\"`").removeprefix("URI:")
+    text = str(answer).strip().strip("'\"`").removeprefix("URI:").rstrip("/")
     if text == right:
         return verdict.passed(expected, right)
     return verdict.not_yet(expected, f"{answer!r} is filed", cause=_other_identity(text, account))
@@ -45,14 +45,9 @@ def _other_identity(answer: str, account: str) -> str:
         return f"its domain is {domain}; the certificate has the trust domain of the mesh, cluster.local"
     if parts[1] != SYSTEM:
         return f"its namespace is {parts[1]}; the gateway runs in {SYSTEM}"
-    return (
-        f"{parts[3]} is another service account than {_masked(account)}: the gateway's pod names its serviceAccountName"
-    )
-
-
-def _masked(account: str) -> str:
-    """Enough to see that it differs, and no solution."""
-    return f"the gateway's, which has {len(account)} letters"
+    if parts[3].lower() == account.lower():
+        return f"{parts[3]} is the right service account but for its letters: capitals count"
+    return f"{parts[3]} is not the service account of the gateway: its pod names another one as serviceAccountName"
 
 
 def room(evidence: Evidence) -> Verdict:
@@ -64,6 +59,15 @@ def room(evidence: Evidence) -> Verdict:
         close = objects.nearest(ROOM, others)
         cause = f"there is a namespace {close}; the exercise wants {ROOM}" if close else "it is not created so far"
         return verdict.not_yet(expected, f"there is no namespace {ROOM}", cause=cause)
+    revision = resources.labels_of(namespace).get(rollouts.REVISION)
+    revisions = _revisions(evidence)
+    if rollouts.injects(namespace) and revision and revisions and revision not in revisions:
+        return verdict.not_yet(
+            expected,
+            f"it has the label {rollouts.REVISION}={revision}",
+            cause=f"no control plane has the revision {revision}; there is {', '.join(sorted(revisions))}",
+            next_step='lab.kubectl("get mutatingwebhookconfigurations")',
+        )
     if rollouts.injects(namespace):
         return verdict.passed(expected, f"new pods in {ROOM} get a sidecar")
     labels, annotations = resources.labels_of(namespace), resources.annotations_of(namespace)
@@ -85,6 +89,18 @@ def room(evidence: Evidence) -> Verdict:
         cause = f"Istio looks for the label {rollouts.INJECTION}, and the namespace has none of that name"
     observed = f"it has the label {near[0]}={labels[near[0]]}" if near else "it has no label for injection"
     return verdict.not_yet(expected, observed, cause=cause)
+
+
+def _revisions(evidence: Evidence) -> set[str]:
+    """The revisions that injection knows, by the namespaces its webhooks select."""
+    return {
+        str(value)
+        for configuration in evidence.everywhere(resources.MUTATING_WEBHOOKS)
+        for webhook in configuration.get("webhooks") or []
+        for rule in (webhook.get("namespaceSelector") or {}).get("matchExpressions") or []
+        if rule.get("key") == rollouts.REVISION and rule.get("operator") == "In"
+        for value in rule.get("values") or []
+    }
 
 
 def envoys(evidence: Evidence) -> Verdict:
@@ -137,7 +153,7 @@ EXERCISES = (
             Wrong(
                 why="the pod's name",
                 answer="spiffe://cluster.local/ns/istio-system/sa/istio-ingressgateway",
-                says="istio-ingressgateway is another service account",
+                says="istio-ingressgateway is not the service account of the gateway",
             ),
             Wrong(why="the account alone", answer="istio-ingressgateway-service-account", says="written as a whole"),
             Wrong(
@@ -185,6 +201,11 @@ EXERCISES = (
                 why="another name",
                 yaml=_namespace("{istio-injection: enabled}", name="shops"),
                 says="there is a namespace shops",
+            ),
+            Wrong(
+                why="a revision that nobody has",
+                yaml=_namespace("{istio.io/rev: canary}"),
+                says="no control plane has the revision canary",
             ),
             Wrong(
                 why="the label of pods",

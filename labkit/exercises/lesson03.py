@@ -1,7 +1,7 @@
 """Lesson 03, deploy Bookinfo."""
 
 from labkit.exercises import verdict
-from labkit.exercises.diagnosis import rollouts
+from labkit.exercises.diagnosis import objects, rollouts
 from labkit.exercises.evidence import Evidence
 from labkit.exercises.exercise import Exercise, Right, Wrong
 from labkit.exercises.verdict import Verdict
@@ -59,6 +59,8 @@ def _why_without(pod: Object, namespace: Object | None) -> str:
         value = words.get(SWITCH)
         if value is not None and value != "true":
             return f"the pod has the {where} {SWITCH}={value}, which keeps the sidecar away"
+    if (pod.get("spec") or {}).get("hostNetwork"):
+        return "the pod has hostNetwork: true, and Istio injects no sidecar into the network of a node"
     if not rollouts.injects(namespace):
         return f"the namespace has no label {rollouts.INJECTION}=enabled"
     return (
@@ -75,7 +77,7 @@ def _why_with(deployment: Object) -> str:
     value = labels.get(SWITCH)
     if value is not None:
         return f"the pod's label {SWITCH} is {value!r}; only 'false' keeps the sidecar away"
-    near = [name for name in (*labels, *annotations) if "inject" in name]
+    near = [name for name in (*labels, *annotations) if "inject" in name or objects.nearest(name, [SWITCH])]
     if near:
         return f"the pod's template says {near[0]}, and Istio looks for the label {SWITCH}"
     return f"nothing keeps the sidecar away: the pod's template has no label {SWITCH}"
@@ -160,6 +162,11 @@ EXERCISES = (
                 why="no such image",
                 yaml=_client("client", image="curlimages/crl:8.16.0"),
                 says="the image docker.io/curlimages/crl:8.16.0",
+            ),
+            Wrong(
+                why="in the network of the node",
+                yaml=_client("client").replace("      containers:", "      hostNetwork: true\n      containers:"),
+                says="the pod has hostNetwork: true",
             ),
             Wrong(
                 why="another namespace",

@@ -22,7 +22,7 @@ PARTS: Mapping[str, float] = {
 }
 
 _NUMBER = re.compile(r"(?P<number>[+-]?\d+(?:[.,]\d+)?)(?P<over>\s*/\s*\d+)?(\s*(?P<unit>%|percent|per cent))?")
-_OF = re.compile(r"(?P<part>\w+)\s+(?:of|in|out of)\s+(?:a\s+)?(?P<whole>\w+)(?P<rest>.*)")
+_OF = re.compile(r"(?P<part>\w+)(?:\s+(?!of|in|out)\w+)?\s+(?:of|in|out of)\s+(?:a\s+)?(?P<whole>\w+)(?P<rest>.*)")
 
 
 def parse(answer: object) -> float | None:

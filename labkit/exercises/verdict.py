@@ -66,6 +66,9 @@ def because(expected: str, observed: str, causes: Sequence[Cause]) -> Verdict:
     )
 
 
+OTHER = "the cluster shows another number"
+
+
 def number(
     answer: object, right: float, *, what: str, shows: str, causes: Mapping[float, str], is_share: bool = False
 ) -> Verdict:
@@ -78,4 +81,4 @@ def number(
         return not_yet(expected, f"{answer!r} is filed", cause=f"{answer!r} is no number: file one, as in 4 or '4'")
     if abs(value - right) < 1e-6:
         return passed(expected, f"{right:g}: {shows}")
-    return not_yet(expected, f"{value:g} is filed", cause=causes.get(value, "the cluster shows another number"))
+    return not_yet(expected, f"{value:g} is filed", cause=causes.get(value) or causes.get(round(value)) or OTHER)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 ROLLOUT = 30.0
 """Seconds that a check waits for a rollout that is under way."""
 
-SETTLES = 2.0
-"""Seconds that a container has to run before it counts as started."""
+SETTLES = 3.0
+"""Seconds that a container has to run before it counts as started, by times in whole seconds."""
 
 APPEARS = 3.0
 """Seconds that a controller may take to create a Deployment."""

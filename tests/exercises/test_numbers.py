@@ -33,7 +33,9 @@ def test_a_number(answer, number):
 @pytest.mark.parametrize(
     "answer",
     [25, 25.0, 0.25, "25", "25%", "25 %", "25 percent", "25 per cent", "0.25", "0,25", "1/4", "1 / 4",
-     "a quarter", "one quarter", "quarter", "one in four", "1 of 4", "one out of four", "25 in a hundred"],
+     "a "
+     "quarter", "one quarter", "quarter", "one in four",
+     "one pod of four", "1 of 4", "one out of four", "25 in a hundred"],
 )  # fmt: skip
 def test_a_share(answer):
     assert numbers.per_cent(answer) == pytest.approx(25)

@@ -32,7 +32,15 @@ def is_under_way(deployment: Object, pods: Iterable[Object]) -> bool:
     if is_done(deployment):
         return False
     own = list(pods)
+    if any(has_no_node(pod) for pod in own):
+        return False
     return not any(_reason(status) in STUCK or _has_failed(status) for pod in own for status in _statuses(pod))
+
+
+def has_no_node(pod: Object) -> bool:
+    """Whether the scheduler has said that no node takes it."""
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return any(c.get("type") == "PodScheduled" and c.get("status") == "False" for c in conditions)
 
 
 def youngest_start(pods: Iterable[Object]) -> str:
