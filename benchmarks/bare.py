@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.base import ports, waiting
-from labkit.mesh.sandboxed.place import app_socket
+from labkit.mesh.place import app_socket
 from labkit.sandbox.xds import agent
 
 API = "type.googleapis.com/envoy.extensions.filters"

@@ -10,15 +10,15 @@ from labkit.kube.resources import Object
 from labkit.mesh import blame, ir, model, sandboxed, secrets
 from labkit.mesh.envoy import listeners, routes
 from labkit.mesh.envoy import upstreams as clusters
-from labkit.mesh.hosts import registry, scopes
+from labkit.mesh.hosts import registry
 from labkit.mesh.hosts.services import Service
 from labkit.mesh.listeners import gateways, inbound
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Config, Proxy, Resource, Snapshot
 from labkit.mesh.policies import access_logs, peer_authentication, selection
-from labkit.mesh.routes import http_routes, tcp_routes, virtual_services
+from labkit.mesh.routes import http_routes, scopes, tcp_routes, virtual_services
+from labkit.mesh.upstream_sets import Reach
 from labkit.mesh.upstreams import destination_rules, subsets, traffic_policy
-from labkit.mesh.upstreams.upstream_set import Reach
 from labkit.mesh.views import View
 
 __all__ = ["Config", "Index", "Proxy", "Snapshot", "index"]

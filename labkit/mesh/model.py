@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from labkit.kube.resources import Object
 
 if TYPE_CHECKING:
-    from labkit.mesh.sandboxed.place import Place
+    from labkit.mesh.place import Place
 
 Resource = dict[str, Any]
 """One Envoy resource in proto3 JSON with snake_case names."""

@@ -7,15 +7,14 @@ from typing import Any
 from labkit.mesh import ir
 from labkit.mesh.envoy import listeners as envoy_listeners
 from labkit.mesh.envoy import routes as envoy_routes
-from labkit.mesh.hosts import plan, scopes
 from labkit.mesh.listeners import outbound
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Resource
-from labkit.mesh.routes import actions, tcp_routes
+from labkit.mesh.routes import actions, plan, scopes, tcp_routes
 from labkit.mesh.routes.choice import Choice
 from labkit.mesh.routes.tables import Tables
 from labkit.mesh.routes.virtual_services import MESH
-from labkit.mesh.upstreams.upstream_set import Reach
+from labkit.mesh.upstream_sets import Reach
 
 
 class View:

@@ -4,11 +4,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from labkit.mesh import ir, names, protocols
-from labkit.mesh.hosts import plan
-from labkit.mesh.hosts.scopes import LOCALHOST, Egress
 from labkit.mesh.hosts.services import Port, Service
-from labkit.mesh.routes import tcp_routes
+from labkit.mesh.routes import plan, tcp_routes
 from labkit.mesh.routes.choice import Choice
+from labkit.mesh.routes.scopes import LOCALHOST, Egress
 from labkit.mesh.routes.tables import HTTP_PROXY
 
 NAME, PORT = "virtualOutbound", 15001

@@ -3,21 +3,31 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import compress
+from typing import Protocol
 
 from labkit.mesh import ir, names
 from labkit.mesh.hosts import domains
-from labkit.mesh.hosts.plan import Group, Plan
-from labkit.mesh.hosts.scopes import Egress
 from labkit.mesh.hosts.services import Service
 from labkit.mesh.memo import Memo
 from labkit.mesh.routes import http_routes
 from labkit.mesh.routes.choice import Choice
+from labkit.mesh.routes.plan import Group, Plan
+from labkit.mesh.routes.scopes import Egress
 from labkit.mesh.routes.virtual_services import MESH, VirtualService
-from labkit.mesh.upstreams.upstream_set import Reach
 
 HTTP_PROXY = "http_proxy"
 HTTP_PORT = 80
 """Where hosts of rules get a virtual host that no Service has on any port."""
+
+
+class Reachable(Protocol):
+    """What routes must know of the hosts that they lead to."""
+
+    def parts_of(self, host: str) -> tuple[object, ...]:
+        """All that routes to a host depend on."""
+
+    def hash_of(self, host: str, subset: str, port: int) -> tuple[ir.Hash, ...]:
+        """What decides which endpoint of a host a request goes to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +37,7 @@ class Tables:
     namespace: str
     labels: Mapping[str, str]
     allows_unknown: bool
-    reach: Reach
+    reach: Reachable
     plan: Plan
     egress: tuple[Egress, ...]
     choices: tuple[Choice, ...]

@@ -6,11 +6,11 @@ go, on a Unix socket of the pod's private folder. Istio's listeners, routes, cha
 
 from dataclasses import replace
 
+from labkit.mesh.captured_ports import Ports
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Config
+from labkit.mesh.place import Place, node_ports
 from labkit.mesh.sandboxed import clusters, listeners
-from labkit.mesh.sandboxed.capture import Ports
-from labkit.mesh.sandboxed.place import Place, node_ports
 
 __all__ = ["Place", "Ports", "node_ports", "placed"]
 

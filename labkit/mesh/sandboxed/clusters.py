@@ -4,11 +4,11 @@ from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+from labkit.mesh import place as places
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Resource
-from labkit.mesh.sandboxed import place as places
+from labkit.mesh.place import Place
 from labkit.mesh.sandboxed import secrets
-from labkit.mesh.sandboxed.place import Place
 
 TYPE = "type.googleapis.com/envoy"
 PASSTHROUGH, INBOUND_PASSTHROUGH = "PassthroughCluster", "InboundPassthroughCluster"

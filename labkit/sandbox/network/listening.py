@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Iterator, Mapping
 
-from labkit.mesh.sandboxed.place import app_socket
+from labkit.mesh.place import app_socket
 from labkit.sandbox.network import door, sockets
 
 BEHIND = "LABKIT_BEHIND_PROXY"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from labkit.kube.resources import Object
-from labkit.mesh.sandboxed import capture, place
+from labkit.mesh import captured_ports, place
 from labkit.sandbox.network import addresses, door, forward, listening, names, proxyheader, routes, sockets, splice
 
 RESOLVE_WITHIN = 3.0
@@ -54,7 +54,7 @@ class Network:
     """What programs that are not the catalogue's show to the forwarder."""
 
     def __post_init__(self) -> None:
-        self._rules = capture.of_pod(self.pod) if self.has_proxy else capture.NOTHING
+        self._rules = captured_ports.of_pod(self.pod) if self.has_proxy else captured_ports.NOTHING
         self._resolver = names.resolver_of(self.pod, self.ip, has_proxy=self.has_proxy)
         self._servers: list[asyncio.Server] = []
         self._ports: dict[int, asyncio.Server] = {}
@@ -99,9 +99,9 @@ class Network:
         if address == "0.0.0.0" or (address.startswith("127.") and not self.block.is_pod(address)):
             address = "127.0.0.1"  # a pod's own loopback; what is the machine's is nobody's here
         way = self._rules.way(address, port, own=self.ip, uid=uid)
-        if way is capture.Way.LOCAL:
+        if way is captured_ports.Way.LOCAL:
             return self.local(port)
-        if way is capture.Way.CAPTURED:
+        if way is captured_ports.Way.CAPTURED:
             return door.Answer(socket=place.OUTBOUND, source=self.ip, address=address, port=port, is_announced=True)
         try:
             host, number = self.beyond(address, port)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from labkit.mesh.sandboxed.place import app_socket
+from labkit.mesh.place import app_socket
 
 METRICS_PORTS = (15020, 15090)
 TYPE = "type.googleapis.com/envoy"

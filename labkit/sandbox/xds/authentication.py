@@ -5,8 +5,7 @@ from typing import Any
 
 from labkit.kube import api, resources, status
 from labkit.kube.resources import Object
-from labkit.mesh import model, sandboxed
-from labkit.mesh.sandboxed import capture
+from labkit.mesh import captured_ports, model, sandboxed
 from labkit.sandbox.xds import following
 
 AUDIENCE = "istio-ca"
@@ -79,6 +78,6 @@ def _place(pod: Object, ip: str, metadata: Mapping[str, Any]) -> sandboxed.Place
     return sandboxed.Place(
         ip=ip,
         ports=frozenset(int(p["containerPort"]) for p in declared if p.get("protocol", "TCP") == "TCP"),
-        captured=capture.of_pod(pod).inbound,
+        captured=captured_ports.of_pod(pod).inbound,
         node_ip=str(metadata[NODE_IP]),
     )

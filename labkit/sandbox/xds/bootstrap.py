@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from labkit.mesh.sandboxed.place import app_socket
+from labkit.mesh.place import app_socket
 from labkit.sandbox.xds import agentport
 
 ADMIN_PORT, READY_PORT, XDS_PORT = 15000, 15021, 15012

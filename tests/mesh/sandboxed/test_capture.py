@@ -2,15 +2,15 @@
 
 import pytest
 
-from labkit.mesh.sandboxed import capture
-from labkit.mesh.sandboxed.capture import Way
+from labkit.mesh import captured_ports
+from labkit.mesh.captured_ports import Way
 
 OWN, POD, SERVICE, FAR = "127.66.0.2", "127.66.0.9", "10.96.0.7", "192.0.2.1"
 DEFAULT = "-p 15001 -z 15006 -u 1337 -m REDIRECT -i * -x  -b * -d 15090,15021,15020 --log_output_level=default:info"
 
 
-def rules(text: str = DEFAULT) -> capture.Rules:
-    return capture.of_arguments(text.split(" "))
+def rules(text: str = DEFAULT) -> captured_ports.Rules:
+    return captured_ports.of_arguments(text.split(" "))
 
 
 @pytest.mark.parametrize(
@@ -65,6 +65,6 @@ def test_inbound(change: str, captured: set[int], free: set[int]) -> None:
 
 
 def test_a_pod_without_the_init_container_captures_nothing() -> None:
-    assert capture.of_pod({"spec": {"containers": []}}) == capture.NOTHING
+    assert captured_ports.of_pod({"spec": {"containers": []}}) == captured_ports.NOTHING
     pod = {"spec": {"initContainers": [{"name": "istio-init", "args": DEFAULT.split(" ")}]}}
-    assert 9080 in capture.of_pod(pod).inbound
+    assert 9080 in captured_ports.of_pod(pod).inbound

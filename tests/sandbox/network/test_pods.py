@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from labkit.mesh.sandboxed import place
+from labkit.mesh import place
 from labkit.sandbox.network import addresses, door, listening, pods, proxyheader, routes, sockets
 
 RULES = ["-u", "1337", "-i", "*", "-b", "*", "-d", "15020,8443", "-o", "7777"]

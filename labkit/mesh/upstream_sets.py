@@ -5,10 +5,10 @@ from typing import Any
 
 from labkit.mesh import blame, durations, ir, secrets
 from labkit.mesh.envoy import upstreams as clusters
-from labkit.mesh.hosts.scopes import Scope
 from labkit.mesh.hosts.services import Service
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Resource
+from labkit.mesh.routes.scopes import Scope
 from labkit.mesh.upstreams import subsets, traffic_policy, typed_policy
 from labkit.mesh.upstreams.destination_rules import Rule, Rules, priorities_of
 

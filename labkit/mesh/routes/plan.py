@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from labkit.mesh import names, protocols
-from labkit.mesh.hosts.scopes import Egress
 from labkit.mesh.hosts.services import Port, Service
+from labkit.mesh.routes.scopes import Egress
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
-from labkit.mesh.sandboxed.capture import ALL, Ports
+from labkit.mesh.captured_ports import ALL, Ports
 
 OUTBOUND = "outbound.sock"
 """Takes captured connections of the pod's programs; each begins with a PROXY header."""
