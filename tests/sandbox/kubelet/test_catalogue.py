@@ -123,7 +123,7 @@ def test_a_user_adds_an_image_with_a_line(tmp_path):
 def test_the_documents_example_is_taken(tmp_path):
     page = (settings.CHECKOUT / "docs/images.md").read_text()
     example = page.partition("```yaml\n")[2].partition("```")[0]
-    assert own(tmp_path, example).pull("me/shop:1.0").folder == "/home/me/shop"
+    assert own(tmp_path, example).pull("me/shop:1.0").folder == "/opt/shop"
 
 
 @pytest.mark.parametrize(

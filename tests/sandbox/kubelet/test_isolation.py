@@ -118,11 +118,11 @@ def test_a_volume_is_where_the_container_says(outcome, mount, text):
     assert outcome(obj, CONFIG)[0] == 0
 
 
-@pytest.mark.parametrize("folder", ["/work/dir", "../../work", "relative/dir"])
+@pytest.mark.parametrize("folder", ["/fresh/dir", "../../work", "relative/dir"])
 def test_the_working_directory_is_the_containers(outcome, folder):
     code, lines = outcome(script("pwd", workingDir=folder))
     assert (code, lines[-1]) == (0, "/" + folder.replace("../", "").lstrip("/"))
-    assert not Path("/work/dir").exists()
+    assert not Path("/fresh/dir").exists()
 
 
 @pytest.mark.parametrize("path", ["/dev/termination-log", "/tmp/why", "../../tmp/why"])
