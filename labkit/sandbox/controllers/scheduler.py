@@ -7,9 +7,17 @@ from labkit.kube import informer, resources, status
 from labkit.kube.resources import Object
 from labkit.sandbox.controllers import placement, podstates, queue, recorder, volume_plan, volumes
 from labkit.sandbox.controllers.informers import Informers
+from labkit.sandbox.controllers.placement import preemption
 
 NAME = "default-scheduler"
 MANAGER = "kube-scheduler"
+PREEMPTED = {
+    "type": "DisruptionTarget",
+    "status": "True",
+    "reason": "PreemptionByScheduler",
+    "message": "default-scheduler: preempting to accommodate a higher priority pod",
+}
+"""The condition of a pod that makes room."""
 
 
 class Scheduler:
@@ -60,10 +68,11 @@ class Scheduler:
         if not self._nodes.cache:
             # Without a node there is nothing to say yet: the first one is about to register.
             return
-        placed = placement.place(pod, self._scene(), volumes=self._problem(pod))
+        placed = placement.place(pod, self._scene(pod), volumes=self._problem(pod))
         if not placed.node:
             self._waiting.add(key)
             await self._tell_waiting(pod, placed.message)
+            await self._make_room(pod)
             return
         if not await self._prepare(pod, placed.node):
             self._waiting.add(key)
@@ -71,10 +80,18 @@ class Scheduler:
         self._waiting.discard(key)
         await self._bind(pod, placed.node)
 
-    def _scene(self) -> placement.Scene:
+    def _scene(self, pod: Object) -> placement.Scene:
+        """What is on the nodes, and what of higher priority is about to be."""
         bound = [p for p in self._pods.all() if podstates.node_of(p) and not podstates.has_ended(p)]
         there = {resources.uid_of(p) for p in bound}
         bound += [pod for uid, pod in self._assumed.items() if uid not in there]
+        bound += [
+            {**other, "spec": {**other["spec"], "nodeName": preemption.nominated(other)}}
+            for key in self._waiting
+            if (other := self._pods.cache.get(key)) is not None
+            and preemption.nominated(other)
+            and preemption.priority_of(other) > preemption.priority_of(pod)
+        ]
         labels = {resources.name_of(n): resources.labels_of(n) for n in self._namespaces.all()}
         return placement.Scene(nodes=list(self._nodes.all()), pods=bound, namespaces=labels)
 
@@ -105,6 +122,32 @@ class Scheduler:
                 namespace, name = informer.key_of(claim)
                 await self._client.patch(resources.CLAIMS, name, namespace, body, manager=MANAGER)
         return not waiting
+
+    async def _make_room(self, pod: Object) -> None:
+        """Delete pods of lower priority where the pod would fit without them, unless that is under way."""
+        scene = self._scene(pod)
+        if preemption.waits_for_room(pod, scene) or self._problem(pod):
+            return
+        room = preemption.victims(pod, scene)
+        if room is None:
+            return
+        node, leaving = room
+        namespace, name = informer.key_of(pod)
+        with contextlib.suppress(status.NotFound, status.Conflict):
+            body = {"status": {"nominatedNodeName": node}}
+            await self._client.patch(resources.PODS, name, namespace, body, subresource="status", manager=MANAGER)
+        for victim in leaving:
+            await self._preempt(victim, pod, node)
+
+    async def _preempt(self, victim: Object, pod: Object, node: str) -> None:
+        namespace, name = informer.key_of(victim)
+        others = [c for c in (victim.get("status") or {}).get("conditions") or [] if c["type"] != PREEMPTED["type"]]
+        body = {"status": {"conditions": [*others, {**PREEMPTED, "lastTransitionTime": recorder.now()}]}}
+        with contextlib.suppress(status.NotFound, status.Conflict):
+            await self._client.patch(resources.PODS, name, namespace, body, subresource="status", manager=MANAGER)
+            await self._client.delete(resources.PODS, name, namespace, uid=resources.uid_of(victim))
+            text = f"Preempted by pod {resources.uid_of(pod)} on node {node}"
+            await recorder.record(self._client, victim, component=NAME, reason="Preempted", message=text)
 
     async def _bind(self, pod: Object, node: str) -> None:
         namespace, name = informer.key_of(pod)

@@ -37,6 +37,7 @@ CARRIED_OUT = frozenset(
         "rbac.authorization.k8s.io/ClusterRoleBinding",
         "rbac.authorization.k8s.io/Role",
         "rbac.authorization.k8s.io/RoleBinding",
+        "scheduling.k8s.io/PriorityClass",
         "storage.k8s.io/StorageClass",
     )
 )
@@ -58,7 +59,6 @@ WITHOUT_EFFECT: Mapping[str, str] = {
     "networking.k8s.io/IPAddress": _FIXED_RANGE,
     "networking.k8s.io/NetworkPolicy": "the sandbox filters no packets; use an AuthorizationPolicy",
     "networking.k8s.io/ServiceCIDR": _FIXED_RANGE,
-    "scheduling.k8s.io/PriorityClass": "no pod is evicted to make room for another",
     "storage.k8s.io/CSIDriver": _NO_DRIVERS,
     "storage.k8s.io/CSINode": _NO_DRIVERS,
     "storage.k8s.io/CSIStorageCapacity": _NO_DRIVERS,
