@@ -85,20 +85,21 @@ class Answers:
         answer = self.answer(case)
         with self._recorded_form(case):
             changed = {
-                proxy: self.facts(_changed(self._base.get(proxy, {}), kinds, answer["bodies"]))
+                proxy: self.facts(_changed(self.base.get(proxy, {}), kinds, answer["bodies"]))
                 for proxy, kinds in answer["proxies"].items()
             }
         return {**self._base_facts, **changed}
 
     @cached_property
-    def _base(self) -> dict[str, envoy.Resources]:
+    def base(self) -> dict[str, envoy.Resources]:
+        """The resources of each proxy in the scene without any case."""
         base = self.recording.json("xds/base.json")
         with self._recorded_form("base"):
             return {proxy: _changed({}, kinds, base["bodies"]) for proxy, kinds in base["proxies"].items()}
 
     @cached_property
     def _base_facts(self) -> dict[str, envoy.Facts]:
-        base = self._base
+        base = self.base
         with self._recorded_form("base"):
             return {proxy: self.facts(resources) for proxy, resources in base.items()}
 

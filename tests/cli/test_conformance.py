@@ -14,9 +14,9 @@ def samples(tmp_path):
 
 def test_without_samples_it_says_where_they_come_from(tmp_path, capsys):
     assert cli.main(["conformance", "--samples", str(tmp_path)]) == 1
-    said = capsys.readouterr().err
-    assert f"no samples of Istio in {tmp_path}" in said
-    assert "Next: unpack samples/ of an Istio release" in said
+    printed = capsys.readouterr().err
+    assert f"no samples of Istio in {tmp_path}" in printed
+    assert "Next: unpack samples/ of an Istio release" in printed
 
 
 def test_a_fact_that_is_none_names_those_there_are(samples, capsys):

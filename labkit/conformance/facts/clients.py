@@ -75,9 +75,9 @@ def _review(line: str) -> Review:
     return Review(version=results.served_by(line.encode())[0], color=color)
 
 
-def counts(found: Collection[Review]) -> Mapping[str, int]:
+def counts(reviews: Collection[Review]) -> Mapping[str, int]:
     """Answers by version."""
-    return Counter(review.version for review in found)
+    return Counter(review.version for review in reviews)
 
 
 def until_settled(ground: Ground, versions: Collection[str]) -> None:
@@ -108,8 +108,8 @@ def token() -> str:
 
 def logged(ground: Ground, labels: str, container: str, word: str) -> int:
     """Lines of the logs of these pods that hold ``word``."""
-    said = ground.kubectl(["logs", "-l", labels, "-c", container, "--tail=-1"]).out
-    return sum(word in line for line in said.splitlines())
+    logs = ground.kubectl(["logs", "-l", labels, "-c", container, "--tail=-1"]).out
+    return sum(word in line for line in logs.splitlines())
 
 
 def until_logged(ground: Ground, labels: str, container: str, word: str) -> None:
@@ -124,5 +124,5 @@ def until_logged(ground: Ground, labels: str, container: str, word: str) -> None
 
 def pod(ground: Ground, labels: str) -> str:
     """The name of the one pod with these labels."""
-    found = ground.api.list(resources.PODS, NAMESPACE, labels=labels)
-    return resources.name_of(found[0]) if found else ""
+    pods = ground.api.list(resources.PODS, NAMESPACE, labels=labels)
+    return resources.name_of(pods[0]) if pods else ""

@@ -20,9 +20,9 @@ def _tcp(ground: Ground, checks: Checks) -> None:
     ground.rules("tcp-echo-subsets.yaml", "tcp-echo-all-v1.yaml")
     checks.equal("all-v1", dict(_lines(ground, TOGETHER)), {"one hello": TOGETHER})
     ground.rules("tcp-echo-subsets.yaml", "tcp-echo-20-v2.yaml")
-    found = _lines(ground, COUNT)
-    checks.split({line.partition(" ")[0]: number for line, number in found.items()}, {"one": 80, "two": 20})
-    checks.equal("answers", sum(found.values()), COUNT)
+    lines = _lines(ground, COUNT)
+    checks.split({line.partition(" ")[0]: number for line, number in lines.items()}, {"one": 80, "two": 20})
+    checks.equal("answers", sum(lines.values()), COUNT)
     checks.say_how(ground)
 
 

@@ -36,9 +36,9 @@ class Checks:
         if "traffic-capture" not in ground.cluster.capabilities:
             self.see("by a tunnel that the client asked for, since nothing is captured here", True)
 
-    def equal(self, what: str, found: object, asked: object) -> None:
+    def equal(self, what: str, seen: object, asked: object) -> None:
         """``what found``; where it is something else, also what was asked."""
-        self.see(f"{what} {found}" if found == asked else f"{what} {found}, asked {asked}", found == asked)
+        self.see(f"{what} {seen}" if seen == asked else f"{what} {seen}, asked {asked}", seen == asked)
 
     def between(self, what: str, seconds: float, low: float, high: float) -> None:
         """A time. The bands lie between two timers of the scene, so a slow machine does not leave them."""

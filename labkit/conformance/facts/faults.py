@@ -89,8 +89,8 @@ def _retries(ground: Ground, checks: Checks) -> None:
     ground.rules(*B, half)
     checks.equal("of 40 to one dead endpoint of two", dict(clients.statuses(ground, *asked, url)), {"200": 40})
     ground.rules(*B, half, "half-dead-no-retries.yaml")
-    found = clients.statuses(ground, *asked, url)
-    checks.see(f"with attempts: 0, {found['503']} of 40 are 503", 0 < found["503"] < 40)
+    statuses = clients.statuses(ground, *asked, url)
+    checks.see(f"with attempts: 0, {statuses['503']} of 40 are 503", 0 < statuses["503"] < 40)
 
 
 def _attempts(ground: Ground) -> int:

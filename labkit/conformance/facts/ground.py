@@ -75,15 +75,15 @@ class Ground:
         )
 
     def _refuse_if_taken(self) -> None:
-        for found in self.api.list(resources.GATEWAYS):
-            chosen = (found["spec"].get("selector") or {}).get("istio") == "ingressgateway"
-            hosts = {host for server in found["spec"].get("servers") or [] for host in server.get("hosts") or []}
-            where = resources.namespace_of(found)
+        for other in self.api.list(resources.GATEWAYS):
+            chosen = (other["spec"].get("selector") or {}).get("istio") == "ingressgateway"
+            hosts = {host for server in other["spec"].get("servers") or [] for host in server.get("hosts") or []}
+            where = resources.namespace_of(other)
             if chosen and where != NAMESPACE and hosts & {"*", "*/*"}:
                 raise errors.SetupError(
-                    f"Gateway {where}/{resources.name_of(found)} answers for every host of the ingress gateway, "
+                    f"Gateway {where}/{resources.name_of(other)} answers for every host of the ingress gateway, "
                     "so requests of the facts could reach its routes.",
-                    next_step=f"kubectl -n {where} delete gateways.networking.istio.io {resources.name_of(found)}, "
+                    next_step=f"kubectl -n {where} delete gateways.networking.istio.io {resources.name_of(other)}, "
                     "or choose another cluster",
                 )
 
@@ -118,15 +118,15 @@ class Ground:
 
     def rules(self, *files: Named) -> str:
         """Have exactly the rules of these files, later ones over earlier ones, live; kubectl's warnings."""
-        wanted = {_key(obj): obj for f in files for obj in manifests.read(self.file(f))}
-        self._remove([obj for key, obj in self._present.items() if key not in wanted])
-        self._present = wanted
+        rules = {_key(obj): obj for f in files for obj in manifests.read(self.file(f))}
+        self._remove([obj for key, obj in self._present.items() if key not in rules])
+        self._present = rules
         if not files:
             return ""
         flags = [word for f in files for word in ("-f", str(self.file(f)))]
-        said = self.kubectl(["apply", *flags]).err
-        self.until_live(list(wanted.values()))
-        return said
+        printed = self.kubectl(["apply", *flags]).err
+        self.until_live(list(rules.values()))
+        return printed
 
     def delete(self, file: Named) -> None:
         """``kubectl delete -f``, and wait until it is gone from every proxy."""
@@ -152,13 +152,13 @@ class Ground:
     @cached_property
     def url(self) -> str:
         """The ingress gateway's address."""
-        found = waiting.until(
+        address = waiting.until(
             lambda: gateway.url(self.api),
             what="the ingress gateway's address",
             timeout=60.0,
             next_step="kubectl -n istio-system get svc istio-ingressgateway",
         )
-        return str(found)
+        return str(address)
 
     def address(self, labels: str, namespace: str) -> str:
         """The address of the one pod with these labels."""

@@ -78,8 +78,8 @@ def load_many(
 
     def one(_: int) -> Page:
         start = time.perf_counter()
-        found = fetching.fetch(ground.url, path, headers=sent)
-        return Page(status=found.status, text=found.text, seconds=time.perf_counter() - start)
+        reply = fetching.fetch(ground.url, path, headers=sent)
+        return Page(status=reply.status, text=reply.text, seconds=time.perf_counter() - start)
 
     with ThreadPoolExecutor(workers) as pool:
         return list(pool.map(one, range(count)))

@@ -44,9 +44,9 @@ def _breaker(ground: Ground, checks: Checks) -> None:
 
 
 def _overflows(ground: Ground) -> int:
-    said = clients.admin(ground, "deploy/fortio-deploy", "stats?filter=httpbin.*upstream_rq_pending_overflow")
-    found = re.findall(r"outbound\|8000\|\|httpbin\.[^:]*upstream_rq_pending_overflow: (\d+)", said)
-    return sum(map(int, found))
+    stats = clients.admin(ground, "deploy/fortio-deploy", "stats?filter=httpbin.*upstream_rq_pending_overflow")
+    numbers = re.findall(r"outbound\|8000\|\|httpbin\.[^:]*upstream_rq_pending_overflow: (\d+)", stats)
+    return sum(map(int, numbers))
 
 
 def _words(codes: object) -> str:
@@ -64,8 +64,8 @@ def _mirror(ground: Ground, checks: Checks) -> None:
 def _seen_by_v2(ground: Ground, checks: Checks, *, is_copied: bool) -> int:
     """One request; how often v2 sees it, once v2 has logged a later one of its own."""
     word, last = clients.token(), clients.token()
-    said = clients.curl(ground, f"http://httpbin:8000/hostname?fact={word}").out
-    checks.see("v1 answers", said.count("hostname") == 1 and clients.pod(ground, V2) not in said)
+    body = clients.curl(ground, f"http://httpbin:8000/hostname?fact={word}").out
+    checks.see("v1 answers", body.count("hostname") == 1 and clients.pod(ground, V2) not in body)
     clients.until_logged(ground, "app=httpbin,version=v1", "httpbin", word)
     clients.status(ground, f"http://httpbin-v2:8000/status/200?fact={last}")
     clients.until_logged(ground, V2, "httpbin", last)

@@ -37,9 +37,9 @@ def _no_rules(ground: Ground, checks: Checks) -> None:
 
 def _thirds(ground: Ground, checks: Checks) -> None:
     clients.until_settled(ground, THIRDS)
-    found = clients.reviews(ground, COUNT)
-    checks.split(clients.counts(found), THIRDS)
-    colors = {(review.version, review.color) for review in found}
+    reviews = clients.reviews(ground, COUNT)
+    checks.split(clients.counts(reviews), THIRDS)
+    colors = {(review.version, review.color) for review in reviews}
     checks.equal(
         "colours", sorted(f"{v} {c or 'none'}" for v, c in colors if v in THIRDS), ["v1 none", "v2 black", "v3 red"]
     )
@@ -48,9 +48,9 @@ def _thirds(ground: Ground, checks: Checks) -> None:
 def _all_v1(ground: Ground, checks: Checks) -> None:
     ground.rules(*B, ALL_V1)
     for user in ("", "jason"):
-        found = pages.load_many(ground, count=LOADS, user=user)
-        checks.equal(f"{user or 'anonymous'}: versions", sorted({page.version for page in found}), ["v1"])
-        checks.equal("stars", sum(page.stars for page in found), 0)
+        loaded = pages.load_many(ground, count=LOADS, user=user)
+        checks.equal(f"{user or 'anonymous'}: versions", sorted({page.version for page in loaded}), ["v1"])
+        checks.equal("stars", sum(page.stars for page in loaded), 0)
 
 
 def _no_subsets(ground: Ground, checks: Checks) -> None:
@@ -67,9 +67,9 @@ def _no_subsets(ground: Ground, checks: Checks) -> None:
 
 def _by_user(ground: Ground, checks: Checks) -> None:
     ground.rules(*B, ALL_V1, JASON_V2)
-    found = pages.load_many(ground, count=LOADS, user="jason")
-    checks.equal("jason: versions", sorted({page.version for page in found}), ["v2"])
-    checks.see("stars on every page", all(page.stars for page in found))
+    loaded = pages.load_many(ground, count=LOADS, user="jason")
+    checks.equal("jason: versions", sorted({page.version for page in loaded}), ["v2"])
+    checks.see("stars on every page", all(page.stars for page in loaded))
     checks.equal("colours", sorted(pages.load(ground, pages.REVIEWS, user="jason").colors), ["black"])
     for who, user, headers in (("anonymous", "", {}), ("Jason", "Jason", {}), ("header", "", {"end-user": "jason"})):
         page = pages.load(ground, user=user, headers=headers)
@@ -82,16 +82,16 @@ def _by_user(ground: Ground, checks: Checks) -> None:
 def _jason_black(ground: Ground, checks: Checks) -> None:
     ground.rules(*B, f"{NET}/virtual-service-reviews-jason-v2-v3.yaml")
     for user, version, color in (("jason", "v2", "black"), ("", "v3", "red")):
-        found = pages.load_many(ground, pages.REVIEWS, count=LOADS, user=user)
-        checks.equal(f"{user or 'everyone else'}:", sorted({page.version for page in found}), [version])
-        checks.equal("colours", sorted(set().union(*(page.colors for page in found))), [color])
+        loaded = pages.load_many(ground, pages.REVIEWS, count=LOADS, user=user)
+        checks.equal(f"{user or 'everyone else'}:", sorted({page.version for page in loaded}), [version])
+        checks.equal("colours", sorted(set().union(*(page.colors for page in loaded))), [color])
 
 
 def _deleted(ground: Ground, checks: Checks) -> None:
     ground.rules(*B, ALL_V1, f"{NET}/virtual-service-reviews-v3.yaml")
     clients.until_settled(ground, {"v3"})
     ground.delete(ALL_V1)
-    left = [resources.name_of(found) for found in ground.api.list(resources.VIRTUAL_SERVICES, NAMESPACE)]
+    left = [resources.name_of(rule) for rule in ground.api.list(resources.VIRTUAL_SERVICES, NAMESPACE)]
     checks.equal("VirtualServices left", left, ["bookinfo"])
     _thirds(ground, checks)
 

@@ -26,20 +26,20 @@ SAMPLES = settings.CHECKOUT.parent / "shared" / "data" / "samples"
 
 def samples(folder: Path | None) -> Path:
     """The folder of Istio's samples; SetupError where it is none."""
-    found = folder or SAMPLES
-    if not (found / "bookinfo" / "networking").is_dir():
+    place = folder or SAMPLES
+    if not (place / "bookinfo" / "networking").is_dir():
         raise errors.SetupError(
-            f"There are no samples of Istio in {found} (bookinfo/networking is missing).",
+            f"There are no samples of Istio in {place} (bookinfo/networking is missing).",
             next_step="unpack samples/ of an Istio release and name it: ./lab conformance --samples FOLDER",
         )
-    return found.resolve()
+    return place.resolve()
 
 
 def chosen(numbers: Collection[int]) -> list[Fact]:
     """The facts of these numbers, or all; SetupError names those there are."""
-    known = {fact.number for fact in FACTS}
-    if unknown := sorted(set(numbers) - known):
-        there = ", ".join(map(str, sorted(known)))
+    numbered = {fact.number for fact in FACTS}
+    if unknown := sorted(set(numbers) - numbered):
+        there = ", ".join(map(str, sorted(numbered)))
         raise errors.SetupError(f"There is no fact {unknown[0]}.", next_step=f"choose from {there}")
     return [fact for fact in FACTS if not numbers or fact.number in numbers]
 

@@ -38,8 +38,8 @@ def _by_http_route(ground: Ground, checks: Checks) -> None:
         next_step=f"kubectl -n {NAMESPACE} get httproute reviews -o yaml",
     )
     accepted, resolved = conditions.get("Accepted", {}), conditions.get("ResolvedRefs", {})
-    said = f"{accepted.get('status')} ({accepted.get('message')})"
-    checks.equal("Accepted", said, "True (Route was valid)")
+    condition = f"{accepted.get('status')} ({accepted.get('message')})"
+    checks.equal("Accepted", condition, "True (Route was valid)")
     checks.equal("ResolvedRefs", resolved.get("status"), "True")
 
 

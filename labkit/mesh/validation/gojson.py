@@ -32,11 +32,11 @@ def kind(value: Any) -> str:
     return next((name for type_, name in names.items() if isinstance(value, type_)), "null")
 
 
-def mismatch(value: Any, wanted: str) -> str:
+def mismatch(value: Any, expected: str) -> str:
     """The complaint on a value of another type than ``wanted``, a type of Go."""
-    shown = f"{kind(value)} {value}" if kind(value) == "number" and wanted != "string" else kind(value)
-    shown = kind(value) if wanted.startswith(("map", "[]")) else shown
-    return f"json: cannot unmarshal {shown} into Go value of type {wanted}"
+    shown = f"{kind(value)} {value}" if kind(value) == "number" and expected != "string" else kind(value)
+    shown = kind(value) if expected.startswith(("map", "[]")) else shown
+    return f"json: cannot unmarshal {shown} into Go value of type {expected}"
 
 
 def _skip(text: str, at: int) -> int:
@@ -57,9 +57,9 @@ def _complaint(text: str, error: json.JSONDecodeError) -> str:
     if not rest:
         return "unexpected end of JSON input"
     literal = _LITERALS.get(rest[0], "") if error.msg == "Expecting value" else ""
-    for seen, wanted in zip(rest, literal, strict=False):
-        if seen != wanted:
-            return f"invalid character {_shown(seen)} in literal {literal} (expecting {_shown(wanted)})"
+    for seen, expected in zip(rest, literal, strict=False):
+        if seen != expected:
+            return f"invalid character {_shown(seen)} in literal {literal} (expecting {_shown(expected)})"
     if literal and len(rest) < len(literal):
         return "unexpected end of JSON input"
     return f"invalid character {_shown(rest[0])} {_place(error.msg, rest)}"

@@ -162,9 +162,9 @@ def without_type(message: Descriptor, value: Any) -> Iterator[str]:
         yield name
 
 
-def _expect(value: Any, wanted: type, title: str) -> Any:
-    if value is None or (isinstance(value, wanted) and not (wanted is not bool and isinstance(value, bool))):
-        return wanted() if value is None else value
+def _expect(value: Any, expected: type, title: str) -> Any:
+    if value is None or (isinstance(value, expected) and not (expected is not bool and isinstance(value, bool))):
+        return expected() if value is None else value
     raise ProtoJsonError(gojson.mismatch(value, title))
 
 

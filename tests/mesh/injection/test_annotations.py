@@ -30,9 +30,9 @@ def container(pod: Object, name: str) -> Object | None:
 
 
 def proxy(given: dict[str, str]) -> Object:
-    found = container(inject(given), "istio-proxy")
-    assert found is not None
-    return found
+    sidecar = container(inject(given), "istio-proxy")
+    assert sidecar is not None
+    return sidecar
 
 
 def env(given: dict[str, str]) -> dict[str, str]:

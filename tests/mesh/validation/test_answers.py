@@ -28,8 +28,8 @@ def answers() -> dict[str, Any]:
 
 @cache
 def served() -> dict[tuple[str, str], schemas.Schema]:
-    found = [schemas.from_crd(crd, v["name"]) for crd in types.crds() for v in crd["spec"]["versions"]]
-    return {(schema.api_version, schema.kind): schema for schema in found}
+    every = [schemas.from_crd(crd, v["name"]) for crd in types.crds() for v in crd["spec"]["versions"]]
+    return {(schema.api_version, schema.kind): schema for schema in every}
 
 
 def answer(obj: dict[str, Any], level: str) -> dict[str, Any]:
@@ -49,9 +49,9 @@ def answer(obj: dict[str, Any], level: str) -> dict[str, Any]:
     return {"message": PREFIX + verdict.message, "status": 400, "warnings": []}
 
 
-def said(found: dict[str, Any]) -> dict[str, Any]:
+def comparable(reply: dict[str, Any]) -> dict[str, Any]:
     """The part of an answer that is compared."""
-    kept = {key: found[key] for key in (*FIELDS, "warnings") if found.get(key) is not None}
+    kept = {key: reply[key] for key in (*FIELDS, "warnings") if reply.get(key) is not None}
     if "details" in kept:
         causes = [sorted(cause.items()) for cause in kept["details"].get("causes", [])]
         kept["details"] = {**kept["details"], "causes": causes}
@@ -61,18 +61,18 @@ def said(found: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("case", answers())
 def test_an_object_is_answered_as_it_was(case: str) -> None:
     entry = answers()[case]
-    found = answer(entry["object"], "Strict")
-    wanted = entry["answer"]
-    assert said(found) == said(wanted)
-    if "spec_as_stored" in wanted:
-        assert found["spec_as_stored"] == wanted["spec_as_stored"]
+    ours = answer(entry["object"], "Strict")
+    theirs = entry["answer"]
+    assert comparable(ours) == comparable(theirs)
+    if "spec_as_stored" in theirs:
+        assert ours["spec_as_stored"] == theirs["spec_as_stored"]
 
 
 @pytest.mark.parametrize("case", [c for c in answers() if "answer_with_fieldValidation_Warn" in answers()[c]])
 def test_without_strict_reading_it_is_answered_as_it_was(case: str) -> None:
     entry = answers()[case]
-    found = answer(entry["object"], "Warn")
-    assert said(found) == said(entry["answer_with_fieldValidation_Warn"])
+    ours = answer(entry["object"], "Warn")
+    assert comparable(ours) == comparable(entry["answer_with_fieldValidation_Warn"])
 
 
 def objects_of_cases() -> Iterator[tuple[str, list[str], list[str]]]:
@@ -86,10 +86,10 @@ def objects_of_cases() -> Iterator[tuple[str, list[str], list[str]]]:
             obj = json.loads(json.dumps(document, default=str))
             if (obj["apiVersion"], obj["kind"]) in served():
                 obj["metadata"].setdefault("namespace", "default")
-                found = answer(obj, "Strict")
-                ours += ["Warning: " + json.loads(text.removeprefix("299 - ")) for text in found["warnings"]]
-                if found["status"] != 201:
-                    ours.append(found["message"])
+                answered = answer(obj, "Strict")
+                ours += ["Warning: " + json.loads(text.removeprefix("299 - ")) for text in answered["warnings"]]
+                if answered["status"] != 201:
+                    ours.append(answered["message"])
         theirs = [
             PREFIX + line.partition(PREFIX)[2] if PREFIX in line else line for line in printed["refused_or_warned"]
         ]

@@ -26,8 +26,8 @@ from labkit.mesh.validation import durations, findings, names, regexes
     ],
 )
 def test_regular_expressions_are_those_of_re2(pattern: str, problem: str) -> None:
-    found = regexes.problem(pattern, "uri")
-    assert found.startswith(f'"uri": error parsing regexp: {problem};') if problem else not found
+    complaint = regexes.problem(pattern, "uri")
+    assert complaint.startswith(f'"uri": error parsing regexp: {problem};') if problem else not complaint
 
 
 @pytest.mark.parametrize(
@@ -44,8 +44,8 @@ def test_regular_expressions_are_those_of_re2(pattern: str, problem: str) -> Non
     ],
 )
 def test_durations_are_read_as_go_reads_them(text: str, milliseconds: int | None) -> None:
-    found = durations.seconds(text)
-    assert (None if found is None else found * 1000) == milliseconds
+    length = durations.seconds(text)
+    assert (None if length is None else length * 1000) == milliseconds
 
 
 @pytest.mark.parametrize("host", ["*", "*.example.com", "reviews", "a.b.c.", "*-a.example.com"])
@@ -66,8 +66,8 @@ def _object(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
     return {"apiVersion": "networking.istio.io/v1", "kind": kind, "metadata": metadata, "spec": spec}
 
 
-def balanced(**said: Any) -> dict[str, Any]:
-    return _object("DestinationRule", {"host": "a", "trafficPolicy": {"loadBalancer": {"consistentHash": said}}})
+def balanced(**hashed: Any) -> dict[str, Any]:
+    return _object("DestinationRule", {"host": "a", "trafficPolicy": {"loadBalancer": {"consistentHash": hashed}}})
 
 
 def changed(value: str) -> dict[str, Any]:
@@ -94,12 +94,12 @@ def filtered(expression: str) -> dict[str, Any]:
     ids=["cookie", "table", "good table", "line end", "tab", "index", "field"],
 )
 def test_what_istio_refuses_before_envoy_would(obj: dict[str, Any], error: str) -> None:
-    found = validation.validate(obj).error
-    assert error in found if error else not found
+    refusal = validation.validate(obj).error
+    assert error in refusal if error else not refusal
 
 
 @pytest.mark.parametrize(
-    ("said", "problem"),
+    ("fields", "problem"),
     [
         ({"headers": {"request": {"set": {"": "a"}}}}, "header name cannot be empty"),
         ({"headers": {"request": {"add": {":path": "/"}}}}, 'invalid header ":path": header cannot have ":" prefix'),
@@ -114,8 +114,8 @@ def test_what_istio_refuses_before_envoy_would(obj: dict[str, Any], error: str) 
         ({"mirror": {"host": "b"}, "mirrorPercent": 100}, ""),
     ],
 )
-def test_what_happens_to_requests_on_their_way(said: dict[str, Any], problem: str) -> None:
-    rule = {"route": [{"destination": {"host": "a"}}], **said}
+def test_what_happens_to_requests_on_their_way(fields: dict[str, Any], problem: str) -> None:
+    rule = {"route": [{"destination": {"host": "a"}}], **fields}
     error = validation.validate(_object("VirtualService", {"hosts": ["a"], "http": [rule]})).error
     assert problem in error if problem else not error
 
