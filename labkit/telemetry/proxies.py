@@ -92,8 +92,10 @@ def listener_rows(dump: Dump) -> list[tuple[str, str, int]]:
     ]
     found = []
     for listener in [*static, *dynamic]:
-        address = listener.get("address", {}).get("socket_address", {})
-        found.append((listener.get("name", ""), address.get("address", ""), int(address.get("port_value", 0))))
+        address = listener.get("address", {})
+        place = address.get("socket_address", {})
+        where = place.get("address", "") or address.get("pipe", {}).get("path", "")
+        found.append((listener.get("name", ""), where, int(place.get("port_value", 0))))
     return sorted(found)
 
 
@@ -151,7 +153,8 @@ def endpoint_rows(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     for cluster in found.get("cluster_statuses", []):
         for host in cluster.get("host_statuses", []):
             address = host.get("address", {}).get("socket_address", {})
-            where = f"{address.get('address', '?')}:{address.get('port_value', '')}" if address else "(inside Envoy)"
+            pipe = host.get("address", {}).get("pipe", {}).get("path", "(inside Envoy)")
+            where = f"{address.get('address', '?')}:{address.get('port_value', '')}" if address else pipe
             rows.append((cluster["name"], where, str(host.get("health_status", {}).get("eds_health_status", ""))))
     return sorted(rows)
 

@@ -11,6 +11,7 @@ import random
 import secrets
 import socket
 from collections.abc import Callable, Iterable, Sequence
+from concurrent import futures
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -325,12 +326,18 @@ def _bound(ip: str, port: int) -> socket.socket | None:
     return listener
 
 
+# A lookup without a network may hang for long: it must hold up nothing but others of its kind.
+_RESOLVERS = futures.ThreadPoolExecutor(4, thread_name_prefix="resolver")
+
+
+def _looked_up(name: str) -> list[Any]:
+    return socket.getaddrinfo(name, None, family=socket.AF_INET, type=socket.SOCK_STREAM)
+
+
 async def outside(name: str) -> Sequence[str]:
     """What the machine's own resolver says; nothing where it knows no such name."""
     with contextlib.suppress(OSError, TimeoutError, UnicodeError):
         async with asyncio.timeout(RESOLVE_WITHIN):
-            found = await asyncio.get_running_loop().getaddrinfo(
-                name, None, family=socket.AF_INET, type=socket.SOCK_STREAM
-            )
+            found = await asyncio.get_running_loop().run_in_executor(_RESOLVERS, _looked_up, name)
             return list(dict.fromkeys(str(entry[4][0]) for entry in found))
     return ()
