@@ -11,7 +11,7 @@ from typing import cast
 
 import dnslib
 
-from labkit.sandbox.network import names, pods
+from labkit.sandbox.network import names, ways
 
 TTL = 5
 """Seconds, as CoreDNS' plug-in for Kubernetes answers."""
@@ -55,7 +55,7 @@ class Server(asyncio.DatagramProtocol):
     async def addresses(self, name: str) -> Sequence[str]:
         """Of a whole name; none where there is no such name."""
         step = names.absolute(name, self._directory)
-        return await pods.outside(step.name) if isinstance(step, names.Outside) else step
+        return await ways.outside(step.name) if isinstance(step, names.Outside) else step
 
 
 async def serve(server: Server, address: str, port: int) -> asyncio.DatagramTransport | None:

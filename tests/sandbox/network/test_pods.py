@@ -58,7 +58,7 @@ def play(tmp_path: Path) -> Callable[..., Any]:
                 try:
                     return await scene(network, network.environment())
                 finally:
-                    networks.close(network.ip)
+                    networks.close(network.ways.ip)
                     app.close()
 
         return asyncio.run(main())
@@ -83,7 +83,7 @@ async def envoy(network: pods.Network, name: str) -> AsyncIterator[list[Any]]:
         seen.append(proxyheader.parse(start + await reader.readexactly(proxyheader.size_of(start) - 16)))
         await _echo(reader, writer)
 
-    listener = sockets.listen(network.folder / name)
+    listener = sockets.listen(network.ways.folder / name)
     listener.setblocking(False)
     server = await asyncio.start_unix_server(serve, sock=listener)
     yield seen
@@ -116,7 +116,7 @@ async def say(host: str, port: int, env: dict[str, str]) -> str:
 def test_a_service_is_called_by_name_through_the_envoy(play: Any) -> None:
     async def scene(network: pods.Network, env: dict[str, str]) -> Any:
         async with envoy(network, place.OUTBOUND) as seen:
-            return await say("api", 80, env), [(s[0], d) for s, d in seen], network.ip
+            return await say("api", 80, env), [(s[0], d) for s, d in seen], network.ways.ip
 
     text, seen, ip = play(scene)
     assert text == "hello from a socket"
@@ -138,7 +138,7 @@ def test_a_protocol_of_asyncio_goes_the_same_way(play: Any) -> None:
 
 def test_without_an_envoy_a_service_leads_to_an_endpoint_that_sees_the_pod(play: Any) -> None:
     async def scene(network: pods.Network, env: dict[str, str]) -> Any:
-        return await say("api.shop.svc", 80, env), network.ip
+        return await say("api.shop.svc", 80, env), network.ways.ip
 
     text, ip = play(scene, sidecar=False)
     assert text == f"hello from {ip}"
@@ -147,9 +147,9 @@ def test_without_an_envoy_a_service_leads_to_an_endpoint_that_sees_the_pod(play:
 def test_what_is_excluded_goes_past_the_envoy(play: Any) -> None:
     async def scene(network: pods.Network, env: dict[str, str]) -> Any:
         return (
-            network.way("192.0.2.1", 7777),
-            network.way("192.0.2.1", 7778).socket,
-            network.way("192.0.2.1", 1, uid=1337),
+            network.ways.way("192.0.2.1", 7777),
+            network.ways.way("192.0.2.1", 7778).socket,
+            network.ways.way("192.0.2.1", 1, uid=1337),
         )
 
     excluded, captured, proxy = play(scene)
@@ -165,7 +165,7 @@ def test_localhost_is_the_pod(play: Any, host: str, sidecar: bool) -> None:
         async with listens(8080, env) as listener:
             serve = asyncio.start_unix_server if sidecar else asyncio.start_server
             async with await serve(_echo, sock=listener):
-                return await say(host.replace("OWN", network.ip), 8080, env)
+                return await say(host.replace("OWN", network.ways.ip), 8080, env)
 
     assert play(scene, sidecar=sidecar).startswith("hello from")
 
@@ -205,8 +205,8 @@ def _announced(folder: Path, name: str, destination: proxyheader.Address, source
 
 def test_what_the_envoy_passes_through_leads_on_from_the_pods_address(play: Any) -> None:
     async def scene(network: pods.Network, env: dict[str, str]) -> Any:
-        ask = asyncio.to_thread(_announced, network.folder, place.NETWORK, ("10.96.0.7", 80), network.ip)
-        return await ask, network.ip
+        ask = asyncio.to_thread(_announced, network.ways.folder, place.NETWORK, ("10.96.0.7", 80), network.ways.ip)
+        return await ask, network.ways.ip
 
     text, ip = play(scene)
     assert text == f"hello from {ip}"
@@ -216,7 +216,7 @@ def test_what_the_envoy_passes_inwards_reaches_the_app_of_that_port(play: Any) -
     async def scene(network: pods.Network, env: dict[str, str]) -> Any:
         async with listens(8099, env) as listener, await asyncio.start_unix_server(_echo, sock=listener):
             return await asyncio.to_thread(
-                _announced, network.folder, place.PASSTHROUGH, (network.ip, 8099), "127.66.0.9"
+                _announced, network.ways.folder, place.PASSTHROUGH, (network.ways.ip, 8099), "127.66.0.9"
             )
 
     assert play(scene) == "hello from a socket"
@@ -231,9 +231,9 @@ def _from(source: str, address: str, port: int) -> str:
 def test_a_port_that_nobody_declared_is_reached_through_the_envoy(play: Any) -> None:
     async def scene(network: pods.Network, env: dict[str, str]) -> Any:
         async with listens(8099, env), envoy(network, place.INBOUND) as seen:
-            other = network.block.pod(9)
-            text = await asyncio.to_thread(_from, other, network.ip, 8099)
-            return text, seen[0][0][0] == other, seen[0][1] == (network.ip, 8099)
+            other = network.ways.block.pod(9)
+            text = await asyncio.to_thread(_from, other, network.ways.ip, 8099)
+            return text, seen[0][0][0] == other, seen[0][1] == (network.ways.ip, 8099)
 
     assert play(scene) == ("hello from a socket", True, True)
 
@@ -241,7 +241,7 @@ def test_a_port_that_nobody_declared_is_reached_through_the_envoy(play: Any) -> 
 def test_a_port_that_is_excluded_is_the_apps_own(play: Any) -> None:
     async def scene(network: pods.Network, env: dict[str, str]) -> Any:
         async with listens(8443, env) as listener, await asyncio.start_unix_server(_echo, sock=listener):
-            return await asyncio.to_thread(_from, network.block.pod(9), network.ip, 8443)
+            return await asyncio.to_thread(_from, network.ways.block.pod(9), network.ways.ip, 8443)
 
     assert play(scene) == "hello from a socket"
 
@@ -252,7 +252,7 @@ def test_a_port_that_its_program_gave_up_is_nobodys(play: Any) -> None:
             pass
         for _ in range(100):
             try:
-                await asyncio.to_thread(_from, network.ip, network.ip, 8099)
+                await asyncio.to_thread(_from, network.ways.ip, network.ways.ip, 8099)
             except ConnectionRefusedError:
                 return True
             except ConnectionResetError:
@@ -277,8 +277,8 @@ def test_two_programs_of_a_pod_cannot_have_one_port(play: Any) -> None:
 def test_a_program_that_knows_no_socket_is_reached_at_the_private_address(play: Any) -> None:
     async def scene(network: pods.Network, env: dict[str, str]) -> Any:
         await network.bridge([8080])
-        async with await asyncio.start_server(_echo, network.private_ip, 8080):
-            return await say("localhost", 8080, env), network.private_ip != network.ip
+        async with await asyncio.start_server(_echo, network.ways.private_ip, 8080):
+            return await say("localhost", 8080, env), network.ways.private_ip != network.ways.ip
 
     text, is_private = play(scene)
     assert text.startswith("hello from 127.")
@@ -304,8 +304,8 @@ def test_a_folder_may_lie_deep(play: Any) -> None:
 
 def test_sockets_are_their_owners_alone(play: Any) -> None:
     async def scene(network: pods.Network, env: dict[str, str]) -> Any:
-        modes = {path.name: path.stat().st_mode & 0o777 for path in network.folder.iterdir()}
-        return network.folder.stat().st_mode & 0o777, modes
+        modes = {path.name: path.stat().st_mode & 0o777 for path in network.ways.folder.iterdir()}
+        return network.ways.folder.stat().st_mode & 0o777, modes
 
     folder, modes = play(scene)
     assert (folder, set(modes.values())) == (0o700, {0o600})
