@@ -103,7 +103,8 @@ def machine() -> list[str]:
     paths += [f"/etc/{name}" for name in SETTINGS]
     paths += [f"/dev/{name}" for name in DEVICES]
     python = [sys.prefix, sys.base_prefix, site.getusersitepackages(), str(settings.CHECKOUT / "labkit")]
-    paths += [PROCESSORS, *python]
+    # One that is a link is a link in the container too, so what it leads to must be there.
+    paths += [PROCESSORS, *python, *map(os.path.realpath, python)]
     return _outermost([p for p in paths if os.path.lexists(p)])
 
 
