@@ -93,6 +93,9 @@ def _run(frame: dict[str, Any]) -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     module, _, function = frame["entry"].partition(":")
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        is_named = bool(argv) and not argv[0].startswith("-")
+        linux.show_as(argv if is_named else [module.rpartition(".")[2], *argv])
     main = getattr(importlib.import_module(module), function)
     return int(main(argv, dict(os.environ)) or 0)
 

@@ -99,7 +99,10 @@ def _become(uid: int, gid: int) -> None:
 def _bind(root: int, bind: rootfs.Bind) -> None:
     is_folder = Path(bind.source).is_dir()
     place = beneath.folder(root, bind.target) if is_folder else beneath.file(root, bind.target)
-    linux.mount(bind.source, f"/proc/self/fd/{place}", flags=linux.MS_BIND | linux.MS_REC)
+    try:
+        linux.mount(bind.source, f"/proc/self/fd/{place}", flags=linux.MS_BIND | linux.MS_REC)
+    except OSError as e:
+        raise OSError(e.errno, e.strerror, bind.target) from e
     os.close(place)
 
 

@@ -6,6 +6,7 @@ import platform
 import signal
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 CLONE_NEWNS = 0x00020000
 CLONE_NEWUTS = 0x04000000
@@ -107,6 +108,15 @@ def keep_capabilities(kept: Iterable[int]) -> None:
     words = [part for half in (mask & 0xFFFFFFFF, mask >> 32) for part in (half, half, 0)]
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
     _checked("capset", header, (ctypes.c_uint32 * 6)(*words))
+
+
+def show_as(words: Iterable[str]) -> None:
+    """Let ``ps`` show these words in the place of the command line, as far as they fit (proc(5), stat: arg_start)."""
+    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    begin, end = int(fields[45]), int(fields[46])
+    if end > begin:
+        text = b"\0".join(word.encode() for word in words)[: end - begin - 1]
+        ctypes.memmove(begin, text.ljust(end - begin, b"\0"), end - begin)
 
 
 def _prctl(option: int, value: int) -> None:

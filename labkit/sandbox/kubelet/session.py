@@ -45,6 +45,9 @@ def command_of(owner: "Owner", spec: Object, program: catalogue.Program, *, isol
     folder = beneath.clean(str(spec.get("workingDir") or program.folder or "/"))
     commands = owner.shared.folder / "bin" / program.kit
     owner.place.run.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if program.folder and not Path(program.folder).is_dir():
+        why = f"{program.folder}, the folder of image {spec['image']} in {catalogue.OWN}, is not there"
+        raise filesystem.MountError(why)
     if isolates:
         env = {
             "PATH": f"{filesystem.COMMANDS}:{SYSTEM_PATH}",

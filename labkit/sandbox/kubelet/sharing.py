@@ -67,18 +67,21 @@ def prepare(root: Path, pod_folder: Path, mounts: Iterable[tuple[Path, str]]) ->
     beneath.discard(root)
     for name in ("tmp", "home", "dev"):
         (root / name).mkdir(parents=True)
+    mounts = list(mounts)
+    # The volume of a claim lies outside the pod, and is the pod's nevertheless.
+    own = [pod_folder.resolve(), *(source.resolve() for source, _ in mounts)]
     for source, target in mounts:
-        _link(_parent(root, pod_folder.resolve(), target) / Path(target).name, source)
+        _link(_parent(root, own, target) / Path(target).name, source)
 
 
-def _parent(root: Path, pod_folder: Path, target: str) -> Path:
+def _parent(root: Path, own: Sequence[Path], target: str) -> Path:
     """Where a mount's name goes. Inside another mount that is its volume, as with a real one."""
     here = root.resolve()
     for name in Path(target).parts[1:-1]:
         here = here / name
         if here.is_symlink():
             here = here.resolve()
-            if not here.is_relative_to(pod_folder):
+            if not any(here.is_relative_to(folder) for folder in own):
                 raise beneath.OutsideError(f"{target}: {name} is a symbolic link that leads out of the pod")
         here.mkdir(exist_ok=True)
     return here

@@ -213,6 +213,19 @@ def test_an_ephemeral_container_joins_a_running_pod(play):
     assert (code, text.endswith("hi\n"), is_still_ready) == (0, True, True)
 
 
+def test_a_program_of_ours_is_shown_by_its_name(play):
+    async def scene(client, running):
+        probe = {"readinessProbe": {"tcpSocket": {"port": 8080}}}
+        obj = pod(image="mccutchen/go-httpbin", args=["-port", "8080"], **probe)
+        del obj["spec"]["containers"][0]["command"]
+        await running_pod(client, obj)
+        (known,) = running.pods.values()
+        return await known.containers["app"].execute(["sh", "-c", "tr '\\0' ' ' < /proc/1/cmdline"], 5)
+
+    code, text = play(scene)
+    assert (code, text.split()) == (0, [b"httpbin", b"-port", b"8080"])
+
+
 def test_what_a_command_leaves_running_goes_on(play):
     async def scene(client, running):
         await running_pod(client, pod(command=("sh", "-c", "touch /tmp/foo; exec sleep 100"), **MARKED))

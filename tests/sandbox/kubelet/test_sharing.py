@@ -34,6 +34,14 @@ def test_a_mount_inside_another_survives_an_update_of_the_outer_one(tmp_path):
     assert (root / "run/istio/crl").resolve() == inner.resolve()
 
 
+def test_a_mount_inside_the_volume_of_a_claim_goes_there(tmp_path):
+    pod, claim, inner = tmp_path / "pod", tmp_path / "claim", tmp_path / "pod" / "inner"
+    for folder in (pod, claim, inner):
+        folder.mkdir()
+    sharing.prepare(pod / "root", pod, [(claim, "/data"), (inner, "/data/conf")])
+    assert (claim / "conf").resolve() == inner
+
+
 def test_a_link_that_a_container_left_in_its_volume_leads_no_mount_out_of_the_pod(tmp_path):
     pod, machine = tmp_path / "pod", tmp_path / "machine"
     outer, inner = pod / "outer", pod / "inner"
