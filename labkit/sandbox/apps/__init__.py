@@ -10,8 +10,14 @@ _HERE = "labkit.sandbox.apps"
 SYSTEM = f"{_HERE}.system:main"
 """Replaces itself by the machine's own program of that name."""
 
+CURL = f"{_HERE}.curl:machine"
+"""The machine's curl after a look at where it is sent: without it, it would tell of a proxy where it meets nobody."""
+
+MACHINES = (SYSTEM, CURL)
+"""What a shell finds by PATH itself: an interpreter for each of many curls in a loop would take most of the time."""
+
 COMMANDS: dict[str, str] = {
-    "curl": f"{_HERE}.curl:{'machine' if system.path_of('curl') else 'main'}",
+    "curl": CURL if system.path_of("curl") else f"{_HERE}.curl:main",
     "fortio": f"{_HERE}.fortio:main",
     "nc": f"{_HERE}.nc:main",
     "nslookup": f"{_HERE}.nslookup:main",

@@ -241,7 +241,7 @@ def write_commands(kit: str, folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     for word, entry in COMMANDS[kit].items():
-        if entry == apps.SYSTEM:
+        if entry in apps.MACHINES:
             continue
         script = folder / word
         run = f'exec "{sys.executable}" -m labkit.sandbox.kubelet.command {entry} {word} "$@"'
