@@ -241,9 +241,10 @@ def write_commands(kit: str, folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     for word, entry in COMMANDS[kit].items():
-        if entry in apps.MACHINES:
-            continue
         script = folder / word
+        if entry in apps.MACHINES:
+            script.unlink(missing_ok=True)
+            continue
         run = f'exec "{sys.executable}" -m labkit.sandbox.kubelet.command {entry} {word} "$@"'
         draft = folder / f".{word}"
         draft.write_text(f"#!/bin/sh\n{run}\n")
