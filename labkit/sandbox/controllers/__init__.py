@@ -21,6 +21,7 @@ from labkit.sandbox.controllers import (
     scheduler,
     slices,
     statefulsets,
+    tokensecrets,
     volumes,
 )
 from labkit.sandbox.controllers.informers import Cluster, Informers
@@ -46,6 +47,7 @@ async def run(client: Cluster, *, root_ca: str) -> None:
         scheduler.Scheduler(informers),
         evictions.Evictions(informers),
         namespaces.Namespaces(informers, root_ca=root_ca),
+        tokensecrets.TokenSecrets(informers, root_ca=root_ca),
         aggregation.Aggregation(informers),
         protection.Taints(informers),
         protection.Claims(informers),

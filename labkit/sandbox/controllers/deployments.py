@@ -9,8 +9,8 @@ from labkit.sandbox.controllers import adoption, deployment_plan, deployment_sta
 from labkit.sandbox.controllers.informers import Informers
 
 MANAGER = "kube-controller-manager"
-JUST_AFTER = 0.05
-"""Seconds after a whole second at which it is surely over."""
+JUST_AFTER = 0.5
+"""Seconds after the whole second at which a deadline is looked at."""
 
 
 class Deployments:
@@ -92,8 +92,8 @@ class Deployments:
         found = deployment_status.status(deployment, newest, owned, now=now)
         left = deployment_status.deadline({**deployment, "status": found}, now)
         if left is not None:
-            # Times are whole seconds: the clock must have shown the last of them to its end.
-            self.queue.add_later(informer.key_of(deployment), left + 1 - time.time() % 1 + JUST_AFTER)
+            # Times are whole seconds, cut off: the last of them begins before the deadline is really over.
+            self.queue.add_later(informer.key_of(deployment), left - time.time() % 1 + JUST_AFTER)
         if found == deployment.get("status") and annotations == resources.annotations_of(deployment):
             return
         # With its resourceVersion: what somebody else wrote meanwhile is a Conflict, and a reason to look again.
