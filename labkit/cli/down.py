@@ -18,7 +18,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Stop JupyterLab, then the sandbox with its pods."""
     paths = settings.Paths()
     steps = progress.Progress()
-    with sandbox.one_at_a_time(paths):
+    with sandbox.one_at_a_time(paths, on_wait=steps.waits):
         with steps.step("JupyterLab and its kernels stopped"):
             had_page = jupyter.stop(paths)
         with steps.step("Sandbox and every pod stopped"):

@@ -5,6 +5,7 @@ so on a pipe. Its token is read from a file. When it stops, it leaves a list of 
 """
 
 import argparse
+import contextlib
 import json
 import os
 import socket
@@ -54,7 +55,8 @@ class Server(serverapp.ServerApp):
         await super()._post_start()  # type: ignore[no-untyped-call]
         bounded = logs.Bounded(self.paths.logs / "jupyter.log")
         ioloop.PeriodicCallback(bounded.keep, 1000 * logs.EVERY).start()
-        os.write(self.ready, b"ready\n")
+        with contextlib.suppress(BrokenPipeError):  # an up that was killed meanwhile
+            os.write(self.ready, b"ready\n")
         os.close(self.ready)
 
     async def _cleanup(self) -> None:

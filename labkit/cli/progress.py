@@ -13,6 +13,12 @@ class Progress:
         self._start = time.monotonic()
         self._live = sys.stdout.isatty()
 
+    def waits(self) -> None:
+        """Say that another command of this lab goes first."""
+        print(
+            "  … another ./lab up or ./lab down of this lab is at work; this one goes on when that one ends", flush=True
+        )
+
     @contextlib.contextmanager
     def step(self, what: str) -> Iterator[None]:
         """Show ``what`` while it lasts, then whether it worked and the seconds it took."""

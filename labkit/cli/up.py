@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     paths = settings.Paths()
     steps = progress.Progress()
     _choose(arguments)
-    with sandbox.one_at_a_time(paths):
+    with sandbox.one_at_a_time(paths, on_wait=steps.waits):
         chosen = _cluster(paths, steps)
         gateway = "" if arguments.empty else _course(chosen, steps)
         page, news = "", []

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -154,11 +154,15 @@ def forget(paths: settings.Paths) -> None:
 
 
 @contextlib.contextmanager
-def one_at_a_time(paths: settings.Paths) -> Iterator[None]:
-    """Let one ``up`` or ``down`` of this lab work at a time; a second one waits for the first."""
+def one_at_a_time(paths: settings.Paths, *, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Let one ``up`` or ``down`` of this lab work at a time; a second one waits for the first, and says so."""
     paths.make()
     with (paths.run / "up.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            on_wait()
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 

@@ -30,7 +30,8 @@ def main() -> int:
             raise errors.SetupError(f"The lab's objects cannot be stored: {e}.", next_step=_space(paths)) from e
     except errors.LabError as e:
         if given.report is not None:
-            os.write(given.report, str(e).encode())
+            with contextlib.suppress(BrokenPipeError):  # whoever started it may be gone
+                os.write(given.report, str(e).encode())
         with contextlib.suppress(OSError):  # the log may lie on a full disk
             print(e, file=sys.stderr, flush=True)
         return 1

@@ -69,6 +69,14 @@ def test_two_at_once_start_one_sandbox(fresh):
     assert sandboxes.running(fresh) is not None
 
 
+def test_a_down_during_an_up_says_that_it_waits(fresh):
+    with sandboxes.one_at_a_time(fresh):
+        waiting_one = run(sys.executable, "-m", "labkit", "down", paths=fresh)
+        assert "another ./lab up or ./lab down" in waiting_one.stdout.readline()
+    printed, _ = waiting_one.communicate(timeout=60)
+    assert waiting_one.returncode == 0 and "✓ Sandbox and every pod stopped" in printed
+
+
 def test_a_sandbox_beside_a_running_one_says_so_and_ends(bookinfo):
     other = run(sys.executable, "-m", "labkit.sandbox", paths=bookinfo.paths)
     said, _ = other.communicate(timeout=30)
