@@ -97,20 +97,20 @@ def of_pod(pod: Object) -> Rules:
 
 def of_arguments(words: Sequence[str]) -> Rules:
     """The rules that ``istio-iptables WORDS`` sets."""
-    said = _options(words)
-    if INTERFACE in _parts(said.get("-c", "")):
+    listed = _options(words)
+    if INTERFACE in _parts(listed.get("-c", "")):
         # Whatever comes or goes by an excluded interface returns before any other rule.
         return NOTHING
-    included = said.get("-b", "")
+    included = listed.get("-b", "")
     return Rules(
         inbound=Ports(
             included=None if included == "*" else _numbers(included),
-            excluded=_numbers(said.get("-d", "")) if included == "*" else frozenset(),
+            excluded=_numbers(listed.get("-d", "")) if included == "*" else frozenset(),
         ),
-        outbound=Ports(included=_numbers(said.get("-q", "")), excluded=_numbers(said.get("-o", ""))),
-        networks=None if said.get("-i", "") == "*" else _networks(said.get("-i", "")),
-        exempt=_networks(said.get("-x", "")),
-        uid=int(said.get("-u") or PROXY_UID),
+        outbound=Ports(included=_numbers(listed.get("-q", "")), excluded=_numbers(listed.get("-o", ""))),
+        networks=None if listed.get("-i", "") == "*" else _networks(listed.get("-i", "")),
+        exempt=_networks(listed.get("-x", "")),
+        uid=int(listed.get("-u") or PROXY_UID),
     )
 
 

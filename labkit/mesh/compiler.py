@@ -197,17 +197,17 @@ class Index:
 
     def _router(self, proxy: Proxy, view: View) -> Config:
         entry = self.entry(proxy)
-        found = [listeners.listener(listener) for listener in entry.listeners]
+        every = [listeners.listener(listener) for listener in entry.listeners]
         tables = {t.name: self._gateway_table(t, view) for t in entry.tables}
-        wanted = [name for listener in entry.listeners for name in secrets.of_listener(listener)]
-        wanted += view.reach.secret_names
+        asked = [name for listener in entry.listeners for name in secrets.of_listener(listener)]
+        asked += view.reach.secret_names
         granted = {name for gateway in self.gateways for name in gateway.granted}
         return Config(
             clusters=view.reach.clusters,
             endpoints=view.reach.endpoints,
-            listeners={x["name"]: x for x in found},
+            listeners={x["name"]: x for x in every},
             routes=tables,
-            secrets=secrets.found(wanted, self.snapshot, proxy.namespace, granted),
+            secrets=secrets.found(asked, self.snapshot, proxy.namespace, granted),
         )
 
     def _gateway_table(self, table: ir.RouteTable, view: View) -> Resource:
@@ -234,10 +234,10 @@ def _not_own(listeners: dict[str, Resource], proxy: Proxy) -> dict[str, Resource
 
 def index(snapshot: Snapshot, previous: Index | None = None) -> Index:
     """What all proxies share of a snapshot; what did not change is taken from the previous one."""
-    found = Index(snapshot, previous)
+    renewed = Index(snapshot, previous)
     if previous is not None:
         previous.memo.forget_older()
-    return found
+    return renewed
 
 
 def _with_known(snapshot: Snapshot, previous: Index | None) -> Snapshot:
@@ -248,11 +248,11 @@ def _with_known(snapshot: Snapshot, previous: Index | None) -> Snapshot:
     changed: dict[str, Sequence[Object]] = {}
     for kind in (virtual_services.RESOURCE, GATEWAYS):
         # They come first.
-        made = list(takewhile(_is_made, snapshot.of(kind)))
-        before = list(takewhile(_is_made, previous.snapshot.of(kind))) if previous is not None and made else []
+        converted = list(takewhile(_is_made, snapshot.of(kind)))
+        before = list(takewhile(_is_made, previous.snapshot.of(kind))) if previous is not None and converted else []
         if before:
-            known = {(resources.namespace_of(o), resources.name_of(o)): o for o in before}
-            changed[kind] = [*(_known(o, known) for o in made), *snapshot.of(kind)[len(made) :]]
+            previous_by_name = {(resources.namespace_of(o), resources.name_of(o)): o for o in before}
+            changed[kind] = [*(_known(o, previous_by_name) for o in converted), *snapshot.of(kind)[len(converted) :]]
     return replace(snapshot, objects={**snapshot.objects, **changed}) if changed else snapshot
 
 
@@ -260,14 +260,14 @@ def _is_made(obj: Object) -> bool:
     return virtual_services.PARENTS in resources.annotations_of(obj)
 
 
-def _known(obj: Object, known: Mapping[tuple[str, str], Object]) -> Object:
-    same = known.get((resources.namespace_of(obj), resources.name_of(obj)))
+def _known(obj: Object, previous_by_name: Mapping[tuple[str, str], Object]) -> Object:
+    same = previous_by_name.get((resources.namespace_of(obj), resources.name_of(obj)))
     return same if same == obj and same is not None else obj
 
 
-def _selectors(found: Index) -> Iterator[Mapping[str, str]]:
+def _selectors(index: Index) -> Iterator[Mapping[str, str]]:
     """Every choice of workloads by label: who is chosen alike sees alike."""
-    yield from scopes.selectors(found.snapshot)
-    yield from found.rules.selectors
-    for sources in found.memo.each("sources", (found.virtual_services,), lambda _, rule: rule.sources):
+    yield from scopes.selectors(index.snapshot)
+    yield from index.rules.selectors
+    for sources in index.memo.each("sources", (index.virtual_services,), lambda _, rule: rule.sources):
         yield from sources

@@ -36,24 +36,24 @@ class Memo:
 
     def get(self, key: Hashable, parts: tuple[object, ...], make: Callable[[], Value]) -> Value:
         """The value of a key, made anew only when one of its parts is another object than before."""
-        found = self._new.get(key) or self._old.get(key)
-        if found is None or not _same(found[0], parts):
-            found = parts, make()
-        self._new[key] = found
-        return found[1]
+        entry = self._new.get(key) or self._old.get(key)
+        if entry is None or not _same(entry[0], parts):
+            entry = parts, make()
+        self._new[key] = entry
+        return entry[1]
 
-    def alike(self, key: Hashable, said: object, make: Callable[[], Value]) -> Value:
+    def alike(self, key: Hashable, content: object, make: Callable[[], Value]) -> Value:
         """The value of a key, made anew only when what it is made of says something else than before."""
-        found = self._new.get(key) or self._old.get(key)
-        if found is None or found[0] != (said,):
-            found = (said,), make()
-        self._new[key] = found
-        return found[1]
+        entry = self._new.get(key) or self._old.get(key)
+        if entry is None or entry[0] != (content,):
+            entry = (content,), make()
+        self._new[key] = entry
+        return entry[1]
 
     def settled(self, key: Hashable, items: Sequence[Value]) -> Sequence[Value]:
         """The list of before where it has the very same items: what depends on a list is spared a look at each."""
-        found = self._new.get(("settled", key)) or self._old.get(("settled", key))
-        before = found[1] if found is not None else None
+        entry = self._new.get(("settled", key)) or self._old.get(("settled", key))
+        before = entry[1] if entry is not None else None
         if before is not items and (before is None or not _same(before, items)):
             before = items
         self._new["settled", key] = (), before
@@ -61,11 +61,11 @@ class Memo:
 
     def within(self, key: Hashable, parts: tuple[object, ...]) -> "Memo":
         """A memo for what depends on these parts: the same one while they are the same, else one that follows it."""
-        found = self._new.get(key) or self._old.get(key)
-        if found is None or not _same(found[0], parts):
-            found = parts, Memo(found[1] if found else None, parts)
-        self._new[key] = found
-        return found[1]
+        entry = self._new.get(key) or self._old.get(key)
+        if entry is None or not _same(entry[0], parts):
+            entry = parts, Memo(entry[1] if entry else None, parts)
+        self._new[key] = entry
+        return entry[1]
 
     def stage(self, key: Hashable, parts: tuple[object, ...], make: "Callable[[Memo], Value]") -> Value:
         """Like ``get``, for a value of many steps: they are remembered for as long as the value is."""
@@ -124,9 +124,9 @@ def _patched(before: _Row | None, columns: tuple[Sequence[Any], ...], make: Call
 
 def _moved(before: _Row, columns: tuple[Sequence[Any], ...], make: Callable[..., Any]) -> list[Any]:
     # The row holds its items, so that no other object can have the identity of one of them.
-    known = dict(zip(_identities(before.columns), before.values, strict=True))
+    by_identity = dict(zip(_identities(before.columns), before.values, strict=True))
     nothing = object()
-    values = [known.get(key, nothing) for key in _identities(columns)]
+    values = [by_identity.get(key, nothing) for key in _identities(columns)]
     return [make(*(column[at] for column in columns)) if value is nothing else value for at, value in enumerate(values)]
 
 

@@ -46,8 +46,8 @@ def common(one: str, other: str) -> str | None:
 def common_hosts(ours: Iterable[str], theirs: Iterable[str]) -> list[str]:
     """Every host that both lists speak of, in the order of the first."""
     others = list(theirs)
-    found = [both for one in ours for other in others if (both := common(one, other))]
-    return list(dict.fromkeys(found))
+    common_ones = [both for one in ours for other in others if (both := common(one, other))]
+    return list(dict.fromkeys(common_ones))
 
 
 def most_specific(hosts: Iterable[str], host: str) -> str | None:

@@ -28,8 +28,8 @@ def of_port(name: str, number: int, app_protocol: str | None = None) -> str:
     """The protocol of a Service's port: ``http-web`` is HTTP, ``foo`` is unknown."""
     if app_protocol in APP_PROTOCOLS:
         return APP_PROTOCOLS[app_protocol]
-    said = (app_protocol or name).lower()
-    prefix = "grpc-web" if said.startswith("grpc-web") else said.split("-")[0]
+    word = (app_protocol or name).lower()
+    prefix = "grpc-web" if word.startswith("grpc-web") else word.split("-")[0]
     return KNOWN.get(prefix) or ("TCP" if number in TCP_PORTS else UNKNOWN)
 
 

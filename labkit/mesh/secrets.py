@@ -35,11 +35,11 @@ def found(
     names: Iterable[str], snapshot: Snapshot, namespace: str, granted: Container[str] = ()
 ) -> dict[str, Resource]:
     """Those that there are and that a proxy of this namespace may have; any other is never sent."""
-    made: dict[str, Resource] = {}
+    secrets: dict[str, Resource] = {}
     by_name: dict[tuple[str, str], Object] | None = None
     for name in dict.fromkeys(names):
         if name == SYSTEM:
-            made[name] = {"name": name, "validation_context": {"trusted_ca": {"filename": SYSTEM_FILE}}}
+            secrets[name] = {"name": name, "validation_context": {"trusted_ca": {"filename": SYSTEM_FILE}}}
             continue
         scheme, separator, rest = name.partition("://")
         if not separator:
@@ -51,8 +51,8 @@ def found(
             continue
         resource = _authority(short, place, by_name) if short.endswith(TRUSTED) else _certificate(short, place, by_name)
         if resource:
-            made[name] = {"name": name, **resource}
-    return made
+            secrets[name] = {"name": name, **resource}
+    return secrets
 
 
 def _certificate(name: str, namespace: str, secrets: Mapping[tuple[str, str], Object]) -> Resource:

@@ -74,8 +74,8 @@ class Reach:
 
     def _add_plumbing(self) -> None:
         """Clusters for connections that no host of the mesh is meant by."""
-        made = self._memo.get(("plumbing", self._is_gateway), (), self._plumbing)
-        self.clusters |= {cluster["name"]: cluster for cluster in made}
+        plumbing = self._memo.get(("plumbing", self._is_gateway), (), self._plumbing)
+        self.clusters |= {cluster["name"]: cluster for cluster in plumbing}
 
     def _plumbing(self) -> list[Resource]:
         mesh = self._mesh_config

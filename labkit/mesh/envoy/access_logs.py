@@ -58,11 +58,11 @@ UNMATCHED: Resource = {"response_flag_filter": {"flags": ["NR"]}}
 
 def access_log(log: Log, *, only: Resource | None = None) -> Resource:
     """One log."""
-    made = _to_collector(log) if log.collector else _to_file(log)
+    entry = _to_collector(log) if log.collector else _to_file(log)
     filters = [f for f in (only, _by_expression(log.expression)) if f]
     if filters:
-        made["filter"] = filters[0] if len(filters) == 1 else {"and_filter": {"filters": filters}}
-    return made
+        entry["filter"] = filters[0] if len(filters) == 1 else {"and_filter": {"filters": filters}}
+    return entry
 
 
 def _by_expression(expression: str) -> Resource | None:

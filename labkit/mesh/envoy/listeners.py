@@ -20,25 +20,25 @@ HTTP_INSPECTOR = typed(
 ORIGINAL_DST = typed("envoy.filters.listener.original_dst", "extensions.filters.listener.original_dst.v3.OriginalDst")
 
 
-def listener(found: ir.Listener) -> Resource:
+def listener(listener: ir.Listener) -> Resource:
     """One listener."""
     resource: Resource = {
-        "name": found.name,
-        "traffic_direction": "INBOUND" if found.side == ir.INBOUND else "OUTBOUND",
-        "address": envoy.address(found.address, found.port),
-        "filter_chains": [_chain(c, found.side) for c in found.chains],
+        "name": listener.name,
+        "traffic_direction": "INBOUND" if listener.side == ir.INBOUND else "OUTBOUND",
+        "address": envoy.address(listener.address, listener.port),
+        "filter_chains": [_chain(c, listener.side) for c in listener.chains],
     }
-    if found.default is not None:
-        resource["default_filter_chain"] = _chain(found.default, found.side)
-    if inspectors := list(_inspectors(found)):
+    if listener.default is not None:
+        resource["default_filter_chain"] = _chain(listener.default, listener.side)
+    if inspectors := list(_inspectors(listener)):
         resource["listener_filters"] = inspectors
-    if found.hands_over:
+    if listener.hands_over:
         resource["use_original_dst"] = True
-    elif found.side != ir.GATEWAY:
+    elif listener.side != ir.GATEWAY:
         resource |= {"listener_filters_timeout": "0s", "continue_on_listener_filters_timeout": True}
-    resource |= {"max_connections_to_accept_per_socket_event": 1} if found.is_bound else {"bind_to_port": False}
-    if found.logs:
-        resource["access_log"] = [access_logs.access_log(log, only=access_logs.UNMATCHED) for log in found.logs]
+    resource |= {"max_connections_to_accept_per_socket_event": 1} if listener.is_bound else {"bind_to_port": False}
+    if listener.logs:
+        resource["access_log"] = [access_logs.access_log(log, only=access_logs.UNMATCHED) for log in listener.logs]
     return resource
 
 
@@ -77,14 +77,14 @@ def _range(text: str) -> Resource:
     return {"address_prefix": address, "prefix_len": int(length or (128 if ":" in address else 32))}
 
 
-def _inspectors(found: ir.Listener) -> Iterator[Resource]:
+def _inspectors(listener: ir.Listener) -> Iterator[Resource]:
     """Filters that look into the first bytes, switched off for ports where nothing depends on them."""
-    is_captured = found.side == ir.INBOUND
+    is_captured = listener.side == ir.INBOUND
     if is_captured:
         yield ORIGINAL_DST
     for asks, inspector in ((_asks_tls, TLS_INSPECTOR), (_asks_http, HTTP_INSPECTOR)):
-        if any(asks(chain) for chain in found.chains) or (found.expects_tls and inspector is TLS_INSPECTOR):
-            yield {**inspector, "filter_disabled": _ports(found, asks)} if is_captured else inspector
+        if any(asks(chain) for chain in listener.chains) or (listener.expects_tls and inspector is TLS_INSPECTOR):
+            yield {**inspector, "filter_disabled": _ports(listener, asks)} if is_captured else inspector
 
 
 def _asks_tls(chain: ir.Chain) -> bool:
@@ -95,10 +95,10 @@ def _asks_http(chain: ir.Chain) -> bool:
     return chain.match.transport == "raw_buffer" and bool(chain.match.alpn)
 
 
-def _ports(found: ir.Listener, asks: Callable[[ir.Chain], bool]) -> Resource:
+def _ports(listener: ir.Listener, asks: Callable[[ir.Chain], bool]) -> Resource:
     """The ports none of whose chains asks."""
-    named = {c.match.port for c in found.chains} - {0, CATCHALL_PORT}
-    asking = {c.match.port for c in found.chains if asks(c)}
+    named = {c.match.port for c in listener.chains} - {0, CATCHALL_PORT}
+    asking = {c.match.port for c in listener.chains if asks(c)}
     spared = [*sorted(named - asking), CATCHALL_PORT]
     ranges: list[Resource] = [{"destination_port_range": {"start": port, "end": port + 1}} for port in spared]
     return ranges[0] if len(ranges) == 1 else {"or_match": {"rules": ranges}}

@@ -28,11 +28,11 @@ def route_config(name: str, hosts: Sequence[Resource]) -> Resource:
     }
 
 
-def table(found: ir.RouteTable, hosts: Iterable[Resource]) -> Resource:
+def table(route_table: ir.RouteTable, hosts: Iterable[Resource]) -> Resource:
     """A table of virtual hosts; of two with one name the first keeps it."""
     every = list(hosts)
     named = map(under, every, free([host["domains"] for host in every]))
-    return route_config(found.name, [*(h for h in named if h is not None), *unknown(found.allows_unknown)])
+    return route_config(route_table.name, [*(h for h in named if h is not None), *unknown(route_table.allows_unknown)])
 
 
 def virtual_host(host: ir.VirtualHost) -> Resource:
@@ -80,185 +80,195 @@ def unknown(allows: bool | None) -> list[Resource]:
     return [{"name": name, "domains": ["*"], "include_request_attempt_count": True, "routes": [only]}]
 
 
-def route(found: ir.Route) -> Resource:
+def route(route: ir.Route) -> Resource:
     """One route."""
-    made: Resource = {"match": match(found.match)}
-    if found.name:
-        made["name"] = found.name
-    if found.source:
-        made["metadata"] = {"filter_metadata": {"istio": {"config": found.source}}}
-    if found.operation:
-        made["decorator"] = {"operation": found.operation}
-    made |= headers(found.headers)
-    if isinstance(found.action, ir.Redirect):
-        made["redirect"] = _redirect(found.action)
-    elif isinstance(found.action, ir.Reply):
-        made["direct_response"] = _reply(found.action)
+    resource: Resource = {"match": match(route.match)}
+    if route.name:
+        resource["name"] = route.name
+    if route.source:
+        resource["metadata"] = {"filter_metadata": {"istio": {"config": route.source}}}
+    if route.operation:
+        resource["decorator"] = {"operation": route.operation}
+    resource |= headers(route.headers)
+    if isinstance(route.action, ir.Redirect):
+        resource["redirect"] = _redirect(route.action)
+    elif isinstance(route.action, ir.Reply):
+        resource["direct_response"] = _reply(route.action)
     else:
-        made["route"] = forward(found.action)
-    filters = http_filters.of_route(found)
-    return {**made, "typed_per_filter_config": filters} if filters else made
+        resource["route"] = forward(route.action)
+    filters = http_filters.of_route(route)
+    return {**resource, "typed_per_filter_config": filters} if filters else resource
 
 
-def match(found: ir.Match) -> Resource:
+def match(match: ir.Match) -> Resource:
     """Path, headers and query."""
-    if found.is_empty:
+    if match.is_empty:
         return {"prefix": "/"}
-    value = found.path.value
-    key = PATHS[found.path.kind]
-    made: Resource = {key: {"regex": value} if key == "safe_regex" else value}
-    made["case_sensitive"] = not found.ignores_case
-    if found.headers:
-        made["headers"] = [_condition(c) for c in found.headers]
-    if found.query:
-        made["query_parameters"] = [_condition(c) for c in found.query]
-    if found.claims:
-        made["dynamic_metadata"] = [_claim(path, c) for path, c in found.claims]
-    return made
+    value = match.path.value
+    key = PATHS[match.path.kind]
+    resource: Resource = {key: {"regex": value} if key == "safe_regex" else value}
+    resource["case_sensitive"] = not match.ignores_case
+    if match.headers:
+        resource["headers"] = [_condition(c) for c in match.headers]
+    if match.query:
+        resource["query_parameters"] = [_condition(c) for c in match.query]
+    if match.claims:
+        resource["dynamic_metadata"] = [_claim(path, c) for path, c in match.claims]
+    return resource
 
 
-def _claim(path: Sequence[str], found: ir.Condition) -> Resource:
+def _claim(path: Sequence[str], condition: ir.Condition) -> Resource:
     """A claim is a text or a list of texts."""
     keys = [{"key": "payload"}, *({"key": part} for part in path)]
     value: Resource = {"present_match": True}
-    if found.text.kind != "present":
-        said = {"string_match": strings.matcher(found.text)}
-        value = {"or_match": {"value_matchers": [{"list_match": {"one_of": said}}, said]}}
-    made = {"filter": "envoy.filters.http.jwt_authn", "path": keys, "value": value}
-    return {**made, "invert": True} if found.is_inverted else made
+    if condition.text.kind != "present":
+        one_of = {"string_match": strings.matcher(condition.text)}
+        value = {"or_match": {"value_matchers": [{"list_match": {"one_of": one_of}}, one_of]}}
+    matcher = {"filter": "envoy.filters.http.jwt_authn", "path": keys, "value": value}
+    return {**matcher, "invert": True} if condition.is_inverted else matcher
 
 
-def _condition(found: ir.Condition) -> Resource:
-    made: Resource = {"name": found.name}
-    made |= {"present_match": True} if found.text.kind == "present" else {"string_match": strings.matcher(found.text)}
-    if found.is_inverted:
-        made["invert_match"] = True
-        if found.text.kind != "present":
+def _condition(condition: ir.Condition) -> Resource:
+    resource: Resource = {"name": condition.name}
+    resource |= (
+        {"present_match": True}
+        if condition.text.kind == "present"
+        else {"string_match": strings.matcher(condition.text)}
+    )
+    if condition.is_inverted:
+        resource["invert_match"] = True
+        if condition.text.kind != "present":
             # A header that is not there is none of the forbidden ones.
-            made["treat_missing_header_as_empty"] = True
-    return made
+            resource["treat_missing_header_as_empty"] = True
+    return resource
 
 
-def headers(found: ir.Headers) -> Resource:
+def headers(headers: ir.Headers) -> Resource:
     """Header changes of both directions."""
-    made: Resource = {}
-    for side, change in (("request", found.request), ("response", found.response)):
+    resource: Resource = {}
+    for side, change in (("request", headers.request), ("response", headers.response)):
         added = [
             {"header": {"key": k, "value": v}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"} for k, v in change.set
         ]
         added += [{"header": {"key": k, "value": v}, "append_action": "APPEND_IF_EXISTS_OR_ADD"} for k, v in change.add]
         if added:
-            made[f"{side}_headers_to_add"] = added
+            resource[f"{side}_headers_to_add"] = added
         if change.remove:
-            made[f"{side}_headers_to_remove"] = list(change.remove)
-    return made
+            resource[f"{side}_headers_to_remove"] = list(change.remove)
+    return resource
 
 
 def forward(action: ir.Forward) -> Resource:
     """Where requests go, how long and how often it is tried."""
-    made: Resource = {}
+    resource: Resource = {}
     if action.is_weighted:
-        made["weighted_clusters"] = {"clusters": [_weighted(d) for d in action.destinations]}
+        resource["weighted_clusters"] = {"clusters": [_weighted(d) for d in action.destinations]}
     elif action.destinations:
-        made["cluster"] = action.destinations[0].upstream
-    made["timeout"] = durations.proto(action.timeout)
-    made["max_grpc_timeout"] = made["timeout"]
+        resource["cluster"] = action.destinations[0].upstream
+    resource["timeout"] = durations.proto(action.timeout)
+    resource["max_grpc_timeout"] = resource["timeout"]
     if action.retries:
-        made["retry_policy"] = retry_policy(action.retries)
+        resource["retry_policy"] = retry_policy(action.retries)
     if action.mirrors:
-        made["request_mirror_policies"] = [_mirror(m) for m in action.mirrors]
+        resource["request_mirror_policies"] = [_mirror(m) for m in action.mirrors]
     if action.new_prefix:
-        made["prefix_rewrite"] = action.new_prefix
+        resource["prefix_rewrite"] = action.new_prefix
     if action.new_path:
-        made["regex_rewrite"] = {"pattern": {"regex": action.new_path[0]}, "substitution": action.new_path[1]}
+        resource["regex_rewrite"] = {"pattern": {"regex": action.new_path[0]}, "substitution": action.new_path[1]}
     if action.authority:
-        made["host_rewrite_literal"] = action.authority
+        resource["host_rewrite_literal"] = action.authority
     if action.hashes:
-        made["hash_policy"] = [_hash(h) for h in action.hashes]
+        resource["hash_policy"] = [_hash(h) for h in action.hashes]
     if action.missing_upstream_status:
-        made["cluster_not_found_response_code"] = action.missing_upstream_status
-    return made
+        resource["cluster_not_found_response_code"] = action.missing_upstream_status
+    return resource
 
 
-def _hash(found: ir.Hash) -> Resource:
-    if found.kind == "header":
-        return {"header": {"header_name": found.name}}
-    if found.kind == "query":
-        return {"query_parameter": {"name": found.name}}
-    if found.kind == "source":
+def _hash(hash: ir.Hash) -> Resource:
+    if hash.kind == "header":
+        return {"header": {"header_name": hash.name}}
+    if hash.kind == "query":
+        return {"query_parameter": {"name": hash.name}}
+    if hash.kind == "source":
         return {"connection_properties": {"source_ip": True}}
-    cookie: Resource = {"name": found.name}
-    if found.path:
-        cookie["path"] = found.path
-    if found.ttl is not None:
-        cookie["ttl"] = durations.proto(found.ttl)
-    if found.attributes:
-        cookie["attributes"] = [{"name": name, "value": value} for name, value in found.attributes]
+    cookie: Resource = {"name": hash.name}
+    if hash.path:
+        cookie["path"] = hash.path
+    if hash.ttl is not None:
+        cookie["ttl"] = durations.proto(hash.ttl)
+    if hash.attributes:
+        cookie["attributes"] = [{"name": name, "value": value} for name, value in hash.attributes]
     return {"cookie": cookie}
 
 
 def _weighted(destination: ir.Destination) -> Resource:
-    made = {"name": destination.upstream, "weight": destination.weight, **headers(destination.headers)}
+    cluster = {"name": destination.upstream, "weight": destination.weight, **headers(destination.headers)}
     if destination.headers.authority:
-        made["host_rewrite_literal"] = destination.headers.authority
-    return made
+        cluster["host_rewrite_literal"] = destination.headers.authority
+    return cluster
 
 
-def retry_policy(found: ir.Retries) -> Resource:
+def retry_policy(retries: ir.Retries) -> Resource:
     """How often, when, and where."""
-    made: Resource = {"retry_on": found.on, "num_retries": found.attempts, "host_selection_retry_max_attempts": "5"}
-    if found.avoids_previous_hosts:
-        made["retry_host_predicate"] = [
+    resource: Resource = {
+        "retry_on": retries.on,
+        "num_retries": retries.attempts,
+        "host_selection_retry_max_attempts": "5",
+    }
+    if retries.avoids_previous_hosts:
+        resource["retry_host_predicate"] = [
             typed(
                 "envoy.retry_host_predicates.previous_hosts",
                 "extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate",
             )
         ]
-    if found.codes:
-        made["retriable_status_codes"] = list(found.codes)
-    if found.per_try is not None:
-        made["per_try_timeout"] = durations.proto(found.per_try)
-    if found.back_off is not None:
-        made["retry_back_off"] = {"base_interval": durations.proto(found.back_off)}
-    if found.prefers_other_localities:
-        made["retry_priority"] = typed(
+    if retries.codes:
+        resource["retriable_status_codes"] = list(retries.codes)
+    if retries.per_try is not None:
+        resource["per_try_timeout"] = durations.proto(retries.per_try)
+    if retries.back_off is not None:
+        resource["retry_back_off"] = {"base_interval": durations.proto(retries.back_off)}
+    if retries.prefers_other_localities:
+        resource["retry_priority"] = typed(
             "envoy.retry_priorities.previous_priorities",
             "extensions.retry.priority.previous_priorities.v3.PreviousPrioritiesConfig",
             update_frequency=2,
         )
-    return made
+    return resource
 
 
-def _mirror(found: ir.Mirror) -> Resource:
+def _mirror(mirror: ir.Mirror) -> Resource:
     share = (
-        {"numerator": 100, "denominator": "HUNDRED"} if found.percent is None else fractions.of_percent(found.percent)
+        {"numerator": 100, "denominator": "HUNDRED"} if mirror.percent is None else fractions.of_percent(mirror.percent)
     )
     return {
-        "cluster": found.upstream,
+        "cluster": mirror.upstream,
         "runtime_fraction": {"default_value": share},
         "trace_sampled": False,
         "disable_shadow_host_suffix_append": True,
     }
 
 
-def _redirect(found: ir.Redirect) -> Resource:
-    made: Resource = {"prefix_rewrite": found.prefix} if found.prefix is not None else {"path_redirect": found.path}
-    if found.code in REDIRECTS:
-        made["response_code"] = REDIRECTS[found.code]
+def _redirect(redirect: ir.Redirect) -> Resource:
+    resource: Resource = (
+        {"prefix_rewrite": redirect.prefix} if redirect.prefix is not None else {"path_redirect": redirect.path}
+    )
+    if redirect.code in REDIRECTS:
+        resource["response_code"] = REDIRECTS[redirect.code]
     for key, value in (
-        ("host_redirect", found.authority),
-        ("scheme_redirect", found.scheme),
-        ("port_redirect", found.port),
+        ("host_redirect", redirect.authority),
+        ("scheme_redirect", redirect.scheme),
+        ("port_redirect", redirect.port),
     ):
         if value:
-            made[key] = value
-    return made
+            resource[key] = value
+    return resource
 
 
-def _reply(found: ir.Reply) -> Resource:
-    made: Resource = {"status": found.status}
-    if found.text is not None:
-        made["body"] = {"inline_string": found.text}
-    elif found.data is not None:
-        made["body"] = {"inline_bytes": found.data}
-    return made
+def _reply(reply: ir.Reply) -> Resource:
+    resource: Resource = {"status": reply.status}
+    if reply.text is not None:
+        resource["body"] = {"inline_string": reply.text}
+    elif reply.data is not None:
+        resource["body"] = {"inline_bytes": reply.data}
+    return resource

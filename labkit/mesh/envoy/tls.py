@@ -28,26 +28,26 @@ def secret(name: str) -> Resource:
     return {"name": name, "sds_config": envoy.ADS if is_own else OTHER_SECRETS}
 
 
-def upstream(found: ir.Tls, *, is_http2: bool) -> Resource:
+def upstream(tls: ir.Tls, *, is_http2: bool) -> Resource:
     """How a client calls."""
-    is_mesh = found.kind == "istio"
+    is_mesh = tls.kind == "istio"
     common: Resource = {
         "tls_params": {"tls_minimum_protocol_version": "TLSv1_2", "tls_maximum_protocol_version": "TLSv1_3"}
     }
     alpn = (["istio"] if is_mesh else []) + (["h2"] if is_http2 else [])
     if alpn:
         common["alpn_protocols"] = alpn
-    if found.certificate:
-        common["tls_certificate_sds_secret_configs"] = [secret(found.certificate)]
-    if found.authority:
+    if tls.certificate:
+        common["tls_certificate_sds_secret_configs"] = [secret(tls.certificate)]
+    if tls.authority:
         common["combined_validation_context"] = {
-            "default_validation_context": _names(found.names, kind="URI" if is_mesh else "DNS"),
-            "validation_context_sds_secret_config": secret(found.authority),
+            "default_validation_context": _names(tls.names, kind="URI" if is_mesh else "DNS"),
+            "validation_context_sds_secret_config": secret(tls.authority),
         }
-    made: Resource = {"common_tls_context": common}
-    if found.sni:
-        made["sni"] = found.sni
-    return typed("envoy.transport_sockets.tls", "extensions.transport_sockets.tls.v3.UpstreamTlsContext", **made)
+    resource: Resource = {"common_tls_context": common}
+    if tls.sni:
+        resource["sni"] = tls.sni
+    return typed("envoy.transport_sockets.tls", "extensions.transport_sockets.tls.v3.UpstreamTlsContext", **resource)
 
 
 def _names(names: Sequence[str], *, kind: str) -> Resource:

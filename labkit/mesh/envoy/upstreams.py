@@ -21,37 +21,37 @@ FOREVER = "9223372035s"
 """The longest time: the one endpoint of an app stays."""
 
 
-def cluster(found: ir.Upstream) -> Resource:
+def cluster(upstream: ir.Upstream) -> Resource:
     """A cluster."""
-    policy = found.policy
-    made: Resource = {
-        "name": found.name,
-        "alt_stat_name": f"{found.name};",
+    policy = upstream.policy
+    resource: Resource = {
+        "name": upstream.name,
+        "alt_stat_name": f"{upstream.name};",
         # Envoy would have the name in the request decide about TLS as well; in Istio the rule does.
-        **(forward(allow_insecure_cluster_options=True) if found.kind == "FORWARD" else {"type": found.kind}),
+        **(forward(allow_insecure_cluster_options=True) if upstream.kind == "FORWARD" else {"type": upstream.kind}),
         "connect_timeout": durations.proto(policy.pool.connect_timeout),
         "circuit_breakers": {"thresholds": [limits(policy)]},
         "common_lb_config": {"healthy_panic_threshold": {}},
-        "metadata": {"filter_metadata": {"istio": _metadata(found)}},
-        **_balancer(found),
-        **_sockets(found),
+        "metadata": {"filter_metadata": {"istio": _metadata(upstream)}},
+        **_balancer(upstream),
+        **_sockets(upstream),
     }
-    if found.kind == "EDS":
-        made["eds_cluster_config"] = {"eds_config": envoy.ADS, "service_name": found.name}
-    elif found.kind in ("STRICT_DNS", "LOGICAL_DNS"):
-        made |= {"load_assignment": assignment(found), "dns_lookup_family": "V4_ONLY", "dns_refresh_rate": "60s"}
-        made["respect_dns_ttl"] = True
-    made |= _pool(found.http, policy.pool, found.tls)
+    if upstream.kind == "EDS":
+        resource["eds_cluster_config"] = {"eds_config": envoy.ADS, "service_name": upstream.name}
+    elif upstream.kind in ("STRICT_DNS", "LOGICAL_DNS"):
+        resource |= {"load_assignment": assignment(upstream), "dns_lookup_family": "V4_ONLY", "dns_refresh_rate": "60s"}
+        resource["respect_dns_ttl"] = True
+    resource |= _pool(upstream.http, policy.pool, upstream.tls)
     if policy.outliers is not None:
-        made["outlier_detection"] = outlier_detection(policy.outliers)
+        resource["outlier_detection"] = outlier_detection(policy.outliers)
         if policy.outliers.panic_percent:
-            made["common_lb_config"] = {"healthy_panic_threshold": {"value": policy.outliers.panic_percent}}
-    return made
+            resource["common_lb_config"] = {"healthy_panic_threshold": {"value": policy.outliers.panic_percent}}
+    return resource
 
 
-def _metadata(found: ir.Upstream) -> Resource:
-    services = [{"host": found.host, "name": found.service, "namespace": found.namespace}]
-    return {**({"config": found.source} if found.source else {}), "services": services}
+def _metadata(upstream: ir.Upstream) -> Resource:
+    services = [{"host": upstream.host, "name": upstream.service, "namespace": upstream.namespace}]
+    return {**({"config": upstream.source} if upstream.source else {}), "services": services}
 
 
 def limits(policy: ir.TrafficPolicy) -> Resource:
@@ -102,9 +102,9 @@ def outlier_detection(outliers: ir.Outliers) -> Resource:
     return resource
 
 
-def _balancer(found: ir.Upstream) -> Resource:
-    balancer = found.policy.balancer
-    if found.kind in ("ORIGINAL_DST", "FORWARD"):
+def _balancer(upstream: ir.Upstream) -> Resource:
+    balancer = upstream.policy.balancer
+    if upstream.kind in ("ORIGINAL_DST", "FORWARD"):
         return {"lb_policy": "CLUSTER_PROVIDED"}
     resource: Resource = {"lb_policy": balancer.kind}
     if balancer.kind == "MAGLEV" and balancer.size:
@@ -161,13 +161,13 @@ def _http_options(http: str, pool: ir.ConnectionPool, tls: ir.Tls | None) -> Res
     return resource
 
 
-def _sockets(found: ir.Upstream) -> Resource:
-    version = found.policy.proxy_protocol
+def _sockets(upstream: ir.Upstream) -> Resource:
+    version = upstream.policy.proxy_protocol
     wrap = (lambda s: tls.with_proxy_protocol(s, version)) if version else (lambda s: s)
-    if found.tls is None:
+    if upstream.tls is None:
         return {"transport_socket": wrap(envoy.RAW_BUFFER)} if version else {}
-    socket = tls.upstream(found.tls, is_http2=found.http == "2")
-    if not found.is_tls_by_endpoint:
+    socket = tls.upstream(upstream.tls, is_http2=upstream.http == "2")
+    if not upstream.is_tls_by_endpoint:
         return {"transport_socket": wrap(socket)}
     return {
         "transport_socket_matches": [
@@ -177,18 +177,18 @@ def _sockets(found: ir.Upstream) -> Resource:
     }
 
 
-def assignment(found: ir.Upstream, labels: Mapping[str, str] | None = None) -> Resource:
+def assignment(upstream: ir.Upstream, labels: Mapping[str, str] | None = None) -> Resource:
     """The endpoints of an upstream, by locality; ``labels`` of the client where they decide who comes first."""
     groups: dict[tuple[int, tuple[str, ...]], list[Resource]] = {}
-    ranks = {id(e): _rank(e, found.priorities, labels or {}) for e in found.endpoints}
+    ranks = {id(e): _rank(e, upstream.priorities, labels or {}) for e in upstream.endpoints}
     # Envoy wants priorities without gaps.
     order = {rank: number for number, rank in enumerate(sorted(set(ranks.values())))}
-    for endpoint in found.endpoints:
+    for endpoint in upstream.endpoints:
         groups.setdefault((order[ranks[id(endpoint)]], endpoint.locality), []).append(_endpoint(endpoint))
     if not groups:
-        return {"cluster_name": found.name}
+        return {"cluster_name": upstream.name}
     return {
-        "cluster_name": found.name,
+        "cluster_name": upstream.name,
         "endpoints": [_group(priority, place, same) for (priority, place), same in sorted(groups.items())],
     }
 
@@ -202,16 +202,16 @@ def _rank(endpoint: Endpoint, priorities: Sequence[str], labels: Mapping[str, st
 
 
 def _group(priority: int, place: tuple[str, ...], same: Sequence[Resource]) -> Resource:
-    made: Resource = {
+    resource: Resource = {
         "lb_endpoints": list(same),
         "load_balancing_weight": min(LIMIT, sum(e["load_balancing_weight"] for e in same)),
         "locality": dict(zip(("region", "zone", "sub_zone"), place, strict=False)),
     }
-    return {**made, "priority": priority} if priority else made
+    return {**resource, "priority": priority} if priority else resource
 
 
 def _endpoint(endpoint: Endpoint) -> Resource:
-    made: Resource = {
+    resource: Resource = {
         "endpoint": {"address": _at(endpoint.address, endpoint.port)},
         "health_status": "HEALTHY",
         "load_balancing_weight": endpoint.weight,
@@ -221,7 +221,7 @@ def _endpoint(endpoint: Endpoint) -> Resource:
         metadata["envoy.transport_socket_match"] = {"tlsMode": "istio"}
     if endpoint.workload:
         metadata["istio"] = {"workload": endpoint.workload}
-    return {**made, "metadata": {"filter_metadata": metadata}} if metadata else made
+    return {**resource, "metadata": {"filter_metadata": metadata}} if metadata else resource
 
 
 def _at(address: str, port: int) -> Resource:
@@ -240,23 +240,23 @@ def forward(**fields: Any) -> Resource:
     return {"cluster_type": kind}
 
 
-def app(found: ir.AppUpstream) -> Resource:
+def app(app_upstream: ir.AppUpstream) -> Resource:
     """The app behind a sidecar: the port a connection was meant for, or the one a Sidecar object names."""
     resource: Resource = {
-        "name": found.name,
-        "alt_stat_name": f"{found.name};",
-        "connect_timeout": durations.proto(found.policy.pool.connect_timeout),
-        "circuit_breakers": {"thresholds": [limits(found.policy)]},
+        "name": app_upstream.name,
+        "alt_stat_name": f"{app_upstream.name};",
+        "connect_timeout": durations.proto(app_upstream.policy.pool.connect_timeout),
+        "circuit_breakers": {"thresholds": [limits(app_upstream.policy)]},
         "common_lb_config": {},
-        **_pool(found.http, found.policy.pool),
+        **_pool(app_upstream.http, app_upstream.policy.pool),
     }
-    if found.services:
-        named = [{"host": s.host, "name": s.name, "namespace": s.namespace} for s in found.services]
+    if app_upstream.services:
+        named = [{"host": s.host, "name": s.name, "namespace": s.namespace} for s in app_upstream.services]
         resource["metadata"] = {"filter_metadata": {"istio": {"services": named}}}
-    if not found.address:
+    if not app_upstream.address:
         return {**resource, **ORIGINAL, "cleanup_interval": FOREVER, "upstream_bind_config": FROM_SIDECAR}
-    endpoint = {"endpoint": {"address": _at(found.address, found.port)}}
-    assignment = {"cluster_name": found.name, "endpoints": [{"lb_endpoints": [endpoint]}]}
+    endpoint = {"endpoint": {"address": _at(app_upstream.address, app_upstream.port)}}
+    assignment = {"cluster_name": app_upstream.name, "endpoints": [{"lb_endpoints": [endpoint]}]}
     return {**resource, "type": "STATIC", "load_assignment": assignment}
 
 

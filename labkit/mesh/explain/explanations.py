@@ -76,8 +76,8 @@ class Explanation:
     @property
     def sources(self) -> tuple[Source, ...]:
         """Every object that had a say, once."""
-        found = [self.source, *(d.source for d in self.destinations)]
-        return tuple(dict.fromkeys(s for s in found if s is not None))
+        every = [self.source, *(d.source for d in self.destinations)]
+        return tuple(dict.fromkeys(s for s in every if s is not None))
 
 
 def explain(config: Config, request: Request, *, port: int | None = None) -> Explanation:
@@ -149,7 +149,7 @@ def from_dump(dump: Mapping[str, Any]) -> Config:
         "static_route_configs": ("routes", "route_config"),
         "dynamic_endpoint_configs": ("endpoints", "endpoint_config"),
     }
-    found: dict[str, dict[str, Resource]] = {kind: {} for kind, _ in places.values()}
+    by_kind: dict[str, dict[str, Resource]] = {kind: {} for kind, _ in places.values()}
     for part in dump.get("configs") or ():
         for key, (kind, inner) in places.items():
             for entry in part.get(key) or ():
@@ -157,8 +157,8 @@ def from_dump(dump: Mapping[str, Any]) -> Config:
                 resource = resource.get("listener", resource) if kind == "listeners" else resource
                 name = resource.get("cluster_name") or resource.get("name")
                 if name:
-                    found[kind][name] = resource
-    return Config(**found)
+                    by_kind[kind][name] = resource
+    return Config(**by_kind)
 
 
 def _listener(config: Config, host: str, port: int | None) -> tuple[str, Resource]:
@@ -174,7 +174,7 @@ def _listener(config: Config, host: str, port: int | None) -> tuple[str, Resourc
     routed = [found for found in _routed(config, port) if not is_sidecar or _is_for(found[1], name, port)]
     if routed:
         # A table for one host alone comes before that of its port.
-        return min(routed, key=lambda found: found[1].get("name", "").isdecimal())
+        return min(routed, key=lambda listener: listener[1].get("name", "").isdecimal())
     return (CAPTURED if is_sidecar else ""), {}
 
 
@@ -210,8 +210,12 @@ def _answer(route: Resource) -> str:
     if "direct_response" in route:
         return str(route["direct_response"]["status"])
     if "redirect" in route:
-        said = route["redirect"]
-        parts = [said.get("scheme_redirect", ""), said.get("host_redirect", ""), said.get("path_redirect", "")]
+        redirect = route["redirect"]
+        parts = [
+            redirect.get("scheme_redirect", ""),
+            redirect.get("host_redirect", ""),
+            redirect.get("path_redirect", ""),
+        ]
         return "redirect to " + (" ".join(str(p) for p in parts if p) or "the same place")
     return ""
 
@@ -261,8 +265,8 @@ def _tls(cluster: Resource) -> str:
 def source_of(resource: Resource) -> Source | None:
     """The object that made a route or a cluster, as its metadata says."""
     path = ((resource.get("metadata") or {}).get("filter_metadata") or {}).get("istio", {}).get("config", "")
-    found = OBJECT.match(path)
-    if found is None:
+    match = OBJECT.match(path)
+    if match is None:
         return None
-    kind = KINDS.get(found["kind"]) or "".join(word.capitalize() for word in found["kind"].split("-"))
-    return Source(kind=kind, namespace=found["namespace"], name=found["name"])
+    kind = KINDS.get(match["kind"]) or "".join(word.capitalize() for word in match["kind"].split("-"))
+    return Source(kind=kind, namespace=match["namespace"], name=match["name"])

@@ -22,17 +22,17 @@ class Request:
 
 def virtual_host(table: Resource, host: str) -> Resource | None:
     """Envoy's choice: the very name, then the longest ``*.suffix``, then the longest ``prefix.*``, then ``*``."""
-    wanted = host.lower()
+    authority = host.lower()
     if table.get("ignore_port_in_host_matching"):
-        wanted = re.sub(r":\d+$", "", wanted)
+        authority = re.sub(r":\d+$", "", authority)
     best: tuple[int, int] | None = None
-    found: Resource | None = None
+    chosen: Resource | None = None
     for candidate in table.get("virtual_hosts") or ():
         for domain in candidate.get("domains") or ():
-            rank = _rank(domain.lower(), wanted)
+            rank = _rank(domain.lower(), authority)
             if rank is not None and (best is None or rank > best):
-                best, found = rank, candidate
-    return found
+                best, chosen = rank, candidate
+    return chosen
 
 
 def _rank(domain: str, host: str) -> tuple[int, int] | None:
@@ -126,5 +126,5 @@ def _condition_words(condition: Resource) -> str:
         return "must not be there" if negated else "is missing"
     kind, value = next(iter((condition.get("string_match") or {"exact": ""}).items()))
     words = {"exact": "", "prefix": "something that begins with ", "suffix": "something that ends with "}
-    said = f"{words.get(kind, 'like ')}{value['regex'] if isinstance(value, Mapping) else value}"
-    return f"must not be {said}" if negated else f"is not {said}"
+    words_of_value = f"{words.get(kind, 'like ')}{value['regex'] if isinstance(value, Mapping) else value}"
+    return f"must not be {words_of_value}" if negated else f"is not {words_of_value}"

@@ -19,8 +19,8 @@ def is_managed(gateway: Object) -> bool:
 
 def service_name(gateway: Object) -> str:
     """The Deployment and Service that istiod makes for it."""
-    said = resources.annotations_of(gateway).get("gateway.istio.io/name-override")
-    return said or f"{resources.name_of(gateway)}-{gateway['spec']['gatewayClassName']}"
+    annotation = resources.annotations_of(gateway).get("gateway.istio.io/name-override")
+    return annotation or f"{resources.name_of(gateway)}-{gateway['spec']['gatewayClassName']}"
 
 
 def hosts_of(gateway: Object) -> list[str]:
@@ -28,8 +28,8 @@ def hosts_of(gateway: Object) -> list[str]:
     namespace = resources.namespace_of(gateway)
     if is_managed(gateway):
         return [host(service_name(gateway), namespace)]
-    said = [a["value"] for a in gateway["spec"]["addresses"] if a.get("type") == "Hostname"]
-    return [value if "." in value else host(value, namespace) for value in said]
+    listed = [a["value"] for a in gateway["spec"]["addresses"] if a.get("type") == "Hostname"]
+    return [value if "." in value else host(value, namespace) for value in listed]
 
 
 def service_of(name: str, scene: Scene) -> Object | None:
@@ -55,15 +55,15 @@ class Places:
 
     def condition(self, gateway: Object) -> Object:
         """``Programmed``."""
-        seen, said = generation_of(gateway), joined(self.inside)
+        seen, text = generation_of(gateway), joined(self.inside)
         texts = "; ".join([*self.pending, *self.problems])
         if not texts:
-            message = f"Resource programmed, assigned to service(s) {said}"
+            message = f"Resource programmed, assigned to service(s) {text}"
             return condition("Programmed", "Programmed", message, seen=seen)
         reason = "AddressNotUsable" if self.problems else "AddressNotAssigned"
         message = f"Failed to assign to any requested addresses: {texts}"
         if self.inside:
-            message = f"Assigned to service(s) {said}, but failed to assign to all requested addresses: {texts}"
+            message = f"Assigned to service(s) {text}, but failed to assign to all requested addresses: {texts}"
         return condition("Programmed", reason, message, is_true=False, seen=seen)
 
     def addresses(self) -> list[Object]:
@@ -114,11 +114,11 @@ def _missing(name: str, namespace: str, service: Object | None) -> str:
 
 
 def _ports(name: str, service: Object, ports: Sequence[int], scene: Scene) -> tuple[list[str], list[str]]:
-    known = {p["port"] for p in service["spec"].get("ports") or []}
+    of_service = {p["port"] for p in service["spec"].get("ports") or []}
     ready = scene.instances.get((resources.namespace_of(service), resources.name_of(service)), frozenset())
     if not ready:
         return [], [f'no instances found for hostname "{name}"']
-    missing = [f'port {port} not found for hostname "{name}"' for port in ports if port not in known]
+    missing = [f'port {port} not found for hostname "{name}"' for port in ports if port not in of_service]
     return [f"{name}:{port}" for port in ports if port in ready], missing
 
 
@@ -126,8 +126,8 @@ def _external(name: str, service: Object) -> list[str]:
     if service["spec"].get("type") != "LoadBalancer":
         return [name]
     given = ((service.get("status") or {}).get("loadBalancer") or {}).get("ingress") or []
-    said = service["spec"].get("externalIPs") or []
-    return [*said, *(entry.get("ip") or entry.get("hostname") for entry in given)]
+    address = service["spec"].get("externalIPs") or []
+    return [*address, *(entry.get("ip") or entry.get("hostname") for entry in given)]
 
 
 def _is_ip(text: str) -> bool:

@@ -36,13 +36,13 @@ def destination(reference: Any, route: Object, scene: Scene, *, in_mesh: bool) -
     if not permitted:
         place = f'backendRef {name}/{namespace} not accessible to a {route["kind"]} in namespace "{own}"'
         return {"host": UNKNOWN}, Problem("RefNotPermitted", f"{place} (missing a ReferenceGrant?)")
-    found = {"host": host(name, namespace), **port}
+    target = {"host": host(name, namespace), **port}
     if (namespace, name) not in scene.services:
-        return found, Problem("BackendNotFound", f"backend({found['host']}) not found")
-    return found, None
+        return target, Problem("BackendNotFound", f"backend({target['host']}) not found")
+    return target, None
 
 
 def weighted(references: Sequence[Any]) -> list[tuple[Any, int]]:
     """Backends with the weights that count: one of 0 gets nothing."""
-    found = [(reference, reference.get("weight", 1)) for reference in references]
-    return [(reference, weight) for reference, weight in found if weight]
+    target = [(reference, reference.get("weight", 1)) for reference in references]
+    return [(reference, weight) for reference, weight in target if weight]

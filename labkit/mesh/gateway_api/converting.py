@@ -45,16 +45,16 @@ def convert(snapshot: model.Snapshot, *, has_low_ports: bool = True) -> Converte
             own = [_with_rules(binding, scene) for binding in parents.bindings(route, found, scene)]
             bound += own
             statuses[kind, *_key(route)] = _route_status(route, own)
-    made: list[Object] = []
+    objects: list[Object] = []
     for gateway in ours:
         statuses["Gateway", *_key(gateway)] = _gateway_status(gateway, found[_key(gateway)], bound, scene)
         if addresses.is_managed(gateway):
-            made += deployments.of_gateway(gateway, scene, has_low_ports=has_low_ports)
+            objects += deployments.of_gateway(gateway, scene, has_low_ports=has_low_ports)
     return Converted(
         virtual_services=(*_mesh_services(bound), *_gateway_services(bound)),
         gateways=tuple(_gateways(ours, found, scene)),
         statuses=statuses,
-        deployments=tuple(made),
+        deployments=tuple(objects),
     )
 
 
@@ -74,31 +74,31 @@ def _with_rules(binding: parents.Binding, scene: Scene) -> tuple[parents.Binding
 
 
 def _classes(scene: Scene) -> Iterator[tuple[Key, Object]]:
-    for found in scene.of("gatewayclasses"):
+    for classes in scene.of("gatewayclasses"):
         controllers = {controller for controller, _ in CLASSES.values()}
-        if found["spec"].get("controllerName") in controllers:
-            seen = generation_of(found)
+        if classes["spec"].get("controllerName") in controllers:
+            seen = generation_of(classes)
             accepted = condition("Accepted", "Accepted", "Handled by Istio controller", seen=seen)
-            yield ("GatewayClass", "", resources.name_of(found)), {"conditions": [accepted]}
+            yield ("GatewayClass", "", resources.name_of(classes)), {"conditions": [accepted]}
 
 
 def _route_status(route: Object, own: Iterable[tuple[parents.Binding, rules.Rules]]) -> Object:
     """What other controllers said of their parents stays."""
-    said = (route.get("status") or {}).get("parents") or []
-    others = [entry for entry in said if entry.get("controllerName") != CONTROLLER]
+    parents = (route.get("status") or {}).get("parents") or []
+    others = [entry for entry in parents if entry.get("controllerName") != CONTROLLER]
     return {"parents": [*others, *(binding.status(found.problem) for binding, found in own)]}
 
 
 def _gateway_status(
     gateway: Object,
-    found: list[listeners.Listener],
+    listeners_of: list[listeners.Listener],
     bound: Iterable[tuple[parents.Binding, rules.Rules]],
     scene: Scene,
 ) -> Object:
     seen = generation_of(gateway)
     places = addresses.found(gateway, scene)
     accepted = condition("Accepted", "Accepted", "Resource accepted", seen=seen)
-    if not all(listener.is_valid for listener in found):
+    if not all(listener.is_valid for listener in listeners_of):
         text = "One or more of the Gateway's listeners are invalid"
         accepted = condition("Accepted", "ListenersNotValid", text, seen=seen)
     names = [(listener.name, _key(listener.gateway)) for binding, _ in bound for listener in binding.listeners]
@@ -108,18 +108,18 @@ def _gateway_status(
             places.condition(gateway),
             condition("ResolvedRefs", "ResolvedRefs", RESOLVED, seen=seen),
         ],
-        "listeners": [listener.status(names.count((listener.name, _key(gateway)))) for listener in found],
+        "listeners": [listener.status(names.count((listener.name, _key(gateway)))) for listener in listeners_of],
     }
     return status | ({"addresses": given} if (given := places.addresses()) else {})
 
 
 def _gateways(
-    ours: Iterable[Object], found: Mapping[tuple[str, str], list[listeners.Listener]], scene: Scene
+    ours: Iterable[Object], by_gateway: Mapping[tuple[str, str], list[listeners.Listener]], scene: Scene
 ) -> Iterator[Object]:
     """One for each listener that is served, where a Service leads to its port."""
     for gateway in ours:
         namespace, hosts = resources.namespace_of(gateway), addresses.hosts_of(gateway)
-        for listener in found[_key(gateway)]:
+        for listener in by_gateway[_key(gateway)]:
             if not listener.is_served or not addresses.has_port(gateway, listener.spec["port"], scene):
                 continue
             parent = f"Gateway/{resources.name_of(gateway)}/{listener.name}.{namespace}"
@@ -150,12 +150,12 @@ def _gateway_services(bound: Iterable[tuple[parents.Binding, rules.Rules]]) -> I
     """One VirtualService for each namespace of routes, listener and hostname, its rules in their precedence."""
     groups: dict[tuple[str, str, str], list[Object]] = {}
     parts: dict[tuple[str, str, str], list[Object]] = {}
-    for binding, found in bound:
+    for binding, services in bound:
         for listener in binding.listeners:
             place = f"{resources.namespace_of(listener.gateway)}/{listener.gateway_name}"
             for name in (binding.hostnames or {}).get(listener.name, ()):
                 key = resources.namespace_of(binding.route), place, name
-                groups.setdefault(key, []).extend(found.http)
+                groups.setdefault(key, []).extend(services.http)
                 parts.setdefault(key, []).append(binding.route)
     for (namespace, place, hostname), http in groups.items():
         name = f"{place.replace('/', '~', 1)}~{hostname}"
@@ -168,13 +168,17 @@ def _mesh_services(bound: Iterable[tuple[parents.Binding, rules.Rules]]) -> Iter
     groups: dict[tuple[str, str, int], list[Object]] = {}
     parts: dict[tuple[str, str, int], list[Object]] = {}
     producers: dict[tuple[str, str, int], bool] = {}
-    for binding, found in bound:
+    for binding, services in bound:
         if binding.service is None:
             continue
         namespace = resources.namespace_of(binding.route)
         port = int(binding.reference.get("port") or 0)
         key = namespace, host(resources.name_of(binding.service), resources.namespace_of(binding.service)), port
-        own = [{**rule, "match": [{**rule["match"][0], "port": port}]} for rule in found.http] if port else found.http
+        own = (
+            [{**rule, "match": [{**rule["match"][0], "port": port}]} for rule in services.http]
+            if port
+            else services.http
+        )
         groups.setdefault(key, []).extend(own)
         parts.setdefault(key, []).append(binding.route)
         producers[key] = namespace == resources.namespace_of(binding.service)
@@ -188,10 +192,10 @@ def _mesh_services(bound: Iterable[tuple[parents.Binding, rules.Rules]]) -> Iter
 
 
 def _virtual_service(name: str, namespace: str, routes: Iterable[Object], spec: Object) -> Object:
-    said = ",".join(f"{r['kind']}/{resources.name_of(r)}.{resources.namespace_of(r)}" for r in routes)
+    annotations = ",".join(f"{r['kind']}/{resources.name_of(r)}.{resources.namespace_of(r)}" for r in routes)
     return {
         "apiVersion": "networking.istio.io/v1",
         "kind": "VirtualService",
-        "metadata": {"name": name, "namespace": namespace, "annotations": {SEMANTICS: "gateway", PARENTS: said}},
+        "metadata": {"name": name, "namespace": namespace, "annotations": {SEMANTICS: "gateway", PARENTS: annotations}},
         "spec": spec,
     }

@@ -21,9 +21,9 @@ LOW = 1024
 
 def of_gateway(gateway: Object, scene: Scene, *, has_low_ports: bool) -> list[Object]:
     """Its three objects; without low ports, its pods listen 8000 above them."""
-    made = [_account(gateway), _deployment(gateway), _service(gateway, has_low_ports=has_low_ports)]
+    objects = [_account(gateway), _deployment(gateway), _service(gateway, has_low_ports=has_low_ports)]
     parameters = _parameters(gateway, scene)
-    return [overlaid(obj, parameters.get(_KEYS[obj["kind"]], {})) for obj in made]
+    return [overlaid(obj, parameters.get(_KEYS[obj["kind"]], {})) for obj in objects]
 
 
 _KEYS = {"ServiceAccount": "serviceAccount", "Deployment": "deployment", "Service": "service"}
@@ -36,16 +36,16 @@ def _parameters(gateway: Object, scene: Scene) -> Mapping[str, Any]:
     reference = (gateway["spec"].get("infrastructure") or {}).get("parametersRef") or {}
     if reference.get("kind") != "ConfigMap" or reference.get("group"):
         return {}
-    found = scene.config_maps.get((resources.namespace_of(gateway), reference["name"])) or {}
-    return {key: _overlay(text) for key, text in (found.get("data") or {}).items()}
+    config_map = scene.config_maps.get((resources.namespace_of(gateway), reference["name"])) or {}
+    return {key: _overlay(text) for key, text in (config_map.get("data") or {}).items()}
 
 
 def _overlay(text: str) -> Object:
     try:
-        found = yaml.safe_load(text)
+        overlay = yaml.safe_load(text)
     except yaml.YAMLError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return overlay if isinstance(overlay, dict) else {}
 
 
 def overlaid(value: Any, overlay: Any) -> Any:
@@ -55,20 +55,20 @@ def overlaid(value: Any, overlay: Any) -> Any:
     if isinstance(value, list) and isinstance(overlay, list):
         for key in ("name", "port"):
             if all(isinstance(item, dict) and key in item for item in [*value, *overlay]):
-                found = {item[key]: item for item in value}
-                found |= {item[key]: overlaid(found.get(item[key]), item) for item in overlay}
-                return list(found.values())
+                merged = {item[key]: item for item in value}
+                merged |= {item[key]: overlaid(merged.get(item[key]), item) for item in overlay}
+                return list(merged.values())
     return overlay
 
 
 def _metadata(gateway: Object) -> Object:
-    said = gateway["spec"].get("infrastructure")
+    infrastructure = gateway["spec"].get("infrastructure")
     own = resources.annotations_of(gateway)
     annotations = {k: v for k, v in own.items() if k not in _DROPPED}
     labels: Mapping[str, str] = resources.labels_of(gateway)
-    if said is not None:
-        annotations, labels = said.get("annotations") or {}, said.get("labels") or {}
-    found: Object = {
+    if infrastructure is not None:
+        annotations, labels = infrastructure.get("annotations") or {}, infrastructure.get("labels") or {}
+    obj: Object = {
         "name": service_name(gateway),
         "namespace": resources.namespace_of(gateway),
         "labels": {**labels, **_own_labels(gateway), "gateway.istio.io/managed": "istio.io-gateway-controller"},
@@ -81,7 +81,7 @@ def _metadata(gateway: Object) -> Object:
             }
         ],
     }
-    return found | ({"annotations": dict(annotations)} if annotations else {})
+    return obj | ({"annotations": dict(annotations)} if annotations else {})
 
 
 def _own_labels(gateway: Object) -> dict[str, str]:

@@ -14,7 +14,7 @@ Destination = Callable[[Any], Object]
 
 def applied(filters: Any, match: Any, destination: Destination) -> Object:
     """Fields of the rule for one match: headers, redirect, rewrite, mirrors, corsPolicy."""
-    found: Object = {}
+    obj: Object = {}
     headers: Object = {}
     for entry in filters or []:
         match entry["type"]:
@@ -23,74 +23,74 @@ def applied(filters: Any, match: Any, destination: Destination) -> Object:
             case "ResponseHeaderModifier":
                 headers["response"] = header_operations(entry["responseHeaderModifier"])
             case "RequestRedirect":
-                found["redirect"] = _redirect(entry["requestRedirect"])
+                obj["redirect"] = _redirect(entry["requestRedirect"])
             case "URLRewrite":
-                found["rewrite"] = _rewrite(entry["urlRewrite"], match)
+                obj["rewrite"] = _rewrite(entry["urlRewrite"], match)
             case "RequestMirror":
-                found.setdefault("mirrors", []).append(_mirror(entry["requestMirror"], destination))
+                obj.setdefault("mirrors", []).append(_mirror(entry["requestMirror"], destination))
             case "CORS":
-                found["corsPolicy"] = _cors(entry["cors"])
-    return found | ({"headers": headers} if headers else {})
+                obj["corsPolicy"] = _cors(entry["cors"])
+    return obj | ({"headers": headers} if headers else {})
 
 
-def header_operations(said: Any) -> Object:
+def header_operations(modifier: Any) -> Object:
     """``set``, ``add`` and ``remove``."""
-    found: Object = {}
+    obj: Object = {}
     for word in ("set", "add"):
-        if said.get(word):
-            found[word] = {h["name"]: h["value"] for h in reversed(said[word])}
-    return found | ({"remove": list(said["remove"])} if said.get("remove") else {})
+        if modifier.get(word):
+            obj[word] = {h["name"]: h["value"] for h in reversed(modifier[word])}
+    return obj | ({"remove": list(modifier["remove"])} if modifier.get("remove") else {})
 
 
-def _redirect(said: Any) -> Object:
-    found: Object = {"redirectCode": said.get("statusCode", 302)}
+def _redirect(redirect: Any) -> Object:
+    obj: Object = {"redirectCode": redirect.get("statusCode", 302)}
     for ours, theirs in (("scheme", "scheme"), ("hostname", "authority"), ("port", "port")):
-        if said.get(ours):
-            found[theirs] = said[ours]
-    path = said.get("path") or {}
+        if redirect.get(ours):
+            obj[theirs] = redirect[ours]
+    path = redirect.get("path") or {}
     if path.get("type") == "ReplaceFullPath":
-        found["uri"] = path["replaceFullPath"]
+        obj["uri"] = path["replaceFullPath"]
     elif path.get("type") == "ReplacePrefixMatch":
-        found["prefixRewrite"] = path["replacePrefixMatch"]
-    return found
+        obj["prefixRewrite"] = path["replacePrefixMatch"]
+    return obj
 
 
-def _rewrite(said: Any, match: Any) -> Object:
-    found: Object = {"authority": said["hostname"]} if said.get("hostname") else {}
-    path = said.get("path") or {}
+def _rewrite(rewrite: Any, match: Any) -> Object:
+    obj: Object = {"authority": rewrite["hostname"]} if rewrite.get("hostname") else {}
+    path = rewrite.get("path") or {}
     if path.get("type") == "ReplaceFullPath":
-        found["uriRegexRewrite"] = {"match": "/.*", "rewrite": path["replaceFullPath"]}
+        obj["uriRegexRewrite"] = {"match": "/.*", "rewrite": path["replaceFullPath"]}
     elif path.get("type") == "ReplacePrefixMatch":
         replaced = path["replacePrefixMatch"].rstrip("/")
         if replaced:
-            found["uri"] = replaced
+            obj["uri"] = replaced
         else:
             # The slash after the prefix must not stand beside the one that replaces it.
             prefix = _META.sub(r"\\\g<0>", (match["uri"].get("prefix") or "").rstrip("/"))
-            found["uriRegexRewrite"] = {"match": rf"^{prefix}(/?)(.*)", "rewrite": r"/\2"}
-    return found
+            obj["uriRegexRewrite"] = {"match": rf"^{prefix}(/?)(.*)", "rewrite": r"/\2"}
+    return obj
 
 
-def _mirror(said: Any, destination: Destination) -> Object:
+def _mirror(mirror: Any, destination: Destination) -> Object:
     share = 100.0
-    if said.get("percent") is not None:
-        share = float(said["percent"])
-    elif said.get("fraction"):
-        share = 100.0 * said["fraction"]["numerator"] / said["fraction"].get("denominator", 100)
-    return {"destination": destination(said["backendRef"]), "percentage": {"value": share}}
+    if mirror.get("percent") is not None:
+        share = float(mirror["percent"])
+    elif mirror.get("fraction"):
+        share = 100.0 * mirror["fraction"]["numerator"] / mirror["fraction"].get("denominator", 100)
+    return {"destination": destination(mirror["backendRef"]), "percentage": {"value": share}}
 
 
-def _cors(said: Any) -> Object:
-    found: Object = {
-        "allowOrigins": [_origin(origin) for origin in said.get("allowOrigins") or []],
+def _cors(cors: Any) -> Object:
+    obj: Object = {
+        "allowOrigins": [_origin(origin) for origin in cors.get("allowOrigins") or []],
         "unmatchedPreflights": "IGNORE",
     }
     for word in ("allowMethods", "allowHeaders", "exposeHeaders"):
-        if said.get(word):
-            found[word] = list(said[word])
-    if said.get("allowCredentials"):
-        found["allowCredentials"] = True
-    return found | {"maxAge": f"{said.get('maxAge', 5)}s"}
+        if cors.get(word):
+            obj[word] = list(cors[word])
+    if cors.get("allowCredentials"):
+        obj["allowCredentials"] = True
+    return obj | {"maxAge": f"{cors.get('maxAge', 5)}s"}
 
 
 def _origin(origin: str) -> Object:

@@ -59,29 +59,31 @@ class Listener:
 
     def status(self, attached: int) -> Object:
         """Its entry in the status of the Gateway."""
-        found = dict.fromkeys(("Accepted", "Conflicted", "Programmed", "ResolvedRefs"), ("", FINE))
-        found |= {kind: (reason, message) for kind, reason, message in self.problems}
-        if found["Conflicted"][0]:
+        conditions_of = dict.fromkeys(("Accepted", "Conflicted", "Programmed", "ResolvedRefs"), ("", FINE))
+        conditions_of |= {kind: (reason, message) for kind, reason, message in self.problems}
+        if conditions_of["Conflicted"][0]:
             # What a listener in conflict refers to is not looked at.
-            del found["ResolvedRefs"]
+            del conditions_of["ResolvedRefs"]
         seen = generation_of(self.gateway)
         return {
             "name": self.name,
             "attachedRoutes": attached,
             "supportedKinds": [{"group": GROUP, "kind": kind} for kind in self.kinds],
-            "conditions": [_condition(kind, reason, message, seen) for kind, (reason, message) in found.items()],
+            "conditions": [
+                _condition(kind, reason, message, seen) for kind, (reason, message) in conditions_of.items()
+            ],
         }
 
     def server(self) -> Object:
         """The server of the Istio Gateway."""
         protocol, tls = self.spec["protocol"], self.spec.get("tls")
-        found: Object = {
+        obj: Object = {
             "hosts": [f"*/{self.hostname or '*'}"],
             "port": {"name": "default", "number": self.spec["port"], "protocol": protocol},
         }
         if tls and protocol in ("HTTPS", "TLS"):
-            found["tls"] = self._tls(tls)
-        return found
+            obj["tls"] = self._tls(tls)
+        return obj
 
     def _tls(self, tls: Object) -> Object:
         if tls.get("mode") == "Passthrough":
@@ -100,7 +102,7 @@ def _condition(kind: str, reason: str, message: str, seen: int) -> Object:
 def of_gateway(gateway: Object, scene: Scene) -> list[Listener]:
     """All of them; of two that want one port for different protocols the first has it."""
     protocols: dict[int, str] = {}
-    found = []
+    listeners = []
     for spec in gateway["spec"].get("listeners") or []:
         family = "HTTP" if spec["protocol"] in ("HTTP",) else spec["protocol"]
         first = protocols.setdefault(spec["port"], family)
@@ -114,8 +116,8 @@ def of_gateway(gateway: Object, scene: Scene) -> list[Listener]:
             problems.append(("ResolvedRefs", "InvalidRouteKinds", "Invalid route kinds"))
         if not problems:
             problems += _certificate_problems(gateway, spec, scene)
-        found.append(Listener(gateway=gateway, spec=spec, kinds=kinds, problems=tuple(problems)))
-    return found
+        listeners.append(Listener(gateway=gateway, spec=spec, kinds=kinds, problems=tuple(problems)))
+    return listeners
 
 
 def _kinds(spec: Object) -> tuple[tuple[str, ...], bool]:

@@ -9,23 +9,23 @@ from labkit.kube.resources import Object
 
 def http_match(match: Any) -> Object:
     """Of an HTTPRoute."""
-    found: Object = {"uri": _path(match.get("path") or {})}
+    obj: Object = {"uri": _path(match.get("path") or {})}
     if headers := match.get("headers"):
-        found["headers"] = {h["name"].lower(): _text(h) for h in reversed(headers)}
+        obj["headers"] = {h["name"].lower(): _text(h) for h in reversed(headers)}
     if query := match.get("queryParams"):
-        found["queryParams"] = {q["name"]: _text(q) for q in reversed(query)}
+        obj["queryParams"] = {q["name"]: _text(q) for q in reversed(query)}
     if match.get("method"):
-        found["method"] = {"exact": match["method"]}
-    return found
+        obj["method"] = {"exact": match["method"]}
+    return obj
 
 
 def grpc_match(match: Any) -> Object:
     """Of a GRPCRoute: ``/SERVICE/METHOD`` is the path of a call."""
     method = match.get("method")
-    found: Object = {"uri": _call(method) if method else {"prefix": "/"}}
+    obj: Object = {"uri": _call(method) if method else {"prefix": "/"}}
     if headers := match.get("headers"):
-        found["headers"] = {h["name"].lower(): _text(h) for h in reversed(headers)}
-    return found
+        obj["headers"] = {h["name"].lower(): _text(h) for h in reversed(headers)}
+    return obj
 
 
 def _call(method: Any) -> Object:

@@ -49,15 +49,15 @@ class Binding:
 
 def bindings(route: Object, gateways: Gateways, scene: Scene) -> list[Binding]:
     """One for every parent that is ours to speak of; an unknown Gateway may be somebody else's."""
-    found = []
+    bound = []
     for reference in route["spec"].get("parentRefs") or []:
         group, kind = reference.get("group", GROUP), reference.get("kind", "Gateway")
         key = reference.get("namespace") or resources.namespace_of(route), reference["name"]
         if (group, kind) == ("", "Service"):
-            found.append(_to_service(route, reference, scene.services.get(key)))
+            bound.append(_to_service(route, reference, scene.services.get(key)))
         elif (group, kind) == (GROUP, "Gateway") and key in gateways:
-            found.append(_to_gateway(route, reference, gateways[key], scene))
-    return found
+            bound.append(_to_gateway(route, reference, gateways[key], scene))
+    return bound
 
 
 def _to_service(route: Object, reference: Any, service: Object | None) -> Binding:
@@ -107,14 +107,16 @@ def _denial(route: Object, listener: Listener, served: Sequence[str], scene: Sce
 
 
 def _is_welcome(namespace: str, listener: Listener, scene: Scene) -> bool:
-    said = (listener.spec.get("allowedRoutes") or {}).get("namespaces") or {}
-    match said.get("from", "Same"):
+    allowed = (listener.spec.get("allowedRoutes") or {}).get("namespaces") or {}
+    match allowed.get("from", "Same"):
         case "All":
             return True
         case "Same":
             return namespace == resources.namespace_of(listener.gateway)
         case "Selector":
-            return is_selected(said.get("selector") or {}, resources.labels_of(scene.namespaces.get(namespace) or {}))
+            return is_selected(
+                allowed.get("selector") or {}, resources.labels_of(scene.namespaces.get(namespace) or {})
+            )
     return False
 
 

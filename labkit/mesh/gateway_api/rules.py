@@ -19,39 +19,39 @@ class Rules(NamedTuple):
 
 def of_route(route: Object, scene: Scene, *, in_mesh: bool) -> Rules:
     """All rules of an HTTPRoute or GRPCRoute."""
-    found: list[Object] = []
+    rules: list[Object] = []
     problems: list[Problem] = []
     for number, rule in enumerate(route["spec"].get("rules") or []):
         name = f"{resources.namespace_of(route)}.{resources.name_of(route)}.{number}"
-        for made in _of_rule(rule, route, scene, problems, in_mesh=in_mesh):
-            found.append({"name": name, **made})
-    return Rules(found, problems[0] if problems else None)
+        for rule_of_match in _of_rule(rule, route, scene, problems, in_mesh=in_mesh):
+            rules.append({"name": name, **rule_of_match})
+    return Rules(rules, problems[0] if problems else None)
 
 
 def _of_rule(rule: Any, route: Object, scene: Scene, problems: list[Problem], *, in_mesh: bool) -> Iterator[Object]:
     def destination(reference: Any) -> Object:
-        found, problem = backends.destination(reference, route, scene, in_mesh=in_mesh)
+        target, problem = backends.destination(reference, route, scene, in_mesh=in_mesh)
         problems.extend([problem] if problem else [])
-        return found
+        return target
 
     targets = _targets(rule, destination)
     as_match = matches.grpc_match if route["kind"] == "GRPCRoute" else matches.http_match
     for match in rule.get("matches") or [{}]:
         asked = as_match(match)
-        made = filters.applied(rule.get("filters"), asked, destination)
-        if "redirect" not in made:
-            made |= {"route": targets} if targets else {"directResponse": {"status": 500}}
-        yield {"match": [asked], **made, **_limits(rule)}
+        converted = filters.applied(rule.get("filters"), asked, destination)
+        if "redirect" not in converted:
+            converted |= {"route": targets} if targets else {"directResponse": {"status": 500}}
+        yield {"match": [asked], **converted, **_limits(rule)}
 
 
 def _targets(rule: Any, destination: filters.Destination) -> list[Object]:
     # Backends that get nothing are looked up all the same: the status speaks of every reference.
     places = {id(reference): destination(reference) for reference in rule.get("backendRefs") or []}
-    found = backends.weighted(rule.get("backendRefs") or [])
+    targets = backends.weighted(rule.get("backendRefs") or [])
     made = []
-    for reference, weight in found:
+    for reference, weight in targets:
         target: Object = {"destination": places[id(reference)]}
-        if len(found) > 1:
+        if len(targets) > 1:
             target["weight"] = weight
         own = filters.applied(reference.get("filters"), {"uri": {}}, destination)
         if "headers" in own:
@@ -62,14 +62,14 @@ def _targets(rule: Any, destination: filters.Destination) -> list[Object]:
 
 def _limits(rule: Any) -> Object:
     """``backendRequest`` bounds one try, and there is one number for both in Envoy: the shorter one."""
-    found: Object = {}
+    obj: Object = {}
     timeouts = rule.get("timeouts") or {}
     if limit := timeouts.get("backendRequest") or timeouts.get("request"):
-        found["timeout"] = limit
+        obj["timeout"] = limit
     if retry := rule.get("retry"):
-        found["retries"] = {"attempts": retry.get("attempts", 1)}
+        obj["retries"] = {"attempts": retry.get("attempts", 1)}
         if codes := retry.get("codes"):
-            found["retries"]["retryOn"] = ",".join(map(str, codes))
+            obj["retries"]["retryOn"] = ",".join(map(str, codes))
         if retry.get("backoff"):
-            found["retries"]["backoff"] = retry["backoff"]
-    return found
+            obj["retries"]["backoff"] = retry["backoff"]
+    return obj

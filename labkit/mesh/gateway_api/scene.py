@@ -53,9 +53,9 @@ class Scene:
     @cached_property
     def controlled(self) -> frozenset[str]:
         """Names of the classes whose Gateways are ours."""
-        said = {resources.name_of(c): c["spec"].get("controllerName") for c in self.of("gatewayclasses")}
-        known = {name: controller for name, (controller, _) in CLASSES.items()} | said
-        return frozenset(name for name, controller in known.items() if controller == CONTROLLER)
+        controller = {resources.name_of(c): c["spec"].get("controllerName") for c in self.of("gatewayclasses")}
+        classes = {name: controller for name, (controller, _) in CLASSES.items()} | controller
+        return frozenset(name for name, controller in classes.items() if controller == CONTROLLER)
 
     @cached_property
     def instances(self) -> Mapping[tuple[str, str], frozenset[int]]:
@@ -122,5 +122,5 @@ def _age(obj: Object) -> tuple[str, str, str]:
     return obj["metadata"].get("creationTimestamp", ""), resources.namespace_of(obj), resources.name_of(obj)
 
 
-def _by_key(found: Any) -> dict[tuple[str, str], Object]:
-    return {(resources.namespace_of(o), resources.name_of(o)): o for o in found}
+def _by_key(by_key: Any) -> dict[tuple[str, str], Object]:
+    return {(resources.namespace_of(o), resources.name_of(o)): o for o in by_key}

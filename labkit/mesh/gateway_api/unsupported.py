@@ -46,11 +46,11 @@ def _gateway(spec: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _rule(rule: Mapping[str, Any], place: str) -> Iterator[str]:
-    for number, said in enumerate(rule.get("filters") or []):
-        if said.get("type") == "ExtensionRef":
+    for number, timeouts in enumerate(rule.get("filters") or []):
+        if timeouts.get("type") == "ExtensionRef":
             yield f"{place}.filters[{number}]: filters of type ExtensionRef are not carried out here"
     for at, backend in enumerate(rule.get("backendRefs") or []):
-        for number, said in enumerate(backend.get("filters") or []):
-            if said.get("type") not in MODIFIERS:
-                kind = said.get("type")
+        for number, timeouts in enumerate(backend.get("filters") or []):
+            if timeouts.get("type") not in MODIFIERS:
+                kind = timeouts.get("type")
                 yield f"{place}.backendRefs[{at}].filters[{number}]: {kind} of one backend is not carried out here"

@@ -10,13 +10,13 @@ SUFFIX = f".svc.{model.DOMAIN}"
 
 def of_service(service: Service, namespace: str) -> tuple[str, ...]:
     """Every name that a client in ``namespace`` may use, the full one first, addresses last."""
-    found = list(of_host(service.host, namespace))
+    domains = list(of_host(service.host, namespace))
     for name, place in service.aliases:
-        found += of_host(f"{name}.{place}{SUFFIX}", namespace)
+        domains += of_host(f"{name}.{place}{SUFFIX}", namespace)
     if service.is_headless:
-        found += [f"*.{d}" for d in found]
-    found += [a for a in service.addresses if not names.is_range(a)]
-    return tuple(found)
+        domains += [f"*.{d}" for d in domains]
+    domains += [a for a in service.addresses if not names.is_range(a)]
+    return tuple(domains)
 
 
 def of_host(host: str, namespace: str) -> Sequence[str]:
@@ -31,10 +31,10 @@ def of_host(host: str, namespace: str) -> Sequence[str]:
 
 def with_port(domains: Iterable[str], port: int) -> list[str]:
     """``reviews:9080``; on port 80 also without it, as clients write it."""
-    found = []
+    domains_with_port = []
     for domain in domains:
         if domain == "*":
-            found.append(domain)
+            domains_with_port.append(domain)
             continue
-        found += [f"{domain}:{port}", domain] if port == 80 else [f"{domain}:{port}"]
-    return found
+        domains_with_port += [f"{domain}:{port}", domain] if port == 80 else [f"{domain}:{port}"]
+    return domains_with_port

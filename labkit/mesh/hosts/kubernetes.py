@@ -48,16 +48,16 @@ def _service(
     selector = spec.get("selector") or {}
     machines = [e for e in entries if selector and selector.items() <= workloads.labels_of(e).items()]
     for port in ports:
-        found = []
+        ready = []
         for piece in slices:
             target = _target(piece, port.name)
             if target is not None:
                 targets[port.number] = target
-                found += [_endpoint(e, target, pods) for e in piece.get("endpoints") or [] if _is_ready(e)]
-        found += _machines(machines, port, _target_port(spec, port.number))
-        endpoints[port.number] = tuple(found)
+                ready += [_endpoint(e, target, pods) for e in piece.get("endpoints") or [] if _is_ready(e)]
+        ready += _machines(machines, port, _target_port(spec, port.number))
+        endpoints[port.number] = tuple(ready)
     address = "" if spec.get("clusterIP") in (None, "None") else spec["clusterIP"]
-    said = resources.annotations_of(obj).get(EXPORT_TO)
+    export_to = resources.annotations_of(obj).get(EXPORT_TO)
     return Service(
         host=host_of(name, namespace),
         name=name,
@@ -70,7 +70,7 @@ def _service(
         targets=targets,
         is_headless=spec.get("clusterIP") == "None",
         exported_to=visibility.audience(
-            [w.strip() for w in said.split(",")] if said else None, namespace, default_export
+            [w.strip() for w in export_to.split(",")] if export_to else None, namespace, default_export
         ),
         node_ports={p["port"]: p["nodePort"] for p in spec.get("ports") or [] if p.get("nodePort")},
     )

@@ -29,14 +29,14 @@ def all_of(snapshot: Snapshot, memo: Memo) -> list[Service]:
 def services_of(snapshot: Snapshot, memo: Memo) -> list[Service]:
     """Every host, Kubernetes' first: by name and namespace where two namespaces have the same one."""
     aliases = _aliases(snapshot)
-    found: dict[tuple[str, str], Service] = {}
+    by_host: dict[tuple[str, str], Service] = {}
     for service in _kubernetes(snapshot, memo):
         others = aliases.get(service.host, [])
-        found[service.host, service.namespace] = _with_aliases(service, others, memo) if others else service
+        by_host[service.host, service.namespace] = _with_aliases(service, others, memo) if others else service
     for number, service in enumerate(_entries(snapshot, memo)):
         key = service.host, service.namespace
-        found[key] = _joined(found[key], service, number, memo) if key in found else service
-    return list(found.values())
+        by_host[key] = _joined(by_host[key], service, number, memo) if key in by_host else service
+    return list(by_host.values())
 
 
 def _with_aliases(service: Service, others: Sequence[Object], memo: Memo) -> Service:
@@ -55,21 +55,21 @@ def joined(first: Service, second: Service) -> Service:
     endpoints = dict(first.endpoints)
     for port in second.ports:
         endpoints[port.number] = (*endpoints.get(port.number, ()), *second.endpoints.get(port.number, ()))
-    known = {p.number for p in first.ports}
+    numbers = {p.number for p in first.ports}
     if first.is_kubernetes:
-        endpoints = {number: ready for number, ready in endpoints.items() if number in known}
+        endpoints = {number: ready for number, ready in endpoints.items() if number in numbers}
         return replace(first, endpoints=endpoints)
-    ports = (*first.ports, *(p for p in second.ports if p.number not in known))
+    ports = (*first.ports, *(p for p in second.ports if p.number not in numbers))
     return replace(first, ports=ports, endpoints=endpoints, targets={**second.targets, **first.targets})
 
 
 def _aliases(snapshot: Snapshot) -> dict[str, list[Object]]:
     """ExternalName Services by the host that they stand for."""
-    found: dict[str, list[Object]] = {}
+    by_host: dict[str, list[Object]] = {}
     for obj in snapshot.of("services"):
         if kubernetes.is_alias(obj):
-            found.setdefault(str(obj["spec"].get("externalName", "")), []).append(obj)
-    return found
+            by_host.setdefault(str(obj["spec"].get("externalName", "")), []).append(obj)
+    return by_host
 
 
 def _kubernetes(snapshot: Snapshot, memo: Memo) -> Iterator[Service]:
@@ -119,7 +119,7 @@ def _entries(snapshot: Snapshot, memo: Memo) -> Iterator[Service]:
 
 
 def _by_namespace(objects: Sequence[Object]) -> dict[str, list[Object]]:
-    found: dict[str, list[Object]] = {}
+    grouped: dict[str, list[Object]] = {}
     for obj in objects:
-        found.setdefault(resources.namespace_of(obj), []).append(obj)
-    return found
+        grouped.setdefault(resources.namespace_of(obj), []).append(obj)
+    return grouped

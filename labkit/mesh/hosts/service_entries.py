@@ -44,9 +44,9 @@ def _services(
 
 
 def _port(port: Object) -> Port:
-    said = str(port.get("protocol") or "").lower()
+    protocol_name = str(port.get("protocol") or "").lower()
     name = port.get("name") or ""
-    protocol = protocols.KNOWN.get(said) or protocols.of_port(name, port["number"])
+    protocol = protocols.KNOWN.get(protocol_name) or protocols.of_port(name, port["number"])
     return Port(number=port["number"], name=name, protocol=protocol)
 
 

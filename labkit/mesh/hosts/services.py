@@ -86,5 +86,5 @@ class Service:
     @property
     def accounts(self) -> tuple[str, ...]:
         """The service accounts behind the host: whoever answers must be one of them."""
-        found = {e.account for ready in self.endpoints.values() for e in ready if e.account}
-        return tuple(sorted(found))
+        every = {e.account for ready in self.endpoints.values() for e in ready if e.account}
+        return tuple(sorted(every))

@@ -9,10 +9,10 @@ Audience = frozenset[str]
 EVERYONE: Audience = frozenset({"*"})
 
 
-def audience(said: Sequence[str] | None, namespace: str, default: Sequence[str] = ("*",)) -> Audience:
+def audience(export_to: Sequence[str] | None, namespace: str, default: Sequence[str] = ("*",)) -> Audience:
     """The namespaces of an ``exportTo``: ``.`` is the object's own, ``~`` nobody's; empty means the default."""
-    found = {namespace if word == "." else word for word in said or default}
-    return frozenset(found - {"~"})
+    namespaces = {namespace if word == "." else word for word in export_to or default}
+    return frozenset(namespaces - {"~"})
 
 
 def is_for(audience: Audience, namespace: str) -> bool:

@@ -205,7 +205,7 @@ class Context:
     key: Hashable
 
 
-def entry(found: Sequence[Server], rules: Sequence[VirtualService], context: Context) -> Entry:
+def entry(served: Sequence[Server], rules: Sequence[VirtualService], context: Context) -> Entry:
     """Listeners and tables of a gateway's proxy."""
     bound = context.memo.each(
         ("bound", context.requests.namespace),
@@ -218,7 +218,7 @@ def entry(found: Sequence[Server], rules: Sequence[VirtualService], context: Con
             by_gateway.setdefault(gateway, []).append(rule)
     tables: dict[str, list[Server]] = {}
     chains: dict[int, list[ir.Chain]] = {}
-    for server in found:
+    for server in served:
         if server.table:
             tables.setdefault(server.table, []).append(server)
         into = chains.setdefault(server.port, [])
@@ -226,7 +226,7 @@ def entry(found: Sequence[Server], rules: Sequence[VirtualService], context: Con
         for chain in _chains(server, by_gateway.get(server.bound, ()), where, context.logs):
             if _is_apart(chain, into):
                 into.append(chain)
-    passed = {server.port for server in found if server.declared.kind == "passthrough"}
+    passed = {server.port for server in served if server.declared.kind == "passthrough"}
     every = [chain.carries for of_port in chains.values() for chain in of_port]
     asked = {carries.table for carries in every if isinstance(carries, ir.Http)}
     return Entry(
@@ -317,27 +317,27 @@ class _Host:
 
 
 def _table(
-    name: str, found: Sequence[Server], rules: Mapping[str, Sequence[VirtualService]], context: Context
+    name: str, of_table: Sequence[Server], rules: Mapping[str, Sequence[VirtualService]], context: Context
 ) -> ir.RouteTable:
     hosts: dict[str, _Host] = {}
 
     def host_of(host: str, server: Server) -> _Host:
         return hosts.setdefault(host, _Host(name=f"{host}:{server.declared.number}", domains=[host]))
 
-    for server in found:
+    for server in of_table:
         redirects = server.declared.redirects
         for rule in rules.get(server.bound, ()):
             common = names.common_hosts(server.names_for(rule.namespace), rule.hosts)
-            made = _routes(rule, server, context) if common and rule.http else ()
-            for host in common if made else ():
+            routes = _routes(rule, server, context) if common and rule.http else ()
+            for host in common if routes else ():
                 into = host_of(host, server)
                 into.needs_tls |= redirects
-                if not any(made is other for other in into.routes):
-                    into.routes.append(made)
+                if not any(routes is other for other in into.routes):
+                    into.routes.append(routes)
         for host in server.names if redirects else ():
             host_of(host, server).needs_tls = True
     if not hosts:
-        number = found[0].declared.number if found[0].declared.kind == "https" else found[0].port
+        number = of_table[0].declared.number if of_table[0].declared.kind == "https" else of_table[0].port
         alone = ir.VirtualHost(name=f"blackhole:{number}", domains=("*",), routes=())
         return ir.RouteTable(name=name, hosts=(alone,))
     return ir.RouteTable(name=name, hosts=tuple(_collapsed(name, list(hosts.values()), context)))

@@ -131,8 +131,8 @@ def listener(
     """
     chains = [_black_hole()]
     chains += _chains(0, _passthrough(logs), default, SNIFFED, trust_domains)
-    known = {port.port for port in ports}
-    for number in sorted(modes.keys() - known - HELD):
+    numbers = {port.port for port in ports}
+    for number in sorted(modes.keys() - numbers - HELD):
         chains += _chains(number, _passthrough(logs), modes[number], SNIFFED, trust_domains)
     for port in ports:
         mode = modes.get(port.port, default)

@@ -33,24 +33,24 @@ NONE = Logs()
 def of(snapshot: Snapshot, proxy: Proxy, clusters: Collection[str] = ()) -> Logs:
     """What the access logs of a proxy are; of collectors only those that are among its clusters."""
     with blame.naming("What MeshConfig and Telemetry say of access logs"):
-        said = list(_said(snapshot, proxy))
-        if not said and not snapshot.mesh_config:
+        levels = list(_said(snapshot, proxy))
+        if not levels and not snapshot.mesh_config:
             return NONE
         is_served = proxy.role == "sidecar"
         return Logs(
-            inbound=_logs(said, snapshot.mesh_config, "SERVER", clusters) if is_served else (),
-            outbound=_logs(said, snapshot.mesh_config, "CLIENT", clusters),
+            inbound=_logs(levels, snapshot.mesh_config, "SERVER", clusters) if is_served else (),
+            outbound=_logs(levels, snapshot.mesh_config, "CLIENT", clusters),
         )
 
 
-def _logs(said: Sequence[Sequence[Said]], mesh: Said, mode: str, clusters: Collection[str]) -> tuple[Log, ...]:
+def _logs(levels: Sequence[Sequence[Said]], mesh: Said, mode: str, clusters: Collection[str]) -> tuple[Log, ...]:
     providers = _providers(mesh)
-    chosen = merged(said, _names(mesh.get("defaultProviders") or {}, "accessLogging"), mode)
-    found = [(entry, _log(providers.get(name.lower()), clusters)) for name, entry in sorted(chosen.items())]
-    known = [(entry, log) for entry, log in found if log is not None]
-    if not known:
+    chosen = merged(levels, _names(mesh.get("defaultProviders") or {}, "accessLogging"), mode)
+    candidates = [(entry, _log(providers.get(name.lower()), clusters)) for name, entry in sorted(chosen.items())]
+    usable = [(entry, log) for entry, log in candidates if log is not None]
+    if not usable:
         return tuple(_of_mesh(mesh))
-    return tuple(_filtered(log, entry) for entry, log in known if not entry.get("disabled"))
+    return tuple(_filtered(log, entry) for entry, log in usable if not entry.get("disabled"))
 
 
 def _said(snapshot: Snapshot, proxy: Proxy) -> Iterator[Sequence[Said]]:
@@ -71,32 +71,32 @@ def merged(levels: Sequence[Sequence[Said]], default: Sequence[str], mode: str) 
     """
     if not levels:
         return {name: {} for name in default}
-    wanted = set(default)
+    names_in_force = set(default)
     filters: dict[str, Said] = {}
     for level in levels:
         fitting = [entry for entry in level if _is_of(entry, mode)]
         names = {name for entry in fitting for name in _names(entry, "providers")}
         filters |= {name: entry.get("filter") or {} for entry in fitting for name in _names(entry, "providers")}
-        wanted = names or wanted
-    found: dict[str, Said] = {}
+        names_in_force = names or names_in_force
+    entries: dict[str, Said] = {}
     before = list(default)
     for entry in (entry for level in levels for entry in level):
         before = _names(entry, "providers") or before
         if _is_of(entry, mode):
-            found |= {
+            entries |= {
                 name: {"disabled": entry.get("disabled"), "filter": filters.get(name)}
                 for name in before
-                if name in wanted
+                if name in names_in_force
             }
-    return found
+    return entries
 
 
 def _is_of(entry: Said, mode: str) -> bool:
     return (entry.get("match") or {}).get("mode", "CLIENT_AND_SERVER") in (mode, "CLIENT_AND_SERVER")
 
 
-def _names(said: Said, key: str) -> list[str]:
-    return [str(p["name"] if isinstance(p, Mapping) else p) for p in said.get(key) or ()]
+def _names(spec: Said, key: str) -> list[str]:
+    return [str(p["name"] if isinstance(p, Mapping) else p) for p in spec.get(key) or ()]
 
 
 def _providers(mesh: Said) -> dict[str, Said]:
@@ -105,13 +105,13 @@ def _providers(mesh: Said) -> dict[str, Said]:
 
 
 def _log(provider: Said | None, clusters: Collection[str]) -> Log | None:
-    said = provider or {}
-    if said.get("envoyFileAccessLog") is not None:
-        file = said["envoyFileAccessLog"]
+    settings = provider or {}
+    if settings.get("envoyFileAccessLog") is not None:
+        file = settings["envoyFileAccessLog"]
         form = file.get("logFormat") or {}
         return Log(path=file.get("path") or STDOUT, text=form.get("text") or "", fields=form.get("labels"))
-    if said.get("envoyOtelAls") is not None:
-        otel = said["envoyOtelAls"]
+    if settings.get("envoyOtelAls") is not None:
+        otel = settings["envoyOtelAls"]
         form = otel.get("logFormat") or {}
         host = str(otel.get("service", "")).rpartition("/")[2]
         cluster = f"outbound|{otel.get('port', 0)}||{host}"
@@ -135,10 +135,10 @@ def _of_mesh(mesh: Said) -> Iterator[Log]:
 def _parsed(form: str) -> Said:
     """A format in JSON; what cannot be read is Istio's own, as with Istio."""
     try:
-        found = json.loads(form or "{}")
+        parsed = json.loads(form or "{}")
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return parsed if isinstance(parsed, dict) else {}
 
 
 def _filtered(log: Log, entry: Said) -> Log:

@@ -23,27 +23,27 @@ def route_name(rule: str, match: str) -> str:
     return f"{rule}.{match}" if match else rule
 
 
-def headers(said: Said | None) -> ir.Headers:
+def headers(operations: Said | None) -> ir.Headers:
     """Headers to set, add and remove; a Host that is set or added becomes the authority."""
-    if not said:
+    if not operations:
         return ir.NO_HEADERS
-    request = said.get("request") or {}
+    request = operations.get("request") or {}
     given = [*(request.get("set") or {}).items(), *(request.get("add") or {}).items()]
     authority = next((str(v) for k, v in given if names.is_authority(k)), "")
-    return ir.Headers(request=_change(request), response=_change(said.get("response") or {}), authority=authority)
+    return ir.Headers(request=_change(request), response=_change(operations.get("response") or {}), authority=authority)
 
 
-def _change(said: Said) -> ir.HeaderChange:
+def _change(spec: Said) -> ir.HeaderChange:
     return ir.HeaderChange(
-        set=tuple(_without_authority(said.get("set") or {})),
-        add=tuple(_without_authority(said.get("add") or {})),
+        set=tuple(_without_authority(spec.get("set") or {})),
+        add=tuple(_without_authority(spec.get("add") or {})),
         # Nobody takes these away: Envoy refuses a route that asks for it.
-        remove=tuple(n for n in said.get("remove") or () if n.lower() not in ("", "host") and not n.startswith(":")),
+        remove=tuple(n for n in spec.get("remove") or () if n.lower() not in ("", "host") and not n.startswith(":")),
     )
 
 
-def _without_authority(said: Said) -> list[tuple[str, str]]:
-    return sorted((k, str(v)) for k, v in said.items() if not names.is_authority(k))
+def _without_authority(spec: Said) -> list[tuple[str, str]]:
+    return sorted((k, str(v)) for k, v in spec.items() if not names.is_authority(k))
 
 
 def joined(one: ir.Headers, other: ir.Headers) -> ir.Headers:
@@ -65,21 +65,21 @@ DEFAULT_RETRIES = ir.Retries(on=RETRY_ON, attempts=2)
 """What Istio does without being asked."""
 
 
-def retries(said: Said | None) -> ir.Retries | None:
+def retries(spec: Said | None) -> ir.Retries | None:
     """What a rule or the mesh says, else Istio's default; None for ``attempts: 0``."""
-    if said is None:
+    if spec is None:
         return DEFAULT_RETRIES
-    if not said.get("attempts") or said["attempts"] < 0:
+    if not spec.get("attempts") or spec["attempts"] < 0:
         return None
-    on, codes = retry_words(said.get("retryOn") or RETRY_ON)
+    on, codes = retry_words(spec.get("retryOn") or RETRY_ON)
     return ir.Retries(
         on=on,
-        attempts=said["attempts"],
+        attempts=spec["attempts"],
         codes=codes,
-        per_try=durations.seconds(said["perTryTimeout"]) if said.get("perTryTimeout") else None,
-        back_off=durations.seconds(said["backoff"]) if said.get("backoff") else None,
-        avoids_previous_hosts=said.get("retryIgnorePreviousHosts") is not False,
-        prefers_other_localities=bool(said.get("retryRemoteLocalities")),
+        per_try=durations.seconds(spec["perTryTimeout"]) if spec.get("perTryTimeout") else None,
+        back_off=durations.seconds(spec["backoff"]) if spec.get("backoff") else None,
+        avoids_previous_hosts=spec.get("retryIgnorePreviousHosts") is not False,
+        prefers_other_localities=bool(spec.get("retryRemoteLocalities")),
     )
 
 
@@ -94,11 +94,11 @@ def retry_words(text: str) -> tuple[str, tuple[int, ...]]:
     return ",".join(kept), codes
 
 
-def fault(said: Said | None) -> ir.Fault | None:
+def fault(spec: Said | None) -> ir.Fault | None:
     """Delay and abort."""
-    if not said or not (said.get("delay") or said.get("abort")):
+    if not spec or not (spec.get("delay") or spec.get("abort")):
         return None
-    delay, abort = said.get("delay") or {}, said.get("abort") or {}
+    delay, abort = spec.get("delay") or {}, spec.get("abort") or {}
     return ir.Fault(
         delay=durations.seconds(delay["fixedDelay"]) if delay.get("fixedDelay") else None,
         delay_share=_share(delay) or ir.Share(percent=0, is_whole=True) if delay else None,
@@ -108,16 +108,16 @@ def fault(said: Said | None) -> ir.Fault | None:
     )
 
 
-def _share(said: Said) -> ir.Share | None:
-    if said.get("percentage") is not None:
-        return ir.Share(percent=float(said["percentage"].get("value") or 0))
-    return ir.Share(percent=max(0, said["percent"]), is_whole=True) if said.get("percent") else None
+def _share(spec: Said) -> ir.Share | None:
+    if spec.get("percentage") is not None:
+        return ir.Share(percent=float(spec["percentage"].get("value") or 0))
+    return ir.Share(percent=max(0, spec["percent"]), is_whole=True) if spec.get("percent") else None
 
 
-def _grpc_status(said: Any) -> int | None:
-    if said is None:
+def _grpc_status(status: Any) -> int | None:
+    if status is None:
         return None
-    text = str(said)
+    text = str(status)
     return int(text) if text.isdecimal() else GRPC_STATUS.get(text.upper(), GRPC_STATUS["UNKNOWN"])
 
 
@@ -128,38 +128,38 @@ def mirror_share(percentage: Said | None, percent: int | None = None) -> float |
     return None if percent is None else float(percent)
 
 
-def redirect(said: Said) -> ir.Redirect:
+def redirect(spec: Said) -> ir.Redirect:
     """Where to, and with which code; the port that was called is not known here."""
-    uri = said.get("uri") or ""
-    prefix = said.get("prefixRewrite")
+    uri = spec.get("uri") or ""
+    prefix = spec.get("prefixRewrite")
     return ir.Redirect(
         path=None if prefix is not None else uri,
         prefix=prefix,
-        authority=said.get("authority") or "",
-        scheme=said.get("scheme") or "",
-        port=said.get("port") or 0,
-        code=said.get("redirectCode") or 301,
+        authority=spec.get("authority") or "",
+        scheme=spec.get("scheme") or "",
+        port=spec.get("port") or 0,
+        code=spec.get("redirectCode") or 301,
     )
 
 
-def reply(said: Said) -> ir.Reply:
+def reply(spec: Said) -> ir.Reply:
     """What the proxy answers itself."""
-    body = said.get("body") or {}
-    return ir.Reply(status=said.get("status") or 200, text=body.get("string"), data=body.get("bytes"))
+    body = spec.get("body") or {}
+    return ir.Reply(status=spec.get("status") or 200, text=body.get("string"), data=body.get("bytes"))
 
 
-def cors(said: Said | None) -> ir.Cors | None:
+def cors(spec: Said | None) -> ir.Cors | None:
     """Which pages of other origins may call."""
-    if said is None:
+    if spec is None:
         return None
-    old = [{"exact": origin} for origin in said.get("allowOrigin") or ()]
-    unmatched = said.get("unmatchedPreflights")
+    old = [{"exact": origin} for origin in spec.get("allowOrigin") or ()]
+    unmatched = spec.get("unmatchedPreflights")
     return ir.Cors(
-        origins=tuple(matches.text(o) for o in said.get("allowOrigins") or old),
-        methods=",".join(said.get("allowMethods") or ()),
-        headers=",".join(said.get("allowHeaders") or ()),
-        exposed=",".join(said.get("exposeHeaders") or ()),
-        max_age=durations.seconds(said["maxAge"]) if said.get("maxAge") else None,
-        credentials=said.get("allowCredentials"),
+        origins=tuple(matches.text(o) for o in spec.get("allowOrigins") or old),
+        methods=",".join(spec.get("allowMethods") or ()),
+        headers=",".join(spec.get("allowHeaders") or ()),
+        exposed=",".join(spec.get("exposeHeaders") or ()),
+        max_age=durations.seconds(spec["maxAge"]) if spec.get("maxAge") else None,
+        credentials=spec.get("allowCredentials"),
         forwards_unmatched_preflights=unmatched != "IGNORE",
     )

@@ -33,28 +33,28 @@ def delegates_of(obj: Object, delegates: Delegates) -> list[Object]:
     """The objects that a root's rules name, where there are any."""
     if not delegates:
         return []
-    found = [_delegate(rule, resources.namespace_of(obj), delegates) for rule in obj["spec"].get("http") or ()]
-    return [d for d in found if d is not None]
+    named = [_delegate(rule, resources.namespace_of(obj), delegates) for rule in obj["spec"].get("http") or ()]
+    return [d for d in named if d is not None]
 
 
 def _delegate(rule: Rule, namespace: str, delegates: Delegates) -> Object | None:
-    said = rule.get("delegate")
-    return delegates.get((said.get("namespace") or namespace, said.get("name", ""))) if said else None
+    reference = rule.get("delegate")
+    return delegates.get((reference.get("namespace") or namespace, reference.get("name", ""))) if reference else None
 
 
 def merged(obj: Object, delegates: Delegates, default: Sequence[str]) -> list[Rule]:
     """The http rules of a root; one whose delegate is missing, or not for its namespace, vanishes."""
-    namespace, found = resources.namespace_of(obj), []
+    namespace, rules = resources.namespace_of(obj), []
     for rule in obj["spec"].get("http") or ():
         if not rule.get("delegate"):
-            found.append(rule)
+            rules.append(rule)
             continue
         other = _delegate(rule, namespace, delegates)
         if other is not None and visibility.is_for(
             visibility.audience(other["spec"].get("exportTo"), resources.namespace_of(other), default), namespace
         ):
-            found += _joined(rule, other)
-    return found
+            rules += _joined(rule, other)
+    return rules
 
 
 def _joined(root: Rule, other: Object) -> Iterator[Rule]:
@@ -62,12 +62,12 @@ def _joined(root: Rule, other: Object) -> Iterator[Rule]:
         matches = _matches(list(root.get("match") or ()), list(rule.get("match") or ()))
         if matches is None:
             continue
-        made = {**_with_full_hosts(rule, resources.namespace_of(other)), "match": matches}
+        joined = {**_with_full_hosts(rule, resources.namespace_of(other)), "match": matches}
         for key in INHERITED:
-            if made.get(key) is None and root.get(key) is not None:
-                made[key] = root[key]
+            if joined.get(key) is None and root.get(key) is not None:
+                joined[key] = root[key]
         name = "-".join(n for n in (root.get("name"), rule.get("name")) if n)
-        yield {**made, "name": name} if name else made
+        yield {**joined, "name": name} if name else joined
 
 
 def _with_full_hosts(rule: Rule, namespace: str) -> dict[str, Any]:
@@ -76,35 +76,35 @@ def _with_full_hosts(rule: Rule, namespace: str) -> dict[str, Any]:
     def full(destination: Mapping[str, Any]) -> dict[str, Any]:
         return {**destination, "host": names.full_host(destination.get("host", ""), namespace)}
 
-    made = dict(rule)
+    renamed = dict(rule)
     for key in ("route", "mirrors"):
         if rule.get(key):
-            made[key] = [{**d, "destination": full(d.get("destination") or {})} for d in rule[key]]
+            renamed[key] = [{**d, "destination": full(d.get("destination") or {})} for d in rule[key]]
     if rule.get("mirror"):
-        made["mirror"] = full(rule["mirror"])
-    return made
+        renamed["mirror"] = full(rule["mirror"])
+    return renamed
 
 
 def _matches(root: list[Any], own: list[Any]) -> list[Any] | None:
     """Every match of the delegate must be within one of the root's; None where one is not."""
     if not root or not own:
         return own or root
-    found = []
+    joined = []
     for match in own:
         fitting = [_match(outer, match) for outer in root if not _conflicts(outer or {}, match or {})]
         if not fitting:
             return None
-        found += fitting
-    return found
+        joined += fitting
+    return joined
 
 
 def _match(outer: Mapping[str, Any], inner: Mapping[str, Any]) -> dict[str, Any]:
-    made = {**outer, **{k: v for k, v in inner.items() if v is not None}}
+    joined = {**outer, **{k: v for k, v in inner.items() if v is not None}}
     for key in ("headers", "withoutHeaders", "queryParams"):
         both = {**(outer.get(key) or {}), **(inner.get(key) or {})}
         if both:
-            made[key] = both
-    return made
+            joined[key] = both
+    return joined
 
 
 def _conflicts(outer: Mapping[str, Any], inner: Mapping[str, Any]) -> bool:

@@ -146,8 +146,8 @@ def _upstream(target: Target, context: Context) -> str:
 
 
 def _port(target: Target, context: Context) -> int:
-    known = context.ports_of(target.host)
-    return target.port or (known[0] if len(known) == 1 else context.port)
+    of_host = context.ports_of(target.host)
+    return target.port or (of_host[0] if len(of_host) == 1 else context.port)
 
 
 def _operation(service: VirtualService, rule: HttpRule, match: ir.Match, context: Context) -> str:

@@ -13,12 +13,12 @@ def request_match(match: Mapping[str, Any] | None, *, by_elements: bool = False)
     """Path, headers, method and query of one ``match``; ``by_elements`` where a prefix ends at a slash."""
     if not match:
         return ir.Match(is_empty=True)
-    said = [ir.Condition(name=n, text=text(v)) for n, v in sorted((match.get("headers") or {}).items())]
-    said += [
+    conditions = [ir.Condition(name=n, text=text(v)) for n, v in sorted((match.get("headers") or {}).items())]
+    conditions += [
         ir.Condition(name=n, text=text(v), is_inverted=True)
         for n, v in sorted((match.get("withoutHeaders") or {}).items())
     ]
-    headers = [c for c in said if not c.name.startswith(CLAIMS)]
+    headers = [c for c in conditions if not c.name.startswith(CLAIMS)]
     headers += [
         ir.Condition(name=f":{key}", text=text(match[key]))
         for key in ("method", "authority", "scheme")
@@ -30,7 +30,7 @@ def request_match(match: Mapping[str, Any] | None, *, by_elements: bool = False)
         ignores_case=bool(match.get("ignoreUriCase")),
         headers=tuple(headers),
         query=tuple(query),
-        claims=tuple((claim_path(c.name), c) for c in said if c.name.startswith(CLAIMS)),
+        claims=tuple((claim_path(c.name), c) for c in conditions if c.name.startswith(CLAIMS)),
     )
 
 
@@ -44,19 +44,19 @@ def claim_path(name: str) -> tuple[str, ...]:
 
 def text(value: Mapping[str, Any] | None) -> ir.Text:
     """A StringMatch; without a word, or with the regular expression ``*``, only presence counts."""
-    said = value or {}
+    spec = value or {}
     for kind in ("exact", "prefix", "regex"):
-        if said.get(kind) is not None:
-            is_anything = kind == "regex" and said[kind] == "*"
-            return ir.Text(kind="present") if is_anything else ir.Text(kind=kind, value=str(said[kind]))
+        if spec.get(kind) is not None:
+            is_anything = kind == "regex" and spec[kind] == "*"
+            return ir.Text(kind="present") if is_anything else ir.Text(kind=kind, value=str(spec[kind]))
     return ir.Text(kind="present")
 
 
 def _path(uri: Mapping[str, Any] | None, *, by_elements: bool) -> ir.Text:
-    found = text(uri)
-    if by_elements and found.kind == "prefix" and found != ir.ANY_PATH:
-        return ir.Text(kind="elements", value=found.value.rstrip("/"))
-    return ir.ANY_PATH if found.kind == "present" else found
+    path = text(uri)
+    if by_elements and path.kind == "prefix" and path != ir.ANY_PATH:
+        return ir.Text(kind="elements", value=path.value.rstrip("/"))
+    return ir.ANY_PATH if path.kind == "present" else path
 
 
 def is_seen(

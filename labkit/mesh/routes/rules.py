@@ -151,11 +151,11 @@ def tls(rule: Said, namespace: str) -> ConnectionRule:
 
 
 def _http_match(match: Said | None, namespace: str, *, by_elements: bool) -> HttpMatch:
-    said = match or {}
+    spec = match or {}
     return HttpMatch(
-        name=said.get("name") or "",
+        name=spec.get("name") or "",
         request=matches.request_match(match, by_elements=by_elements),
-        callers=_callers(said, namespace),
+        callers=_callers(spec, namespace),
     )
 
 
@@ -211,13 +211,13 @@ def _target(
     weight: int = 0,
     headers: ir.Headers = ir.NO_HEADERS,
 ) -> Target:
-    said = destination or {}
-    host = said.get("host") or ""
+    spec = destination or {}
+    host = spec.get("host") or ""
     is_unknown = is_route and host == UNKNOWN
     return Target(
         host=UNKNOWN if is_unknown else names.full_host(host, namespace),
-        port=int((said.get("port") or {}).get("number") or 0),
-        subset=said.get("subset") or "",
+        port=int((spec.get("port") or {}).get("number") or 0),
+        subset=spec.get("subset") or "",
         weight=weight,
         headers=headers,
     )

@@ -55,11 +55,11 @@ class Scope:
 
 def sidecar_of(snapshot: Snapshot, namespace: str, labels: Mapping[str, str]) -> Object | None:
     """The Sidecar object of a workload: by its labels, else its namespace's, else the root's."""
-    found = sorted(snapshot.of(RESOURCE), key=lambda s: (s["metadata"].get("creationTimestamp") or "", _name(s)))
-    own = [s for s in found if resources.namespace_of(s) == namespace]
+    oldest_first = sorted(snapshot.of(RESOURCE), key=lambda s: (s["metadata"].get("creationTimestamp") or "", _name(s)))
+    own = [s for s in oldest_first if resources.namespace_of(s) == namespace]
     chosen = [s for s in own if _labels(s) and _labels(s).items() <= labels.items()]
     general = [s for s in own if not _labels(s)]
-    root = [s for s in found if resources.namespace_of(s) == snapshot.root_namespace and not _labels(s)]
+    root = [s for s in oldest_first if resources.namespace_of(s) == snapshot.root_namespace and not _labels(s)]
     return next(iter([*chosen, *general, *root]), None)
 
 
@@ -88,8 +88,8 @@ def scope(
 ) -> Scope:
     """The view of one kind of workload; ``key`` stands for it in the memo."""
     spec = (sidecar or {}).get("spec") or {}
-    said = spec.get("egress") or [{"hosts": ["*/*"]}]
-    offers = memo.get(("offers", key), (services, sidecar), lambda: _Offers(services, said, namespace))
+    listed = spec.get("egress") or [{"hosts": ["*/*"]}]
+    offers = memo.get(("offers", key), (services, sidecar), lambda: _Offers(services, listed, namespace))
     is_for = memo.each(
         ("rules for", namespace),
         (virtual_services,),
@@ -122,14 +122,14 @@ def scope(
 class _Offer:
     """What one egress leaves of the hosts, whatever rules there are."""
 
-    def __init__(self, said: Mapping[str, Any], services: Sequence[Service], namespace: str) -> None:
-        hosts = said.get("hosts") or ()
+    def __init__(self, spec: Mapping[str, Any], services: Sequence[Service], namespace: str) -> None:
+        hosts = spec.get("hosts") or ()
         # One pattern of the namespace that nobody has makes all others idle.
         self._patterns = [] if any(h.startswith("~/") for h in hosts) else [_pattern(h, namespace) for h in hosts]
         self._is_all = EVERYTHING in self._patterns
-        self.port: int | None = (said.get("port") or {}).get("number")
-        self.is_captured = said.get("captureMode") != "NONE"
-        self.bind: str = said.get("bind") or ("" if self.is_captured else LOCALHOST)
+        self.port: int | None = (spec.get("port") or {}).get("number")
+        self.is_captured = spec.get("captureMode") != "NONE"
+        self.bind: str = spec.get("bind") or ("" if self.is_captured else LOCALHOST)
         chosen = services if self._is_all else [s for s in services if self._fits(s.namespace, (s.host,))]
         self.services = tuple(_narrowed(preferred(chosen, namespace).values(), self.port))
 
@@ -144,15 +144,15 @@ class _Offer:
 class _Offers:
     """What a kind of workload may see of the hosts, whatever rules there are."""
 
-    def __init__(self, services: Sequence[Service], said: Sequence[Mapping[str, Any]], namespace: str) -> None:
+    def __init__(self, services: Sequence[Service], listed: Sequence[Mapping[str, Any]], namespace: str) -> None:
         visible = [s for s in services if visibility.is_for(s.exported_to, namespace)]
-        self.egress = [_Offer(e, visible, namespace) for e in said]
+        self.egress = [_Offer(e, visible, namespace) for e in listed]
         self.named: dict[str, Service] = {}
         """Hosts that any egress names."""
         for offer in self.egress:
             for service in offer.services:
-                known = self.named.get(service.host)
-                self.named[service.host] = _with_ports(known, service) if known else service
+                earlier = self.named.get(service.host)
+                self.named[service.host] = _with_ports(earlier, service) if earlier else service
         is_open = len(self.egress) == 1 and self.egress[0].port is None
         has_all = is_open and len(self.named) == len({s.host for s in visible})
         self.whole = self.named if has_all else None
@@ -160,8 +160,8 @@ class _Offers:
         self.reachable = {} if has_all else preferred(visible, namespace)
 
 
-def _pattern(said: str, namespace: str) -> tuple[str, str]:
-    place, _, host = said.rpartition("/")
+def _pattern(text: str, namespace: str) -> tuple[str, str]:
+    place, _, host = text.rpartition("/")
     return (namespace if place in (".", "") else place), host
 
 
@@ -178,12 +178,12 @@ def _narrowed(services: "Sequence[Service] | Any", port: int | None) -> Iterator
 
 def preferred(services: Sequence[Service], namespace: str) -> dict[str, Service]:
     """One service for each host: of several namespaces the client's own, then Kubernetes', then the first."""
-    found: dict[str, Service] = {}
+    by_host: dict[str, Service] = {}
     for service in services:
-        known = found.get(service.host)
-        if known is None or _rank(service, namespace) > _rank(known, namespace):
-            found[service.host] = service
-    return found
+        rival = by_host.get(service.host)
+        if rival is None or _rank(service, namespace) > _rank(rival, namespace):
+            by_host[service.host] = service
+    return by_host
 
 
 def _rank(service: Service, namespace: str) -> tuple[bool, bool]:
@@ -192,16 +192,16 @@ def _rank(service: Service, namespace: str) -> tuple[bool, bool]:
 
 def _reached(offers: _Offers, egress: Sequence[Egress], memo: Memo, key: Hashable) -> Mapping[str, Service]:
     """What an imported rule sends to is imported with it."""
-    found = dict(offers.named)
+    reached = dict(offers.named)
     for listener in egress:
         for rule in listener.virtual_services:
             for host in rule.destinations:
                 if host in offers.reachable:
-                    found.setdefault(host, offers.reachable[host])
-    return memo.get(("reached", key), tuple(found.values()), lambda: found)
+                    reached.setdefault(host, offers.reachable[host])
+    return memo.get(("reached", key), tuple(reached.values()), lambda: reached)
 
 
 def _with_ports(one: Service, other: Service) -> Service:
-    known = {p.number for p in one.ports}
-    more = tuple(p for p in other.ports if p.number not in known)
+    numbers = {p.number for p in one.ports}
+    more = tuple(p for p in other.ports if p.number not in numbers)
     return replace(one, ports=(*one.ports, *more)) if more else one

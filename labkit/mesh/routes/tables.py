@@ -128,12 +128,12 @@ class Tables:
         rules = self.egress[group.egress].virtual_services
         key = "absent", self.key, group.egress, group.port
         absent = self.memo.each(key, (rules,), lambda _, rule: _absent(rule, group), shared=(self.plan,))
-        known = set()
+        taken = set()
         for rule, hosts in compress(zip(rules, absent, strict=True), absent):
             for host in hosts:
-                if host in known:
+                if host in taken:
                     continue
-                known.add(host)
+                taken.add(host)
                 bare = self.memo.get(
                     ("bare", self.key, host, group.port),
                     self._parts_of(rule),

@@ -71,8 +71,8 @@ def _route(rule: ConnectionRule, match: ConnectionMatch, service: VirtualService
 
 def _destinations(rule: ConnectionRule, context: Context) -> Iterator[ir.Destination]:
     for target in rule.targets:
-        known = context.ports_of(target.host)
-        port = target.port or (known[0] if len(known) == 1 else context.port)
+        of_host = context.ports_of(target.host)
+        port = target.port or (of_host[0] if len(of_host) == 1 else context.port)
         weight = 100 if len(rule.targets) == 1 else target.weight
         if weight:
             yield ir.Destination(upstream=names.upstream_name(port, target.subset, target.host), weight=weight)

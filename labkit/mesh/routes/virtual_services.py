@@ -72,9 +72,9 @@ def all_of(snapshot: Snapshot, memo: Memo) -> Sequence[VirtualService]:
     objects = memo.settled(RESOURCE, snapshot.of(RESOURCE))
     ages = memo.each("ages", (objects,), lambda _, obj: age(obj))
     order = memo.alike("order", ages, lambda: sorted(range(len(ages)), key=ages.__getitem__))
-    found = memo.settled("virtual services by age", [objects[at] for at in order])
-    kinds = memo.each("kinds", (found,), lambda _, obj: _kind(obj))
-    delegates = tuple(compress(found, (kind == "delegate" for kind in kinds))) if "delegate" in kinds else ()
+    oldest_first = memo.settled("virtual services by age", [objects[at] for at in order])
+    kinds = memo.each("kinds", (oldest_first,), lambda _, obj: _kind(obj))
+    delegates = tuple(compress(oldest_first, (kind == "delegate" for kind in kinds))) if "delegate" in kinds else ()
     by_name = {(resources.namespace_of(o), resources.name_of(o)): o for o in delegates}
     default = visibility.default_of(snapshot.mesh_config, "VirtualService")
 
@@ -86,11 +86,11 @@ def all_of(snapshot: Snapshot, memo: Memo) -> Sequence[VirtualService]:
 
     # Only those that name delegates depend on any.
     plain = memo.each(
-        "plain", (found, kinds), lambda _, obj, kind: parse(obj, by_name, default) if kind == "plain" else None
+        "plain", (oldest_first, kinds), lambda _, obj, kind: parse(obj, by_name, default) if kind == "plain" else None
     )
-    roots = memo.each("roots", (found, kinds), root, shared=delegates)
-    made = [service for pair in zip(plain, roots, strict=True) if (service := pair[0] or pair[1])]
-    return memo.settled("virtual services", made)
+    roots = memo.each("roots", (oldest_first, kinds), root, shared=delegates)
+    services = [service for pair in zip(plain, roots, strict=True) if (service := pair[0] or pair[1])]
+    return memo.settled("virtual services", services)
 
 
 def _kind(obj: Object) -> str:

@@ -65,13 +65,13 @@ def _parse(obj: Object, default: Sequence[str]) -> Rule:
 
 def merged(older: Rule, younger: Rule) -> Rule:
     """Two rules for one host: subsets join, the first of a name stays, and so does the first policy."""
-    known = {s["name"] for s in older.subsets}
+    names_of_older = {s["name"] for s in older.subsets}
     return Rule(
         host=older.host,
         name=older.name,
         namespace=older.namespace,
         policy=older.policy if older.policy is not None else younger.policy,
-        subsets=(*older.subsets, *(s for s in younger.subsets if s["name"] not in known)),
+        subsets=(*older.subsets, *(s for s in younger.subsets if s["name"] not in names_of_older)),
         audience=older.audience,
         clients=older.clients,
     )
@@ -123,13 +123,13 @@ class Rules:
     def for_host(self, host: str, namespace: str, *, client: str, labels: Mapping[str, str]) -> Rule | None:
         """The rule of a client for a host of ``namespace``: the client's namespace, the host's, the root's."""
         if client != self._root:
-            found = self._in(client, host, client, labels)
+            chosen = self._in(client, host, client, labels)
         else:
             # Rules of the root namespace are meant for all, so the gateway there asks the host's namespace first.
-            found = self._in(client, host, client, labels, only_own=True)
+            chosen = self._in(client, host, client, labels, only_own=True)
         for place in (namespace, self._root):
-            found = found or self._in(place, host, client, labels)
-        return found
+            chosen = chosen or self._in(place, host, client, labels)
+        return chosen
 
     def _in(
         self, place: str, host: str, client: str, labels: Mapping[str, str], *, only_own: bool = False

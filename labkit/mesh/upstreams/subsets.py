@@ -45,10 +45,10 @@ def of_service(service: Service, rule: Rule | None, client: Client) -> Iterator[
     for port in service.ports:
         if port.protocol != "UDP":
             for target in _targets(port, rule, client.mesh):
-                made = _upstream(service, target, rule, client)
+                upstream = _upstream(service, target, rule, client)
                 # Where there is no name to look up Istio has no cluster.
-                if made.endpoints or made.kind not in LOOKED_UP:
-                    yield made
+                if upstream.endpoints or upstream.kind not in LOOKED_UP:
+                    yield upstream
 
 
 def _targets(port: Port, rule: Rule | None, mesh: Mapping[str, Any]) -> Iterator[Target]:
@@ -71,10 +71,10 @@ def _targets(port: Port, rule: Rule | None, mesh: Mapping[str, Any]) -> Iterator
 
 def _subsets(rule: Rule | None) -> Iterable[Mapping[str, Any]]:
     """Of two subsets of one name the first one counts."""
-    found: dict[str, Mapping[str, Any]] = {}
+    by_name: dict[str, Mapping[str, Any]] = {}
     for subset in rule.subsets if rule else ():
-        found.setdefault(subset["name"], subset)
-    return found.values()
+        by_name.setdefault(subset["name"], subset)
+    return by_name.values()
 
 
 def hash_policies(rule: Rule | None, subset: str, port: int) -> tuple[ir.Hash, ...]:
@@ -88,9 +88,9 @@ def hash_policies(rule: Rule | None, subset: str, port: int) -> tuple[ir.Hash, .
     own = next((s for s in rule.subsets if s["name"] == subset), None) if subset else None
     for policy in ((own or {}).get("trafficPolicy"), rule.policy):
         for part in (traffic_policy.port_entry(policy or {}, port), policy):
-            said = ((part or {}).get("loadBalancer") or {}).get("consistentHash")
-            if said is not None:
-                return typed_policy.hashes(said)
+            hashed = ((part or {}).get("loadBalancer") or {}).get("consistentHash")
+            if hashed is not None:
+                return typed_policy.hashes(hashed)
     return ()
 
 
@@ -168,17 +168,17 @@ def _kind(service: Service, policy: traffic_policy.Policy, *, is_gateway: bool) 
 
 
 def _http(protocol: str, policy: traffic_policy.Policy, tls: ir.Tls | None, *, is_gateway: bool) -> str:
-    said = (policy.get("connectionPool") or {}).get("http") or {}
-    if said.get("useClientProtocol"):
+    http = (policy.get("connectionPool") or {}).get("http") or {}
+    if http.get("useClientProtocol"):
         return "client"
     if protocol in protocols.HTTP2:
         return "2"
-    if said.get("h2UpgradePolicy") == "UPGRADE" and protocol == "HTTP":
+    if http.get("h2UpgradePolicy") == "UPGRADE" and protocol == "HTTP":
         return "2"
     if protocol == protocols.UNKNOWN and not is_gateway:
         return "client"
     tcp = (policy.get("connectionPool") or {}).get("tcp") or {}
-    is_tuned = any(said.get(k) for k in ("maxRequestsPerConnection", "idleTimeout", "maxConcurrentStreams"))
+    is_tuned = any(http.get(k) for k in ("maxRequestsPerConnection", "idleTimeout", "maxConcurrentStreams"))
     is_tuned |= any(tcp.get(k) for k in ("maxConnectionDuration", "idleTimeout"))
     is_named_by_request = tls is not None and tls.kind != "istio" and not tls.sni
     return "1" if is_tuned or is_named_by_request else ""
@@ -188,19 +188,19 @@ def _tls(
     service: Service, target: Target, kind: str, ready: Sequence[Endpoint], client: Client
 ) -> tuple[ir.Tls | None, bool]:
     """(TLS, whether only for endpoints that are marked)."""
-    said = target.policy.get("tls") or {}
-    mode = said.get("mode", "DISABLE") if said else ""
+    spec = target.policy.get("tls") or {}
+    mode = spec.get("mode", "DISABLE") if spec else ""
     own = ir.Tls(
         kind="istio",
-        sni=said.get("sni") or f"outbound_.{target.port.number}_.{target.subset}_.{service.host}",
-        names=tuple(said.get("subjectAltNames") or service.certified_names or _identities(service, client.mesh)),
+        sni=spec.get("sni") or f"outbound_.{target.port.number}_.{target.subset}_.{service.host}",
+        names=tuple(spec.get("subjectAltNames") or service.certified_names or _identities(service, client.mesh)),
         certificate="default",
         authority="ROOTCA",
     )
     if mode == "ISTIO_MUTUAL":
         return own, False
     if mode in ("SIMPLE", "MUTUAL"):
-        return _foreign_tls(service, said, mode, is_gateway=client.is_gateway), False
+        return _foreign_tls(service, spec, mode, is_gateway=client.is_gateway), False
     if mode or service.is_external or service.is_plain or client.mesh.get("enableAutoMtls") is False:
         return None, False
     if kind == ORIGINAL or service.resolution == "NONE":
@@ -215,22 +215,22 @@ def _identities(service: Service, mesh: Mapping[str, Any]) -> Iterator[str]:
         yield from (names.spiffe(account, domain) for account in service.accounts)
 
 
-def _foreign_tls(service: Service, said: Mapping[str, Any], mode: str, *, is_gateway: bool) -> ir.Tls | None:
-    credential = said.get("credentialName")
+def _foreign_tls(service: Service, spec: Mapping[str, Any], mode: str, *, is_gateway: bool) -> ir.Tls | None:
+    credential = spec.get("credentialName")
     if credential and not is_gateway:
         return None  # Sidecars send plaintext then, and nobody says so (answered by a real 1.31: `tls-modes`).
     certificate = ""
     if mode == "MUTUAL":
-        files = f"file-cert:{said.get('clientCertificate', '')}~{said.get('privateKey', '')}"
+        files = f"file-cert:{spec.get('clientCertificate', '')}~{spec.get('privateKey', '')}"
         certificate = f"kubernetes://{credential}" if credential else files
     trusted = (
-        f"kubernetes://{credential}-cacert" if credential else f"file-root:{said.get('caCertificates') or 'system'}"
+        f"kubernetes://{credential}-cacert" if credential else f"file-root:{spec.get('caCertificates') or 'system'}"
     )
-    skips = bool(said.get("insecureSkipVerify"))
+    skips = bool(spec.get("insecureSkipVerify"))
     return ir.Tls(
         kind="credential" if credential else "files",
-        sni=said.get("sni") or "",
-        names=tuple(said.get("subjectAltNames") or service.certified_names),
+        sni=spec.get("sni") or "",
+        names=tuple(spec.get("subjectAltNames") or service.certified_names),
         certificate=certificate,
         authority="" if skips else trusted,
         skips_verification=skips,

@@ -11,9 +11,9 @@ PARTS = ("connectionPool", "outlierDetection", "loadBalancer", "tls", "proxyProt
 
 def for_port(policy: Policy | None, port: int) -> Policy:
     """The policy of a port: an entry of ``portLevelSettings`` replaces all of it and inherits nothing."""
-    said = policy or {}
-    own = port_entry(said, port)
-    return _parts(said if own is None else own)
+    whole = policy or {}
+    own = port_entry(whole, port)
+    return _parts(whole if own is None else own)
 
 
 def for_subset(host: Policy | None, subset: Policy | None, port: int) -> Policy:
@@ -31,15 +31,15 @@ def for_subset(host: Policy | None, subset: Policy | None, port: int) -> Policy:
 
 def with_mesh(policy: Policy, mesh: Mapping[str, Any]) -> Policy:
     """The policy on top of what the mesh says for every host."""
-    made = {**_parts(mesh.get("defaultTrafficPolicy") or {}), **policy}
+    joined = {**_parts(mesh.get("defaultTrafficPolicy") or {}), **policy}
     tcp = {key: mesh[key] for key in ("connectTimeout", "tcpKeepalive") if mesh.get(key)}
     http = {key: mesh[key] for key in ("h2UpgradePolicy",) if mesh.get(key) not in (None, "DO_NOT_UPGRADE")}
     if not tcp and not http:
-        return made
-    pool = made.get("connectionPool") or {}
-    said = {k: v for k, v in (pool.get("http") or {}).items() if v != "DEFAULT"}
-    made["connectionPool"] = {**pool, "tcp": {**tcp, **(pool.get("tcp") or {})}, "http": {**http, **said}}
-    return made
+        return joined
+    pool = joined.get("connectionPool") or {}
+    http_of_policy = {k: v for k, v in (pool.get("http") or {}).items() if v != "DEFAULT"}
+    joined["connectionPool"] = {**pool, "tcp": {**tcp, **(pool.get("tcp") or {})}, "http": {**http, **http_of_policy}}
+    return joined
 
 
 def marks_endpoints(host: Policy | None, subset: Policy | None, port: int) -> bool:
@@ -49,9 +49,9 @@ def marks_endpoints(host: Policy | None, subset: Policy | None, port: int) -> bo
     (answered by a real 1.31: `port-level-settings-replace`).
     """
     for policy in (subset or {}, host or {}):
-        said = (port_entry(policy, port) or {}).get("tls") or policy.get("tls")
-        if said is not None:
-            return bool(said.get("mode", "DISABLE") == "ISTIO_MUTUAL")
+        tls = (port_entry(policy, port) or {}).get("tls") or policy.get("tls")
+        if tls is not None:
+            return bool(tls.get("mode", "DISABLE") == "ISTIO_MUTUAL")
     return True
 
 

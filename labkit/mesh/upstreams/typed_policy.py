@@ -27,9 +27,9 @@ def read(policy: Said) -> ir.TrafficPolicy:
     )
 
 
-def pool(said: Said) -> ir.ConnectionPool:
+def pool(spec: Said) -> ir.ConnectionPool:
     """A ``connectionPool``; 0 is no limit."""
-    tcp, http = said.get("tcp") or {}, said.get("http") or {}
+    tcp, http = spec.get("tcp") or {}, spec.get("http") or {}
     return ir.ConnectionPool(
         connect_timeout=durations.seconds(tcp.get("connectTimeout") or "10s"),
         keepalive=_keepalive(tcp["tcpKeepalive"]) if tcp.get("tcpKeepalive") else None,
@@ -48,44 +48,44 @@ def _seconds(text: Any) -> float | None:
     return durations.seconds(text) if text else None
 
 
-def _keepalive(said: Said) -> ir.Keepalive:
+def _keepalive(spec: Said) -> ir.Keepalive:
     return ir.Keepalive(
-        probes=said.get("probes") or None, time=_seconds(said.get("time")), interval=_seconds(said.get("interval"))
+        probes=spec.get("probes") or None, time=_seconds(spec.get("time")), interval=_seconds(spec.get("interval"))
     )
 
 
-def _budget(said: Said) -> ir.RetryBudget:
-    return ir.RetryBudget(percent=said.get("percent", 20), least=said.get("minRetryConcurrency", 3))
+def _budget(spec: Said) -> ir.RetryBudget:
+    return ir.RetryBudget(percent=spec.get("percent", 20), least=spec.get("minRetryConcurrency", 3))
 
 
-def _outliers(said: Said) -> ir.Outliers:
-    splits = bool(said.get("splitExternalLocalOriginErrors"))
+def _outliers(spec: Said) -> ir.Outliers:
+    splits = bool(spec.get("splitExternalLocalOriginErrors"))
     return ir.Outliers(
-        interval=_seconds(said.get("interval")),
-        ejection_time=_seconds(said.get("baseEjectionTime")),
-        max_ejected_percent=said.get("maxEjectionPercent") or None,
-        errors=said.get("consecutive5xxErrors"),
-        gateway_errors=said.get("consecutiveGatewayErrors"),
-        local_errors=said.get("consecutiveLocalOriginFailures") if splits else None,
+        interval=_seconds(spec.get("interval")),
+        ejection_time=_seconds(spec.get("baseEjectionTime")),
+        max_ejected_percent=spec.get("maxEjectionPercent") or None,
+        errors=spec.get("consecutive5xxErrors"),
+        gateway_errors=spec.get("consecutiveGatewayErrors"),
+        local_errors=spec.get("consecutiveLocalOriginFailures") if splits else None,
         splits_local=splits,
-        panic_percent=said.get("minHealthPercent") or None,
+        panic_percent=spec.get("minHealthPercent") or None,
     )
 
 
-def _balancer(said: Said) -> ir.Balancer:
-    hashed = said.get("consistentHash")
+def _balancer(spec: Said) -> ir.Balancer:
+    hashed = spec.get("consistentHash")
     if hashed and hashed.get("maglev") is not None:
         return ir.Balancer(kind="MAGLEV", size=hashed["maglev"].get("tableSize") or None)
     if hashed:
         size = (hashed.get("ringHash") or {}).get("minimumRingSize") or hashed.get("minimumRingSize") or RING
         return ir.Balancer(kind="RING_HASH", size=min(LARGEST_RING, size))
-    simple = said.get("simple", "")
-    return ir.Balancer(kind=simple if simple in BALANCERS else "LEAST_REQUEST", slow_start=_slow_start(said))
+    simple = spec.get("simple", "")
+    return ir.Balancer(kind=simple if simple in BALANCERS else "LEAST_REQUEST", slow_start=_slow_start(spec))
 
 
-def _slow_start(said: Said) -> ir.SlowStart | None:
-    warm = said.get("warmup")
-    window = (warm or {}).get("duration") or said.get("warmupDurationSecs")
+def _slow_start(spec: Said) -> ir.SlowStart | None:
+    warm = spec.get("warmup")
+    window = (warm or {}).get("duration") or spec.get("warmupDurationSecs")
     if not window:
         return None
     if warm is None:
@@ -98,24 +98,24 @@ def _slow_start(said: Said) -> ir.SlowStart | None:
     )
 
 
-def hashes(said: Said) -> tuple[ir.Hash, ...]:
+def hashes(spec: Said) -> tuple[ir.Hash, ...]:
     """What a ``consistentHash`` looks at; nothing where it names no part of a request."""
-    if said.get("httpHeaderName"):
-        return (ir.Hash(kind="header", name=said["httpHeaderName"]),)
-    if said.get("httpCookie"):
-        return (_cookie(said["httpCookie"]),)
-    if said.get("useSourceIp"):
+    if spec.get("httpHeaderName"):
+        return (ir.Hash(kind="header", name=spec["httpHeaderName"]),)
+    if spec.get("httpCookie"):
+        return (_cookie(spec["httpCookie"]),)
+    if spec.get("useSourceIp"):
         return (ir.Hash(kind="source"),)
-    if said.get("httpQueryParameterName"):
-        return (ir.Hash(kind="query", name=said["httpQueryParameterName"]),)
+    if spec.get("httpQueryParameterName"):
+        return (ir.Hash(kind="query", name=spec["httpQueryParameterName"]),)
     return ()
 
 
-def _cookie(said: Said) -> ir.Hash:
+def _cookie(spec: Said) -> ir.Hash:
     return ir.Hash(
         kind="cookie",
-        name=said.get("name", ""),
-        path=said.get("path") or "",
-        ttl=durations.seconds(said["ttl"]) if said.get("ttl") is not None else None,
-        attributes=tuple((a.get("name") or "", a.get("value") or "") for a in said.get("attributes") or ()),
+        name=spec.get("name", ""),
+        path=spec.get("path") or "",
+        ttl=durations.seconds(spec["ttl"]) if spec.get("ttl") is not None else None,
+        attributes=tuple((a.get("name") or "", a.get("value") or "") for a in spec.get("attributes") or ()),
     )
