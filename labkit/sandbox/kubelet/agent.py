@@ -134,24 +134,24 @@ class Kubelet:
             self._removed(resources.uid_of(old))
         if new is None:
             return
-        known = self.pods.get(resources.uid_of(new))
-        if known is None:
-            known = self._begin(new)
+        held = self.pods.get(resources.uid_of(new))
+        if held is None:
+            held = self._begin(new)
         if old is not None or "deletionTimestamp" in new["metadata"]:
-            known.update(new)
+            held.update(new)
 
     def _begin(self, obj: Object) -> pod.Pod:
         uid = resources.uid_of(obj)
-        known = self.pods[uid] = pod.Pod(self.shared, obj, node.Place(folder=self._folder / uid))
-        known.begin()
-        return known
+        held = self.pods[uid] = pod.Pod(self.shared, obj, node.Place(folder=self._folder / uid))
+        held.begin()
+        return held
 
     def _removed(self, uid: str) -> None:
         """The object is gone; usually because we deleted it, else (force) the processes must follow."""
-        known = self.pods.pop(uid, None)
-        if known:
-            known.end(0)
-            task = asyncio.create_task(known.until_gone())
+        held = self.pods.pop(uid, None)
+        if held:
+            held.end(0)
+            task = asyncio.create_task(held.until_gone())
             self._ends.add(task)
             task.add_done_callback(self._ends.discard)
 
@@ -163,24 +163,24 @@ class Kubelet:
         if obj is None:
             return
         namespace, name = informer.key_of(obj)
-        for known in self.pods.values():
-            if resources.namespace_of(known.pod) == namespace and known.shows(kind, name):
-                known.refill()
+        for held in self.pods.values():
+            if resources.namespace_of(held.pod) == namespace and held.shows(kind, name):
+                held.refill()
 
     async def _keep_house(self) -> None:
         while True:
             await asyncio.sleep(HOUSEKEEPING)
-            for known in list(self.pods.values()):
+            for held in list(self.pods.values()):
                 try:
-                    await known.renew_tokens()
+                    await held.renew_tokens()
                 except Exception:  # one pod's trouble must not cost the others their tokens
-                    _LOG.exception("tokens of %r", known)
+                    _LOG.exception("tokens of %r", held)
 
     async def _stop(self, background: list[asyncio.Task[None]]) -> None:
         launcher, *others = background
         for task in others:
             task.cancel()
-        await asyncio.gather(*(known.abandon(STOP_GRACE) for known in self.pods.values()))
+        await asyncio.gather(*(held.abandon(STOP_GRACE) for held in self.pods.values()))
         launcher.cancel()
         for task in background:
             with contextlib.suppress(asyncio.CancelledError, Exception):

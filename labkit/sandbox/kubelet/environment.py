@@ -15,14 +15,14 @@ def variables(
     pod: Object, container: Object, lookup: sources.Lookup, linked: Mapping[str, str] | None = None
 ) -> dict[str, str]:
     """The variables the pod declares; MissingError when one cannot be had. They may refer to ``linked`` ones too."""
-    found: dict[str, str] = {}
+    declared: dict[str, str] = {}
     for source in container.get("envFrom") or []:
-        found.update(_all_of(source, lookup))
+        declared.update(_all_of(source, lookup))
     for entry in container.get("env") or []:
         value = _value(pod, container, entry, lookup)
         if value is not None:
-            found[entry["name"]] = value if "valueFrom" in entry else expand(value, {**(linked or {}), **found})
-    return found
+            declared[entry["name"]] = value if "valueFrom" in entry else expand(value, {**(linked or {}), **declared})
+    return declared
 
 
 def _all_of(source: Object, lookup: sources.Lookup) -> dict[str, str]:
@@ -66,26 +66,26 @@ def _one_of(pod: Object, kind: str, ref: Mapping[str, Any], lookup: sources.Look
     raise sources.MissingError(f"couldn't find key {ref['key']} in {kind} {place}")
 
 
-def expand(text: str, known: Mapping[str, str]) -> str:
+def expand(text: str, values: Mapping[str, str]) -> str:
     """``$(NAME)`` replaced where NAME is known, ``$$`` by ``$``."""
 
     def replaced(match: re.Match[str]) -> str:
         if match[0] == "$$":
             return "$"
-        return known.get(match[1], match[0])
+        return values.get(match[1], match[0])
 
     return _REFERENCE.sub(replaced, text)
 
 
-def expand_all(text: str, known: Mapping[str, str]) -> str:
+def expand_all(text: str, values: Mapping[str, str]) -> str:
     """As ``expand``, for a ``subPathExpr``: MissingError for a name that is not known."""
     for match in _REFERENCE.finditer(text):
-        if match[0] != "$$" and match[1] not in known:
+        if match[0] != "$$" and match[1] not in values:
             raise sources.MissingError(f'missing value for "{match[1]}"')
-    return expand(text, known)
+    return expand(text, values)
 
 
-def command_line(container: Object, known: Mapping[str, str]) -> tuple[list[str], list[str]]:
+def command_line(container: Object, values: Mapping[str, str]) -> tuple[list[str], list[str]]:
     """``command`` and ``args`` with their references replaced."""
     command, args = (container.get(key) or [] for key in ("command", "args"))
-    return [expand(word, known) for word in command], [expand(word, known) for word in args]
+    return [expand(word, values) for word in command], [expand(word, values) for word in args]

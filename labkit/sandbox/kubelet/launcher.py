@@ -156,10 +156,10 @@ class Launcher:
 def _dead_child() -> int | None:
     """A child that has ended, left as a zombie so that its number stays its own."""
     try:
-        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
         return None
-    return found.si_pid if found else None
+    return ended.si_pid if ended else None
 
 
 def _handles(pid: int, number: int) -> bool:

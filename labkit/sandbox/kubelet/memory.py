@@ -30,13 +30,13 @@ def exceeds(first: int, most: int) -> bool:
 
 def _family(pid: int) -> list[int]:
     """A process and all its descendants."""
-    found = [pid]
-    for each in found:
+    family = [pid]
+    for each in family:
         try:
-            found += [int(child) for child in Path(f"/proc/{each}/task/{each}/children").read_text().split()]
+            family += [int(child) for child in Path(f"/proc/{each}/task/{each}/children").read_text().split()]
         except OSError:
             continue
-    return found
+    return family
 
 
 def _anonymous(pid: int) -> int:

@@ -74,8 +74,8 @@ class Pod:
         """A new version of the object."""
         self.pod = obj
         for spec in node.containers_of(obj):
-            if known := self.containers.get(spec["name"]):
-                known.renew(spec)
+            if held := self.containers.get(spec["name"]):
+                held.renew(spec)
         self._start_debuggers()
         if "deletionTimestamp" in obj["metadata"]:
             self.end(float(obj["metadata"].get("deletionGracePeriodSeconds") or 0))
@@ -118,8 +118,8 @@ class Pod:
     @property
     def addressed(self) -> Object:
         """The pod with its addresses, which the API may not have been told yet: for the downward API."""
-        known = {"podIP": self.ip, "hostIP": addresses.NODE}
-        return self.pod | {"status": (self.pod.get("status") or {}) | known}
+        own = {"podIP": self.ip, "hostIP": addresses.NODE}
+        return self.pod | {"status": (self.pod.get("status") or {}) | own}
 
     @property
     def linked(self) -> dict[str, str]:
@@ -144,7 +144,7 @@ class Pod:
             is_ending=self._is_ending,
             is_too_old=self._is_too_old,
         )
-        seen = {name: known.observed for name, known in self.containers.items()}
+        seen = {name: held.observed for name, held in self.containers.items()}
         return podstatus.status_of(self._as_written, seen, scene)
 
     @property
@@ -152,8 +152,8 @@ class Pod:
         """The pod with the status we wrote last, which the watch may not have shown us yet."""
         theirs = (self.pod.get("status") or {}).get("conditions") or []
         ours = self._written.get("conditions") or []
-        known = {c["type"] for c in ours}
-        conditions = [*ours, *(c for c in theirs if c["type"] not in known)]
+        types = {c["type"] for c in ours}
+        conditions = [*ours, *(c for c in theirs if c["type"] not in types)]
         return self.pod | {"status": self._written | {"conditions": conditions}}
 
     async def _write_on_change(self) -> None:
@@ -195,7 +195,7 @@ class Pod:
     @property
     def is_running(self) -> bool:
         """Whether any of its processes lives."""
-        return any(known.process for known in self.containers.values())
+        return any(held.process for held in self.containers.values())
 
     async def dial(self, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection to ``localhost:PORT`` of the pod."""
@@ -232,8 +232,8 @@ class Pod:
         self._start_debuggers()
         self.changed()
         for init in spec.get("initContainers") or []:
-            known = self.containers[init["name"]]
-            if not await self._pass(known):
+            held = self.containers[init["name"]]
+            if not await self._pass(held):
                 await self._stop_sidecars(self._patience())
                 return
         # Not gathered: when this task is cancelled, the containers live on until they are told to stop.
@@ -277,19 +277,19 @@ class Pod:
                 self._live(added)
                 self.changed()
 
-    async def _pass(self, known: container.Container) -> bool:
+    async def _pass(self, held: container.Container) -> bool:
         """Run one init container as far as the next one must wait for it; False when it failed for good."""
-        life = self._live(known)
-        if podstatus.is_sidecar(known.spec):
-            began = asyncio.ensure_future(known.began.wait())
+        life = self._live(held)
+        if podstatus.is_sidecar(held.spec):
+            began = asyncio.ensure_future(held.began.wait())
             await asyncio.wait({began, life}, return_when=asyncio.FIRST_COMPLETED)
             began.cancel()
-            return known.began.is_set()
+            return held.began.is_set()
         await asyncio.wait([life])
-        return bool((known.observed.state.get("terminated") or {}).get("exitCode") == 0)
+        return bool((held.observed.state.get("terminated") or {}).get("exitCode") == 0)
 
-    def _live(self, known: container.Container) -> asyncio.Task[None]:
-        task = asyncio.create_task(known.supervise(), name=f"{known!r}")
+    def _live(self, held: container.Container) -> asyncio.Task[None]:
+        task = asyncio.create_task(held.supervise(), name=f"{held!r}")
         self._lives.append(task)
         return task
 
@@ -342,7 +342,7 @@ class Pod:
         if "persistentVolumeClaim" in volume:
             return
         folder = self.place.volume(volume["name"])
-        content = volumes.files(self.addressed, volume, self.lookup, self._tokens.known)
+        content = volumes.files(self.addressed, volume, self.lookup, self._tokens.by_key)
         if content is None:
             folder.mkdir(parents=True, exist_ok=True)
         else:
@@ -382,9 +382,9 @@ class Pod:
         chain = [self.containers[c["name"]] for c in reversed(inits) if podstatus.is_sidecar(c)]
         chain = [c for c in chain if c.name in self.containers]
         stops = []
-        for known in chain:
+        for held in chain:
             done = asyncio.Event()
-            stops.append(asyncio.create_task(_stop_then(known, until, turn, done)))
+            stops.append(asyncio.create_task(_stop_then(held, until, turn, done)))
             turn = done
         for stop in stops:
             await stop
@@ -395,10 +395,10 @@ class Pod:
 
 
 async def _stop_then(
-    known: container.Container, until: deadline.Deadline, turn: asyncio.Event | None, done: asyncio.Event
+    held: container.Container, until: deadline.Deadline, turn: asyncio.Event | None, done: asyncio.Event
 ) -> None:
     try:
-        await known.stop(until, turn=turn)
+        await held.stop(until, turn=turn)
     finally:
         done.set()
 

@@ -62,7 +62,7 @@ def status_of(pod: Object, seen: Mapping[str, Observed], scene: Scene) -> Object
     spec, old = pod["spec"], pod.get("status") or {}
     inits, mains = spec.get("initContainers") or [], spec["containers"]
     phase = _settled(old) or ("Failed" if scene.is_too_old else _phase(spec, inits, mains, seen, scene))
-    found: Object = {
+    written: Object = {
         "observedGeneration": pod["metadata"].get("generation", 1),
         "phase": phase,
         "hostIP": scene.host_ip,
@@ -72,14 +72,14 @@ def status_of(pod: Object, seen: Mapping[str, Observed], scene: Scene) -> Object
         "conditions": _conditions(pod, phase, inits, mains, seen, scene),
     }
     if debuggers := spec.get("ephemeralContainers"):
-        found["ephemeralContainerStatuses"] = [_container(c, seen, waiting="ContainerCreating") for c in debuggers]
+        written["ephemeralContainerStatuses"] = [_container(c, seen, waiting="ContainerCreating") for c in debuggers]
     if inits:
-        found["initContainerStatuses"] = [_container(c, seen, waiting="PodInitializing") for c in inits]
+        written["initContainerStatuses"] = [_container(c, seen, waiting="PodInitializing") for c in inits]
     if scene.is_too_old:
-        found |= {"reason": DEADLINE, "message": "Pod was active on the node longer than the specified deadline"}
+        written |= {"reason": DEADLINE, "message": "Pod was active on the node longer than the specified deadline"}
     if scene.ip:
-        found |= {"podIP": scene.ip, "podIPs": [{"ip": scene.ip}]}
-    return found
+        written |= {"podIP": scene.ip, "podIPs": [{"ip": scene.ip}]}
+    return written
 
 
 def by_name(containers: Sequence[Object]) -> list[Object]:
@@ -99,7 +99,7 @@ def _settled(old: Object) -> str:
 def _container(container: Object, seen: Mapping[str, Observed], *, waiting: str) -> Object:
     observed = seen.get(container["name"], Observed())
     state = observed.state or {"waiting": {"reason": waiting}}
-    found: Object = {
+    written: Object = {
         "name": container["name"],
         "image": container["image"],
         "imageID": "" if "waiting" in state and not observed.container_id else f"catalogue://{container['image']}",
@@ -111,17 +111,17 @@ def _container(container: Object, seen: Mapping[str, Observed], *, waiting: str)
         "resources": container.get("resources") or {},
     }
     if observed.container_id:
-        found["containerID"] = observed.container_id
+        written["containerID"] = observed.container_id
     if requests := (container.get("resources") or {}).get("requests"):
-        found["allocatedResources"] = requests
+        written["allocatedResources"] = requests
     if mounts := container.get("volumeMounts"):
-        found["volumeMounts"] = [_mount(m) for m in mounts]
-    return found
+        written["volumeMounts"] = [_mount(m) for m in mounts]
+    return written
 
 
 def _mount(mount: Object) -> Object:
-    found = {"name": mount["name"], "mountPath": mount["mountPath"]}
-    return found | ({"readOnly": True, "recursiveReadOnly": "Disabled"} if mount.get("readOnly") else {})
+    written = {"name": mount["name"], "mountPath": mount["mountPath"]}
+    return written | ({"readOnly": True, "recursiveReadOnly": "Disabled"} if mount.get("readOnly") else {})
 
 
 def is_initialized(containers: Sequence[Object], seen: Mapping[str, Observed]) -> bool:

@@ -70,10 +70,10 @@ def _nano(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%f") + NANOSECONDS + "Z"
 
 
-async def log(known: Pod | None, request: web.Request, pod: Object) -> web.StreamResponse:
+async def log(held_pod: Pod | None, request: web.Request, pod: Object) -> web.StreamResponse:
     """Stream a container's log as text."""
     name = container_name(pod, request.query.get("container", ""))
-    held = _held(known, pod, name)
+    held = _held(held_pod, pod, name)
     options = log_options(request, datetime.now(UTC))
     previous = request.query.get("previous") in ("true", "1")
     path, live = _log_of(held, pod, previous=previous)
@@ -89,8 +89,8 @@ async def log(known: Pod | None, request: web.Request, pod: Object) -> web.Strea
     return response
 
 
-def _held(known: Pod | None, pod: Object, name: str) -> container.Container:
-    held = known.containers.get(name) if known else None
+def _held(held_pod: Pod | None, pod: Object, name: str) -> container.Container:
+    held = held_pod.containers.get(name) if held_pod else None
     if held is None:
         waiting = f'container "{name}" in pod "{resources.name_of(pod)}" is waiting to start: '
         refuse(waiting + ("PodInitializing" if pod["spec"].get("initContainers") else "ContainerCreating"))
@@ -117,7 +117,7 @@ def _log_of(held: container.Container, pod: Object, *, previous: bool) -> tuple[
     refuse(f'container "{held.name}" in pod "{resources.name_of(pod)}" is {middle}{why}')
 
 
-async def execute(known: Pod | None, request: web.Request, pod: Object, *, attach: bool) -> web.StreamResponse:
+async def execute(held_pod: Pod | None, request: web.Request, pod: Object, *, attach: bool) -> web.StreamResponse:
     """Run a command in a container over a WebSocket, or join the container's own process."""
     wishes = remote.Wishes.of(request)
     name = container_name(pod, request.query.get("container", ""))
@@ -125,7 +125,7 @@ async def execute(known: Pod | None, request: web.Request, pod: Object, *, attac
         refuse("you must specify at least 1 of stdin, stdout, stderr")
     if not attach and not wishes.command:
         refuse("you must specify at least one command for the container")
-    held = known.containers.get(name) if known else None
+    held = held_pod.containers.get(name) if held_pod else None
     if held is None or held.process is None:
         refuse(f'container not found ("{name}")', code=404, reason="NotFound")
     client = await remote.open_channels(request, wishes)
@@ -133,11 +133,11 @@ async def execute(known: Pod | None, request: web.Request, pod: Object, *, attac
     return client.socket
 
 
-async def port_forward(known: Pod | None, request: web.Request, pod: Object) -> web.StreamResponse:
+async def port_forward(held_pod: Pod | None, request: web.Request, pod: Object) -> web.StreamResponse:
     """Tunnel connections to the pod over a WebSocket."""
-    if known is None or not known.is_running:
+    if held_pod is None or not held_pod.is_running:
         refuse(f"unable to forward port because pod is not running. Current status={_phase(pod)}")
-    return await ports.serve(request, known.dial)
+    return await ports.serve(request, held_pod.dial)
 
 
 def _phase(pod: Object) -> str:

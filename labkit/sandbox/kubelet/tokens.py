@@ -12,26 +12,26 @@ RENEW_AT = 0.8
 
 
 class Tokens:
-    """``known`` maps audience and lifetime to a token."""
+    """``by_key`` maps audience and lifetime to a token."""
 
     def __init__(self, client: api.Api, pod: Object) -> None:
         self._client, self._pod = client, pod
-        self.known: dict[volumes.TokenKey, str] = {}
+        self.by_key: dict[volumes.TokenKey, str] = {}
         self._renew_at: dict[volumes.TokenKey, float] = {}
 
     def __repr__(self) -> str:
-        return f"Tokens({resources.name_of(self._pod)}, {sorted(self.known)})"
+        return f"Tokens({resources.name_of(self._pod)}, {sorted(self.by_key)})"
 
-    async def get(self, wanted: Iterable[volumes.TokenKey]) -> Mapping[volumes.TokenKey, str]:
+    async def get(self, keys: Iterable[volumes.TokenKey]) -> Mapping[volumes.TokenKey, str]:
         """All that are wanted; StatusError when the account does not exist."""
-        for key in wanted:
-            if key not in self.known:
+        for key in keys:
+            if key not in self.by_key:
                 await self._ask(key)
-        return self.known
+        return self.by_key
 
-    async def renew(self, wanted: Iterable[volumes.TokenKey]) -> bool:
+    async def renew(self, keys: Iterable[volumes.TokenKey]) -> bool:
         """Replace those that are old by the wall clock, which also runs while a laptop sleeps."""
-        old = [key for key in wanted if time.time() >= self._renew_at.get(key, 0)]
+        old = [key for key in keys if time.time() >= self._renew_at.get(key, 0)]
         for key in old:
             await self._ask(key)
         return bool(old)
@@ -59,5 +59,5 @@ class Tokens:
                 },
             },
         )
-        self.known[key] = reply["status"]["token"]
+        self.by_key[key] = reply["status"]["token"]
         self._renew_at[key] = time.time() + seconds * RENEW_AT
