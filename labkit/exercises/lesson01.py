@@ -237,6 +237,11 @@ EXERCISES = (
                 says="Deployment hello-v2 is in namespace default",
             ),
             Wrong(why="no pods", yaml=_deployment(replicas=0), says="replicas: 0"),
+            Wrong(
+                why="the program of version 1",
+                yaml=_deployment(image="examples-helloworld-v1"),
+                says="which is not version 2 of the program",
+            ),
         ),
     ),
     Exercise(

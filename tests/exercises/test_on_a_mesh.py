@@ -16,11 +16,13 @@ def tried(attempts, exercise, few):
 
 
 EVERY = pytest.mark.parametrize("exercise", course.ALL.values(), ids=lambda e: e.id)
-WRONG = [(exercise, wrong) for exercise in course.ALL.values() for wrong in tried(exercise.wrong, exercise, 2)]
+WRONG = [(exercise, wrong) for exercise in course.ALL.values() for wrong in tried(exercise.wrong, exercise, 1)]
 RIGHT = [(exercise, right) for exercise in course.ALL.values() for right in tried(exercise.right, exercise, 1)]
 
 
-@EVERY
+@pytest.mark.parametrize(
+    "exercise", [e for e in course.ALL.values() if e.id[:2] in BEFORE_THE_MESH], ids=lambda e: e.id
+)
 def test_untouched_it_is_not_passed(desk, exercise):
     assert not desk.verdict(exercise).passed
 
