@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from labkit.sandbox.apiserver import accepting, discovery, openapi, refusing
+from labkit.sandbox.apiserver import accepting, discovery, openapi, packing, refusing
 from labkit.sandbox.apiserver.registry import Registry
 
 HEALTH = ("healthz", "livez", "readyz")
@@ -111,7 +111,7 @@ class Documents:
     def _cached(self, name: str, make: Callable[[], Any]) -> bytes:
         held = self._cache.get(name)
         if held is None or held[0] != self._registry.generation:
-            held = self._cache[name] = (self._registry.generation, orjson.dumps(make()))
+            held = self._cache[name] = (self._registry.generation, packing.packed(make()))
         return held[1]
 
 

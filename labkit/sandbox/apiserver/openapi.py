@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from labkit.kube.resources import Object
-from labkit.sandbox.apiserver import discovery
+from labkit.sandbox.apiserver import discovery, packing
 from labkit.sandbox.apiserver.objects import documentation, schemas
 from labkit.sandbox.apiserver.registry import Registry, Served
 
@@ -31,10 +31,10 @@ class Documents:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._made: dict[tuple[str, str], tuple[int, bytes]] = {}
+        self._held: dict[tuple[str, str], tuple[int, bytes]] = {}
 
     def __repr__(self) -> str:
-        return f"Documents({len(self._made)} made)"
+        return f"Documents({len(self._held)} held)"
 
     def index(self) -> Object:
         """The document at /openapi/v3; each link carries a hash of what lies behind it."""
@@ -50,20 +50,20 @@ class Documents:
         """The document of one group version, serialised."""
         if not self._registry.has(group, version):
             return None
-        made = self._made.get((group, version))
-        if made is None or made[0] != self._registry.generation:
-            body = orjson.dumps(_document(self._registry, group, version))
-            made = self._made[group, version] = (self._registry.generation, body)
-        return made[1]
+        held = self._held.get((group, version))
+        if held is None or held[0] != self._registry.generation:
+            body = packing.packed(_document(self._registry, group, version))
+            held = self._held[group, version] = (self._registry.generation, body)
+        return held[1]
 
     def _fingerprint(self, group: str, version: str) -> str:
         # The content and not a counter: a cache of kubectl outlives this process.
-        told = [discovery.VERSION, group, version]
+        parts = [discovery.VERSION, group, version]
         for served in self._registry.of_version(group, version):
-            told.append(served.plural)
+            parts.append(served.plural)
             if served.crd is not None:
-                told.append(orjson.dumps(served.crd["spec"], option=orjson.OPT_SORT_KEYS).decode())
-        return "\n".join(told)
+                parts.append(orjson.dumps(served.crd["spec"], option=orjson.OPT_SORT_KEYS).decode())
+        return "\n".join(parts)
 
     def _link(self, path: str, content: str) -> Object:
         digest = hashlib.sha256(content.encode()).hexdigest()[:32].upper()

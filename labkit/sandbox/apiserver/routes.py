@@ -1,7 +1,9 @@
 """HTTP: from a request to the verb that serves it, and back."""
 
+import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -39,6 +41,9 @@ LOG = logging.getLogger(__name__)
 
 COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
 OBJECT_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "POST": "create"}
+PORTION = 64 * 1024
+"""Bytes of a watch that are written at once, and that wait for a client to read them."""
+
 OF_PATHS = (".", "..")
 """Names that would lead elsewhere in the path of an object."""
 
@@ -174,7 +179,8 @@ class Routes:
     async def _watch(
         self, request: web.BaseRequest, call: Call, form: accepting.Form, include: str
     ) -> web.StreamResponse:
-        stream = watching.stream(self._core, call)
+        transport = _narrow(request)
+        stream = watching.stream(self._core, call, on_lost=transport.abort)
         response: web.StreamResponse | None = None
         try:
             async for batch in stream:
@@ -184,11 +190,14 @@ class Routes:
                     response.enable_chunked_encoding()
                     await response.prepare(request)
                     first = True
-                if batch:
-                    lines = []
-                    for event in batch:
-                        lines.append(answering.event(call.served, event, form, include=include, first=first))
-                        first = False
+                lines, size = [], 0
+                for event in batch:
+                    lines.append(answering.event(call.served, event, form, include=include, first=first))
+                    first, size = False, size + len(lines[-1])
+                    if size > PORTION:
+                        await response.write(b"".join(lines))
+                        lines, size = [], 0
+                if lines:
                     await response.write(b"".join(lines))
             assert response is not None
             await response.write_eof()
@@ -205,6 +214,16 @@ class Routes:
             return served
         form = accepting.form(request.headers.get("Accept", ""))
         return _answer(served.code, answering.one(call.served, served.item, form), form, call)
+
+
+def _narrow(request: web.BaseRequest) -> asyncio.Transport:
+    """The request's connection, which from now on holds little that its client leaves unread."""
+    transport = request.transport
+    if transport is None:
+        raise ConnectionResetError("the client has left")
+    transport.set_write_buffer_limits(high=PORTION)
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PORTION)
+    return transport
 
 
 async def _call(request: web.BaseRequest, served: Served, user: User, verb: str, target: paths.Target) -> Call:

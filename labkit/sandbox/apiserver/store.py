@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 import orjson
 
 from labkit.kube.resources import Object
+from labkit.sandbox.apiserver import packing
 from labkit.sandbox.apiserver.disk import Disk
 
-RING = 2000
-"""Changes kept for each resource; who asks for an older version is told to list again (410)."""
+RING, RING_BYTES = 2000, 16 * 1024 * 1024
+"""Changes kept for each resource, and their bytes; who asks for an older version is told to list again (410)."""
 
 ADDED, MODIFIED, DELETED = "ADDED", "MODIFIED", "DELETED"
 
@@ -43,7 +44,7 @@ class Item:
     def __init__(self, obj: Object, version: int, body: bytes | None = None) -> None:
         self.object = obj
         self.version = version
-        self.body = body if body is not None else orjson.dumps(obj)
+        self.body = body if body is not None else packing.packed(obj)
         self.cache: dict[Any, Any] = {}
         """Other forms of the same version (another API version, a table row), made when first asked for."""
 
@@ -70,6 +71,8 @@ class Table:
     def __init__(self, floor: int) -> None:
         self.objects: dict[str, dict[str, Item]] = {}
         self.changes: deque[Change] = deque()
+        self._size = 0
+        """Bytes of the objects in the ring."""
         self.listeners: set[Listener] = set()
         self.floor = floor
         """Changes after this version are all in the ring."""
@@ -121,8 +124,11 @@ class Table:
         else:
             held[metadata["name"]] = change.item
         self.changes.append(change)
-        if len(self.changes) > RING:
-            self.floor = self.changes.popleft().version
+        self._size += len(change.item.body)
+        while len(self.changes) > RING or (self._size > RING_BYTES and len(self.changes) > 1):
+            oldest = self.changes.popleft()
+            self.floor = oldest.version
+            self._size -= len(oldest.item.body)
         for listener in tuple(self.listeners):
             listener(change)
 

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import NamedTuple
 
 from labkit.kube import status
@@ -12,11 +12,11 @@ from labkit.sandbox.apiserver import reading, refusing, selectors, versions
 from labkit.sandbox.apiserver.calls import Call, integer, is_true
 from labkit.sandbox.apiserver.core import Core
 from labkit.sandbox.apiserver.registry import Served
-from labkit.sandbox.apiserver.store import ADDED, DELETED, MODIFIED, Change, Item, Table
+from labkit.sandbox.apiserver.store import ADDED, DELETED, MODIFIED, RING, Change, Item, Table
 
 BOOKMARK, ERROR = "BOOKMARK", "ERROR"
-LONGEST_QUEUE = 10_000
-"""Events a slow client may be behind; then its watch ends and it lists again."""
+LONGEST_QUEUE = RING
+"""Events a slow client may be behind, which is what its table keeps anyway; then its watch ends and it lists again."""
 
 BOOKMARK_EVERY = 60.0
 """Seconds between bookmarks for who asked for them."""
@@ -38,13 +38,21 @@ class Watcher:
     """One client's place in the stream of changes of a table."""
 
     def __init__(
-        self, table: Table, served: Served, *, namespace: str, matches: selectors.Matcher, after: int = 0
+        self,
+        table: Table,
+        served: Served,
+        *,
+        namespace: str,
+        matches: selectors.Matcher,
+        after: int = 0,
+        on_lost: Callable[[], None] = lambda: None,
     ) -> None:
         self._table, self._served, self._namespace = table, served, namespace
         self._matches, self._after = matches, after
         self.pending: deque[Event] = deque()
         self.lost = False
         """Whether the client was too slow and must list again."""
+        self._on_lost = on_lost
         self._wake: asyncio.Future[None] | None = None
         table.listeners.add(self.hear)
 
@@ -65,6 +73,8 @@ class Watcher:
         self.pending.append(event)
         if len(self.pending) > LONGEST_QUEUE:
             self.lost = True
+            self.pending.clear()
+            self._on_lost()
         if self._wake and not self._wake.done():
             self._wake.set_result(None)
 
@@ -101,8 +111,13 @@ class Watcher:
             self._wake = None
 
 
-async def stream(core: Core, call: Call) -> AsyncGenerator[list[Event], None]:
-    """Batches of events until the watch ends; refusals of the query are raised before the first."""
+async def stream(
+    core: Core, call: Call, on_lost: Callable[[], None] = lambda: None
+) -> AsyncGenerator[list[Event], None]:
+    """Batches of events until the watch ends; refusals of the query are raised before the first.
+
+    ``on_lost`` is called when the client is too far behind: it may be stuck in what it was given last.
+    """
     query = call.query
     reading.check_options(query)
     matches = selectors.matcher(call.served, query.get("labelSelector", ""), query.get("fieldSelector", ""))
@@ -115,7 +130,7 @@ async def stream(core: Core, call: Call) -> AsyncGenerator[list[Event], None]:
     if earlier is None:
         yield [Event(ERROR, _error(refusing.expired(f"too old resource version: {since} ({table.floor})")))]
         return
-    watcher = Watcher(table, call.served, namespace=call.namespace, matches=matches, after=since)
+    watcher = Watcher(table, call.served, namespace=call.namespace, matches=matches, after=since, on_lost=on_lost)
     try:
         first = [event for change in earlier if (event := watcher.seen(change))]
         if initial or (not since and query.get("sendInitialEvents") != "false"):
