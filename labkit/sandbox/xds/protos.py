@@ -1,6 +1,9 @@
 """What validation asks about Envoy's messages, answered by their descriptors."""
 
+import gzip
 from collections.abc import Iterator
+from functools import cache
+from importlib import resources
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor
@@ -9,8 +12,11 @@ from labkit.kube.resources import Object
 from labkit.mesh.validation import envoyfilter
 from labkit.sandbox.xds import messages, protojson
 
-FOREIGN = ("envoy.", "istio.", "udpa.", "xds.")
-"""Packages of which a real istiod knows more than the descriptors at hand."""
+ISTIOS = ("istio.", "io.istio.", "stats.")
+"""Packages of Istio's own filters, whose messages a real istiod knows."""
+
+CONTRIB = ".v3alpha."
+"""Part of the names of Envoy's contributed extensions."""
 
 
 class Protos:
@@ -51,7 +57,14 @@ def _descriptor(name: str) -> Descriptor | None:
     try:
         descriptor: Descriptor = messages.message_class(name).DESCRIPTOR
     except KeyError:
-        if name.startswith(FOREIGN):
+        if name in _names() or name.startswith(ISTIOS) or CONTRIB in name:
             return None
         raise
     return descriptor
+
+
+@cache
+def _names() -> frozenset[str]:
+    """All messages of Envoy's API; of most there is no descriptor here."""
+    data = resources.files(__package__).joinpath("data/envoy-types.txt.gz").read_bytes()
+    return frozenset(gzip.decompress(data).decode().splitlines())

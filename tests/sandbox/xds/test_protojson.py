@@ -33,7 +33,8 @@ def typed(url, **fields):
         {"metadata": {"filter_metadata": {"a": {"b": [1, None]}}}},
         {"nobody knows": "this"},
         {"transport_socket": typed("type.googleapis.com/google.protobuf.StringValue", value="a")},
-        {"transport_socket": typed("type.googleapis.com/envoy.extensions.no_descriptor_here.v3.Thing", a=1)},
+        {"transport_socket": typed("type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer", a=1)},
+        {"transport_socket": typed("type.googleapis.com/envoy.extensions.filters.http.golang.v3alpha.Config", a=1)},
     ],
 )
 def test_what_go_reads_is_taken(value):
@@ -67,6 +68,7 @@ def test_what_go_cannot_read_is_refused_in_its_words(value, words):
         ({"@typex": LUA}, "Any JSON doesn't have '@type'"),
         ({"@type": True}, "can't unmarshal Any's '@type': \"true\""),
         ({"@type": "nope"}, "could not resolve Any message type: nope"),
+        ({"@type": f"{LUA}x"}, f"could not resolve Any message type: {LUA}x"),
         ("/", f"json: cannot unmarshal string into {OBJECT}"),
         (
             {"@type": LIMIT, "token_bucket": ""},
