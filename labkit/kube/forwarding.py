@@ -1,13 +1,9 @@
 """Reading a page of a program inside a pod by a forwarded port, as ``kubectl port-forward`` and curl would."""
 
 import http.client
-import time
 from typing import Any
 
 from labkit.kube import client, status
-
-PARTING = 1.0
-"""Seconds that the client's own thread has to say goodbye."""
 
 
 def page(api: client.Client, namespace: str, pod: str, port: int, path: str, *, timeout: float = 20.0) -> str:
@@ -18,7 +14,8 @@ def page(api: client.Client, namespace: str, pod: str, port: int, path: str, *, 
         link = http.client.HTTPConnection("localhost", port)
         link.sock = forwarded.socket(port)
         link.sock.settimeout(timeout)
-        link.request("GET", f"/{path.lstrip('/')}", headers={"Connection": "close"})
+        # The connection is kept, so that we close it: where the server closes first the client leaves its socket open.
+        link.request("GET", f"/{path.lstrip('/')}")
         reply = link.getresponse()
         body = reply.read().decode("utf-8", "replace")
         if reply.status >= 400:
@@ -29,13 +26,4 @@ def page(api: client.Client, namespace: str, pod: str, port: int, path: str, *, 
         raise ConnectionRefusedError(error or f"port {port} of {pod} does not answer") from e
     finally:
         if forwarded is not None:
-            _close(forwarded)
-
-
-def _close(forwarded: Any) -> None:
-    """End a forwarded port. The client leaves its socket open where the server has closed first."""
-    forwarded.close()
-    end = time.monotonic() + PARTING
-    while forwarded.websocket.connected and time.monotonic() < end:
-        time.sleep(0.002)
-    forwarded.websocket.shutdown()
+            forwarded.close()
