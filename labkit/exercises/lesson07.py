@@ -148,6 +148,11 @@ EXERCISES = (
                 says="VirtualService default/reviews is older and decides, VirtualService default/reviews-split has no",
             ),
             Wrong(
+                why="other weights in an HTTPRoute",
+                yaml=joined(version_services("v1", "v2"), http_route("reviews", backends(v1=90, v2=10))),
+                says="sends 90 % to reviews-v1, 10 % to reviews-v2",
+            ),
+            Wrong(
                 why="subsets of another version",
                 yaml=joined(subsets("reviews", v1="v1", v2="v3", v3="v3"), _split(v1=80, v2=20)),
                 says="subset v2 of DestinationRule default/reviews is version=v3: its pods are v3",

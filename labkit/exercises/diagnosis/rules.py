@@ -193,7 +193,10 @@ def _other_decides(decision: Decision, mesh: Objects, rule: Object, host: str) -
     source = min(decision.sources, key=str)
     deciding = rule_of(source, mesh)
     is_older = deciding is not None and _created(deciding) < _created(rule)
-    return cause.shown(
+    routes = [_created(route) for route in mesh.http_routes if _is_for_callers(route, host)]
+    # An HTTPRoute that came later is meant to decide; that it does is then no cause of anything.
+    is_meant = deciding is None and bool(routes) and max(routes) > _created(rule)
+    return (cause.undecided if is_meant else cause.shown)(
         f"two objects make rules for the host {objects.short(host)}: {name_of(source)} "
         f"{'is older and ' if is_older else ''}"
         f"decides, {objects.title(rule)} has no effect; put the rules into one of them, and delete the other"

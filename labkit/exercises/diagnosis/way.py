@@ -156,4 +156,4 @@ def _elsewhere(decision: Decision, mesh: Objects, hop: Hop, title: str) -> list[
         causes += destinations.shares(decision, mesh, hop.shares, hop.host)
     else:
         causes.append(cause.shown(f"{title} sends {decisions.told(decision.targets)}"))
-    return causes
+    return sorted(causes, key=lambda each: each.directness == cause.Directness.OPEN)
