@@ -5,6 +5,7 @@ import errno
 import os
 import socket
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from labkit.mesh.place import app_socket
 from labkit.sandbox.network import door, sockets
@@ -26,13 +27,28 @@ def listening(port: int, env: Mapping[str, str]) -> Iterator[tuple[socket.socket
         return
     path = folder / app_socket(port)
     with contextlib.ExitStack() as stack:
-        if held := door.announce(port, env):
-            stack.enter_context(held)
         if sockets.is_taken(path):
-            raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
-        listener = stack.enter_context(sockets.listen(path, backlog=1024))
-        stack.callback(path.unlink, missing_ok=True)
+            # Perhaps by the network itself, for a program that knows no socket: it gives way.
+            _announced(stack, port, env)
+            if sockets.is_taken(path):
+                raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+            listener = _listening(stack, path)
+        else:
+            # Who waits for this program is served first; the network hears of it afterwards.
+            listener = _listening(stack, path)
+            _announced(stack, port, env)
         yield listener, f"0.0.0.0:{port}"
+
+
+def _listening(stack: contextlib.ExitStack, path: Path) -> socket.socket:
+    listener = stack.enter_context(sockets.listen(path, backlog=1024))
+    stack.callback(path.unlink, missing_ok=True)
+    return listener
+
+
+def _announced(stack: contextlib.ExitStack, port: int, env: Mapping[str, str]) -> None:
+    if held := door.announce(port, env):
+        stack.enter_context(held)
 
 
 def _bound(host: str, port: int) -> socket.socket:
