@@ -141,7 +141,7 @@ class LabEvidence:
         """Wait until what is stored of the mesh's objects is what the proxies have."""
         kinds = (*resources.ISTIO, *resources.GATEWAY_API)
         stored = [obj for kind in kinds for obj in self._listed(kind, None)]
-        control = self._lab._control
+        control = self._lab.control
         told = control.until_live(control.versions_of(stored))
         return "" if not told or (told.startswith(LIVE) and _is_whole(told)) else told
 

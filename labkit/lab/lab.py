@@ -1,12 +1,17 @@
 """``Lab``: everything a lesson does to a cluster and sees of it."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
+from labkit.base import errors, settings
 from labkit.clusters import cluster as clusters
+from labkit.clusters import sandbox
 from labkit.exercises import course, verdict
 from labkit.lab import accesslogs, analyzing, evidence, explaining
-from labkit.lab.sending import Sending
+from labkit.lab.changes import Changes
+from labkit.lab.connection import Connection
+from labkit.lab.requests import Requests
 from labkit.telemetry import differences
 from labkit.views import diffs, results, way
 
@@ -17,12 +22,56 @@ if TYPE_CHECKING:
     from labkit.views.explorer import ExplorerView
 
 
-class Lab(Sending):
-    """A cluster and what a course does with it. ``lab = Lab.connect()``."""
+class Lab:
+    """A cluster and what a course does with it. ``lab = Lab.connect()``.
+
+    It is put together from parts, whose methods are its own: a connection, changes, requests.
+    """
 
     def __init__(self, cluster: clusters.Cluster, *, namespace: str = "default") -> None:
-        super().__init__(cluster, namespace=namespace)
+        self._connection = connection = Connection(cluster, namespace=namespace)
+        self._changes = changes = Changes(connection)
+        self._requests = requests = Requests(connection, changes)
+        self._logs = accesslogs.AccessLogs(connection.api, connection.doors, connection.proxies)
         self._answers: dict[str, object] = {}
+
+        self.cluster, self.namespace, self.api = cluster, namespace, connection.api
+        self.can, self.kubectl, self.wait = connection.can, connection.kubectl, connection.wait
+        self.pods, self.logs, self.logged = connection.pods, connection.logs, connection.logged
+        self.proxy, self.control = connection.proxy, connection.control
+
+        self.install_istio, self.deploy_bookinfo = changes.install_istio, changes.deploy_bookinfo
+        self.expose, self.goto, self.reset = changes.expose, changes.goto, changes.reset
+        self.apply, self.delete = changes.apply, changes.delete
+
+        self.url, self.page, self.send = requests.url, requests.page, requests.send
+        self.curl, self.fortio = requests.curl, requests.fortio
+        self.mesh, self.split, self.canary = requests.mesh, requests.split, requests.canary
+
+    @classmethod
+    def connect(
+        cls, kubeconfig: str | Path | None = None, *, context: str | None = None, namespace: str = "default"
+    ) -> Self:
+        """The sandbox of this checkout, started if it does not run; or the cluster of a kubeconfig you name.
+
+        ``LABKIT_KUBECONFIG`` and ``LABKIT_CONTEXT`` name one for every notebook, so none has to change.
+        """
+        named = Path(kubeconfig).expanduser() if kubeconfig else settings.kubeconfig_asked_for()
+        if named:
+            if not named.exists():
+                raise errors.SetupError(
+                    f"There is no kubeconfig {named}.", next_step="check the path, or Lab.connect() for the sandbox"
+                )
+            asked = context or settings.context_asked_for()
+            return cls(clusters.of_kubeconfig(named, context=asked), namespace=namespace)
+        paths = settings.Paths()
+        with sandbox.one_at_a_time(paths):
+            return cls(sandbox.start(paths), namespace=namespace)
+
+    def __repr__(self) -> str:
+        kind = "sandbox" if self.cluster.is_sandbox else f"cluster of {self.cluster.kubeconfig}"
+        lesson = f", lesson {self._changes.chapter}" if self._changes.chapter else ""
+        return f"{type(self).__name__}({kind}, namespace {self.namespace}{lesson})"
 
     # What the mesh was told
 
@@ -39,7 +88,7 @@ class Lab(Sending):
         from labkit.views.circuits import CircuitView
 
         def drive(callers: int, on_counts: Callable[[Mapping[int, int]], None]) -> Callable[[], None]:
-            return rounds.Rounds(lambda: self._round(load, callers, rate, client=name), on_counts).start().stop
+            return rounds.Rounds(lambda: self._requests.round(load, callers, rate, client=name), on_counts).start().stop
 
         return CircuitView(
             name,
@@ -51,7 +100,7 @@ class Lab(Sending):
 
     def diff(self) -> diffs.Diff:
         """What the last ``apply`` or ``delete`` changed in the Envoys, field by field; ``table()`` gives a frame."""
-        return diffs.Diff(differences=differences.between(self._before, self._configurations()))
+        return diffs.Diff(differences=differences.between(self._changes.before, self._connection.configurations()))
 
     def explain(
         self,
@@ -76,21 +125,19 @@ class Lab(Sending):
         from labkit.lab import exploring
         from labkit.views.explorer import ExplorerView
 
-        logs = accesslogs.AccessLogs(self.api, self._doors, self._proxies)
-        if self.cluster.is_sandbox and (done := logs.ensure(lambda manifest: self.apply(manifest, quiet=True))):
+        if self.cluster.is_sandbox and (done := self._logs.ensure(lambda manifest: self.apply(manifest, quiet=True))):
             done.shown()
         explorer = exploring.Explorer(
             lambda ask: exploring.fetch_of(self.url(), ask),
             lambda ask: self.explain(ask.path, headers=ask.headers),
-            follow=logs.follow,
+            follow=self._logs.follow,
         )
         return ExplorerView(explorer.send, explain=explorer.explain, path=path)
 
     def access_logs(self, *, on: bool = True) -> results.Done:
         """Let every proxy write a line for each request, by one Telemetry for the mesh; ``on=False`` takes it back."""
-        logs = accesslogs.AccessLogs(self.api, self._doors, self._proxies)
         switch = self.apply if on else self.delete
-        return logs.switch(lambda manifest: switch(manifest, quiet=True), is_on=on).shown()
+        return self._logs.switch(lambda manifest: switch(manifest, quiet=True), is_on=on).shown()
 
     def analyze(self) -> "pd.DataFrame":
         """What does not fit together in the course's namespace: a row each, with the object, Istio's code, and why."""

@@ -45,7 +45,7 @@ def test_every_lesson_is_reached_from_the_one_before(lab, number):
 def test_a_lesson_sets_aside_what_it_did_not_make(lab, tmp_path, monkeypatch):
     monkeypatch.setenv("LABKIT_HOME", str(tmp_path))
     lab.goto("05")
-    lab._kubectl("apply -f -", text=FOREIGN)
+    lab._connection.run("apply -f -", text=FOREIGN)
     (note,) = lab.goto("05").details
     assert "virtualservice/mine" in note
     assert lab.api.find(resources.VIRTUAL_SERVICES, "mine", "default") is None

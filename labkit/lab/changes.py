@@ -1,27 +1,29 @@
-"""A lab that changes its cluster: the steps of an installation, lessons, and objects applied and deleted."""
+"""What a lesson changes: the steps of an installation, the state of a chapter, objects applied and deleted."""
 
 from dataclasses import replace
 
-from labkit.clusters import cluster as clusters
 from labkit.install import bookinfo, gateway, istio
 from labkit.lab import applying, arriving, chapters, control
-from labkit.lab.connected import Connected
+from labkit.lab.connection import Connection
 from labkit.telemetry import differences
 from labkit.views import results, steps
 
 
-class Changing(Connected):
-    """What a lesson does to a cluster."""
+class Changes:
+    """Changes of one cluster."""
 
-    def __init__(self, cluster: clusters.Cluster, *, namespace: str = "default") -> None:
-        super().__init__(cluster, namespace=namespace)
-        self._before: differences.Snapshot = {}
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.chapter = ""
+        """The number of the lesson that it was brought to."""
+
+        self.before: differences.Snapshot = {}
         """What the Envoys had before the last change."""
 
     def install_istio(self) -> results.Done:
         """Istio's default profile: control plane, webhooks, ingress gateway; ready when this returns."""
         with steps.Steps() as step:
-            istio.install(self.api, on_step=step)
+            istio.install(self._connection.api, on_step=step)
         return results.Done(
             sentence="Istio is installed: istiod and the ingress gateway are ready.", command=istio.COMMAND
         ).shown()
@@ -29,19 +31,19 @@ class Changing(Connected):
     def deploy_bookinfo(self) -> results.Done:
         """Label the namespace for injection, apply Bookinfo, wait for its pods."""
         with steps.Steps() as step:
-            bookinfo.deploy(self.api, self.namespace, on_step=step)
+            bookinfo.deploy(self._connection.api, self._connection.namespace, on_step=step)
         return results.Done(
             sentence="Bookinfo runs: six pods, each with a sidecar.",
-            command=f"kubectl apply -n {self.namespace} -f manifests/bookinfo.yaml",
+            command=f"kubectl apply -n {self._connection.namespace} -f manifests/bookinfo.yaml",
         ).shown()
 
     def expose(self) -> results.Done:
         """Apply Bookinfo's Gateway and VirtualService, wait until the page answers."""
         with steps.Steps() as step:
-            address = gateway.expose(self.api, self.namespace, on_step=step)
+            address = gateway.expose(self._connection.api, self._connection.namespace, on_step=step)
         return results.Done(
             sentence=f"Bookinfo answers at {address}/productpage.",
-            command=f"kubectl apply -n {self.namespace} -f manifests/bookinfo-gateway.yaml",
+            command=f"kubectl apply -n {self._connection.namespace} -f manifests/bookinfo-gateway.yaml",
         ).shown()
 
     def goto(self, chapter: str) -> results.Done:
@@ -49,17 +51,25 @@ class Changing(Connected):
         wanted = chapters.chapter(chapter)
         number = str(chapter).zfill(2)[:2]
         with steps.Steps() as step:
-            arrival = arriving.arrive(self.api, self.cluster, wanted, namespace=self.namespace, on_step=step)
+            arrival = arriving.arrive(
+                self._connection.api,
+                self._connection.cluster,
+                wanted,
+                namespace=self._connection.namespace,
+                on_step=step,
+            )
             if wanted.istio is not False:
-                self._control.until_gone(self._control.versions_of(arrival.removed))
-                self._control.until_endpoints(arrival.applied, self.namespace)
-                self._control.until_live(self._control.versions(arrival.applied, self.namespace))
-        self._chapter = number
+                self._connection.control.until_gone(self._connection.control.versions_of(arrival.removed))
+                self._connection.control.until_endpoints(arrival.applied, self._connection.namespace)
+                self._connection.control.until_live(
+                    self._connection.control.versions(arrival.applied, self._connection.namespace)
+                )
+        self.chapter = number
         return results.Done(sentence=f"Ready for lesson {number}: {wanted.title}.", details=arrival.notes).shown()
 
     def reset(self) -> results.Done:
         """Back to the beginning of the lesson."""
-        return self.goto(self._chapter or "05")
+        return self.goto(self.chapter or "05")
 
     def apply(self, given: applying.Given, *, quiet: bool = False) -> results.Changes:
         """``kubectl apply`` of a path, YAML text, an object or several, live in every Envoy when this returns.
@@ -68,20 +78,22 @@ class Changing(Connected):
         it is refused; the last good configuration then stays.
         """
         objects = applying.objects_of(given)
-        self._before = self._configurations() if control.configures(objects) else self._before
-        done = self._kubectl("apply -f -", text=applying.text_of(objects), subject=applying.subject(objects))
+        self.before = self._connection.configurations() if control.configures(objects) else self.before
+        done = self._connection.run("apply -f -", text=applying.text_of(objects), subject=applying.subject(objects))
         changes = applying.changes(done, applying.typed(given, "apply"))
-        self._control.until_endpoints(objects, self.namespace)
-        live = self._control.until_live(self._control.versions(objects, self.namespace))
+        self._connection.control.until_endpoints(objects, self._connection.namespace)
+        live = self._connection.control.until_live(
+            self._connection.control.versions(objects, self._connection.namespace)
+        )
         changes = replace(changes, live=live)
         return changes if quiet else changes.shown()
 
     def delete(self, given: applying.Given, *, quiet: bool = False) -> results.Changes:
         """``kubectl delete`` of what a manifest holds, gone from every Envoy too; what is not there is no error."""
         objects = applying.objects_of(given)
-        versions = self._control.versions(objects, self.namespace)
-        self._before = self._configurations() if versions else self._before
-        done = self._kubectl("delete --ignore-not-found -f -", text=applying.text_of(objects))
+        versions = self._connection.control.versions(objects, self._connection.namespace)
+        self.before = self._connection.configurations() if versions else self.before
+        done = self._connection.run("delete --ignore-not-found -f -", text=applying.text_of(objects))
         changes = applying.changes(done, applying.typed(given, "delete"))
-        changes = replace(changes, live=self._control.until_gone(versions))
+        changes = replace(changes, live=self._connection.control.until_gone(versions))
         return changes if quiet else changes.shown()

@@ -1,12 +1,10 @@
-"""A lab that knows its cluster: how to reach it, and what runs there."""
+"""A connection to a cluster: how to reach it, and what runs there."""
 
 import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from labkit.base import errors, settings, waiting
+from labkit.base import errors, waiting
 from labkit.clusters import cluster as clusters
-from labkit.clusters import sandbox
 from labkit.install import bookinfo, istio, kinds
 from labkit.kube import client, resources
 from labkit.lab import control, doors, endpoints
@@ -21,8 +19,8 @@ APPEARS = 3.0
 """Seconds that a Deployment may take to be there at all."""
 
 
-class Connected:
-    """The ground of ``Lab``: a cluster, its API, kubectl, its pods and their proxies."""
+class Connection:
+    """A cluster, its API, kubectl, its pods and their proxies."""
 
     def __init__(self, cluster: clusters.Cluster, *, namespace: str = "default") -> None:
         self.cluster = cluster
@@ -30,35 +28,11 @@ class Connected:
         """Where the course's application lives."""
 
         self.api: client.Client = cluster.client()
-        self._kubectl = Kubectl(cluster, namespace=namespace)
-        self._doors = doors.Doors(self.api, cluster, self._kubectl)
-        self._control = control.ControlPlane(self.api, cluster, self._doors)
-        self._chapter = ""
+        self.run = Kubectl(cluster, namespace=namespace)
+        """kubectl; called, it raises what it refuses."""
 
-    @classmethod
-    def connect(
-        cls, kubeconfig: str | Path | None = None, *, context: str | None = None, namespace: str = "default"
-    ) -> Self:
-        """The sandbox of this checkout, started if it does not run; or the cluster of a kubeconfig you name.
-
-        ``LABKIT_KUBECONFIG`` and ``LABKIT_CONTEXT`` name one for every notebook, so none has to change.
-        """
-        named = Path(kubeconfig).expanduser() if kubeconfig else settings.kubeconfig_asked_for()
-        if named:
-            if not named.exists():
-                raise errors.SetupError(
-                    f"There is no kubeconfig {named}.", next_step="check the path, or Lab.connect() for the sandbox"
-                )
-            asked = context or settings.context_asked_for()
-            return cls(clusters.of_kubeconfig(named, context=asked), namespace=namespace)
-        paths = settings.Paths()
-        with sandbox.one_at_a_time(paths):
-            return cls(sandbox.start(paths), namespace=namespace)
-
-    def __repr__(self) -> str:
-        kind = "sandbox" if self.cluster.is_sandbox else f"cluster of {self.cluster.kubeconfig}"
-        lesson = f", lesson {self._chapter}" if self._chapter else ""
-        return f"{type(self).__name__}({kind}, namespace {self.namespace}{lesson})"
+        self.doors = doors.Doors(self.api, cluster, self.run)
+        self.control = control.ControlPlane(self.api, cluster, self.doors)
 
     def can(self, capability: str) -> bool:
         """Whether this kind of cluster does it: ``lab.can("ambient")``."""
@@ -66,7 +40,7 @@ class Connected:
 
     def kubectl(self, words: str) -> results.Printed:
         """Run a kubectl command line on this cluster: ``lab.kubectl("get pods")``; its words either way."""
-        done = self._kubectl.run(words)
+        done = self.run.run(words)
         printed = results.Printed(command=shown(words), text=(done.out + done.err).rstrip("\n"), code=done.code)
         return printed.shown() if done.code or not only_reads(words) else printed
 
@@ -86,7 +60,7 @@ class Connected:
                 show=lambda _: "there is none of this name",
             )
         kinds.until_rolled_out(self.api, deployments, self.namespace, timeout=bookinfo.TIMEOUT)
-        self._control.until_endpoints(endpoints.services_of(self.api, deployments, self.namespace), self.namespace)
+        self.control.until_endpoints(endpoints.services_of(self.api, deployments, self.namespace), self.namespace)
         command = f"kubectl rollout status deploy/{deployments[0]}" if deployments else ""
         return results.Done(sentence=f"Ready: {', '.join(deployments)}.", command=command).shown()
 
@@ -103,18 +77,18 @@ class Connected:
 
     def proxy(self, name: str) -> proxies.Proxy:
         """The Envoy of a pod, by the beginning of the pod's name: ``lab.proxy("reviews-v1")``."""
-        found = [pod for pod in self._proxies() if pod.name.startswith(name)]
+        found = [pod for pod in self.proxies() if pod.name.startswith(name)]
         if found:
             pod = min(found, key=lambda w: w.phase != "Running")  # not one that is on its way out
-            return proxies.Proxy(f"{pod.name}.{pod.namespace}", lambda path: self._doors.envoy(pod, path))
+            return proxies.Proxy(f"{pod.name}.{pod.namespace}", lambda path: self.doors.envoy(pod, path))
         raise errors.SetupError(
             f"No pod with an Envoy has a name that begins with {name!r}.", next_step='lab.kubectl("get pods -A")'
         )
 
-    def _proxies(self) -> list[workloads.Workload]:
+    def proxies(self) -> list[workloads.Workload]:
         spaces = (self.namespace, istio.NAMESPACE)
         return [w for space in spaces for w in workloads.pods(self.api, space) if w.has_proxy and w.ip]
 
-    def _configurations(self) -> differences.Snapshot:
-        dumps = self._doors.envoys(self._proxies(), "config_dump")
+    def configurations(self) -> differences.Snapshot:
+        dumps = self.doors.envoys(self.proxies(), "config_dump")
         return {name: differences.parts(json.loads(text)) for name, text in dumps.items()}

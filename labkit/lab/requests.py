@@ -1,4 +1,4 @@
-"""A lab that sends requests: through the gateway, from inside the mesh, and beside sliders that steer them."""
+"""Requests: through the gateway, from inside the mesh, and beside sliders that steer them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, overload
@@ -8,7 +8,8 @@ from labkit.base import errors
 from labkit.install import gateway
 from labkit.kube import manifests, resources
 from labkit.lab import rounds, splitting
-from labkit.lab.changing import Changing
+from labkit.lab.changes import Changes
+from labkit.lab.connection import Connection
 from labkit.telemetry import flows, inside, workloads
 from labkit.traffic import fetching
 from labkit.views import page
@@ -25,8 +26,11 @@ SPLIT_RATE = 40.0
 """Requests per second of a split view: 600, enough for a verdict, in 15 s."""
 
 
-class Sending(Changing):
-    """What traffic meets."""
+class Requests:
+    """Requests to the applications of one cluster."""
+
+    def __init__(self, connection: Connection, changes: Changes) -> None:
+        self._connection, self._changes = connection, changes
 
     def url(self, path: str = "", *, through: str = "") -> str:
         """The ingress gateway's address, ``http://127.0.0.1:30080``, with ``path`` behind it.
@@ -34,9 +38,9 @@ class Sending(Changing):
         ``through`` names a Gateway of the Gateway API, whose proxies are its own.
         """
         if through:
-            found = gateway.url(self.api, name=f"{through}-istio", namespace=self.namespace)
+            found = gateway.url(self._connection.api, name=f"{through}-istio", namespace=self._connection.namespace)
         else:
-            found = gateway.url(self.api)
+            found = gateway.url(self._connection.api)
         if found is None:
             step = "kubectl get gateway" if through else "lab.install_istio()"
             raise errors.SetupError(f"There is no {through or 'ingress'} gateway with an address.", next_step=step)
@@ -72,10 +76,10 @@ class Sending(Changing):
         return MeshView(self._flows, send=send, load=f"{rate:g} requests per second for {path}").look()
 
     def _flows(self) -> tuple[list[flows.Node], list[flows.Flow]]:
-        pods = [pod for pod in workloads.pods(self.api) if pod.app != "istiod"]
+        pods = [pod for pod in workloads.pods(self._connection.api) if pod.app != "istiod"]
         senders = [pod for pod in pods if pod.has_proxy and pod.ip]
-        clusters = self._doors.envoys(senders, "clusters?format=json")
-        stats = self._doors.envoys(senders, "stats?filter=upstream_rq_5xx")
+        clusters = self._connection.doors.envoys(senders, "clusters?format=json")
+        stats = self._connection.doors.envoys(senders, "stats?filter=upstream_rq_5xx")
         return flows.nodes(pods), flows.flows(clusters, stats, pods)
 
     @overload
@@ -137,7 +141,7 @@ class Sending(Changing):
     def curl(self, url: str, *options: str, client: str = "curl") -> inside.Answer:
         """One request from inside the mesh: curl in the pod of Deployment ``client``; options are curl's own."""
         words = ["exec", f"deploy/{client}", "--", "curl", "-sS", "-i", "-w", inside.WRITE_OUT]
-        done = self._kubectl.run([*words, *options, url])
+        done = self._connection.run.run([*words, *options, url])
         return inside.answer(done.out, done.err, done.code)
 
     def fortio(
@@ -145,14 +149,14 @@ class Sending(Changing):
     ) -> inside.Counts:
         """A load from inside the mesh, as fast as answers come: ``fortio load -c 2 -qps 0 -n 20 URL``."""
         load = ["load", "-c", str(connections), "-qps", "0", "-n", str(count), "-loglevel", "Warning", url]
-        done = self._kubectl.run(["exec", f"deploy/{client}", "--", "/usr/bin/fortio", *load])
+        done = self._connection.run.run(["exec", f"deploy/{client}", "--", "/usr/bin/fortio", *load])
         return inside.counts(done.out + done.err)
 
-    def _round(self, url: str, callers: int, rate: float, *, client: str) -> inside.Counts:
+    def round(self, url: str, callers: int, rate: float, *, client: str) -> inside.Counts:
         """A few seconds of load at a steady pace."""
         pace = ["-c", str(callers), "-qps", f"{callers * rate:g}", "-t", f"{rounds.SECONDS:g}s"]
         words = ["exec", f"deploy/{client}", "--", "/usr/bin/fortio", "load", *pace, "-loglevel", "Warning", url]
-        done = self._kubectl.run(words)
+        done = self._connection.run.run(words)
         return inside.counts(done.out + done.err)
 
     def split(
@@ -164,10 +168,12 @@ class Sending(Changing):
         """
         from labkit.views.split import SplitView
 
-        rules = self.api.list(resources.DESTINATION_RULES, self.namespace)
+        rules = self._connection.api.list(resources.DESTINATION_RULES, self._connection.namespace)
         known = splitting.subsets_of(rules, service)
         self._check_subsets(service, known, list(weights))
-        asked = splitting.weights_of(self.api.find(resources.VIRTUAL_SERVICES, service, self.namespace))
+        asked = splitting.weights_of(
+            self._connection.api.find(resources.VIRTUAL_SERVICES, service, self._connection.namespace)
+        )
         start = weights or {name: asked.get(name, 0) for name in known}
         if not any(start.values()):
             start = {name: 100 if name == known[0] else 0 for name in known}
@@ -195,7 +201,7 @@ class Sending(Changing):
         from labkit.lab import canary
         from labkit.views.canary import CanaryView
 
-        rules = self.api.list(resources.DESTINATION_RULES, self.namespace)
+        rules = self._connection.api.list(resources.DESTINATION_RULES, self._connection.namespace)
         self._check_subsets(service, splitting.subsets_of(rules, service), [stable, new])
         load = splitting.load(self.url(), service, path=path, rate=rate)
         return CanaryView(
@@ -204,19 +210,19 @@ class Sending(Changing):
             apply=lambda chosen: self._apply_split(service, chosen),
             send=lambda on_batch: traffic.stream(load, on_batch).stop,
             read=lambda: self._asked(service),
-            measure=lambda: canary.counts(self.proxy(canary.caller_of(service)).ask, service),
+            measure=lambda: canary.counts(self._connection.proxy(canary.caller_of(service)).ask, service),
         )
 
     def _apply_split(self, service: str, weights: Mapping[str, int]) -> str:
-        live = self.api.find(resources.VIRTUAL_SERVICES, service, self.namespace)
-        wanted = splitting.virtual_service(service, weights, namespace=self.namespace, live=live)
-        self.apply(wanted, quiet=True)
+        live = self._connection.api.find(resources.VIRTUAL_SERVICES, service, self._connection.namespace)
+        wanted = splitting.virtual_service(service, weights, namespace=self._connection.namespace, live=live)
+        self._changes.apply(wanted, quiet=True)
         return manifests.dump(wanted)
 
     def _asked(self, service: str) -> "Asked":
         from labkit.views.split import Asked
 
-        live = self.api.find(resources.VIRTUAL_SERVICES, service, self.namespace)
+        live = self._connection.api.find(resources.VIRTUAL_SERVICES, service, self._connection.namespace)
         return Asked(weights=splitting.weights_of(live), yaml=splitting.yaml_of(live))
 
     def _check_subsets(self, service: str, known: Sequence[str], asked: Sequence[str]) -> None:
@@ -224,7 +230,7 @@ class Sending(Changing):
         if not known or missing:
             what = f"no subset {missing[0]!r}" if known else "no subsets"
             raise errors.SetupError(
-                f"DestinationRule {service} in namespace {self.namespace} defines {what}"
+                f"DestinationRule {service} in namespace {self._connection.namespace} defines {what}"
                 f"{f'; it has {chr(44).join(known)}' if known else ''}.",
                 next_step='lab.apply("manifests/destination-rules.yaml")',
             )
