@@ -19,6 +19,9 @@ from labkit.mesh import place
 from labkit.sandbox.network import addresses, door, forward, listening, proxyheader, sockets, splice
 from labkit.sandbox.network.ways import Cluster, Ways
 
+ENVOY_WITHIN = 5.0
+"""Seconds after which an Envoy listens that started beside an app."""
+
 QUESTION_LIMIT = 4096
 """Bytes of a question at a door."""
 
@@ -37,6 +40,7 @@ class Network:
         self._servers: list[asyncio.Server] = []
         self._ports: dict[int, asyncio.Server] = {}
         """Ports at which only the sandbox listens for this pod."""
+        self._look: asyncio.Task[None] | None = None
         self._bridges: dict[int, asyncio.Server] = {}
         """Ports whose socket leads to the private address, where programs listen that know no socket."""
 
@@ -113,6 +117,7 @@ class Network:
         """Stop serving."""
         for server in [*self._servers, *self._ports.values(), *self._bridges.values()]:
             server.close()
+        self._ports.clear()
 
     async def bridge(self, ports: Iterable[int]) -> None:
         """Lead to a program that is not the catalogue's: behind an Envoy it listens at the private address."""
@@ -137,12 +142,24 @@ class Network:
     async def _listen_at(self, port: int) -> None:
         if not self.ways.has_proxy or port in self._ports:
             return
+        await self._bind(port)
+        if port in self._ports:
+            asyncio.get_running_loop().call_later(
+                ENVOY_WITHIN, lambda: asyncio.ensure_future(self.yield_to_envoy(port))
+            )
+
+    async def _bind(self, port: int) -> None:
         listener = _bound(self.ways.ip, port)
-        if listener is None:
-            return
-        self._ports[port] = await asyncio.get_running_loop().create_server(
-            lambda: splice.FromPeer(lambda peer: self._enter(port, peer)), sock=listener, backlog=512
-        )
+        if listener is not None:
+            self._ports[port] = await asyncio.get_running_loop().create_server(
+                lambda: splice.FromPeer(lambda peer: self._enter(port, peer)), sock=listener, backlog=512
+            )
+
+    async def yield_to_envoy(self, port: int) -> None:
+        """Leave a port to an Envoy that has come to listen there as well: it was only slower to start than the app."""
+        if server := self._ports.pop(port, None):
+            server.close()
+            await self._bind(port)
 
     def unlisten(self, port: int) -> None:
         """The program is gone."""

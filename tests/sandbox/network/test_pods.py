@@ -262,6 +262,23 @@ def test_a_port_that_its_program_gave_up_is_nobodys(play: Any) -> None:
     assert play(scene)
 
 
+def test_a_port_is_left_to_an_envoy_that_comes_to_listen_there(play: Any) -> None:
+    async def scene(network: pods.Network, env: dict[str, str]) -> Any:
+        async with listens(8099, env):
+            with socket.socket() as late:
+                late.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+                late.bind((network.ways.ip, 8099))
+                late.listen()
+                await network.yield_to_envoy(8099)
+                link = asyncio.to_thread(socket.create_connection, (network.ways.ip, 8099), 5.0)
+                (await link).close()
+                late.settimeout(5.0)
+                (await asyncio.to_thread(late.accept))[0].close()
+        return True
+
+    assert play(scene)
+
+
 def test_two_programs_of_a_pod_cannot_have_one_port(play: Any) -> None:
     async def scene(network: pods.Network, env: dict[str, str]) -> Any:
         def twice() -> None:
