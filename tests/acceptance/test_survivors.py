@@ -104,9 +104,7 @@ def test_an_up_that_ends_early_leaves_nothing_that_down_does_not_stop(paths, mom
     assert survivors(paths) == []
 
 
-@pytest.mark.parametrize(
-    "text", [None, "", "{", '{"pid": 1, "born": "x"}'], ids=["deleted", "emptied", "torn", "lying"]
-)
+@pytest.mark.parametrize("text", [None, "{"], ids=["deleted", "torn"])
 def test_damaged_records_stop_neither_status_nor_up_nor_down(paths, text):
     upping = Upping(paths, "--empty")
     until(lambda: "✓ JupyterLab" in upping.printed, "the lab")
