@@ -247,6 +247,8 @@ def _problem(problem: str, source: str, column: int) -> tuple[int, str]:
         return column, f"undefined field '{missing[1]}'"
     if scalar := re.fullmatch(r"expression of type '(.*)' cannot be the operand of a select operation", problem):
         return column, f"type '{scalar[1]}' does not support field selection"
+    if problem == "has() argument must be a field selection":
+        return column, "invalid argument to has() macro"
     if call := re.fullmatch(r"found no matching overload for '(\w+)' applied to '\((.*)\)'", problem):
         before = source[: column - 1]
         if before.endswith(f".{call[1]}"):
