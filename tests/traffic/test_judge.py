@@ -68,5 +68,5 @@ def test_splits(counts, asked, agrees):
 
 def test_a_judgement_reads_as_sentences():
     assert repr(judge.split({"v1": 890, "v2": 110}, {"v1": 90, "v2": 10})) == (
-        "v1: asked 90%, measured 890 (within 863–937)\nv2: asked 10%, measured 110 (within 63–137)\nagrees"
+        "v1: 890 of 1000, within 863–937\nv2: 110 of 1000, within 63–137\nagrees"
     )
