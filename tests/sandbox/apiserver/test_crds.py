@@ -79,3 +79,37 @@ def test_a_definition_goes_after_its_objects(ask, define, group):
     assert "create not allowed while custom resource definition is terminating" in late.message
     ask("PATCH", "widgets/w", {"metadata": {"finalizers": None}}, group=f"{group}/v1", headers=MERGE)
     ask.until(f"customresourcedefinitions/{name}", lambda body: body.get("code") == 404, group=CRDS, anywhere=True)
+
+
+ROLLOUT = {
+    "type": "object",
+    "required": ["replicas"],
+    "properties": {"replicas": {"type": "integer", "minimum": 1}, "min": {"type": "integer"}},
+    "x-kubernetes-validations": [
+        {"rule": "self.replicas <= 5", "message": "too many"},
+        {"rule": "!has(oldSelf.min) || self.min == oldSelf.min", "message": "min is immutable"},
+    ],
+}
+
+
+def rollouts(rules=ROLLOUT):
+    return {"schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": rules}}}}
+
+
+def test_rules_of_a_definition_judge_writes_and_changes(ask, define, group):
+    define("rollouts", "Rollout", **rollouts())
+    ask("POST", "rollouts", {"metadata": {"name": "web"}, "spec": {"replicas": 3, "min": 1}}, group=f"{group}/v1")
+
+    def told(spec):
+        return ask("PATCH", "rollouts/web", {"spec": spec}, group=f"{group}/v1", headers=MERGE).message
+
+    assert told({"replicas": 9}) == f'Rollout.{group} "web" is invalid: spec: Invalid value: too many'
+    assert told({"min": 2}) == f'Rollout.{group} "web" is invalid: spec: Invalid value: min is immutable'
+    assert told({"replicas": 4}) == ""
+
+
+def test_a_definition_whose_rule_is_no_cel_is_refused(ask, group):
+    rules = ROLLOUT | {"x-kubernetes-validations": [{"rule": "self.nosuch <<< 5"}]}
+    crd = definition(group, "rollouts", "Rollout", **rollouts(rules))
+    refused = ask("POST", "customresourcedefinitions", crd, group=CRDS, anywhere=True)
+    assert (refused.code, "compilation failed: ERROR: <input>:1:14: Syntax error" in refused.message) == (422, True)

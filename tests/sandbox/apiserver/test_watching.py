@@ -1,8 +1,14 @@
 """A watch tells what happened, in order, and only what was asked for."""
 
+import asyncio
+import contextlib
 import json
+import ssl
 
 import pytest
+
+from labkit.kube import resources
+from labkit.sandbox.apiserver import server, watching
 
 
 @pytest.fixture
@@ -72,3 +78,34 @@ def test_a_list_is_as_it_was_at_an_earlier_version(ask):
     query = f"resourceVersion={earlier}&resourceVersionMatch=Exact&labelSelector=!nothing"
     names = [i["metadata"]["name"] for i in ask("GET", "configmaps", query=query).body["items"]]
     assert "b" not in names
+
+
+def test_a_client_that_reads_nothing_is_let_go(tmp_path):
+    """It is given a portion; once it is further behind than the server remembers, its connection ends."""
+
+    async def ends():
+        api = server.Server(state=tmp_path / "state", kubeconfig=tmp_path / "kubeconfig")
+        await api.start()
+        try:
+            for n in range(40):
+                obj = {"metadata": {"name": f"c{n}", "namespace": "default"}, "data": {"a": "x" * 20_000}}
+                await api.local.create(resources.CONFIG_MAPS, obj)
+            reader, writer = await asyncio.open_connection(
+                "127.0.0.1", api.port, ssl=ssl.create_default_context(cadata=api.root_ca), limit=1024
+            )
+            token = json.loads((tmp_path / "kubeconfig").read_text())["users"][0]["user"]["token"]
+            line = "GET /api/v1/namespaces/default/configmaps?watch=1 HTTP/1.1"
+            writer.write(f"{line}\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+            for n in range(watching.LONGEST_QUEUE + 500):
+                await api.local.patch(resources.CONFIG_MAPS, "c0", "default", {"data": {"b": str(n)}})
+            size = 0
+            with contextlib.suppress(ConnectionError):
+                while part := await asyncio.wait_for(reader.read(65536), 10):
+                    size += len(part)
+            writer.transport.abort()
+            return size
+        finally:
+            await api.stop()
+
+    assert asyncio.run(ends()) < 40 * 20_000 + 400 * 20_000
