@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import unicodedata
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -41,6 +42,9 @@ LOG = logging.getLogger(__name__)
 
 COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
 OBJECT_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete", "POST": "create"}
+LONGEST_WARNINGS, LONGEST_WARNING = 4096, 256
+"""Characters of all warnings of an answer, and of one of them where they are more."""
+
 PORTION = 64 * 1024
 """Bytes of a watch that are written at once, and that wait for a client to read them."""
 
@@ -296,7 +300,11 @@ def _answer(code: int, body: bytes, form: accepting.Form, call: Call) -> web.Res
 
 
 def _add_warnings(response: web.StreamResponse, call: Call) -> None:
-    for text in dict.fromkeys(call.warnings):
+    # As k8s.io/apiserver's warning recorder: no control characters in a header, and not too much text in all.
+    texts = [text for text in dict.fromkeys(call.warnings) if not any(unicodedata.category(c) == "Cc" for c in text)]
+    if sum(map(len, texts)) > LONGEST_WARNINGS:
+        texts = [text[:LONGEST_WARNING] for text in texts][: LONGEST_WARNINGS // LONGEST_WARNING]
+    for text in texts:
         shown = text.replace("\\", "\\\\").replace('"', '\\"')
         response.headers.add("Warning", f'299 - "{shown}"')
 

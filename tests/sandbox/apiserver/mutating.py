@@ -41,7 +41,7 @@ class Request:
     @property
     def url(self) -> str:
         """The path and the query, percent-encoded where that is needed to send them."""
-        path = urllib.parse.quote(self.path, safe="/%:~._-")
+        path = urllib.parse.quote(self.path, safe="/%:~._-", errors="replace")
         return f"{path}{self.query and '?' + self.query}"
 
 
@@ -59,7 +59,7 @@ def _method(request: Request, rng: random.Random) -> Request:
 def _path(request: Request, rng: random.Random) -> Request:
     parts = request.path.split("/")
     at = rng.randrange(1, len(parts))
-    odd = rng.choice(("", "..", ".", "x", "ü", "%00", "%FF", "status", "scale", "proxy", "watch", "a" * 300, "a:b:c"))
+    odd = rng.choice(("", "..", ".", "x", "ü", "%00", "%FF", "status", "scale", "proxy", "a" * 300, "a:b:c"))
     parts[at : at + rng.randint(0, 1)] = [odd]
     return replace(request, path="/".join(parts))
 

@@ -69,7 +69,12 @@ def crashes(connection, requests, caplog):
     caplog.clear()
     failed = []
     for request in requests:
-        code, content = connection.send(request)
+        try:
+            code, content = connection.send(request)
+        except (OSError, http.client.HTTPException) as e:
+            failed.append((request, repr(e)))
+            connection.close()
+            continue
         if is_a_crash(code, content):
             failed.append((request, content.decode("utf-8", "replace")[:500]))
     tracebacks = [r.getMessage() for r in caplog.records if r.exc_info and r.name.startswith(("labkit", "aiohttp"))]

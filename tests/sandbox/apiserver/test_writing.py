@@ -83,3 +83,10 @@ def test_a_pod_gets_its_token_and_its_tolerations(ask):
     spec = ask("POST", "pods", pod).body["spec"]
     assert spec["volumes"][0]["name"].startswith("kube-api-access-")
     assert [t["tolerationSeconds"] for t in spec["tolerations"]] == [300, 300]
+
+
+def test_a_warning_never_carries_control_characters_and_never_grows_without_end(ask):
+    obj = {"metadata": {"name": "a"}, "b\x00c": 1, "d\ne": 1, "fine": 1}
+    assert ask("POST", "configmaps", obj).headers["Warning"] == '299 - "unknown field \\"fine\\""'
+    many = ask("POST", "configmaps", {"metadata": {"name": "b"}, **{"x" * 400 + str(n): 1 for n in range(200)}})
+    assert (many.code, len(many.headers["Warning"]) < 5000) == (201, True)
