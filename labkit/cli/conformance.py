@@ -19,7 +19,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     facts.add_argument("--fact", action="append", type=int, metavar="N", help="only this one; may be repeated")
     facts.add_argument("--kubeconfig", type=Path, metavar="PATH", help="a cluster with Istio; namespaces come and go")
     facts.add_argument("--context", metavar="NAME", help="a context in it; its current one otherwise")
-    facts.add_argument("--samples", type=Path, metavar="FOLDER", help="Istio's samples (../shared/data/samples)")
+    facts.add_argument("--samples", type=Path, metavar="FOLDER", help="samples/ of an Istio release")
     answers = parser.add_argument_group("recorded answers of real Istio, without a cluster")
     answers.add_argument("--answers", type=Path, metavar="PLACE", help="a folder, or an archive of tests/answers")
     answers.add_argument("--family", action="append", metavar="NAME", help="only these cases; may be repeated")

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent import futures
 
 import yaml
 
@@ -15,6 +16,9 @@ from labkit.lab.control import ControlPlane
 from labkit.lab.doors import Doors
 from labkit.lab.kubectl import Kubectl
 from labkit.telemetry import liveness, workloads
+
+TOGETHER = 8
+"""Envoys asked at the same time."""
 
 ROLLOUT = 120.0
 """Seconds; a sandbox takes two."""
@@ -47,18 +51,22 @@ class Deployed:
 
     def _read(self) -> dict[str, envoy.Resources]:
         pods = [pod for pod in self._api.list(resources.PODS) if workloads.workload(pod).has_proxy]
-        names, titles = self._names(), {resources.name_of(pod): _title(pod) for pod in pods}
-        texts = self._doors.envoys([workloads.workload(pod) for pod in pods], "config_dump?include_eds")
-        return {titles[pod]: dumps.resources(text, names) for pod, text in texts.items()}
+        names = self._names()
+        with futures.ThreadPoolExecutor(TOGETHER) as pool:
+            texts = pool.map(lambda pod: self._doors.envoy(workloads.workload(pod), "config_dump?include_eds"), pods)
+            return {_title(p): dumps.resources(text, names) for p, text in zip(pods, texts, strict=True)}
 
     def _names(self) -> Mapping[str, str]:
-        """Address → what the recordings call it."""
+        """Address → what the recordings call it; the port of the API server as well."""
         pods = {str((p.get("status") or {}).get("podIP")): p for p in self._api.list(resources.PODS)}
         services = {s["spec"].get("clusterIP"): s for s in self._api.list(resources.SERVICES)}
         block = next((ip.split(".")[1] for ip in pods if ip.startswith("127.")), "")
         names = {ip: scene.address_of(resources.namespace_of(p), _short(p)) for ip, p in pods.items()}
-        for node in self._api.list(resources.NODES):
-            names |= {a["address"]: "NODE(node-1)" for a in node["status"].get("addresses", ())}
+        for piece in self._api.list(
+            resources.ENDPOINT_SLICES, "default", labels="kubernetes.io/service-name=kubernetes"
+        ):
+            names |= {address: "NODE(node-1)" for e in piece["endpoints"] for address in e["addresses"]}
+            names |= {str(port["port"]): scene.API_PORT for port in piece["ports"]}
         for address, service in services.items():
             if not address or address == "None":
                 continue

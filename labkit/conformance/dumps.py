@@ -18,12 +18,14 @@ _SENT = {
 """Part of a dump → kind, and where the resource stands in an entry. What is static comes from the bootstrap."""
 
 _ADDRESS = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]*\d)")
+_PORT = re.compile(r'("port_value":\s*)(\d+)\b')
 _ALLOCATED, _ALLOCATED_V6 = "240.240.", re.compile(r"2001:2:(?:[0-9a-f]*:)+[0-9a-f]*")
 _BY_DESTINATION = ("PassthroughCluster", "InboundPassthroughCluster")
 
 
 def resources(text: str, names: Mapping[str, str]) -> Resources:
-    """What istiod sent to an Envoy; ``names``: address → its name in the recordings, ``POD(reviews-v1)``."""
+    """What istiod sent to an Envoy; ``names``: address or port → what the recordings have: ``POD(reviews-v1)``."""
+    text = _PORT.sub(lambda match: match[1] + names.get(match[2], match[2]), text)
     dump = json.loads(_ALLOCATED_V6.sub("AutoIPv6", _ADDRESS.sub(lambda match: _named(match[0], names), text)))
     kinds: Resources = {}
     for part in dump.get("configs", ()):

@@ -13,6 +13,9 @@ from labkit.mesh.model import Proxy, Snapshot
 CREATED = "2026-11-01T00:00:00Z"
 """Of every object: where the older wins, the name decides, as in the recordings."""
 
+API_PORT = "16443"
+"""Where the API server of the recordings listened."""
+
 SAMPLE_PORT = 8080
 """Which port Istio's own sample of Bookinfo's Gateway names."""
 

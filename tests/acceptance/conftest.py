@@ -9,18 +9,19 @@ import pytest
 from labkit import traffic
 from labkit.base import settings, waiting
 from labkit.clusters import sandbox as sandboxes
-from labkit.conformance.facts import running
 from labkit.install import gateway, istio
 from labkit.traffic import fetching
 from tests.kubectl import Kubectl
+
+SAMPLES = settings.CHECKOUT.parent / "shared" / "data" / "samples"
 
 
 @pytest.fixture(scope="session")
 def samples() -> Path:
     """The folder of Istio's sample manifests."""
-    if not running.SAMPLES.is_dir():
+    if not SAMPLES.is_dir():
         pytest.skip("Istio's sample manifests are not beside this checkout (../shared/data/samples)")
-    return running.SAMPLES
+    return SAMPLES
 
 
 @pytest.fixture(scope="session")

@@ -36,3 +36,8 @@ def test_with_answers_it_compares(tmp_path, capsys):
 
 def test_facts_may_be_chosen():
     assert [fact.number for fact in running.chosen([34, 9])] == [9, 34]
+
+
+def test_without_a_folder_the_samples_are_asked_for(capsys):
+    assert cli.main(["conformance"]) == 1
+    assert "Next: unpack samples/ of an Istio release" in capsys.readouterr().err

@@ -20,19 +20,16 @@ GROUPS = (routing, splitting, faults, resilience, connections, egress)
 FACTS: tuple[Fact, ...] = tuple(sorted((f for group in GROUPS for f in group.FACTS), key=lambda f: f.number))
 """Every fact, by number."""
 
-SAMPLES = settings.CHECKOUT.parent / "shared" / "data" / "samples"
-"""Istio's published manifests, where they lie beside the checkout."""
-
 
 def samples(folder: Path | None) -> Path:
     """The folder of Istio's samples; SetupError where it is none."""
-    place = folder or SAMPLES
-    if not (place / "bookinfo" / "networking").is_dir():
-        raise errors.SetupError(
-            f"There are no samples of Istio in {place} (bookinfo/networking is missing).",
-            next_step="unpack samples/ of an Istio release and name it: ./lab conformance --samples FOLDER",
-        )
-    return place.resolve()
+    next_step = "unpack samples/ of an Istio release and name it: ./lab conformance --samples FOLDER"
+    if folder is None:
+        raise errors.SetupError("The facts apply Istio's own sample manifests.", next_step=next_step)
+    if not (folder / "bookinfo" / "networking").is_dir():
+        problem = f"There are no samples of Istio in {folder} (bookinfo/networking is missing)."
+        raise errors.SetupError(problem, next_step=next_step)
+    return folder.resolve()
 
 
 def chosen(numbers: Collection[int]) -> list[Fact]:
