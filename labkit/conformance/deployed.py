@@ -115,11 +115,14 @@ class Deployed:
 
     def _settle(self, stored: Sequence[Object]) -> None:
         """Wait until istiod has deployed what Gateways ask for, and every proxy has taken all that it was sent."""
-        asked = {resources.name_of(o) for o in stored if scene.plural_of(o) == "gateways.gateway.networking.k8s.io"}
+        needs_proxy = any(map(_gets_proxy, stored))
+
+        def is_deployed() -> bool:
+            ready = self._managed(ready=True)
+            return ready == self._managed(ready=False) and bool(ready or not needs_proxy)
+
         waiting.until(
-            lambda: (
-                self._managed(ready=True) == self._managed(ready=False) and (not asked or self._managed(ready=True))
-            ),
+            is_deployed,
             what="the proxies of Gateways",
             timeout=ROLLOUT,
             next_step="kubectl get gateways.gateway.networking.k8s.io -A",
@@ -131,6 +134,12 @@ class Deployed:
     def _managed(self, *, ready: bool) -> set[str]:
         pods = [workloads.workload(pod) for pod in self._api.list(resources.PODS, labels=MANAGED)]
         return {pod.name for pod in pods if pod.is_ready or not ready}
+
+
+def _gets_proxy(obj: Object) -> bool:
+    """Whether istiod deploys a proxy for an object: a Gateway of its class that names no other address."""
+    is_gateway = scene.plural_of(obj) == "gateways.gateway.networking.k8s.io"
+    return is_gateway and obj["spec"].get("gatewayClassName") == "istio" and not obj["spec"].get("addresses")
 
 
 def _deployments(objects: Sequence[Object]) -> Iterator[tuple[str, str]]:
