@@ -138,8 +138,8 @@ def accepted(crd: Object, others: list[Object]) -> Object:
     names, known = dict(crd["spec"]["names"]), (crd.get("status") or {}).get("acceptedNames") or {}
     reason, message = "NoConflicts", "no conflicts found"
     for field, title in NAMES:
-        wanted = names.get(field) or ()
-        for name in [wanted] if isinstance(wanted, str) else wanted:
+        asked = names.get(field) or ()
+        for name in [asked] if isinstance(asked, str) else asked:
             if name in taken:
                 reason, message = f"{title}Conflict", f'"{name}" is already in use'
                 names[field] = known.get(field, "" if field in ("plural", "kind") else None)
@@ -159,8 +159,8 @@ def accepted(crd: Object, others: list[Object]) -> Object:
 def _names_of(crd: Object) -> Iterator[str]:
     names = (crd.get("status") or {}).get("acceptedNames") or {}
     for field, _ in NAMES:
-        wanted = names.get(field) or ()
-        yield from [wanted] if isinstance(wanted, str) else wanted
+        asked = names.get(field) or ()
+        yield from [asked] if isinstance(asked, str) else asked
 
 
 def _condition(crd: Object, kind: str) -> Object:

@@ -46,46 +46,46 @@ class Deleted:
 def options(call: Call) -> Options:
     """From the body, or else from the query; 422 for policies nobody knows."""
     if not call.body:
-        said: Object = {}
+        asked: Object = {}
         if "gracePeriodSeconds" in call.query:
-            said["gracePeriodSeconds"] = integer(call.query["gracePeriodSeconds"])
+            asked["gracePeriodSeconds"] = integer(call.query["gracePeriodSeconds"])
         if "propagationPolicy" in call.query:
-            said["propagationPolicy"] = call.query["propagationPolicy"]
+            asked["propagationPolicy"] = call.query["propagationPolicy"]
         if "orphanDependents" in call.query:
-            said["orphanDependents"] = is_true(call.query["orphanDependents"])
+            asked["orphanDependents"] = is_true(call.query["orphanDependents"])
         if "dryRun" in call.query:
-            said["dryRun"] = [call.query["dryRun"]]
+            asked["dryRun"] = [call.query["dryRun"]]
     elif isinstance(call.body, dict):
-        said = call.body
+        asked = call.body
     else:
         schema = schemas.builtin("v1", "DeleteOptions")
         assert schema is not None
-        said = decoding.options(schema, call.body, call.content_type)
-    _check(said)
-    conditions = said.get("preconditions") or {}
-    policy = said.get("propagationPolicy") or ""
-    if said.get("orphanDependents") is not None:
-        policy = "Orphan" if said["orphanDependents"] else "Background"
+        asked = decoding.options(schema, call.body, call.content_type)
+    _check(asked)
+    conditions = asked.get("preconditions") or {}
+    policy = asked.get("propagationPolicy") or ""
+    if asked.get("orphanDependents") is not None:
+        policy = "Orphan" if asked["orphanDependents"] else "Background"
     return Options(
-        grace=said.get("gracePeriodSeconds"),
+        grace=asked.get("gracePeriodSeconds"),
         policy=policy,
         uid=conditions.get("uid") or "",
         version=conditions.get("resourceVersion") or "",
-        dry_run=bool(said.get("dryRun")),
+        dry_run=bool(asked.get("dryRun")),
     )
 
 
-def _check(said: Object) -> None:
+def _check(asked: Object) -> None:
     causes: list[tuple[str, str, str]] = []
-    policy = said.get("propagationPolicy")
-    if policy is not None and said.get("orphanDependents") is not None:
+    policy = asked.get("propagationPolicy")
+    if policy is not None and asked.get("orphanDependents") is not None:
         text = f'Invalid value: "{policy}": orphanDependents and deletionPropagation cannot be both set'
         causes.append(("FieldValueInvalid", text, "propagationPolicy"))
     elif policy is not None and policy not in POLICIES:
         names = ", ".join(f'"{name}"' for name in (*POLICIES, "nil"))
         text = f'Unsupported value: "{policy}": supported values: {names}'
         causes.append(("FieldValueNotSupported", text, "propagationPolicy"))
-    dry_run = said.get("dryRun") or []
+    dry_run = asked.get("dryRun") or []
     if dry_run and dry_run != ["All"]:
         shown = ", ".join(f'"{value}"' for value in dry_run)
         text = f'Unsupported value: [{shown}]: supported values: "All"'
@@ -96,23 +96,23 @@ def _check(said: Object) -> None:
 
 async def delete(core: Core, call: Call) -> Deleted:
     """Delete one object; with finalizers or a grace period it only begins here."""
-    said = options(call)
+    asked = options(call)
     live = core.find(call.served, call.namespace, call.name)
     check_protected(call)
-    if call.served.strategy.orphans_warning and not said.policy:
+    if call.served.strategy.orphans_warning and not asked.policy:
         call.warnings.append(call.served.strategy.orphans_warning)
     for hook in core.validating:
         await hook(call, {}, live.object)
-    return remove(core, call, core.find(call.served, call.namespace, call.name), said)
+    return remove(core, call, core.find(call.served, call.namespace, call.name), asked)
 
 
-def remove(core: Core, call: Call, live: Item, said: Options) -> Deleted:
+def remove(core: Core, call: Call, live: Item, asked: Options) -> Deleted:
     """The synchronous part: decide and store."""
     served, now = call.served, live.object["metadata"]
     name, namespace = now["name"], now.get("namespace", "")
-    _check_conditions(served, said, now)
-    finalizers = _finalizers(served, said, now.get("finalizers") or [])
-    grace = _grace(served, said, live.object)
+    _check_conditions(served, asked, now)
+    finalizers = _finalizers(served, asked, now.get("finalizers") or [])
+    grace = _grace(served, asked, live.object)
     deleting = now.get("deletionTimestamp")
     if served.strategy.cleanup and not deleting and served.strategy.cleanup not in finalizers:
         finalizers = [*finalizers, served.strategy.cleanup]
@@ -121,7 +121,7 @@ def remove(core: Core, call: Call, live: Item, said: Options) -> Deleted:
         last = live.object
         if served.strategy.graceful:
             last = preparing.restored(served, _marked(last, 0), last, subresource="")
-        if said.dry_run:
+        if asked.dry_run:
             return Deleted(item=Item(last, live.version), gone=True)
         return Deleted(item=core.store.remove(served.key, namespace, name, last=last), gone=True)
     if deleting:
@@ -139,16 +139,16 @@ def remove(core: Core, call: Call, live: Item, said: Options) -> Deleted:
     if not deleting:
         new |= _terminating(served, new)
     new = preparing.restored(served, new, live.object, subresource="")
-    if said.dry_run:
+    if asked.dry_run:
         return Deleted(item=Item(new, live.version), gone=False)
     return Deleted(item=core.put(served, new), gone=False)
 
 
 async def collection(core: Core, call: Call) -> reading.Listing:
     """Delete what a list would find; the answer is that list, as it was."""
-    said = options(call)
+    asked = options(call)
     listing = await reading.collection(core, call)
-    found = []
+    deleted = []
     for item in listing.items:
         metadata = item.object["metadata"]
         one = Call(
@@ -163,9 +163,9 @@ async def collection(core: Core, call: Call) -> reading.Listing:
             await hook(one, {}, item.object)
         live = core.store.get(call.served.key, one.namespace, one.name)
         if live is not None:
-            remove(core, one, versions.shown(live, call.served), said)
-            found.append(item)
-    return reading.Listing(items=found, version=core.store.version)
+            remove(core, one, versions.shown(live, call.served), asked)
+            deleted.append(item)
+    return reading.Listing(items=deleted, version=core.store.version)
 
 
 def _terminating(served: Served, obj: Object) -> Object:
@@ -211,8 +211,8 @@ def check_protected(call: Call) -> None:
         raise refusing.forbidden("", "namespaces", call.name, "this namespace may not be deleted")
 
 
-def _finalizers(served: Served, said: Options, current: list[str]) -> list[str]:
-    policy = said.policy
+def _finalizers(served: Served, asked: Options, current: list[str]) -> list[str]:
+    policy = asked.policy
     others = [name for name in current if name not in (FOREGROUND, ORPHAN)]
     if policy == "Foreground":
         return [*others, FOREGROUND]
@@ -221,16 +221,16 @@ def _finalizers(served: Served, said: Options, current: list[str]) -> list[str]:
     return others if policy == "Background" else current
 
 
-def _grace(served: Served, said: Options, obj: Object) -> int:
+def _grace(served: Served, asked: Options, obj: Object) -> int:
     if not served.strategy.graceful:
         return 0
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
-    asked = said.grace if said.grace is not None else spec.get("terminationGracePeriodSeconds", 0)
+    seconds = asked.grace if asked.grace is not None else spec.get("terminationGracePeriodSeconds", 0)
     if not spec.get("nodeName") or status.get("phase") in ("Succeeded", "Failed"):
         return 0
-    if asked < 0:
-        asked = 1
-    return int(asked)
+    if seconds < 0:
+        seconds = 1
+    return int(seconds)
 
 
 def _marked(obj: Object, grace: int) -> Object:
@@ -240,17 +240,17 @@ def _marked(obj: Object, grace: int) -> Object:
     return {**obj, "metadata": metadata}
 
 
-def _check_conditions(served: Served, said: Options, now: dict[str, Any]) -> None:
+def _check_conditions(served: Served, asked: Options, now: dict[str, Any]) -> None:
     name = now["name"]
-    if said.uid and said.uid != now["uid"]:
+    if asked.uid and asked.uid != now["uid"]:
         text = (
-            f"the UID in the precondition ({said.uid}) does not match the UID in record ({now['uid']})."
+            f"the UID in the precondition ({asked.uid}) does not match the UID in record ({now['uid']})."
             " The object might have been deleted and then recreated"
         )
         raise refusing.conflict(served.group, served.kind, name, text)
-    if said.version and said.version != now["resourceVersion"]:
+    if asked.version and asked.version != now["resourceVersion"]:
         text = (
-            f"the ResourceVersion in the precondition ({said.version}) does not match the ResourceVersion in"
+            f"the ResourceVersion in the precondition ({asked.version}) does not match the ResourceVersion in"
             f" record ({now['resourceVersion']}). The object might have been modified"
         )
         raise refusing.conflict(served.group, served.kind, name, text)

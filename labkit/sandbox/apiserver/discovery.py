@@ -51,14 +51,14 @@ def version() -> Object:
 
 def subresources(served: Served) -> list[tuple[str, str, str, tuple[str, ...]]]:
     """``(name, kind, group version of the kind or "", verbs)`` of each, by name."""
-    found = []
+    listed = []
     for name in served.subresources:
         kind, group_version, verbs = _SUBRESOURCES.get(name, (served.kind, "", _READ_WRITE))
-        found.append((name, kind or served.kind, group_version, verbs))
+        listed.append((name, kind or served.kind, group_version, verbs))
     if served.group == "" and served.plural in _PROXIED:
-        found.append(("proxy", _PROXIED[served.plural], "", _PROXY))
+        listed.append(("proxy", _PROXIED[served.plural], "", _PROXY))
     # Those of definitions in the order in which a real server adds them: status, scale.
-    return found if served.crd is not None else sorted(found)
+    return listed if served.crd is not None else sorted(listed)
 
 
 def versions() -> Object:
@@ -68,10 +68,10 @@ def versions() -> Object:
 
 def group(registry: Registry, name: str) -> Object | None:
     """The plain document of one group."""
-    found = registry.versions().get(name)
-    if not found or not name:
+    listed = registry.versions().get(name)
+    if not listed or not name:
         return None
-    return {"kind": "APIGroup", "apiVersion": "v1", **_group(name, found)}
+    return {"kind": "APIGroup", "apiVersion": "v1", **_group(name, listed)}
 
 
 def groups(registry: Registry) -> Object:
@@ -108,11 +108,11 @@ def aggregated(registry: Registry, *, core: bool) -> Object:
     """The aggregated document at /api (the core group) or /apis (all others)."""
     names = [("", registry.versions()[""])] if core else _ordered(registry)
     items = []
-    for name, found in names:
+    for name, listed in names:
         metadata: Object = {"name": name} if name else {}
         if name:
             metadata["creationTimestamp"] = None
-        entries = [_version(registry, name, version) for version in found]
+        entries = [_version(registry, name, version) for version in listed]
         items.append({"metadata": metadata, "versions": entries})
     head = {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}}
     return head | {"items": items}
@@ -120,11 +120,11 @@ def aggregated(registry: Registry, *, core: bool) -> Object:
 
 def paths(registry: Registry) -> list[str]:
     """Everything a client may ask for besides objects, as listed at ``/``."""
-    found = ["/.well-known/openid-configuration", "/api", "/api/v1", "/apis", "/apis/"]
+    listed = ["/.well-known/openid-configuration", "/api", "/api/v1", "/apis", "/apis/"]
     for name, versions in _ordered(registry):
-        found += [f"/apis/{name}", *(f"/apis/{name}/{version}" for version in versions)]
-    found += ["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/openapi/v3/", "/openid/v1/jwks"]
-    return sorted([*found, "/readyz", "/version"])
+        listed += [f"/apis/{name}", *(f"/apis/{name}/{version}" for version in versions)]
+    listed += ["/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/openapi/v3/", "/openid/v1/jwks"]
+    return sorted([*listed, "/readyz", "/version"])
 
 
 def _ordered(registry: Registry) -> list[tuple[str, list[str]]]:
@@ -139,19 +139,19 @@ def _group(name: str, versions: list[str]) -> Object:
 
 
 def _plain(served: Served) -> Object:
-    found: Object = {
+    listed: Object = {
         "name": served.plural,
         "singularName": served.singular,
         "namespaced": served.namespaced,
         "kind": served.kind,
         "verbs": list(served.verbs),
     }
-    return found | _names(served)
+    return listed | _names(served)
 
 
 def _names(served: Served) -> Object:
-    found: dict[str, Any] = {"shortNames": served.short_names, "categories": served.categories}
-    return {key: list(value) for key, value in found.items() if value}
+    listed: dict[str, Any] = {"shortNames": served.short_names, "categories": served.categories}
+    return {key: list(value) for key, value in listed.items() if value}
 
 
 def _version(registry: Registry, group: str, version: str) -> Object:
@@ -163,7 +163,7 @@ def _aggregated(served: Served) -> Object:
     # Kinds of the server's own carry an empty group and version here; those of definitions carry theirs.
     custom = served.crd is not None
     own = {"group": served.group if custom else "", "version": served.version if custom else ""}
-    found: Object = {
+    listed: Object = {
         "resource": served.plural,
         "responseKind": {**own, "kind": served.kind},
         "scope": "Namespaced" if served.namespaced else "Cluster",
@@ -176,4 +176,4 @@ def _aggregated(served: Served) -> Object:
         group, _, version = kind_version.rpartition("/")
         kind_of = {"group": group, "version": version} if kind_version else own
         subs.append({"subresource": name, "responseKind": {**kind_of, "kind": kind}, "verbs": list(verbs)})
-    return found | ({"subresources": subs} if subs else {})
+    return listed | ({"subresources": subs} if subs else {})

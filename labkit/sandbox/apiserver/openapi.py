@@ -38,13 +38,13 @@ class Documents:
 
     def index(self) -> Object:
         """The document at /openapi/v3; each link carries a hash of what lies behind it."""
-        found: Object = {"version": self._link("version", "version")}
-        found["api/v1"] = self._link("api/v1", self._fingerprint("", "v1"))
+        links: Object = {"version": self._link("version", "version")}
+        links["api/v1"] = self._link("api/v1", self._fingerprint("", "v1"))
         for group, versions in sorted(self._registry.versions().items()):
             for version in versions if group else []:
                 path = f"apis/{group}/{version}"
-                found[path] = self._link(path, self._fingerprint(group, version))
-        return {"paths": found}
+                links[path] = self._link(path, self._fingerprint(group, version))
+        return {"paths": links}
 
     def document(self, group: str, version: str) -> bytes | None:
         """The document of one group version, serialised."""

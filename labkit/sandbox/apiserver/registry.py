@@ -107,23 +107,23 @@ class Registry:
 
     def versions(self) -> Mapping[str, list[str]]:
         """Groups with their versions, the preferred one first."""
-        found: dict[str, list[str]] = {}
+        groups: dict[str, list[str]] = {}
         for (group, version), held in self._served.items():
             if held:
-                found.setdefault(group, []).append(version)
-        return {group: sorted(versions, key=priority) for group, versions in found.items()}
+                groups.setdefault(group, []).append(version)
+        return {group: sorted(versions, key=priority) for group, versions in groups.items()}
 
     def of_key(self, key: str) -> Served | None:
         """The version in which a table is stored, or else the preferred one."""
-        found = [s for s in self if s.key == key]
-        exact = [s for s in found if not s.stored or s.stored == s.api_version]
-        return min(exact or found, key=lambda s: priority(s.version), default=None)
+        candidates = [s for s in self if s.key == key]
+        exact = [s for s in candidates if not s.stored or s.stored == s.api_version]
+        return min(exact or candidates, key=lambda s: priority(s.version), default=None)
 
     def stored(self) -> list[Served]:
         """Every table, in the version that it keeps; made once a change."""
         if self._stored[0] != self.generation:
-            found = (self.of_key(key) for key in dict.fromkeys(served.key for served in self))
-            self._stored = self.generation, [served for served in found if served is not None]
+            homes = (self.of_key(key) for key in dict.fromkeys(served.key for served in self))
+            self._stored = self.generation, [served for served in homes if served is not None]
         return self._stored[1]
 
     def __iter__(self) -> Iterator[Served]:

@@ -44,19 +44,19 @@ class Addresses:
                     spec[key] = before[key]
             if spec.get("clusterIP") and not spec.get("clusterIPs"):
                 spec["clusterIPs"] = [spec["clusterIP"]]
-        known = {(p.get("protocol"), p["port"]): p.get("nodePort") for p in before.get("ports") or []}
+        held = {(p.get("protocol"), p["port"]): p.get("nodePort") for p in before.get("ports") or []}
         if spec.get("type") in WITH_PORTS and spec.get("ports"):
             taken = {p.get("nodePort") for p in spec["ports"]}
             spec["ports"] = [
                 p
-                if p.get("nodePort") or not (n := known.get((p.get("protocol"), p["port"]))) or n in taken
+                if p.get("nodePort") or not (n := held.get((p.get("protocol"), p["port"]))) or n in taken
                 else {**p, "nodePort": n}
                 for p in spec["ports"]
             ]
             if _needs_health_port(spec) and before.get("healthCheckNodePort"):
                 spec.setdefault("healthCheckNodePort", before["healthCheckNodePort"])
         elif before.get("type") in WITH_PORTS:
-            spec["ports"] = [_dropped(p, known) for p in spec.get("ports") or []]
+            spec["ports"] = [_dropped(p, held) for p in spec.get("ports") or []]
             for key in OF_OPEN_TYPES:
                 if spec.get(key) == before.get(key):
                     spec.pop(key, None)
@@ -109,9 +109,9 @@ class Addresses:
         used = {(s.get("spec") or {}).get("clusterIP") for s in self._services()}
         while True:
             # Not the network itself, the API server's address, or the broadcast address.
-            found = str(RANGE[self._random.randrange(256, RANGE.num_addresses - 256)])
-            if found not in used:
-                return found
+            taken = str(RANGE[self._random.randrange(256, RANGE.num_addresses - 256)])
+            if taken not in used:
+                return taken
 
     def _check_address(self, call: Call, address: str, old: Object | None) -> None:
         if ((old or {}).get("spec") or {}).get("clusterIP") == address:
@@ -156,12 +156,12 @@ def _needs_health_port(spec: Object) -> bool:
 
 def _node_ports(service: Object) -> list[int]:
     spec = service.get("spec") or {}
-    found = [p["nodePort"] for p in spec.get("ports") or [] if p.get("nodePort")]
-    return [*found, spec["healthCheckNodePort"]] if spec.get("healthCheckNodePort") else found
+    taken = [p["nodePort"] for p in spec.get("ports") or [] if p.get("nodePort")]
+    return [*taken, spec["healthCheckNodePort"]] if spec.get("healthCheckNodePort") else taken
 
 
-def _dropped(port: Object, known: dict[tuple[str | None, int], int | None]) -> Object:
-    if port.get("nodePort") and port["nodePort"] == known.get((port.get("protocol"), port["port"])):
+def _dropped(port: Object, held: dict[tuple[str | None, int], int | None]) -> Object:
+    if port.get("nodePort") and port["nodePort"] == held.get((port.get("protocol"), port["port"])):
         return {k: v for k, v in port.items() if k != "nodePort"}
     return port
 

@@ -223,16 +223,16 @@ def _shown(client: Object, seconds: int) -> str:
     return f"https://{service['name']}.{service['namespace']}.svc:{port}{service.get('path') or '/'}?timeout={seconds}s"
 
 
-def _denied(name: str, said: Object) -> status.StatusError:
+def _denied(name: str, answer: Object) -> status.StatusError:
     start = f"admission webhook {refusing.quoted(name)} denied the request"
-    message, reason = said.get("message"), said.get("reason")
+    message, reason = answer.get("message"), answer.get("reason")
     if message:
         text = f"{start}: {message}"
     else:
         text = f"{start}: {reason}" if reason else f"{start} without explanation"
-    code = said.get("code") or 403
-    found = {**said, "status": "Failure", "message": text, "code": code}
+    code = answer.get("code") or 403
+    body = {**answer, "status": "Failure", "message": text, "code": code}
     if not reason and code == 403:
-        found["reason"] = "Forbidden"
+        body["reason"] = "Forbidden"
     head = {"kind": "Status", "apiVersion": "v1", "metadata": {}}
-    return status.error_of(head | found)
+    return status.error_of(head | body)

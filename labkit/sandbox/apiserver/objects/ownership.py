@@ -180,8 +180,8 @@ def _pruned(merged: Object, managed: Managed, last: Paths, schema: Schema) -> Ob
     owned = typed.with_named_fields(of, set().union(*(entry.paths for entry in managed.values())))
     pruned = typed.without(of, merged, everything - (kept | owned))
     kept = typed.with_named_fields(of, typed.owned_loosely(of, pruned or {}))
-    found: Object = typed.without(of, merged, (everything - kept) & named) or {}
-    return found
+    left: Object = typed.without(of, merged, (everything - kept) & named) or {}
+    return left
 
 
 def reset_fields(schema: Schema, subresource: str) -> frozenset[Path]:
@@ -229,21 +229,21 @@ def _group_version_kind(schema: Schema) -> str:
 
 
 def _conflict(conflicts: Mapping[Manager, Paths]) -> Exception:
-    found = [
+    pairs = [
         (who, fieldsets.shown(path))
         for who in sorted(conflicts, key=lambda who: who.identity)
         for path in fieldsets.leaves(conflicts[who])
     ]
     causes = [
-        {"reason": "FieldManagerConflict", "message": f"conflict with {who}", "field": path} for who, path in found
+        {"reason": "FieldManagerConflict", "message": f"conflict with {who}", "field": path} for who, path in pairs
     ]
-    if len(found) == 1:
-        text = f"1 conflict: conflict with {found[0][0]}: {found[0][1]}"
+    if len(pairs) == 1:
+        text = f"1 conflict: conflict with {pairs[0][0]}: {pairs[0][1]}"
     else:
         lines: list[str] = []
-        for who in dict(found):
-            lines += [f"conflicts with {who}:", *(f"- {path}" for one, path in found if one == who)]
-        text = f"{len(found)} conflicts: " + "\n".join(lines)
+        for who in dict(pairs):
+            lines += [f"conflicts with {who}:", *(f"- {path}" for one, path in pairs if one == who)]
+        text = f"{len(pairs)} conflicts: " + "\n".join(lines)
     return refusals.conflict(f"Apply failed with {text}", causes)
 
 
@@ -268,9 +268,9 @@ def _finished(result: Object, config: Object, managed: Managed, manager: str) ->
 
 
 def _as_last_applied(config: Object) -> str:
-    said = gojson.plain(config)
-    (said.get("metadata", {}).get("annotations") or {}).pop(LAST_APPLIED, None)
-    return gojson.dumps(_sorted(said)) + "\n"
+    applied = gojson.plain(config)
+    (applied.get("metadata", {}).get("annotations") or {}).pop(LAST_APPLIED, None)
+    return gojson.dumps(_sorted(applied)) + "\n"
 
 
 def _sorted(value: Any) -> Any:
@@ -291,31 +291,31 @@ def _bare(obj: Object | None, schema: Schema) -> Object:
 
 def _taken_from(managed: Managed, paths: Paths, *, but: Manager | None = None) -> Managed:
     """Managers without ``paths``; who owns nothing goes."""
-    found = {
+    left = {
         who: entry if who == but or not (entry.paths & paths) else replace(entry, paths=entry.paths - paths)
         for who, entry in managed.items()
     }
-    return {who: entry for who, entry in found.items() if entry.paths}
+    return {who: entry for who, entry in left.items() if entry.paths}
 
 
 def _capped(managed: Managed) -> Managed:
     updaters = sorted(
         (who for who in managed if who.operation == UPDATE), key=lambda who: (managed[who].time, who.identity)
     )
-    surplus, found, first = len(updaters) - MAX_UPDATERS, dict(managed), dict[str, Manager]()
+    surplus, kept, first = len(updaters) - MAX_UPDATERS, dict(managed), dict[str, Manager]()
     for who in updaters:
         if surplus <= 0:
             break
         version = managed[who].api_version
         bucket = Manager(name=ANCIENT, operation=UPDATE, api_version=version)
         if version in first and who != bucket:
-            if bucket not in found:
-                found[bucket] = found.pop(first[version])
-            entry = found.pop(who)
-            found[bucket] = replace(found[bucket], paths=found[bucket].paths | entry.paths, time=entry.time)
+            if bucket not in kept:
+                kept[bucket] = kept.pop(first[version])
+            entry = kept.pop(who)
+            kept[bucket] = replace(kept[bucket], paths=kept[bucket].paths | entry.paths, time=entry.time)
             surplus -= 1
         first.setdefault(version, who)
-    return found
+    return kept
 
 
 def _live_or_new(old: Object | None, new: Object, subresource: str) -> Managed:
@@ -339,7 +339,7 @@ def _decoded(obj: Object) -> Managed:
 
 
 def _managed(entries: list[Object]) -> Managed:
-    found: Managed = {}
+    managed: Managed = {}
     for entry in entries:
         operation = entry.get("operation")
         if operation not in (APPLY, UPDATE) or entry.get("fieldsType", "FieldsV1") != "FieldsV1":
@@ -350,12 +350,12 @@ def _managed(entries: list[Object]) -> Managed:
             subresource=entry.get("subresource", ""),
             api_version=entry["apiVersion"] if operation == UPDATE else "",
         )
-        found[who] = Entry(
+        managed[who] = Entry(
             paths=fieldsets.parse(entry.get("fieldsV1") or {}),
             api_version=entry["apiVersion"],
             time=entry.get("time") or "",
         )
-    return found
+    return managed
 
 
 def _encoded(managed: Managed) -> list[Object]:
@@ -373,8 +373,8 @@ def _encoded(managed: Managed) -> list[Object]:
 
 
 def _entry(who: Manager, entry: Entry) -> Object:
-    found: Object = {"manager": who.name, "operation": who.operation, "apiVersion": entry.api_version}
+    written: Object = {"manager": who.name, "operation": who.operation, "apiVersion": entry.api_version}
     if entry.time:
-        found["time"] = entry.time
-    found |= {"fieldsType": "FieldsV1", "fieldsV1": fieldsets.fields_v1(entry.paths)}
-    return found | ({"subresource": who.subresource} if who.subresource else {})
+        written["time"] = entry.time
+    written |= {"fieldsType": "FieldsV1", "fieldsV1": fieldsets.fields_v1(entry.paths)}
+    return written | ({"subresource": who.subresource} if who.subresource else {})

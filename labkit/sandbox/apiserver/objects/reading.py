@@ -30,10 +30,10 @@ class Reader:
 
     def read(self, of: Type, value: Any) -> Any:
         """The value as Go would write it again; Unreadable for a wrong type."""
-        found = self._value(of, value, None, of.name)
+        obj = self._value(of, value, None, of.name)
         if self.wrong:
             raise Unreadable(self.wrong)
-        return found
+        return obj
 
     def _value(self, of: Type, value: Any, path: Path, owner: str) -> Any:
         if value is None:
@@ -44,7 +44,7 @@ class Reader:
         if not isinstance(value, dict):
             return self._mismatch(of, value, path, owner)
         fields, owner = of.fields, of.name or owner
-        found: dict[str, Any] = {}
+        fields_read: dict[str, Any] = {}
         for key, item in value.items():
             field = fields.get(key)
             if field is None:
@@ -52,8 +52,8 @@ class Reader:
             elif item is not None:
                 read = _READERS[field.kind](self, field, item, (path, key), owner)
                 if read or not _is_left_out(field, read):
-                    found[key] = read
-        return in_order(of, found)
+                    fields_read[key] = read
+        return in_order(of, fields_read)
 
     def _map(self, of: Type, value: Any, path: Path, owner: str) -> Any:
         if not isinstance(value, dict):
@@ -71,8 +71,8 @@ class Reader:
         items = of.items
         if items is None:
             return gojson.plain(value)
-        found = [self._value(items, item, (path, at), owner) for at, item in enumerate(value)]
-        return found or ([] if of.omit_empty else None)
+        read = [self._value(items, item, (path, at), owner) for at, item in enumerate(value)]
+        return read or ([] if of.omit_empty else None)
 
     def _string(self, of: Type, value: Any, path: Path, owner: str) -> Any:
         return value if isinstance(value, str) else self._mismatch(of, value, path, owner)

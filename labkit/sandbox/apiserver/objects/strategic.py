@@ -60,8 +60,8 @@ def _retained(live: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
     kept = patch.pop(RETAIN, None)
     if kept is None:
         return live
-    said = (key for key, value in patch.items() if value is not None and not key.startswith((ORDER, DELETE)))
-    if not isinstance(kept, list) or any(key not in kept for key in said):
+    named = (key for key, value in patch.items() if value is not None and not key.startswith((ORDER, DELETE)))
+    if not isinstance(kept, list) or any(key not in kept for key in named):
         raise refusals.bad_request("invalid patch format of retainKeys")
     return {key: value for key, value in live.items() if key in kept}
 
@@ -131,12 +131,12 @@ def _ordered(result: Items, order: Items, live: Items, identity: Callable[[Any],
     ours = sorted((i for i in result if identity(i) in places), key=lambda i: places[identity(i)])
     theirs = [item for item in result if identity(item) not in places]
     theirs.sort(key=lambda item: stood.get(identity(item), len(stood)))
-    found: Items = []
+    ordered: Items = []
     while ours and theirs:
         left, right = stood.get(identity(theirs[0])), stood.get(identity(ours[0]))
         before = left is not None and right is not None and left < right
-        found.append(theirs.pop(0) if before else ours.pop(0))
-    return [*found, *ours, *theirs]
+        ordered.append(theirs.pop(0) if before else ours.pop(0))
+    return [*ordered, *ours, *theirs]
 
 
 def _alone(value: Any) -> Any:
@@ -156,8 +156,8 @@ def _alone(value: Any) -> Any:
 
 def _identity(merge_key: str) -> Callable[[Any], Any]:
     def identity(item: Any) -> Any:
-        found = item.get(merge_key) if merge_key and isinstance(item, dict) else item
-        return found if isinstance(found, (str, int, float, bool)) else repr(found)
+        value = item.get(merge_key) if merge_key and isinstance(item, dict) else item
+        return value if isinstance(value, (str, int, float, bool)) else repr(value)
 
     return identity
 

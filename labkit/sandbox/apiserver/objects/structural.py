@@ -16,16 +16,16 @@ def convert(schema: Schema, value: Mapping[str, Any]) -> tuple[Object, list[str]
     metadata = reader.read(schema.type.fields["metadata"], value.get("metadata") or {})
     unknown = [text.replace('"', '"metadata.', 1) for text in reader.unknown]
     gone: list[str] = []
-    found = pruned(schema_of(schema), gojson.plain(value), None, gone, root=True)
-    found["metadata"] = metadata
-    return found, [f'unknown field "{path}"' for path in sorted(gone)] + unknown
+    kept = pruned(schema_of(schema), gojson.plain(value), None, gone, root=True)
+    kept["metadata"] = metadata
+    return kept, [f'unknown field "{path}"' for path in sorted(gone)] + unknown
 
 
 def schema_of(schema: Schema) -> Mapping[str, Any]:
     """The OpenAPI schema of a custom kind."""
     version = schema.custom or {}
-    found: Mapping[str, Any] = (version.get("schema") or {}).get("openAPIV3Schema") or {}
-    return found
+    root: Mapping[str, Any] = (version.get("schema") or {}).get("openAPIV3Schema") or {}
+    return root
 
 
 def pruned(schema: Mapping[str, Any], value: Any, path: reading.Path, gone: list[str], *, root: bool = False) -> Any:

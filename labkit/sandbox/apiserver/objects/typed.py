@@ -64,26 +64,26 @@ def below(of: Type, key: str) -> tuple[Type, bool]:
 
 def owned(of: Type, value: Any) -> Paths:
     """The paths an applied object claims; Untypable where it does not fit."""
-    found: Paths = set()
+    paths: Paths = set()
     problems: list[str] = []
-    _owned(of, value, (), found, problems)
+    _owned(of, value, (), paths, problems)
     if problems:
         raise Untypable(problems[0] if len(problems) == 1 else "errors:" + "".join(f"\n  {p}" for p in problems))
-    return found
+    return paths
 
 
 def owned_loosely(of: Type, value: Any) -> Paths:
     """The paths an object holds, where a misfit does not matter."""
-    found: Paths = set()
-    _owned(of, value, (), found, [])
-    return found
+    paths: Paths = set()
+    _owned(of, value, (), paths, [])
+    return paths
 
 
-def _owned(of: Type, value: Any, path: Path, found: Paths, problems: list[str]) -> None:
+def _owned(of: Type, value: Any, path: Path, paths: Paths, problems: list[str]) -> None:
     if problem := _misfit(of, value):
         problems.append(f"{fieldsets.shown(path)}: {problem}")
     elif is_leaf(of, value):
-        found.add(path)
+        paths.add(path)
     elif isinstance(value, dict):
         for key, item in value.items():
             field, named = below(of, key)
@@ -91,13 +91,13 @@ def _owned(of: Type, value: Any, path: Path, found: Paths, problems: list[str]) 
             if not named and of.kind == "struct" and not of.preserve and of.items is None:
                 problems.append(f"{fieldsets.shown(here)}: field not declared in schema")
                 continue
-            _owned(field, item, here, found, problems)
+            _owned(field, item, here, paths, problems)
             if item is None or item == {} or not named:
-                found.add(here)
+                paths.add(here)
     elif isinstance(value, list):
         for element, item in _elements(of, value, path, problems):
-            _owned(of.items or _ANY, item, (*path, element), found, problems)
-            found.add((*path, element))
+            _owned(of.items or _ANY, item, (*path, element), paths, problems)
+            paths.add((*path, element))
 
 
 def _elements(of: Type, value: Sequence[Any], path: Path, problems: list[str]) -> Iterator[tuple[str, Any]]:
@@ -179,45 +179,51 @@ def element_of(of: Type, item: Any) -> str | None:
 
 def compared(of: Type, old: Any, new: Any) -> Comparison:
     """What ``new`` changed of ``old``."""
-    found = Comparison()
-    _compare(of, old, new, (), found)
-    return found
+    comparison = Comparison()
+    _compare(of, old, new, (), comparison)
+    return comparison
 
 
-def _compare(of: Type, old: Any, new: Any, path: Path, found: Comparison) -> None:
+def _compare(of: Type, old: Any, new: Any, path: Path, comparison: Comparison) -> None:
     if old is not MISSING and new is not MISSING and type(old) is type(new) and old == new:
         return
     # Two empty values of different emptiness are one leaf: null, {} and nothing are told apart.
     if is_leaf(of, old, new) or (_is_empty(old) and _is_empty(new)):
         if old is MISSING:
-            found.added.add(path)
+            comparison.added.add(path)
         elif new is MISSING:
-            found.removed.add(path)
+            comparison.removed.add(path)
         else:
-            found.modified.add(path)
+            comparison.modified.add(path)
         return
     if of.kind == "list":
-        _compare_lists(of, old, new, path, found)
+        _compare_lists(of, old, new, path, comparison)
     else:
         before, after = _as_map(old), _as_map(new)
         for key in [*before, *(key for key in after if key not in before)]:
             here = (*path, f"f:{key}")
-            _compare(below(of, key)[0], before.get(key, MISSING), after.get(key, MISSING), here, found)
+            _compare(below(of, key)[0], before.get(key, MISSING), after.get(key, MISSING), here, comparison)
     if path and old is MISSING:
-        found.added.add(path)
+        comparison.added.add(path)
     if path and new is MISSING:
-        found.removed.add(path)
+        comparison.removed.add(path)
 
 
-def _compare_lists(of: Type, old: Any, new: Any, path: Path, found: Comparison) -> None:
+def _compare_lists(of: Type, old: Any, new: Any, path: Path, comparison: Comparison) -> None:
     before, after = _indexed(of, old), _indexed(of, new)
     for element in [*before, *(element for element in after if element not in before)]:
         left, right = before.get(element, [MISSING]), after.get(element, [MISSING])
         if len(left) == len(right) == 1:
-            _compare(of.items or _ANY, left[0], right[0], (*path, element), found)
+            _compare(of.items or _ANY, left[0], right[0], (*path, element), comparison)
         elif left != right:
             # Items that share a key have one owner together.
-            changes = found.added if left[0] is MISSING else found.removed if right[0] is MISSING else found.modified
+            changes = (
+                comparison.added
+                if left[0] is MISSING
+                else comparison.removed
+                if right[0] is MISSING
+                else comparison.modified
+            )
             changes.add((*path, element))
 
 

@@ -114,12 +114,12 @@ def _shown(version: Object) -> Object:
     return {field: values.get(field) for field in _VERSION}
 
 
-def _stored_versions(found: Any, stored: list[str]) -> Iterator[Cause]:
-    if not found:
+def _stored_versions(versions: Any, stored: list[str]) -> Iterator[Cause]:
+    if not versions:
         yield causes.wrong("status.storedVersions", None, "must have at least one stored version")
-    elif stored and stored[-1] not in found:
+    elif stored and stored[-1] not in versions:
         detail = f"must have the storage version {stored[-1]}"
-        yield causes.wrong("status.storedVersions", found, detail)
+        yield causes.wrong("status.storedVersions", versions, detail)
 
 
 def _root(schema: Mapping[str, Any], path: str) -> Iterator[Cause]:
