@@ -66,9 +66,9 @@ def refresh(lessons: Path = LESSONS, folder: Path = FOLDER) -> list[str]:
             text=None if old is None else _text(name, old),
         )
         sentences += _carry_out(action, target, content, folder)
-        known = editions.get(name)
+        recorded = editions.get(name)
         if action != "keep":
-            kept = known.copy if action == "offer" and known else _digest(content)
+            kept = recorded.copy if action == "offer" and recorded else _digest(content)
             editions[name] = Edition(source=_digest(path.read_bytes()), copy=kept, text=_text(name, content))
     (folder / RECORD).write_text(json.dumps({name: asdict(edition) for name, edition in editions.items()}, indent=1))
     return sentences

@@ -43,8 +43,8 @@ def complete(notebook: Notebook, before: Mapping[str, Any]) -> None:
 def states(notebook: Mapping[str, Any]) -> States:
     """The states that a notebook holds, by model."""
     widgets = (notebook.get("metadata") or {}).get("widgets") or {}
-    found: States = (widgets.get(STATE) or {}).get("state") or {}
-    return found
+    by_model: States = (widgets.get(STATE) or {}).get("state") or {}
+    return by_model
 
 
 def _bundles(notebook: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -54,15 +54,15 @@ def _bundles(notebook: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [data for data in bundles if isinstance(data.get(VIEW), dict) and data[VIEW].get("model_id")]
 
 
-def _needed(models: Iterable[str], known: States) -> Iterable[tuple[str, Any]]:
+def _needed(models: Iterable[str], by_model: States) -> Iterable[tuple[str, Any]]:
     """These models' states, and those of all that they refer to: layouts, styles, children."""
     waiting, done = list(models), set[str]()
     while waiting:
         name = waiting.pop()
-        if name in known and name not in done:
+        if name in by_model and name not in done:
             done.add(name)
-            yield name, known[name]
-            waiting += _REFERENCE.findall(json.dumps(known[name].get("state")))
+            yield name, by_model[name]
+            waiting += _REFERENCE.findall(json.dumps(by_model[name].get("state")))
 
 
 def _on_disk(path: Path) -> Mapping[str, Any]:

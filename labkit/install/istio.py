@@ -26,8 +26,8 @@ def objects() -> list[Object]:
 
 def is_installed(api: client.Client) -> bool:
     """Whether a control plane is there, ours or a real one."""
-    found = api.find(resources.DEPLOYMENTS, "istiod", NAMESPACE)
-    return found is not None and bool(found.get("status", {}).get("availableReplicas"))
+    deployment = api.find(resources.DEPLOYMENTS, "istiod", NAMESPACE)
+    return deployment is not None and bool(deployment.get("status", {}).get("availableReplicas"))
 
 
 def install(api: client.Client, *, on_step: OnStep = lambda _: None) -> None:

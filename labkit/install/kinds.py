@@ -31,8 +31,8 @@ def resource_of(api: client.Client, obj: Object) -> resources.Resource:
 def _served(api: client.Client, api_version: str) -> list[Object]:
     path = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
     code, _, body = api.raw("GET", path)
-    found: list[Object] = json.loads(body).get("resources", []) if code == 200 else []
-    return found
+    served: list[Object] = json.loads(body).get("resources", []) if code == 200 else []
+    return served
 
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -73,18 +73,18 @@ def until_rolled_out(api: client.Client, names: Iterable[str], namespace: str, *
 
 
 def _rollout(api: client.Client, name: str, namespace: str) -> bool:
-    found = api.find(resources.DEPLOYMENTS, name, namespace)
-    if found is None:
+    deployment = api.find(resources.DEPLOYMENTS, name, namespace)
+    if deployment is None:
         return False
-    wanted, state = found["spec"].get("replicas", 1), found.get("status", {})
-    seen = state.get("observedGeneration", 0) >= found["metadata"].get("generation", 1)
+    replicas, state = deployment["spec"].get("replicas", 1), deployment.get("status", {})
+    seen = state.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 1)
     numbers = [state.get(k, 0) for k in ("updatedReplicas", "availableReplicas", "replicas")]
-    return seen and all(n == wanted for n in numbers)
+    return seen and all(n == replicas for n in numbers)
 
 
 def _progress(api: client.Client, name: str, namespace: str) -> str:
-    found = api.find(resources.DEPLOYMENTS, name, namespace)
-    if found is None:
+    deployment = api.find(resources.DEPLOYMENTS, name, namespace)
+    if deployment is None:
         return "there is no such Deployment"
-    state = found.get("status", {})
-    return f"{state.get('availableReplicas', 0)} of {found['spec'].get('replicas', 1)} pods ready"
+    state = deployment.get("status", {})
+    return f"{state.get('availableReplicas', 0)} of {deployment['spec'].get('replicas', 1)} pods ready"

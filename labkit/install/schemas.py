@@ -75,11 +75,11 @@ def schema_of(table: str, name: str) -> Object:
     properties: dict[str, Object] = {}
     required = []
     for text in _split(fields, ","):
-        found = _FIELD.fullmatch(text)
-        if found is None:
+        match = _FIELD.fullmatch(text)
+        if match is None:
             raise ValueError(f"{table}.types, {name}: a field is a name and a type, not {text!r}")
-        properties[found["name"]] = _with_default(_type(table, found["type"]), found["default"])
-        required += [found["name"]] if found["required"] else []
+        properties[match["name"]] = _with_default(_type(table, match["type"]), match["default"])
+        required += [match["name"]] if match["required"] else []
     schema: Object = {"type": "object", "properties": properties}
     if required:
         schema["required"] = required
@@ -92,53 +92,53 @@ def _with_rules(schema: Object, clauses: list[str]) -> Object:
     return {**schema, **added, RULES: both}
 
 
-def _type(table: str, said: str) -> Object:
-    if said in SCALARS:
-        return dict(SCALARS[said])
-    if said.endswith("?"):
-        return _type(table, said[:-1]) | {"nullable": True}
-    if found := _RANGE.fullmatch(said):
-        return _ranged(_type(table, found["type"]), found["low"], found["high"])
-    if said.startswith("["):
-        item, _, key = said[1:-1].partition(" @")
+def _type(table: str, text: str) -> Object:
+    if text in SCALARS:
+        return dict(SCALARS[text])
+    if text.endswith("?"):
+        return _type(table, text[:-1]) | {"nullable": True}
+    if match := _RANGE.fullmatch(text):
+        return _ranged(_type(table, match["type"]), match["low"], match["high"])
+    if text.startswith("["):
+        item, _, key = text[1:-1].partition(" @")
         keyed = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]} if key else {}
         return {"type": "array", "items": _type(table, item), **keyed}
-    if said.startswith("{"):
-        return {"type": "object", "additionalProperties": _type(table, said[1:-1])}
-    if "|" in said:
-        words: list[str | int] = [int(w) if w.isdigit() else w for w in said.split("|")]
+    if text.startswith("{"):
+        return {"type": "object", "additionalProperties": _type(table, text[1:-1])}
+    if "|" in text:
+        words: list[str | int] = [int(w) if w.isdigit() else w for w in text.split("|")]
         return {"type": "integer" if isinstance(words[0], int) else "string", "enum": words}
-    return schema_of(table, said)
+    return schema_of(table, text)
 
 
 def _ranged(schema: Object, low: str, high: str) -> Object:
     """The bounds of a number, or of a length."""
     least, most = _BOUNDS.get(schema["type"], ("minimum", "maximum"))
-    found = {word: int(said) for word, said in ((least, low), (most, high)) if said}
-    return {**schema, **found}
+    bounds = {word: int(bound) for word, bound in ((least, low), (most, high)) if bound}
+    return {**schema, **bounds}
 
 
-def _with_default(schema: Object, said: str | None) -> Object:
-    if said is None:
+def _with_default(schema: Object, default: str | None) -> Object:
+    if default is None:
         return schema
     if schema.get("type") == "string":
-        return schema | {"default": "" if said == '""' else said}
-    return schema | {"default": json.loads(said)}
+        return schema | {"default": "" if default == '""' else default}
+    return schema | {"default": json.loads(default)}
 
 
-def _clauses(said: list[str]) -> Object:
+def _clauses(clauses: list[str]) -> Object:
     """``one a b`` is at most one of them; two such clauses must both hold."""
-    groups = [words.split()[1:] for words in said if words.startswith("one ")]
-    rules = [words.removeprefix("rule ") for words in said if words.startswith("rule ")]
-    found: Object = {}
+    groups = [words.split()[1:] for words in clauses if words.startswith("one ")]
+    rules = [words.removeprefix("rule ") for words in clauses if words.startswith("rule ")]
+    schema: Object = {}
     if len(groups) == 1:
-        found["oneOf"] = _at_most_one(groups[0])
+        schema["oneOf"] = _at_most_one(groups[0])
     elif groups:
-        found["allOf"] = [{"oneOf": _at_most_one(names)} for names in groups]
+        schema["allOf"] = [{"oneOf": _at_most_one(names)} for names in groups]
     if rules:
         pairs = [rule.rpartition(" : ") for rule in rules]
-        found[RULES] = [{"rule": rule, "message": message} for rule, _, message in pairs]
-    return found
+        schema[RULES] = [{"rule": rule, "message": message} for rule, _, message in pairs]
+    return schema
 
 
 def _at_most_one(names: list[str]) -> list[Object]:
@@ -151,7 +151,7 @@ def _lines(table: str) -> Mapping[str, str]:
     """Type → what is said of it."""
     text = resources.files(__package__).joinpath(f"data/{table}.types").read_text()
     lines = re.sub(r"\n  +", " ", re.sub(r"^#.*$", "", text, flags=re.MULTILINE)).splitlines()
-    return {name: said.strip() for name, _, said in (line.partition(":") for line in lines if line.strip())}
+    return {name: text.strip() for name, _, text in (line.partition(":") for line in lines if line.strip())}
 
 
 def _split(text: str, mark: str) -> list[str]:

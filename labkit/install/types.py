@@ -236,7 +236,7 @@ def _version(kind: Kind, name: str, *, stored: bool) -> Object:
         "type": "object",
         "properties": {"spec": schemas.schema_of(kind.table, kind.type or kind.name), "status": _status(kind)},
     }
-    found: Object = {
+    version: Object = {
         "name": name,
         "served": True,
         "storage": stored,
@@ -244,15 +244,15 @@ def _version(kind: Kind, name: str, *, stored: bool) -> Object:
         "subresources": {"status": {}},
     }
     if kind.columns:
-        found["additionalPrinterColumns"] = [{"name": n, "type": t, "jsonPath": path} for n, t, path in kind.columns]
-    return found
+        version["additionalPrinterColumns"] = [{"name": n, "type": t, "jsonPath": path} for n, t, path in kind.columns]
+    return version
 
 
 def _status(kind: Kind) -> Object:
-    found: Object = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    schema: Object = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     if kind.initial:
-        found["default"] = {"conditions": [{"type": name, **_PENDING} for name in kind.initial]}
-    return found
+        schema["default"] = {"conditions": [{"type": name, **_PENDING} for name in kind.initial]}
+    return schema
 
 
 _PENDING = {

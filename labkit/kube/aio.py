@@ -68,9 +68,9 @@ class Client:
     ) -> Object:
         """The list object; each item gets its kind and apiVersion, which typed lists leave out."""
         query = _selectors(labels, fields)
-        found = await self._call("GET", resource.path(namespace), query)
+        listed = await self._call("GET", resource.path(namespace), query)
         kind = {"apiVersion": resource.api_version, "kind": resource.kind}
-        return {**found, "items": [{**kind, **item} for item in found.get("items") or []]}
+        return {**listed, "items": [{**kind, **item} for item in listed.get("items") or []]}
 
     async def create(
         self, resource: resources.Resource, obj: Object, *, manager: str = "", dry_run: bool = False
@@ -165,8 +165,8 @@ class Client:
         async with self._open().request(method, url, data=data, headers=headers) as reply:
             if reply.status >= 400:
                 raise await _refusal(reply)
-            found: Object = await reply.json(content_type=None)
-            return found
+            document: Object = await reply.json(content_type=None)
+            return document
 
     def _headers(self) -> dict[str, str]:
         # Read each time: the kubelet renews a pod's token in place.
@@ -200,7 +200,7 @@ def _writer(manager: str, *, dry_run: bool = False) -> dict[str, str]:
 async def _refusal(reply: aiohttp.ClientResponse) -> status.StatusError:
     text = await reply.text()
     try:
-        found = json.loads(text)
+        body = json.loads(text)
     except ValueError:
-        found = {"code": reply.status, "message": text.strip() or reply.reason}
-    return status.error_of(found)
+        body = {"code": reply.status, "message": text.strip() or reply.reason}
+    return status.error_of(body)

@@ -66,9 +66,9 @@ class Client:
     ) -> Objects:
         """Objects of one namespace, or of all; an unknown kind is NotFound."""
         query = {k: v for k, v in (("labelSelector", labels), ("fieldSelector", fields)) if v}
-        found = self._json("GET", resource.path(namespace), query=query)
+        listed = self._json("GET", resource.path(namespace), query=query)
         kind = {"apiVersion": resource.api_version, "kind": resource.kind}
-        return [{**kind, **item} for item in found.get("items") or []]
+        return [{**kind, **item} for item in listed.get("items") or []]
 
     def create(self, resource: resources.Resource, obj: Object, *, dry_run: bool = False) -> Object:
         """POST; AlreadyExists if it is there."""
@@ -183,8 +183,8 @@ class Client:
         code, _, data = self.raw(method, full, body=body, headers={"Content-Type": content_type} if body else None)
         if code >= 400:
             raise _refusal(code, data)
-        found: Object = json.loads(data)
-        return found
+        document: Object = json.loads(data)
+        return document
 
     def _send(
         self,
@@ -242,17 +242,17 @@ def _status_in(text: str) -> Object:
     """The server's answer to a refused WebSocket, which the official client hides at the end of its own words."""
     body = text.rpartition("-+-+-")[2].strip()
     with contextlib.suppress(ValueError):
-        found: Object = json.loads(body)
-        return found
+        document: Object = json.loads(body)
+        return document
     return {"code": 503, "message": text[:500]}
 
 
 def _refusal(code: int, body: bytes) -> status.StatusError:
     try:
-        found = json.loads(body)
+        reply = json.loads(body)
     except ValueError:
-        found = {"code": code, "message": body.decode("utf-8", "replace").strip()}
-    return status.error_of(found)
+        reply = {"code": code, "message": body.decode("utf-8", "replace").strip()}
+    return status.error_of(reply)
 
 
 def _warning_text(header: str) -> str:

@@ -23,10 +23,10 @@ def parse(text: str, *, source: str = "the manifest") -> list[Object]:
 
 def parse_list(documents: Sequence[Any], *, source: str = "the manifest") -> list[Object]:
     """Every object of documents that are parsed already."""
-    found = [obj for document in documents for obj in _unrolled(document, source)]
-    if not found:
+    objects = [obj for document in documents for obj in _unrolled(document, source)]
+    if not objects:
         raise errors.ManifestError(source, problem="holds no object", next_step="give it at least one document")
-    return found
+    return objects
 
 
 def read(path: Path) -> list[Object]:

@@ -111,8 +111,8 @@ class AccessLogs:
         return results.Done(sentence=sentence, details=details, command=changes.command)
 
     def _others(self) -> list[str]:
-        found = self._api.list(resources.TELEMETRIES, istio.NAMESPACE)
-        general = [t for t in found if not {"selector", "targetRef", "targetRefs"} & (t.get("spec") or {}).keys()]
+        telemetries = self._api.list(resources.TELEMETRIES, istio.NAMESPACE)
+        general = [t for t in telemetries if not {"selector", "targetRef", "targetRefs"} & (t.get("spec") or {}).keys()]
         return [f"Telemetry {resources.name_of(t)}" for t in general if resources.name_of(t) != NAME]
 
     def until_drained(self) -> bool:
@@ -139,8 +139,8 @@ class AccessLogs:
 
 def draining(stats: str) -> bool:
     """Whether a proxy still keeps listeners or filter chains that it has replaced, by its statistics."""
-    found = dict(line.split(": ", 1) for line in stats.splitlines() if ": " in line)
-    return any(found.get(name, "0") != "0" for name in DRAINING)
+    numbers = dict(line.split(": ", 1) for line in stats.splitlines() if ": " in line)
+    return any(numbers.get(name, "0") != "0" for name in DRAINING)
 
 
 def trace(
@@ -189,13 +189,13 @@ def source_of(line: accesslogs.Line, tables: Sequence[Resource]) -> explanations
     """The object behind the route that a line was written by; None where none is, or where it could be several."""
     if not line.cluster and line.details != ANSWERED:
         return None
-    found = set()
+    sources = set()
     for table in tables:
         host = matching.virtual_host(table, line.authority)
         for route in (host or {}).get("routes") or ():
             if route.get("name", "") == line.route and line.cluster in _clusters(route):
-                found.add(explanations.source_of(route))
-    return found.pop() if len(found) == 1 else None
+                sources.add(explanations.source_of(route))
+    return sources.pop() if len(sources) == 1 else None
 
 
 def _clusters(route: Resource) -> list[str]:

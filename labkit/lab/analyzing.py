@@ -68,8 +68,8 @@ def of_object(obj: Object, *, is_sandbox: bool) -> list[Finding]:
     """Of one object: fields without effect on a sandbox, and conditions that are not true."""
     name = f"{obj['kind']} {resources.namespace_of(obj)}/{resources.name_of(obj)}"
     fields = caveats.findings(obj) if is_sandbox else []
-    found = [Finding(object=name, level="warning", message=f"{caveats.PREFIX}{text}") for text in fields]
-    return [*(Finding(object=name, level="error", message=text) for text in _untrue(obj.get("status") or {})), *found]
+    ignored = [Finding(object=name, level="warning", message=f"{caveats.PREFIX}{text}") for text in fields]
+    return [*(Finding(object=name, level="error", message=text) for text in _untrue(obj.get("status") or {})), *ignored]
 
 
 def _limits(obj: Object) -> list[Finding]:
@@ -114,10 +114,10 @@ def _list(api: client.Client, resource: Resource, namespace: str | None = None) 
         return []  # a kind that this cluster does not serve
 
 
-def frame(found: Sequence[Finding]) -> "pd.DataFrame":
+def frame(findings: Sequence[Finding]) -> "pd.DataFrame":
     """A row per finding: object, level, code, message."""
     import pandas as pd
 
     pd.set_option("display.max_colwidth", None)  # a message that is cut says nothing
-    rows = [(f.object, f.level, f.code, f.message) for f in found]
+    rows = [(f.object, f.level, f.code, f.message) for f in findings]
     return pd.DataFrame(rows, columns=["object", "level", "code", "message"])

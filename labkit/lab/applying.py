@@ -60,13 +60,13 @@ def text_of(objects: Sequence[Object]) -> str:
 
 def changes(output: programs.Output, command: str) -> results.Changes:
     """What kubectl said, object by object; warnings stand before the first one."""
-    found, warnings = [], _warnings(output.err)
+    parsed, warnings = [], _warnings(output.err)
     for line in output.out.splitlines():
         if match := _LINE.match(line):
-            found.append(results.Change(what=match["what"], action=match["action"]))
+            parsed.append(results.Change(what=match["what"], action=match["action"]))
         elif match := _DELETED.match(line):
-            found.append(results.Change(what=f"{match['kind']}/{match['name']}", action=match["action"]))
-    return results.Changes(changes=tuple(found), warnings=warnings, command=command)
+            parsed.append(results.Change(what=f"{match['kind']}/{match['name']}", action=match["action"]))
+    return results.Changes(changes=tuple(parsed), warnings=warnings, command=command)
 
 
 def _warnings(text: str) -> tuple[str, ...]:

@@ -30,8 +30,8 @@ class Arrival:
 
 def arrive(api: client.Client, cluster: Cluster, chapter: Chapter, *, namespace: str, on_step: OnStep) -> Arrival:
     """Make it so; safe to repeat."""
-    wanted = _wanted(chapter)
-    keys = {clearing.key_of(obj, namespace) for obj in wanted}
+    objects = _objects(chapter)
+    keys = {clearing.key_of(obj, namespace) for obj in objects}
     removed, notes = _clear(api, cluster, keys, [namespace, istio.NAMESPACE], on_step=on_step)
     _remove_own_namespaces(api, cluster, on_step=on_step)
     if chapter.bookinfo is False and _is_ours_to_remove(api, cluster, namespace):
@@ -68,20 +68,20 @@ def _files(chapter: Chapter) -> list[Object]:
     return [obj for name in chapter.manifests for obj in manifests.read(MANIFESTS / name)]
 
 
-def _wanted(chapter: Chapter) -> list[Object]:
+def _objects(chapter: Chapter) -> list[Object]:
     """Objects of the chapter's manifests; what an undecided chapter may have counts as wanted."""
-    found = _files(chapter)
+    objects = _files(chapter)
     if chapter.bookinfo is not False:
-        found += bookinfo.objects()
+        objects += bookinfo.objects()
     if chapter.gateway:
-        found += gateway.objects()
-    return found
+        objects += gateway.objects()
+    return objects
 
 
 def _remove_own_namespaces(api: client.Client, cluster: Cluster, *, on_step: OnStep) -> None:
     """Wait until they are gone: a lesson that begins by making one is refused while the old one ends."""
-    found = [api.find(resources.NAMESPACES, name) for name in clearing.OWN_NAMESPACES]
-    going = [resources.name_of(o) for o in found if o is not None and (cluster.is_sandbox or marks.is_ours(o))]
+    namespaces = [api.find(resources.NAMESPACES, name) for name in clearing.OWN_NAMESPACES]
+    going = [resources.name_of(o) for o in namespaces if o is not None and (cluster.is_sandbox or marks.is_ours(o))]
     if going:
         on_step(f"clear namespace {', '.join(going)}")
     for name in going:
@@ -102,12 +102,12 @@ def _is_ours_to_remove(api: client.Client, cluster: Cluster, namespace: str) -> 
 
 
 def _clear(
-    api: client.Client, cluster: Cluster, wanted: set[clearing.Key], namespaces: list[str], *, on_step: OnStep
+    api: client.Client, cluster: Cluster, keys: set[clearing.Key], namespaces: list[str], *, on_step: OnStep
 ) -> tuple[list[Object], list[str]]:
-    found = clearing.leftovers(api, namespaces, wanted=wanted)
-    found = [f for f in found if f.resource in clearing.RULES or _is_course_object(f)]
-    going = [f for f in found if clearing.goes(f, is_sandbox=cluster.is_sandbox)]
-    staying = [f for f in found if f not in going and f.resource in clearing.RULES]
+    leftovers = clearing.leftovers(api, namespaces, kept=keys)
+    leftovers = [f for f in leftovers if f.resource in clearing.RULES or _is_course_object(f)]
+    going = [f for f in leftovers if clearing.goes(f, is_sandbox=cluster.is_sandbox)]
+    staying = [f for f in leftovers if f not in going and f.resource in clearing.RULES]
     foreign = [f.obj for f in going if not marks.is_ours(f.obj)]
     notes = []
     if going:
@@ -124,6 +124,6 @@ def _clear(
     return [f.obj for f in going], notes
 
 
-def _is_course_object(found: clearing.Found) -> bool:
+def _is_course_object(leftover: clearing.Found) -> bool:
     """Istio's own workloads carry the kit's label too; they belong to no lesson."""
-    return marks.is_ours(found.obj) and resources.namespace_of(found.obj) != istio.NAMESPACE
+    return marks.is_ours(leftover.obj) and resources.namespace_of(leftover.obj) != istio.NAMESPACE

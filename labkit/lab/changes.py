@@ -48,24 +48,24 @@ class Changes:
 
     def goto(self, chapter: str) -> results.Done:
         """Bring the cluster to where a lesson begins, whatever it was before; ``lab.goto("07")``."""
-        wanted = chapters.chapter(chapter)
+        lesson = chapters.chapter(chapter)
         number = str(chapter).zfill(2)[:2]
         with steps.Steps() as step:
             arrival = arriving.arrive(
                 self._connection.api,
                 self._connection.cluster,
-                wanted,
+                lesson,
                 namespace=self._connection.namespace,
                 on_step=step,
             )
-            if wanted.istio is not False:
+            if lesson.istio is not False:
                 self._connection.control.until_gone(self._connection.control.versions_of(arrival.removed))
                 self._connection.control.until_endpoints(arrival.applied, self._connection.namespace)
                 self._connection.control.until_live(
                     self._connection.control.versions(arrival.applied, self._connection.namespace)
                 )
         self.chapter = number
-        return results.Done(sentence=f"Ready for lesson {number}: {wanted.title}.", details=arrival.notes).shown()
+        return results.Done(sentence=f"Ready for lesson {number}: {lesson.title}.", details=arrival.notes).shown()
 
     def reset(self) -> results.Done:
         """Back to the beginning of the lesson."""

@@ -51,13 +51,13 @@ class UnknownChapterError(errors.LabError):
     """There is no such lesson."""
 
     def __init__(self, name: str) -> None:
-        known = ", ".join(f"{number} ({chapter.title})" for number, chapter in CHAPTERS.items())
-        super().__init__(f'There is no lesson {name!r}.\nKnown: {known}\nNext: lab.goto("00")')
+        lessons = ", ".join(f"{number} ({chapter.title})" for number, chapter in CHAPTERS.items())
+        super().__init__(f'There is no lesson {name!r}.\nKnown: {lessons}\nNext: lab.goto("00")')
 
 
 def chapter(name: str) -> Chapter:
     """The chapter of a number, ``"07"``; UnknownChapterError lists what there is."""
-    found = CHAPTERS.get(str(name).zfill(2)[:2])
-    if found is None:
+    entry = CHAPTERS.get(str(name).zfill(2)[:2])
+    if entry is None:
         raise UnknownChapterError(name)
-    return found
+    return entry

@@ -46,24 +46,24 @@ def key_of(obj: Object, namespace: str) -> Key:
     return obj["kind"], resources.namespace_of(obj) or namespace, resources.name_of(obj)
 
 
-def leftovers(api: client.Client, namespaces: Collection[str], *, wanted: Collection[Key]) -> list[Found]:
+def leftovers(api: client.Client, namespaces: Collection[str], *, kept: Collection[Key]) -> list[Found]:
     """Every object of the kinds above that no manifest of the chapter has."""
-    found = []
+    others = []
     for resource in (*RULES, *WORKLOADS):
         for namespace in namespaces:
             try:
                 listed = api.list(resource, namespace)
             except status.NotFound:
                 break  # a kind that this cluster does not serve
-            found += [Found(resource=resource, obj=o) for o in listed if key_of(o, namespace) not in wanted]
-    return found
+            others += [Found(resource=resource, obj=o) for o in listed if key_of(o, namespace) not in kept]
+    return others
 
 
-def goes(found: Found, *, is_sandbox: bool) -> bool:
+def goes(leftover: Found, *, is_sandbox: bool) -> bool:
     """Whether the kit may take it away."""
-    if marks.is_ours(found.obj):
+    if marks.is_ours(leftover.obj):
         return True
-    return is_sandbox and found.resource in RULES and resources.owner_of(found.obj) is None
+    return is_sandbox and leftover.resource in RULES and resources.owner_of(leftover.obj) is None
 
 
 def keep_copy(objects: list[Object], folder: Path) -> Path:

@@ -77,9 +77,9 @@ class Connection:
 
     def proxy(self, name: str) -> proxies.Proxy:
         """The Envoy of a pod, by the beginning of the pod's name: ``lab.proxy("reviews-v1")``."""
-        found = [pod for pod in self.proxies() if pod.name.startswith(name)]
-        if found:
-            pod = min(found, key=lambda w: w.phase != "Running")  # not one that is on its way out
+        pods = [pod for pod in self.proxies() if pod.name.startswith(name)]
+        if pods:
+            pod = min(pods, key=lambda w: w.phase != "Running")  # not one that is on its way out
             return proxies.Proxy(f"{pod.name}.{pod.namespace}", lambda path: self.doors.envoy(pod, path))
         raise errors.SetupError(
             f"No pod with an Envoy has a name that begins with {name!r}.", next_step='lab.kubectl("get pods -A")'

@@ -24,8 +24,8 @@ def until_listed(api: client.Client, services: Iterable[tuple[str, str]]) -> Non
 
 def services_of(api: client.Client, deployments: Iterable[str], namespace: str) -> list[Object]:
     """The Services that lead to the pods of these Deployments."""
-    found = [api.get(resources.DEPLOYMENTS, name, namespace) for name in deployments]
-    labels = [resources.labels_of(deployment["spec"]["template"]) for deployment in found]
+    live = [api.get(resources.DEPLOYMENTS, name, namespace) for name in deployments]
+    labels = [resources.labels_of(deployment["spec"]["template"]) for deployment in live]
     return [
         {**service, "kind": "Service"}
         for service in api.list(resources.SERVICES, namespace)
@@ -38,13 +38,13 @@ def _is_listed(api: client.Client, namespace: str, name: str) -> bool:
     if service is None or not service["spec"].get("selector"):
         return True
     slices = api.list(resources.ENDPOINT_SLICES, namespace, labels=f"{SERVICE_NAME}={name}")
-    asked, found = wanted(service, api.list(resources.PODS, namespace)), listed(slices)
+    asked, served = expected(service, api.list(resources.PODS, namespace)), listed(slices)
     if any(number is None for _, number in asked):
-        return {address for address, _ in asked} == {address for address, _ in found}
-    return asked == found
+        return {address for address, _ in asked} == {address for address, _ in served}
+    return asked == served
 
 
-def wanted(service: Object, pods: Iterable[Object]) -> set[Endpoint]:
+def expected(service: Object, pods: Iterable[Object]) -> set[Endpoint]:
     """What the Service asks for; a port that pods know by name stands as None."""
     selector = service["spec"]["selector"].items()
     chosen = [pod for pod in pods if selector <= resources.labels_of(pod).items() and _is_ready(pod)]

@@ -20,7 +20,7 @@ def explain(
     config = explanations.from_dump(json.loads(proxy.ask("config_dump?include_eds")))
     port = parts.port or 80
     # A real sidecar has a listener a port, the sandbox's and a gateway have one for all: that is the second try.
-    found = explanations.explain(config, request, port=port)
-    if not found.listener:
-        found = explanations.explain(config, request)
-    return way.Way(request=f"{method} {url}", proxy=proxy.name, found=found)
+    explanation = explanations.explain(config, request, port=port)
+    if not explanation.listener:
+        explanation = explanations.explain(config, request)
+    return way.Way(request=f"{method} {url}", proxy=proxy.name, explanation=explanation)

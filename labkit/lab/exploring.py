@@ -36,13 +36,13 @@ class Explorer:
 
     def send(self, ask: explorer.Ask) -> list[explorer.Answer]:
         """Send it as often as asked, one after the other."""
-        fetch, found = self._fetch(ask), []
+        fetch, answers = self._fetch(ask), []
         self._sent = {}
         for _ in range(ask.count):
             answer = self._answer(fetch, ask)
             self._sent[answer.request_id] = ask, answer
-            found.append(answer)
-        return found
+            answers.append(answer)
+        return answers
 
     def explain(self, request_id: str) -> explorer.Trace:
         """The whole way where it is written down, else the gateway's part of it."""
@@ -50,8 +50,8 @@ class Explorer:
         if followed.hops:
             return followed
         ask, answer = self._sent[request_id]
-        known = trace(self._decide(ask), answer)
-        return replace(known, note=f"{known.note} {followed.note}".strip())
+        gateway_trace = trace(self._decide(ask), answer)
+        return replace(gateway_trace, note=f"{gateway_trace.note} {followed.note}".strip())
 
     def _answer(self, fetch: Fetch, ask: explorer.Ask) -> explorer.Answer:
         own = str(uuid.uuid4())
@@ -77,11 +77,11 @@ class Explorer:
         )
 
 
-def trace(found: way.Way, answer: explorer.Answer) -> explorer.Trace:
+def trace(gateway_way: way.Way, answer: explorer.Answer) -> explorer.Trace:
     """The hop of the proxy that was asked."""
-    decided = found.found
+    decided = gateway_way.explanation
     hop = explorer.Hop(
-        proxy=found.proxy,
+        proxy=gateway_way.proxy,
         sent_to=" or ".join(_words(d) for d in decided.destinations) or decided.answer or "nowhere",
         status=answer.status,
         ms=answer.latency_ms,

@@ -17,14 +17,14 @@ TIMEOUT = 120.0
 class KubectlError(errors.LabError):
     """kubectl said no; its own words, and what was typed."""
 
-    def __init__(self, command: str, said: str) -> None:
-        super().__init__(f"{readable(said)}\n({command})")
+    def __init__(self, command: str, output: str) -> None:
+        super().__init__(f"{readable(output)}\n({command})")
 
 
 _QUOTED_OBJECT = re.compile(r'patch: Invalid value: ("(?:[^"\\]|\\.)*"): ')
 
 
-def readable(said: str) -> str:
+def readable(output: str) -> str:
     """kubectl's words without the whole object that a refused patch quotes; its kind and name instead."""
 
     def named(match: re.Match[str]) -> str:
@@ -34,7 +34,7 @@ def readable(said: str) -> str:
         except (ValueError, KeyError, TypeError):
             return match[0]
 
-    return _QUOTED_OBJECT.sub(named, said.strip())
+    return _QUOTED_OBJECT.sub(named, output.strip())
 
 
 class Kubectl:

@@ -38,13 +38,13 @@ class Requests:
         ``through`` names a Gateway of the Gateway API, whose proxies are its own.
         """
         if through:
-            found = gateway.url(self._connection.api, name=f"{through}-istio", namespace=self._connection.namespace)
+            address = gateway.url(self._connection.api, name=f"{through}-istio", namespace=self._connection.namespace)
         else:
-            found = gateway.url(self._connection.api)
-        if found is None:
+            address = gateway.url(self._connection.api)
+        if address is None:
             step = "kubectl get gateway" if through else "lab.install_istio()"
             raise errors.SetupError(f"There is no {through or 'ingress'} gateway with an address.", next_step=step)
-        return found + path
+        return address + path
 
     def page(self, path: str = "/productpage", *, user: str = "") -> "PageView":
         """A page as it answers now, in the notebook, with a bar to reload it, go elsewhere, sign in and out."""
@@ -169,14 +169,14 @@ class Requests:
         from labkit.views.split import SplitView
 
         rules = self._connection.api.list(resources.DESTINATION_RULES, self._connection.namespace)
-        known = splitting.subsets_of(rules, service)
-        self._check_subsets(service, known, list(weights))
+        subsets = splitting.subsets_of(rules, service)
+        self._check_subsets(service, subsets, list(weights))
         asked = splitting.weights_of(
             self._connection.api.find(resources.VIRTUAL_SERVICES, service, self._connection.namespace)
         )
-        start = weights or {name: asked.get(name, 0) for name in known}
+        start = weights or {name: asked.get(name, 0) for name in subsets}
         if not any(start.values()):
-            start = {name: 100 if name == known[0] else 0 for name in known}
+            start = {name: 100 if name == subsets[0] else 0 for name in subsets}
         load = splitting.load(self.url(), service, path=path, rate=rate)
         return SplitView(
             service,
@@ -215,9 +215,9 @@ class Requests:
 
     def _apply_split(self, service: str, weights: Mapping[str, int]) -> str:
         live = self._connection.api.find(resources.VIRTUAL_SERVICES, service, self._connection.namespace)
-        wanted = splitting.virtual_service(service, weights, namespace=self._connection.namespace, live=live)
-        self._changes.apply(wanted, quiet=True)
-        return manifests.dump(wanted)
+        virtual_service = splitting.virtual_service(service, weights, namespace=self._connection.namespace, live=live)
+        self._changes.apply(virtual_service, quiet=True)
+        return manifests.dump(virtual_service)
 
     def _asked(self, service: str) -> "Asked":
         from labkit.views.split import Asked
@@ -225,12 +225,12 @@ class Requests:
         live = self._connection.api.find(resources.VIRTUAL_SERVICES, service, self._connection.namespace)
         return Asked(weights=splitting.weights_of(live), yaml=splitting.yaml_of(live))
 
-    def _check_subsets(self, service: str, known: Sequence[str], asked: Sequence[str]) -> None:
-        missing = [name for name in asked if name not in known]
-        if not known or missing:
-            what = f"no subset {missing[0]!r}" if known else "no subsets"
+    def _check_subsets(self, service: str, subsets: Sequence[str], asked: Sequence[str]) -> None:
+        missing = [name for name in asked if name not in subsets]
+        if not subsets or missing:
+            what = f"no subset {missing[0]!r}" if subsets else "no subsets"
             raise errors.SetupError(
                 f"DestinationRule {service} in namespace {self._connection.namespace} defines {what}"
-                f"{f'; it has {chr(44).join(known)}' if known else ''}.",
+                f"{f'; it has {chr(44).join(subsets)}' if subsets else ''}.",
                 next_step='lab.apply("manifests/destination-rules.yaml")',
             )

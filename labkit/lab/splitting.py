@@ -41,12 +41,12 @@ def weights_of(live: Object | None) -> dict[str, int]:
     rules: list[Any] = ((live or {}).get("spec") or {}).get("http") or []
     at = _plain(rules)
     routes = rules[at].get("route") or [] if at < len(rules) else []
-    found = {}
+    weights = {}
     for entry in routes:
         subset = (entry.get("destination") or {}).get("subset")
         if subset:
-            found[subset] = int(entry.get("weight", 100 if len(routes) == 1 else 0))
-    return found
+            weights[subset] = int(entry.get("weight", 100 if len(routes) == 1 else 0))
+    return weights
 
 
 def yaml_of(live: Object | None) -> str:

@@ -68,8 +68,8 @@ class Line:
         """Where it was sent, in a few words: ``reviews v2``, ``its app``, or the cluster's own name."""
         if self.is_inbound:
             return "its app"
-        if found := _CLUSTER.fullmatch(self.cluster):
-            return " ".join(w for w in (found["host"].partition(".")[0], found["subset"]) if w)
+        if match := _CLUSTER.fullmatch(self.cluster):
+            return " ".join(w for w in (match["host"].partition(".")[0], match["subset"]) if w)
         return self.cluster or "nowhere"
 
 
@@ -96,10 +96,14 @@ def parse(text: str) -> Line | None:
 
 def _of_json(text: str) -> Mapping[str, str]:
     try:
-        said = json.loads(text)
+        document = json.loads(text)
     except ValueError:
         return {}
-    return {key: "-" if value is None else str(value) for key, value in said.items()} if isinstance(said, dict) else {}
+    return (
+        {key: "-" if value is None else str(value) for key, value in document.items()}
+        if isinstance(document, dict)
+        else {}
+    )
 
 
 def _of_text(text: str) -> Mapping[str, str]:
@@ -108,17 +112,17 @@ def _of_text(text: str) -> Mapping[str, str]:
     words = [m["time"] or m["quoted"] or m["plain"] or "" for m in _WORD.finditer(text)]
     if len(words) != len(FIELDS):
         return {}
-    found = dict(zip(FIELDS, words, strict=True))
-    method, _, rest = found["request"].partition(" ")
-    return {**found, "method": method, "path": rest.rpartition(" ")[0]}
+    fields = dict(zip(FIELDS, words, strict=True))
+    method, _, rest = fields["request"].partition(" ")
+    return {**fields, "method": method, "path": rest.rpartition(" ")[0]}
 
 
-def _line(said: Mapping[str, str]) -> Line:
+def _line(fields: Mapping[str, str]) -> Line:
     def word(name: str) -> str:
-        return "" if said.get(name, "-") == "-" else said[name]
+        return "" if fields.get(name, "-") == "-" else fields[name]
 
     return Line(
-        start=datetime.fromisoformat(said["start_time"]),
+        start=datetime.fromisoformat(fields["start_time"]),
         method=word("method"),
         path=word("path"),
         status=int(word("response_code") or 0),
@@ -147,9 +151,9 @@ def _steps(logs: Mapping[str, str], marks: Collection[str]) -> Iterator[Step]:
     for proxy, text in logs.items():
         for line in text.splitlines():
             # To look for it first spares reading thousands of lines word by word.
-            found = parse(line) if any(mark in line for mark in marks) else None
-            if found is not None and any(mark == found.request_id or mark in found.user_agent for mark in marks):
-                yield Step(proxy=proxy, line=found, text=line)
+            parsed = parse(line) if any(mark in line for mark in marks) else None
+            if parsed is not None and any(mark == parsed.request_id or mark in parsed.user_agent for mark in marks):
+                yield Step(proxy=proxy, line=parsed, text=line)
 
 
 def ordered(steps: Iterable[Step]) -> list[Step]:
@@ -162,7 +166,7 @@ def silent(steps: Iterable[Step], pods: Mapping[str, str]) -> set[str]:
 
     A proxy writes its line when the answer has gone back, and what it called on the way before that.
     """
-    known = list(steps)
-    told = {s.proxy for s in known if s.line.is_inbound}
-    called = {pods.get(s.line.upstream_host.rpartition(":")[0], "") for s in known if not s.line.is_inbound}
+    listed = list(steps)
+    told = {s.proxy for s in listed if s.line.is_inbound}
+    called = {pods.get(s.line.upstream_host.rpartition(":")[0], "") for s in listed if not s.line.is_inbound}
     return called - told - {""}

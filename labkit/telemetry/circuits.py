@@ -76,12 +76,12 @@ class Circuit:
 def circuits(clusters: str, stats: str, *, service: str = "") -> list[Circuit]:
     """Every upstream that Istio named, or those of one service's short name."""
     counted = numbers(stats)
-    found = []
+    listed = []
     for cluster in json.loads(clusters).get("cluster_statuses", []):
         direction, port, subset, host = proxies.parts_of(cluster["name"])
         if direction == "outbound" and (not service or host.split(".")[0] == service):
-            found.append(_circuit(cluster, host, port, subset, counted.get(cluster["name"], {})))
-    return sorted(found, key=lambda c: (c.service, c.port, c.subset))
+            listed.append(_circuit(cluster, host, port, subset, counted.get(cluster["name"], {})))
+    return sorted(listed, key=lambda c: (c.service, c.port, c.subset))
 
 
 def read(ask: proxies.Ask, *, service: str = "") -> list[Circuit]:
@@ -89,18 +89,18 @@ def read(ask: proxies.Ask, *, service: str = "") -> list[Circuit]:
     return circuits(ask("clusters?format=json"), ask(f"stats?filter={service or 'outbound'}"), service=service)
 
 
-def rows(found: Iterable[Circuit]) -> list[dict[str, Any]]:
+def rows(listed: Iterable[Circuit]) -> list[dict[str, Any]]:
     """As plain data, for a view."""
-    return [{**asdict(circuit), "ejected": circuit.ejected} for circuit in found]
+    return [{**asdict(circuit), "ejected": circuit.ejected} for circuit in listed]
 
 
-def frame(found: Sequence[Circuit]) -> "pd.DataFrame":
+def frame(listed: Sequence[Circuit]) -> "pd.DataFrame":
     """A row an upstream: open, connections, waiting, requests, refused, ejected."""
     import pandas as pd
 
     table = [
         (c.service, c.subset, bool(c.open), c.connections[0], c.waiting[0], c.requests[0], c.refused, c.ejected)
-        for c in found
+        for c in listed
     ]
     columns = ["service", "subset", "open", "connections", "waiting", "requests", "refused", "ejected"]
     return pd.DataFrame(table, columns=columns)
@@ -147,9 +147,9 @@ def _endpoint(host: Mapping[str, Any]) -> Endpoint:
 
 def numbers(stats: str) -> dict[str, dict[str, int]]:
     """The counters and gauges of each cluster, from the text of ``/stats``."""
-    found: dict[str, dict[str, int]] = {}
+    counters: dict[str, dict[str, int]] = {}
     for line in stats.splitlines():
         match = _STAT.match(line)
         if match:
-            found.setdefault(match["cluster"], {})[match["name"]] = int(match["n"])
-    return found
+            counters.setdefault(match["cluster"], {})[match["name"]] = int(match["n"])
+    return counters

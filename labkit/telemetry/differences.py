@@ -74,7 +74,7 @@ def _parts(dump: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Any]]:
 
 def between(before: Snapshot, after: Snapshot) -> list[Difference]:
     """Every difference of proxies that are in both, by proxy, kind and name."""
-    found = []
+    differences = []
     for proxy in sorted(before.keys() & after.keys()):
         old, new = before[proxy], after[proxy]
         for kind, name in sorted(old.keys() | new.keys()):
@@ -83,8 +83,8 @@ def between(before: Snapshot, after: Snapshot) -> list[Difference]:
                 change = "added" if one is None else "removed" if other is None else "changed"
                 changed = tuple(edits(one, other)) if change == "changed" else ()
                 if change != "changed" or changed:
-                    found.append(Difference(proxy=proxy, kind=kind, name=name, change=change, edits=changed))
-    return found
+                    differences.append(Difference(proxy=proxy, kind=kind, name=name, change=change, edits=changed))
+    return differences
 
 
 def edits(old: Any, new: Any, path: str = "") -> Iterator[Edit]:
@@ -115,12 +115,12 @@ def _short(value: Any) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}…"
 
 
-def frame(found: list[Difference]) -> "pd.DataFrame":
+def frame(differences: list[Difference]) -> "pd.DataFrame":
     """A row a field: kind, name, change, what, and the proxies that have it, ``6: details-v1, productpage-v1, …``."""
     import pandas as pd
 
     whose: dict[tuple[str, str, str, str], list[str]] = {}
-    for difference in found:
+    for difference in differences:
         for line in difference.lines or ("",):
             whose.setdefault((difference.kind, difference.name, difference.change, line), []).append(difference.proxy)
     rows = [(*what, f"{len(pods)}: {', '.join(workload(pod) for pod in pods)}") for what, pods in whose.items()]

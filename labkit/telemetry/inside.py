@@ -33,8 +33,8 @@ class Answer:
 
 def answer(out: str, err: str, code: int) -> Answer:
     """curl's output, made with ``-i`` and WRITE_OUT."""
-    whole, _, said = out.rpartition(MARK.strip("\n"))
-    words = said.split()
+    whole, _, written = out.rpartition(MARK.strip("\n"))
+    words = written.split()
     status = int(words[0]) if words and words[0].isdigit() else 0
     if not status:
         return Answer(status=0, error=err.strip() or f"curl ended with exit code {code}")

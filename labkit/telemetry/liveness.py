@@ -56,8 +56,8 @@ class Refusal:
     """What it is put down to: ``VirtualService default/ratings``; maybe others than the ones asked for."""
 
     def __str__(self) -> str:
-        said = self.sentence or refusals.UNTOLD
-        return f"{said}, put down to {', '.join(self.objects)}" if self.objects else said
+        sentence = self.sentence or refusals.UNTOLD
+        return f"{sentence}, put down to {', '.join(self.objects)}" if self.objects else sentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,11 +111,11 @@ def of_sandbox(ask: Ask, subjects: Sequence[Subject], *, read: Read = lambda _: 
     for subject in subjects:
         left = max(0.0, deadline - time.monotonic())
         answers.append(json.loads(ask(live_path(subject, wait=left))))
-    found = together(answers)
-    if found.refusing and not all(refusal.sentence for refusal in found.why):
-        told = refusals.sentence(read(found.refusing[0]))
-        found = replace(found, why=_once(r if r.sentence else replace(r, sentence=told) for r in found.why))
-    return found
+    liveness = together(answers)
+    if liveness.refusing and not all(refusal.sentence for refusal in liveness.why):
+        told = refusals.sentence(read(liveness.refusing[0]))
+        liveness = replace(liveness, why=_once(r if r.sentence else replace(r, sentence=told) for r in liveness.why))
+    return liveness
 
 
 def live_path(subject: Subject, *, wait: float) -> str:
@@ -154,9 +154,9 @@ def of_istiod(ask: Ask, *, sleep: Callable[[float], None] = time.sleep) -> Liven
     deadline = time.monotonic() + WAIT
     sleep(DEBOUNCE)
     while True:
-        found = synced(json.loads(ask("/debug/syncz")))
-        if found.is_everywhere or time.monotonic() > deadline:
-            return found
+        liveness = synced(json.loads(ask("/debug/syncz")))
+        if liveness.is_everywhere or time.monotonic() > deadline:
+            return liveness
         sleep(EVERY)
 
 

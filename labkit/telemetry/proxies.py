@@ -32,8 +32,8 @@ class Proxy:
 
     def config(self) -> dict[str, Any]:
         """The whole configuration as Envoy dumps it."""
-        found: dict[str, Any] = json.loads(self._ask("config_dump"))
-        return found
+        dump: dict[str, Any] = json.loads(self._ask("config_dump"))
+        return dump
 
     def clusters(self, *, host: str = "") -> "pd.DataFrame":
         """Where it can send to; ``host`` keeps the names that contain it."""
@@ -70,12 +70,12 @@ ENDPOINT = ("cluster", "endpoint", "health")
 
 def cluster_rows(dump: Dump) -> list[tuple[str, str, str, str, str]]:
     """One row a cluster; Istio's names ``outbound|9080|v1|reviews.default.svc.cluster.local`` are taken apart."""
-    found = []
+    rows = []
     for entry in _each(dump, "static_clusters", "dynamic_active_clusters"):
         cluster = entry["cluster"]
         direction, port, subset, service = parts_of(cluster["name"])
-        found.append((service, port, subset, direction, str(cluster.get("type", "STATIC"))))
-    return sorted(found)
+        rows.append((service, port, subset, direction, str(cluster.get("type", "STATIC"))))
+    return sorted(rows)
 
 
 def parts_of(name: str) -> tuple[str, str, str, str]:
@@ -90,25 +90,25 @@ def listener_rows(dump: Dump) -> list[tuple[str, str, int]]:
     dynamic = [
         entry["active_state"]["listener"] for entry in _each(dump, "dynamic_listeners") if "active_state" in entry
     ]
-    found = []
+    rows = []
     for listener in [*static, *dynamic]:
         address = listener.get("address", {})
         place = address.get("socket_address", {})
         where = place.get("address", "") or address.get("pipe", {}).get("path", "")
-        found.append((listener.get("name", ""), where, int(place.get("port_value", 0))))
-    return sorted(found)
+        rows.append((listener.get("name", ""), where, int(place.get("port_value", 0))))
+    return sorted(rows)
 
 
 def route_rows(dump: Dump) -> list[tuple[str, str, str, str, int]]:
     """One row a destination: a route to two weighted clusters has two."""
-    found = []
+    rows = []
     for entry in _each(dump, "static_route_configs", "dynamic_route_configs"):
         config = entry["route_config"]
         for host in config.get("virtual_hosts", []):
             for route in host.get("routes", []):
                 for cluster, weight in _destinations(route):
-                    found.append((config.get("name", ""), host["name"], _match(route), cluster, weight))
-    return found
+                    rows.append((config.get("name", ""), host["name"], _match(route), cluster, weight))
+    return rows
 
 
 def _destinations(route: Mapping[str, Any]) -> list[tuple[str, int]]:
@@ -137,20 +137,20 @@ def _path(match: Mapping[str, Any]) -> str:
 
 
 def _condition(matcher: Mapping[str, Any]) -> str:
-    wanted = matcher.get("string_match", {})
+    string_match = matcher.get("string_match", {})
     texts = {
-        "exact": f"={wanted.get('exact')}",
-        "prefix": f"^{wanted.get('prefix')}",
-        "safe_regex": f"~{wanted.get('safe_regex', {}).get('regex')}",
+        "exact": f"={string_match.get('exact')}",
+        "prefix": f"^{string_match.get('prefix')}",
+        "safe_regex": f"~{string_match.get('safe_regex', {}).get('regex')}",
     }
-    found = next((text for kind, text in texts.items() if kind in wanted), "")
-    return f"{'!' if matcher.get('invert_match') else ''}{matcher['name']}{found}"
+    condition = next((text for kind, text in texts.items() if kind in string_match), "")
+    return f"{'!' if matcher.get('invert_match') else ''}{matcher['name']}{condition}"
 
 
-def endpoint_rows(found: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+def endpoint_rows(document: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """One row an address of ``/clusters?format=json``."""
     rows = []
-    for cluster in found.get("cluster_statuses", []):
+    for cluster in document.get("cluster_statuses", []):
         for host in cluster.get("host_statuses", []):
             address = host.get("address", {}).get("socket_address", {})
             pipe = host.get("address", {}).get("pipe", {}).get("path", "(inside Envoy)")

@@ -14,9 +14,9 @@ def at_rest(read: Callable[[], int], *, pause: float = PAUSE) -> int:
     """The first number that two readings in a row agree on; the last one where they never do."""
     seen = -1
     for _ in range(READINGS):
-        found = read()
-        if found == seen:
+        reading = read()
+        if reading == seen:
             break
-        seen = found
+        seen = reading
         time.sleep(pause)
     return seen

@@ -37,29 +37,29 @@ def by_subset(ask: Ask, service: str) -> dict[str, Seen]:
 
 def of_clusters(text: str, service: str) -> dict[str, Seen]:
     """From Envoy's text: ``cluster.outbound|9080|v1|reviews.default.svc.cluster.local.upstream_rq_completed: 90``."""
-    found: dict[str, dict[str, int]] = {}
+    counters: dict[str, dict[str, int]] = {}
     for match in _CLUSTER.finditer(text):
         if match["host"] == service:
-            found.setdefault(match["subset"], {})[match["what"]] = int(match["n"])
-    return _seen(found)
+            counters.setdefault(match["subset"], {})[match["what"]] = int(match["n"])
+    return _seen(counters)
 
 
 def of_istio(text: str, service: str) -> dict[str, Seen]:
     """From Prometheus' text, as the caller's proxy reports it."""
-    found: dict[str, dict[str, int]] = {}
+    counters: dict[str, dict[str, int]] = {}
     for match in _ISTIO.finditer(text):
         labels = dict(_LABEL.findall(match["labels"]))
         if labels.get("reporter") == "source" and labels.get("destination_service_name") == service:
-            counted = found.setdefault(labels.get("destination_version", ""), {"completed": 0, "5xx": 0})
+            counted = counters.setdefault(labels.get("destination_version", ""), {"completed": 0, "5xx": 0})
             counted["completed"] += int(match["n"])
             # No answer at all is reported as code 0.
             failed = labels.get("response_code", "").startswith("5") or labels.get("response_code") == "0"
             counted["5xx"] += int(match["n"]) * failed
-    return _seen(found)
+    return _seen(counters)
 
 
-def _seen(found: Mapping[str, Mapping[str, int]]) -> dict[str, Seen]:
+def _seen(counters: Mapping[str, Mapping[str, int]]) -> dict[str, Seen]:
     return {
         version: Seen(sent=counted.get("completed", 0), failed=counted.get("5xx", 0))
-        for version, counted in sorted(found.items())
+        for version, counted in sorted(counters.items())
     }

@@ -47,8 +47,8 @@ class Workload:
 
 def pods(api: client.Client, namespace: str | None = None, *, labels: str = "") -> list[Workload]:
     """Every pod of a namespace, or of all, by name."""
-    found = api.list(resources.PODS, namespace, labels=labels)
-    return sorted((workload(pod) for pod in found), key=lambda w: (w.namespace, w.name))
+    listed = api.list(resources.PODS, namespace, labels=labels)
+    return sorted((workload(pod) for pod in listed), key=lambda w: (w.namespace, w.name))
 
 
 def workload(pod: Object) -> Workload:
@@ -71,10 +71,10 @@ def workload(pod: Object) -> Workload:
     )
 
 
-def frame(found: Sequence[Workload]) -> "pd.DataFrame":
+def frame(workloads: Sequence[Workload]) -> "pd.DataFrame":
     """A row a pod, by name: app, version, ``ready`` as ``2/2``, phase, has_proxy."""
     import pandas as pd
 
-    rows = [(w.name, w.app, w.version, f"{w.ready}/{w.containers}", w.phase, w.has_proxy) for w in found]
+    rows = [(w.name, w.app, w.version, f"{w.ready}/{w.containers}", w.phase, w.has_proxy) for w in workloads]
     columns = ["pod", "app", "version", "ready", "phase", "has_proxy"]
     return pd.DataFrame(rows, columns=columns).set_index("pod")

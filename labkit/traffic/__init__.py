@@ -40,7 +40,7 @@ def send(
 
     Without ``count`` and ``duration`` it is one request. ``user`` logs in to Bookinfo first.
     """
-    wanted = Load(
+    load = Load(
         url=url,
         path=path,
         count=1 if count is None and duration is None else count,
@@ -50,7 +50,7 @@ def send(
         headers=headers or {},
         workers=workers,
     )
-    return frame(collect(wanted))
+    return frame(collect(load))
 
 
 def collect(load: Load) -> list[Sent]:

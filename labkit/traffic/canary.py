@@ -140,11 +140,11 @@ def total(windows: Iterable[Window]) -> dict[str, Count]:
 
 def since(now: Window, before: Window) -> dict[str, Count]:
     """What counters that only grow have counted since ``before``; one that began anew (a new pod) counts whole."""
-    found = {}
+    counts = {}
     for version, count in now.items():
         old = before.get(version, Count())
-        found[version] = count - old if count.sent >= old.sent and count.failed >= old.failed else count
-    return found
+        counts[version] = count - old if count.sent >= old.sent and count.failed >= old.failed else count
+    return counts
 
 
 def at_least(failed: int, sent: int, rate: float) -> float:

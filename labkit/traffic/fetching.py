@@ -59,8 +59,8 @@ def _ask(url: str, method: str, path: str, headers: Mapping[str, str], body: byt
         link.request(method, path, body=body, headers=dict(headers))
         reply = link.getresponse()
         text = reply.read().decode("utf-8", "replace")
-        found = {name.lower(): value for name, value in reply.getheaders()}
-        return Answer(status=reply.status, text=text, headers=found)
+        fields = {name.lower(): value for name, value in reply.getheaders()}
+        return Answer(status=reply.status, text=text, headers=fields)
     except (OSError, http.client.HTTPException) as e:
         raise UnreachableError(url + path, e) from e
     finally:

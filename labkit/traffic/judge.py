@@ -96,12 +96,12 @@ def split(counts: Mapping[str, int], asked: Mapping[str, float], *, false_alarm:
 
     With several versions each gets its part of ``false_alarm``, so that it holds for all of them together.
     """
-    wanted, n = shares(asked), sum(counts.values())
+    expected, n = shares(asked), sum(counts.values())
     names = sorted(counts.keys() | asked.keys())
     # The last of two parts follows from the first, so two versions are one question.
     questions = max(1, len(names) - 1)
     parts = []
     for name in names:
-        low, high = band(n, wanted.get(name, 0.0), false_alarm=false_alarm / questions)
-        parts.append(Part(name=name, asked=wanted.get(name, 0.0), count=counts.get(name, 0), low=low, high=high))
+        low, high = band(n, expected.get(name, 0.0), false_alarm=false_alarm / questions)
+        parts.append(Part(name=name, asked=expected.get(name, 0.0), count=counts.get(name, 0), low=low, high=high))
     return Judgement(parts=tuple(parts))

@@ -80,11 +80,11 @@ def sent(outcome: calls.Outcome) -> Sent:
 
 def served_by(body: bytes) -> tuple[str, str]:
     """Version and pod that an answer names: ``("v2", "reviews-v2-5f4d584748-x7k2p")``, or two empty texts."""
-    if said := _SAYS_VERSION.search(body):
-        return said[1].decode(), said[2].decode()
+    if version_line := _SAYS_VERSION.search(body):
+        return version_line[1].decode(), version_line[2].decode()
     start = _REVIEWS_FIRST.search(body)
-    found = _SERVED_BY.match(body, start.end()) if start else None
-    return (found[2].decode(), found[1].decode()) if found else ("", "")
+    match = _SERVED_BY.match(body, start.end()) if start else None
+    return (match[2].decode(), match[1].decode()) if match else ("", "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +148,6 @@ def frame(records: Sequence[Sent]) -> "pd.DataFrame":
     import pandas as pd  # late: a quarter of a second that a command line need not pay
 
     columns = list(Sent.__dataclass_fields__)
-    found = pd.DataFrame({name: [getattr(record, name) for record in records] for name in columns})
-    found["time"] = pd.to_datetime(found["time"], unit="s", utc=True)
-    return found.sort_values("time", ignore_index=True)
+    table = pd.DataFrame({name: [getattr(record, name) for record in records] for name in columns})
+    table["time"] = pd.to_datetime(table["time"], unit="s", utc=True)
+    return table.sort_values("time", ignore_index=True)

@@ -121,14 +121,14 @@ class Stream:
             self._on_batch(batch)
 
 
-def plan_of(wanted: Load) -> calls.Plan:
+def plan_of(load: Load) -> calls.Plan:
     """The load as workers run it; the rate is capped."""
     return calls.Plan(
-        workers=wanted.workers,
-        count=wanted.count,
-        rate=min(wanted.rate or MOST_RATE, MOST_RATE),
-        duration=wanted.duration,
-        limit=wanted.limit,
+        workers=load.workers,
+        count=load.count,
+        rate=min(load.rate or MOST_RATE, MOST_RATE),
+        duration=load.duration,
+        limit=load.limit,
     )
 
 
@@ -139,10 +139,10 @@ def _first(error: BaseException) -> BaseException:
     return error
 
 
-async def _call(wanted: Load) -> channel.Call:
-    fields = list(wanted.headers.items())
-    if "user-agent" not in {name.lower() for name in wanted.headers}:
+async def _call(load: Load) -> channel.Call:
+    fields = list(load.headers.items())
+    if "user-agent" not in {name.lower() for name in load.headers}:
         fields.append(("User-Agent", "labkit"))
-    if wanted.user:
-        fields.append(("Cookie", await login.cookie(wanted.url, user=wanted.user)))
-    return channel.call("GET", wanted.target, fields=fields)
+    if load.user:
+        fields.append(("Cookie", await login.cookie(load.url, user=load.user)))
+    return channel.call("GET", load.target, fields=fields)

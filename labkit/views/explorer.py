@@ -156,10 +156,10 @@ class ExplorerView(live.LiveView):
         self, path: str = "", *, user: str = "", headers: Mapping[str, str] | None = None, count: int = 1
     ) -> "ExplorerView":
         """Send as the form's button does; returns itself."""
-        wanted = Ask(path=path or self.ask["path"], user=user, headers=headers or {}, count=count)
-        text = "\n".join(f"{name}: {value}" for name, value in wanted.headers.items())
-        self.ask = {"path": wanted.path, "user": user, "headers": text, "count": count}
-        self._fetch(wanted)
+        ask = Ask(path=path or self.ask["path"], user=user, headers=headers or {}, count=count)
+        text = "\n".join(f"{name}: {value}" for name, value in ask.headers.items())
+        self.ask = {"path": ask.path, "user": user, "headers": text, "count": count}
+        self._fetch(ask)
         return self
 
     def choose(self, number: int) -> None:
@@ -187,12 +187,12 @@ class ExplorerView(live.LiveView):
         """The answers, the way and the log lines as they are now, for exports."""
         return static_html([row(answer) for answer in self._answers], self.trace)
 
-    def _fetch(self, wanted: Ask) -> None:
+    def _fetch(self, ask: Ask) -> None:
         if self._sender is None:
             return
         self.busy, self.message = True, ""
         try:
-            self._take(self._sender(wanted))
+            self._take(self._sender(ask))
         except errors.LabError as e:
             self.message = str(e)
         finally:
@@ -219,12 +219,12 @@ class ExplorerView(live.LiveView):
             return
         if "send" in content:
             try:
-                wanted = parse_ask(content["send"])
+                ask = parse_ask(content["send"])
             except AskError as e:
                 self.message = str(e)
                 return
             self.ask = dict(content["send"])
-            self._fetch(wanted)
+            self._fetch(ask)
         elif isinstance(content.get("choose"), int):
             self.choose(content["choose"])
 
@@ -253,15 +253,15 @@ def parse_ask(form: Mapping[str, Any]) -> Ask:
 
 def parse_headers(text: str) -> dict[str, str]:
     """A header a line, ``name: value``."""
-    found = {}
+    headers = {}
     for line in text.splitlines():
         name, colon, value = line.partition(":")
         if not line.strip():
             continue
         if not colon or not name.strip() or " " in name.strip():
             raise AskError(f"The header {line!r} is not name: value.", next_step="write end-user: jason")
-        found[name.strip()] = value.strip()
-    return found
+        headers[name.strip()] = value.strip()
+    return headers
 
 
 def static_html(rows: Sequence[Mapping[str, Any]], trace: Mapping[str, Any]) -> str:

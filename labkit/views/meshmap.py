@@ -164,15 +164,17 @@ def _rate(now: int, before: int, passed: float) -> float:
 
 def placed(nodes: Sequence[Node], edges: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Nodes with their columns, and one for each target that is no workload: a host outside, or nobody."""
-    found = [{**asdict(node), "column": COLUMNS.get(node.app, -1)} for node in nodes]
-    names = {node["name"] for node in found}
+    nodes_and_targets = [{**asdict(node), "column": COLUMNS.get(node.app, -1)} for node in nodes]
+    names = {node["name"] for node in nodes_and_targets}
     others = sorted({edge["target"] for edge in edges} - names)
-    found += [{"name": o, "app": "", "pods": 0, "ready": 0, "has_proxy": False, "column": -1} for o in others]
-    columns = {node["name"]: node["column"] for node in found if node["column"] >= 0}
+    nodes_and_targets += [
+        {"name": o, "app": "", "pods": 0, "ready": 0, "has_proxy": False, "column": -1} for o in others
+    ]
+    columns = {node["name"]: node["column"] for node in nodes_and_targets if node["column"] >= 0}
     # Callers before those they call; the rest, callers of each other, stand in the middle.
-    for _ in found:
-        for node in found:
+    for _ in nodes_and_targets:
+        for node in nodes_and_targets:
             name, sources = node["name"], [e["source"] for e in edges if e["target"] == node["name"]]
             if name not in columns and all(source in columns for source in sources):
                 columns[name] = 1 + max((columns[source] for source in sources), default=-1)
-    return [{**node, "column": columns.get(node["name"], 2)} for node in found]
+    return [{**node, "column": columns.get(node["name"], 2)} for node in nodes_and_targets]

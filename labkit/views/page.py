@@ -37,8 +37,8 @@ class Page:
     @property
     def title(self) -> str:
         """Its title; the first words of a text without one."""
-        found = _TITLE.search(self.html)
-        return found[1].strip() if found else self.html[:60].strip()
+        match = _TITLE.search(self.html)
+        return match[1].strip() if match else self.html[:60].strip()
 
     def _repr_html_(self) -> str:
         """The page in a frame that runs no scripts and has no origin, so that it cannot reach the notebook."""

@@ -227,11 +227,11 @@ class SplitView(live.LiveView):
 
     def _changed_elsewhere(self, asked: Asked) -> None:
         weights = {version: asked.weights.get(version, 0) for version in self.versions} if asked.weights else {}
-        said = splittable.elsewhere(
+        message = splittable.elsewhere(
             self.service, asked.weights, has_rule=bool(asked.yaml), at=time.strftime("%H:%M:%S")
         )
         with self.hold_sync():
-            self._holds(weights, asked.yaml, message=said)
+            self._holds(weights, asked.yaml, message=message)
             if weights:
                 self.weights = weights
 

@@ -29,7 +29,7 @@ def rows(window: windows.Window, weights: Mapping[str, int], *, versions: Sequen
     counts = dict(windows.counts_of(window, list(weights) or list(versions)))
     judged = {part.name: part for part in judge.split(counts, weights).parts} if any(weights.values()) else {}
     whole = window.total
-    found = [
+    by_version = [
         {
             "version": name,
             "asked": judged[name].asked if name in judged else 0.0 if weights else None,
@@ -43,7 +43,7 @@ def rows(window: windows.Window, weights: Mapping[str, int], *, versions: Sequen
         for name, count in counts.items()
     ]
     lost, unnamed = window.failures[""], window.counts[""]
-    return found + [_other(n, count, whole, lost=lost) for n, count in ((LOST, lost), (UNNAMED, unnamed)) if count]
+    return by_version + [_other(n, count, whole, lost=lost) for n, count in ((LOST, lost), (UNNAMED, unnamed)) if count]
 
 
 def _other(name: str, count: int, whole: int, *, lost: int) -> dict[str, Any]:
@@ -78,8 +78,8 @@ def remark(weights: Mapping[str, int]) -> str:
         return ""
     if whole == 0:
         return "All weights are 0: Istio then sends everything to the first destination."
-    made = ", ".join(f"{name} {share:.1%}" for name, share in judge.shares(weights).items())
-    return f"The weights sum to {whole}, not 100. Istio accepts that and sends {made}."
+    shares = ", ".join(f"{name} {share:.1%}" for name, share in judge.shares(weights).items())
+    return f"The weights sum to {whole}, not 100. Istio accepts that and sends {shares}."
 
 
 def elsewhere(service: str, weights: Mapping[str, int], *, has_rule: bool, at: str) -> str:
@@ -102,9 +102,9 @@ _PATCHING = re.compile(
 """How kubectl begins when a server refuses a patch: with both objects, whole."""
 
 
-def refusal(said: str) -> str:
+def refusal(output: str) -> str:
     """What to tell of a change that was not applied: kubectl's words, with the object's name instead of its text."""
-    return "Not applied, the split is as it was before.\n" + _PATCHING.sub(r"\1 \2: ", said)
+    return "Not applied, the split is as it was before.\n" + _PATCHING.sub(r"\1 \2: ", output)
 
 
 def cells(row: Mapping[str, Any]) -> list[str]:
@@ -122,17 +122,17 @@ def cells(row: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def as_text(found: Sequence[Mapping[str, Any]]) -> str:
+def as_text(table_rows: Sequence[Mapping[str, Any]]) -> str:
     """The table as aligned text."""
-    return markup.columns(HEAD, [cells(row) for row in found])
+    return markup.columns(HEAD, [cells(row) for row in table_rows])
 
 
 def static_html(
-    service: str, found: Sequence[Mapping[str, Any]], yaml: str, *, kept: Sequence[Mapping[str, str]] = ()
+    service: str, table_rows: Sequence[Mapping[str, Any]], yaml: str, *, kept: Sequence[Mapping[str, str]] = ()
 ) -> str:
     """The view without a live page: bars, the table, the rules before the weights, and the YAML."""
-    bars = "".join(_bar(row, COLOURS[n % len(COLOURS)]) for n, row in enumerate(found) if row["asked"] is not None)
-    table = markup.table(HEAD, [cells(row) for row in found], caption=f"{service}: asked and measured")
+    bars = "".join(_bar(row, COLOURS[n % len(COLOURS)]) for n, row in enumerate(table_rows) if row["asked"] is not None)
+    table = markup.table(HEAD, [cells(row) for row in table_rows], caption=f"{service}: asked and measured")
     before = "".join(f"<li>{markup.text(rule['when'])} → {markup.text(rule['to'])}</li>" for rule in kept)
     listed = f'<div style="{markup.QUIET}">Before the weights:</div><ul>{before}</ul>' if before else ""
     applied = f"<details><summary>the YAML it applied</summary>{markup.pre(yaml)}</details>" if yaml else ""
@@ -141,8 +141,8 @@ def static_html(
 
 def _bar(row: Mapping[str, Any], colour: str) -> str:
     share = row["measured"] if row["measured"] is not None else row["asked"]
-    said = f"{row['version']}: asked {cells(row)[1]}, measured {cells(row)[2]}"
+    label = f"{row['version']}: asked {cells(row)[1]}, measured {cells(row)[2]}"
     return (
-        f'<div style="margin:.2em 0">{markup.text(said)}<div style="background:#8882;height:.8em;width:100%">'
+        f'<div style="margin:.2em 0">{markup.text(label)}<div style="background:#8882;height:.8em;width:100%">'
         f'<div style="background:{colour};height:.8em;width:{share:.1%}"></div></div></div>'
     )

@@ -17,7 +17,7 @@ class Way:
     proxy: str
     """The pod whose Envoy was asked."""
 
-    found: Explanation
+    explanation: Explanation
 
     def __repr__(self) -> str:
         return markup.columns(("step", "what", "because of"), self.steps())
@@ -31,36 +31,36 @@ class Way:
         return list(self._steps())
 
     def _steps(self) -> Iterator[tuple[str, str, str]]:
-        found = self.found
-        if not found.listener:
+        way = self.explanation
+        if not way.listener:
             yield "listener", "none of this Envoy's listeners has routes for it", ""
             return
-        yield "listener", found.listener, ""
-        if not found.virtual_host:
-            yield "virtual host", f"none of {found.table} has this host: 404", ""
+        yield "listener", way.listener, ""
+        if not way.virtual_host:
+            yield "virtual host", f"none of {way.table} has this host: 404", ""
             return
-        if found.table:
-            yield "virtual host", f"{found.virtual_host} in {found.table}", ""
-        for passed in found.passed:
+        if way.table:
+            yield "virtual host", f"{way.virtual_host} in {way.table}", ""
+        for passed in way.passed:
             yield "passed", passed, ""
-        source = str(found.source) if found.source else "no rule: the Service itself"
-        if found.index < 0:
+        source = str(way.source) if way.source else "no rule: the Service itself"
+        if way.index < 0:
             yield "route", "none fits: 404", ""
             return
-        yield "route", f"number {found.index + 1}{f', {found.route}' if found.route else ''}", source
-        if found.answer:
-            yield "answer", f"Envoy answers itself: {found.answer}", source
-        for destination in found.destinations:
+        yield "route", f"number {way.index + 1}{f', {way.route}' if way.route else ''}", source
+        if way.answer:
+            yield "answer", f"Envoy answers itself: {way.answer}", source
+        for destination in way.destinations:
             yield from _destination(destination)
 
 
-def _destination(found: Destination) -> Iterator[tuple[str, str, str]]:
-    because = str(found.source) if found.source else ""
-    if not found.exists:
-        yield "cluster", f"{found.percent:.0f} % to {found.cluster}, which does not exist: 503", because
+def _destination(destination: Destination) -> Iterator[tuple[str, str, str]]:
+    because = str(destination.source) if destination.source else ""
+    if not destination.exists:
+        yield "cluster", f"{destination.percent:.0f} % to {destination.cluster}, which does not exist: 503", because
         return
-    yield "cluster", f"{found.percent:.0f} % to {found.cluster}, {found.tls}", because
-    if found.endpoints:
-        yield "endpoint", ", ".join(found.endpoints), ""
+    yield "cluster", f"{destination.percent:.0f} % to {destination.cluster}, {destination.tls}", because
+    if destination.endpoints:
+        yield "endpoint", ", ".join(destination.endpoints), ""
     else:
         yield "endpoint", "none is ready: 503", ""

@@ -26,12 +26,12 @@ def service(target=None):
     ],
 )
 def test_a_selector_asks_for_ready_pods(pods, asked):
-    assert endpoints.wanted(service(), pods) == asked
+    assert endpoints.expected(service(), pods) == asked
 
 
 @pytest.mark.parametrize(("target", "number"), [(8080, 8080), ("http", None)])
 def test_a_target_port_is_a_number_or_a_name(target, number):
-    assert endpoints.wanted(service(target), [pod(app="a")]) == {("10.0.0.1", number)}
+    assert endpoints.expected(service(target), [pod(app="a")]) == {("10.0.0.1", number)}
 
 
 def test_slices_say_addresses_and_ports():

@@ -28,7 +28,7 @@ def explained(*destinations, source=None, says=""):
         destinations=destinations,
         source=source,
     )
-    return way.Way(request="GET /", proxy="istio-ingressgateway-x", found=found)
+    return way.Way(request="GET /", proxy="istio-ingressgateway-x", explanation=found)
 
 
 def to(cluster=CLUSTER, percent=100.0):

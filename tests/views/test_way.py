@@ -28,7 +28,7 @@ FOUND = Explanation(
 
 
 def drawn(found):
-    return repr(way.Way(request="GET http://reviews:9080/", proxy="productpage-v1.default", found=found))
+    return repr(way.Way(request="GET http://reviews:9080/", proxy="productpage-v1.default", explanation=found))
 
 
 def test_every_step_is_there_with_the_object_behind_it():
@@ -58,5 +58,5 @@ def test_no_route_and_no_host_are_a_404():
 
 
 def test_names_never_become_markup():
-    html = way.Way(request="GET http://<b>/", proxy="p", found=FOUND)._repr_html_()
+    html = way.Way(request="GET http://<b>/", proxy="p", explanation=FOUND)._repr_html_()
     assert "<b>/" not in html

@@ -21,8 +21,8 @@ async def serve(state: Path, *, port: int, controllers: bool) -> None:
     print(f"ready after {time.perf_counter() - began:.3f} s on port {running.port}", file=sys.stderr, flush=True)
     try:
         if controllers:
-            found = importlib.import_module("labkit.sandbox.controllers")
-            await found.run(running.local, root_ca=running.root_ca)
+            module = importlib.import_module("labkit.sandbox.controllers")
+            await module.run(running.local, root_ca=running.root_ca)
         await asyncio.Event().wait()
     finally:
         await running.stop()
@@ -34,9 +34,9 @@ def main() -> None:
     ask.add_argument("--state", type=Path, required=True, help="folder for objects, keys and the kubeconfig")
     ask.add_argument("--port", type=int, default=0)
     ask.add_argument("--controllers", action="store_true", help="run the controllers too")
-    said = ask.parse_args()
+    arguments = ask.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(said.state, port=said.port, controllers=said.controllers))
+        asyncio.run(serve(arguments.state, port=arguments.port, controllers=arguments.controllers))
 
 
 if __name__ == "__main__":

@@ -67,19 +67,19 @@ def many(served: Served, listing: Listing, form: Form, *, include: str = "") -> 
     return b"".join((start[:-1], b',"items":[', b",".join(parts), b"]}"))
 
 
-def event(served: Served, found: Event, form: Form, *, include: str = "", first: bool = True) -> bytes:
+def event(served: Served, change: Event, form: Form, *, include: str = "", first: bool = True) -> bytes:
     """One line of a watch."""
-    if form.kind == accepting.OBJECT or found.type == ERROR:
-        return b"".join((b'{"type":"', found.type.encode(), b'","object":', found.item.body, b"}\n"))
+    if form.kind == accepting.OBJECT or change.type == ERROR:
+        return b"".join((b'{"type":"', change.type.encode(), b'","object":', change.item.body, b"}\n"))
     if form.kind == accepting.TABLE:
-        rows = [] if found.type == BOOKMARK else [found.item]
+        rows = [] if change.type == BOOKMARK else [change.item]
         obj = _table(served, rows, form, include, columns_sent=not first)
-        if found.type == BOOKMARK:
-            obj["rows"] = [_bookmark_row(found.item)]
-        obj["metadata"] = {"resourceVersion": found.item.object["metadata"].get("resourceVersion", "")}
+        if change.type == BOOKMARK:
+            obj["rows"] = [_bookmark_row(change.item)]
+        obj["metadata"] = {"resourceVersion": change.item.object["metadata"].get("resourceVersion", "")}
     else:
-        obj = _partial(found.item, form)
-    return orjson.dumps({"type": found.type, "object": obj}) + b"\n"
+        obj = _partial(change.item, form)
+    return orjson.dumps({"type": change.type, "object": obj}) + b"\n"
 
 
 def _bookmark_row(item: Item) -> Object:

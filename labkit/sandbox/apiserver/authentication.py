@@ -12,8 +12,8 @@ HOSTS = frozenset({*pki.NAMES, *pki.ADDRESSES})
 class Authenticator:
     """Turns headers into a user."""
 
-    def __init__(self, known: tokens.Tokens) -> None:
-        self._tokens = known
+    def __init__(self, issued: tokens.Tokens) -> None:
+        self._tokens = issued
 
     def __repr__(self) -> str:
         return f"Authenticator({self._tokens!r})"

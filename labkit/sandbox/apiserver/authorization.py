@@ -131,11 +131,11 @@ def allows(rule: Object, attributes: Attributes) -> bool:
     if attributes.path:
         return any(_covers_path(url, attributes.path) for url in rule.get("nonResourceURLs") or ())
     resource, sub = attributes.resource, attributes.subresource
-    wanted = {"*", f"{resource}/{sub}", f"*/{sub}"} if sub else {"*", resource}
+    matching = {"*", f"{resource}/{sub}", f"*/{sub}"} if sub else {"*", resource}
     names = rule.get("resourceNames")
     return (
         bool({"*", attributes.group} & set(rule.get("apiGroups") or ()))
-        and bool(wanted & set(rule.get("resources") or ()))
+        and bool(matching & set(rule.get("resources") or ()))
         and (not names or attributes.name in names)
     )
 
@@ -172,6 +172,6 @@ def _subject(binding: Object, user: User) -> Object | None:
         else:
             meant = user.name == f"system:serviceaccount:{subject.get('namespace') or namespace}:{name}"
         if meant:
-            found: Object = subject
-            return found
+            matched: Object = subject
+            return matched
     return None

@@ -135,25 +135,25 @@ async def check(call: Call, new: Object, old: Object | None) -> Object | None:
 def accepted(crd: Object, others: list[Object]) -> Object:
     """The status of a definition among the others: names that are taken are not accepted."""
     taken = {name for other in others if other["spec"]["group"] == crd["spec"]["group"] for name in _names_of(other)}
-    names, known = dict(crd["spec"]["names"]), (crd.get("status") or {}).get("acceptedNames") or {}
+    names, previous = dict(crd["spec"]["names"]), (crd.get("status") or {}).get("acceptedNames") or {}
     reason, message = "NoConflicts", "no conflicts found"
     for field, title in NAMES:
         asked = names.get(field) or ()
         for name in [asked] if isinstance(asked, str) else asked:
             if name in taken:
                 reason, message = f"{title}Conflict", f'"{name}" is already in use'
-                names[field] = known.get(field, "" if field in ("plural", "kind") else None)
+                names[field] = previous.get(field, "" if field in ("plural", "kind") else None)
     names = {key: value for key, value in names.items() if value is not None}
     fine = reason == "NoConflicts"
-    found = deleting.with_condition(crd, "NamesAccepted", "True" if fine else "False", reason, message)
-    found = {**found, "acceptedNames": names}
+    condition_status = deleting.with_condition(crd, "NamesAccepted", "True" if fine else "False", reason, message)
+    condition_status = {**condition_status, "acceptedNames": names}
     if fine:
         established = ("True", "InitialNamesAccepted", "the initial names have been accepted")
     else:
         established = ("False", "NotAccepted", "not all names are accepted")
     if _condition(crd, "Established").get("status") == "True":
-        return found
-    return deleting.with_condition({**crd, "status": found}, "Established", *established)
+        return condition_status
+    return deleting.with_condition({**crd, "status": condition_status}, "Established", *established)
 
 
 def _names_of(crd: Object) -> Iterator[str]:

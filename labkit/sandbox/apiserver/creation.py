@@ -73,8 +73,8 @@ def _claim(obj: Object) -> Object:
 
 
 def _volume(obj: Object) -> Object:
-    found = {**obj, "status": {**(obj.get("status") or {}), "lastPhaseTransitionTime": timestamp()}}
-    return _protected(found, "kubernetes.io/pv-protection")
+    volume = {**obj, "status": {**(obj.get("status") or {}), "lastPhaseTransitionTime": timestamp()}}
+    return _protected(volume, "kubernetes.io/pv-protection")
 
 
 def _protected(obj: Object, finalizer: str) -> Object:

@@ -182,14 +182,14 @@ def with_condition(obj: Object, kind: str, value: str, reason: str, message: str
     """The object's status with a condition, whose time moves with its value only."""
     status = obj.get("status") or {}
     conditions = list(status.get("conditions") or [])
-    wanted = {"type": kind, "status": value, "lastTransitionTime": timestamp(), "reason": reason, "message": message}
-    for at, known in enumerate(conditions):
-        if known["type"] == kind:
-            moved = known["lastTransitionTime"] if known["status"] == value else wanted["lastTransitionTime"]
-            conditions[at] = wanted | {"lastTransitionTime": moved}
+    condition = {"type": kind, "status": value, "lastTransitionTime": timestamp(), "reason": reason, "message": message}
+    for at, previous in enumerate(conditions):
+        if previous["type"] == kind:
+            moved = previous["lastTransitionTime"] if previous["status"] == value else condition["lastTransitionTime"]
+            conditions[at] = condition | {"lastTransitionTime": moved}
             break
     else:
-        conditions.append(wanted)
+        conditions.append(condition)
     return {**status, "conditions": conditions}
 
 

@@ -76,7 +76,7 @@ def group(registry: Registry, name: str) -> Object | None:
 
 def groups(registry: Registry) -> Object:
     """The plain document at /apis."""
-    listed = [_group(name, found) for name, found in _ordered(registry)]
+    listed = [_group(name, versions) for name, versions in _ordered(registry)]
     return {"kind": "APIGroupList", "apiVersion": "v1", "groups": listed}
 
 

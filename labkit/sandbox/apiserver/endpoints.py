@@ -12,16 +12,16 @@ def of_service(core: Core, namespace: str, name: str, port: str) -> tuple[str, i
 
     Without a port the Service's only one is meant.
     """
-    found = core.peek("/services", namespace, name)
-    if found is None:
+    service = core.peek("/services", namespace, name)
+    if service is None:
         raise LookupError(f'service "{name}" not found')
-    listed = found["spec"].get("ports") or []
-    known = [p for p in listed if port in (str(p["port"]), p.get("name") or "") or (not port and len(listed) == 1)]
-    if not known:
+    listed = service["spec"].get("ports") or []
+    ports = [p for p in listed if port in (str(p["port"]), p.get("name") or "") or (not port and len(listed) == 1)]
+    if not ports:
         raise LookupError(f'no service port {port} found for service "{name}"')
     for item in core.store.table(SLICES).items(namespace):
         if (item.object["metadata"].get("labels") or {}).get(SERVICE_NAME) == name:
-            place = _ready(item.object, known[0].get("name") or "")
+            place = _ready(item.object, ports[0].get("name") or "")
             if place is not None:
                 return place
     raise LookupError(f'no endpoints available for service "{name}"')

@@ -47,8 +47,8 @@ class Escalation:
         self._check_rules(call, role.get("rules") or [])
 
     def _may(self, call: Call, verb: str, resource: str, name: str) -> bool:
-        wanted = Attributes(verb=verb, group=GROUP, resource=resource, namespace=call.namespace, name=name)
-        return self._authorizer.decide(call.user, wanted).allowed
+        attributes = Attributes(verb=verb, group=GROUP, resource=resource, namespace=call.namespace, name=name)
+        return self._authorizer.decide(call.user, attributes).allowed
 
     def _check_rules(self, call: Call, rules: list[Object]) -> None:
         own = [r for grant in self._authorizer.grants(call.user, call.namespace) for r in grant.rules]

@@ -60,8 +60,8 @@ def _check(budgets: list[Object]) -> None:
 
 
 def _too_early(name: str, seen: Object) -> status.StatusError:
-    wanted, healthy = seen.get("desiredHealthy", 0), seen.get("currentHealthy", 0)
-    message = f"The disruption budget {name} needs {wanted} healthy pods and has {healthy} currently"
+    desired, healthy = seen.get("desiredHealthy", 0), seen.get("currentHealthy", 0)
+    message = f"The disruption budget {name} needs {desired} healthy pods and has {healthy} currently"
     details = {"causes": [{"reason": "DisruptionBudget", "message": message}]}
     text = "Cannot evict pod as it would violate the pod's disruption budget."
     return refusing.refusal(429, "TooManyRequests", text, details)

@@ -21,8 +21,8 @@ def acting(user: User, headers: CIMultiDictProxy[str], attributes: Attributes, a
         return user
     if not asked.name:
         raise refusing.bad_request(f"requested {_shown(asked)} without impersonating a user name")
-    for wanted in _wanted(asked):
-        if not authorizer.decide(user, wanted).allowed:
+    for action in _actions(asked):
+        if not authorizer.decide(user, action).allowed:
             refused = replace(attributes, verb=f"impersonate-on:user-info:{attributes.verb}")
             raise authorization.forbidden(user, refused)
     return replace(asked, groups=_groups(asked))
@@ -41,7 +41,7 @@ def _asked(headers: CIMultiDictProxy[str]) -> User:
     )
 
 
-def _wanted(asked: User) -> Iterator[Attributes]:
+def _actions(asked: User) -> Iterator[Attributes]:
     """The actions that impersonating this user takes."""
     account = users.account_of(asked.name)
     if account:

@@ -67,14 +67,14 @@ def matches(selector: Mapping[str, Any] | None, labels: Mapping[str, str]) -> bo
 
 def requirements(selector: Mapping[str, Any]) -> list[Requirement]:
     """The terms of a LabelSelector, ``{"matchLabels": …, "matchExpressions": …}``."""
-    found = [
+    terms = [
         Requirement(key=key, operator="In", values=(value,))
         for key, value in (selector.get("matchLabels") or {}).items()
     ]
     for term in selector.get("matchExpressions") or ():
         values = tuple(term.get("values") or ())
-        found.append(Requirement(key=term["key"], operator=term["operator"], values=values))
-    return found
+        terms.append(Requirement(key=term["key"], operator=term["operator"], values=values))
+    return terms
 
 
 def text_of(selector: Mapping[str, Any] | None) -> str:
@@ -103,17 +103,17 @@ class _Parser:
         self.at = 0
 
     def all(self) -> list[Requirement]:
-        found: list[Requirement] = []
+        terms: list[Requirement] = []
         if not self.tokens:
-            return found
+            return terms
         while True:
             token = self.look()
             if token not in ("!",) and (token == _END or not _is_word(token)):
                 raise bad_request(f"found '{token}', expected: !, identifier, or 'end of string'")
-            found.append(self.requirement())
+            terms.append(self.requirement())
             token = self.next()
             if token == _END:
-                return found
+                return terms
             if token != ",":
                 raise bad_request(f"found '{token}', expected: ',' or 'end of string'")
             following = self.look()
@@ -152,14 +152,14 @@ class _Parser:
         token = self.next()
         if token != "(":
             raise _unparsable(f"found '{token}' expected: '('")
-        found: list[str] = []
+        values: list[str] = []
         value = ""
         while True:
             token = self.next()
             if token == ")":
-                return [*found, value]
+                return [*values, value]
             if token == ",":
-                found.append(value)
+                values.append(value)
                 value = ""
             elif _is_word(token) and not value:
                 value = token
@@ -188,22 +188,22 @@ def key_problems(key: str) -> Sequence[str]:
     parts = key.split("/")
     if len(parts) > 2:
         return [_KEY_RULE]
-    name, found = parts[-1], []
+    name, problems = parts[-1], []
     if len(parts) == 2 and not parts[0]:
-        found.append("prefix part must be non-empty")
+        problems.append("prefix part must be non-empty")
     elif len(parts) == 2 and not _PREFIX.fullmatch(parts[0]):
-        found.append(
+        problems.append(
             "prefix part a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-'"
             " or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for"
             " validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
         )
     if not name:
-        found.append("name part must be non-empty")
+        problems.append("name part must be non-empty")
     elif len(name) > 63:
-        found.append("name part must be no more than 63 bytes")
+        problems.append("name part must be no more than 63 bytes")
     if not _NAME.fullmatch(name):
-        found.append(_NAME_RULE)
-    return found
+        problems.append(_NAME_RULE)
+    return problems
 
 
 def _check_key(key: str) -> None:

@@ -18,10 +18,10 @@ class Lifecycle:
         """404 or 403 for a create; other writes pass."""
         if old is not None or not call.served.namespaced:
             return None
-        found = self._core.peek("/namespaces", "", call.namespace)
-        if found is None:
+        namespace = self._core.peek("/namespaces", "", call.namespace)
+        if namespace is None:
             raise refusing.not_found("", "namespaces", call.namespace)
-        if found["metadata"].get("deletionTimestamp"):
+        if namespace["metadata"].get("deletionTimestamp"):
             raise _terminating(call)
         return None
 
@@ -32,15 +32,15 @@ class Lifecycle:
         metadata = new["metadata"]
         name = metadata.get("name") or ""
         labels = {**(metadata.get("labels") or {}), **({NAME_LABEL: name} if name else {})}
-        found = {**new, "metadata": {**metadata, "labels": labels}}
+        namespace = {**new, "metadata": {**metadata, "labels": labels}}
         if old is None:
             finalizers = list((new.get("spec") or {}).get("finalizers") or [])
             if "kubernetes" not in finalizers:
                 finalizers.append("kubernetes")
-            found |= {"spec": {"finalizers": finalizers}, "status": {"phase": "Active"}}
+            namespace |= {"spec": {"finalizers": finalizers}, "status": {"phase": "Active"}}
         elif call.subresource != "finalize":
-            found["spec"] = old.get("spec") or {}
-        return found
+            namespace["spec"] = old.get("spec") or {}
+        return namespace
 
 
 def _terminating(call: Call) -> Exception:

@@ -112,21 +112,21 @@ def _collect(name: str, into: dict[str, Object]) -> None:
     left = [name]
     while left:
         at = left.pop()
-        found = schemas.definitions().get(at)
-        if found is None or at in into:
+        definition = schemas.definitions().get(at)
+        if definition is None or at in into:
             continue
-        into[at] = _described(at, found)
-        left += _references(found)
+        into[at] = _described(at, definition)
+        left += _references(definition)
 
 
 def _described(name: str, component: Object) -> Object:
     """A component with what the API says of it, for ``kubectl explain``."""
     model = documentation.component(name)
-    found = {"description": model.text, **component} if model.text else dict(component)
-    properties = found.get("properties") or {}
+    described = {"description": model.text, **component} if model.text else dict(component)
+    properties = described.get("properties") or {}
     if properties:
-        found["properties"] = {key: _told(value, model.fields.get(key, "")) for key, value in properties.items()}
-    return found
+        described["properties"] = {key: _told(value, model.fields.get(key, "")) for key, value in properties.items()}
+    return described
 
 
 def _told(value: Object, text: str) -> Object:
@@ -139,10 +139,10 @@ def _told(value: Object, text: str) -> Object:
 
 def _references(value: Any) -> list[str]:
     if isinstance(value, dict):
-        found = [value["$ref"].removeprefix(REF)] if isinstance(value.get("$ref"), str) else []
+        references = [value["$ref"].removeprefix(REF)] if isinstance(value.get("$ref"), str) else []
         for item in value.values():
-            found += _references(item)
-        return found
+            references += _references(item)
+        return references
     return [name for item in value for name in _references(item)] if isinstance(value, list) else []
 
 
@@ -188,7 +188,7 @@ def _operation(served: Served, name: str, method: str, action: str) -> Object:
     names += ["force"] if method == "patch" else []
     parameters = [{"name": n, "in": "query", "schema": {"type": "string"}} for n in names]
     body = {"content": {"application/json": {"schema": {"$ref": REF + name}}}}
-    found: Object = {
+    operation: Object = {
         "operationId": f"{action}{served.version.title()}{served.kind}",
         "parameters": parameters,
         "responses": {"200": {"description": "OK", **body}},
@@ -199,4 +199,4 @@ def _operation(served: Served, name: str, method: str, action: str) -> Object:
             "kind": served.kind,
         },
     }
-    return found | ({"requestBody": body} if method in ("post", "put") else {})
+    return operation | ({"requestBody": body} if method in ("post", "put") else {})

@@ -48,10 +48,10 @@ class PodDefaults:
             raise refusing.forbidden("", "pods", call.name, why)
         if account.get("imagePullSecrets") and not spec.get("imagePullSecrets"):
             spec["imagePullSecrets"] = account["imagePullSecrets"]
-        wanted = spec.get("automountServiceAccountToken")
-        if wanted is None:
-            wanted = account.get("automountServiceAccountToken", True)
-        return {**new, "spec": _with_token(spec) if wanted else spec}
+        mounts_token = spec.get("automountServiceAccountToken")
+        if mounts_token is None:
+            mounts_token = account.get("automountServiceAccountToken", True)
+        return {**new, "spec": _with_token(spec) if mounts_token else spec}
 
     async def priority(self, call: Call, new: Object, old: Object | None) -> Object | None:
         """The number behind its priority class."""
@@ -59,20 +59,20 @@ class PodDefaults:
             return None
         spec = dict(new["spec"])
         name = spec.get("priorityClassName") or ""
-        found: Object | None = None
+        priority_class: Object | None = None
         if not name:
             items = self._core.store.table(PRIORITIES).items()
-            found = next((i.object for i in items if i.object.get("globalDefault")), None)
-            if found:
-                spec["priorityClassName"] = found["metadata"]["name"]
+            priority_class = next((i.object for i in items if i.object.get("globalDefault")), None)
+            if priority_class:
+                spec["priorityClassName"] = priority_class["metadata"]["name"]
         elif name not in BUILTIN_PRIORITIES:
-            found = self._core.peek(PRIORITIES, "", name)
-            if found is None:
+            priority_class = self._core.peek(PRIORITIES, "", name)
+            if priority_class is None:
                 why = f"no PriorityClass with name {name} was found"
                 raise refusing.forbidden("", "pods", call.name, why)
-        spec["priority"] = found["value"] if found else BUILTIN_PRIORITIES.get(name, 0)
+        spec["priority"] = priority_class["value"] if priority_class else BUILTIN_PRIORITIES.get(name, 0)
         if not spec.get("preemptionPolicy"):
-            spec["preemptionPolicy"] = (found or {}).get("preemptionPolicy") or "PreemptLowerPriority"
+            spec["preemptionPolicy"] = (priority_class or {}).get("preemptionPolicy") or "PreemptLowerPriority"
         return {**new, "spec": spec}
 
     async def runtime(self, call: Call, new: Object, old: Object | None) -> Object | None:
@@ -153,8 +153,8 @@ def _has_mount(container: Object) -> bool:
 
 
 def _counted(listed: Object | None) -> dict[str, str]:
-    found = {key: str(value) for key, value in (listed or {}).items() if key in ("cpu", "memory")}
-    return {key: quantities.canonical(value) for key, value in found.items() if value not in ("0",)}
+    amounts = {key: str(value) for key, value in (listed or {}).items() if key in ("cpu", "memory")}
+    return {key: quantities.canonical(value) for key, value in amounts.items() if value not in ("0",)}
 
 
 def _is_new_pod(call: Call, old: Object | None) -> bool:

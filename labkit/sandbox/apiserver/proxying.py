@@ -75,31 +75,31 @@ async def forward(core: Core, request: web.BaseRequest, call: Call) -> web.Strea
         raise refusing.unavailable(f"error trying to reach service: {e}") from e
 
 
-def split(said: str) -> tuple[str, str, str]:
+def split(reference: str) -> tuple[str, str, str]:
     """``https:reviews:9080`` as scheme, name and port; the first and the last may be left out."""
-    parts = said.split(":")
+    parts = reference.split(":")
     if len(parts) == 1:
         parts = ["", *parts, ""]
     elif len(parts) == 2:
         parts = ["", *parts]
     if len(parts) != 3 or parts[0] not in SCHEMES or not parts[1]:
-        raise refusing.bad_request(f"invalid service request {refusing.quoted(said)}")
+        raise refusing.bad_request(f"invalid service request {refusing.quoted(reference)}")
     return parts[0], parts[1], parts[2]
 
 
 def _place(core: Core, call: Call, name: str, port: str) -> tuple[str, int]:
     if call.served.plural == "nodes":
         raise refusing.bad_request("the sandbox's node listens nowhere; its pods have proxies of their own")
-    found: Object = core.find(call.served, call.namespace, name).object
+    pod: Object = core.find(call.served, call.namespace, name).object
     if call.served.plural == "services":
         try:
             return endpoints.of_service(core, call.namespace, name, port)
         except LookupError as e:
             raise refusing.unavailable(str(e.args[0])) from e
-    address = (found.get("status") or {}).get("podIP")
+    address = (pod.get("status") or {}).get("podIP")
     if not address:
         raise refusing.unavailable(f"pod {name} has no address yet")
-    declared = (p["containerPort"] for c in found["spec"]["containers"] for p in c.get("ports") or [])
+    declared = (p["containerPort"] for c in pod["spec"]["containers"] for p in c.get("ports") or [])
     number = int(port) if port.isdigit() else next(declared, 80)
     return str(address), number
 

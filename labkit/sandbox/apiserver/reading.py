@@ -69,17 +69,17 @@ async def collection(core: Core, call: Call) -> Listing:
     if version > core.store.version:
         await _until_there(core, version)
     if version == core.store.version:
-        found = list(table.items(call.namespace))
+        items = list(table.items(call.namespace))
     else:
         earlier = table.items_at(version, call.namespace)
         if earlier is None:
             raise _too_old(token, version, table.floor)
-        found = earlier
+        items = earlier
     if start:
-        found = [item for item in found if _key(item) >= start]
+        items = [item for item in items if _key(item) >= start]
     if matches is not selectors.everything:
-        found = [item for item in found if matches(item.object)]
-    shown = [versions.shown(item, call.served) for item in found]
+        items = [item for item in items if matches(item.object)]
+    shown = [versions.shown(item, call.served) for item in items]
     if not limit or len(shown) <= limit:
         return Listing(items=shown, version=version)
     rest = len(shown) - limit

@@ -14,8 +14,8 @@ MODIFIED = "the object has been modified; please apply your changes to the lates
 
 def details(name: str, group: str, kind: str) -> dict[str, Any]:
     """``details`` of a Status; empty fields are left out."""
-    found = {"name": name, "group": group, "kind": kind}
-    return {key: value for key, value in found.items() if value}
+    fields = {"name": name, "group": group, "kind": kind}
+    return {key: value for key, value in fields.items() if value}
 
 
 def qualified(group: str, plural: str) -> str:
@@ -85,6 +85,6 @@ def invalid_options(causes: Sequence[tuple[str, str, str]], kind: str = "ListOpt
     """422 for query parameters; each cause is ``(reason, message, field)``."""
     texts = [f"{field}: {message}" for _, message, field in causes]
     text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
-    found = [{"reason": reason, "message": message, "field": field} for reason, message, field in causes]
-    details = {"group": "meta.k8s.io", "kind": kind, "causes": found}
+    entries = [{"reason": reason, "message": message, "field": field} for reason, message, field in causes]
+    details = {"group": "meta.k8s.io", "kind": kind, "causes": entries}
     return refusal(422, "Invalid", f'{kind}.meta.k8s.io "" is invalid: {text}', details)

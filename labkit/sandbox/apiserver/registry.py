@@ -57,10 +57,10 @@ class Served:
         """What its objects look like."""
         if self.crd is not None:
             return schemas.from_crd(self.crd, self.version)
-        found = schemas.builtin(self.api_version, self.kind)
-        if found is None:
+        builtin = schemas.builtin(self.api_version, self.kind)
+        if builtin is None:
             raise LookupError(f"no schema of {self.api_version} {self.kind}")
-        return found
+        return builtin
 
     @cached_property
     def fills_in(self) -> bool:

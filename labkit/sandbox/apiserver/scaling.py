@@ -105,8 +105,8 @@ def _scale(served: Served, obj: Object) -> Object:
 
 def _paths(served: Served) -> Object:
     custom = served.schema.custom
-    found: Object = custom["subresources"]["scale"] if custom is not None else BUILTIN
-    return found
+    scale: Object = custom["subresources"]["scale"] if custom is not None else BUILTIN
+    return scale
 
 
 def _at(obj: Object, path: str) -> Any:
@@ -123,6 +123,6 @@ def _with(obj: Object, path: str, value: Any) -> Object:
 
 
 def _schema() -> Schema:
-    found = schemas.builtin("autoscaling/v1", "Scale")
-    assert found is not None
-    return found
+    schema = schemas.builtin("autoscaling/v1", "Scale")
+    assert schema is not None
+    return schema

@@ -39,18 +39,18 @@ def matcher(served: Served, label_selector: str, field_selector: str) -> Matcher
 
 def parse_fields(text: str) -> Terms:
     """``metadata.name=a,spec.x!=b`` as terms."""
-    found: Terms = []
+    terms: Terms = []
     for part in _split(text):
         if not part:
             continue
         for operator in ("!=", "==", "="):
             left, mark, right = part.partition(operator)
             if mark:
-                found.append((left, "!=" if operator == "!=" else "=", _unescaped(right)))
+                terms.append((left, "!=" if operator == "!=" else "=", _unescaped(right)))
                 break
         else:
             raise bad_request(f"invalid selector: '{text}'; can't understand '{part}'")
-    return found
+    return terms
 
 
 def named(field_selector: str) -> str:
@@ -64,8 +64,8 @@ def check_field(served: Served, path: str) -> None:
     if path in NAME_AND_NAMESPACE[: 2 if served.namespaced or served.crd is None else 1]:
         return
     strategy = served.strategy
-    known = [renamed(served, name) for name in (*strategy.fields, *_selectable(served))]
-    if path in known:
+    selectable = [renamed(served, name) for name in (*strategy.fields, *_selectable(served))]
+    if path in selectable:
         return
     if strategy.strict_fields:
         raise bad_request(strategy.strict_fields % path)

@@ -67,15 +67,15 @@ def _bound(core: Core, namespace: str, reference: Object) -> Object:
         group = api_version if "/" in api_version else f"/{api_version}"
         raise refusing.bad_request(f"cannot bind token to object of type {group}, Kind={kind}")
     name, uid = reference.get("name", ""), reference.get("uid")
-    found = core.peek(f"/{plural}", "" if kind == "Node" else namespace, name)
-    if found is None:
+    obj = core.peek(f"/{plural}", "" if kind == "Node" else namespace, name)
+    if obj is None:
         raise refusing.not_found("", plural, name)
-    if uid and uid != found["metadata"]["uid"]:
-        real = found["metadata"]["uid"]
+    if uid and uid != obj["metadata"]["uid"]:
+        real = obj["metadata"]["uid"]
         why = f"the UID in the bound object reference ({uid}) does not match the UID in record. The object might have"
         why += f" been deleted and then recreated: {real}"
         raise refusing.conflict("", plural, name, why)
-    return found
+    return obj
 
 
 def _node_of(core: Core, bound: Object | None) -> Object | None:

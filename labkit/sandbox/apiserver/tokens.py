@@ -139,15 +139,15 @@ class Tokens:
 
     def claims(self, token: str) -> Claims:
         """What a token says; RefusedTokenError if its signature is not ours or its time is over."""
-        found = self._checked.get(token)
-        if found is None:
-            found = self._checked_claims(token)
+        checked = self._checked.get(token)
+        if checked is None:
+            checked = self._checked_claims(token)
             if len(self._checked) > 1000:
                 self._checked.clear()
-            self._checked[token] = found
-        if found.expires < time.time():
+            self._checked[token] = checked
+        if checked.expires < time.time():
             raise RefusedTokenError("token has expired")
-        return found
+        return checked
 
     def _checked_claims(self, token: str) -> Claims:
         try:
@@ -156,15 +156,15 @@ class Tokens:
             r, s = int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big")
             encoded = utils.encode_dss_signature(r, s)
             self._public.verify(encoded, signed.encode(), ec.ECDSA(hashes.SHA256()))
-            said = json.loads(_unb64(signed.partition(".")[2]))
-            about = said["kubernetes.io"]
+            payload = json.loads(_unb64(signed.partition(".")[2]))
+            about = payload["kubernetes.io"]
             return Claims(
                 namespace=about["namespace"],
                 account=about["serviceaccount"]["name"],
                 uid=about["serviceaccount"]["uid"],
-                audiences=tuple(said["aud"]),
-                expires=float(said["exp"]),
-                token_id=said["jti"],
+                audiences=tuple(payload["aud"]),
+                expires=float(payload["exp"]),
+                token_id=payload["jti"],
                 pod=about.get("pod", {}).get("name", ""),
                 pod_uid=about.get("pod", {}).get("uid", ""),
                 node=about.get("node", {}).get("name", ""),

@@ -24,14 +24,14 @@ def shown(item: Item, served: Served) -> Item:
     """A stored object as one version of its resource shows it; converted once and shared."""
     if item.object["apiVersion"] == served.api_version and not served.fills_in:
         return item
-    found: Item | None = item.cache.get(served)
-    if found is None:
+    converted: Item | None = item.cache.get(served)
+    if converted is None:
         obj = to_version(item.object, served)
         if served.fills_in:
             # What was stored before its definition got a default has it from then on.
             obj = defaults.with_defaults(served.schema, obj)
-        found = item.cache[served] = item if obj == item.object else Item(obj, item.version)
-    return found
+        converted = item.cache[served] = item if obj == item.object else Item(obj, item.version)
+    return converted
 
 
 def to_version(obj: Object, served: Served) -> Object:
@@ -48,15 +48,15 @@ def to_version(obj: Object, served: Served) -> Object:
 
 def _event_to_new(obj: Object) -> Object:
     silent = [key for key in ("reportingComponent", "reportingInstance") if not obj.get(key)]
-    found = {_EVENT_NAMES.get(key, key): value for key, value in obj.items() if key not in silent}
-    return found | {"eventTime": obj.get("eventTime")}
+    event = {_EVENT_NAMES.get(key, key): value for key, value in obj.items() if key not in silent}
+    return event | {"eventTime": obj.get("eventTime")}
 
 
 def _event_to_core(obj: Object) -> Object:
-    found = {_EVENT_BACK.get(key, key): value for key, value in obj.items()}
-    found.setdefault("involvedObject", {})
-    found.setdefault("source", {})
-    return found | {"firstTimestamp": found.get("firstTimestamp"), "lastTimestamp": found.get("lastTimestamp")}
+    event = {_EVENT_BACK.get(key, key): value for key, value in obj.items()}
+    event.setdefault("involvedObject", {})
+    event.setdefault("source", {})
+    return event | {"firstTimestamp": event.get("firstTimestamp"), "lastTimestamp": event.get("lastTimestamp")}
 
 
 def _autoscaler_to_v1(obj: Object) -> Object:

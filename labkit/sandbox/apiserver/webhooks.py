@@ -96,11 +96,11 @@ class Webhooks:
         selector = hook.get("namespaceSelector") or {}
         if call.served.namespaced or call.served.key == "/namespaces":
             own = new or old or {}
-            found = own if call.served.key == "/namespaces" else self._core.peek("/namespaces", "", call.namespace)
-            if not labels.matches(selector, _labels(found)):
+            namespace = own if call.served.key == "/namespaces" else self._core.peek("/namespaces", "", call.namespace)
+            if not labels.matches(selector, _labels(namespace)):
                 return False
-        wanted = hook.get("objectSelector") or {}
-        return any(labels.matches(wanted, _labels(obj)) for obj in (new, old) if obj)
+        object_selector = hook.get("objectSelector") or {}
+        return any(labels.matches(object_selector, _labels(obj)) for obj in (new, old) if obj)
 
     async def _ask(self, name: str, hook: Object, call: Call, new: Object, old: Object | None) -> Object | None:
         if call.dry_run and hook.get("sideEffects") not in ("None", "NoneOnDryRun"):
@@ -141,8 +141,8 @@ class Webhooks:
                     if reply.status != 200:
                         shown = refusing.quoted(body.decode("utf-8", "replace"))
                         raise UnreachableError(f"an error on the server ({shown})")
-                    found: Object = orjson.loads(body)
-                    return found
+                    response: Object = orjson.loads(body)
+                    return response
         except LookupError as e:
             raise UnreachableError(f"failed to call webhook: Post {refusing.quoted(shown)}: {e.args[0]}") from e
         except TimeoutError as e:
@@ -161,11 +161,11 @@ class Webhooks:
         return f"https://{address}:{port}{service.get('path') or '/'}", f"{name}.{namespace}.svc"
 
     def _context(self, bundle: str) -> ssl.SSLContext:
-        found = self._contexts.get(bundle)
-        if found is None:
+        context = self._contexts.get(bundle)
+        if context is None:
             text = base64.b64decode(bundle).decode() if bundle else None
-            found = self._contexts[bundle] = ssl.create_default_context(cadata=text)
-        return found
+            context = self._contexts[bundle] = ssl.create_default_context(cadata=text)
+        return context
 
 
 def _labels(obj: Object | None) -> dict[str, str]:

@@ -70,28 +70,28 @@ class Options:
 
 def parse(words: Sequence[str]) -> Options:
     """``-sSo /dev/null -w '%{http_code}' URL``: short flags may be joined, values may follow at once."""
-    found, rest = Options(), list(words)
+    options, rest = Options(), list(words)
     while rest:
         word = rest.pop(0)
         if not word.startswith("-") or word == "-":
-            found.urls.append(word)
+            options.urls.append(word)
             continue
         name, joined = (word, "") if word.startswith("--") else (word[:2], word[2:])
         if name in FLAGS:
-            found.flags.add(FLAGS[name])
+            options.flags.add(FLAGS[name])
             if joined:
                 rest.insert(0, f"-{joined}")
         elif name in ("-H", "--header"):
-            found.headers.append(joined or _value(name, rest))
+            options.headers.append(joined or _value(name, rest))
         elif name in DATA:
-            found.data.append(_data(joined or _value(name, rest)))
+            options.data.append(_data(joined or _value(name, rest)))
         elif name in VALUE_OPTIONS:
-            found.values[VALUE_OPTIONS[name]] = joined or _value(name, rest)
+            options.values[VALUE_OPTIONS[name]] = joined or _value(name, rest)
         else:
             raise UsageError(f"option {name}: is unknown")
-    if not found.urls:
+    if not options.urls:
         raise UsageError("no URL specified")
-    return found
+    return options
 
 
 def _value(name: str, rest: list[str]) -> str:

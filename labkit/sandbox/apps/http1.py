@@ -31,11 +31,11 @@ def parse_head(head: bytes) -> tuple[str, Fields]:
 
 def lowered(fields: Fields) -> dict[str, str]:
     """Values by lower-case name; a repeated header is joined by commas, as RFC 9110 5.3 allows."""
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for name, value in fields:
         key = name.lower()
-        found[key] = f"{found[key]}, {value}" if key in found else value
-    return found
+        values[key] = f"{values[key]}, {value}" if key in values else value
+    return values
 
 
 @dataclass(slots=True)

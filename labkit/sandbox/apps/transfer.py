@@ -131,12 +131,12 @@ def _stored(path: str) -> str:
 
 
 def _remember(reply: http.client.HTTPResponse, jar: str, options: curl.Options) -> str:
-    known = cookies.SimpleCookie(jar)
+    stored = cookies.SimpleCookie(jar)
     for value in reply.headers.get_all("set-cookie") or []:
-        known.load(value)
+        stored.load(value)
     path = options.values.get("cookie_jar")
     if path:
         with open(path, "w") as file:  # noqa: PTH123
-            for name, morsel in known.items():
+            for name, morsel in stored.items():
                 file.write(f"lab\tFALSE\t/\tFALSE\t0\t{name}\t{morsel.value}\n")
-    return "; ".join(f"{name}={morsel.value}" for name, morsel in known.items())
+    return "; ".join(f"{name}={morsel.value}" for name, morsel in stored.items())

@@ -15,19 +15,19 @@ async def claimed(
     client: api.Api, kind: resources.Resource, owner: Object, candidates: Iterable[Object]
 ) -> list[Object]:
     """Those that are the owner's from now on; one whose labels no longer fit is let go."""
-    found = []
+    owned = []
     uid, selector = resources.uid_of(owner), selector_of(owner)
     for obj in candidates:
         holder, fits = resources.owner_of(obj), labels.matches(selector, resources.labels_of(obj))
         if holder is None and fits and not obj["metadata"].get("deletionTimestamp"):
             if taken := await _referring(client, kind, obj, [*_references(obj), owner_reference(owner)]):
-                found.append(taken)
+                owned.append(taken)
         elif holder is not None and holder["uid"] == uid:
             if fits:
-                found.append(obj)
+                owned.append(obj)
             else:
                 await _referring(client, kind, obj, [r for r in _references(obj) if r["uid"] != uid])
-    return found
+    return owned
 
 
 def _references(obj: Object) -> list[Object]:

@@ -30,11 +30,11 @@ class Aggregation:
         role = self._roles.cache.get(key)
         if role is None or not role.get("aggregationRule"):
             return
-        found: list[Object] = []
+        rules: list[Object] = []
         for selector in role["aggregationRule"].get("clusterRoleSelectors") or []:
             for other in sorted(self._roles.all(), key=resources.name_of):
                 if other is not role and labels.matches(selector, resources.labels_of(other)):
-                    found += [rule for rule in other.get("rules") or [] if rule not in found]
-        if found != (role.get("rules") or []):
+                    rules += [rule for rule in other.get("rules") or [] if rule not in rules]
+        if rules != (role.get("rules") or []):
             with contextlib.suppress(status.NotFound):
-                await self._client.replace(ROLES, {**role, "rules": found})
+                await self._client.replace(ROLES, {**role, "rules": rules})

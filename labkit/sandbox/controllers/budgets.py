@@ -64,8 +64,8 @@ def budget_status(budget: Object, pods: list[Object], asked: int, *, now: str) -
         expected = len(alive) if isinstance(minimum, int) else asked
         least = part(minimum, expected, up=True)
     allowed = max(0, healthy - least) if expected else 0
-    known = (budget.get("status") or {}).get("conditions") or []
-    old = next((c for c in known if c["type"] == "DisruptionAllowed"), None)
+    conditions = (budget.get("status") or {}).get("conditions") or []
+    old = next((c for c in conditions if c["type"] == "DisruptionAllowed"), None)
     value, reason = ("True", "SufficientPods") if allowed else ("False", "InsufficientPods")
     verdict = condition("DisruptionAllowed", value, reason, "", old=old, now=now, updates=False)
     return {

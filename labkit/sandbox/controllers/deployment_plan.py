@@ -119,12 +119,12 @@ def _copied(deployment: Object) -> dict[str, str]:
 
 def _lacking(deployment: Object, newest: Object, revision: str) -> dict[str, str]:
     """What the annotations of the newest ReplicaSet should say and do not."""
-    known = resources.annotations_of(newest)
-    wanted = {**_copied(deployment), REVISION: revision}
-    before = known.get(REVISION, "")
+    current = resources.annotations_of(newest)
+    expected = {**_copied(deployment), REVISION: revision}
+    before = current.get(REVISION, "")
     if before and before != revision:
-        wanted[HISTORY] = ",".join(filter(None, (known.get(HISTORY, ""), before)))
-    return {key: value for key, value in wanted.items() if known.get(key) != value}
+        expected[HISTORY] = ",".join(filter(None, (current.get(HISTORY, ""), before)))
+    return {key: value for key, value in expected.items() if current.get(key) != value}
 
 
 def owner_reference(owner: Object) -> Object:
@@ -196,8 +196,8 @@ def _superfluous(deployment: Object, others: Sequence[Object]) -> Sequence[str]:
     return [resources.name_of(rs) for rs in idle[: max(0, len(idle) - keep)]]
 
 
-def _by_age(found: Sequence[Object]) -> list[Object]:
-    return sorted(found, key=lambda rs: (rs["metadata"].get("creationTimestamp", ""), resources.name_of(rs)))
+def _by_age(sets: Sequence[Object]) -> list[Object]:
+    return sorted(sets, key=lambda rs: (rs["metadata"].get("creationTimestamp", ""), resources.name_of(rs)))
 
 
 def _revision(rs: Object) -> int:

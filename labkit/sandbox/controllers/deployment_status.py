@@ -27,11 +27,11 @@ def status(deployment: Object, newest: Object | None, owned: Sequence[Object], *
         "availableReplicas": available,
         "unavailableReplicas": max(0, max(asked, replicas) - available),
     }
-    found: Object = {"observedGeneration": deployment["metadata"].get("generation", 1)}
-    found |= {name: number for name, number in numbers.items() if number}
-    found["terminatingReplicas"] = total("terminatingReplicas")
-    found["conditions"] = _conditions(deployment, newest, owned, found, now=now)
-    return found
+    current: Object = {"observedGeneration": deployment["metadata"].get("generation", 1)}
+    current |= {name: number for name, number in numbers.items() if number}
+    current["terminatingReplicas"] = total("terminatingReplicas")
+    current["conditions"] = _conditions(deployment, newest, owned, current, now=now)
+    return current
 
 
 def deadline(deployment: Object, now: str) -> float | None:
@@ -58,17 +58,17 @@ def condition(
 def _conditions(
     deployment: Object, newest: Object | None, owned: Sequence[Object], numbers: Object, *, now: str
 ) -> list[Object]:
-    known = list(deployment.get("status", {}).get("conditions") or [])
+    conditions = list(deployment.get("status", {}).get("conditions") or [])
     progress = _progress(deployment, newest, numbers, now=now)
     available = _availability(deployment, numbers)
     # One that has changed goes to the end, so the order tells which came last.
     order = (available, progress) if newest is not None else (progress, available)
     for row in filter(None, order):
-        known = _with(known, row, now=now)
+        conditions = _with(conditions, row, now=now)
     for rs in owned:
         if failure := _of(rs.get("status", {}).get("conditions") or [], FAILURE):
-            return _with(known, (FAILURE, failure["status"], failure["reason"], failure["message"]), now=now)
-    return [c for c in known if c["type"] != FAILURE]
+            return _with(conditions, (FAILURE, failure["status"], failure["reason"], failure["message"]), now=now)
+    return [c for c in conditions if c["type"] != FAILURE]
 
 
 Row = tuple[str, str, str, str]
@@ -85,24 +85,24 @@ def _availability(deployment: Object, numbers: Object) -> Row:
 def _progress(deployment: Object, newest: Object | None, numbers: Object, *, now: str) -> Row | None:
     """How the rollout goes; None for what was said before."""
     before = deployment.get("status", {})
-    said = (_of(before.get("conditions") or [], PROGRESSING) or {}).get("reason", "")
+    reason = (_of(before.get("conditions") or [], PROGRESSING) or {}).get("reason", "")
     if deployment["spec"].get("paused"):
         # A rollout that is through, or late, is not called paused.
-        done = said in (COMPLETE, TIMED_OUT)
+        done = reason in (COMPLETE, TIMED_OUT)
         return None if done else (PROGRESSING, "Unknown", PAUSED, "Deployment is paused")
     if newest is None:
         return None
     name, asked = resources.name_of(newest), deployment["spec"].get("replicas", 1)
     updated, replicas = numbers.get("updatedReplicas", 0), numbers.get("replicas", 0)
-    if said == PAUSED:
+    if reason == PAUSED:
         return PROGRESSING, "Unknown", "DeploymentResumed", "Deployment is resumed"
-    if said == COMPLETE and updated == replicas:
+    if reason == COMPLETE and updated == replicas:
         return None
     if updated == asked and replicas == asked and numbers.get("availableReplicas", 0) >= asked:
         return PROGRESSING, "True", COMPLETE, f'ReplicaSet "{name}" has successfully progressed.'
     if _is_further(before, numbers):
         return PROGRESSING, "True", "ReplicaSetUpdated", f'ReplicaSet "{name}" is progressing.'
-    if not said:
+    if not reason:
         return PROGRESSING, "True", "NewReplicaSetCreated", f'Created new replica set "{name}"'
     if deadline(deployment, now) == 0.0:
         return PROGRESSING, "False", TIMED_OUT, f'ReplicaSet "{name}" has timed out progressing.'
@@ -119,10 +119,10 @@ def _is_further(before: Object, after: Object) -> bool:
     return any(map(grew, ("updatedReplicas", "readyReplicas", "availableReplicas"))) or old(after) < old(before)
 
 
-def _with(known: list[Object], row: Row, *, now: str) -> list[Object]:
-    old = _of(known, row[0])
-    wanted = condition(*row, old=old, now=now)
-    return known if wanted is old else [*(c for c in known if c["type"] != row[0]), wanted]
+def _with(conditions: list[Object], row: Row, *, now: str) -> list[Object]:
+    old = _of(conditions, row[0])
+    latest = condition(*row, old=old, now=now)
+    return conditions if latest is old else [*(c for c in conditions if c["type"] != row[0]), latest]
 
 
 def _of(conditions: Sequence[Object], kind: str) -> Object | None:

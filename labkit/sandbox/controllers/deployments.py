@@ -25,8 +25,8 @@ class Deployments:
         self._sets.on_change(self._set_changed)
 
     def _set_changed(self, old: Object | None, new: Object | None) -> None:
-        found = new or old or {}
-        owner, namespace = resources.owner_of(found), resources.namespace_of(found)
+        replica_set = new or old or {}
+        owner, namespace = resources.owner_of(replica_set), resources.namespace_of(replica_set)
         if owner and owner["kind"] == "Deployment":
             self.queue.add((namespace, owner["name"]))
         elif owner is None:
@@ -51,17 +51,17 @@ class Deployments:
             await self._client.delete(resources.REPLICA_SETS, name, key[0], propagation="Background")
         await self._report(deployment, owned, plan.revision)
 
-    async def _create(self, deployment: Object, made: Object) -> Object:
-        name, namespace = resources.name_of(made), resources.namespace_of(made)
+    async def _create(self, deployment: Object, replica_set: Object) -> Object:
+        name, namespace = resources.name_of(replica_set), resources.namespace_of(replica_set)
         try:
-            found = await self._client.create(resources.REPLICA_SETS, made, manager=MANAGER)
+            created = await self._client.create(resources.REPLICA_SETS, replica_set, manager=MANAGER)
         except status.AlreadyExists:
             # Made a moment ago, and not in the cache yet.
             return await self._client.get(resources.REPLICA_SETS, name, namespace)
-        size = made["spec"]["replicas"]
+        size = replica_set["spec"]["replicas"]
         if size:
             await self._tell(deployment, f"Scaled up replica set {name} from 0 to {size}")
-        return found
+        return created
 
     async def _scale(self, deployment: Object, name: str, size: int, owned: list[Object]) -> None:
         old = next(rs for rs in owned if resources.name_of(rs) == name)
@@ -89,15 +89,15 @@ class Deployments:
         annotations = dict(resources.annotations_of(deployment))
         if revision:
             annotations[deployment_plan.REVISION] = revision
-        found = deployment_status.status(deployment, newest, owned, now=now)
-        left = deployment_status.deadline({**deployment, "status": found}, now)
+        current = deployment_status.status(deployment, newest, owned, now=now)
+        left = deployment_status.deadline({**deployment, "status": current}, now)
         if left is not None:
             # Times are whole seconds, cut off: the last of them begins before the deadline is really over.
             self.queue.add_later(informer.key_of(deployment), left - time.time() % 1 + JUST_AFTER)
-        if found == deployment.get("status") and annotations == resources.annotations_of(deployment):
+        if current == deployment.get("status") and annotations == resources.annotations_of(deployment):
             return
         # With its resourceVersion: what somebody else wrote meanwhile is a Conflict, and a reason to look again.
         # The revision goes along, for annotations written to the status make no new generation.
-        body = {**deployment, "metadata": {**deployment["metadata"], "annotations": annotations}, "status": found}
+        body = {**deployment, "metadata": {**deployment["metadata"], "annotations": annotations}, "status": current}
         with contextlib.suppress(status.NotFound):
             await self._client.replace(resources.DEPLOYMENTS, body, subresource="status", manager=MANAGER)

@@ -72,10 +72,10 @@ class Garbage:
             self._look_at(reference["uid"])
 
     async def _sync(self, key: informer.Key) -> None:
-        found = self._nodes.get(key[1])
-        if found is None:
+        node = self._nodes.get(key[1])
+        if node is None:
             return
-        kind, obj = found
+        kind, obj = node
         if obj["metadata"].get("deletionTimestamp"):
             await self._finish(kind, obj)
             return
@@ -103,18 +103,18 @@ class Garbage:
     async def _owner(self, reference: Object, kind: resources.Resource, obj: Object) -> Object | None:
         """The owner, or None where there is none such; kinds that are not served are taken on trust."""
         namespace = resources.namespace_of(obj)
-        known = self._nodes.get(reference["uid"])
-        if known is None:
+        node = self._nodes.get(reference["uid"])
+        if node is None:
             served = {(k.api_version, k.kind): k for k in self._client.kinds()}
             owner_kind = served.get((reference["apiVersion"], reference["kind"]))
             if owner_kind is None:
                 return reference | {"metadata": {}}
             try:
-                found = await self._client.get(owner_kind, reference["name"], namespace)
+                live = await self._client.get(owner_kind, reference["name"], namespace)
             except status.NotFound:
                 return None
-            return found if resources.uid_of(found) == reference["uid"] else None
-        owner_kind, owner = known
+            return live if resources.uid_of(live) == reference["uid"] else None
+        owner_kind, owner = node
         if owner_kind.namespaced and resources.namespace_of(owner) != namespace:
             await self._complain(reference, obj)
             return None
@@ -135,8 +135,8 @@ class Garbage:
 
     def _dependents(self, owner: Object) -> list[Node]:
         uid = resources.uid_of(owner)
-        found = [self._nodes[below] for below in self._owned.get(uid, ()) if below in self._nodes]
-        return [node for node in found if any(r["uid"] == uid for r in _references(node[1]))]
+        nodes = [self._nodes[below] for below in self._owned.get(uid, ()) if below in self._nodes]
+        return [node for node in nodes if any(r["uid"] == uid for r in _references(node[1]))]
 
     async def _finish(self, kind: resources.Resource, obj: Object) -> None:
         """The finalizers by which a deletion waits for us."""

@@ -18,23 +18,23 @@ class Informers:
 
     def __init__(self, client: Cluster) -> None:
         self.client = client
-        self._found: dict[resources.Resource, informer.Informer] = {}
+        self._informers: dict[resources.Resource, informer.Informer] = {}
         self._tasks: dict[resources.Resource, asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
 
     def __repr__(self) -> str:
-        return f"Informers({len(self._found)} resources)"
+        return f"Informers({len(self._informers)} resources)"
 
     def of(self, resource: resources.Resource) -> informer.Informer:
         """The shared informer of a resource; it runs at once if the others do."""
-        if resource not in self._found:
-            self._found[resource] = informer.Informer(self.client, resource)
+        if resource not in self._informers:
+            self._informers[resource] = informer.Informer(self.client, resource)
             self._start(resource)
-        return self._found[resource]
+        return self._informers[resource]
 
     def drop(self, resource: resources.Resource) -> None:
         """Follow a resource no more: it is no longer served."""
-        self._found.pop(resource, None)
+        self._informers.pop(resource, None)
         if task := self._tasks.pop(resource, None):
             task.cancel()
 
@@ -42,14 +42,14 @@ class Informers:
         """Follow every resource asked for, until cancelled."""
         async with asyncio.TaskGroup() as group:
             self._group = group
-            for resource in self._found:
+            for resource in self._informers:
                 self._start(resource)
             await asyncio.Event().wait()
 
     async def synced(self) -> None:
         """Wait until every cache is filled."""
-        await asyncio.gather(*(found.synced.wait() for found in self._found.values()))
+        await asyncio.gather(*(watched.synced.wait() for watched in self._informers.values()))
 
     def _start(self, resource: resources.Resource) -> None:
         if self._group is not None:
-            self._tasks[resource] = self._group.create_task(self._found[resource].run())
+            self._tasks[resource] = self._group.create_task(self._informers[resource].run())

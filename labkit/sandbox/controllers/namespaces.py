@@ -96,16 +96,16 @@ class Namespaces:
         return left
 
     async def _report(self, namespace: Object, left: Mapping[str, int], finalizers: Mapping[str, int]) -> None:
-        known = (namespace.get("status") or {}).get("conditions") or []
-        found = conditions(known, left, finalizers, now=recorder.now())
-        if found != known:
-            body = {**namespace, "status": {**namespace["status"], "conditions": found}}
+        previous = (namespace.get("status") or {}).get("conditions") or []
+        current = conditions(previous, left, finalizers, now=recorder.now())
+        if current != previous:
+            body = {**namespace, "status": {**namespace["status"], "conditions": current}}
             with contextlib.suppress(status.Conflict, status.NotFound):
                 await self._client.replace(resources.NAMESPACES, body, subresource="status", manager=MANAGER)
 
 
 def conditions(
-    known: list[Object], left: Mapping[str, int], finalizers: Mapping[str, int], *, now: str
+    previous: list[Object], left: Mapping[str, int], finalizers: Mapping[str, int], *, now: str
 ) -> list[Object]:
     """What the status of a namespace under deletion says about what is left in it."""
     remaining = ", ".join(f"{kind} has {count} resource instances" for kind, count in sorted(left.items()))
@@ -142,5 +142,5 @@ def conditions(
             *(("True", "SomeFinalizersRemain", held_text) if finalizers else finished),
         ),
     )
-    old = {c["type"]: c for c in known}
+    old = {c["type"]: c for c in previous}
     return [condition(kind, *row, old=old.get(kind), now=now, updates=False) for kind, *row in rows]

@@ -39,9 +39,9 @@ class Slices:
                     self.queue.add(informer.key_of(service))
 
     def _slice_changed(self, old: Object | None, new: Object | None) -> None:
-        found = new or old or {}
-        if name := resources.labels_of(found).get(SERVICE_NAME):
-            self.queue.add((resources.namespace_of(found), name))
+        endpoint_slice = new or old or {}
+        if name := resources.labels_of(endpoint_slice).get(SERVICE_NAME):
+            self.queue.add((resources.namespace_of(endpoint_slice), name))
 
     async def _sync(self, key: informer.Key) -> None:
         service, endpoints = self._services.cache.get(key), self._endpoints.cache.get(key)
@@ -55,32 +55,32 @@ class Slices:
             await self._write(resources.ENDPOINT_SLICES, slice_of(service, pods), next(iter(existing), None))
             await self._write(resources.ENDPOINTS, endpoints_of(service, pods), endpoints)
 
-    async def _write(self, kind: Resource, wanted: Object, found: Object | None) -> None:
-        if found is None:
+    async def _write(self, kind: Resource, desired: Object, live: Object | None) -> None:
+        if live is None:
             with contextlib.suppress(status.AlreadyExists):
-                await self._client.create(kind, wanted, manager=MANAGER)
-        elif _differs(wanted, found):
-            old = found["metadata"]
+                await self._client.create(kind, desired, manager=MANAGER)
+        elif _differs(desired, live):
+            old = live["metadata"]
             name = {"name": old["name"], "resourceVersion": old["resourceVersion"]}
             # The generateName stays: on a real server too it is what the object was made with.
-            metadata = {**wanted["metadata"], **name}
-            await self._client.replace(kind, {**wanted, "metadata": metadata}, manager=MANAGER)
+            metadata = {**desired["metadata"], **name}
+            await self._client.replace(kind, {**desired, "metadata": metadata}, manager=MANAGER)
 
-    async def _remove(self, kind: Resource, found: Iterable[Object]) -> None:
-        for obj in found:
+    async def _remove(self, kind: Resource, objects: Iterable[Object]) -> None:
+        for obj in objects:
             with contextlib.suppress(status.NotFound):
                 await self._client.delete(kind, resources.name_of(obj), resources.namespace_of(obj))
 
 
-def _is_slice_of(found: Object, service: str) -> bool:
-    labels = resources.labels_of(found)
+def _is_slice_of(endpoint_slice: Object, service: str) -> bool:
+    labels = resources.labels_of(endpoint_slice)
     return labels.get(SERVICE_NAME) == service and labels.get(MANAGED_BY) == SLICES_MANAGER
 
 
-def _differs(wanted: Object, found: Object) -> bool:
-    if resources.labels_of(wanted) != resources.labels_of(found):
+def _differs(desired: Object, live: Object) -> bool:
+    if resources.labels_of(desired) != resources.labels_of(live):
         return True
-    return any((wanted.get(k) or []) != (found.get(k) or []) for k in ("endpoints", "ports", "subsets"))
+    return any((desired.get(k) or []) != (live.get(k) or []) for k in ("endpoints", "ports", "subsets"))
 
 
 def selects(selector: Mapping[str, str] | None, labels: Mapping[str, str]) -> bool:
@@ -120,7 +120,7 @@ def endpoints_of(service: Object, pods: Iterable[Object]) -> Object:
     ready = [_address(pod, service) for pod in staying if is_ready(pod) or _publishes_all(service)]
     unready = [_address(pod, service) for pod in staying if not is_ready(pod) and not _publishes_all(service)]
     groups = {"addresses": ready, "notReadyAddresses": unready, "ports": _ports(service, chosen)}
-    found: Object = {
+    endpoints: Object = {
         "apiVersion": "v1",
         "kind": "Endpoints",
         "metadata": {
@@ -130,8 +130,8 @@ def endpoints_of(service: Object, pods: Iterable[Object]) -> Object:
         },
     }
     if staying:
-        found["subsets"] = [{name: group for name, group in groups.items() if group}]
-    return found
+        endpoints["subsets"] = [{name: group for name, group in groups.items() if group}]
+    return endpoints
 
 
 def _labels(service: Object) -> dict[str, str]:
@@ -178,14 +178,14 @@ def _named(pod: Object, service: Object) -> Object:
 
 
 def _ports(service: Object, pods: list[Object]) -> list[Object]:
-    found = []
+    ports = []
     for port in service["spec"].get("ports") or []:
         number = _number(port, pods)
         if number is not None:
             entry = {"name": port.get("name"), "port": number, "protocol": port.get("protocol", "TCP")}
             entry["appProtocol"] = port.get("appProtocol")
-            found.append({key: value for key, value in entry.items() if value})
-    return found
+            ports.append({key: value for key, value in entry.items() if value})
+    return ports
 
 
 def _number(port: Object, pods: list[Object]) -> int | None:

@@ -114,12 +114,12 @@ class Catalogue:
             raise InvalidNameError(
                 f'Failed to apply default image tag "{image}": couldn\'t parse image name "{image}": {e}'
             ) from e
-        known = self.images.get(reference.repository)
-        if known is None:
+        entry = self.images.get(reference.repository)
+        if entry is None:
             raise PullError(self._no_image(reference))
-        if not known.has(reference):
-            raise PullError(_no_tag(reference, known))
-        return known.program
+        if not entry.has(reference):
+            raise PullError(_no_tag(reference, entry))
+        return entry.program
 
     def find(self, image: str) -> Program | None:
         """The program of an image that can be pulled."""
@@ -224,14 +224,14 @@ def _program(entry: Mapping[str, Any], repository: str) -> Program:
 
 def load(home: Path | None = None) -> Catalogue:
     """The sandbox's catalogue, and a user's own in ``home`` over it."""
-    known = Catalogue(images=dict(images_of(yaml.safe_load(FILE.read_text()))))
+    builtin = Catalogue(images=dict(images_of(yaml.safe_load(FILE.read_text()))))
     own = home / OWN if home else None
     if own is None or not own.exists():
-        return known
+        return builtin
     try:
-        return replace(known, images={**known.images, **dict(images_of(yaml.safe_load(own.read_text()) or {}))})
+        return replace(builtin, images={**builtin.images, **dict(images_of(yaml.safe_load(own.read_text()) or {}))})
     except (CatalogueError, yaml.YAMLError, OSError, AttributeError, KeyError) as e:
-        return replace(known, problem=f"{own} is not used: {e}")
+        return replace(builtin, problem=f"{own} is not used: {e}")
 
 
 def write_commands(kit: str, folder: Path) -> None:

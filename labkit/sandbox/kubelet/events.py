@@ -23,7 +23,7 @@ class Recorder:
     def __init__(self, client: api.Api, *, component: str, host: str = "") -> None:
         self._client, self._component, self._host = client, component, host
         self._queue: asyncio.Queue[Object] = asyncio.Queue()
-        self._known: OrderedDict[tuple[Any, ...], tuple[str, str, int]] = OrderedDict()
+        self._recorded: OrderedDict[tuple[Any, ...], tuple[str, str, int]] = OrderedDict()
 
     def __repr__(self) -> str:
         return f"Recorder({self._component}, {self._queue.qsize()} waiting)"
@@ -69,12 +69,12 @@ class Recorder:
         involved = event["involvedObject"]
         key = (involved.get("uid"), involved.get("fieldPath"), event["reason"], event["message"], event["type"])
         namespace = involved.get("namespace") or "default"
-        if known := self._known.get(key):
-            name, place, count = known
+        if previous := self._recorded.get(key):
+            name, place, count = previous
             body = {"count": count + 1, "lastTimestamp": event["lastTimestamp"]}
             with contextlib.suppress(status.NotFound):
                 await self._client.patch(resources.EVENTS, name, place, body, manager=self._component)
-                self._known[key] = (name, place, count + 1)
+                self._recorded[key] = (name, place, count + 1)
                 return
         # As the real ones: the time in the name makes a list of events come in their order.
         name = f"{involved['name']}.{time.time_ns():x}"
@@ -89,6 +89,6 @@ class Recorder:
             **event,
         }
         await self._client.create(resources.EVENTS, body, manager=self._component)
-        self._known[key] = (name, namespace, 1)
-        while len(self._known) > REMEMBERED:
-            self._known.popitem(last=False)
+        self._recorded[key] = (name, namespace, 1)
+        while len(self._recorded) > REMEMBERED:
+            self._recorded.popitem(last=False)

@@ -191,9 +191,9 @@ def _starts(path: Path, tail: int | None) -> list[tuple[Path, int]]:
         return [(file, 0) for file in files]
     starts: list[tuple[Path, int]] = []
     for file in reversed(files):
-        offset, found = _last_lines(file, tail)
+        offset, lines = _last_lines(file, tail)
         starts.insert(0, (file, offset))
-        tail -= found
+        tail -= lines
         if tail <= 0:
             break
     return starts
@@ -205,7 +205,7 @@ def _last_lines(path: Path, count: int) -> tuple[int, int]:
         position = end = file.seek(0, os.SEEK_END)
         if count <= 0:
             return end, 0
-        found = 0
+        lines = 0
         while position > 0:
             start = max(0, position - _CHUNK)
             file.seek(start)
@@ -213,11 +213,11 @@ def _last_lines(path: Path, count: int) -> tuple[int, int]:
             # The newline that ends the last line begins no line after it.
             cut = len(block) - 1 if position == end else len(block)
             while (cut := block.rfind(b"\n", 0, cut)) >= 0:
-                found += 1
-                if found == count:
+                lines += 1
+                if lines == count:
                     return start + cut + 1, count
             position = start
-        return 0, found + 1 if end else 0
+        return 0, lines + 1 if end else 0
 
 
 def last_text(path: Path, *, lines: int) -> str:

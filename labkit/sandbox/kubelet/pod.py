@@ -174,8 +174,8 @@ class Pod:
         return _is_ready(self._written) and not _is_ready(self._status()) and not self._is_ending
 
     async def _write(self) -> None:
-        wanted = self._status()
-        changed = podstatus.changes(self._written, wanted)
+        current = self._status()
+        changed = podstatus.changes(self._written, current)
         if not changed:
             return
         meta = self.pod["metadata"]
@@ -188,7 +188,7 @@ class Pod:
             subresource="status",
             manager="kubelet",
         )
-        self._written = wanted
+        self._written = current
 
     # Reaching in
 
@@ -316,11 +316,11 @@ class Pod:
             self.refill()
 
     async def _fill_volumes(self) -> None:
-        wanted = volumes.tokens(self._volumes)
+        asked = volumes.tokens(self._volumes)
         for volume in self._volumes:
             while True:
                 try:
-                    await self._tokens.get(wanted)
+                    await self._tokens.get(asked)
                     await self._attach(volume)
                     self._fill(volume)
                     break

@@ -78,18 +78,18 @@ def _answer(line: bytes) -> Answer:
     return Answer(**json.loads(line))
 
 
-_known: dict[tuple[str, str, int], tuple[float, Answer]] = {}
+_answers: dict[tuple[str, str, int], tuple[float, Answer]] = {}
 
 
 def _remembered(key: tuple[str, str, int]) -> Answer | None:
-    when, answer = _known.get(key, (0.0, None))
+    when, answer = _answers.get(key, (0.0, None))
     return answer if answer is not None and time.monotonic() - when < REMEMBERED else None
 
 
 def _remember(key: tuple[str, str, int], answer: Answer) -> Answer:
     # A Service's endpoint is chosen anew for each connection; what has no name now may have one in a moment.
     if answer.is_announced:
-        _known[key] = time.monotonic(), answer
+        _answers[key] = time.monotonic(), answer
     return answer
 
 
@@ -127,10 +127,10 @@ def resolve(host: str, env: Mapping[str, str]) -> list[str]:
     folder = folder_of(env)
     if folder is None:
         try:
-            found = socket.getaddrinfo(host, None, family=socket.AF_INET, type=socket.SOCK_STREAM)
+            entries = socket.getaddrinfo(host, None, family=socket.AF_INET, type=socket.SOCK_STREAM)
         except OSError:
             return []
-        return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        return list(dict.fromkeys(str(entry[4][0]) for entry in entries))
     question = json.dumps({"host": host, "port": 0, "resolve": True}).encode() + b"\n"
     return [str(address) for address in json.loads(_asked(folder, question, None))["addresses"]]
 

@@ -77,9 +77,9 @@ def read_head(head: bytes) -> Forwarded:
 
 
 def _token(fields: Mapping[str, str]) -> str:
-    said = next((value for name, value in fields.items() if name.lower() == "proxy-authorization"), "")
+    header = next((value for name, value in fields.items() if name.lower() == "proxy-authorization"), "")
     with contextlib.suppress(ValueError):
-        return base64.b64decode(said.strip().removeprefix("Basic ")).decode().partition(":")[2]
+        return base64.b64decode(header.strip().removeprefix("Basic ")).decode().partition(":")[2]
     return ""
 
 

@@ -22,12 +22,12 @@ def moves(service: Object, used: Collection[int], *, is_free: IsFree) -> Mapping
     spec = service["spec"]
     if spec.get("type") != "LoadBalancer":
         return {}
-    found: dict[int, int] = {}
+    new_ports: dict[int, int] = {}
     for port in spec.get("ports") or []:
         number = port.get("nodePort")
         if number and not is_free(number):
-            found[number] = _free({*used, *found.values()}, is_free)
-    return {old: new for old, new in found.items() if new}
+            new_ports[number] = _free({*used, *new_ports.values()}, is_free)
+    return {old: new for old, new in new_ports.items() if new}
 
 
 def _free(used: Collection[int], is_free: IsFree) -> int:

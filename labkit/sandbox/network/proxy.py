@@ -47,7 +47,7 @@ class ServiceProxy:
         self._virtual: dict[str, tuple[str, Object]] = {}
         """Host and ServiceEntry by the address under which sidecars reach it."""
         self._listeners: dict[Address, asyncio.Server] = {}
-        self._wanted: dict[Address, Callable[[], asyncio.Protocol]] = {}
+        self._planned: dict[Address, Callable[[], asyncio.Protocol]] = {}
         self._owners: dict[Address, Object] = {}
         """Services of NodePorts, for events."""
         self._name_servers: list[asyncio.DatagramTransport] = []
@@ -181,13 +181,13 @@ class ServiceProxy:
 
     async def _adjust(self) -> None:
         """Open and close listeners until they are those that are wanted."""
-        self._wanted = self._wanted_listeners()
-        for address in self._listeners.keys() - self._wanted.keys():
+        self._planned = self._planned_listeners()
+        for address in self._listeners.keys() - self._planned.keys():
             self._listeners.pop(address).close()
-        for address in self._wanted.keys() - self._listeners.keys():
+        for address in self._planned.keys() - self._listeners.keys():
             try:
                 self._listeners[address] = await asyncio.get_running_loop().create_server(
-                    self._wanted[address], *address, backlog=512, reuse_address=True
+                    self._planned[address], *address, backlog=512, reuse_address=True
                 )
                 self._reported.discard(address)
             except OSError as e:
@@ -210,23 +210,23 @@ class ServiceProxy:
             type="Warning",
         )
 
-    def _wanted_listeners(self) -> dict[Address, Callable[[], asyncio.Protocol]]:
-        wanted: dict[Address, Callable[[], asyncio.Protocol]] = {}
+    def _planned_listeners(self) -> dict[Address, Callable[[], asyncio.Protocol]]:
+        listeners: dict[Address, Callable[[], asyncio.Protocol]] = {}
         self._owners = {}
         gateways = [pod for pod in self._pods.all() if node.is_gateway(pod)]
         for obj in self._services.all():
-            found = self.leads.service(resources.namespace_of(obj), resources.name_of(obj))
-            if found is None:
+            service = self.leads.service(resources.namespace_of(obj), resources.name_of(obj))
+            if service is None:
                 continue
-            for port in found.ports.values():
-                choose = self._chooser(found, port.number)
-                if found.cluster_ip:
-                    wanted[self._block.service_twin(found.cluster_ip), port.number] = choose
+            for port in service.ports.values():
+                choose = self._chooser(service, port.number)
+                if service.cluster_ip:
+                    listeners[self._block.service_twin(service.cluster_ip), port.number] = choose
                 if port.node_port and not _selects_any(obj, gateways):
-                    wanted[addresses.NODE, port.node_port] = choose
+                    listeners[addresses.NODE, port.node_port] = choose
                     self._owners[addresses.NODE, port.node_port] = obj
-        wanted[forward.address(self._block)] = lambda: forward.Inbound(self._authenticate)
-        return wanted
+        listeners[forward.address(self._block)] = lambda: forward.Inbound(self._authenticate)
+        return listeners
 
     def _authenticate(self, token: str) -> forward.Dial | None:
         network = self.networks.of_token(token)

@@ -64,7 +64,7 @@ def service_of(obj: Object, slices: Iterable[Object]) -> Service:
 
 
 def _endpoints(name: str, slices: Iterable[Object]) -> list[Endpoint]:
-    found = {
+    endpoints = {
         (address, port["port"])
         for piece in slices
         for port in piece.get("ports") or []
@@ -73,7 +73,7 @@ def _endpoints(name: str, slices: Iterable[Object]) -> list[Endpoint]:
         if (endpoint.get("conditions") or {}).get("ready") is not False
         for address in endpoint["addresses"]
     }
-    return sorted(found)
+    return sorted(endpoints)
 
 
 class NoRouteError(Exception):
@@ -116,20 +116,20 @@ class Routes:
     def endpoint(self, service: Service, port: int, *, caller: str = "") -> Endpoint:
         """The next ready endpoint of a Service's port, or the caller's own where the Service remembers callers."""
         what = f"{service.namespace}/{service.name}"
-        found = service.ports.get(port)
-        if found is None:
+        service_port = service.ports.get(port)
+        if service_port is None:
             there = ", ".join(map(str, sorted(service.ports))) or "none"
             raise NoRouteError(f"service {what} has no port {port}; it has: {there}")
-        if not found.endpoints:
+        if not service_port.endpoints:
             raise NoRouteError(f"service {what} has no ready endpoint on port {port}")
         key = (service.namespace, service.name, port)
 
         def in_turn() -> Endpoint:
             turn = self._turns[key] = self._turns.get(key, -1) + 1
-            return found.endpoints[turn % len(found.endpoints)]
+            return service_port.endpoints[turn % len(service_port.endpoints)]
 
         return self._sessions.endpoint(
-            key, caller, seconds=service.affinity_seconds, among=found.endpoints, otherwise=in_turn
+            key, caller, seconds=service.affinity_seconds, among=service_port.endpoints, otherwise=in_turn
         )
 
     def at_address(self, address: str, port: int, *, caller: str = "") -> Endpoint:

@@ -55,17 +55,17 @@ class Ways:
 
     async def answer(self, host: str, port: int, *, uid: int = 0) -> door.Answer:
         """Where a connection of the pod's goes; it may say why it goes nowhere."""
-        found = await self.resolve(host)
-        if not found:
+        resolved = await self.resolve(host)
+        if not resolved:
             return door.Answer(error=door.NO_NAME)
-        return self.way(found[0], port, uid=uid)
+        return self.way(resolved[0], port, uid=uid)
 
     async def resolve(self, host: str) -> Sequence[str]:
         """The addresses of a name, in no fixed order; none where there is no such name."""
         for step in names.steps(host, self._resolver, self.cluster):
-            if found := list(await outside(step.name) if isinstance(step, names.Outside) else step):
-                random.shuffle(found)
-                return found
+            if resolved := list(await outside(step.name) if isinstance(step, names.Outside) else step):
+                random.shuffle(resolved)
+                return resolved
         return ()
 
     def way(self, address: str, port: int, *, uid: int = 0) -> door.Answer:
@@ -110,6 +110,6 @@ async def outside(name: str) -> Sequence[str]:
     """What the machine's own resolver says; nothing where it knows no such name."""
     with contextlib.suppress(OSError, TimeoutError, UnicodeError):
         async with asyncio.timeout(RESOLVE_WITHIN):
-            found = await asyncio.get_running_loop().run_in_executor(_RESOLVERS, _looked_up, name)
-            return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+            entries = await asyncio.get_running_loop().run_in_executor(_RESOLVERS, _looked_up, name)
+            return list(dict.fromkeys(str(entry[4][0]) for entry in entries))
     return ()

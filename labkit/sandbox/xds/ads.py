@@ -152,25 +152,25 @@ class Discovery:
     def _send(self, stream: Stream, kind: str, *, asked: set[str] | None = None) -> None:
         subscription = stream.subscriptions[kind]
         current = stream.resources.get(kind, {})
-        found = session.update(kind, current, subscription, asked=asked)
+        update = session.update(kind, current, subscription, asked=asked)
         subscription.settled = current
-        if found is not None:
-            self._respond(stream, kind, found)
+        if update is not None:
+            self._respond(stream, kind, update)
 
-    def _respond(self, stream: Stream, kind: str, found: session.Update) -> None:
+    def _respond(self, stream: Stream, kind: str, update: session.Update) -> None:
         subscription = stream.subscriptions[kind]
         if kind == "clusters" and "endpoints" in stream.subscriptions:
             # A changed cluster stays in warming until it hears of its endpoints again.
-            session.forget(stream.subscriptions["endpoints"], set(found.changed))
+            session.forget(stream.subscriptions["endpoints"], set(update.changed))
         nonce = str(next(self._nonces))
-        session.record(subscription, found, nonce=nonce, push=stream.push)
+        session.record(subscription, update, nonce=nonce, push=stream.push)
         message = messages.message_class(RESPONSE)(type_url=messages.type_url(kind), nonce=nonce)
         message.system_version_info = str(stream.push)
-        for name, data in found.changed.items():
+        for name, data in update.changed.items():
             entry = message.resources.add(name=name, version=session.version_of(data))
             entry.resource.type_url = messages.type_url(kind)
             entry.resource.value = data
-        message.removed_resources.extend(found.removed)
+        message.removed_resources.extend(update.removed)
         stream.outgoing.put_nowait(message)
 
     async def _serve(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:

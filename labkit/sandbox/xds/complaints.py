@@ -50,7 +50,7 @@ class Complaints:
 
     def __init__(self, client: api.Api) -> None:
         self._client = client
-        self._said: set[tuple[str, str]] = set()
+        self._reported: set[tuple[str, str]] = set()
         self._logged: set[tuple[str, str, tuple[str, ...]]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -82,9 +82,9 @@ class Complaints:
 
     def _tell(self, obj: Object, reason: str, message: str) -> None:
         key = _version(obj), reason
-        if key in self._said:
+        if key in self._reported:
             return
-        self._said.add(key)
+        self._reported.add(key)
         task = asyncio.create_task(self._write(event(obj, reason, message)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

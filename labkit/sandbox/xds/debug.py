@@ -60,7 +60,7 @@ def takers(discovery: ads.Discovery) -> list[progress.Taker]:
 
 def entry(name: str, stream: ads.Stream) -> Object:
     """One proxy's line of ``/debug/syncz``."""
-    found: Object = {
+    row: Object = {
         "proxy": name,
         "proxy_type": stream.proxy.role,
         "istio_version": "1.31.1",
@@ -72,9 +72,9 @@ def entry(name: str, stream: ads.Stream) -> Object:
     }
     for kind, word in NAMES.items():
         subscription = stream.subscriptions.get(kind)
-        found[f"{word}_sent"] = subscription.last if subscription else ""
-        found[f"{word}_acked"] = subscription.acked if subscription else ""
-    return found
+        row[f"{word}_sent"] = subscription.last if subscription else ""
+        row[f"{word}_acked"] = subscription.acked if subscription else ""
+    return row
 
 
 Blamed = Callable[[str], Sequence[str]]
@@ -87,16 +87,16 @@ def why(discovery: ads.Discovery, blamed: Blamed) -> list[Object]:
     return [{"text": text, "objects": list(blamed(text))} for text in sorted(texts)]
 
 
-def routes(discovery: ads.Discovery, known: progress.Progress, blamed: Blamed = lambda _: ()) -> list[web.RouteDef]:
+def routes(discovery: ads.Discovery, pushed: progress.Progress, blamed: Blamed = lambda _: ()) -> list[web.RouteDef]:
     """All pages."""
 
     async def syncz(_: web.Request) -> web.Response:
         return _answer([entry(name, stream) for name, stream in sorted(discovery.streams.items())])
 
     async def pushes(_: web.Request) -> web.Response:
-        found = takers(discovery)
-        live = sum(t.push == discovery.pushes and not t.refused for t in found)
-        return _answer({"push": discovery.pushes, "proxies": len(found), "live": live})
+        proxies = takers(discovery)
+        live = sum(t.push == discovery.pushes and not t.refused for t in proxies)
+        return _answer({"push": discovery.pushes, "proxies": len(proxies), "live": live})
 
     async def live(request: web.Request) -> web.Response:
         parts = request.query.get("object", "").split("/")
@@ -109,7 +109,7 @@ def routes(discovery: ads.Discovery, known: progress.Progress, blamed: Blamed = 
             raise web.HTTPBadRequest(text="wait is a number of seconds\n") from e
         version = request.query.get("resourceVersion", "")
         gone = request.query.get("gone") == "true"
-        report = await until_live(discovery, known, (kind, namespace, name), version, seconds, gone=gone)
+        report = await until_live(discovery, pushed, (kind, namespace, name), version, seconds, gone=gone)
         return _answer(report | {"why": why(discovery, blamed)})
 
     return [
@@ -121,7 +121,7 @@ def routes(discovery: ads.Discovery, known: progress.Progress, blamed: Blamed = 
 
 async def until_live(
     discovery: ads.Discovery,
-    known: progress.Progress,
+    pushed: progress.Progress,
     key: progress.Key,
     version: str,
     seconds: float,
@@ -131,13 +131,13 @@ async def until_live(
     """The report on an object, at once or when nothing more is to be waited for."""
     end = time.monotonic() + seconds
     while True:
-        left, push = end - time.monotonic(), known.push_of(key, version, gone=gone)
+        left, push = end - time.monotonic(), pushed.push_of(key, version, gone=gone)
         if left <= 0 or (push is not None and push <= discovery.reached):
-            return known.report(key, takers(discovery), version=version, gone=gone)
+            return pushed.report(key, takers(discovery), version=version, gone=gone)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(left):
                 await discovery.until_change()
 
 
-def _answer(found: object) -> web.Response:
-    return web.Response(body=orjson.dumps(found), content_type="application/json")
+def _answer(document: object) -> web.Response:
+    return web.Response(body=orjson.dumps(document), content_type="application/json")

@@ -36,24 +36,24 @@ Report = Callable[[progress.Key, str], Mapping[str, Any]]
 def condition(report: Mapping[str, Any]) -> Object:
     """The condition of a report, without its time."""
     live, proxies = report["live"], report["proxies"]
-    found: Object = {"type": CONDITION, "status": "True" if live == proxies else "False", "reason": "Distributed"}
-    found["message"] = f"{live}/{proxies} proxies up to date."
+    fields: Object = {"type": CONDITION, "status": "True" if live == proxies else "False", "reason": "Distributed"}
+    fields["message"] = f"{live}/{proxies} proxies up to date."
     if report["refusing"]:
-        found["reason"] = "Rejected"
-        found["message"] += f" Refused by {', '.join(report['refusing'])}; the Events of this object say why."
+        fields["reason"] = "Rejected"
+        fields["message"] += f" Refused by {', '.join(report['refusing'])}; the Events of this object say why."
     elif live != proxies:
-        found["reason"] = "Distributing"
-    return found
+        fields["reason"] = "Distributing"
+    return fields
 
 
 def changed(obj: Object, report: Mapping[str, Any], now: str) -> Object | None:
     """The patch of an object's status; None when it says so already."""
     before = obj.get("status") or {}
     others = [c for c in before.get("conditions") or [] if c.get("type") != CONDITION]
-    wanted = {"observedGeneration": obj["metadata"]["generation"], "conditions": [*others, condition(report)]}
-    if statuses.timeless(wanted) == statuses.timeless({key: before.get(key) for key in wanted}):
+    new_status = {"observedGeneration": obj["metadata"]["generation"], "conditions": [*others, condition(report)]}
+    if statuses.timeless(new_status) == statuses.timeless({key: before.get(key) for key in new_status}):
         return None
-    return {"status": statuses.timed(wanted, before, now)}
+    return {"status": statuses.timed(new_status, before, now)}
 
 
 class Reporter:

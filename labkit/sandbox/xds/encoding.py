@@ -30,7 +30,7 @@ class _Entry(NamedTuple):
 class Layer(NamedTuple):
     """Some resources of one kind."""
 
-    found: Mapping[str, bytes]
+    encoded: Mapping[str, bytes]
     faults: Mapping[str, str]
     """Name → why Envoy's API has no such thing."""
 
@@ -53,10 +53,10 @@ class Encoder:
         self._joined_before, self._joined = self._joined, {}
         self._texts_before, self._texts = self._texts, {}
 
-    def layer(self, kind: str, wanted: Mapping[str, Object]) -> Layer:
+    def layer(self, kind: str, resources: Mapping[str, Object]) -> Layer:
         """All resources of a mapping; the same mapping gives the same layer."""
-        found: Layer = self._entries([wanted], lambda _: self._layer(kind, wanted))[0].value
-        return found
+        encoded: Layer = self._entries([resources], lambda _: self._layer(kind, resources))[0].value
+        return encoded
 
     def joined(self, layers: Sequence[Mapping[str, bytes]]) -> Mapping[str, bytes]:
         """Several layers as one mapping, the later ones first; the same layers give the same mapping."""
@@ -65,30 +65,30 @@ class Encoder:
         if entry is None:
             entry = _Entry(tuple(layers), dict(chain.from_iterable(layer.items() for layer in layers)))
         self._joined[key] = entry
-        found: Mapping[str, bytes] = entry.value
-        return found
+        merged: Mapping[str, bytes] = entry.value
+        return merged
 
     def _entries(self, objects: Sequence[Any], make: Callable[[Any], _Entry]) -> list[_Entry]:
         """The entry of every object, in a few steps of Python for those that are known."""
         keys = list(map(id, objects))
         now, before = self._now, self._before
-        found = [now.get(key) or before.get(key) for key in keys]
-        entries = [entry or make(obj) for entry, obj in zip(found, objects, strict=True)]
+        cached = [now.get(key) or before.get(key) for key in keys]
+        entries = [entry or make(obj) for entry, obj in zip(cached, objects, strict=True)]
         for key, entry in zip(keys, entries, strict=True):
             if entry.parts and key not in now:
                 now.update(entry.parts)
         now.update(zip(keys, entries, strict=True))
         return entries
 
-    def _layer(self, kind: str, wanted: Mapping[str, Object]) -> _Entry:
-        entries = self._entries(list(wanted.values()), lambda resource: self._resource(kind, resource))
+    def _layer(self, kind: str, resources: Mapping[str, Object]) -> _Entry:
+        entries = self._entries(list(resources.values()), lambda resource: self._resource(kind, resource))
         parts: dict[int, _Entry] = {id(entry.object): entry for entry in entries}
         for entry in entries:
             parts.update(entry.parts)
-        named = list(zip(wanted, (entry.value for entry in entries), strict=True))
-        found = {name: value for name, value in named if isinstance(value, bytes)}
+        named = list(zip(resources, (entry.value for entry in entries), strict=True))
+        encoded = {name: value for name, value in named if isinstance(value, bytes)}
         faults = {name: value for name, value in named if not isinstance(value, bytes)}
-        return _Entry(wanted, Layer(found, faults), parts)
+        return _Entry(resources, Layer(encoded, faults), parts)
 
     def _resource(self, kind: str, resource: Object) -> _Entry:
         """The bytes of a resource; the text of the fault where Envoy's API has no such thing."""
@@ -102,12 +102,12 @@ class Encoder:
     def _plain(self, kind: str, resource: Object) -> bytes:
         # Reading JSON text is ten times cheaper than building a message, and most resources say what they said.
         key = kind.encode() + orjson.dumps(resource)
-        found = self._texts.get(key) or self._texts_before.get(key)
-        if found is None:
+        encoded = self._texts.get(key) or self._texts_before.get(key)
+        if encoded is None:
             data = messages.encoded(kind, resource)
-            found = session.Versioned(data, session.version_of(data))
-        self._texts[key] = found
-        return found
+            encoded = session.Versioned(data, session.version_of(data))
+        self._texts[key] = encoded
+        return encoded
 
     def _table(self, resource: Object) -> _Entry:
         """A route configuration from virtual hosts that are encoded one by one: most of a thousand have not changed."""

@@ -72,7 +72,7 @@ class Following:
     async def until_synced(self) -> None:
         """Wait for every kind that is there."""
         await self._definitions.wait()
-        await asyncio.gather(*(found.synced.wait() for found in self._informers.values()))
+        await asyncio.gather(*(watched.synced.wait() for watched in self._informers.values()))
 
     def is_served(self, resource: Resource) -> bool:
         """Whether its definition is there."""
@@ -80,22 +80,22 @@ class Following:
 
     def get(self, resource: Resource, name: str, namespace: str = "") -> Object | None:
         """One object."""
-        found = self._informers.get(resource)
-        return found.get(name, namespace) if found else None
+        watched = self._informers.get(resource)
+        return watched.get(name, namespace) if watched else None
 
     def all(self, resource: Resource) -> Iterator[Object]:
         """All objects of a kind."""
-        found = self._informers.get(resource)
-        return found.all() if found else iter(())
+        watched = self._informers.get(resource)
+        return watched.all() if watched else iter(())
 
     def objects(self) -> dict[str, list[Object]]:
         """All objects of all kinds, as a snapshot holds them; the list of a kind is the same until it changes."""
-        return {key_of(resource): found.listed() for resource, found in self._informers.items()}
+        return {key_of(resource): watched.listed() for resource, watched in self._informers.items()}
 
     def _start(self, resource: Resource) -> None:
-        found = self._informers[resource] = informer.Informer(self._client, resource)
-        found.on_change(lambda old, new: self._on_change(resource, old, new))
-        self._tasks[resource] = asyncio.create_task(found.run())
+        watched = self._informers[resource] = informer.Informer(self._client, resource)
+        watched.on_change(lambda old, new: self._on_change(resource, old, new))
+        self._tasks[resource] = asyncio.create_task(watched.run())
 
     def _stop(self, resource: Resource) -> None:
         self._tasks.pop(resource).cancel()

@@ -37,10 +37,10 @@ class GatewayController:
 
     def __init__(self, client: api.Api, followed: following.Following) -> None:
         self._client, self._followed = client, followed
-        self._wanted = gateway_api.Converted()
+        self._converted = gateway_api.Converted()
         self._applied: dict[tuple[str, str, str], bytes] = {}
         self._wake = asyncio.Event()
-        self._said: set[str] = set()
+        self._logged: set[str] = set()
         self._deployments = informer.Informer(client, resources.DEPLOYMENTS)
         self._deployments.on_change(self.changed)
 
@@ -49,7 +49,7 @@ class GatewayController:
 
     def want(self, converted: gateway_api.Converted) -> None:
         """From now on this is wanted."""
-        self._wanted = converted
+        self._converted = converted
         self._wake.set()
 
     def changed(self, old: Object | None, new: Object | None) -> None:
@@ -78,9 +78,9 @@ class GatewayController:
 
     async def _reconcile(self) -> bool:
         """Write what differs; False when something was refused."""
-        fine = [await self._class(name, *said) for name, said in gateway_api.CLASSES.items()]
-        fine += [await self._status(key, wanted) for key, wanted in self._wanted.statuses.items()]
-        fine += [await self._apply(obj) for obj in self._wanted.deployments]
+        fine = [await self._class(name, *texts) for name, texts in gateway_api.CLASSES.items()]
+        fine += [await self._status(key, conditions) for key, conditions in self._converted.statuses.items()]
+        fine += [await self._apply(obj) for obj in self._converted.deployments]
         return all(fine)
 
     async def _class(self, name: str, controller: str, description: str) -> bool:
@@ -94,17 +94,17 @@ class GatewayController:
         }
         return await self._tried(self._client.create(resources.GATEWAY_CLASSES, obj, manager=MANAGER), name)
 
-    async def _status(self, key: gateway_api.Key, wanted: Object) -> bool:
+    async def _status(self, key: gateway_api.Key, desired: Object) -> bool:
         kind, namespace, name = key
         resource = _ROUTED[kind]
         live = self._followed.get(resource, name, namespace)
         if live is None:
             return True
         before = live.get("status") or {}
-        if statuses.timeless(before) == wanted:
+        if statuses.timeless(before) == desired:
             return True
         now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        body = statuses.patch(statuses.timed(wanted, before, now), before)
+        body = statuses.patch(statuses.timed(desired, before, now), before)
         write = self._client.patch(resource, name, namespace or None, body, subresource="status", manager=MANAGER)
         return await self._tried(write, f"status of {kind} {namespace}/{name}")
 
@@ -128,8 +128,8 @@ class GatewayController:
             # The object went away meanwhile.
             return True
         except (status.StatusError, OSError) as e:
-            if (text := f"{what}: {e}") not in self._said:
-                self._said.add(text)
+            if (text := f"{what}: {e}") not in self._logged:
+                self._logged.add(text)
                 log.warning("not written, tried again: %s", text)
             return False
         return True

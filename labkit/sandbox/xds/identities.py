@@ -23,19 +23,19 @@ class Identities:
         self._root = root
         trusted = {"trusted_ca": {"inline_string": root.root}}
         self._trusted = messages.encoded("secrets", {"name": "ROOTCA", "validation_context": trusted})
-        self._made: dict[tuple[str, str], _Identity] = {}
+        self._identities: dict[tuple[str, str], _Identity] = {}
 
     def __repr__(self) -> str:
-        return f"Identities({len(self._made)} service accounts)"
+        return f"Identities({len(self._identities)} service accounts)"
 
     def secrets(self, proxy: model.Proxy) -> Mapping[str, bytes]:
         """``default``, the proxy's own certificate, and ``ROOTCA``."""
         key = proxy.namespace, proxy.service_account
-        found = self._made.get(key)
+        identity = self._identities.get(key)
         now = datetime.datetime.now(datetime.UTC)
-        if found is None or found.expires - now < authority.LEAF_LIFE / 2:
-            found = self._made[key] = self._new(*key)
-        return {"default": found.secret, "ROOTCA": self._trusted}
+        if identity is None or identity.expires - now < authority.LEAF_LIFE / 2:
+            identity = self._identities[key] = self._new(*key)
+        return {"default": identity.secret, "ROOTCA": self._trusted}
 
     def _new(self, namespace: str, account: str) -> _Identity:
         own = self._root.workload(namespace, account)

@@ -169,8 +169,8 @@ class Istiod:
         self._ingresses.want(self._publication.snapshot)
 
     def _mesh_config(self) -> Object:
-        found = self._followed.get(resources.CONFIG_MAPS, "istio", NAMESPACE)
-        text = ((found or {}).get("data") or {}).get("mesh", "")
+        config_map = self._followed.get(resources.CONFIG_MAPS, "istio", NAMESPACE)
+        text = ((config_map or {}).get("data") or {}).get("mesh", "")
         try:
             return yaml.safe_load(text) or {}
         except yaml.YAMLError as e:

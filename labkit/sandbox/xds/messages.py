@@ -25,10 +25,10 @@ def pool() -> descriptor_pool.DescriptorPool:
     """A pool of our own: the default one would clash with packages that bring Envoy's API themselves."""
     data = resources.files(__package__).joinpath("data/envoy-api.binpb.gz").read_bytes()
     files = descriptor_pb2.FileDescriptorSet.FromString(gzip.decompress(data))
-    found = descriptor_pool.DescriptorPool()
+    own_pool = descriptor_pool.DescriptorPool()
     for file in files.file:
-        found.Add(file)
-    return found
+        own_pool.Add(file)
+    return own_pool
 
 
 @cache
@@ -65,11 +65,11 @@ def encoded_host(host: dict[str, Any]) -> bytes:
 
 
 def _varint(number: int) -> bytes:
-    found = bytearray()
+    encoded = bytearray()
     while number > 0x7F:
-        found.append(number & 0x7F | 0x80)
+        encoded.append(number & 0x7F | 0x80)
         number >>= 7
-    return bytes([*found, number])
+    return bytes([*encoded, number])
 
 
 def type_url(kind: str) -> str:
@@ -84,5 +84,7 @@ def kind_of(url: str) -> str | None:
 
 def as_dict(message: Any) -> dict[str, Any]:
     """A message as JSON with snake_case names."""
-    found: dict[str, Any] = json_format.MessageToDict(message, preserving_proto_field_name=True, descriptor_pool=pool())
-    return found
+    document: dict[str, Any] = json_format.MessageToDict(
+        message, preserving_proto_field_name=True, descriptor_pool=pool()
+    )
+    return document

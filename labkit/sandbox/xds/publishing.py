@@ -73,26 +73,26 @@ class Publication:
         config = self._index.for_proxy(proxy)
         key = proxy.namespace, proxy.name
         before = self._given.get(key, {})
-        found = {kind: self._of_kind(kind, getattr(config, kind), proxy, before.get(kind, {})) for kind in KINDS}
+        encoded = {kind: self._of_kind(kind, getattr(config, kind), proxy, before.get(kind, {})) for kind in KINDS}
         # Beside the certificates of a gateway's listeners, its own identity.
-        found["secrets"] = {**found["secrets"], **self._secrets.secrets(proxy)}
-        self._given[key] = found
+        encoded["secrets"] = {**encoded["secrets"], **self._secrets.secrets(proxy)}
+        self._given[key] = encoded
         self._asked.add(key)
-        return found
+        return encoded
 
     def _of_kind(
-        self, kind: str, wanted: Mapping[str, Object], proxy: model.Proxy, before: Mapping[str, bytes]
+        self, kind: str, resources: Mapping[str, Object], proxy: model.Proxy, before: Mapping[str, bytes]
     ) -> Mapping[str, bytes]:
-        layers = [self._encoder.layer(kind, m) for m in _layers(wanted)]
+        layers = [self._encoder.layer(kind, m) for m in _layers(resources)]
         faults = {name: text for layer in layers for name, text in layer.faults.items()}
         if not faults:
             # Proxies that see the same are given the very same mapping.
-            return layers[0].found if len(layers) == 1 else self._encoder.joined([layer.found for layer in layers])
+            return layers[0].encoded if len(layers) == 1 else self._encoder.joined([layer.encoded for layer in layers])
         for name, text in faults.items():
             self._tell(kind, name, proxy, text)
         # The last good resource stays, as it does after a NACK.
         kept = {name: before[name] for name in faults if name in before}
-        return dict(chain(kept.items(), *(layer.found.items() for layer in layers)))
+        return dict(chain(kept.items(), *(layer.encoded.items() for layer in layers)))
 
     def _tell(self, kind: str, name: str, proxy: model.Proxy, text: str) -> None:
         if (kind, name, text) not in self._told:
@@ -100,5 +100,5 @@ class Publication:
             self._on_refusal(ads.Refusal(proxy=proxy, kind=kind, names=(name,), text=text))
 
 
-def _layers(wanted: Mapping[str, Object]) -> Sequence[Mapping[str, Object]]:
-    return wanted.maps[::-1] if isinstance(wanted, ChainMap) else (wanted,)
+def _layers(resources: Mapping[str, Object]) -> Sequence[Mapping[str, Object]]:
+    return resources.maps[::-1] if isinstance(resources, ChainMap) else (resources,)

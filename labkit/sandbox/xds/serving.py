@@ -53,11 +53,11 @@ async def announce_webhooks(client: api.Api, root: str) -> None:
     """Tell the API server which certificate signs our webhooks; before that nothing may be injected."""
     bundle = base64.b64encode(root.encode()).decode()
     for resource in (resources.MUTATING_WEBHOOKS, resources.VALIDATING_WEBHOOKS):
-        for found in (await client.list(resource, labels="app in (istiod,sidecar-injector)"))["items"]:
+        for configuration in (await client.list(resource, labels="app in (istiod,sidecar-injector)"))["items"]:
             hooks: list[Object] = [
-                {**h, "clientConfig": {**h["clientConfig"], "caBundle": bundle}} for h in found["webhooks"]
+                {**h, "clientConfig": {**h["clientConfig"], "caBundle": bundle}} for h in configuration["webhooks"]
             ]
-            await client.patch(resource, resources.name_of(found), None, {"webhooks": hooks}, manager="istiod")
+            await client.patch(resource, resources.name_of(configuration), None, {"webhooks": hooks}, manager="istiod")
 
 
 def _context(own: authority.Certificate) -> ssl.SSLContext:

@@ -61,9 +61,9 @@ class Versioned(bytes):
     version: str
 
     def __new__(cls, data: bytes, version: str) -> "Versioned":
-        found = super().__new__(cls, data)
-        found.version = version
-        return found
+        versioned = super().__new__(cls, data)
+        versioned.version = version
+        return versioned
 
 
 def version_of(data: bytes) -> str:
@@ -71,21 +71,23 @@ def version_of(data: bytes) -> str:
     return data.version if isinstance(data, Versioned) else hashlib.blake2b(data, digest_size=8).hexdigest()
 
 
-def wanted(found: Resources, subscription: Subscription) -> Resources:
+def subscribed(resources: Resources, subscription: Subscription) -> Resources:
     """The part of the resources that was subscribed to."""
     if subscription.wildcard:
-        return found
-    return {name: found[name] for name in subscription.names if name in found}
+        return resources
+    return {name: resources[name] for name in subscription.names if name in resources}
 
 
-def update(kind: str, found: Resources, subscription: Subscription, *, asked: set[str] | None = None) -> Update | None:
+def update(
+    kind: str, resources: Resources, subscription: Subscription, *, asked: set[str] | None = None
+) -> Update | None:
     """What the proxy lacks or has too much; None when it has everything right.
 
     With ``asked``, the names of a question that must be answered: those that are not there count as gone.
     """
-    if asked is None and found is subscription.settled:
+    if asked is None and resources is subscription.settled:
         return None
-    want, sent = wanted(found, subscription), subscription.sent
+    want, sent = subscribed(resources, subscription), subscription.sent
     before: Resources = {} if asked is not None or subscription.settled is None else subscription.settled
     changed = {
         name: data for name, data in want.items() if before.get(name) is not data and sent.get(name) != version_of(data)

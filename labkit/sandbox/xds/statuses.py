@@ -24,12 +24,12 @@ def timed(status: Any, before: Any, now: str) -> Any:
         return [timed(item, _same(item, earlier), now) for item in status]
     if not isinstance(status, dict):
         return status
-    known = before if isinstance(before, dict) else {}
-    found = {key: timed(value, known.get(key), now) for key, value in status.items()}
+    previous = before if isinstance(before, dict) else {}
+    result = {key: timed(value, previous.get(key), now) for key, value in status.items()}
     if {"type", "status", "reason"} <= status.keys():
-        kept = known.get(TIME) if known.get("status") == status["status"] else None
-        found[TIME] = kept or now
-    return found
+        kept = previous.get(TIME) if previous.get("status") == status["status"] else None
+        result[TIME] = kept or now
+    return result
 
 
 def _same(item: Any, earlier: list[Any]) -> Any:

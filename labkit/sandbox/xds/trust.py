@@ -19,13 +19,13 @@ def is_bundle(obj: Object) -> bool:
 
 async def root(client: api.Api, namespace: str) -> authority.Authority:
     """The root that is there, else a new one: a new istiod signs for the old one's proxies."""
-    found = authority.Authority.new()
+    new = authority.Authority.new()
     try:
-        await client.create(resources.SECRETS, found.as_secret(namespace), manager="istiod")
+        await client.create(resources.SECRETS, new.as_secret(namespace), manager="istiod")
     except status.AlreadyExists:
         kept = await client.get(resources.SECRETS, authority.SECRET, namespace)
         return authority.Authority.from_secret(kept)
-    return found
+    return new
 
 
 class Distribution:
@@ -48,8 +48,8 @@ class Distribution:
 
     async def _put(self, namespace: str) -> None:
         data = {"root-cert.pem": self._certificate}
-        found = self._followed.get(resources.CONFIG_MAPS, ROOT_CONFIG_MAP, namespace)
-        if found is not None and found.get("data") == data:
+        config_map = self._followed.get(resources.CONFIG_MAPS, ROOT_CONFIG_MAP, namespace)
+        if config_map is not None and config_map.get("data") == data:
             return
         body = {
             "apiVersion": "v1",

@@ -20,7 +20,7 @@ def parsed(data: bytes) -> Any:
 
 
 def encoded(encoder: encoding.Encoder, resource: Resource) -> bytes:
-    return encoder.layer("routes", {"http_proxy": resource}).found["http_proxy"]
+    return encoder.layer("routes", {"http_proxy": resource}).encoded["http_proxy"]
 
 
 class Noting(encoding.Encoder):
@@ -82,7 +82,7 @@ def test_the_same_mappings_give_the_same_mapping() -> None:
     shared, own = {"a": {"name": "a"}}, {"b": {"name": "b"}}
 
     def joined() -> Any:
-        return encoder.joined([encoder.layer("clusters", shared).found, encoder.layer("clusters", own).found])
+        return encoder.joined([encoder.layer("clusters", shared).encoded, encoder.layer("clusters", own).encoded])
 
     first = joined()
     encoder.turn()
@@ -91,5 +91,5 @@ def test_the_same_mappings_give_the_same_mapping() -> None:
 
 def test_a_fault_in_a_host_is_told_with_its_place_in_the_table() -> None:
     layer = encoding.Encoder().layer("routes", {"good": table(host("a")), "bad": table({"name": "a", "nosuch": 1})})
-    assert set(layer.found) == {"good"}
+    assert set(layer.encoded) == {"good"}
     assert "virtual_hosts" in layer.faults["bad"]

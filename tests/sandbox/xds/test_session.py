@@ -10,7 +10,7 @@ def test_versions_come_from_contents() -> None:
 
 def test_a_subscription_by_name_gets_those_names() -> None:
     subscription = Subscription(names={"a"})
-    assert session.wanted({"a": b"1", "b": b"2"}, subscription) == {"a": b"1"}
+    assert session.subscribed({"a": b"1", "b": b"2"}, subscription) == {"a": b"1"}
 
 
 def test_nothing_new_is_no_update() -> None:

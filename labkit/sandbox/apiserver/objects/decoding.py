@@ -180,7 +180,7 @@ def convert(schema: Schema, value: Mapping[str, Any], reader: reading.Reader | N
     return obj, reader.unknown
 
 
-def known(schema: Schema, api_version: str, kind: str) -> bool:
+def is_registered(schema: Schema, api_version: str, kind: str) -> bool:
     """Whether a server that serves the schema's kind knows that other kind at all."""
     group, _, version = api_version.rpartition("/")
     older = bool(re.fullmatch(r"v\d+(alpha|beta)\d+", version))
@@ -197,7 +197,7 @@ def unregistered(api_version: str, kind: str) -> str:
 
 def misnamed(schema: Schema, api_version: str, kind: str) -> str:
     """Why an object of another kind cannot be read as the schema's."""
-    if not known(schema, api_version, kind):
+    if not is_registered(schema, api_version, kind):
         return unregistered(api_version, kind)
     package = api_version.rpartition("/")[2]
     target = schema.group.partition(".")[0] or "core"
@@ -208,7 +208,7 @@ def _check_kind(schema: Schema, api_version: str, kind: str, document: Document)
     if api_version.count("/") > 1:
         raise _unrecognised(schema, f"unexpected GroupVersion string: {api_version}", document.body)
     group, _, version = api_version.rpartition("/")
-    if kind == schema.kind and group == schema.group and known(schema, api_version, kind):
+    if kind == schema.kind and group == schema.group and is_registered(schema, api_version, kind):
         raise refusals.bad_request(
             f"the API version in the data ({api_version}) does not match the expected API version"
             f" ({schema.api_version})"

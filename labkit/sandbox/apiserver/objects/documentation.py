@@ -51,8 +51,8 @@ def model(module: str) -> Model:
 def component(name: str) -> Model:
     """The model of an OpenAPI component such as ``io.k8s.api.apps.v1.DeploymentSpec``."""
     *_, group, version, kind = name.split(".")
-    found = model(f"{version}_{snake(kind)}")
-    return found if found.text or found.fields else model(f"{group}_{version}_{snake(kind)}")
+    versioned = model(f"{version}_{snake(kind)}")
+    return versioned if versioned.text or versioned.fields else model(f"{group}_{version}_{snake(kind)}")
 
 
 def snake(name: str) -> str:

@@ -39,25 +39,25 @@ def _compact(value: Any) -> str:
 
 def parse(fields: Any) -> Paths:
     """Paths from ``fieldsV1``; ValueError for anything else."""
-    found: Paths = set()
-    _parse(fields, (), found)
-    return found
+    paths: Paths = set()
+    _parse(fields, (), paths)
+    return paths
 
 
-def _parse(fields: Any, prefix: Path, found: Paths) -> None:
+def _parse(fields: Any, prefix: Path, paths: Paths) -> None:
     if not isinstance(fields, dict):
         raise ValueError("fieldsV1 must be an object")
     for element, below in fields.items():
         if element == ".":
-            found.add(prefix)
+            paths.add(prefix)
             continue
         if element[:2] not in ("f:", "k:", "v:", "i:"):
             raise ValueError(f"not a path element: {element}")
         path = (*prefix, element)
         if below:
-            _parse(below, path, found)
+            _parse(below, path, paths)
         else:
-            found.add(path)
+            paths.add(path)
 
 
 def fields_v1(paths: Set[Path]) -> dict[str, Any]:

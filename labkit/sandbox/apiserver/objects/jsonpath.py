@@ -11,7 +11,7 @@ _STEP = re.compile(
 )
 
 
-def found(path: str, value: Any) -> list[Any]:
+def matches(path: str, value: Any) -> list[Any]:
     """Every value at a path, in order; none where it leads nowhere."""
     values, at = [value], 0
     while at < len(path):
@@ -41,13 +41,13 @@ def _step(step: re.Match[str], value: Any) -> list[Any]:
 
 
 def _holds(step: re.Match[str], value: Any) -> bool:
-    wanted: Any = step["value"].strip()
-    if wanted[:1] in "\"'":
-        wanted = wanted[1:-1]
+    literal: Any = step["value"].strip()
+    if literal[:1] in "\"'":
+        literal = literal[1:-1]
     else:
         try:
-            wanted = json.loads(wanted)
+            literal = json.loads(literal)
         except ValueError:
             return False
-    seen = found(step["path"], value)
-    return bool(seen) and (seen[0] == wanted) == (step["op"] == "==")
+    seen = matches(step["path"], value)
+    return bool(seen) and (seen[0] == literal) == (step["op"] == "==")

@@ -138,14 +138,14 @@ _CATEGORIES = {"all": "all", "api": "api-extensions"}
 @cache
 def served() -> tuple[Kind, ...]:
     """Every built-in resource, by group and plural."""
-    found: list[Kind] = []
+    rows: list[Kind] = []
     api_version = ""
     for line in filter(None, _TABLE.splitlines()):
         if line.startswith(" "):
-            found.append(_kind(api_version, line.split()))
+            rows.append(_kind(api_version, line.split()))
         else:
             api_version = line
-    return tuple(found)
+    return tuple(rows)
 
 
 @cache
@@ -156,17 +156,17 @@ def by_kind() -> Mapping[tuple[str, str], Kind]:
 
 def _kind(api_version: str, words: list[str]) -> Kind:
     plural, kind, *rest = words
-    said = dict(word.split("=", 1) for word in rest if "=" in word)
+    options = dict(word.split("=", 1) for word in rest if "=" in word)
     return Kind(
         api_version=api_version,
         kind=kind,
         plural=plural,
-        singular=said.get("singular", kind.lower()),
+        singular=options.get("singular", kind.lower()),
         namespaced="cluster" not in rest,
-        subresources=_words(said.get("sub", "")),
-        short_names=_words(said.get("short", "")),
+        subresources=_words(options.get("sub", "")),
+        short_names=_words(options.get("short", "")),
         categories=tuple(_CATEGORIES[word] for word in rest if word in _CATEGORIES),
-        verbs=_words(said.get("verbs", "")) or ALL_VERBS,
+        verbs=_words(options.get("verbs", "")) or ALL_VERBS,
     )
 
 

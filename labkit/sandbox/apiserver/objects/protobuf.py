@@ -34,36 +34,36 @@ def decode(body: bytes) -> Object:
     if definition is None:
         return {"apiVersion": api_version, "kind": kind}
     message = "k8s.io." + definition.removeprefix("io.k8s.").replace("-", "_")
-    found = _message(message, envelope.get(2, b""))
-    return {"apiVersion": api_version, "kind": kind, **found}
+    fields = _message(message, envelope.get(2, b""))
+    return {"apiVersion": api_version, "kind": kind, **fields}
 
 
 @cache
 def _messages() -> Mapping[str, Fields]:
     file = resources.files(__package__).joinpath("data/protobuf.json.gz")
-    found: dict[str, Fields] = json.loads(gzip.decompress(file.read_bytes()))
-    return found
+    messages: dict[str, Fields] = json.loads(gzip.decompress(file.read_bytes()))
+    return messages
 
 
 def _message(name: str, data: bytes) -> Any:
     special = _SPECIAL.get(name.rpartition("k8s.io.")[2])
     if special:
         return special(data)
-    fields, found = _messages().get(name, {}), dict[str, Any]()
+    fields, decoded = _messages().get(name, {}), dict[str, Any]()
     for number, raw in _wire(data):
         if str(number) not in fields:
             continue
         key, of, repeated, below, inlined = fields[str(number)]
         if below.endswith("Entry"):
             entry = {"key": "", "value": _zero(_messages()[below]), **_message(below, raw)}
-            found.setdefault(key, {})[entry["key"]] = entry["value"]
+            decoded.setdefault(key, {})[entry["key"]] = entry["value"]
         elif inlined:
-            found.update(_message(below, raw))
+            decoded.update(_message(below, raw))
         elif repeated:
-            found.setdefault(key, []).extend(_values(of, below, raw))
+            decoded.setdefault(key, []).extend(_values(of, below, raw))
         else:
-            found[key] = _value(of, below, raw)
-    return found
+            decoded[key] = _value(of, below, raw)
+    return decoded
 
 
 def _values(of: int, below: str, raw: Any) -> list[Any]:
@@ -136,8 +136,8 @@ def _time(data: bytes, *, micro: bool = False) -> str | None:
 
 
 def _text(data: bytes) -> str:
-    found: bytes = dict(_wire(data)).get(1, b"")
-    return found.decode() or "0"
+    text: bytes = dict(_wire(data)).get(1, b"")
+    return text.decode() or "0"
 
 
 def _int_or_string(data: bytes) -> int | str:

@@ -50,8 +50,8 @@ def canonical(text: str) -> str:
 
 def rounded_to_milli(text: str) -> str:
     """No finer than a thousandth, rounded away from zero: ``100u`` → ``1m``."""
-    found = parse(text)
-    return str(Quantity(_rounded(found.value, Fraction(1, 1000)), found.style))
+    quantity = parse(text)
+    return str(Quantity(_rounded(quantity.value, Fraction(1, 1000)), quantity.style))
 
 
 def _rounded(value: Fraction, step: Fraction) -> Fraction:

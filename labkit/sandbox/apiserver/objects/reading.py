@@ -196,15 +196,15 @@ def zero(of: Type) -> Any:
     return in_order(of, {}) if of.kind == "struct" else _ZEROS.get(of.kind)
 
 
-def in_order(of: Type, found: dict[str, Any]) -> dict[str, Any]:
+def in_order(of: Type, struct: dict[str, Any]) -> dict[str, Any]:
     """The fields of a struct in Go's order, with those that Go always writes."""
     if of.always is None:
         of.always = tuple((name, field) for name, field in of.fields.items() if is_written_always(field))
         of.order = {name: at for at, name in enumerate(of.fields)}
     for name, field in of.always:
-        if name not in found:
-            found[name] = zero(field)
-    return {name: found[name] for name in sorted(found, key=of.order.__getitem__)}
+        if name not in struct:
+            struct[name] = zero(field)
+    return {name: struct[name] for name in sorted(struct, key=of.order.__getitem__)}
 
 
 def _is_left_out(field: Type, value: Any) -> bool:

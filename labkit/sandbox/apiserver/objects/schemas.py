@@ -60,15 +60,15 @@ class Schema:
 @cache
 def definitions() -> Mapping[str, Object]:
     """The OpenAPI components of all built-in kinds, by name, without descriptions."""
-    return {name: {k: v for k, v in found.items() if k != "x-go"} for name, found in _facts().items()}
+    return {name: {k: v for k, v in component.items() if k != "x-go"} for name, component in _facts().items()}
 
 
 @cache
 def _facts() -> Mapping[str, Object]:
     """The components, and what OpenAPI does not tell of their Go types in ``x-go``."""
     file = resources.files(__package__).joinpath("data/definitions.json.gz")
-    found: dict[str, Object] = json.loads(gzip.decompress(file.read_bytes()))
-    return found
+    facts: dict[str, Object] = json.loads(gzip.decompress(file.read_bytes()))
+    return facts
 
 
 @cache
@@ -77,15 +77,15 @@ def builtin(api_version: str, kind: str) -> Schema | None:
     name = _names().get((api_version, kind))
     if name is None:
         return None
-    known = kinds.by_kind().get((api_version, kind))
+    entry = kinds.by_kind().get((api_version, kind))
     return Schema(
         api_version=api_version,
         kind=kind,
-        plural=known.plural if known else "",
-        namespaced=bool(known and known.namespaced),
+        plural=entry.plural if entry else "",
+        namespaced=bool(entry and entry.namespaced),
         type=_builder().named(name),
         definition=name,
-        subresources=known.subresources if known else (),
+        subresources=entry.subresources if entry else (),
     )
 
 
@@ -126,9 +126,9 @@ def _builder() -> types.Builder:
 
 @cache
 def _names() -> Mapping[tuple[str, str], str]:
-    found: dict[tuple[str, str], str] = {}
+    components: dict[tuple[str, str], str] = {}
     for name, schema in _facts().items():
         for mark in schema.get("x-kubernetes-group-version-kind", ()):
             api_version = f"{mark['group']}/{mark['version']}" if mark["group"] else mark["version"]
-            found.setdefault((api_version, mark["kind"]), name)
-    return found
+            components.setdefault((api_version, mark["kind"]), name)
+    return components

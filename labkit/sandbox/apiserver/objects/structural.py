@@ -39,19 +39,19 @@ def pruned(schema: Mapping[str, Any], value: Any, path: reading.Path, gone: list
     embedded = root or bool(schema.get("x-kubernetes-embedded-resource"))
     preserve = schema.get("x-kubernetes-preserve-unknown-fields")
     properties, values = schema.get("properties") or {}, schema.get("additionalProperties")
-    found = {}
+    kept = {}
     for key, item in value.items():
         if embedded and key in ROOT:
-            found[key] = item
+            kept[key] = item
         elif key in properties:
-            found[key] = pruned(properties[key], item, (path, key), gone)
+            kept[key] = pruned(properties[key], item, (path, key), gone)
         elif values:
-            found[key] = pruned(values, item, (path, key), gone) if isinstance(values, dict) else item
+            kept[key] = pruned(values, item, (path, key), gone) if isinstance(values, dict) else item
         elif preserve:
-            found[key] = item
+            kept[key] = item
         else:
             gone.append(reading.dotted((path, key)))
-    return found
+    return kept
 
 
 def defaulted(schema: Mapping[str, Any], value: Any) -> Any:
@@ -62,25 +62,25 @@ def defaulted(schema: Mapping[str, Any], value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     properties, values = schema.get("properties") or {}, schema.get("additionalProperties")
-    found = {}
+    filled = {}
     for key, item in value.items():
         below = properties.get(key) or (values if isinstance(values, dict) else None)
         if below is None:
-            found[key] = item
+            filled[key] = item
         elif item is None and not below.get("nullable"):
             if "default" in below:
-                found[key] = defaulted(below, gojson.plain(below["default"]))
+                filled[key] = defaulted(below, gojson.plain(below["default"]))
             elif below.get("x-kubernetes-preserve-unknown-fields") and "type" not in below:
-                found[key] = item
+                filled[key] = item
         else:
-            found[key] = defaulted(below, item)
+            filled[key] = defaulted(below, item)
     for key, below in properties.items():
         if key not in value and "default" in below:
-            found[key] = defaulted(below, gojson.plain(below["default"]))
-    return found
+            filled[key] = defaulted(below, gojson.plain(below["default"]))
+    return filled
 
 
 def has_defaults(schema: Mapping[str, Any]) -> bool:
     """Whether there is a default anywhere below."""
     below = [*(schema.get("properties") or {}).values(), schema.get("items"), schema.get("additionalProperties")]
-    return "default" in schema or any(has_defaults(found) for found in below if isinstance(found, Mapping))
+    return "default" in schema or any(has_defaults(item) for item in below if isinstance(item, Mapping))

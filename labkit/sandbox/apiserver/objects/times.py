@@ -27,20 +27,20 @@ _WHOLE = re.compile("".join(f"({pattern})" for _, pattern in _PIECES) + "$")
 def canonical(text: str, *, micro: bool = False) -> str:
     """``2026-01-02T04:04:05.5+01:00`` → ``2026-01-02T03:04:05Z``; ValueError with Go's wording."""
     layout = MICROSECONDS if micro else SECONDS
-    found = _WHOLE.match(text)
-    if not found:
+    match = _WHOLE.match(text)
+    if not match:
         raise ValueError(_problem(text, layout))
-    fraction = found[11][3:]
+    fraction = match[11][3:]
     if micro and len(fraction) < 6:
-        rest = text[found.start(11) + 2 :]
+        rest = text[match.start(11) + 2 :]
         raise ValueError(f'parsing time "{text}" as "{layout}": cannot parse "{rest}" as ".000000"')
-    if found[12] == "Z" and not micro and not fraction:
+    if match[12] == "Z" and not micro and not fraction:
         _checked(text, text[:-1])
         return text
-    moment = _checked(text, text[: found.start(11) + 2] + (f".{fraction[:6]:0<6}" if fraction else ""))
-    if found[12] != "Z":
-        sign = -1 if found[12][0] == "-" else 1
-        hours, minutes = int(found[12][1:3]), int(found[12][4:])
+    moment = _checked(text, text[: match.start(11) + 2] + (f".{fraction[:6]:0<6}" if fraction else ""))
+    if match[12] != "Z":
+        sign = -1 if match[12][0] == "-" else 1
+        hours, minutes = int(match[12][1:3]), int(match[12][4:])
         moment -= sign * datetime.timedelta(hours=hours, minutes=minutes)
     return moment.strftime("%Y-%m-%dT%H:%M:%S") + (f".{moment.microsecond:06d}" if micro else "") + "Z"
 
@@ -56,8 +56,8 @@ def _checked(text: str, naive: str) -> datetime.datetime:
 def _problem(text: str, layout: str) -> str:
     at = 0
     for piece, pattern in _PIECES:
-        found = re.compile(pattern).match(text, at)
-        if not found:
+        match = re.compile(pattern).match(text, at)
+        if not match:
             return f'parsing time "{text}" as "{layout}": cannot parse "{text[at:]}" as "{piece}"'
-        at = found.end()
+        at = match.end()
     return f'parsing time "{text}": extra text: "{text[at:]}"'

@@ -228,10 +228,10 @@ def _compare_lists(of: Type, old: Any, new: Any, path: Path, comparison: Compari
 
 
 def _indexed(of: Type, value: Any) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {}
+    items: dict[str, list[Any]] = {}
     for at, item in enumerate(value if isinstance(value, list) else ()):
-        found.setdefault(element_of(of, item) or f"i:{at}", []).append(item)
-    return found
+        items.setdefault(element_of(of, item) or f"i:{at}", []).append(item)
+    return items
 
 
 def _as_map(value: Any) -> Mapping[str, Any]:
@@ -253,10 +253,10 @@ def merged(of: Type, live: Any, config: Any) -> Any:
             return config if isinstance(config, list) else live
         return _merged_lists(of, live, config)
     before, after = _as_map(live), _as_map(config)
-    found = {}
+    fields = {}
     for key in [*before, *(key for key in after if key not in before)]:
-        found[key] = merged(below(of, key)[0], before.get(key, MISSING), after.get(key, MISSING))
-    return found
+        fields[key] = merged(below(of, key)[0], before.get(key, MISSING), after.get(key, MISSING))
+    return fields
 
 
 def _merged_lists(of: Type, live: list[Any], config: list[Any]) -> list[Any]:
@@ -267,13 +267,13 @@ def _merged_lists(of: Type, live: list[Any], config: list[Any]) -> list[Any]:
     mine, theirs = dict(zip(left, live, strict=True)), dict(zip(right, config, strict=True))
     shared = [element for element in right if element in mine]
     done: set[str] = set()
-    found: list[Any] = []
+    result: list[Any] = []
     at_left = at_right = 0
     while at_left < len(left) or at_right < len(right):
         element = left[at_left] if at_left < len(left) else None
         if element is not None and at_right < len(right):
             if element == right[at_right]:
-                found.append(merged(items, mine[element], theirs[element]))
+                result.append(merged(items, mine[element], theirs[element]))
                 done.add(element)
                 shared = [one for one in shared if one != element]
                 at_left, at_right = at_left + 1, at_right + 1
@@ -283,18 +283,18 @@ def _merged_lists(of: Type, live: list[Any], config: list[Any]) -> list[Any]:
                 continue
         if element is not None:
             if element not in theirs:
-                found.append(live[at_left])
+                result.append(live[at_left])
                 at_left += 1
                 continue
             if element in done:
                 at_left += 1
         if at_right < len(right):
             element = right[at_right]
-            found.append(merged(items, mine.get(element, MISSING), theirs[element]))
+            result.append(merged(items, mine.get(element, MISSING), theirs[element]))
             done.add(element)
             shared = [one for one in shared if one != element]
             at_right += 1
-    return found
+    return result
 
 
 def without(of: Type, value: Any, paths: Set[Path]) -> Any:
@@ -305,14 +305,14 @@ def without(of: Type, value: Any, paths: Set[Path]) -> Any:
     if not by_first or is_leaf(of, value):
         return value
     if isinstance(value, dict):
-        found = {}
+        kept = {}
         for key, item in value.items():
             gone = by_first.get(f"f:{key}")
             if gone is None:
-                found[key] = item
+                kept[key] = item
             elif () not in gone:
-                found[key] = without(below(of, key)[0], item, gone)
-        return found or None
+                kept[key] = without(below(of, key)[0], item, gone)
+        return kept or None
     if isinstance(value, list):
         items = []
         for at, item in enumerate(value):
@@ -327,14 +327,14 @@ def without(of: Type, value: Any, paths: Set[Path]) -> Any:
 
 def with_named_fields(of: Type, paths: Paths) -> Paths:
     """The paths, and every field that the schema names on the way to one."""
-    found = set(paths)
+    extended = set(paths)
     for path in paths:
         at: Type = of
         for depth, element in enumerate(path, 1):
             if element[0] == "f":
                 at, named = below(at, element[2:])
                 if named:
-                    found.add(path[:depth])
+                    extended.add(path[:depth])
             else:
                 at = at.items or _ANY
-    return found
+    return extended

@@ -98,35 +98,35 @@ class Builder:
             schema = self._definitions[name]
             package, _, short = name.rpartition(".")
             # Registered before its fields are built, because definitions may refer to themselves.
-            found = self._built[name] = _empty(schema, _kind_of(name, schema))
-            found.name, found.go = short, f"{package.rpartition('.')[2]}.{short}"
-            self._fill(found, schema)
+            definition = self._built[name] = _empty(schema, _kind_of(name, schema))
+            definition.name, definition.go = short, f"{package.rpartition('.')[2]}.{short}"
+            self._fill(definition, schema)
         return self._built[name]
 
     def of(self, schema: Mapping[str, Any], go: tuple[str, str] | None = None) -> Type:
         """The type of any schema; merge strategies beside a ``$ref`` and Go's facts belong to the field."""
         if "$ref" not in schema:
-            found = _empty(schema, _kind_of("", schema))
-            self._fill(found, schema)
+            built = _empty(schema, _kind_of("", schema))
+            self._fill(built, schema)
         else:
             target = self.named(schema["$ref"].removeprefix(REF))
             extras = {key: value for key, value in _marks(schema).items() if value and value != "atomic"}
             # A shallow copy shares the fields, which may still be filling up where definitions recurse.
-            found = replace(target, **extras)
+            built = replace(target, **extras)
         if go:
-            found.go = go[0]
-            found.pointer, found.omit_empty, found.omit_zero = (letter in go[1] for letter in "pez")
-        return found
+            built.go = go[0]
+            built.pointer, built.omit_empty, built.omit_zero = (letter in go[1] for letter in "pez")
+        return built
 
-    def _fill(self, found: Type, schema: Mapping[str, Any]) -> None:
+    def _fill(self, built: Type, schema: Mapping[str, Any]) -> None:
         facts = schema.get("x-go", {})
         for name, below in schema.get("properties", {}).items():
-            found.fields[name] = self.of(below, facts.get(name))
+            built.fields[name] = self.of(below, facts.get(name))
         values = schema.get("additionalProperties") or schema.get("items")
         if isinstance(values, dict):
-            found.items = self.of(values)
-            if "$ref" not in values and found.items.kind == "string":
-                found.items.go = "string"
+            built.items = self.of(values)
+            if "$ref" not in values and built.items.kind == "string":
+                built.items.go = "string"
 
 
 def is_written_always(of: Type) -> bool:

@@ -76,14 +76,14 @@ class Codec:
     def _read_headers(self, block: bytes) -> dict[str, str]:
         try:
             plain = self._inflate.decompress(block)
-            count, at, found = int.from_bytes(plain[:4], "big"), 4, {}
+            count, at, headers = int.from_bytes(plain[:4], "big"), 4, {}
             for _ in range(count):
                 name, at = _counted(plain, at)
                 value, at = _counted(plain, at)
-                found[name.lower()] = value
+                headers[name.lower()] = value
         except (zlib.error, UnicodeDecodeError) as e:
             raise ProtocolError(f"headers: {e}") from e
-        return found
+        return headers
 
     def reply(self, stream: int, headers: Mapping[str, str] | None = None) -> bytes:
         """Accept a stream."""

@@ -36,9 +36,9 @@ def forwarded(headers: Mapping[str, str], *, user: str | None = None) -> dict[st
     The product page knows its user from the session and passes it, so a client cannot pretend to be
     somebody by sending ``end-user``; the apps behind it hand on what they got.
     """
-    found = {name: headers[name] for name in (*TRACING, *OF_THE_USER) if name in headers}
+    kept = {name: headers[name] for name in (*TRACING, *OF_THE_USER) if name in headers}
     who = headers.get("end-user", "") if user is None else user
-    return found | ({"end-user": who} if who else {})
+    return kept | ({"end-user": who} if who else {})
 
 
 def service_url(env: Mapping[str, str], service: str) -> str:

@@ -206,6 +206,6 @@ def _path(podname: str, details_status: int, reviews: Mapping[str, Any], reviews
     )
 
 
-def _stop(app: str, said: str, *, good: bool | None) -> str:
+def _stop(app: str, text: str, *, good: bool | None) -> str:
     kind = {True: "good", False: "bad", None: "idle"}[good]
-    return f'<li class="{kind}"><strong>{app}</strong><span>{escape(said)}</span></li>'
+    return f'<li class="{kind}"><strong>{app}</strong><span>{escape(text)}</span></li>'

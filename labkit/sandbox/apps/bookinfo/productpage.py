@@ -94,8 +94,8 @@ class ProductPage:
             return Response(status=404, body=page.not_found(request.path).encode(), content_type=HTML)
         user = session.user_of(request.headers)
         headers = forwarding.forwarded(request.headers, user=user)
-        status, found = await self._ask(app, int(number), headers)
-        return exchange.json_text(json.dumps(found), status=status)
+        status, document = await self._ask(app, int(number), headers)
+        return exchange.json_text(json.dumps(document), status=status)
 
     async def _ask(self, app: str, number: int, headers: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
         """Status and JSON of the last attempt; 500 stands for no answer in time, or none at all."""
@@ -103,19 +103,19 @@ class ProductPage:
         for _ in range(ATTEMPTS[app]):
             try:
                 reply = await self._outbound.get(f"{self._urls[app]}/{number}", headers=headers, within=self._timeout)
-                status, found = reply.status, json.loads(reply.body) if reply.status == 200 else None
+                status, document = reply.status, json.loads(reply.body) if reply.status == 200 else None
             except (OSError, TimeoutError, ValueError):
-                status, found = 500, None
+                status, document = 500, None
             self.calls[app, status] += 1
-            if isinstance(found, dict):
-                return 200, found
+            if isinstance(document, dict):
+                return 200, document
         return status, {"error": f"Sorry, {_thing(app)} are currently unavailable for this book."}
 
     def _file(self, name: str) -> Response:
-        found = self._static.get(name)
-        if found is None:
+        file = self._static.get(name)
+        if file is None:
             return exchange.text("not found\n", status=404)
-        content_type, body = found
+        content_type, body = file
         return Response(body=body, content_type=content_type, fields=[("cache-control", "public, max-age=300")])
 
     def _metrics(self) -> str:

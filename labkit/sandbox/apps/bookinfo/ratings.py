@@ -64,7 +64,7 @@ class Ratings:
             return _error(500, "could not connect to ratings database")
         if self._is_down() or (self.build == "v-faulty" and self.chance() < 0.5):
             return _error(503, "Service unavailable")
-        return self._found(number)
+        return self._ratings(number)
 
     def _post(self, number: int, body: bytes) -> Response:
         if self.build == "v2":
@@ -76,9 +76,9 @@ class Ratings:
         if not isinstance(stars, dict):
             return _error(400, "please provide valid ratings JSON")
         self.added[number] = stars
-        return self._found(number)
+        return self._ratings(number)
 
-    def _found(self, number: int) -> Response:
+    def _ratings(self, number: int) -> Response:
         ratings = self.added.get(number, STARS)
         return exchange.json_text(json.dumps({"id": number, "ratings": ratings}, separators=(",", ":")))
 

@@ -60,10 +60,10 @@ class Reviews:
             print(f"Error: unable to contact {self._ratings} got status of {reply.status}", flush=True)
             return {}
         try:
-            found = json.loads(reply.body)["ratings"]
+            ratings = json.loads(reply.body)["ratings"]
         except (ValueError, LookupError, TypeError):
             return {}
-        return found if isinstance(found, dict) else {}
+        return ratings if isinstance(ratings, dict) else {}
 
     def _page(self, number: str, stars: Mapping[str, object] | None) -> Response:
         reviews = []
@@ -74,8 +74,8 @@ class Reviews:
                 is_given = isinstance(given, int) and given >= 0
                 review["rating"] = {"stars": given, "color": self.color} if is_given else {"error": UNAVAILABLE}
             reviews.append(review)
-        found = {"id": number, "podname": self.podname, "clustername": self.clustername, "reviews": reviews}
-        return exchange.json_text(json.dumps(found))
+        page = {"id": number, "podname": self.podname, "clustername": self.clustername, "reviews": reviews}
+        return exchange.json_text(json.dumps(page))
 
 
 def app(color: str | None, env: Mapping[str, str]) -> Callable[[Request], Response | Awaitable[Response]]:

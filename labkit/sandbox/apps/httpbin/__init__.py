@@ -162,8 +162,8 @@ def _etag(request: Request, parts: Parts) -> Response:
     fields = [("etag", f'"{tag}"')] if tag.isprintable() else []
     if _names(request.headers.get("if-none-match", ""), tag):
         return Response(status=304, fields=fields)
-    wanted = request.headers.get("if-match")
-    if wanted is not None and not _names(wanted, tag):
+    if_match = request.headers.get("if-match")
+    if if_match is not None and not _names(if_match, tag):
         return Response(status=412, fields=fields)
     return as_json(seen(request), fields=fields)
 

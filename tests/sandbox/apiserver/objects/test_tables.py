@@ -102,4 +102,4 @@ def test_every_served_kind_has_a_table() -> None:
 )
 def test_a_json_path_finds_values(path: str, found: list[Any]) -> None:
     value = {"a": {"b": 1}, "l": [{"k": "x", "v": 1}, {"k": "y", "v": 2}]}
-    assert jsonpath.found(path, value) == found
+    assert jsonpath.matches(path, value) == found

@@ -47,11 +47,11 @@ def declared(schema: Schema) -> Declared:
     from google.protobuf import descriptor_pb2, descriptor_pool, duration_pb2, struct_pb2, timestamp_pb2
 
     pool = descriptor_pool.DescriptorPool()
-    known = (duration_pb2, struct_pb2, timestamp_pb2)
-    for module in known:
+    modules = (duration_pb2, struct_pb2, timestamp_pb2)
+    for module in modules:
         pool.AddSerializedFile(module.DESCRIPTOR.serialized_pb)
     file = descriptor_pb2.FileDescriptorProto(name="object.proto", package=PACKAGE, syntax="proto3")
-    file.dependency.extend(module.DESCRIPTOR.name for module in known)
+    file.dependency.extend(module.DESCRIPTOR.name for module in modules)
     builder = _Builder(file)
     builder.root(schema)
     pool.AddSerializedFile(file.SerializeToString())

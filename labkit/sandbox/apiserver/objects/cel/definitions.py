@@ -40,11 +40,11 @@ def _below(schema: Schema, where: _Where, types: declared.Declared) -> Iterator[
         yield from _below(extra, replace(where, path=f"{where.path}.additionalProperties"), types)
     if isinstance(items, dict):
         yield from _below(items, _inside(schema, where, "items", "x-kubernetes-list-type", "map"), types)
-    known = list(schema.get(rules.KEY) or ())
-    broken = [cause for at, rule in enumerate(known) for cause in _form(rule, schema, _at(where, at))]
+    own_rules = list(schema.get(rules.KEY) or ())
+    broken = [cause for at, rule in enumerate(own_rules) for cause in _form(rule, schema, _at(where, at))]
     yield from broken
     if not broken:
-        for at, rule in enumerate(known):
+        for at, rule in enumerate(own_rules):
             yield from _compiled(rule, schema, where, _at(where, at), types)
 
 

@@ -113,10 +113,10 @@ def uses(expression: str, name: str) -> bool:
 
 
 def _value(program: "cel.Expression", variables: Mapping[str, Any]) -> Any:
-    found = program.eval(data=dict(variables))
-    if str(found.type().name()) == "*error*" or found.type() == _cel().Type.ERROR:
-        raise EvaluationError(_runtime_text(str(found.value())))
-    return found.plain_value()
+    result = program.eval(data=dict(variables))
+    if str(result.type().name()) == "*error*" or result.type() == _cel().Type.ERROR:
+        raise EvaluationError(_runtime_text(str(result.value())))
+    return result.plain_value()
 
 
 @lru_cache(maxsize=4096)
@@ -267,5 +267,5 @@ def _runtime_text(text: str) -> str:
 
 def _bare(text: str) -> str:
     """Without the status code around it."""
-    found = _WRAPPED.match(text)
-    return found[1] if found else text
+    match = _WRAPPED.match(text)
+    return match[1] if match else text

@@ -16,8 +16,8 @@ def with_defaults(schema: Schema, obj: Object, old: Object | None = None) -> Obj
     What depends on more than the object itself (admission, allocation, a strategy of a resource) is not here.
     """
     if schema.custom is not None:
-        found: Object = structural.defaulted(structural.schema_of(schema), obj)
-        return found
+        custom: Object = structural.defaulted(structural.schema_of(schema), obj)
+        return custom
     result: Object = _filled(schema.type, obj)
     kind_rule = rules.BY_KIND.get(f"{schema.group}/{schema.kind}")
     if kind_rule:
@@ -38,14 +38,14 @@ def _filled(of: Type, value: Any) -> Any:
             return rules.rounded(value)
         items = of.items
         return {key: _filled(items, item) for key, item in value.items()} if items else value
-    found = dict(value)
+    fields = dict(value)
     for key, constant in tables.CONSTANTS.get(of.name, {}).items():
-        if found.get(key) in (None, ""):
-            found[key] = _copied(constant)
+        if fields.get(key) in (None, ""):
+            fields[key] = _copied(constant)
     if rule := rules.BY_STRUCT.get(of.name):
-        rule(found)
-    found = {key: _filled(of.fields[key], item) if key in of.fields else item for key, item in found.items()}
-    return reading.in_order(of, found)
+        rule(fields)
+    fields = {key: _filled(of.fields[key], item) if key in of.fields else item for key, item in fields.items()}
+    return reading.in_order(of, fields)
 
 
 @cache

@@ -149,9 +149,9 @@ def _pod(pod: Object) -> None:
 
 
 def _secret(secret: Object) -> None:
-    said = secret.pop("stringData", None)
-    if said:
-        encoded = {key: base64.b64encode(text.encode()).decode() for key, text in said.items()}
+    texts = secret.pop("stringData", None)
+    if texts:
+        encoded = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
         secret["data"] = (secret.get("data") or {}) | encoded
     if secret.get("data"):
         secret["data"] = {key: "" if value is None else value for key, value in secret["data"].items()}
@@ -169,8 +169,8 @@ def _claim(claim: Object) -> None:
     claim["status"] = {"phase": "Pending"} | (claim.get("status") or {})
 
 
-def _slice(found: Object) -> None:
-    for port in found.get("ports") or ():
+def _slice(endpoint_slice: Object) -> None:
+    for port in endpoint_slice.get("ports") or ():
         if port.get("name") is None:
             port["name"] = ""
 

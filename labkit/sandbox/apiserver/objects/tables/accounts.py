@@ -7,9 +7,9 @@ from labkit.sandbox.apiserver.objects.tables.columns import AGE, DEFAULT, NAME, 
 
 def _subjects(kind: str) -> columns.Cell:
     def cell(binding: Object) -> str:
-        found = [s for s in binding.get("subjects") or () if s["kind"] == kind]
+        subjects = [s for s in binding.get("subjects") or () if s["kind"] == kind]
         return joined(
-            [f"{s.get('namespace', '')}/{s['name']}" if kind == "ServiceAccount" else s["name"] for s in found]
+            [f"{s.get('namespace', '')}/{s['name']}" if kind == "ServiceAccount" else s["name"] for s in subjects]
         )
 
     return cell

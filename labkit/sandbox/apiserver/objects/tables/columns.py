@@ -115,17 +115,17 @@ def joined(items: Sequence[Any]) -> str:
     return ",".join(str(item) for item in items)
 
 
-def labels(found: Mapping[str, str] | None) -> str:
+def labels(mapping: Mapping[str, str] | None) -> str:
     """``app=web,tier=db``, or ``<none>``."""
-    return joined([f"{key}={value}" for key, value in sorted((found or {}).items())]) or NONE
+    return joined([f"{key}={value}" for key, value in sorted((mapping or {}).items())]) or NONE
 
 
-def selector(found: Mapping[str, Any] | None) -> str:
+def selector(label_selector: Mapping[str, Any] | None) -> str:
     """A label selector as text: ``app=web,tier in (a,b),!old``."""
-    if found is None:
+    if label_selector is None:
         return NONE
-    terms = [(key, f"{key}={value}") for key, value in (found.get("matchLabels") or {}).items()]
-    for term in found.get("matchExpressions") or ():
+    terms = [(key, f"{key}={value}") for key, value in (label_selector.get("matchLabels") or {}).items()]
+    for term in label_selector.get("matchExpressions") or ():
         key, values = term["key"], joined(sorted(term.get("values") or ()))
         shapes = {"In": f"{key} in ({values})", "NotIn": f"{key} notin ({values})", "Exists": key}
         terms.append((key, shapes.get(term["operator"], f"!{key}")))

@@ -14,10 +14,10 @@ class _Asked(Column):
     """A cell found by JSONPath, in the shape its type asks for."""
 
     def cell(self, obj: Object, now: datetime.datetime) -> Any:
-        found = self.of(obj) if self.of else []
-        if not found:
+        values = self.of(obj) if self.of else []
+        if not values:
             return None
-        value = found[0]
+        value = values[0]
         if self.type == "string":
             return _text(value)
         if self.type == "date":
@@ -54,7 +54,7 @@ def _column(asked: Object) -> Column:
     path = asked["jsonPath"]
     return _Asked(
         name=asked["name"],
-        of=lambda obj: jsonpath.found(path, obj),
+        of=lambda obj: jsonpath.matches(path, obj),
         type=asked["type"],
         format=asked.get("format", ""),
         description=asked.get("description") or f"Custom resource definition column (in JSONPath format): {path}",

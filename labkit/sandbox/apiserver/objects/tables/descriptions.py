@@ -14,5 +14,5 @@ def text(description: str) -> str:
     reference = _REFERENCE.match(description)
     if not reference:
         return description
-    found = documentation.model(documentation.snake(reference[1])).attributes.get(reference[2], "")
-    return found.replace("  ", "\n\n") if reference[2] in PARAGRAPHS else found
+    documented = documentation.model(documentation.snake(reference[1])).attributes.get(reference[2], "")
+    return documented.replace("  ", "\n\n") if reference[2] in PARAGRAPHS else documented

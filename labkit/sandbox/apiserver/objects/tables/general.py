@@ -32,15 +32,15 @@ def _node_status(node: Object) -> str:
 
 def _roles(node: Object) -> str:
     labels = node["metadata"].get("labels") or {}
-    found = {key.removeprefix(ROLE) for key in labels if key.startswith(ROLE)}
-    found |= {value for key, value in labels.items() if key == "kubernetes.io/role"}
-    return joined(sorted(found - {""})) or NONE
+    roles = {key.removeprefix(ROLE) for key in labels if key.startswith(ROLE)}
+    roles |= {value for key, value in labels.items() if key == "kubernetes.io/role"}
+    return joined(sorted(roles - {""})) or NONE
 
 
 def _address(kind: str) -> columns.Cell:
     def cell(node: Object) -> str:
-        found = at("status", "addresses", default=())(node)
-        return next((a["address"] for a in found if a["type"] == kind), NONE)
+        addresses = at("status", "addresses", default=())(node)
+        return next((a["address"] for a in addresses if a["type"] == kind), NONE)
 
     return cell
 
@@ -126,9 +126,9 @@ def _targets(autoscaler: Object) -> str:
 
 def _target(metric: Object, current: Object) -> str:
     source = metric["type"][0].lower() + metric["type"][1:]
-    wanted = metric.get(source) or {}
-    name = f"{wanted['name']}: " if "name" in wanted else ""
-    target, seen = wanted.get("target") or {}, (current.get(source) or {}).get("current") or {}
+    details = metric.get(source) or {}
+    name = f"{details['name']}: " if "name" in details else ""
+    target, seen = details.get("target") or {}, (current.get(source) or {}).get("current") or {}
     for field in ("averageUtilization", "averageValue", "value"):
         if target.get(field) is not None:
             unit = "%" if field == "averageUtilization" else ""
@@ -139,13 +139,13 @@ def _target(metric: Object, current: Object) -> str:
 
 
 def _text(*path: str, default: str) -> columns.Cell:
-    found = at(*path, default=None)
-    return lambda obj: default if found(obj) is None else str(found(obj))
+    value = at(*path, default=None)
+    return lambda obj: default if value(obj) is None else str(value(obj))
 
 
 def _param_ref(binding: Object) -> str:
-    found = binding["spec"].get("paramRef")
-    return f"{found.get('namespace') or '*'}/{found.get('name') or '*'}" if found else UNSET
+    reference = binding["spec"].get("paramRef")
+    return f"{reference.get('namespace') or '*'}/{reference.get('name') or '*'}" if reference else UNSET
 
 
 _WEBHOOKS = (

@@ -19,8 +19,8 @@ SHOWN = 3
 
 
 def _balancer(obj: Object) -> str:
-    found = at("status", "loadBalancer", "ingress", default=())(obj)
-    return joined([i.get("ip") or i.get("hostname") or "" for i in found])
+    ingresses = at("status", "loadBalancer", "ingress", default=())(obj)
+    return joined([i.get("ip") or i.get("hostname") or "" for i in ingresses])
 
 
 def _external(service: Object) -> str:
@@ -47,19 +47,19 @@ def _listed(items: list[str], none: str) -> str:
     return joined(items[:SHOWN]) + more if items else none
 
 
-def _slice_ports(found: Object) -> str:
-    ports = found.get("ports") or ()
+def _slice_ports(endpoint_slice: Object) -> str:
+    ports = endpoint_slice.get("ports") or ()
     texts = [str(p["port"]) if p.get("port") is not None else p.get("name") or "*" for p in ports]
     return _listed(texts, UNSET)
 
 
-def _slice_addresses(found: Object) -> str:
-    return _listed([a for e in found.get("endpoints") or () for a in e.get("addresses") or ()], UNSET)
+def _slice_addresses(endpoint_slice: Object) -> str:
+    return _listed([a for e in endpoint_slice.get("endpoints") or () for a in e.get("addresses") or ()], UNSET)
 
 
-def _endpoints(found: Object) -> str:
+def _endpoints(endpoints: Object) -> str:
     texts = []
-    for subset in found.get("subsets") or ():
+    for subset in endpoints.get("subsets") or ():
         for port in subset.get("ports") or [{}]:
             for address in subset.get("addresses") or ():
                 suffix = f":{port['port']}" if port else ""
@@ -72,11 +72,11 @@ def _hosts(ingress: Object) -> str:
 
 
 def _parameters(ingress_class: Object) -> str:
-    found = ingress_class["spec"].get("parameters")
-    if not found:
+    reference = ingress_class["spec"].get("parameters")
+    if not reference:
         return NONE
-    group = f".{found['apiGroup']}" if found.get("apiGroup") else ""
-    return f"{found['kind']}{group}/{found['name']}"
+    group = f".{reference['apiGroup']}" if reference.get("apiGroup") else ""
+    return f"{reference['kind']}{group}/{reference['name']}"
 
 
 TABLES = {

@@ -94,14 +94,14 @@ class _Restarts(Column):
     """How often containers restarted, and when last."""
 
     def cell(self, obj: Object, now: datetime.datetime) -> Any:
-        found = _Summary(obj)
-        when = f" ({age(found.last_restart, now)} ago)" if found.restarts and found.last_restart else ""
-        return f"{found.restarts}{when}"
+        summary = _Summary(obj)
+        when = f" ({age(summary.last_restart, now)} ago)" if summary.restarts and summary.last_restart else ""
+        return f"{summary.restarts}{when}"
 
 
 def _ready(pod: Object) -> str:
-    found = _Summary(pod)
-    return f"{found.ready}/{found.total}"
+    summary = _Summary(pod)
+    return f"{summary.ready}/{summary.total}"
 
 
 def _address(pod: Object) -> str:

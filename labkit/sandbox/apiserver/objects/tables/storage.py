@@ -7,11 +7,11 @@ _MODES = {"ReadWriteOnce": "RWO", "ReadOnlyMany": "ROX", "ReadWriteMany": "RWX",
 
 
 def _modes(*path: str) -> Column:
-    found = at(*path, default=())
+    modes = at(*path, default=())
     model = "V1PersistentVolumeSpec" if path[0] == "spec" else "V1PersistentVolumeClaimStatus"
     return column(
         "Access Modes",
-        lambda obj: joined([short for mode, short in _MODES.items() if mode in found(obj)]),
+        lambda obj: joined([short for mode, short in _MODES.items() if mode in modes(obj)]),
         f"{model}.access_modes",
     )
 
@@ -23,8 +23,8 @@ def _phase(obj: Object) -> str:
 
 
 def _claim(volume: Object) -> str:
-    found = volume["spec"].get("claimRef")
-    return f"{found.get('namespace', '')}/{found['name']}" if found else ""
+    reference = volume["spec"].get("claimRef")
+    return f"{reference.get('namespace', '')}/{reference['name']}" if reference else ""
 
 
 def _class(obj: Object) -> str:

@@ -23,8 +23,8 @@ _NAMES, _IMAGES = "Names of each container in the template.", "Images referenced
 
 
 def _containers(*path: str, field: str) -> columns.Cell:
-    found = at(*path, "spec", "containers", default=())
-    return lambda obj: joined([c.get(field, "") for c in found(obj)])
+    containers = at(*path, "spec", "containers", default=())
+    return lambda obj: joined([c.get(field, "") for c in containers(obj)])
 
 
 def _template(*path: str) -> tuple[Column, Column]:
@@ -38,8 +38,8 @@ _TEMPLATE = _template("spec", "template")
 
 
 def _selector(*path: str, description: str = "") -> Column:
-    found = at(*path, default=None)
-    return wide("Selector", lambda obj: selector(found(obj)), description)
+    value = at(*path, default=None)
+    return wide("Selector", lambda obj: selector(value(obj)), description)
 
 
 def _of(*path: str) -> columns.Cell:

@@ -20,22 +20,22 @@ def validate(schema: Schema, new: Object, old: Object | None = None, subresource
     early = EARLY.get(f"{schema.group}/{schema.kind}")
     if early and old is None and (first := list(early(new))):
         return first
-    found = [] if old is None else [*metadata.changes(new, old)]
-    found += metadata.problems(schema, new)
+    complaints = [] if old is None else [*metadata.changes(new, old)]
+    complaints += metadata.problems(schema, new)
     if schema.custom is not None:
-        found += custom.problems(schema, new, old)
-        return [*found, *custom.broken(schema, new, old, found)]
+        complaints += custom.problems(schema, new, old)
+        return [*complaints, *custom.broken(schema, new, old, complaints)]
     if subresource == ephemeral.SUBRESOURCE and old is not None:
         fields = (c for c in walk.problems(schema, new) if c.field.startswith("spec.ephemeralContainers"))
-        return [*found, *fields, *ephemeral.problems(new, old)]
+        return [*complaints, *fields, *ephemeral.problems(new, old)]
     if subresource:
-        return found
+        return complaints
     content = walk.problems(schema, new)
     if old is None:
-        return [*found, *content]
-    found += updates.problems(schema, new, old)
+        return [*complaints, *content]
+    complaints += updates.problems(schema, new, old)
     # A name is checked against the content when it is given; later one of the two is immutable anyway.
-    return [*found, *(cause for cause in content if cause.field != "metadata.name")]
+    return [*complaints, *(cause for cause in content if cause.field != "metadata.name")]
 
 
 def warnings(schema: Schema, new: Object, old: Object | None = None) -> list[str]:
@@ -52,6 +52,6 @@ def invalid(schema: Schema, name: str, causes: Sequence[Cause]) -> status.Status
     texts = list(dict.fromkeys(f"{c.field}: {c.message}" for c in causes))
     text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     details = {"name": name, "group": schema.group, "kind": schema.kind}
-    found: Object = {key: value for key, value in details.items() if value}
-    found["causes"] = [{"reason": c.reason, "message": c.message, "field": c.field} for c in causes]
-    return refusals.refusal(422, "Invalid", f"{kind} {refusals.quoted(name)} is invalid: {text}", found)
+    shown_details: Object = {key: value for key, value in details.items() if value}
+    shown_details["causes"] = [{"reason": c.reason, "message": c.message, "field": c.field} for c in causes]
+    return refusals.refusal(422, "Invalid", f"{kind} {refusals.quoted(name)} is invalid: {text}", shown_details)

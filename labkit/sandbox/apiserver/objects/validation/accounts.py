@@ -13,8 +13,8 @@ STRUCTS: Mapping[str, Callable[[Any, str], Iterator[Cause]]] = {}
 
 def _role(*, namespaced: bool) -> Callable[[Object], Iterator[Cause]]:
     def rule(role: Object) -> Iterator[Cause]:
-        for at, found in enumerate(role.get("rules") or ()):
-            yield from _policy(found, f"rules[{at}]", namespaced=namespaced)
+        for at, policy in enumerate(role.get("rules") or ()):
+            yield from _policy(policy, f"rules[{at}]", namespaced=namespaced)
 
     return rule
 

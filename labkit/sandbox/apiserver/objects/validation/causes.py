@@ -50,10 +50,10 @@ def omitted(field: str, detail: str) -> Cause:
     return Cause("FieldValueInvalid", f"Invalid value: {detail}", field)
 
 
-def mistyped(field: str, seen: str, wanted: str) -> Cause:
+def mistyped(field: str, seen: str, expected: str) -> Cause:
     """The value of a custom resource has another type, or another format."""
-    said = refusals.quoted(seen)
-    text = f"Invalid value: {said}: {field} in body must be of type {wanted}: {said}"
+    quoted = refusals.quoted(seen)
+    text = f"Invalid value: {quoted}: {field} in body must be of type {expected}: {quoted}"
     return Cause("FieldValueTypeInvalid", text, field)
 
 

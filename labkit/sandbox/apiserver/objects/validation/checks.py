@@ -166,11 +166,11 @@ def selector(value: Any, path: str) -> Iterator[Cause]:
                 yield causes.wrong(f"{here}.values[{place}]", one, problem)
 
 
-def matches(found: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+def matches(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     """Whether a label selector selects these labels."""
-    if any(labels.get(key) != value for key, value in (found.get("matchLabels") or {}).items()):
+    if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
         return False
-    for term in found.get("matchExpressions") or ():
+    for term in selector.get("matchExpressions") or ():
         value, values = labels.get(term["key"]), term.get("values") or ()
         holds = {
             "In": value in values,

@@ -43,8 +43,8 @@ FIELDS: Mapping[str, Mapping[str, tuple[checks.Check, ...]]] = {
 }
 
 
-def _keys(found: Mapping[str, Any] | None, field: str) -> Iterator[Cause]:
-    for key in found or ():
+def _keys(data: Mapping[str, Any] | None, field: str) -> Iterator[Cause]:
+    for key in data or ():
         for problem in names.config_key(key):
             yield causes.wrong(f"{field}[{key}]", key, problem)
 

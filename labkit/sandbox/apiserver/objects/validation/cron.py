@@ -84,9 +84,9 @@ def _range(text: str, bounds: _Bounds) -> None:
         raise ValueError(f"step of range should be a positive number: {text}")
 
 
-def _number(text: str, known: Mapping[str, int]) -> int:
-    if text.lower() in known:
-        return known[text.lower()]
+def _number(text: str, words: Mapping[str, int]) -> int:
+    if text.lower() in words:
+        return words[text.lower()]
     if not re.fullmatch("[-+]?[0-9]+", text):
         raise ValueError(f'failed to parse int from {text}: strconv.Atoi: parsing "{text}": invalid syntax')
     if int(text) < 0:

@@ -40,15 +40,15 @@ def _definition(crd: Object) -> Iterator[Cause]:
     yield from _stored_versions((crd.get("status") or {}).get("storedVersions"), stored)
     shared = _is_shared(versions, "schema") and bool(((versions or [{}])[0].get("schema") or {}).get("openAPIV3Schema"))
     for at, version in enumerate(versions[:1] if shared else versions):
-        found = (version.get("schema") or {}).get("openAPIV3Schema")
+        schema = (version.get("schema") or {}).get("openAPIV3Schema")
         path = SCHEMA if shared else f"spec.versions[{at}].schema.openAPIV3Schema"
-        if found is None:
+        if schema is None:
             yield causes.required(path, "schemas are required")
         else:
-            complaints = list(_root(found, path))
+            complaints = list(_root(schema, path))
             yield from complaints
             if not complaints:
-                yield from rules_of_definitions.problems(found, path)
+                yield from rules_of_definitions.problems(schema, path)
     for field, rule in (("subresources", _subresources), ("additionalPrinterColumns", _columns)):
         together = _is_shared(versions, field)
         for at, version in enumerate(versions[:1] if together else versions):

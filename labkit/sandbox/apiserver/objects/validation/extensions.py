@@ -84,12 +84,12 @@ def client(config: Object, path: str) -> Iterator[Cause]:
     if (url is None) == (service is None):
         yield causes.required(path, "exactly one of url or service is required")
     elif url is not None:
-        found = urlsplit(url)
+        parts = urlsplit(url)
         form = "desired format: https://host[/path]"
-        if found.scheme != "https":
-            yield causes.wrong(f"{path}.url", found.scheme, f"'https' is the only allowed URL scheme; {form}")
-        if not found.hostname:
-            yield causes.wrong(f"{path}.url", found.netloc, f"host must be specified; {form}")
+        if parts.scheme != "https":
+            yield causes.wrong(f"{path}.url", parts.scheme, f"'https' is the only allowed URL scheme; {form}")
+        if not parts.hostname:
+            yield causes.wrong(f"{path}.url", parts.netloc, f"host must be specified; {form}")
     else:
         for field in ("name", "namespace"):
             if not (service or {}).get(field):

@@ -34,7 +34,7 @@ _BYTES = ("1", "1k", "1M", "1G", "1T", "1P", "1E", "1Ki", "1Mi", "1Gi", "1Ti", "
 _SUBSCRIPT = re.compile(r"(.+)\['(.*)'\]")
 
 
-def field(ref: Object, path: str, known: tuple[str, ...]) -> Iterator[Cause]:
+def field(ref: Object, path: str, supported: tuple[str, ...]) -> Iterator[Cause]:
     """A reference to a field of the pod."""
     text = ref.get("fieldPath") or ""
     if not ref.get("apiVersion"):
@@ -47,19 +47,19 @@ def field(ref: Object, path: str, known: tuple[str, ...]) -> Iterator[Cause]:
         detail = f"error converting fieldPath: unsupported pod version: {ref['apiVersion']}"
         yield causes.wrong(f"{path}.fieldPath", text, detail)
         return
-    found = _SUBSCRIPT.fullmatch(text)
-    if found and found[1] not in ("metadata.annotations", "metadata.labels"):
+    match = _SUBSCRIPT.fullmatch(text)
+    if match and match[1] not in ("metadata.annotations", "metadata.labels"):
         detail = f"error converting fieldPath: field label does not support subscript: {text}"
         yield causes.wrong(f"{path}.fieldPath", text, detail)
-    elif found:
-        key = found[2].lower() if found[1] == "metadata.annotations" else found[2]
+    elif match:
+        key = match[2].lower() if match[1] == "metadata.annotations" else match[2]
         for problem in names.qualified(key):
             yield causes.wrong(path, key, problem)
     elif text not in _CONVERTED:
         detail = f"error converting fieldPath: field label not supported: {text}"
         yield causes.wrong(f"{path}.fieldPath", text, detail)
-    elif text not in known:
-        yield causes.unsupported(f"{path}.fieldPath", text, sorted(known))
+    elif text not in supported:
+        yield causes.unsupported(f"{path}.fieldPath", text, sorted(supported))
 
 
 def resource(ref: Object, path: str, *, needs_container: bool) -> Iterator[Cause]:

@@ -11,10 +11,10 @@ from labkit.sandbox.apiserver.objects import times
 from labkit.sandbox.apiserver.objects.validation import names
 
 
-def known(schema: Mapping[str, Any]) -> str:
+def effective(schema: Mapping[str, Any]) -> str:
     """The format of a schema if it means something for its type, else empty; the server forgets all others."""
-    said: str = schema.get("format") or ""
-    return said if said and _plain(said) in _KNOWN.get(schema.get("type") or "string", ()) else ""
+    name: str = schema.get("format") or ""
+    return name if name and _plain(name) in _KNOWN.get(schema.get("type") or "string", ()) else ""
 
 
 def fits(form: str, text: str) -> bool:

@@ -24,10 +24,10 @@ _PACKAGES = ("core.v1", "apps.v1", "batch.v1", "policy.v1", "rbac.v1")
 
 def capitalised(name: str) -> str:
     """``dnsPolicy`` → ``DNSPolicy``."""
-    found = name[0].upper() + name[1:]
+    result = name[0].upper() + name[1:]
     for word, shown in _WORDS.items():
-        found = re.sub(rf"^{word}(?=[A-Z]|$)", shown, found)
-    return found
+        result = re.sub(rf"^{word}(?=[A-Z]|$)", shown, result)
+    return result
 
 
 def internal(struct: str, value: Mapping[str, Any]) -> dict[str, Any]:

@@ -95,15 +95,15 @@ def domain_path(text: str, path: str) -> Iterator[Cause]:
 
 def _failures(spec: Object, path: str) -> Iterator[Cause]:
     template = (spec.get("template") or {}).get("spec") or {}
-    known = {c.get("name") for group in ("containers", "initContainers") for c in template.get(group) or ()}
+    containers = {c.get("name") for group in ("containers", "initContainers") for c in template.get(group) or ()}
     rules = spec["podFailurePolicy"].get("rules") or ()
     if len(rules) > 20:
         yield causes.too_many(path, len(rules), 20)
     for at, rule in enumerate(rules):
-        yield from _failure(rule, spec, known, f"{path}[{at}]")
+        yield from _failure(rule, spec, containers, f"{path}[{at}]")
 
 
-def _failure(rule: Object, spec: Object, known: set[Any], path: str) -> Iterator[Cause]:
+def _failure(rule: Object, spec: Object, containers: set[Any], path: str) -> Iterator[Cause]:
     action, codes, conditions = rule.get("action") or "", rule.get("onExitCodes"), rule.get("onPodConditions") or ()
     if not action:
         yield causes.required(f"{path}.action", f"valid values: {_listed(_ACTIONS)}")
@@ -113,7 +113,7 @@ def _failure(rule: Object, spec: Object, known: set[Any], path: str) -> Iterator
     elif action not in _ACTIONS:
         yield causes.unsupported(f"{path}.action", action, _ACTIONS)
     if codes is not None:
-        yield from _exit_codes(codes, known, f"{path}.onExitCodes")
+        yield from _exit_codes(codes, containers, f"{path}.onExitCodes")
     if len(conditions) > 20:
         yield causes.too_many(f"{path}.onPodConditions", len(conditions), 20)
     for at, pattern in enumerate(conditions):
@@ -133,11 +133,11 @@ def _listed(words: tuple[str, ...]) -> str:
     return f"[{quoted}]"
 
 
-def _exit_codes(codes: Object, known: set[Any], path: str) -> Iterator[Cause]:
+def _exit_codes(codes: Object, containers: set[Any], path: str) -> Iterator[Cause]:
     operator, values, name = codes.get("operator") or "", codes.get("values") or [], codes.get("containerName")
     operators = ("In", "NotIn")
     yield from needed_one_of(*operators, detail=f"valid values: {_listed(operators)}")(operator, f"{path}.operator")
-    if name is not None and name not in known:
+    if name is not None and name not in containers:
         detail = "must be one of the container or initContainer names in the pod template"
         yield causes.wrong(f"{path}.containerName", name, detail)
     if not values:

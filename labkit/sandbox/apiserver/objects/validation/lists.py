@@ -37,8 +37,8 @@ def by_identity(schema: Schema, value: Any) -> Mapping[str, Any]:
 
 def identity(schema: Schema, item: Any) -> str:
     """What tells an item of a map from the others, ``{"name": "http"}``; empty when a key is missing."""
-    found = _keyed(schema, item)
-    return _text(found) if len(found) == len(_keys(schema)) else ""
+    keys = _keyed(schema, item)
+    return _text(keys) if len(keys) == len(_keys(schema)) else ""
 
 
 def _keys(schema: Schema) -> list[str]:

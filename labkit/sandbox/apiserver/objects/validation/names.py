@@ -85,8 +85,8 @@ _HEADER_TEXT = _regex("a valid HTTP header must consist of alphanumeric characte
 
 
 def _checked(text: str, pattern: str, complaint: str, limit: int, unit: str = "characters") -> list[str]:
-    found = [f"must be no more than {limit} {unit}"] if len(text) > limit else []
-    return found if re.fullmatch(pattern, text) else [*found, complaint]
+    problems = [f"must be no more than {limit} {unit}"] if len(text) > limit else []
+    return problems if re.fullmatch(pattern, text) else [*problems, complaint]
 
 
 def label(text: str) -> list[str]:
@@ -133,18 +133,18 @@ def qualified(text: str) -> list[str]:
     if text.count("/") > 1:
         body = _QUALIFIED_TEXT.replace("must consist", "a valid label key must consist", 1)
         return [f"{body} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"]
-    found = []
+    problems = []
     if slash:
         if not prefix:
-            found.append("prefix part must be non-empty")
-        found += [f"prefix part {problem.replace('characters', 'bytes')}" for problem in _prefix(prefix)]
+            problems.append("prefix part must be non-empty")
+        problems += [f"prefix part {problem.replace('characters', 'bytes')}" for problem in _prefix(prefix)]
     if not name:
-        found.append("name part must be non-empty")
+        problems.append("name part must be non-empty")
     elif len(name) > 63:
-        found.append("name part must be no more than 63 bytes")
+        problems.append("name part must be no more than 63 bytes")
     if not re.fullmatch(_QUALIFIED, name):
-        found.append(f"name part {_QUALIFIED_TEXT}")
-    return found
+        problems.append(f"name part {_QUALIFIED_TEXT}")
+    return problems
 
 
 def _prefix(prefix: str) -> list[str]:
@@ -160,28 +160,28 @@ def label_value(text: str) -> list[str]:
 
 def config_key(text: str) -> list[str]:
     """A key of a ConfigMap or Secret."""
-    found = _checked(text, _CONFIG_KEY, _CONFIG_KEY_TEXT, 253)
+    problems = _checked(text, _CONFIG_KEY, _CONFIG_KEY_TEXT, 253)
     if text == ".":
-        found.append("must not be '.'")
+        problems.append("must not be '.'")
     elif text.startswith(".."):
-        found.append("must not be '..'" if text == ".." else "must not start with '..'")
-    return found
+        problems.append("must not be '..'" if text == ".." else "must not start with '..'")
+    return problems
 
 
 def port_name(text: str) -> list[str]:
     """The name of a port."""
-    found = []
+    problems = []
     if len(text) > 15:
-        found.append("must be no more than 15 characters")
+        problems.append("must be no more than 15 characters")
     if not re.fullmatch("[-a-z0-9]+", text):
-        found.append("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
+        problems.append("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)")
     if not re.search("[a-z]", text):
-        found.append("must contain at least one letter (a-z)")
+        problems.append("must contain at least one letter (a-z)")
     if "--" in text:
-        found.append("must not contain consecutive hyphens")
+        problems.append("must not contain consecutive hyphens")
     if text[:1] == "-" or text[-1:] == "-":
-        found.append("must not begin or end with a hyphen")
-    return found
+        problems.append("must not begin or end with a hyphen")
+    return problems
 
 
 def env_name(text: str) -> list[str]:
@@ -220,7 +220,7 @@ def cidr(text: str) -> list[str]:
     padded = re.fullmatch(r"\d{1,3}(\.\d{1,3}){3}", address)
     sloppy = ".".join(str(int(part)) for part in address.split(".")) if padded else address
     try:
-        found = ipaddress.ip_interface(f"{sloppy}/{int(length)}")
+        interface = ipaddress.ip_interface(f"{sloppy}/{int(length)}")
         is_fine = slash and length.isascii() and length.isdigit()
     except ValueError:
         is_fine = False
@@ -228,8 +228,8 @@ def cidr(text: str) -> list[str]:
         return ["must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"]
     if sloppy != address or str(int(length)) != length:
         return ["must not have leading 0s in IP or prefix length"]
-    if found.version == 6 and found.ip.ipv4_mapped:
+    if interface.version == 6 and interface.ip.ipv4_mapped:
         return ["must not have an IPv4-mapped IPv6 address"]
-    if found.ip != found.network.network_address:
+    if interface.ip != interface.network.network_address:
         return ["must not have bits set beyond the prefix length"]
     return []

@@ -119,8 +119,8 @@ def _reference(reference: Object, path: str) -> Iterator[Cause]:
         yield from form(names.path_segment)(reference.get(field), f"{path}.{field}")
 
 
-def _class(found: Object) -> Iterator[Cause]:
-    spec = found.get("spec") or {}
+def _class(ingress_class: Object) -> Iterator[Cause]:
+    spec = ingress_class.get("spec") or {}
     controller, parameters = spec.get("controller") or "", spec.get("parameters")
     if len(controller) > _LONGEST_CONTROLLER:
         yield causes.too_long("spec.controller", _LONGEST_CONTROLLER)

@@ -65,9 +65,9 @@ def _difference(before: Any, after: Any) -> str:
 
 def _internal_pod(spec: Object) -> dict[str, Any]:
     """A pod's spec as the server holds it: what concerns the host is part of the security context."""
-    found = gonames.internal("PodSpec", spec)
-    found.pop("DeprecatedServiceAccount", None)
-    found.pop("ServiceAccount", None)
-    host = {gonames.capitalised(name): found.pop(gonames.capitalised(name), None) for name in _HOST}
-    found["SecurityContext"] = host | (found["SecurityContext"] or {})
-    return found
+    internal = gonames.internal("PodSpec", spec)
+    internal.pop("DeprecatedServiceAccount", None)
+    internal.pop("ServiceAccount", None)
+    host = {gonames.capitalised(name): internal.pop(gonames.capitalised(name), None) for name in _HOST}
+    internal["SecurityContext"] = host | (internal["SecurityContext"] or {})
+    return internal

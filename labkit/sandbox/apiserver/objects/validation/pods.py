@@ -117,8 +117,8 @@ def _dns(spec: Object, path: str) -> Iterator[Cause]:
             detail = "must provide at least one DNS nameserver when `dnsPolicy` is None"
             yield causes.required(f"{path}.nameservers", detail)
             return
-    found: Object = config or {}
-    servers, searches = found.get("nameservers") or [], found.get("searches") or []
+    options: Object = config or {}
+    servers, searches = options.get("nameservers") or [], options.get("searches") or []
     if len(servers) > _MOST_NAMESERVERS:
         detail = f"must not have more than {_MOST_NAMESERVERS} nameservers"
         yield causes.wrong(f"{path}.nameservers", servers, detail)
@@ -131,7 +131,7 @@ def _dns(spec: Object, path: str) -> Iterator[Cause]:
         if search != ".":
             for problem in names.underscored_subdomain(search.removesuffix(".")):
                 yield causes.wrong(f"{path}.searches[{at}]", search.removesuffix("."), problem)
-    for at, option in enumerate(found.get("options") or ()):
+    for at, option in enumerate(options.get("options") or ()):
         if not option.get("name"):
             yield causes.required(f"{path}.options[{at}]", "must not be empty")
 
@@ -199,7 +199,7 @@ def _names(spec: Object, path: str) -> Iterator[Cause]:
 
 def _files(spec: Object, path: str) -> Iterator[Cause]:
     """Variables that are read from files of an emptyDir."""
-    found = {volume.get("name"): volume for volume in spec.get("volumes") or ()}
+    volumes_by_name = {volume.get("name"): volume for volume in spec.get("volumes") or ()}
     for group in ("initContainers", "containers"):
         for at, container in enumerate(spec.get(group) or ()):
             for place, variable in enumerate(container.get("env") or ()):
@@ -207,9 +207,9 @@ def _files(spec: Object, path: str) -> Iterator[Cause]:
                 if ref is None:
                     continue
                 name, here = ref.get("volumeName") or "", f"{path}.{group}[{at}].env[{place}].valueFrom.fileKeyRef"
-                if name not in found:
+                if name not in volumes_by_name:
                     yield causes.missing(f"{here}.volumeName", name)
-                elif found[name].get("emptyDir") is None:
+                elif volumes_by_name[name].get("emptyDir") is None:
                     yield causes.wrong(f"{here}.volumeName", name, "referenced volume must be of type emptyDir")
 
 

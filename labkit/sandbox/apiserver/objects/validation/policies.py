@@ -29,8 +29,8 @@ def _budget(budget: Object) -> Iterator[Cause]:
         yield causes.wrong("spec", shown, "minAvailable and maxUnavailable cannot be both set")
 
 
-def _priority(found: Object) -> Iterator[Cause]:
-    name, value = found["metadata"].get("name") or "", found.get("value") or 0
+def _priority(priority_class: Object) -> Iterator[Cause]:
+    name, value = priority_class["metadata"].get("name") or "", priority_class.get("value") or 0
     if name.startswith("system-"):
         if SYSTEM_PRIORITIES.get(name) != value:
             detail = (

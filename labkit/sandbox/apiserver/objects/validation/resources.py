@@ -136,7 +136,7 @@ def _pages(name: str, text: str, path: str) -> Iterator[Cause]:
         yield causes.wrong(path, text, f"{text} is not positive integer multiple of {name}")
 
 
-def _claims(claims: Any, known: set[str], path: str) -> Iterator[Cause]:
+def _claims(claims: Any, declared: set[str], path: str) -> Iterator[Cause]:
     seen: set[str] = set()
     for at, claim in enumerate(claims):
         name, here = claim.get("name") or "", f"{path}[{at}]"
@@ -147,8 +147,8 @@ def _claims(claims: Any, known: set[str], path: str) -> Iterator[Cause]:
         if name in seen or key in seen:
             yield causes.duplicate(here, key)
         seen.add(key)
-        if name not in known:
-            options = f": {', '.join(sorted(known))}" if known else " which is empty"
+        if name not in declared:
+            options = f": {', '.join(sorted(declared))}" if declared else " which is empty"
             cause = causes.missing(here, name)
             detail = f"must be one of the names in pod.spec.resourceClaims{options}"
             yield cause._replace(message=f"{cause.message}: {detail}")

@@ -20,10 +20,10 @@ def affinity(value: Object, path: str) -> Iterator[Cause]:
     if (nodes := value.get("nodeAffinity")) is not None:
         yield from _node_affinity(nodes, f"{path}.nodeAffinity")
     for field in ("podAffinity", "podAntiAffinity"):
-        found, here = value.get(field) or {}, f"{path}.{field}"
-        for at, term in enumerate(found.get(REQUIRED) or ()):
+        rules, here = value.get(field) or {}, f"{path}.{field}"
+        for at, term in enumerate(rules.get(REQUIRED) or ()):
             yield from _pod_term(term, f"{here}.{REQUIRED}[{at}]")
-        for at, weighted in enumerate(found.get(PREFERRED) or ()):
+        for at, weighted in enumerate(rules.get(PREFERRED) or ()):
             yield from _weight(weighted, f"{here}.{PREFERRED}[{at}].weight")
             yield from _pod_term(weighted.get("podAffinityTerm") or {}, f"{here}.{PREFERRED}[{at}].podAffinityTerm")
 

@@ -38,22 +38,22 @@ def types(schema: Schema) -> tuple[str, ...]:
 
 def are_asked(schema: Schema) -> bool:
     """Whether a schema says anything on the type of its values."""
-    return bool(schema.get("type") or types(schema) or formats.known(schema))
+    return bool(schema.get("type") or types(schema) or formats.effective(schema))
 
 
 def problem(schema: Schema, value: Any, seen: str, path: str) -> Cause | None:
     """What is wrong with the type of a value, which is ``seen``."""
     if schema.get("type") == seen:
         return None
-    wanted, form = types(schema), formats.known(schema)
+    expected, form = types(schema), formats.effective(schema)
     if seen == "null":
-        return None if schema.get("nullable") or not wanted else causes.mistyped(path, seen, ",".join(wanted))
-    if seen in wanted or not (wanted or form):
+        return None if schema.get("nullable") or not expected else causes.mistyped(path, seen, ",".join(expected))
+    if seen in expected or not (expected or form):
         return None
-    is_numeric = not {"integer", "number"}.isdisjoint(wanted)
+    is_numeric = not {"integer", "number"}.isdisjoint(expected)
     if is_numeric and (seen == "integer" or (seen == "number" and value % 1 == 0 and abs(value) < _EXACT)):
         return None
     if form and seen not in ("string", "array"):
         return causes.mistyped(path, _GO_FORMATS.get(seen, ""), form)
     # Where a format is asked of a text, a list is not found to be none.
-    return causes.mistyped(path, seen, ",".join(wanted)) if is_numeric or not form else None
+    return causes.mistyped(path, seen, ",".join(expected)) if is_numeric or not form else None

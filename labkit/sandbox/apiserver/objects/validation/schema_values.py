@@ -58,7 +58,7 @@ def _string(schema: Schema, value: str, path: str, old: Any) -> Found:
         yield causes.wrong(path, value, f"{path} in body should be at least {shortest} chars long")
     elif pattern and not formats.matches(pattern, value):
         yield causes.wrong(path, value, f"{path} in body should match '{pattern}'")
-    form = formats.known(schema)
+    form = formats.effective(schema)
     if form and not formats.fits(form, value):
         yield causes.mistyped(path, value, form)
     return 1 if form else 0
@@ -66,11 +66,11 @@ def _string(schema: Schema, value: str, path: str, old: Any) -> Found:
 
 def _number(schema: Schema, value: float, path: str, old: Any) -> Found:
     if schema_types.types(schema) == ("integer",):
-        form = formats.known(schema)
+        form = formats.effective(schema)
         limit = 2**31 if form == "int32" else 2**63
         if value % 1 or not -limit <= value < limit:
-            said = f"with format {form}" if form else "(default format)"
-            yield causes.unplaced(f"Checked value must be of type integer {said} in {path}")
+            suffix = f"with format {form}" if form else "(default format)"
+            yield causes.unplaced(f"Checked value must be of type integer {suffix} in {path}")
     step, low, high = schema.get("multipleOf"), schema.get("minimum"), schema.get("maximum")
     if step and value % step:
         yield causes.wrong(path, value, f"{path} in body should be a multiple of {_limit(step, value)}")
@@ -126,12 +126,12 @@ class _Tried(NamedTuple):
 
 
 def _tried(option: Schema, value: Any, path: str) -> _Tried:
-    found, walk = list[Cause](), problems(option, value, path)
+    complaints, walk = list[Cause](), problems(option, value, path)
     while True:
         try:
-            found.append(next(walk))
+            complaints.append(next(walk))
         except StopIteration as end:
-            return _Tried(found, end.value)
+            return _Tried(complaints, end.value)
 
 
 def _furthest(tried: Sequence[_Tried]) -> Found:

@@ -193,20 +193,20 @@ def _endpoint_address(address: str, path: str) -> Iterator[Cause]:
     for problem in complaints:
         yield causes.wrong(path, address, problem)
     if not complaints:
-        found = ipaddress.ip_address(address)
-        if any(found in pods for pods in _PODS):
+        parsed = ipaddress.ip_address(address)
+        if any(parsed in pods for pods in _PODS):
             return
         for trait, problem in _NO_ENDPOINT:
-            if getattr(found, trait):
+            if getattr(parsed, trait):
                 yield causes.wrong(path, address, problem)
                 return
 
 
-def _slice(found: Object) -> Iterator[Cause]:
-    kind = found.get("addressType")
+def _slice(endpoint_slice: Object) -> Iterator[Cause]:
+    kind = endpoint_slice.get("addressType")
     yield from needed_one_of("FQDN", "IPv4", "IPv6")(kind, "addressType")
     seen: set[str] = set()
-    for at, port in enumerate(found.get("ports") or ()):
+    for at, port in enumerate(endpoint_slice.get("ports") or ()):
         name, here = port.get("name") or "", f"ports[{at}]"
         yield from form(names.label)(name, f"{here}.name")
         if name in seen:
@@ -216,7 +216,7 @@ def _slice(found: Object) -> Iterator[Cause]:
         if port.get("appProtocol") is not None:
             for problem in names.qualified(port["appProtocol"]):
                 yield causes.wrong(f"{here}.appProtocol", port["appProtocol"], problem)
-    for at, endpoint in enumerate(found.get("endpoints") or ()):
+    for at, endpoint in enumerate(endpoint_slice.get("endpoints") or ()):
         for field, shape in (("nodeName", names.subdomain), ("hostname", names.label)):
             if endpoint.get(field) is not None:
                 for problem in shape(endpoint[field]):
@@ -232,8 +232,8 @@ def _slice(found: Object) -> Iterator[Cause]:
                 yield from _endpoint_address(address, here)
 
 
-def _endpoints(found: Object) -> Iterator[Cause]:
-    for at, subset in enumerate(found.get("subsets") or ()):
+def _endpoints(endpoints: Object) -> Iterator[Cause]:
+    for at, subset in enumerate(endpoints.get("subsets") or ()):
         path, ports = f"subsets[{at}]", subset.get("ports") or ()
         if not subset.get("addresses") and not subset.get("notReadyAddresses"):
             yield causes.required(path, "must specify `addresses` or `notReadyAddresses`")

@@ -78,12 +78,12 @@ def _source(spec: Object) -> Iterator[Cause]:
         yield causes.forbidden(f"spec.{name}", "may not specify more than 1 volume type")
 
 
-def _class(found: Object) -> Iterator[Cause]:
-    provisioner = found.get("provisioner") or ""
+def _class(storage_class: Object) -> Iterator[Cause]:
+    provisioner = storage_class.get("provisioner") or ""
     yield from needed(provisioner)(provisioner, "provisioner")
     yield from form(names.qualified)(provisioner.lower(), "provisioner")
     earlier: list[Object] = [{}]
-    for at, topology in enumerate(found.get("allowedTopologies") or ()):
+    for at, topology in enumerate(storage_class.get("allowedTopologies") or ()):
         path, terms = f"allowedTopologies[{at}].matchLabelExpressions", topology.get("matchLabelExpressions") or ()
         seen: Object = {}
         for place, term in enumerate(terms):

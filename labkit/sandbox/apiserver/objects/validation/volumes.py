@@ -35,7 +35,7 @@ _OTHER_METADATA = (
 def usable(volumes: Sequence[Object], path: str) -> tuple[dict[str, Object], list[Cause]]:
     """The volumes that containers can mount, by name, and what is wrong with the others."""
     good: dict[str, Object] = {}
-    found: list[Cause] = []
+    problems: list[Cause] = []
     for at, volume in enumerate(volumes):
         here, name = f"{path}[{at}]", volume.get("name") or ""
         complaints = [*_source(volume, here)]
@@ -44,8 +44,8 @@ def usable(volumes: Sequence[Object], path: str) -> tuple[dict[str, Object], lis
             complaints.append(causes.duplicate(f"{here}.name", name))
         if not complaints:
             good[name] = volume
-        found += complaints
-    return good, found
+        problems += complaints
+    return good, problems
 
 
 def _source(volume: Object, path: str) -> Iterator[Cause]:
