@@ -14,7 +14,7 @@ from tests.sandbox.apiserver import control_plane, replaying
 DIFFERENCES = Path(__file__).with_name("known_differences.txt")
 
 TOPICS = tuple(path.removesuffix(".json") for path in recorded.KUBERNETES.paths())
-PATIENCE = 3.0
+PATIENCE = 6.0
 """Seconds to wait where a case waits for a controller."""
 
 TOGETHER = 12
