@@ -15,7 +15,7 @@ from typing import Any
 
 from labkit.base import ports, waiting
 from labkit.mesh.place import app_socket
-from labkit.sandbox.xds import agent
+from labkit.sandbox.proxy import agent
 
 API = "type.googleapis.com/envoy.extensions.filters"
 LONGEST_START = 20.0

@@ -11,7 +11,7 @@ from benchmarks import result
 from benchmarks.private import PrivateLab
 from labkit.kube.resources import Object
 from labkit.mesh import model, sandboxed
-from labkit.sandbox.xds import authority, identities, publishing, session
+from labkit.sandbox.istiod import authority, identities, publishing, session
 
 SIZES = (10, 100, 1000)
 SIDECARS = 8

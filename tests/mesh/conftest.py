@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from labkit.sandbox.network import addresses
-from labkit.sandbox.xds import agent
+from labkit.sandbox.proxy import agent
 from tests.mesh import envoys
 
 

@@ -12,8 +12,9 @@ from typing import Any
 
 from labkit.base import processes, programs
 from labkit.mesh import model, refusals, sandboxed
+from labkit.sandbox.istiod import ads, authority, identities, messages, serving, session
 from labkit.sandbox.network import addresses
-from labkit.sandbox.xds import ads, agent, authority, bootstrap, identities, messages, serving, session
+from labkit.sandbox.proxy import agent, bootstrap
 
 Name = tuple[str, str]
 """Kind and name of a resource: ``("clusters", "outbound|80||web")``."""

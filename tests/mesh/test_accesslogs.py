@@ -13,7 +13,7 @@ from labkit.mesh.envoy import listeners
 from labkit.mesh.ir import Log
 from labkit.mesh.listeners import inbound
 from labkit.mesh.policies import access_logs, selection
-from labkit.sandbox.xds import messages
+from labkit.sandbox.istiod import messages
 
 WEB = model.Proxy(name="web", namespace="shop", role="sidecar", ip="127.0.0.1", labels={"app": "web"})
 ENTRY = model.Proxy(name="entry", namespace="istio-system", role="router", ip="127.0.0.3", labels={"app": "entry"})

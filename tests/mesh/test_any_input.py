@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from labkit.conformance import scene
 from labkit.kube import manifests
 from labkit.mesh import blame, compiler, model
-from labkit.sandbox.xds import messages
+from labkit.sandbox.istiod import messages
 
 SCENE = [scene.with_namespace(o) for o in manifests.read(Path(__file__).with_name("golden") / "scene.yaml")]
 KINDS = ("clusters", "endpoints", "listeners", "routes", "secrets")

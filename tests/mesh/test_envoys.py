@@ -8,7 +8,7 @@ import pytest
 from labkit.mesh import envoy, ir
 from labkit.mesh.envoy import filters, tls
 from labkit.mesh.model import Config, Resource
-from labkit.sandbox.xds import bootstrap
+from labkit.sandbox.proxy import bootstrap
 from tests.mesh import envoys
 
 SOCKET = envoy.typed(

@@ -12,7 +12,7 @@ import yaml
 from labkit.conformance import scene
 from labkit.kube import manifests
 from labkit.mesh import compiler, model
-from labkit.sandbox.xds import messages
+from labkit.sandbox.istiod import messages
 from tests.mesh import envoys
 
 FOLDER = Path(__file__).with_name("golden")

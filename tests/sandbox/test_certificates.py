@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 
 from labkit.sandbox import certificates
 from labkit.sandbox.apiserver import pki
-from labkit.sandbox.xds import authority
+from labkit.sandbox.istiod import authority
 
 MESH = authority.Authority.new()
 DAY = datetime.timedelta(days=1)

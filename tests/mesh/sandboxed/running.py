@@ -14,7 +14,7 @@ from typing import Any
 from labkit.base import waiting
 from labkit.mesh import model, sandboxed
 from labkit.sandbox.network import addresses, proxyheader, sockets
-from labkit.sandbox.xds import agent
+from labkit.sandbox.proxy import agent
 from tests.mesh.sandboxed import recorded
 
 HCM = "envoy.filters.network.http_connection_manager"

@@ -13,7 +13,7 @@ from labkit.kube import status
 from labkit.mesh import validation
 from labkit.sandbox.apiserver.objects import decoding, defaults, schemas
 from labkit.sandbox.apiserver.objects import validation as server
-from labkit.sandbox.xds import protos
+from labkit.sandbox.istiod import protos
 from tests import recorded
 
 PREFIX = 'admission webhook "validation.istio.io" denied the request: '

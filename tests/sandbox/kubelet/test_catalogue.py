@@ -105,8 +105,8 @@ def test_every_module_of_the_catalogue_loads(module):
 
 
 def test_what_runs_once_is_not_loaded_for_everybody():
-    assert ALL.pull("docker.io/istio/pilot:1.31.1").entry.startswith("labkit.sandbox.xds.istiod")
-    assert "labkit.sandbox.xds.istiod" not in ALL.modules
+    assert ALL.pull("docker.io/istio/pilot:1.31.1").entry.startswith("labkit.sandbox.istiod.istiod")
+    assert "labkit.sandbox.istiod.istiod" not in ALL.modules
 
 
 def own(home, text):

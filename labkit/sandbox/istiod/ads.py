@@ -1,0 +1,262 @@
+"""The discovery service: delta ADS to every proxy, with its ACKs and NACKs."""
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+
+from labkit.mesh import model
+from labkit.sandbox.istiod import messages, session
+
+log = logging.getLogger(__name__)
+
+SERVICE = "envoy.service.discovery.v3.AggregatedDiscoveryService"
+REQUEST = "envoy.service.discovery.v3.DeltaDiscoveryRequest"
+RESPONSE = "envoy.service.discovery.v3.DeltaDiscoveryResponse"
+
+TAKEN = "Address already in use"
+"""In Envoy's answer where a listener's port is another program's."""
+
+AGAIN = 5.0
+"""Seconds after which such a listener is offered again."""
+
+Encoded = Mapping[str, session.Resources]
+"""Kind → name → bytes."""
+
+
+@dataclass(eq=False, kw_only=True)
+class Stream:
+    """One connected proxy."""
+
+    proxy: model.Proxy
+    subscriptions: dict[str, session.Subscription] = field(default_factory=dict)
+    outgoing: "asyncio.Queue[Any]" = field(default_factory=asyncio.Queue)
+    resources: Encoded = field(default_factory=dict)
+    push: int = 0
+    """The number of the push it was last given."""
+
+    live: int = 0
+    """The number of the push it has taken whole."""
+
+    since: float = field(default_factory=time.time)
+
+    def settle(self) -> None:
+        """Note the push it has when nothing is under way any more."""
+        if self.is_live:
+            self.live = self.push
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it has answered all it was given; one that has not asked for listeners yet serves nothing."""
+        return "listeners" in self.subscriptions and all(not s.nonce for s in self.subscriptions.values())
+
+    @property
+    def is_refusing(self) -> bool:
+        """Whether it has something from before because it refused what came after."""
+        return any(s.refusals for s in self.subscriptions.values())
+
+    @property
+    def refusals(self) -> dict[str, str]:
+        """Kind → text of what it refused."""
+        return {kind: s.refused for kind, s in self.subscriptions.items() if s.refused}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """A NACK."""
+
+    proxy: model.Proxy
+    kind: str
+    names: tuple[str, ...]
+    """The resources that the proxy does not take."""
+
+    text: str
+
+
+Authenticate = Callable[[Mapping[str, str], Mapping[str, Any]], Awaitable[model.Proxy]]
+"""(request metadata, node) → the proxy, or PermissionError."""
+
+
+class Discovery:
+    """Serves streams; ``publish`` gives every proxy its resources."""
+
+    def __init__(
+        self,
+        authenticate: Authenticate,
+        resources_for: Callable[[model.Proxy], Encoded],
+        on_refusal: Callable[[Refusal], None],
+        *,
+        again_after: float = AGAIN,
+    ) -> None:
+        self._again_after = again_after
+        self._authenticate, self._resources_for, self._on_refusal = authenticate, resources_for, on_refusal
+        self.streams: dict[str, Stream] = {}
+        """By ``pod.namespace``."""
+        self._nonces = itertools.count(1)
+        self._next = asyncio.Event()
+        self.listeners: list[Callable[[], None]] = []
+        """Called when a push has gone out, and when a proxy has answered, come or gone."""
+
+        self.pushes = 0
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """For ``server.add_generic_rpc_handlers``."""
+        request, response = messages.message_class(REQUEST), messages.message_class(RESPONSE)
+        return grpc.method_handlers_generic_handler(
+            SERVICE,
+            {
+                "DeltaAggregatedResources": grpc.stream_stream_rpc_method_handler(
+                    self._serve,
+                    request_deserializer=request.FromString,
+                    response_serializer=response.SerializeToString,
+                )
+            },
+        )
+
+    @property
+    def reached(self) -> int:
+        """The last push that every proxy has answered."""
+        return min((stream.live for stream in self.streams.values()), default=self.pushes)
+
+    @property
+    def taken(self) -> int:
+        """The last push that every proxy has taken whole; -1 when there is none, or one that refuses."""
+        return min((-1 if s.is_refusing else s.live for s in self.streams.values()), default=-1)
+
+    def publish(self) -> None:
+        """Send every proxy what changed for it."""
+        self.pushes += 1
+        for stream in list(self.streams.values()):
+            self.push(stream)
+        self._announce()
+
+    async def until_change(self) -> None:
+        """Wait for the next push, answer, arrival or departure."""
+        await self._next.wait()
+
+    def push(self, stream: Stream) -> None:
+        """Send one proxy what it lacks, types in the order that never points at what is not there."""
+        stream.resources = self._resources_for(stream.proxy)
+        stream.push = self.pushes
+        for kind in session.ORDER:
+            if kind in stream.subscriptions:
+                self._send(stream, kind)
+        # What does not concern a proxy is live on it at once.
+        stream.settle()
+
+    def _send(self, stream: Stream, kind: str, *, asked: set[str] | None = None) -> None:
+        subscription = stream.subscriptions[kind]
+        current = stream.resources.get(kind, {})
+        update = session.update(kind, current, subscription, asked=asked)
+        subscription.settled = current
+        if update is not None:
+            self._respond(stream, kind, update)
+
+    def _respond(self, stream: Stream, kind: str, update: session.Update) -> None:
+        subscription = stream.subscriptions[kind]
+        if kind == "clusters" and "endpoints" in stream.subscriptions:
+            # A changed cluster stays in warming until it hears of its endpoints again.
+            session.forget(stream.subscriptions["endpoints"], set(update.changed))
+        nonce = str(next(self._nonces))
+        session.record(subscription, update, nonce=nonce, push=stream.push)
+        message = messages.message_class(RESPONSE)(type_url=messages.type_url(kind), nonce=nonce)
+        message.system_version_info = str(stream.push)
+        for name, data in update.changed.items():
+            entry = message.resources.add(name=name, version=session.version_of(data))
+            entry.resource.type_url = messages.type_url(kind)
+            entry.resource.value = data
+        message.removed_resources.extend(update.removed)
+        stream.outgoing.put_nowait(message)
+
+    async def _serve(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
+        first = await anext(aiter(requests), None)
+        if first is None:
+            return
+        metadata = dict(context.invocation_metadata())
+        try:
+            proxy = await self._authenticate(metadata, messages.as_dict(first.node))
+        except PermissionError as e:
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(e))
+        stream = Stream(proxy=proxy)
+        name = f"{proxy.name}.{proxy.namespace}"
+        self.streams[name] = stream
+        stream.resources, stream.push = self._resources_for(proxy), self.pushes
+        self._take(stream, first)
+        self._announce()
+        reader = asyncio.create_task(self._read(stream, requests))
+        try:
+            while True:
+                message = await stream.outgoing.get()
+                if message is None:
+                    return
+                yield message
+        finally:
+            reader.cancel()
+            if self.streams.get(name) is stream:
+                del self.streams[name]
+            self._announce()
+
+    async def _read(self, stream: Stream, requests: AsyncIterator[Any]) -> None:
+        try:
+            async for request in requests:
+                self._take(stream, request)
+                self._announce()
+        finally:
+            stream.outgoing.put_nowait(None)
+
+    def _take(self, stream: Stream, request: Any) -> None:
+        kind = messages.kind_of(request.type_url)
+        if kind is None:
+            return
+        is_new = kind not in stream.subscriptions
+        subscription = stream.subscriptions.setdefault(kind, session.Subscription())
+        if is_new:
+            subscription.sent.update(request.initial_resource_versions)
+        asked = set(request.resource_names_subscribe)
+        if (is_new and not asked) or "*" in asked:
+            subscription.wildcard = True
+        # Asking again for a name is asking to be told again.
+        session.forget(subscription, asked - {"*"})
+        subscription.names |= asked - {"*"}
+        for name in request.resource_names_unsubscribe:
+            subscription.names.discard(name)
+            subscription.settled = None
+            if name == "*":
+                subscription.wildcard = False
+            if not subscription.wildcard:
+                subscription.sent.pop(name, None)
+        if request.response_nonce:
+            self._answered(stream, kind, subscription, request)
+        # Envoy opens no listener before its first questions are answered, so "there is none" is an answer too.
+        self._send(stream, kind, asked=asked if is_new or asked else None)
+
+    def _answered(self, stream: Stream, kind: str, subscription: session.Subscription, request: Any) -> None:
+        text = request.error_detail.message if request.HasField("error_detail") else ""
+        refused, again = session.answered(subscription, request.response_nonce, text)
+        for part in again:
+            self._respond(stream, kind, part)
+        if again and kind == "clusters" and "endpoints" in stream.subscriptions:
+            self._send(stream, "endpoints")
+        if refused:
+            self._on_refusal(Refusal(proxy=stream.proxy, kind=kind, names=refused, text=text))
+        if refused and TAKEN in text:
+            asyncio.get_running_loop().call_later(self._again_after, self._again, stream, kind, refused)
+        stream.settle()
+
+    def _again(self, stream: Stream, kind: str, names: tuple[str, ...]) -> None:
+        """Offer a listener once more: the program that had its port may have gone."""
+        if stream in self.streams.values():
+            session.forget(stream.subscriptions[kind], set(names))
+            self._send(stream, kind)
+            self._announce()
+
+    def _announce(self) -> None:
+        for notify in self.listeners:
+            notify()
+        self._next.set()
+        self._next = asyncio.Event()

@@ -1,0 +1,224 @@
+"""The control plane as a pod: follows the public API, tells every Envoy, injects, validates and signs."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from labkit.base import tls
+from labkit.kube import aio, api, resources
+from labkit.kube.resources import Object, Resource
+from labkit.mesh.api import caveats
+from labkit.sandbox.istiod import (
+    ads,
+    attribution,
+    authentication,
+    authority,
+    complaints,
+    debug,
+    distribution,
+    following,
+    gatewaycontroller,
+    identities,
+    ingressstatuses,
+    lowports,
+    progress,
+    publishing,
+    serving,
+    trust,
+    webhooks,
+)
+
+log = logging.getLogger("istiod")
+
+NAMESPACE = "istio-system"
+QUIET = 0.005
+"""Seconds without a change before a push; istiod waits 0.1."""
+
+LONGEST_QUIET = 0.05
+"""Seconds after which it is pushed whatever still changes."""
+
+RENEWAL = 600.0
+"""Seconds between looks for certificates to renew."""
+
+
+class Istiod:
+    """All of it, on one event loop."""
+
+    def __init__(self, client: api.Api, root: authority.Authority, ip: str) -> None:
+        self._client, self._root, self._ip = client, root, ip
+        self._followed = following.Following(client, self._note, self._kinds_changed)
+        self._trust = trust.Distribution(client, self._followed, root.root)
+        self._publication = publishing.Publication(
+            identities.Identities(root), self._refused, has_low_ports=lowports.may_be_bound()
+        )
+        self._controller = gatewaycontroller.GatewayController(client, self._followed)
+        self._ingresses = ingressstatuses.IngressStatuses(client, self._followed)
+        self._complaints = complaints.Complaints(client)
+        self._blame = attribution.Blame()
+        self.progress = progress.Progress()
+        authenticator = authentication.Authenticator(client, self._followed)
+        self.discovery = ads.Discovery(authenticator.proxy, self._publication.resources_for, self._refused)
+        self._reporter = distribution.Reporter(client, self._report)
+        self.discovery.listeners.append(self._heard)
+        self._changed = asyncio.Event()
+        self._changes: dict[str, attribution.Change] = {}
+        self._recent: list[attribution.Change] = []
+
+    def __repr__(self) -> str:
+        return f"Istiod({len(self.discovery.streams)} proxies, push {self.discovery.pushes})"
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._followed.run())
+            await self._followed.until_synced()
+            group.create_task(self._trust.run())
+            group.create_task(self._controller.run())
+            group.create_task(self._ingresses.run())
+            group.create_task(self._reporter.run())
+            self._publish()
+            group.create_task(self._push_loop())
+            group.create_task(self._renew_loop())
+            async with contextlib.AsyncExitStack() as servers:
+                await self._serve(servers)
+                log.info("ready on %s", self._ip)
+                await asyncio.Event().wait()
+
+    async def _serve(self, servers: contextlib.AsyncExitStack) -> None:
+        own = self._root.server(*serving.NAMES)
+        server = await serving.discovery(self.discovery.handler(), own, self._ip)
+        servers.push_async_callback(server.stop, 0.1)
+        hooks = webhooks.Webhooks(lambda name: self._followed.get(resources.NAMESPACES, name) or {})
+        pages = debug.routes(self.discovery, self.progress, self._blame.names_of)
+        for routes, port, certificate in (
+            (hooks.routes(), serving.WEBHOOKS, own),
+            (pages, serving.DEBUG, None),
+        ):
+            runner = await serving.web_app(routes, self._ip, port, certificate)
+            servers.push_async_callback(runner.cleanup)
+        # Only now, as the readiness probe finds out next.
+        await serving.announce_webhooks(self._client, self._root.root)
+        runner = await serving.web_app(serving.ready(), self._ip, serving.READY)
+        servers.push_async_callback(runner.cleanup)
+
+    def _heard(self) -> None:
+        """A proxy took something, refused it, came or went."""
+        if not self.progress.is_settled:
+            self.progress.settle(self.discovery.taken)
+        self._reporter.news()
+
+    def _report(self, key: progress.Key, version: str) -> Object:
+        return self.progress.report(key, debug.takers(self.discovery), version=version)
+
+    def _note(self, resource: Resource, old: Object | None, new: Object | None) -> None:
+        obj = new or old or {}
+        if resource in following.CONFIGURATION and not trust.is_bundle(obj):
+            if old is not None and new is not None and _says_the_same(old, new):
+                # A status, ours or another controller's, changes nothing for any proxy.
+                self.progress.touch(new)
+                return
+            self._remember(resource, old, new, obj)
+            self._reporter.note(resource, old, new)
+        if resource in (resources.NAMESPACES, resources.CONFIG_MAPS):
+            self._trust.wake.set()
+        if resource == resources.SERVICES:
+            self._controller.changed(old, new)
+        self._changed.set()
+
+    def _remember(self, resource: Resource, old: Object | None, new: Object | None, obj: Object) -> None:
+        earlier = self._changes.get(resources.uid_of(obj))
+        self._changes[resources.uid_of(obj)] = attribution.Change(
+            place=following.key_of(resource), old=earlier.old if earlier else old, new=new
+        )
+        self.progress.note(obj, is_gone=new is None)
+        if new is not None:
+            self._complaints.without_effect(new, caveats.findings(new))
+
+    def _kinds_changed(self) -> None:
+        self._changed.set()
+
+    async def _push_loop(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._changed.wait()
+            end = loop.time() + LONGEST_QUIET
+            while self._changed.is_set() and loop.time() < end:
+                self._changed.clear()
+                await asyncio.sleep(QUIET)
+            self._changed.clear()
+            try:
+                self._publish()
+            except Exception:
+                # A snapshot that cannot be compiled must not end the service: the last good one stays.
+                log.exception("this configuration could not be compiled; the last good one stays")
+
+    def _publish(self) -> None:
+        self._recent, self._changes = list(self._changes.values()), {}
+        broken = self._publication.renew(self._followed.objects(), self._mesh_config(), self._recent)
+        for obj, text in broken:
+            self._complaints.broken(obj, text)
+        self.progress.pushed(self.discovery.pushes + 1)
+        self.discovery.publish()
+        self._controller.want(self._publication.converted)
+        self._ingresses.want(self._publication.snapshot)
+
+    def _mesh_config(self) -> Object:
+        config_map = self._followed.get(resources.CONFIG_MAPS, "istio", NAMESPACE)
+        text = ((config_map or {}).get("data") or {}).get("mesh", "")
+        try:
+            return yaml.safe_load(text) or {}
+        except yaml.YAMLError as e:
+            log.warning("ConfigMap istio-system/istio, key mesh, is not YAML and is not used: %s", e)
+            return {}
+
+    async def _renew_loop(self) -> None:
+        while True:
+            await asyncio.sleep(RENEWAL)
+            self.discovery.publish()
+
+    def _refused(self, refusal: ads.Refusal) -> None:
+        """Find out which of the objects that changed is to blame, and say so on it."""
+        try:
+            objects = self._blame.of(
+                self._publication.snapshot, self._recent, refusal.proxy, refusal.kind, refusal.names, refusal.text
+            )
+        except Exception:
+            # Blame is a help; not finding it must not end the stream of the proxy that spoke.
+            log.exception("whom to blame for a refusal could not be found out")
+            objects = [change.object for change in self._recent]
+        self._complaints.refused(refusal, objects)
+
+
+def _says_the_same(old: Object, new: Object) -> bool:
+    """Whether two versions differ in nothing that a person wrote; a Service's status holds its addresses."""
+    if new["kind"] == "Service":
+        return False
+    if "generation" in new["metadata"]:
+        same = new["metadata"]["generation"] == old["metadata"].get("generation")
+        return same and all(new["metadata"].get(k) == old["metadata"].get(k) for k in ("labels", "annotations"))
+    return False
+
+
+async def _serve(env: Mapping[str, str]) -> None:
+    async with aio.Client.in_cluster(env) as client:
+        istiod = Istiod(client, await trust.root(client, NAMESPACE), env["LABKIT_APP_IP"])
+        task = asyncio.create_task(istiod.run())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def main(argv: list[str], env: Mapping[str, str]) -> int:
+    """The ``pilot`` image: ``discovery``."""
+    logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    sys.path[:] = [p for p in sys.path if p] or [str(Path.cwd())]
+    tls.use_small_buffers()
+    asyncio.run(_serve(env))
+    return 0

@@ -1,0 +1,104 @@
+"""From caches to encoded resources: one compilation for all proxies, every resource encoded once."""
+
+from collections import ChainMap
+from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
+
+from labkit.kube.resources import Object
+from labkit.mesh import compiler, gateway_api, ingress, model
+from labkit.sandbox.istiod import ads, attribution, encoding, identities
+
+KINDS = ("clusters", "endpoints", "listeners", "extensions", "routes", "secrets")
+
+Encoded = Mapping[str, Mapping[str, bytes]]
+"""Kind → name → bytes."""
+
+
+class Publication:
+    """What every proxy should have now."""
+
+    def __init__(
+        self,
+        secrets: identities.Identities,
+        on_refusal: Callable[[ads.Refusal], None] = lambda _: None,
+        *,
+        has_low_ports: bool = True,
+    ) -> None:
+        self._secrets, self._on_refusal, self._has_low_ports = secrets, on_refusal, has_low_ports
+        self.snapshot = model.Snapshot(objects={})
+        """What was compiled last, without what the Gateway API adds."""
+
+        self.converted = gateway_api.Converted()
+        """What became of the Gateway API's objects."""
+
+        self._index: compiler.Index | None = None
+        self._encoder = encoding.Encoder()
+        self._given: dict[tuple[str, str], Encoded] = {}
+        self._asked: set[tuple[str, str]] = set()
+        self._told: set[tuple[str, str, str]] = set()
+
+    def renew(
+        self, objects: dict[str, list[Object]], mesh_config: Object, changes: Sequence[attribution.Change] = ()
+    ) -> list[tuple[Object, str]]:
+        """Compile a new snapshot; objects that cannot be compiled stay as they were, and are given back with why.
+
+        What was given to proxies that left is dropped.
+        """
+        snapshot = model.Snapshot(objects=objects, mesh_config=mesh_config)
+        broken: list[tuple[Object, str]] = []
+        try:
+            self._compile(snapshot)
+        except Exception as e:
+            # One object that trips the compiler must not keep the others from the proxies.
+            culprits = attribution.unbearable(snapshot, changes)
+            if not culprits:
+                raise
+            for change in culprits[:1]:
+                broken.append((change.object, f"{type(e).__name__}: {e}"))
+                self._compile(attribution.reverted(snapshot, change))
+        self._given = {key: self._given[key] for key in self._asked}
+        self._asked = set()
+        self._encoder.turn()
+        return broken
+
+    def _compile(self, snapshot: model.Snapshot) -> None:
+        converted = gateway_api.convert(snapshot, has_low_ports=self._has_low_ports)
+        self._index = compiler.index(ingress.expanded(gateway_api.expanded(snapshot, converted)), self._index)
+        self.snapshot, self.converted = snapshot, converted
+
+    def resources_for(self, proxy: model.Proxy) -> Encoded:
+        """Kind → name → bytes for one proxy; nothing before the first snapshot."""
+        if self._index is None:
+            return {}
+        config = self._index.for_proxy(proxy)
+        key = proxy.namespace, proxy.name
+        before = self._given.get(key, {})
+        encoded = {kind: self._of_kind(kind, getattr(config, kind), proxy, before.get(kind, {})) for kind in KINDS}
+        # Beside the certificates of a gateway's listeners, its own identity.
+        encoded["secrets"] = {**encoded["secrets"], **self._secrets.secrets(proxy)}
+        self._given[key] = encoded
+        self._asked.add(key)
+        return encoded
+
+    def _of_kind(
+        self, kind: str, resources: Mapping[str, Object], proxy: model.Proxy, before: Mapping[str, bytes]
+    ) -> Mapping[str, bytes]:
+        layers = [self._encoder.layer(kind, m) for m in _layers(resources)]
+        faults = {name: text for layer in layers for name, text in layer.faults.items()}
+        if not faults:
+            # Proxies that see the same are given the very same mapping.
+            return layers[0].encoded if len(layers) == 1 else self._encoder.joined([layer.encoded for layer in layers])
+        for name, text in faults.items():
+            self._tell(kind, name, proxy, text)
+        # The last good resource stays, as it does after a NACK.
+        kept = {name: before[name] for name in faults if name in before}
+        return dict(chain(kept.items(), *(layer.encoded.items() for layer in layers)))
+
+    def _tell(self, kind: str, name: str, proxy: model.Proxy, text: str) -> None:
+        if (kind, name, text) not in self._told:
+            self._told.add((kind, name, text))
+            self._on_refusal(ads.Refusal(proxy=proxy, kind=kind, names=(name,), text=text))
+
+
+def _layers(resources: Mapping[str, Object]) -> Sequence[Mapping[str, Object]]:
+    return resources.maps[::-1] if isinstance(resources, ChainMap) else (resources,)

@@ -1,0 +1,69 @@
+"""istiod's ports: discovery over TLS, the webhooks, the debug pages, and the readiness probe's."""
+
+import base64
+import ssl
+import tempfile
+from typing import Any
+
+import grpc
+from aiohttp import web
+
+from labkit.kube import api, resources
+from labkit.kube.resources import Object
+from labkit.sandbox.istiod import authority
+
+NAMES = ("istiod.istio-system.svc", "istiod.istio-system.svc.cluster.local", "istiod")
+DISCOVERY, WEBHOOKS, DEBUG, READY = 15012, 15017, 15014, 8080
+LARGEST = 4 * 1024 * 1024
+"""Bytes of an AdmissionReview: an object and its old form."""
+
+
+async def discovery(handler: grpc.GenericRpcHandler, own: authority.Certificate, ip: str, port: int = DISCOVERY) -> Any:
+    """The gRPC server, started."""
+    credentials = grpc.ssl_server_credentials([(own.key.encode(), own.chain.encode())])
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    server.add_generic_rpc_handlers((handler,))
+    server.add_secure_port(f"{ip}:{port}", credentials)
+    await server.start()
+    return server
+
+
+async def web_app(
+    routes: list[web.RouteDef], ip: str, port: int, own: authority.Certificate | None = None
+) -> web.AppRunner:
+    """An HTTP server, over TLS with a certificate; its runner is for who ends it."""
+    app = web.Application(client_max_size=LARGEST)
+    app.add_routes(routes)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, ip, port, ssl_context=_context(own) if own else None, shutdown_timeout=0.1).start()
+    return runner
+
+
+def ready() -> list[web.RouteDef]:
+    """``/ready``."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(text="")
+
+    return [web.get("/ready", answer)]
+
+
+async def announce_webhooks(client: api.Api, root: str) -> None:
+    """Tell the API server which certificate signs our webhooks; before that nothing may be injected."""
+    bundle = base64.b64encode(root.encode()).decode()
+    for resource in (resources.MUTATING_WEBHOOKS, resources.VALIDATING_WEBHOOKS):
+        for configuration in (await client.list(resource, labels="app in (istiod,sidecar-injector)"))["items"]:
+            hooks: list[Object] = [
+                {**h, "clientConfig": {**h["clientConfig"], "caBundle": bundle}} for h in configuration["webhooks"]
+            ]
+            await client.patch(resource, resources.name_of(configuration), None, {"webhooks": hooks}, manager="istiod")
+
+
+def _context(own: authority.Certificate) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
+        file.write(own.key + own.chain)
+        file.flush()
+        context.load_cert_chain(file.name)
+    return context

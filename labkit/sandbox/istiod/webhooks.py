@@ -1,0 +1,64 @@
+"""istiod's webhooks: sidecar injection and validation, over HTTPS on port 15017."""
+
+import base64
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from labkit.kube.resources import Object
+from labkit.mesh import injection, validation
+from labkit.mesh.api import caveats
+from labkit.sandbox.istiod import protos
+
+Namespace = Callable[[str], Object]
+"""The namespace object of a name; empty when it is not known."""
+
+
+class Webhooks:
+    """Answers AdmissionReviews."""
+
+    def __init__(self, namespace_of: Namespace) -> None:
+        self._namespace_of = namespace_of
+        self._envoy = protos.Protos()
+
+    def routes(self) -> list[web.RouteDef]:
+        """For aiohttp."""
+        return [web.post("/inject{rest:.*}", self._inject), web.post("/validate{rest:.*}", self._validate)]
+
+    async def _inject(self, request: web.Request) -> web.Response:
+        review = orjson.loads(await request.read())
+        asked = review["request"]
+        pod = asked["object"]
+        response: dict[str, Any] = {"uid": asked["uid"], "allowed": True}
+        try:
+            injected = injection.inject(pod, namespace=self._namespace_of(asked.get("namespace", "")))
+        except injection.InjectionError as e:
+            injected = None
+            response |= {"allowed": False, "status": {"code": 400, "message": str(e)}}
+        if injected is not None:
+            patch = [{"op": "add", "path": f"/{key}", "value": injected[key]} for key in ("metadata", "spec")]
+            response |= {"patchType": "JSONPatch", "patch": base64.b64encode(orjson.dumps(patch)).decode()}
+        return _answer(review, response)
+
+    def _unsupported(self, obj: Object) -> list[str]:
+        """What is accepted and not carried out is said, whatever else the object does right."""
+        return [f"{caveats.PREFIX}{text}" for text in [*caveats.findings(obj), *self._envoy.unsendable(obj)]]
+
+    async def _validate(self, request: web.Request) -> web.Response:
+        review = orjson.loads(await request.read())
+        asked = review["request"]
+        obj = asked.get("object") or {}
+        verdict = validation.validate(obj, envoy=self._envoy)
+        response: dict[str, Any] = {"uid": asked["uid"], "allowed": verdict.is_allowed}
+        if not verdict.is_allowed:
+            response["status"] = {"code": 400, "message": verdict.message}
+        elif warnings := [*verdict.warnings, *self._unsupported(obj)]:
+            response["warnings"] = warnings
+        return _answer(review, response)
+
+
+def _answer(review: Object, response: Object) -> web.Response:
+    body = {"apiVersion": review["apiVersion"], "kind": "AdmissionReview", "response": response}
+    return web.Response(body=orjson.dumps(body), content_type="application/json")

