@@ -1,5 +1,6 @@
 """Host names: short and full, wildcards, and the names that Envoy's clusters carry."""
 
+import ipaddress
 import re
 from collections.abc import Iterable, Sequence
 
@@ -69,6 +70,15 @@ def server_names(hosts: Sequence[str]) -> tuple[str, ...] | None:
 def is_host(address: str) -> bool:
     """``db.example.com``: a name that somebody must look up, neither numbers nor the path of a socket."""
     return HOST.fullmatch(address) is not None
+
+
+def is_address(text: str) -> bool:
+    """``192.0.2.1`` or ``2001:db8::1``."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def is_authority(name: str) -> bool:

@@ -128,8 +128,11 @@ class _Offer:
         self._patterns = [] if any(h.startswith("~/") for h in hosts) else [_pattern(h, namespace) for h in hosts]
         self._is_all = EVERYTHING in self._patterns
         self.port: int | None = (spec.get("port") or {}).get("number")
+        # Envoy takes no listener at what is no address; Istio's webhook looks at none.
+        bind = str(spec.get("bind") or "")
         self.is_captured = spec.get("captureMode") != "NONE"
-        self.bind: str = spec.get("bind") or ("" if self.is_captured else LOCALHOST)
+        given = bind if self.port and names.is_address(bind) else ""
+        self.bind = given or ("" if self.is_captured else LOCALHOST)
         chosen = services if self._is_all else [s for s in services if self._fits(s.namespace, (s.host,))]
         self.services = tuple(_narrowed(preferred(chosen, namespace).values(), self.port))
 
