@@ -81,7 +81,7 @@ def test_what_is_accepted_and_not_carried_out_is_said() -> None:
     ]
 
 
-def test_a_message_of_envoy_that_cannot_be_sent_is_said() -> None:
+def test_a_message_that_is_none_of_envoys_is_refused() -> None:
     value = {"name": "a", "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.odd.v3.Odd"}}
     patch = {"applyTo": "HTTP_FILTER", "patch": {"operation": "INSERT_FIRST", "value": value}}
     obj = {
@@ -90,4 +90,21 @@ def test_a_message_of_envoy_that_cannot_be_sent_is_said() -> None:
         "metadata": {"name": "f"},
         "spec": {"configPatches": [patch]},
     }
-    assert "envoy.extensions.filters.http.odd.v3.Odd is not known here" in answer("/validate", obj)["warnings"][-1]
+    refused = answer("/validate", obj)
+    assert not refused["allowed"]
+    assert "could not resolve Any message type: type.googleapis.com/envoy.extensions.filters.http.odd.v3.Odd" in str(
+        refused
+    )
+
+
+def test_a_message_of_envoy_that_cannot_be_sent_is_said() -> None:
+    kind = "envoy.extensions.filters.http.aws_lambda.v3.Config"
+    value = {"name": "a", "typed_config": {"@type": f"type.googleapis.com/{kind}"}}
+    patch = {"applyTo": "HTTP_FILTER", "patch": {"operation": "INSERT_FIRST", "value": value}}
+    obj = {
+        "apiVersion": "networking.istio.io/v1alpha3",
+        "kind": "EnvoyFilter",
+        "metadata": {"name": "f"},
+        "spec": {"configPatches": [patch]},
+    }
+    assert f"{kind} is not known here" in answer("/validate", obj)["warnings"][-1]
