@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from jupyter_server import serverapp
+from jupyter_server.services.kernels import kernelmanager
 from jupyter_server.utils import ensure_async
 from jupyterlab import labapp
 from tornado import ioloop
@@ -23,8 +24,15 @@ from tornado import ioloop
 from labkit.base import logs, private, settings
 from labkit.cli import jupyter
 
-SETTLED = 2.0
-"""Seconds after its start in which a kernel is busy with itself."""
+
+class Kernels(kernelmanager.AsyncMappingKernelManager):
+    """Knows of each kernel whether it was ever asked for anything: its start counts as activity, too."""
+
+    def start_watching_activity(self, kernel_id: str) -> None:
+        """As the server does, and remember when it began."""
+        super().start_watching_activity(kernel_id)  # type: ignore[no-untyped-call]
+        kernel = self._kernels[kernel_id]
+        kernel.began = kernel.last_activity
 
 
 class Server(serverapp.ServerApp):
@@ -70,11 +78,9 @@ class Server(serverapp.ServerApp):
         try:
             contents: Any = self.contents_manager
             saved: datetime = (await ensure_async(contents.get(path, content=False)))["last_modified"]
-            started = Path(kernel.connection_file).stat().st_mtime
-        except Exception:  # a notebook or a connection file that was deleted meanwhile: of many kinds
+        except Exception:  # a notebook that was deleted meanwhile: of many kinds
             return {"path": path, "unsaved": True}
-        last = kernel.last_activity
-        return {"path": path, "unsaved": last > saved and last.timestamp() > started + SETTLED}
+        return {"path": path, "unsaved": kernel.last_activity > max(saved, kernel.began)}
 
 
 def main(words: Sequence[str]) -> None:
@@ -101,6 +107,7 @@ def main(words: Sequence[str]) -> None:
             f"--ServerApp.cookie_secret_file={given.home / 'jupyter' / 'cookie_secret'}",
             # Kernels talk over sockets in a private folder: TCP ones are open to every user of the machine.
             "--KernelManager.transport=ipc",
+            "--ServerApp.kernel_manager_class=labkit.cli.jupyterlab.Kernels",
             "--ContentsManager.pre_save_hook=labkit.cli.widgetstates.keep",
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
             "--LabApp.news_url=",
