@@ -117,7 +117,9 @@ def _parts(service: Service, port: Port, rules: Choice, context: Context) -> Ite
     routes = tcp_routes.routes(service, port, rules.every(service.host), replace(context.connections, port=number))
     if service.is_headless:
         for endpoint in service.endpoints.get(number, ()):
-            yield _Part(address=endpoint.address, port=number, routes=routes)
+            # A name or a socket is no address that a connection could be meant for.
+            if not names.is_host(endpoint.address) and not endpoint.address.startswith("unix:"):
+                yield _Part(address=endpoint.address, port=number, routes=routes)
         return
     plain = [a for a in service.addresses if not names.is_range(a)]
     ranges = tuple(a for a in service.addresses if names.is_range(a))

@@ -116,6 +116,15 @@ def _serving(at: Path | tuple[str, int], name: str, *, reads_header: bool = Fals
         server.shutdown()
 
 
+def _listens(path: Path) -> bool:
+    """Whether somebody listens: a socket is bound, and so to be seen, before that."""
+    try:
+        sockets.connect(path).close()
+    except OSError:
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def pod(folder: Path, block: addresses.Block) -> Iterator[Pod]:
     """Start everything; stopped when the context ends."""
@@ -135,7 +144,7 @@ def pod(folder: Path, block: addresses.Block) -> Iterator[Pod]:
         envoy = subprocess.Popen([program, "-c", str(file), *agent.FLAGS], cwd=folder, stdout=log, stderr=log)
         try:
             waiting.until(
-                lambda: all((folder / name).exists() for name in ("outbound.sock", "inbound.sock")),
+                lambda: all(_listens(folder / name) for name in ("outbound.sock", "inbound.sock")),
                 what="Envoy",
                 timeout=20.0,
                 next_step=f"read {folder / 'envoy.log'}",
