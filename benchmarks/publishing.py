@@ -9,6 +9,7 @@ last sidecar; kubectl's own start is not part of it.
 import asyncio
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from benchmarks import result
 from benchmarks.private import PrivateLab
@@ -16,6 +17,7 @@ from labkit.base import errors, waiting
 from labkit.kube import client, resources
 from labkit.kube.resources import Object
 from labkit.sandbox.apps import channel
+from labkit.sandbox.network import door
 from labkit.traffic import results as traffic_results
 
 SIZES = {8: 100.0, 48: 150.0}
@@ -46,7 +48,7 @@ def measure(lab: PrivateLab, sizes: Sequence[int] = tuple(SIZES)) -> list[result
             name = f"apply to {size} sidecars serving it"
             try:
                 _scale(lab, 1 + size - SIDECARS_OF_BOOKINFO)
-                proxies = _proxies(api, size)
+                proxies = _proxies(lab, api, size)
                 times = [1000 * asyncio.run(_trial(api, proxies, number)) for number in range(TRIALS + 1)]
                 # The first trial creates the object and opens connections; learners mostly change one.
                 note = f"99th percentile {result.number(traffic_results.percentile(times[1:], 99))}"
@@ -76,10 +78,10 @@ def virtual_service(trial: int) -> Object:
     }
 
 
-async def _trial(api: client.Client, proxies: Sequence[str], number: int) -> float:
+async def _trial(api: client.Client, proxies: Sequence[Path], number: int) -> float:
     """Seconds from the apply to the last sidecar."""
     await asyncio.sleep(PAUSE)
-    looking = asyncio.gather(*(_until_served(ip, number, every=EVERY * len(proxies)) for ip in proxies))
+    looking = asyncio.gather(*(_until_served(folder, number, every=EVERY * len(proxies)) for folder in proxies))
     began = time.monotonic()
     await asyncio.to_thread(api.apply, resources.VIRTUAL_SERVICES, virtual_service(number))
     try:
@@ -93,10 +95,10 @@ async def _trial(api: client.Client, proxies: Sequence[str], number: int) -> flo
         ) from None
 
 
-async def _until_served(ip: str, number: int, *, every: float) -> float:
+async def _until_served(folder: Path, number: int, *, every: float) -> float:
     """The moment at which the sidecar routes this trial's path."""
     url = f"http://details:9080/trial-{number}"
-    call = channel.call("GET", url, proxy=f"http://{ip}:15001")
+    call = channel.call("GET", url, env={door.FOLDER: str(folder)})
     opened = await call.open()
     try:
         while True:
@@ -115,12 +117,13 @@ def _scale(lab: PrivateLab, replicas: int) -> None:
     lab.kubectl("rollout", "status", "deployment/ratings-v1", "--timeout=180s", timeout=200.0)
 
 
-def _proxies(api: client.Client, size: int) -> list[str]:
-    """Addresses of so many ready pods with a sidecar."""
+def _proxies(lab: PrivateLab, api: client.Client, size: int) -> list[Path]:
+    """The folders with the sockets of so many ready pods with a sidecar."""
 
-    def ready() -> list[str]:
+    def ready() -> list[Path]:
         pods = api.list(resources.PODS, "default")
-        return [pod["status"]["podIP"] for pod in pods if has_sidecar(pod) and is_ready(pod)]
+        folders = lab.paths.state / "pods"
+        return [folders / resources.uid_of(pod) / "run" for pod in pods if has_sidecar(pod) and is_ready(pod)]
 
     return waiting.until(
         lambda: found if len(found := ready()) >= size else [],
