@@ -12,6 +12,7 @@ from labkit.lab import accesslogs, analyzing, evidence, explaining
 from labkit.lab.changes import Changes
 from labkit.lab.connection import Connection
 from labkit.lab.requests import Requests
+from labkit.lab.security import Security
 from labkit.telemetry import differences
 from labkit.views import diffs, results, way
 
@@ -25,13 +26,14 @@ if TYPE_CHECKING:
 class Lab:
     """A cluster and what a course does with it. ``lab = Lab.connect()``.
 
-    It is put together from parts, whose methods are its own: a connection, changes, requests.
+    It is put together from parts, whose methods are its own: a connection, changes, requests, security.
     """
 
     def __init__(self, cluster: clusters.Cluster, *, namespace: str = "default") -> None:
         self._connection = connection = Connection(cluster, namespace=namespace)
         self._changes = changes = Changes(connection)
         self._requests = requests = Requests(connection, changes)
+        self._security = security = Security(connection)
         self._logs = accesslogs.AccessLogs(connection.api, connection.doors, connection.proxies)
         self._answers: dict[str, object] = {}
 
@@ -47,6 +49,7 @@ class Lab:
         self.url, self.page, self.send = requests.url, requests.page, requests.send
         self.curl, self.fortio = requests.curl, requests.fortio
         self.mesh, self.split, self.canary = requests.mesh, requests.split, requests.canary
+        self.mtls = security.mtls
 
     @classmethod
     def connect(

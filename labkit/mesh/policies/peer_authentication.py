@@ -1,8 +1,9 @@
 """Whether a port takes mutual TLS: PeerAuthentication of the workload, its namespace, or the mesh."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from labkit.kube import resources
 from labkit.kube.resources import Object
 from labkit.mesh.hosts.services import Endpoint, Service
 from labkit.mesh.memo import Memo
@@ -15,24 +16,62 @@ UNSET, DEFAULT = "UNSET", "PERMISSIVE"
 
 @dataclass(frozen=True, kw_only=True)
 class Modes:
-    """The modes of a workload: ``STRICT``, ``PERMISSIVE`` or ``DISABLE``."""
+    """The modes of a workload: ``STRICT``, ``PERMISSIVE`` or ``DISABLE``, and the policy that decided each."""
 
     default: str = DEFAULT
     ports: Mapping[int, str]
     """Pod ports that a policy speaks of."""
 
+    source: str = ""
+    """``namespace/name`` of the policy behind ``default``; empty where no policy sets a mode."""
+
+    port_sources: Mapping[int, str] = field(default_factory=dict)
+
     def of(self, port: int) -> str:
         """The mode of a port of the pod."""
         return self.ports.get(port, self.default)
 
+    def source_of(self, port: int) -> str:
+        """The policy that decided the mode of a port."""
+        return self.port_sources.get(port, self.source)
+
 
 def modes(policies: Sequence[Object], *, root: str, namespace: str, labels: Mapping[str, str]) -> Modes:
-    """The modes of a workload; a port that says UNSET has the workload's own."""
-    levels = selection.applying(policies, root=root, namespace=namespace, labels=labels)
-    own = levels.workload[:1]
-    default = next((m for p in (*own, *levels.namespace, *levels.mesh) if (m := _mode(p)) != UNSET), DEFAULT)
+    """The modes of a workload; a port that says UNSET has the workload's own.
+
+    Of each level only the oldest policy counts, even where it says UNSET (Istio, authn's ComposePeerAuthentication).
+    """
+    own, *above = (level[:1] for level in _levels(policies, root=root, namespace=namespace, labels=labels))
+    deciding = next((p for level in (own, *above) for p in level if _mode(p) != UNSET), None)
+    default, source = (DEFAULT, "") if deciding is None else (_mode(deciding), full_name(deciding))
     ports = {number: mode for p in own for number, mode in _by_port(p).items()}
-    return Modes(default=default, ports={n: default if mode == UNSET else mode for n, mode in ports.items()})
+    return Modes(
+        default=default,
+        ports={n: default if mode == UNSET else mode for n, mode in ports.items()},
+        source=source,
+        port_sources={n: full_name(p) for p in own for n, mode in ports.items() if mode != UNSET},
+    )
+
+
+def unused(policies: Sequence[Object], *, root: str, namespace: str, labels: Mapping[str, str]) -> dict[str, str]:
+    """Policies of a workload that an older one of the same level hides: each with the older one, ``namespace/name``."""
+    hidden: dict[str, str] = {}
+    for oldest, *others in filter(None, _levels(policies, root=root, namespace=namespace, labels=labels)):
+        hidden |= {full_name(other): full_name(oldest) for other in others}
+    return hidden
+
+
+def _levels(
+    policies: Sequence[Object], *, root: str, namespace: str, labels: Mapping[str, str]
+) -> tuple[tuple[Object, ...], ...]:
+    """Of the workload, its namespace and the mesh; a selector in the root namespace has no effect on anybody."""
+    levels = selection.applying(policies, root=root, namespace=namespace, labels=labels)
+    return (levels.workload if namespace != root else (), levels.namespace, levels.mesh)
+
+
+def full_name(policy: Object) -> str:
+    """``namespace/name``."""
+    return f"{resources.namespace_of(policy)}/{resources.name_of(policy)}"
 
 
 def _mode(policy: Object) -> str:

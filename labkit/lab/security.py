@@ -1,0 +1,33 @@
+"""Who encrypts and who is who: what a lesson on security asks of a cluster."""
+
+from labkit.base import errors
+from labkit.kube import resources
+from labkit.lab import snapshots
+from labkit.lab.connection import Connection
+from labkit.mesh.explain import mutual_tls
+from labkit.views import mutualtls
+
+
+class Security:
+    """Mutual TLS and certificates of one cluster."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def mtls(self, service: str, *, client: str = "") -> mutualtls.MutualTls:
+        """Mutual TLS of a service's pods, port by port: ``lab.mtls("reviews")``, ``lab.mtls("httpbin.legacy")``.
+
+        Clients are pods of the lab's namespace, or those of the namespace ``client``.
+        """
+        namespace = self._connection.namespace
+        host = mutual_tls.host_of(service, namespace)
+        ports = mutual_tls.of_host(snapshots.read(self._connection.api), host, client=client or namespace)
+        if not ports:
+            name, place = host.split(".")[:2]
+            raise errors.SetupError(f"{self._missing(name, place)}.", next_step="kubectl get services,pods -A")
+        return mutualtls.MutualTls(host=host, ports=ports)
+
+    def _missing(self, name: str, namespace: str) -> str:
+        if self._connection.api.find(resources.SERVICES, name, namespace) is None:
+            return f"There is no Service {namespace}/{name}"
+        return f"Service {namespace}/{name} has no ready pod, so there is nothing to be encrypted"

@@ -1,0 +1,37 @@
+"""A cluster's objects as the translator takes them: what istiod follows, read once."""
+
+from typing import Any
+
+import yaml
+
+from labkit.install import istio
+from labkit.kube import client, resources, status
+from labkit.kube.resources import Resource
+from labkit.mesh.model import Snapshot
+
+HOSTS = (resources.SERVICES, resources.ENDPOINT_SLICES, resources.PODS)
+"""Kinds of Kubernetes' own that the hosts of a mesh are made of."""
+
+
+def read(api: client.Client) -> Snapshot:
+    """Everything in all namespaces; a kind that the cluster does not serve is empty."""
+    objects = {key_of(resource): _listed(api, resource) for resource in (*HOSTS, *resources.ISTIO)}
+    return Snapshot(objects=objects, mesh_config=mesh_config(api))
+
+
+def key_of(resource: Resource) -> str:
+    """``peerauthentications.security.istio.io``."""
+    return f"{resource.plural}.{resource.group}" if resource.group else resource.plural
+
+
+def mesh_config(api: client.Client) -> dict[str, Any]:
+    """What the mesh's ConfigMap says; empty where there is none."""
+    config_map = api.find(resources.CONFIG_MAPS, "istio", istio.NAMESPACE)
+    return yaml.safe_load(((config_map or {}).get("data") or {}).get("mesh") or "") or {}
+
+
+def _listed(api: client.Client, resource: Resource) -> list[dict[str, Any]]:
+    try:
+        return [{"kind": resource.kind, "apiVersion": resource.api_version, **obj} for obj in api.list(resource)]
+    except status.NotFound:
+        return []
