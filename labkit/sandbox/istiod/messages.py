@@ -1,11 +1,12 @@
-"""Envoy's messages from descriptors: no generated code, and a misspelt field is found before it is sent."""
+"""Resources as Envoy's messages, and their bytes."""
 
-import gzip
-from functools import cache
-from importlib import resources
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
+from google.protobuf import json_format
+
+from labkit.mesh.messages import message_class, pool
+
+__all__ = ["TYPES", "as_dict", "encoded", "encoded_host", "kind_of", "message_class", "parsed", "pool", "type_url"]
 
 TYPES = {
     "clusters": "envoy.config.cluster.v3.Cluster",
@@ -18,23 +19,6 @@ TYPES = {
 """In the order in which they go out: a route that names a cluster Envoy has not got answers 503 (xDS protocol)."""
 
 PREFIX = "type.googleapis.com/"
-
-
-@cache
-def pool() -> descriptor_pool.DescriptorPool:
-    """A pool of our own: the default one would clash with packages that bring Envoy's API themselves."""
-    data = resources.files(__package__).joinpath("data/envoy-api.binpb.gz").read_bytes()
-    files = descriptor_pb2.FileDescriptorSet.FromString(gzip.decompress(data))
-    own_pool = descriptor_pool.DescriptorPool()
-    for file in files.file:
-        own_pool.Add(file)
-    return own_pool
-
-
-@cache
-def message_class(name: str) -> Any:
-    """The class of ``envoy.config.cluster.v3.Cluster``."""
-    return message_factory.GetMessageClass(pool().FindMessageTypeByName(name))
 
 
 def parsed(kind: str, resource: dict[str, Any]) -> Any:

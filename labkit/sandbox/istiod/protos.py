@@ -1,22 +1,14 @@
 """What validation asks about Envoy's messages, answered by their descriptors."""
 
-import gzip
 from collections.abc import Iterator
-from functools import cache
-from importlib import resources
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor
 
 from labkit.kube.resources import Object
+from labkit.mesh import messages
 from labkit.mesh.validation import envoyfilter
-from labkit.sandbox.istiod import messages, protojson
-
-ISTIOS = ("istio.", "io.istio.", "stats.")
-"""Packages of Istio's own filters, whose messages a real istiod knows."""
-
-CONTRIB = ".v3alpha."
-"""Part of the names of Envoy's contributed extensions."""
+from labkit.sandbox.istiod import protojson
 
 
 class Protos:
@@ -29,11 +21,11 @@ class Protos:
     def problem(self, message: str, value: Any, *, strict: bool) -> str:
         """What is wrong with JSON for a message; ``strict``: fields that it does not have as well."""
         reader = self._strict if strict else self._lenient
-        return reader.problem(messages.message_class(message).DESCRIPTOR, value)
+        return reader.problem(messages.descriptor(message), value)
 
     def without_type(self, message: str, value: Any) -> list[str]:
         """The names of extensions that say no ``typed_config``."""
-        return list(protojson.without_type(messages.message_class(message).DESCRIPTOR, value))
+        return list(protojson.without_type(messages.descriptor(message), value))
 
     def is_sendable(self, type_url: str) -> bool:
         """Whether such a message can be sent from here."""
@@ -55,16 +47,8 @@ class Protos:
 
 def _descriptor(name: str) -> Descriptor | None:
     try:
-        descriptor: Descriptor = messages.message_class(name).DESCRIPTOR
+        return messages.descriptor(name)
     except KeyError:
-        if name in _names() or name.startswith(ISTIOS) or CONTRIB in name:
+        if messages.is_known(name):
             return None
         raise
-    return descriptor
-
-
-@cache
-def _names() -> frozenset[str]:
-    """All messages of Envoy's API; of most there is no descriptor here."""
-    data = resources.files(__package__).joinpath("data/envoy-types.txt.gz").read_bytes()
-    return frozenset(gzip.decompress(data).decode().splitlines())

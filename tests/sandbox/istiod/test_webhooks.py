@@ -98,7 +98,7 @@ def test_a_message_that_is_none_of_envoys_is_refused() -> None:
 
 
 def test_a_message_of_envoy_that_cannot_be_sent_is_said() -> None:
-    kind = "envoy.extensions.filters.http.aws_lambda.v3.Config"
+    kind = "envoy.extensions.filters.http.golang.v3alpha.Config"
     value = {"name": "a", "typed_config": {"@type": f"type.googleapis.com/{kind}"}}
     patch = {"applyTo": "HTTP_FILTER", "patch": {"operation": "INSERT_FIRST", "value": value}}
     obj = {
