@@ -168,8 +168,7 @@ class Index:
 
     @property
     def _trust_domains(self) -> tuple[str, ...]:
-        aliases = self.snapshot.mesh_config.get("trustDomainAliases") or ()
-        return tuple(dict.fromkeys((model.TRUST_DOMAIN, *map(str, aliases))))
+        return model.trust_domains(self.snapshot.mesh_config)
 
     def entry(self, proxy: Proxy) -> gateways.Entry:
         """What a gateway's proxy listens on, between Istio's words and Envoy's."""

@@ -17,6 +17,17 @@ DOMAIN = "cluster.local"
 """The DNS domain of Services."""
 
 
+def trust_domain(mesh_config: Mapping[str, Any]) -> str:
+    """The domain in front of every identity: ``spiffe://DOMAIN/ns/…``."""
+    return str(mesh_config.get("trustDomain") or TRUST_DOMAIN)
+
+
+def trust_domains(mesh_config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The trust domain, and those that count as the same one."""
+    aliases = map(str, mesh_config.get("trustDomainAliases") or ())
+    return tuple(dict.fromkeys((trust_domain(mesh_config), *aliases)))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Proxy:
     """One Envoy."""
@@ -36,6 +47,9 @@ class Proxy:
     """The pod's labels."""
 
     service_account: str = "default"
+    certificate_seconds: float = 0.0
+    """The life of the certificate that it asks for; 0 leaves it to the authority."""
+
     place: "Place | None" = None
     """Where it runs, if in a sandbox; elsewhere Istio's own addresses are right."""
 

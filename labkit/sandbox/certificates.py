@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, ObjectIdentifier
 
 SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
+
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+"""We make the former; who brings an authority of their own may have the latter."""
 
 SKEW = datetime.timedelta(minutes=2)
 """How far a certificate's life begins in the past, for clocks that differ."""
@@ -22,7 +25,7 @@ class Issued:
     """A certificate and its private key."""
 
     certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
+    key: PrivateKey
 
     @property
     def certificate_pem(self) -> bytes:
@@ -40,7 +43,7 @@ def new_key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP256R1())
 
 
-def key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+def key_pem(key: PrivateKey) -> bytes:
     """A key in PEM, not encrypted."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -89,7 +92,7 @@ def load(certificate: bytes, key: bytes) -> Issued:
     """What was kept in PEM; ValueError when it is damaged or the key belongs to another certificate."""
     loaded = serialization.load_pem_private_key(key, None)
     kept = x509.load_pem_x509_certificate(certificate)
-    if not isinstance(loaded, ec.EllipticCurvePrivateKey) or kept.public_key() != loaded.public_key():
+    if not isinstance(loaded, PrivateKey) or kept.public_key() != loaded.public_key():
         raise ValueError("the key is not the certificate's")
     return Issued(certificate=kept, key=loaded)
 

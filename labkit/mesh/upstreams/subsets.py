@@ -210,8 +210,7 @@ def _tls(
 
 
 def _identities(service: Service, mesh: Mapping[str, Any]) -> Iterator[str]:
-    domains = [model.TRUST_DOMAIN, *(mesh.get("trustDomainAliases") or ())]
-    for domain in dict.fromkeys(domains):
+    for domain in model.trust_domains(mesh):
         yield from (names.spiffe(account, domain) for account in service.accounts)
 
 

@@ -5,12 +5,15 @@ from typing import Any
 
 from labkit.kube import api, resources, status
 from labkit.kube.resources import Object
-from labkit.mesh import captured_ports, model, sandboxed
+from labkit.mesh import captured_ports, durations, model, sandboxed
 from labkit.sandbox.istiod import following
 
 AUDIENCE = "istio-ca"
 POD = "authentication.kubernetes.io/pod-name"
 """In the review of a token: whose volume it was made for (kubernetes.io, Managing Service Accounts)."""
+
+PROXY, LIFE, DAY = "istio-proxy", "SECRET_TTL", 86400.0
+"""The container of the agent, its variable for the life of a certificate, and what it asks for without one."""
 
 NODE_IP = "LABKIT_NODE_IP"
 """In the metadata of a sandbox's Envoy: where node ports are served."""
@@ -42,6 +45,7 @@ class Authenticator:
             ip=ip,
             labels=resources.labels_of(pod),
             service_account=account,
+            certificate_seconds=_certificate_seconds(pod),
             place=_place(pod, ip, node.get("metadata") or {}),
         )
 
@@ -68,6 +72,14 @@ class Authenticator:
             return await self._client.get(resources.PODS, name, namespace)
         except status.StatusError as e:
             raise PermissionError(f"there is no pod {namespace}/{name}") from e
+
+
+def _certificate_seconds(pod: Object) -> float:
+    """What Istio's agent asks for: ``SECRET_TTL`` in the proxy's container, a day by default."""
+    containers = (*(pod["spec"].get("initContainers") or ()), *(pod["spec"].get("containers") or ()))
+    variables = {e["name"]: e for c in containers if c.get("name") == PROXY for e in c.get("env") or ()}
+    text = str(variables.get(LIFE, {}).get("value") or "")
+    return durations.seconds(text) if text else DAY
 
 
 def _place(pod: Object, ip: str, metadata: Mapping[str, Any]) -> sandboxed.Place | None:

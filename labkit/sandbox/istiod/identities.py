@@ -1,47 +1,105 @@
-"""Certificates of proxies: made when first needed, renewed at half their life, sent by SDS."""
+"""Certificates of proxies: each proxy has a key of its own, renewed at half its life and sent by SDS."""
 
 import datetime
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from labkit.mesh import model
 from labkit.sandbox.istiod import authority, messages
 
+log = logging.getLogger(__name__)
+
+Name = tuple[str, str]
+"""Namespace and pod."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Identity:
-    """One service account's certificate, encoded: every push asks for it."""
+    """One proxy's certificate, encoded: every push asks for it."""
 
     secret: bytes
-    expires: datetime.datetime
+    account: str
+    renewal: datetime.datetime
+    """When half of its life is over, as Istio's agent has it (``SECRET_GRACE_PERIOD_RATIO`` of 0.5)."""
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
 
 
 class Identities:
-    """The secrets of every service account that has a proxy."""
+    """The secrets of every proxy; in Istio the agent beside each Envoy has them."""
 
-    def __init__(self, root: authority.Authority) -> None:
+    def __init__(
+        self,
+        root: authority.Authority,
+        lifetimes: authority.Lifetimes = authority.Lifetimes(),  # noqa: B008, a frozen record
+        *,
+        clock: Callable[[], datetime.datetime] = _now,
+        on_issue: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._lifetimes, self._clock, self._on_issue = lifetimes, clock, on_issue
+        self._identities: dict[Name, _Identity] = {}
+        self._refused: set[tuple[Name, str]] = set()
+        self.sign_by(root)
+
+    def __repr__(self) -> str:
+        return f"Identities({len(self._identities)} proxies)"
+
+    def sign_by(self, root: authority.Authority) -> None:
+        """Sign by another authority from now on: certificates that are out stay until their renewal."""
         self._root = root
         trusted = {"trusted_ca": {"inline_string": root.root}}
         self._trusted = messages.encoded("secrets", {"name": "ROOTCA", "validation_context": trusted})
-        self._identities: dict[tuple[str, str], _Identity] = {}
 
-    def __repr__(self) -> str:
-        return f"Identities({len(self._identities)} service accounts)"
+    def secrets(self, proxy: model.Proxy, trust_domain: str = model.TRUST_DOMAIN) -> Mapping[str, bytes]:
+        """``default``, the proxy's own certificate, and ``ROOTCA``.
 
-    def secrets(self, proxy: model.Proxy) -> Mapping[str, bytes]:
-        """``default``, the proxy's own certificate, and ``ROOTCA``."""
-        key = proxy.namespace, proxy.service_account
+        A proxy that asks for too long a life gets none, and stays unready as beside Istio's agent.
+        """
+        key = proxy.namespace, proxy.name
         identity = self._identities.get(key)
-        now = datetime.datetime.now(datetime.UTC)
-        if identity is None or identity.expires - now < authority.LEAF_LIFE / 2:
-            identity = self._identities[key] = self._new(*key)
+        if identity is None or identity.account != proxy.service_account or identity.renewal <= self._clock():
+            try:
+                identity = self._identities[key] = self._new(proxy, trust_domain)
+            except authority.LifetimeError as e:
+                self._say_once(key, str(e))
+                return {"ROOTCA": self._trusted}
+            self._on_issue()
         return {"default": identity.secret, "ROOTCA": self._trusted}
 
-    def _new(self, namespace: str, account: str) -> _Identity:
-        own = self._root.workload(namespace, account)
+    def due(self) -> set[Name]:
+        """The proxies whose certificates are to be renewed now."""
+        now = self._clock()
+        return {name for name, identity in self._identities.items() if identity.renewal <= now}
+
+    def seconds_to_renewal(self) -> float | None:
+        """Until the first renewal; None while there is no certificate."""
+        first = min((identity.renewal for identity in self._identities.values()), default=None)
+        return None if first is None else max(0.0, (first - self._clock()).total_seconds())
+
+    def keep(self, names: Collection[Name]) -> None:
+        """Forget the keys of all other proxies: they left."""
+        self.forget(self._identities.keys() - set(names))
+
+    def forget(self, names: Collection[Name]) -> None:
+        """Forget the keys of these proxies; one that comes back gets a new one."""
+        for name in names:
+            self._identities.pop(name, None)
+
+    def _new(self, proxy: model.Proxy, trust_domain: str) -> _Identity:
+        life = self._lifetimes.of(proxy.certificate_seconds)
+        own = self._root.workload(proxy.namespace, proxy.service_account, life=life, trust_domain=trust_domain)
         certificate = {
             "certificate_chain": {"inline_string": own.chain},
             "private_key": {"inline_string": own.key},
         }
         secret = messages.encoded("secrets", {"name": "default", "tls_certificate": certificate})
-        return _Identity(secret=secret, expires=own.expires)
+        now = self._clock()
+        return _Identity(secret=secret, account=proxy.service_account, renewal=now + (own.expires - now) / 2)
+
+    def _say_once(self, name: Name, problem: str) -> None:
+        if (name, problem) not in self._refused:
+            self._refused.add((name, problem))
+            log.error("%s/%s gets no certificate: %s. Its SECRET_TTL says how long it asks for", *name, problem)

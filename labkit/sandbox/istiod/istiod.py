@@ -43,19 +43,24 @@ QUIET = 0.005
 LONGEST_QUIET = 0.05
 """Seconds after which it is pushed whatever still changes."""
 
-RENEWAL = 600.0
-"""Seconds between looks for certificates to renew."""
-
 
 class Istiod:
     """All of it, on one event loop."""
 
-    def __init__(self, client: api.Api, root: authority.Authority, ip: str) -> None:
+    def __init__(
+        self,
+        client: api.Api,
+        root: authority.Authority,
+        ip: str,
+        lifetimes: authority.Lifetimes = authority.Lifetimes(),  # noqa: B008, a frozen record
+    ) -> None:
         self._client, self._root, self._ip = client, root, ip
         self._followed = following.Following(client, self._note, self._kinds_changed)
         self._trust = trust.Distribution(client, self._followed, root.root)
+        self._issued = asyncio.Event()
+        self._identities = identities.Identities(root, lifetimes, on_issue=self._issued.set)
         self._publication = publishing.Publication(
-            identities.Identities(root), self._refused, has_low_ports=lowports.may_be_bound()
+            self._identities, self._refused, has_low_ports=lowports.may_be_bound()
         )
         self._controller = gatewaycontroller.GatewayController(client, self._followed)
         self._ingresses = ingressstatuses.IngressStatuses(client, self._followed)
@@ -127,6 +132,8 @@ class Istiod:
             self._reporter.note(resource, old, new)
         if resource in (resources.NAMESPACES, resources.CONFIG_MAPS):
             self._trust.wake.set()
+        if resource == resources.SECRETS and new is not None and _is_plugged_authority(new):
+            self._take_authority(new)
         if resource == resources.SERVICES:
             self._controller.changed(old, new)
         self._changed.set()
@@ -177,10 +184,23 @@ class Istiod:
             log.warning("ConfigMap istio-system/istio, key mesh, is not YAML and is not used: %s", e)
             return {}
 
+    def _take_authority(self, secret: Object) -> None:
+        if (new := trust.replaced(self._root, secret)) is not None:
+            self._root = new
+            self._identities.sign_by(new)
+
     async def _renew_loop(self) -> None:
+        """Send each proxy its next certificate when it is due; only that proxy hears of it."""
         while True:
-            await asyncio.sleep(RENEWAL)
-            self.discovery.publish()
+            self._issued.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._identities.seconds_to_renewal()):
+                    await self._issued.wait()
+            due = self._identities.due()
+            connected = {(s.proxy.namespace, s.proxy.name): s for s in self.discovery.streams.values()}
+            for name in due & connected.keys():
+                self.discovery.push(connected[name])
+            self._identities.forget(due - connected.keys())
 
     def _refused(self, refusal: ads.Refusal) -> None:
         """Find out which of the objects that changed is to blame, and say so on it."""
@@ -195,6 +215,10 @@ class Istiod:
         self._complaints.refused(refusal, objects)
 
 
+def _is_plugged_authority(secret: Object) -> bool:
+    return (resources.namespace_of(secret), resources.name_of(secret)) == (NAMESPACE, authority.PLUGGED_IN)
+
+
 def _says_the_same(old: Object, new: Object) -> bool:
     """Whether two versions differ in nothing that a person wrote; a Service's status holds its addresses."""
     if new["kind"] == "Service":
@@ -207,7 +231,11 @@ def _says_the_same(old: Object, new: Object) -> bool:
 
 async def _serve(env: Mapping[str, str]) -> None:
     async with aio.Client.in_cluster(env) as client:
-        istiod = Istiod(client, await trust.root(client, NAMESPACE), env["LABKIT_APP_IP"])
+        try:
+            root = await trust.root(client, NAMESPACE)
+        except ValueError as e:
+            raise SystemExit(f"istiod cannot sign: {e}") from e
+        istiod = Istiod(client, root, env["LABKIT_APP_IP"], authority.Lifetimes.from_env(env))
         task = asyncio.create_task(istiod.run())
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)

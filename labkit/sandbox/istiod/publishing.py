@@ -57,6 +57,7 @@ class Publication:
                 broken.append((change.object, f"{type(e).__name__}: {e}"))
                 self._compile(attribution.reverted(snapshot, change))
         self._given = {key: self._given[key] for key in self._asked}
+        self._secrets.keep(self._asked)
         self._asked = set()
         self._encoder.turn()
         return broken
@@ -75,10 +76,14 @@ class Publication:
         before = self._given.get(key, {})
         encoded = {kind: self._of_kind(kind, getattr(config, kind), proxy, before.get(kind, {})) for kind in KINDS}
         # Beside the certificates of a gateway's listeners, its own identity.
-        encoded["secrets"] = {**encoded["secrets"], **self._secrets.secrets(proxy)}
+        encoded["secrets"] = {**encoded["secrets"], **self._secrets.secrets(proxy, self._trust_domain)}
         self._given[key] = encoded
         self._asked.add(key)
         return encoded
+
+    @property
+    def _trust_domain(self) -> str:
+        return model.trust_domain(self.snapshot.mesh_config)
 
     def _of_kind(
         self, kind: str, resources: Mapping[str, Object], proxy: model.Proxy, before: Mapping[str, bytes]

@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+import logging
 
 from labkit.kube import api, resources, status
 from labkit.kube.resources import Object
 from labkit.sandbox.istiod import authority, following
+
+log = logging.getLogger(__name__)
 
 ROOT_CONFIG_MAP = "istio-ca-root-cert"
 BUNDLES = (ROOT_CONFIG_MAP, "kube-root-ca.crt")
@@ -18,13 +21,37 @@ def is_bundle(obj: Object) -> bool:
 
 
 async def root(client: api.Api, namespace: str) -> authority.Authority:
-    """The root that is there, else a new one: a new istiod signs for the old one's proxies."""
+    """The authority of Secret ``cacerts``, else the root that is there, else a new one.
+
+    So a new istiod signs for the old one's proxies. ValueError says what is wrong with ``cacerts``.
+    """
+    with contextlib.suppress(status.NotFound):
+        return authority.Authority.from_secret(await client.get(resources.SECRETS, authority.PLUGGED_IN, namespace))
     new = authority.Authority.new()
     try:
         await client.create(resources.SECRETS, new.as_secret(namespace), manager="istiod")
     except status.AlreadyExists:
         kept = await client.get(resources.SECRETS, authority.SECRET, namespace)
         return authority.Authority.from_secret(kept)
+    return new
+
+
+def replaced(current: authority.Authority, secret: Object) -> authority.Authority | None:
+    """The authority of a Secret ``cacerts`` that changed under a running istiod; None where the current one stays.
+
+    As Istio: another intermediate certificate of the same root is taken at once, another root by a restart only.
+    """
+    try:
+        new = authority.Authority.from_secret(secret)
+    except ValueError as e:
+        log.error("the plugged-in authority stays as it was: %s", e)
+        return None
+    if new.root != current.root:
+        log.error("Secret cacerts has another root: kubectl -n istio-system rollout restart deploy/istiod takes it")
+        return None
+    if new.signs_as == current.signs_as:
+        return None
+    log.info("the plugged-in authority was replaced: certificates are signed by it from their next renewal on")
     return new
 
 

@@ -57,7 +57,9 @@ def _become_envoy(role: str, env: Mapping[str, str]) -> int:
     root = Path(env["LABKIT_ROOT"])
     own = root / "etc/istio/proxy"
     file = (own if own.is_dir() else Path(env.get("HOME", "."))) / "envoy.json"
-    start = _start(role, env, root)
+    trusted = file.with_name("root.json")
+    start = _start(role, env, root, trusted)
+    trusted.write_text(json.dumps(bootstrap.root_file(str(root / "var/run/secrets/istio/root-cert.pem"))))
     file.touch(mode=0o600)
     file.write_text(json.dumps(bootstrap.bootstrap(start)))
     print(f"starting Envoy for {start.name}.{start.namespace} at {start.ip}", flush=True)
@@ -67,8 +69,7 @@ def _become_envoy(role: str, env: Mapping[str, str]) -> int:
     return os.execve(program, ["envoy", "-c", str(file), *FLAGS], unproxied)
 
 
-def _start(role: str, env: Mapping[str, str], root: Path) -> bootstrap.Start:
-    authority = root / "var/run/secrets/istio/root-cert.pem"
+def _start(role: str, env: Mapping[str, str], root: Path, trusted: Path) -> bootstrap.Start:
     return bootstrap.Start(
         role=role,
         name=env["LABKIT_POD_NAME"],
@@ -76,7 +77,7 @@ def _start(role: str, env: Mapping[str, str], root: Path) -> bootstrap.Start:
         ip=env["LABKIT_POD_IP"],
         istiod=service_twin(_istiod_address(env, root), env["LABKIT_SERVICE_BASE"]),
         name_server=service_twin(NAME_SERVER, env["LABKIT_SERVICE_BASE"]),
-        root_ca=str(authority),
+        root_file=str(trusted),
         token=(root / "var/run/secrets/tokens/istio-token").read_text(),
         metadata=_metadata(env),
         probers=json.loads(env.get("ISTIO_KUBE_APP_PROBERS") or "{}"),
