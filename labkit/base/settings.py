@@ -13,17 +13,6 @@ def home() -> Path:
     return Path(os.environ.get("LABKIT_HOME") or CHECKOUT / ".labkit").absolute()
 
 
-def kubeconfig_asked_for() -> Path | None:
-    """Another cluster than the sandbox: ``LABKIT_KUBECONFIG``, which ``./lab up --kubeconfig`` sets."""
-    named = os.environ.get("LABKIT_KUBECONFIG")
-    return Path(named).expanduser() if named else None
-
-
-def context_asked_for() -> str | None:
-    """A context in it: ``LABKIT_CONTEXT``."""
-    return os.environ.get("LABKIT_CONTEXT") or None
-
-
 @dataclass(frozen=True, kw_only=True)
 class Paths:
     """What lies where below the lab's folder, which only its owner may read (0700)."""

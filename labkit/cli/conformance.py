@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def options(parser: argparse.ArgumentParser) -> None:
     """The options of ``conformance``."""
-    facts = parser.add_argument_group("facts, on a sandbox of their own or on a cluster you name")
+    facts = parser.add_argument_group("facts, on a sandbox of their own or on the cluster that was chosen")
     facts.add_argument("--fact", action="append", type=int, metavar="N", help="only this one; may be repeated")
     facts.add_argument("--kubeconfig", type=Path, metavar="PATH", help="a cluster with Istio; namespaces come and go")
     facts.add_argument("--context", metavar="NAME", help="a context in it; its current one otherwise")
@@ -50,19 +50,20 @@ def _facts(arguments: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def _cluster(arguments: argparse.Namespace) -> Iterator["Cluster"]:
-    from labkit.base import errors
+    from labkit.base import choice
     from labkit.clusters import cluster
     from labkit.conformance.facts import running
     from labkit.install import istio
 
-    if arguments.kubeconfig is None:
+    chosen = choice.current()
+    if arguments.kubeconfig:
+        chosen = choice.Choice(kubeconfig=arguments.kubeconfig.expanduser(), context=arguments.context)
+    if chosen.kubeconfig is None:
         with running.throwaway() as throwaway:
             yield throwaway
         return
-    place = arguments.kubeconfig.expanduser()
-    if not place.exists():
-        raise errors.SetupError(f"There is no kubeconfig {place}.", next_step="check the path")
-    named = cluster.of_kubeconfig(place, context=arguments.context)
+    print(f"on {chosen}", flush=True)
+    named = cluster.of_choice(chosen)
     istio.install(named.client())
     yield named
 

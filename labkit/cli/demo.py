@@ -3,9 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from labkit.base import settings
+from labkit.base import choice, settings
 from labkit.cli import progress
-from labkit.clusters import sandbox
 
 if TYPE_CHECKING:
     from labkit.lab import Lab
@@ -46,9 +45,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _ready(paths: settings.Paths) -> "Lab":
     from labkit.lab import Lab
 
-    with sandbox.one_at_a_time(paths):
-        sandbox.start(paths)
     lab = Lab.connect()
+    if not lab.can("owned"):
+        print(f"  on {choice.current(paths)}")
     lab.goto("07")
     return lab
 
@@ -60,6 +59,6 @@ def _weights(old: int, new: int) -> dict[str, object]:
     return {
         "apiVersion": "networking.istio.io/v1",
         "kind": "VirtualService",
-        "metadata": {"name": "reviews", "namespace": "default"},
+        "metadata": {"name": "reviews"},
         "spec": {"hosts": ["reviews"], "http": [{"route": [to("v1", old), to("v2", new)]}]},
     }

@@ -1,4 +1,4 @@
-"""``eval "$(./lab env)"``: plain kubectl in this terminal talks to this lab."""
+"""``eval "$(./lab env)"``: plain kubectl in this terminal talks to the lab's cluster."""
 
 import argparse
 import shlex

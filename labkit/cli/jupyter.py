@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
-from labkit.base import errors, private, processes, programs, records, settings
+from labkit.base import choice, errors, private, processes, programs, records, settings
+from labkit.clusters import terminals
 
 READY_TIMEOUT = 60.0
 """Seconds; it takes two, a cold disk half a minute."""
@@ -80,12 +81,7 @@ def start(paths: settings.Paths, *, root: Path = settings.CHECKOUT, first: str =
     ``root`` is the folder it shows, ``first`` the notebook in it.
     """
     facts = running(paths)
-    cluster = str(settings.kubeconfig_asked_for() or paths.kubeconfig)
-    if facts is not None and facts["kubeconfig"] != cluster:
-        raise errors.SetupError(
-            f"JupyterLab of this checkout runs already, for the cluster of {facts['kubeconfig']}.",
-            next_step="./lab down, then this again",
-        )
+    cluster = require_free_for(paths, choice.current(paths))
     if facts is None:
         stop(paths)  # one whose record was damaged
         _spawn(paths, root, {"kubeconfig": cluster, "first": first})
@@ -95,6 +91,18 @@ def start(paths: settings.Paths, *, root: Path = settings.CHECKOUT, first: str =
             "JupyterLab stopped right after its start.", next_step=f"read {paths.logs / 'jupyter.log'}"
         )
     return url(paths, facts)
+
+
+def require_free_for(paths: settings.Paths, chosen: choice.Choice) -> str:
+    """The words for a choice in the record of a running JupyterLab; SetupError where it runs for another cluster."""
+    cluster = str(chosen.kubeconfig or paths.kubeconfig) + (f" {chosen.context}" if chosen.context else "")
+    facts = running(paths)
+    if facts is not None and facts["kubeconfig"] != cluster:
+        raise errors.SetupError(
+            f"JupyterLab of this checkout runs already, for the cluster of {facts['kubeconfig']}.",
+            next_step="./lab down, then this again",
+        )
+    return cluster
 
 
 def stop(paths: settings.Paths) -> bool:
@@ -153,7 +161,7 @@ def kubectl_environment(paths: settings.Paths) -> dict[str, str]:
     beside = str(programs.beside_python("kubectl").parent)
     path = os.environ.get("PATH", "")
     return {
-        "KUBECONFIG": str(settings.kubeconfig_asked_for() or paths.kubeconfig),
+        "KUBECONFIG": terminals.kubeconfig(paths, choice.current(paths)),
         "KUBECACHEDIR": str(paths.kube_cache),
         "PATH": path if path.split(":")[0] == beside else f"{beside}:{path}",
     }

@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from labkit.base import errors, settings
+from labkit.base import choice, errors, settings
 from labkit.cli import jupyter, progress
 
 CELL_TIMEOUT = 120
@@ -22,6 +22,9 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Execute each; 0 when every cell ran. NotebookError names the first cell that failed and why."""
     steps = progress.Progress()
+    chosen = choice.current()
+    if chosen.kubeconfig:
+        print(f"  on {chosen}")
     for word in arguments.notebooks:
         path = find(word)
         with steps.step(path.name):

@@ -2,12 +2,10 @@
 
 import argparse
 import html
-import os
 import webbrowser
-from pathlib import Path
 
-from labkit.base import errors, private, settings
-from labkit.cli import copies, jupyter, progress
+from labkit.base import choice, private, settings
+from labkit.cli import copies, jupyter, progress, selection
 from labkit.clusters import cluster, sandbox
 
 
@@ -16,18 +14,20 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-browser", action="store_true", help="print the addresses, open nothing")
     parser.add_argument("--no-jupyter", action="store_true", help="the cluster only")
     parser.add_argument("--empty", action="store_true", help="a cluster without Istio and Bookinfo")
-    parser.add_argument("--kubeconfig", type=Path, help="use this cluster, which has Istio, instead of the sandbox")
-    parser.add_argument("--context", help="a context in that file")
+    selection.options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Bring up what is missing and say where it is."""
     paths = settings.Paths()
     steps = progress.Progress()
-    _choose(arguments)
+    chosen = selection.of(arguments, choice.current(paths))
     with sandbox.one_at_a_time(paths, on_wait=steps.waits):
-        chosen = _cluster(paths, steps)
-        gateway = "" if arguments.empty else _course(chosen, steps)
+        if not arguments.no_jupyter:
+            jupyter.require_free_for(paths, chosen)
+        cluster = _cluster(paths, chosen, steps)
+        choice.remember(paths, chosen)
+        gateway = "" if arguments.empty else _course(cluster, chosen.namespace, steps)
         page, news = "", []
         if not arguments.no_jupyter:
             news = copies.refresh()
@@ -54,26 +54,14 @@ def _door(paths: settings.Paths, page: str) -> str:
     return file.as_uri()
 
 
-def _choose(arguments: argparse.Namespace) -> None:
-    """Remember another cluster where JupyterLab, its kernels and ``Lab.connect()`` look for it."""
-    if arguments.kubeconfig:
-        os.environ["LABKIT_KUBECONFIG"] = str(arguments.kubeconfig.expanduser().resolve())
-    if arguments.context:
-        os.environ["LABKIT_CONTEXT"] = arguments.context
+def _cluster(paths: settings.Paths, chosen: choice.Choice, steps: progress.Progress) -> cluster.Cluster:
+    """The cluster, with what is in the way of the course said before anything is changed or remembered."""
+    what = "Sandbox: a Kubernetes API on 127.0.0.1" if chosen.kubeconfig is None else f"Cluster: {chosen}"
+    with steps.step(what):
+        return selection.connected(paths, chosen)
 
 
-def _cluster(paths: settings.Paths, steps: progress.Progress) -> cluster.Cluster:
-    named = settings.kubeconfig_asked_for()
-    if named is None:
-        with steps.step("Sandbox: a Kubernetes API on 127.0.0.1"):
-            return sandbox.start(paths)
-    if not named.is_file():
-        raise errors.SetupError(f"There is no kubeconfig {named}.", next_step="name a file: ./lab up --kubeconfig FILE")
-    with steps.step(f"The cluster of {named}"):
-        return cluster.of_kubeconfig(named, context=settings.context_asked_for())
-
-
-def _course(chosen: cluster.Cluster, steps: progress.Progress) -> str:
+def _course(chosen: cluster.Cluster, namespace: str, steps: progress.Progress) -> str:
     """Istio, Bookinfo and the gateway; the gateway's address."""
     from labkit.install import bookinfo, gateway, istio
 
@@ -81,7 +69,7 @@ def _course(chosen: cluster.Cluster, steps: progress.Progress) -> str:
     with steps.step("Istio: istiod and the ingress gateway"):
         istio.install(api)
     with steps.step("Bookinfo: four services, six pods with sidecars"):
-        bookinfo.deploy(api, "default")
+        bookinfo.deploy(api, namespace)
     with steps.step("Gateway: Bookinfo answers from outside"):
-        address = gateway.expose(api, "default")
+        address = gateway.expose(api, namespace)
     return str(address)

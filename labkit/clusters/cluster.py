@@ -3,13 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from labkit.kube import client, marks, resources, status
-
-EVERYWHERE = frozenset({"kubectl", "routing", "splitting", "mtls", "logs"})
-"""What every supported cluster can do."""
-
-REAL_ONLY = frozenset({"ambient", "multi-cluster", "traffic-capture", "wasm"})
-"""What needs a kernel's network namespaces, so never the sandbox."""
+from labkit.base import choice
+from labkit.clusters import capabilities, contexts
+from labkit.kube import client
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,26 +18,36 @@ class Cluster:
     context: str | None = None
     """A context in it; None for its current one."""
 
-    is_sandbox: bool = False
-    """Whether pods are local processes of this machine."""
+    capabilities: frozenset[str] = capabilities.EVERYWHERE
+    """Words that ``lab.can(word)`` answers."""
 
     def client(self) -> client.Client:
         """A client for it."""
         return client.Client.from_kubeconfig(self.kubeconfig, context=self.context)
 
-    @property
-    def capabilities(self) -> frozenset[str]:
-        """Words that ``lab.can(word)`` answers."""
-        return EVERYWHERE if self.is_sandbox else EVERYWHERE | REAL_ONLY
+    def can(self, capability: str) -> bool:
+        """Whether it does that."""
+        return capability in self.capabilities
+
+    def __str__(self) -> str:
+        if self.can(capabilities.LOCAL_PODS):
+            return "sandbox"
+        return f"cluster of {f'{self.context} in ' if self.context else ''}{self.kubeconfig}"
+
+
+def of_sandbox(kubeconfig: Path) -> Cluster:
+    """The sandbox that has written this kubeconfig."""
+    return Cluster(kubeconfig=kubeconfig, capabilities=capabilities.SANDBOX)
 
 
 def of_kubeconfig(path: Path, *, context: str | None = None) -> Cluster:
-    """The cluster of a kubeconfig; it is asked once whether it is a sandbox."""
-    asked = client.Client.from_kubeconfig(path, context=context)
-    try:
-        node = asked.find(resources.NODES, marks.SANDBOX_NODE)
-    except status.StatusError as e:
-        if e.code not in (401, 403):
-            raise
-        node = None  # an ordinary user of a real cluster may not read nodes
-    return Cluster(kubeconfig=path, context=context, is_sandbox=marks.is_sandbox(node))
+    """The cluster of a kubeconfig, which is asked once what it can do; without a name, of the context it must be."""
+    named = contexts.chosen(path, contexts.read(path), named=context)
+    api = client.Client.from_kubeconfig(path, context=named.name)
+    return Cluster(kubeconfig=path, context=named.name, capabilities=capabilities.ask(api))
+
+
+def of_choice(chosen: choice.Choice) -> Cluster:
+    """The cluster that was chosen; not for the sandbox, which has to be started."""
+    assert chosen.kubeconfig is not None
+    return of_kubeconfig(chosen.kubeconfig, context=chosen.context)

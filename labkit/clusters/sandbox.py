@@ -70,7 +70,7 @@ def start(paths: settings.Paths) -> cluster.Cluster:
     if running(paths) is None:
         _check_room(paths)
         _spawn(paths)
-    return cluster.Cluster(kubeconfig=paths.kubeconfig, is_sandbox=True)
+    return cluster.of_sandbox(paths.kubeconfig)
 
 
 def _check_room(paths: settings.Paths) -> None:

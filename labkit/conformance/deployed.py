@@ -36,7 +36,7 @@ class Deployed:
     def __init__(self, cluster: Cluster, extra: Sequence[Object]) -> None:
         self._api = cluster.client()
         self._doors = Doors(self._api, cluster, Kubectl(cluster, namespace="default"))
-        self._control = ControlPlane(self._api, cluster, self._doors)
+        self._control = ControlPlane(self._api, self._doors)
         bookinfo.deploy(self._api, "default")
         beside = [*scene.sample_gateway(), *scene.beside(served=False), *extra]
         kinds.apply_all(self._api, beside, namespace="default")

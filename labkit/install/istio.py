@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from importlib import resources as files
 
-from labkit.base import errors, waiting
-from labkit.install import kinds, ports, types
+from labkit.base import waiting
+from labkit.clusters import capabilities
+from labkit.install import kinds, ports, presence, types
 from labkit.kube import client, manifests, marks, resources, status
 from labkit.kube.resources import Object
 
-NAMESPACE = "istio-system"
-COMMAND = "istioctl install --set profile=default -y"
+NAMESPACE = presence.NAMESPACE
+COMMAND = presence.INSTALL
 """What a practitioner types on a real cluster."""
 
 TIMEOUT = 60.0
@@ -24,24 +25,19 @@ def objects() -> list[Object]:
     return manifests.parse(text, source="istio.yaml")
 
 
-def is_installed(api: client.Client) -> bool:
-    """Whether a control plane is there, ours or a real one."""
-    deployment = api.find(resources.DEPLOYMENTS, "istiod", NAMESPACE)
-    return deployment is not None and bool(deployment.get("status", {}).get("availableReplicas"))
+def is_ours(api: client.Client) -> bool:
+    """Whether the kit installed the Istio that is there; another one is never taken away."""
+    namespace = api.find(resources.NAMESPACES, NAMESPACE)
+    return namespace is not None and marks.is_ours(namespace)
 
 
 def install(api: client.Client, *, on_step: OnStep = lambda _: None) -> None:
-    """Install the default profile on a sandbox; on a real cluster, check that Istio is there.
+    """Install the default profile where the kit's manifests can; elsewhere check that Istio and its gateway are ready.
 
-    Safe to repeat. Raises SetupError with the command to type when a real cluster has no Istio.
+    Safe to repeat. SetupError says what to type where the Istio that is there is none for the course.
     """
-    if not marks.is_sandbox(api.find(resources.NODES, marks.SANDBOX_NODE)):
-        if not is_installed(api):
-            raise errors.SetupError(
-                "This cluster has no Istio, and it is not a sandbox: the kit installs nothing on it.",
-                next_step=COMMAND,
-            )
-        on_step("Istio is installed already")
+    if capabilities.BUNDLED_ISTIO not in capabilities.ask(api):
+        _require(api, on_step=on_step)
         return
     ports.require(api, objects(), wanted_for="Istio")
     on_step(f"namespace {NAMESPACE}")
@@ -54,6 +50,16 @@ def install(api: client.Client, *, on_step: OnStep = lambda _: None) -> None:
     on_step("ingress gateway")
     kinds.until_rolled_out(api, ["istio-ingressgateway"], NAMESPACE, timeout=TIMEOUT)
     _until_webhooks_answer(api)
+
+
+def _require(api: client.Client, *, on_step: OnStep) -> None:
+    istio = presence.require(api)
+    on_step(f"Istio is installed already: {istio}")
+    if said := presence.note(istio):
+        on_step(said)
+    if istio.has_gateway:
+        on_step("ingress gateway")
+        kinds.until_rolled_out(api, [presence.GATEWAY], NAMESPACE, timeout=TIMEOUT)
 
 
 def remove(api: client.Client) -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from labkit.base import errors, ports
-from labkit.kube import client, marks, resources
+from labkit.clusters import capabilities
+from labkit.kube import client
 from labkit.kube.resources import Object
 
 SIDECAR = (15001, 15021, 15090)
@@ -22,7 +23,7 @@ def needed(objects: Iterable[Object]) -> set[int]:
 
 def require(api: client.Client, objects: Iterable[Object], *, wanted_for: str) -> None:
     """Raise PortTakenError when another program of a sandbox's machine has one of the ports on every address."""
-    if not marks.is_sandbox(api.find(resources.NODES, marks.SANDBOX_NODE)):
+    if capabilities.LOCAL_PODS not in capabilities.ask(api):
         return
     for port in sorted(needed(objects)):
         if not ports.is_free(PROBE, port):

@@ -27,6 +27,9 @@ Headers = list[tuple[str, str]]
 TIMEOUT = 30.0
 """Seconds for one request; a server that takes longer is reported as out of reach."""
 
+CONNECT = 8.0
+"""Seconds until the server accepts a connection: addresses that nobody routes answer nothing at all."""
+
 
 class Client:
     """Reads and writes objects of one cluster."""
@@ -39,6 +42,11 @@ class Client:
 
     def __repr__(self) -> str:
         return f"Client({str(self.kubeconfig)!r})"
+
+    @property
+    def server(self) -> str:
+        """The URL of the API server."""
+        return str(self._connection().configuration.host)
 
     @classmethod
     def from_kubeconfig(cls, path: Path | str, *, context: str | None = None) -> "Client":
@@ -181,6 +189,8 @@ class Client:
     ) -> Object:
         full = path + (f"?{urlencode(query)}" if query else "")
         code, _, data = self.raw(method, full, body=body, headers={"Content-Type": content_type} if body else None)
+        if code == 401:
+            raise status.StatusError({"code": 401, "reason": "Unauthorized", "message": self._not_let_in()})
         if code >= 400:
             raise _refusal(code, data)
         document: Object = json.loads(data)
@@ -205,15 +215,28 @@ class Client:
         url = connection.configuration.host.rstrip("/") + path
         try:
             return connection.rest_client.pool_manager.request(
-                method, url, body=data, headers=sent, preload_content=preload, timeout=timeout, retries=False
+                method,
+                url,
+                body=data,
+                headers=sent,
+                preload_content=preload,
+                timeout=urllib3.Timeout(connect=min(CONNECT, timeout), read=timeout),
+                retries=False,
             )
         except urllib3.exceptions.HTTPError as e:
             raise status.StatusError({"code": 503, "message": self._out_of_reach(e)}) from e
 
+    def _not_let_in(self) -> str:
+        where = f"{self.kubeconfig}{f' for context {self.context}' if self.context else ''}"
+        return (
+            f"The cluster does not accept the credentials in {where} (401 Unauthorized): they have expired, or are "
+            "another cluster's.\nNext: log in to the cluster again or ask for a new kubeconfig, then ./lab status"
+        )
+
     def _out_of_reach(self, error: Exception) -> str:
         return (
             f"The cluster of {self.kubeconfig} does not answer.\nLast seen: {error}\n"
-            "Next: ./lab status shows what runs; ./lab up starts the sandbox"
+            "Next: ./lab status says which cluster this is; ./lab up starts a sandbox that does not run"
         )
 
     def _connection(self) -> Any:

@@ -9,13 +9,13 @@ import yaml
 from labkit.base import errors
 from labkit.kube.resources import Object
 
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def parse(text: str, *, source: str = "the manifest") -> list[Object]:
     """Every object of a text; ManifestError names the source, the line and the problem."""
     try:
-        documents = list(yaml.load_all(text, Loader=_LOADER))
+        documents = list(yaml.load_all(text, Loader=LOADER))
     except yaml.YAMLError as e:
         raise errors.ManifestError(source, problem=_where(e), next_step="mend the YAML at that line") from e
     return parse_list([document for document in documents if document is not None], source=source)

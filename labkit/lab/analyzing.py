@@ -30,13 +30,13 @@ class Finding:
     """``IST0101`` for what ``istioctl analyze`` says too; empty for what only the object or the sandbox says."""
 
 
-def findings(api: client.Client, namespace: str, *, is_sandbox: bool) -> list[Finding]:
+def findings(api: client.Client, namespace: str, *, has_caveats: bool) -> list[Finding]:
     """Findings on every object in a namespace and on those without one, errors first.
 
-    What ``istioctl analyze`` says, conditions that are not true, and what a sandbox does not carry out.
+    What ``istioctl analyze`` says, conditions that are not true, and what a cluster with caveats does not carry out.
     """
-    listed = [f for obj in _objects(api, namespace) for f in of_object(obj, is_sandbox=is_sandbox)]
-    if is_sandbox:
+    listed = [f for obj in _objects(api, namespace) for f in of_object(obj, has_caveats=has_caveats)]
+    if has_caveats:
         listed += [f for resource in support.resources() for obj in api.list(resource, namespace) for f in _limits(obj)]
     listed += [_of_message(m) for m in analysis.analyze(_snapshot(api)) if _is_in(m.origin, namespace)]
     return sorted(listed, key=lambda f: (LEVELS.index(f.level), f.object, f.code))
@@ -64,10 +64,10 @@ def _is_in(origin: str, namespace: str) -> bool:
     return name == namespace if kind == "Namespace" else name.partition("/")[0] == namespace
 
 
-def of_object(obj: Object, *, is_sandbox: bool) -> list[Finding]:
-    """Of one object: fields without effect on a sandbox, and conditions that are not true."""
+def of_object(obj: Object, *, has_caveats: bool) -> list[Finding]:
+    """Of one object: fields without effect on a cluster with caveats, and conditions that are not true."""
     name = f"{obj['kind']} {resources.namespace_of(obj)}/{resources.name_of(obj)}"
-    fields = caveats.findings(obj) if is_sandbox else []
+    fields = caveats.findings(obj) if has_caveats else []
     ignored = [Finding(object=name, level="warning", message=f"{caveats.PREFIX}{text}") for text in fields]
     return [*(Finding(object=name, level="error", message=text) for text in _untrue(obj.get("status") or {})), *ignored]
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from labkit.base import settings, waiting
+from labkit.clusters import capabilities
 from labkit.clusters.cluster import Cluster
 from labkit.install import bookinfo, gateway, istio, kinds
 from labkit.kube import client, manifests, marks, resources
@@ -37,7 +38,7 @@ def arrive(api: client.Client, cluster: Cluster, chapter: Chapter, *, namespace:
     if chapter.bookinfo is False and _is_ours_to_remove(api, cluster, namespace):
         on_step("take Bookinfo away")
         bookinfo.remove(api, namespace)
-    if chapter.istio is False and cluster.is_sandbox and api.find(resources.NAMESPACES, istio.NAMESPACE):
+    if chapter.istio is False and cluster.can(capabilities.BUNDLED_ISTIO) and istio.is_ours(api):
         on_step("take Istio away")
         istio.remove(api)
     if chapter.istio:
@@ -80,8 +81,9 @@ def _objects(chapter: Chapter) -> list[Object]:
 
 def _remove_own_namespaces(api: client.Client, cluster: Cluster, *, on_step: OnStep) -> None:
     """Wait until they are gone: a lesson that begins by making one is refused while the old one ends."""
-    namespaces = [api.find(resources.NAMESPACES, name) for name in clearing.OWN_NAMESPACES]
-    going = [resources.name_of(o) for o in namespaces if o is not None and (cluster.is_sandbox or marks.is_ours(o))]
+    is_owned = cluster.can(capabilities.OWNED)
+    namespaces = [capabilities.readable(api, resources.NAMESPACES, name) for name in clearing.OWN_NAMESPACES]
+    going = [resources.name_of(o) for o in namespaces if o is not None and (is_owned or marks.is_ours(o))]
     if going:
         on_step(f"clear namespace {', '.join(going)}")
     for name in going:
@@ -98,7 +100,7 @@ def _remove_own_namespaces(api: client.Client, cluster: Cluster, *, on_step: OnS
 
 def _is_ours_to_remove(api: client.Client, cluster: Cluster, namespace: str) -> bool:
     there = api.find(resources.SERVICES, "productpage", namespace)
-    return there is not None and (cluster.is_sandbox or marks.is_ours(there))
+    return there is not None and (cluster.can(capabilities.OWNED) or marks.is_ours(there))
 
 
 def _clear(
@@ -106,7 +108,7 @@ def _clear(
 ) -> tuple[list[Object], list[str]]:
     leftovers = clearing.leftovers(api, namespaces, kept=keys)
     leftovers = [f for f in leftovers if f.resource in clearing.RULES or _is_course_object(f)]
-    going = [f for f in leftovers if clearing.goes(f, is_sandbox=cluster.is_sandbox)]
+    going = [f for f in leftovers if clearing.goes(f, is_owned=cluster.can(capabilities.OWNED))]
     staying = [f for f in leftovers if f not in going and f.resource in clearing.RULES]
     foreign = [f.obj for f in going if not marks.is_ours(f.obj)]
     notes = []

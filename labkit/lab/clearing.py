@@ -1,8 +1,8 @@
 """What a lesson takes away before it begins: what another one left, and nothing of anybody else's.
 
-On a sandbox, which is the kit's own, every rule of the mesh in the course's namespaces goes, whoever applied
-it; on any other cluster only what carries the kit's label. What the kit did not make itself is written to a
-file before it goes, so nothing that was applied is lost.
+On a cluster that is there for the course alone, as a sandbox is, every rule of the mesh in the course's namespaces
+goes, whoever applied it; on any other cluster only what carries the kit's label. What the kit did not make itself is
+written to a file before it goes, so nothing that was applied is lost.
 """
 
 import json
@@ -59,11 +59,11 @@ def leftovers(api: client.Client, namespaces: Collection[str], *, kept: Collecti
     return others
 
 
-def goes(leftover: Found, *, is_sandbox: bool) -> bool:
-    """Whether the kit may take it away."""
+def goes(leftover: Found, *, is_owned: bool) -> bool:
+    """Whether the kit may take it away; ``is_owned`` says that the cluster is there for the course alone."""
     if marks.is_ours(leftover.obj):
         return True
-    return is_sandbox and leftover.resource in RULES and resources.owner_of(leftover.obj) is None
+    return is_owned and leftover.resource in RULES and resources.owner_of(leftover.obj) is None
 
 
 def keep_copy(objects: list[Object], folder: Path) -> Path:

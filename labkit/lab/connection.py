@@ -32,11 +32,11 @@ class Connection:
         """kubectl; called, it raises what it refuses."""
 
         self.doors = doors.Doors(self.api, cluster, self.run)
-        self.control = control.ControlPlane(self.api, cluster, self.doors)
+        self.control = control.ControlPlane(self.api, self.doors)
 
     def can(self, capability: str) -> bool:
         """Whether this kind of cluster does it: ``lab.can("ambient")``."""
-        return capability in self.cluster.capabilities
+        return self.cluster.can(capability)
 
     def kubectl(self, words: str) -> results.Printed:
         """Run a kubectl command line on this cluster: ``lab.kubectl("get pods")``; its words either way."""

@@ -4,7 +4,6 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from labkit.clusters.cluster import Cluster
 from labkit.install import kinds
 from labkit.kube import client, resources
 from labkit.kube.resources import Object
@@ -30,8 +29,9 @@ class Version:
 class ControlPlane:
     """The istiod of one cluster."""
 
-    def __init__(self, api: client.Client, cluster: Cluster, ways: doors.Doors) -> None:
-        self._api, self._cluster, self._doors = api, cluster, ways
+    def __init__(self, api: client.Client, ways: doors.Doors) -> None:
+        self._api, self._doors = api, ways
+        self._has_versions: bool | None = None
 
     def versions(self, objects: Sequence[Object], namespace: str) -> list[Version]:
         """The stored versions of those objects that a mesh is configured by."""
@@ -62,11 +62,23 @@ class ControlPlane:
         if not versions:
             return ""
         try:
-            if self._cluster.is_sandbox:
+            if self._tells_of_versions():
                 return str(liveness.of_sandbox(self._doors.istiod, versions, read=self._log))
             return str(liveness.of_istiod(self._doors.istiod))
         except (doors.UnreachableError, KubectlError):
             return "istiod does not answer: every proxy keeps what it has"
+
+    def _tells_of_versions(self) -> bool:
+        """Whether this istiod has a page about single versions, as the sandbox's has; asked once."""
+        if self._has_versions is None:
+            try:
+                self._doors.istiod(liveness.PUSHES)
+                self._has_versions = True
+            except (doors.UnreachableError, KubectlError) as e:
+                if "404" not in str(e):
+                    raise
+                self._has_versions = False
+        return self._has_versions
 
     def _log(self, proxy: str) -> str:
         name, _, namespace = proxy.rpartition(".")

@@ -1,7 +1,7 @@
 """Ways to the admin pages of istiod and of Envoys.
 
-An Envoy's is asked by a forwarded port, as ``istioctl`` does. istiod's is on loopback in a sandbox and asked directly;
-on any other cluster by ``kubectl exec`` of the program that Istio puts beside it.
+An Envoy's is asked by a forwarded port, as ``istioctl`` does. istiod's is asked directly where pods have loopback
+addresses; on any other cluster by ``kubectl exec`` of the program that Istio puts beside it.
 """
 
 import urllib.error
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 
 from labkit.base import errors
+from labkit.clusters import capabilities
 from labkit.clusters.cluster import Cluster
 from labkit.install import istio
 from labkit.kube import client, forwarding, resources, status
@@ -43,7 +44,7 @@ class Doors:
 
     def istiod(self, path: str) -> str:
         """A page of istiod's debug port: ``/debug/syncz``."""
-        if self._cluster.is_sandbox:
+        if self._cluster.can(capabilities.LOCAL_PODS):
             return _fetch("istiod", self._istiod_address(), ISTIOD_PORT, path)
         return self._exec(istio.NAMESPACE, "deploy/istiod", "discovery", "pilot-discovery", path)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from labkit.base import errors, settings
+from labkit.base import choice, settings
 from labkit.clusters import cluster as clusters
 from labkit.clusters import sandbox
 from labkit.exercises import course, verdict
@@ -53,28 +53,25 @@ class Lab:
 
     @classmethod
     def connect(
-        cls, kubeconfig: str | Path | None = None, *, context: str | None = None, namespace: str = "default"
+        cls, kubeconfig: str | Path | None = None, *, context: str | None = None, namespace: str | None = None
     ) -> Self:
-        """The sandbox of this checkout, started if it does not run; or the cluster of a kubeconfig you name.
+        """The cluster that ``./lab up`` chose, a sandbox of this checkout unless told otherwise; or one you name.
 
-        ``LABKIT_KUBECONFIG`` and ``LABKIT_CONTEXT`` name one for every notebook, so none has to change.
+        A sandbox is started if it does not run.
         """
-        named = Path(kubeconfig).expanduser() if kubeconfig else settings.kubeconfig_asked_for()
-        if named:
-            if not named.exists():
-                raise errors.SetupError(
-                    f"There is no kubeconfig {named}.", next_step="check the path, or Lab.connect() for the sandbox"
-                )
-            asked = context or settings.context_asked_for()
-            return cls(clusters.of_kubeconfig(named, context=asked), namespace=namespace)
         paths = settings.Paths()
+        chosen = choice.current(paths)
+        if kubeconfig:
+            chosen = choice.Choice(kubeconfig=Path(kubeconfig).expanduser(), context=context)
+        place = namespace or chosen.namespace
+        if chosen.kubeconfig:
+            return cls(clusters.of_choice(chosen), namespace=place)
         with sandbox.one_at_a_time(paths):
-            return cls(sandbox.start(paths), namespace=namespace)
+            return cls(sandbox.start(paths), namespace=place)
 
     def __repr__(self) -> str:
-        kind = "sandbox" if self.cluster.is_sandbox else f"cluster of {self.cluster.kubeconfig}"
         lesson = f", lesson {self._changes.chapter}" if self._changes.chapter else ""
-        return f"{type(self).__name__}({kind}, namespace {self.namespace}{lesson})"
+        return f"{type(self).__name__}({self.cluster}, namespace {self.namespace}{lesson})"
 
     # What the mesh was told
 
@@ -123,12 +120,12 @@ class Lab:
     def explore(self, path: str = "/productpage") -> "ExplorerView":
         """A form for one request, as a user or with headers: its answer, its page, and its way through every proxy.
 
-        The way is read from access logs. On a sandbox they are switched on when they are off.
+        The way is read from access logs. On a cluster that is there for the course alone they are switched on.
         """
         from labkit.lab import exploring
         from labkit.views.explorer import ExplorerView
 
-        if self.cluster.is_sandbox and (done := self._logs.ensure(lambda manifest: self.apply(manifest, quiet=True))):
+        if self.can("owned") and (done := self._logs.ensure(lambda manifest: self.apply(manifest, quiet=True))):
             done.shown()
         explorer = exploring.Explorer(
             lambda ask: exploring.fetch_of(self.url(), ask),
@@ -144,7 +141,7 @@ class Lab:
 
     def analyze(self) -> "pd.DataFrame":
         """What does not fit together in the course's namespace: a row each, with the object, Istio's code, and why."""
-        findings = analyzing.findings(self.api, self.namespace, is_sandbox=self.cluster.is_sandbox)
+        findings = analyzing.findings(self.api, self.namespace, has_caveats=self.can("caveats"))
         if not findings:
             results.Note(text=f"✔ No validation issues found when analyzing namespace: {self.namespace}.").shown()
         return analyzing.frame(findings)

@@ -22,6 +22,9 @@ EVERY = 0.1
 WAIT = 10.0
 """Seconds; what is not live by then has a cause that waiting does not cure."""
 
+PUSHES = "/debug/labkit/pushes"
+"""A page that only the sandbox's istiod has."""
+
 Ask = Callable[[str], str]
 """``ask("/debug/syncz")`` gives the page's text; it may raise a LabError."""
 

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from labkit import cli
+from labkit.base import choice, settings
 from labkit.cli import run
 
 
@@ -64,11 +65,11 @@ USABLE = {
     ("text", "words", "answer"),
     [
         (json.dumps(USABLE), [], "does not answer"),
-        (json.dumps(USABLE), ["--context", "nope"], "cannot be used as a kubeconfig: Invalid kube-config"),
-        ("{", [], "cannot be used as a kubeconfig: while parsing"),
-        ("", [], "cannot be used as a kubeconfig"),
-        ("just words", [], "cannot be used as a kubeconfig"),
-        (None, [], "There is no kubeconfig"),
+        (json.dumps(USABLE), ["--context", "nope"], "has no context 'nope'; it has c."),
+        ("{", [], "is no kubeconfig, since it is no YAML: while parsing"),
+        ("", [], "is no kubeconfig: it has no contexts"),
+        ("just words", [], "is no kubeconfig: it has no contexts"),
+        (None, [], "is a folder, not a kubeconfig"),
     ],
     ids=["an unreachable server", "an unknown context", "torn", "empty", "no kubeconfig", "a folder"],
 )
@@ -83,3 +84,37 @@ def test_another_cluster_from_a_fresh_clone_is_refused_in_one_sentence(
     assert cli.main(["up", "--no-browser", "--kubeconfig", str(file), *words]) == 1
     printed = capsys.readouterr().err
     assert answer in printed and "Next: " in printed
+    assert not (tmp_path / "home/cluster.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        (["--cluster", "minicube"], "There is no cluster 'minicube'"),
+        (["--cluster", "context:nope"], "has no context 'nope'; it has c"),
+        (["--cluster", "sandbox", "--kubeconfig", "x"], "both name a cluster"),
+        (["--context", "c"], "--context c says no file"),
+    ],
+    ids=["a kind nobody knows", "a context that the user does not have", "two clusters", "a context of no file"],
+)
+def test_words_that_name_no_cluster_are_refused_with_those_that_do(monkeypatch, capsys, tmp_path, words, answer):
+    monkeypatch.setenv("LABKIT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("LABKIT_KUBECONFIG", "")
+    (tmp_path / "own").write_text(json.dumps(USABLE))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "own"))
+    assert cli.main(["up", "--no-browser", *words]) == 1
+    printed = capsys.readouterr().err
+    assert answer in printed and "Next: " in printed
+
+
+def test_status_and_env_speak_of_the_cluster_that_was_chosen(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("LABKIT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("LABKIT_KUBECONFIG", "")
+    file, paths = tmp_path / "own", settings.Paths(home=tmp_path / "home")
+    file.write_text(json.dumps(USABLE))
+    paths.make()
+    choice.remember(paths, choice.Choice(kubeconfig=file, context="c"))
+    assert cli.main(["status"]) == 3
+    assert f"The lab speaks to context c of {file}, which does not answer" in capsys.readouterr().out
+    assert cli.main(["env"]) == 0
+    assert f"export KUBECONFIG={paths.home}/context.yaml:{file}" in capsys.readouterr().out

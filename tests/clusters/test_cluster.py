@@ -2,23 +2,34 @@
 
 import pytest
 
-from labkit.clusters import cluster, sandbox
+from labkit.clusters import capabilities, cluster, sandbox
 from labkit.kube import marks, resources
+
+OWNED = {"metadata": {"name": "kube-system", "annotations": {capabilities.OWNED_BY: "labkit"}}}
 
 
 def test_a_sandbox_never_claims_what_needs_a_kernel():
-    one = cluster.Cluster(kubeconfig="x", is_sandbox=True)
-    assert one.capabilities.isdisjoint(cluster.REAL_ONLY)
-    assert "splitting" in one.capabilities
+    assert capabilities.SANDBOX.isdisjoint(capabilities.REAL_ONLY)
+    assert "splitting" in capabilities.SANDBOX
 
 
-def test_a_real_cluster_can_all():
-    assert cluster.Cluster(kubeconfig="x").capabilities >= cluster.REAL_ONLY
+def test_a_real_cluster_can_all_and_is_not_there_for_the_course_alone():
+    can = capabilities.of_answers(None, {"metadata": {"name": "kube-system"}})
+    assert can >= capabilities.REAL_ONLY
+    assert capabilities.OWNED not in can
+
+
+def test_a_cluster_that_the_kit_created_is_there_for_the_course_alone():
+    assert capabilities.OWNED in capabilities.of_answers(None, OWNED)
+
+
+def test_a_user_who_may_read_neither_nodes_nor_kube_system_has_a_cluster_of_somebody_elses():
+    assert capabilities.of_answers(None, None) == capabilities.EVERYWHERE | capabilities.REAL_ONLY
 
 
 @pytest.mark.sandbox
 def test_a_sandbox_is_known_by_its_node_whoever_names_the_kubeconfig(empty_sandbox):
-    assert cluster.of_kubeconfig(empty_sandbox.kubeconfig).is_sandbox
+    assert cluster.of_kubeconfig(empty_sandbox.kubeconfig).capabilities == capabilities.SANDBOX
 
 
 @pytest.mark.sandbox

@@ -115,6 +115,6 @@ class Desk:
 @pytest.fixture(scope="module")
 def desk(sandbox):
     """The one desk; lesson after lesson sits down at it."""
-    where = cluster.Cluster(kubeconfig=sandbox.kubeconfig, is_sandbox=True)
+    where = cluster.of_sandbox(sandbox.kubeconfig)
     yield Desk(where)
     Lab(where).goto("05")

@@ -9,4 +9,4 @@ from labkit.lab import Lab
 @pytest.fixture(scope="session")
 def lab(sandbox) -> Lab:
     """The course's object on the sandbox with Istio and Bookinfo."""
-    return Lab(cluster.Cluster(kubeconfig=sandbox.kubeconfig, is_sandbox=True))
+    return Lab(cluster.of_sandbox(sandbox.kubeconfig))

@@ -11,22 +11,22 @@ BOUND = {
 
 
 def test_a_field_without_effect_is_named_on_the_sandbox_only():
-    (found,) = analyzing.of_object(BOUND, is_sandbox=True)
+    (found,) = analyzing.of_object(BOUND, has_caveats=True)
     assert (found.object, found.level) == ("Gateway default/door", "warning")
     assert "spec.servers[0].bind has no effect" in found.message
-    assert analyzing.of_object(BOUND, is_sandbox=False) == []
+    assert analyzing.of_object(BOUND, has_caveats=False) == []
 
 
 def test_a_condition_that_is_false_is_an_error_wherever_it_stands():
     condition = {"type": "ResolvedRefs", "status": "False", "message": "no such Service"}
     route = BOUND | {"kind": "HTTPRoute", "spec": {}, "status": {"parents": [{"conditions": [condition]}]}}
-    (found,) = analyzing.of_object(route, is_sandbox=False)
+    (found,) = analyzing.of_object(route, has_caveats=False)
     assert (found.level, found.message) == ("error", "ResolvedRefs: no such Service")
 
 
 def test_conditions_that_are_false_when_all_is_well_are_not_told():
     listener = {"conditions": [{"type": "Conflicted", "status": "False"}]}
-    assert analyzing.of_object(BOUND | {"spec": {}, "status": {"listeners": [listener]}}, is_sandbox=True) == []
+    assert analyzing.of_object(BOUND | {"spec": {}, "status": {"listeners": [listener]}}, has_caveats=True) == []
 
 
 def test_the_table_has_its_columns_even_when_there_is_nothing_to_say():

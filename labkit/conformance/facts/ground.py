@@ -42,7 +42,7 @@ class Ground:
         self.cluster = cluster
         self.api = cluster.client()
         self.kubectl = Kubectl(cluster, namespace=NAMESPACE)
-        self._control = ControlPlane(self.api, cluster, Doors(self.api, cluster, self.kubectl))
+        self._control = ControlPlane(self.api, Doors(self.api, cluster, self.kubectl))
         self._samples = samples
         self._present: dict[tuple[str, str], Object] = {}
         """Rules by kind and name, as their files have them."""
