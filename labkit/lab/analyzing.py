@@ -38,14 +38,21 @@ def findings(api: client.Client, namespace: str, *, has_caveats: bool) -> list[F
     listed = [f for obj in _objects(api, namespace) for f in of_object(obj, has_caveats=has_caveats)]
     if has_caveats:
         listed += [f for resource in support.resources() for obj in api.list(resource, namespace) for f in _limits(obj)]
-    listed += [_of_message(m) for m in analysis.analyze(_snapshot(api)) if _is_in(m.origin, namespace)]
+    messages = analysis.analyze(_snapshot(api))
+    listed += [_of_message(m) for m in messages if m.namespace in ("", namespace) and m.code != CONDITION]
     return sorted(listed, key=lambda f: (LEVELS.index(f.level), f.object, f.code))
 
 
 LEVELS = ("error", "warning", "info")
 
-EVERYWHERE = (resources.NAMESPACES, resources.SERVICES, resources.PODS, resources.SECRETS, *clearing.RULES)
+EVERYWHERE = (
+    *(resources.NAMESPACES, resources.SERVICES, resources.PODS, resources.SECRETS, resources.CONFIG_MAPS),
+    *(resources.DEPLOYMENTS, resources.MUTATING_WEBHOOKS, *clearing.RULES),
+)
 """Kinds that are looked at in every namespace: an object may refer to one elsewhere."""
+
+CONDITION = "IST0171"
+"""Conditions that are not true: ``of_object`` reads those of routes and listeners too."""
 
 
 def _snapshot(api: client.Client) -> analysis.Snapshot:
@@ -56,12 +63,6 @@ def _snapshot(api: client.Client) -> analysis.Snapshot:
 
 def _of_message(message: analysis.Message) -> Finding:
     return Finding(object=message.origin, level=message.level.lower(), code=message.code, message=message.text)
-
-
-def _is_in(origin: str, namespace: str) -> bool:
-    """Whether an object, ``VirtualService default/reviews`` or ``Namespace default``, belongs to a namespace."""
-    kind, _, name = origin.partition(" ")
-    return name == namespace if kind == "Namespace" else name.partition("/")[0] == namespace
 
 
 def of_object(obj: Object, *, has_caveats: bool) -> list[Finding]:

@@ -6,6 +6,11 @@ from typing import Any
 
 ERROR, WARNING, INFO = "Error", "Warning", "Info"
 
+Path = tuple[str | int, ...]
+"""Where a field stands in an object: ``("spec", "hosts", 0)``."""
+
+NAME: Path = ("metadata", "name")
+
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Message:
@@ -19,15 +24,24 @@ class Message:
     """The object: ``VirtualService default/reviews``."""
 
     text: str
+    path: Path = ()
+    """The field that is to blame; empty where it is the object."""
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the object; a Namespace's is itself, and what has none has an empty one."""
+        kind, _, name = self.origin.partition(" ")
+        return name if kind == "Namespace" else name.rpartition("/")[0]
 
 
-def on(obj: Mapping[str, Any], code: str, level: str, text: str) -> Message:
+def on(obj: Mapping[str, Any], code: str, level: str, text: str, path: Path = ()) -> Message:
     """A message about an object."""
     metadata = obj["metadata"]
     place = f"{metadata['namespace']}/" if metadata.get("namespace") else ""
-    return Message(level=level, code=code, origin=f"{obj['kind']} {place}{metadata['name']}", text=text)
+    origin = f"{obj['kind']} {place}{metadata['name']}"
+    return Message(level=level, code=code, origin=origin, text=text, path=path)
 
 
-def not_there(obj: Mapping[str, Any], what: str, name: str) -> Message:
+def not_there(obj: Mapping[str, Any], what: str, name: str, path: Path = ()) -> Message:
     """IST0101: an object refers to something that does not exist."""
-    return on(obj, "IST0101", ERROR, f'Referenced {what} not found: "{name}"')
+    return on(obj, "IST0101", ERROR, f'Referenced {what} not found: "{name}"', path)

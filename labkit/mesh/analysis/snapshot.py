@@ -1,14 +1,28 @@
 """The objects of a cluster, asked as analyzers ask: by kind, by host, by labels."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
+
+import yaml
+
+from labkit.mesh import injection, names
+from labkit.mesh.analysis.messages import Path
 
 Object = Mapping[str, Any]
 
 ROOT = "istio-system"
-SUFFIX = "svc.cluster.local"
 MESH = "mesh"
 """The gateway that stands for all sidecars."""
+
+SYSTEM = ("istio-system", "kube-system", "kube-public", "kube-node-lease", "local-path-storage")
+"""Namespaces that Istio's analyzers leave alone."""
+
+KUBERNETES = frozenset({"Service", "Namespace", "Pod", "Secret", "Deployment", "ConfigMap", "Webhook"})
+"""What only a cluster has: objects of these kinds in files are not looked at."""
+
+PROXY = "istio-proxy"
 
 
 class Snapshot:
@@ -18,6 +32,11 @@ class Snapshot:
         self._kinds: dict[str, list[Object]] = {}
         for obj in objects:
             self._kinds.setdefault(_kind(obj), []).append(obj)
+
+    def all(self) -> Iterator[Object]:
+        """Every object."""
+        for objects in self._kinds.values():
+            yield from objects
 
     def of(self, kind: str) -> list[Object]:
         """Every object of a kind; ``Gateway`` is Istio's."""
@@ -40,34 +59,98 @@ class Snapshot:
         name = fqdn(host, namespace)
         return next((s for s in self.of("Service") if fqdn(name_of(s), namespace_of(s)) == name), None)
 
+    def services_of(self, pod: Object) -> list[Object]:
+        """The Services that select a pod."""
+        return [s for s in self.of("Service") if selects(s, labels_of(pod)) and namespace_of(s) == namespace_of(pod)]
+
+    def ports(self, host: str, namespace: str, exports: Sequence[str] = ()) -> list[int] | None:
+        """The ports of the Service or ServiceEntry with this host, None where nobody has it."""
+        scopes = {"*", namespace} if not exports else {"*", *(namespace if e == "." else e for e in exports)}
+        whole = fqdn(host, namespace)
+        wildcards = []
+        for scope, name, ports in self._hosts:
+            if name == whole and scope in scopes:
+                return ports
+            if name.startswith("*") and scope in ("*", namespace) and whole.lstrip("*").endswith(name[1:]):
+                wildcards.append(ports)
+        return wildcards[0] if wildcards else None
+
     def knows(self, host: str, namespace: str) -> bool:
         """Whether a Service or a ServiceEntry has this host."""
-        if self.service(host, namespace) is not None:
+        return self.ports(host, namespace) is not None
+
+    @cached_property
+    def _hosts(self) -> list[tuple[str, str, list[int]]]:
+        """Scope (a namespace, or ``*`` for all), host and ports of every Service and ServiceEntry."""
+        hosts = []
+        for service in self.of("Service"):
+            ports = [port["port"] for port in service["spec"].get("ports") or []]
+            hosts.append(("*", fqdn(name_of(service), namespace_of(service)), ports))
+        for entry in self.of("ServiceEntry"):
+            exports = entry["spec"].get("exportTo") or ["*"]
+            scopes = ["*"] if "*" in exports else [namespace_of(entry) if e == "." else e for e in exports]
+            ports = [port["number"] for port in entry["spec"].get("ports") or []]
+            for host in entry["spec"].get("hosts") or []:
+                hosts += [(scope, fqdn(host, namespace_of(entry)), ports) for scope in scopes]
+        return hosts
+
+    @cached_property
+    def mesh_config(self) -> Mapping[str, Any]:
+        """``mesh`` of the ConfigMap ``istio``."""
+        text = self._config("istio").get("mesh", "")
+        return yaml.safe_load(text) or {}
+
+    @cached_property
+    def proxy_image(self) -> str:
+        """The image that the injector gives proxies; empty where its ConfigMap does not say."""
+        values = json.loads(self._config("istio-sidecar-injector").get("values") or "{}").get("global") or {}
+        image = (values.get("proxy") or {}).get("image", "")
+        return image if "/" in image or not image else f"{values.get('hub')}/{image}:{values.get('tag')}"
+
+    def _config(self, name: str) -> Mapping[str, str]:
+        maps = (m for m in self.of("ConfigMap") if full_name(m) == f"{ROOT}/{name}")
+        return next(maps, {}).get("data") or {}
+
+    def namespace(self, name: str) -> Object:
+        """The Namespace object; one without labels where it is not there."""
+        empty: Object = {"kind": "Namespace", "metadata": {"name": name}}
+        return next((space for space in self.of("Namespace") if name_of(space) == name), empty)
+
+    def is_in_mesh(self, pod: Object) -> bool:
+        """Whether a pod, or the pods of a template, have a sidecar or are to get one."""
+        if proxies_of(pod):
             return True
-        hosts = (h for entry in self.of("ServiceEntry") for h in entry["spec"].get("hosts") or [])
-        return any(covers(known, host) or known == fqdn(host, namespace) for known in hosts)
+        return injection.is_wanted(dict(pod), dict(self.namespace(namespace_of(pod))))
 
 
 def _kind(obj: Object) -> str:
-    is_kube = str(obj.get("apiVersion", "")).startswith("gateway.networking.k8s.io/")
-    return f"Kube{obj['kind']}" if is_kube and obj["kind"] == "Gateway" else str(obj["kind"])
+    kind = str(obj["kind"])
+    if kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"):
+        return "Webhook"
+    return f"Kube{kind}" if str(obj.get("apiVersion", "")).startswith("gateway.networking.k8s.io/") else kind
 
 
 def fqdn(host: str, namespace: str) -> str:
-    """The whole name of a host as an object of a namespace writes it: short, with a namespace, or whole."""
-    parts = host.split(".")
-    if host.startswith("*") or not host:
-        return host
-    if len(parts) == 1:
-        return f"{host}.{namespace}.{SUFFIX}"
-    if parts[2:] in ([], ["svc"]) and len(parts) <= 3:
-        return f"{parts[0]}.{parts[1]}.{SUFFIX}"
-    return host
+    """The whole name of a host as an object of a namespace writes it; ``reviews.default`` stays as it is."""
+    return names.full_host(host, namespace) if host else host
 
 
-def covers(pattern: str, host: str) -> bool:
-    """Whether a host with a wildcard, ``*.example.com``, takes in another."""
-    return pattern in ("*", host) or (pattern.startswith("*.") and host.endswith(pattern[1:]))
+def overlap(one: str, other: str) -> bool:
+    """Whether two hosts, each perhaps with a wildcard, have a name in common."""
+    return names.common(one, other) is not None
+
+
+def selects(service: Object, labels: Mapping[str, str]) -> bool:
+    """Whether a Service selects pods with these labels."""
+    selector = service["spec"].get("selector") or {}
+    return bool(selector) and selector.items() <= labels.items()
+
+
+def proxies_of(pod: Object) -> list[Object]:
+    """The containers of a pod that are Istio's proxy."""
+    spec = pod.get("spec") or {}
+    containers = [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]
+    return [container for container in containers if container.get("name") == PROXY]
 
 
 def name_of(obj: Object) -> str:
@@ -90,10 +173,14 @@ def labels_of(obj: Object) -> dict[str, str]:
     return dict(obj["metadata"].get("labels") or {})
 
 
+def gateway_name(written: str, service: Object) -> str:
+    """``default/bookinfo-gateway``."""
+    return names.gateway(written, namespace_of(service))
+
+
 def gateways_of(service: Object) -> list[str]:
     """The gateways of a VirtualService as ``namespace/name``; ``mesh`` where it names none."""
-    named = service["spec"].get("gateways") or [MESH]
-    return [name if name == MESH or "/" in name else f"{namespace_of(service)}/{name}" for name in named]
+    return [gateway_name(name, service) for name in service["spec"].get("gateways") or [MESH]]
 
 
 def listed(labels: Mapping[str, str]) -> str:
@@ -101,16 +188,32 @@ def listed(labels: Mapping[str, str]) -> str:
     return ",".join(f"{name}={value}" for name, value in sorted(labels.items()))
 
 
-def destinations(service: Object) -> Iterator[Object]:
-    """Every destination of a VirtualService's routes, HTTP, TLS and TCP."""
-    for kind in ("http", "tls", "tcp"):
-        for rule in service["spec"].get(kind) or []:
-            yield from (route["destination"] for route in rule.get("route") or [] if route.get("destination"))
+Located = tuple[Path, Mapping[str, Any]]
 
 
-def mirrors(service: Object) -> Iterator[Object]:
+def destinations(service: Object) -> Iterator[Located]:
+    """Every destination of a VirtualService's routes, HTTP, TLS and TCP, and where it stands."""
+    yield from http_destinations(service)
+    yield from (found for kind in ("tcp", "tls") for found in _destinations(service, kind))
+
+
+def http_destinations(service: Object) -> Iterator[Located]:
+    """Those of HTTP routes."""
+    yield from _destinations(service, "http")
+
+
+def _destinations(service: Object, kind: str) -> Iterator[Located]:
+    for number, rule in enumerate(service["spec"].get(kind) or []):
+        for at, route in enumerate(rule.get("route") or []):
+            if route.get("destination"):
+                yield ("spec", kind, number, "route", at, "destination"), route["destination"]
+
+
+def mirrors(service: Object) -> Iterator[Located]:
     """Every mirror of a VirtualService."""
-    for rule in service["spec"].get("http") or []:
+    for number, rule in enumerate(service["spec"].get("http") or []):
         if rule.get("mirror"):
-            yield rule["mirror"]
-        yield from (mirror["destination"] for mirror in rule.get("mirrors") or [] if mirror.get("destination"))
+            yield ("spec", "http", number, "mirror"), rule["mirror"]
+        for at, mirror in enumerate(rule.get("mirrors") or []):
+            if mirror.get("destination"):
+                yield ("spec", "http", number, "mirrors", at, "destination"), mirror["destination"]
