@@ -17,10 +17,13 @@ from labkit.lab.kubectl import Kubectl
 NAMESPACE = "facts"
 """Where Bookinfo and the clients of the facts run, each with a sidecar."""
 
+BESIDE = "facts-beside"
+"""Another namespace of the mesh."""
+
 OUTSIDE = "facts-outside"
 """Where a server runs that the mesh does not have."""
 
-INJECTION = {NAMESPACE: "enabled", OUTSIDE: "disabled"}
+INJECTION = {NAMESPACE: "enabled", BESIDE: "enabled", OUTSIDE: "disabled"}
 
 ROLLOUT = 180.0
 """Seconds; a sandbox takes one, a cluster that pulls images a minute."""
@@ -44,8 +47,8 @@ class Ground:
         self.kubectl = Kubectl(cluster, namespace=NAMESPACE)
         self._control = ControlPlane(self.api, Doors(self.api, cluster, self.kubectl))
         self._samples = samples
-        self._present: dict[tuple[str, str], Object] = {}
-        """Rules by kind and name, as their files have them."""
+        self._present: dict[tuple[str, str, str], Object] = {}
+        """Rules by kind, namespace and name, as their files have them."""
         self._deployed: set[tuple[Named, str]] = set()
         self._drafts = tempfile.TemporaryDirectory(prefix="facts-")
 
@@ -65,6 +68,8 @@ class Ground:
         self._drafts.cleanup()
         if not forget:
             return
+        # Rules of the whole mesh stand in a namespace that stays.
+        self._remove([obj for obj in self._present.values() if resources.namespace_of(obj)])
         for name in INJECTION:
             self.api.delete(resources.NAMESPACES, name)
         waiting.until(
@@ -123,10 +128,14 @@ class Ground:
         self._present = rules
         if not files:
             return ""
-        flags = [word for f in files for word in ("-f", str(self.file(f)))]
-        printed = self.kubectl(["apply", *flags]).err
+        printed = "".join(self._apply(f) for f in files)
         self.until_live(list(rules.values()))
         return printed
+
+    def _apply(self, file: Named) -> str:
+        """kubectl's warnings; a policy of the whole mesh names the root namespace."""
+        (namespace, *_) = {resources.namespace_of(obj) or NAMESPACE for obj in manifests.read(self.file(file))}
+        return str(self.kubectl(["--namespace", namespace, "apply", "-f", str(self.file(file))]).err)
 
     def delete(self, file: Named) -> None:
         """``kubectl delete -f``, and wait until it is gone from every proxy."""
@@ -144,7 +153,8 @@ class Ground:
     def _remove(self, objects: Sequence[Object]) -> None:
         versions = self._control.versions(objects, NAMESPACE)
         for obj in objects:
-            self.api.delete(kinds.resource_of(self.api, obj), resources.name_of(obj), NAMESPACE)
+            place = resources.namespace_of(obj) or NAMESPACE
+            self.api.delete(kinds.resource_of(self.api, obj), resources.name_of(obj), place)
         self._control.until_gone(versions)
 
     # Where it answers
@@ -166,5 +176,5 @@ class Ground:
         return next((str(p["status"]["podIP"]) for p in pods if (p.get("status") or {}).get("podIP")), "")
 
 
-def _key(obj: Object) -> tuple[str, str]:
-    return f"{obj['apiVersion']}/{obj['kind']}", resources.name_of(obj)
+def _key(obj: Object) -> tuple[str, str, str]:
+    return f"{obj['apiVersion']}/{obj['kind']}", resources.namespace_of(obj), resources.name_of(obj)

@@ -124,7 +124,7 @@ def machine(argv: Sequence[str], env: Mapping[str, str]) -> int:
     if not is_silent or shows:
         print(f"curl: ({failure.code}) {failure.text}", file=sys.stderr)
     text = next((b for a, b in itertools.pairwise(argv) if a == "--write-out" or (a[:1] == "-" and a[-1:] == "w")), "")
-    sys.stdout.buffer.write(_written(text, status=0, seconds=0.0, size=0))
+    sys.stdout.buffer.write(_written(text, status=0, seconds=0.0, size=0, code=failure.code))
     return failure.code
 
 
@@ -167,13 +167,13 @@ def _fetch(url: str, options: Options, env: Mapping[str, str], out: IO[bytes]) -
     if why and ("silent" not in options.flags or "show_error" in options.flags):
         print(f"curl: ({code}) {why}", file=sys.stderr)
     seconds = time.monotonic() - start
-    out.write(_written(options.values.get("write_out", ""), status=status, seconds=seconds, size=size))
+    out.write(_written(options.values.get("write_out", ""), status=status, seconds=seconds, size=size, code=code))
     return code
 
 
-def _written(text: str, *, status: int, seconds: float, size: int) -> bytes:
+def _written(text: str, *, status: int, seconds: float, size: int, code: int) -> bytes:
     values = {"http_code": f"{status:03d}", "response_code": f"{status:03d}"}
-    values |= {"time_total": f"{seconds:.6f}", "size_download": str(size)}
+    values |= {"time_total": f"{seconds:.6f}", "size_download": str(size), "exitcode": str(code)}
     for name, value in values.items():
         text = text.replace(f"%{{{name}}}", value)
     return text.replace("\\n", "\n").replace("\\t", "\t").encode()

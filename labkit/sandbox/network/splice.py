@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import errno
+import socket
+import struct
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -42,8 +44,20 @@ class Half(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
-        if self.other and self.other.transport:
+        if self.other and isinstance(exc, ConnectionResetError):
+            self.other.reset()
+        elif self.other and self.other.transport:
             self.other.transport.close()
+
+    def reset(self) -> None:
+        """End this side as the other one ended: by a reset, which programs tell from an orderly end."""
+        if self.transport is None:
+            return
+        link = self.transport.get_extra_info("socket")
+        if link is not None and link.family == socket.AF_INET:
+            # A closed socket that lingers for no time sends RST (socket(7), SO_LINGER).
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
 
     def pause_writing(self) -> None:
         if self.other and self.other.transport:

@@ -1,6 +1,8 @@
 """Two connections joined carry everything, also after one side is done."""
 
 import asyncio
+import socket
+import struct
 
 from labkit.sandbox.network import routes, splice
 
@@ -39,3 +41,11 @@ def test_without_an_endpoint_the_connection_breaks():
         raise routes.NoRouteError("none")
 
     assert not asyncio.run(through(count_then_answer, nowhere))
+
+
+def test_a_reset_of_the_far_side_is_a_reset_here_too():
+    async def close_unread(reader, writer):
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    assert asyncio.run(through(close_unread)) is None
