@@ -12,10 +12,11 @@ from labkit.mesh.envoy import listeners, routes
 from labkit.mesh.envoy import upstreams as clusters
 from labkit.mesh.hosts import registry
 from labkit.mesh.hosts.services import Service
-from labkit.mesh.listeners import gateways, inbound
+from labkit.mesh.listeners import entrance, gateways, inbound
+from labkit.mesh.listeners.entrance import Entrance
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Config, Proxy, Resource, Snapshot
-from labkit.mesh.policies import access_logs, peer_authentication, selection
+from labkit.mesh.policies import access_logs, authorization, guards, peer_authentication, selection
 from labkit.mesh.routes import http_routes, scopes, tcp_routes, virtual_services
 from labkit.mesh.upstream_sets import Reach
 from labkit.mesh.upstreams import destination_rules, subsets, traffic_policy
@@ -45,8 +46,16 @@ class Index:
         oldest_first = sorted(snapshot.of(GATEWAYS), key=selection.age)
         self.gateways = self.memo.each("gateways", (oldest_first,), lambda _, obj: gateways.read(obj))
         self.rules = destination_rules.all_of(snapshot, self.memo)
+        self.guards = self._guards(snapshot)
         self._selectors = {frozenset(selector.items()) for selector in _selectors(self)}
         self._views: dict[Hashable, View] = {}
+
+    def _guards(self, snapshot: Snapshot) -> guards.Guards:
+        holders: dict[str, list[str]] = {}
+        for service in self.services if snapshot.mesh_config.get("extensionProviders") else ():
+            holders.setdefault(service.host, []).append(service.namespace)
+        providers = authorization.providers_of(snapshot.mesh_config, holders)
+        return guards.Guards(snapshot, providers, domains=self._trust_domains, memo=self.memo)
 
     def view(self, proxy: Proxy) -> View:
         """What a proxy sees: the same for all of a namespace whose labels nobody asks about."""
@@ -117,7 +126,7 @@ class Index:
 
     def _sidecar(self, proxy: Proxy, view: View) -> Config:
         logs = self._logs(proxy, view.reach.clusters)
-        listener, apps = self._inbound(proxy, view, logs)
+        listener, apps = self._inbound(proxy, view, self._entrance(proxy, logs.inbound))
         return Config(
             clusters=ChainMap(apps, view.reach.clusters),
             endpoints=view.reach.endpoints,
@@ -126,19 +135,21 @@ class Index:
             secrets=secrets.found(view.reach.secret_names, self.snapshot, proxy.namespace),
         )
 
-    def _inbound(
-        self, proxy: Proxy, view: View, logs: access_logs.Logs
-    ) -> tuple[dict[str, Resource], dict[str, Resource]]:
+    def _entrance(self, proxy: Proxy, logs: tuple[ir.Log, ...]) -> Entrance:
+        normalization = entrance.normalization(self.snapshot.mesh_config)
+        return Entrance(guard=self.guards.of(proxy), normalization=normalization, logs=logs)
+
+    def _inbound(self, proxy: Proxy, view: View, entrance: Entrance) -> tuple[dict[str, Resource], dict[str, Resource]]:
         """(listener, clusters of the app): of one proxy alone, so kept while nothing about it changes."""
         own = self.selected.by(proxy)
         rules = tuple(view.reach.rule(service.host) for service in own)
         policies = self.snapshot.of(peer_authentication.RESOURCE)
-        parts = (proxy, *own, *rules, *view.scope.ingress, view.scope.inbound_pool, *policies)
-        key = "inbound", proxy.namespace, proxy.name, logs.inbound
-        return self.memo.get(key, parts, lambda: self._make_inbound(proxy, view, own, logs.inbound))
+        parts = (proxy, *own, *rules, *view.scope.ingress, view.scope.inbound_pool, *policies, entrance.guard)
+        key = "inbound", proxy.namespace, proxy.name, entrance.logs
+        return self.memo.get(key, parts, lambda: self._make_inbound(proxy, view, own, entrance))
 
     def _make_inbound(
-        self, proxy: Proxy, view: View, own: Sequence[Service], logs: tuple[ir.Log, ...]
+        self, proxy: Proxy, view: View, own: Sequence[Service], entrance: Entrance
     ) -> tuple[dict[str, Resource], dict[str, Resource]]:
         ports = inbound.ports(own, view.scope.ingress)
         modes = peer_authentication.modes(
@@ -148,7 +159,7 @@ class Index:
             labels=dict(proxy.labels),
         )
         listener = inbound.listener(
-            ports, modes.ports, default=modes.default, logs=logs, trust_domains=self._trust_domains
+            ports, modes.ports, default=modes.default, entrance=entrance, trust_domains=self._trust_domains
         )
         apps = [clusters.app(self._app(port, view)) for port in ports]
         return {listener.name: listeners.listener(listener)}, {cluster["name"]: cluster for cluster in apps}
@@ -188,7 +199,7 @@ class Index:
                 port=0, gateways=(), namespace=proxy.namespace, labels=view.labels, ports_of=view.reach.ports_of
             ),
             parts_of=view.reach.parts_of,
-            logs=self._logs(proxy, view.reach.clusters).outbound,
+            entrance=self._entrance(proxy, self._logs(proxy, view.reach.clusters).outbound),
             memo=self.memo,
             key=view.key,
         )

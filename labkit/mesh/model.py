@@ -63,6 +63,8 @@ class Snapshot:
 
     root_namespace: str = "istio-system"
     mesh_config: Mapping[str, Any] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Keys of token issuers that were fetched: URI → JWKS."""
 
     def of(self, name: str) -> Sequence[Object]:
         """Objects of one resource, oldest first: where two say different things, the older one wins."""

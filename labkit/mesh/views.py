@@ -8,6 +8,7 @@ from labkit.mesh import ir
 from labkit.mesh.envoy import listeners as envoy_listeners
 from labkit.mesh.envoy import routes as envoy_routes
 from labkit.mesh.listeners import outbound
+from labkit.mesh.listeners.entrance import normalization
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Resource
 from labkit.mesh.routes import actions, plan, scopes, tcp_routes
@@ -35,6 +36,7 @@ class View:
         """What the mesh says about retries of rules that say nothing."""
 
         self._http_proxy_port = int(mesh_config.get("proxyHttpPort") or 0)
+        self._normalization = normalization(mesh_config)
 
         # What speaks of a port alone comes before what speaks of all others.
         self._egress = tuple(sorted(scope.egress, key=lambda e: e.port is None))
@@ -121,6 +123,7 @@ class View:
             ),
             allows_unknown=self.scope.allows_unknown,
             looks_up_hosts=self.reach.looks_up_hosts,
+            normalization=self._normalization,
             http_proxy_port=self._http_proxy_port,
             logs=logs,
         )

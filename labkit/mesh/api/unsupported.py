@@ -63,8 +63,6 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
 
 KINDS = {
     "EnvoyFilter": "Envoy's configuration is not patched",
-    "AuthorizationPolicy": "requests are not allowed or denied by it",
-    "RequestAuthentication": "tokens are not checked",
     "WasmPlugin": "the sandbox's Envoy gets no plugins",
     "ProxyConfig": "proxies are started as the sandbox starts them",
     "WorkloadGroup": "no machine joins by itself",

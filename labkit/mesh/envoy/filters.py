@@ -1,9 +1,9 @@
 """What a filter chain does with its connections: HTTP by request, everything else byte by byte."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from labkit.mesh import ir
-from labkit.mesh.envoy import TYPE, access_logs, http_filters, rds, typed
+from labkit.mesh.envoy import TYPE, access_logs, authorizers, http_filters, rbac, rds, typed
 from labkit.mesh.model import Resource
 
 REQUEST_ID: Resource = {
@@ -12,6 +12,26 @@ REQUEST_ID: Resource = {
         "use_request_id_for_trace_sampling": True,
     }
 }
+
+RBAC = "envoy.filters.network.rbac"
+RBAC_KIND = "extensions.filters.network.rbac.v3.RBAC"
+TCP = "tcp."
+
+PATHS: dict[str, Resource] = {
+    "NONE": {"normalize_path": False, "path_with_escaped_slashes_action": "KEEP_UNCHANGED"},
+    "BASE": {"normalize_path": True, "path_with_escaped_slashes_action": "KEEP_UNCHANGED"},
+    "MERGE_SLASHES": {
+        "normalize_path": True,
+        "merge_slashes": True,
+        "path_with_escaped_slashes_action": "KEEP_UNCHANGED",
+    },
+    "DECODE_AND_MERGE_SLASHES": {
+        "normalize_path": True,
+        "merge_slashes": True,
+        "path_with_escaped_slashes_action": "UNESCAPE_AND_FORWARD",
+    },
+}
+"""How paths are normalised before anybody decides by them."""
 
 SIDES: dict[str, Resource] = {
     ir.INBOUND: {
@@ -36,7 +56,22 @@ SIDES: dict[str, Resource] = {
 def of_chain(chain: ir.Chain) -> list[Resource]:
     """The network filters of a chain, its last one a connection manager or a TCP proxy."""
     carries = chain.carries
-    return [connection_manager(carries) if isinstance(carries, ir.Http) else tcp_proxy(carries)]
+    if isinstance(carries, ir.Http):
+        return [connection_manager(carries)]
+    return [*(entry for step in carries.access.connections for entry in _access(step)), tcp_proxy(carries)]
+
+
+def _access(step: ir.Step) -> Iterator[Resource]:
+    """The filters that decide about a connection before it is carried on."""
+    if isinstance(step, ir.Rules):
+        yield typed(RBAC, RBAC_KIND, stat_prefix=TCP, **rbac.config(step))
+    else:
+        yield typed(RBAC, RBAC_KIND, stat_prefix=TCP, **rbac.asked(step))
+        yield typed(
+            "envoy.filters.network.ext_authz",
+            "extensions.filters.network.ext_authz.v3.ExtAuthz",
+            **authorizers.of_connections(step, RBAC),
+        )
 
 
 def connection_manager(http: ir.Http) -> Resource:
@@ -48,8 +83,7 @@ def connection_manager(http: ir.Http) -> Resource:
         "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix=http.stat,
         http_filters=http_filters.of_listener(http),
-        normalize_path=True,
-        path_with_escaped_slashes_action="KEEP_UNCHANGED",
+        **PATHS[http.normalization],
         proxy_100_continue=True,
         stream_idle_timeout="0s",
         upgrade_configs=[{"upgrade_type": "websocket"}],

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from labkit.mesh.ir.access import FREE, Access
 from labkit.mesh.ir.logs import Log
+from labkit.mesh.ir.tokens import Tokens
 from labkit.mesh.ir.upstreams import Destination
 
 ANYWHERE = "0.0.0.0"
@@ -82,6 +84,21 @@ class EdgeTls:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Guard:
+    """What a proxy asks of those who come in."""
+
+    tokens: Tokens | None = None
+    access: Access = FREE
+
+
+OPEN = Guard()
+"""Nothing."""
+
+BASE = "BASE"
+"""How paths are normalised unless the mesh says otherwise: ``.`` and ``..`` are resolved, backslashes turned."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Http:
     """Connections whose requests are routed one by one."""
 
@@ -105,6 +122,10 @@ class Http:
     looks_up_hosts: bool = False
     """Whether an upstream behind its routes has no addresses but the name in the request."""
 
+    guard: Guard = OPEN
+    normalization: str = BASE
+    """``NONE``, ``BASE``, ``MERGE_SLASHES`` or ``DECODE_AND_MERGE_SLASHES``; each does what those before it do."""
+
     logs: tuple[Log, ...] = ()
 
 
@@ -114,6 +135,7 @@ class Tcp:
 
     stat: str
     destinations: tuple[Destination, ...]
+    access: Access = FREE
     logs: tuple[Log, ...] = ()
 
 

@@ -11,7 +11,8 @@ class Text:
     """How a text is compared."""
 
     kind: str
-    """``exact``, ``prefix``, ``regex`` or ``present``; of paths also ``elements``: a prefix of whole path elements."""
+    """``exact``, ``prefix``, ``suffix``, ``regex`` or ``present``; of paths also ``elements`` (a prefix of whole path
+    elements) and ``template`` (``/v/*/items/**``); of addresses ``range``."""
 
     value: str = ""
 

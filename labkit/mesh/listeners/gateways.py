@@ -11,6 +11,7 @@ from labkit.mesh import blame, ir, model, names
 from labkit.mesh.hosts import visibility
 from labkit.mesh.hosts.services import Service
 from labkit.mesh.listeners import server_tls
+from labkit.mesh.listeners.entrance import Entrance
 from labkit.mesh.memo import Memo
 from labkit.mesh.routes import http_routes, tcp_routes
 from labkit.mesh.routes.virtual_services import MESH, VirtualService
@@ -200,7 +201,7 @@ class Context:
     parts_of: Callable[[str], tuple[object, ...]]
     """What the routes to a host depend on."""
 
-    logs: tuple[ir.Log, ...]
+    entrance: Entrance
     memo: Memo
     key: Hashable
 
@@ -223,7 +224,7 @@ def entry(served: Sequence[Server], rules: Sequence[VirtualService], context: Co
             tables.setdefault(server.table, []).append(server)
         into = chains.setdefault(server.port, [])
         where = replace(context.connections, port=server.declared.number, gateways={server.bound})
-        for chain in _chains(server, by_gateway.get(server.bound, ()), where, context.logs):
+        for chain in _chains(server, by_gateway.get(server.bound, ()), where, context.entrance):
             if _is_apart(chain, into):
                 into.append(chain)
     passed = {server.port for server in served if server.declared.kind == "passthrough"}
@@ -231,7 +232,7 @@ def entry(served: Sequence[Server], rules: Sequence[VirtualService], context: Co
     asked = {carries.table for carries in every if isinstance(carries, ir.Http)}
     return Entry(
         listeners=tuple(
-            _listener(port, of_port, context.logs, expects_tls=port in passed)
+            _listener(port, of_port, context.entrance.logs, expects_tls=port in passed)
             for port, of_port in chains.items()
             if of_port
         ),
@@ -264,17 +265,17 @@ def _is_apart(chain: ir.Chain, others: Sequence[ir.Chain]) -> bool:
 
 
 def _chains(
-    server: Server, rules: Sequence[VirtualService], context: tcp_routes.Context, logs: tuple[ir.Log, ...]
+    server: Server, rules: Sequence[VirtualService], context: tcp_routes.Context, entrance: Entrance
 ) -> Iterator[ir.Chain]:
     kind = server.declared.kind
     of_server = names.server_names(server.names) if kind in ("https", "tls") else ()
     if of_server is None:
         return
     if kind == "http":
-        yield ir.Chain(carries=_http(server, logs))
+        yield ir.Chain(carries=_http(server, entrance))
     elif kind == "https":
         match = ir.ChainMatch(server_names=of_server)
-        yield ir.Chain(match=match, carries=_http(server, logs), tls=server.declared.tls)
+        yield ir.Chain(match=match, carries=_http(server, entrance), tls=server.declared.tls)
     elif kind == "passthrough":
         for rule in rules:
             if not names.common_hosts(server.names_for(rule.namespace), rule.hosts):
@@ -282,26 +283,33 @@ def _chains(
             for route in tcp_routes.by_server_name(rule, context):
                 # What names a rule has, a server that has one of its hosts takes whole.
                 if (of_route := names.server_names(route.server_names)) is not None:
-                    yield ir.Chain(match=ir.ChainMatch(server_names=of_route), carries=_tcp(server, route, logs))
+                    yield ir.Chain(match=ir.ChainMatch(server_names=of_route), carries=_tcp(server, route, entrance))
     else:
         for rule in rules:
             route_of_rule = tcp_routes.gateway_tcp(rule, context)
             if route_of_rule is not None and names.common_hosts(server.names_for(rule.namespace), rule.hosts):
                 yield ir.Chain(
                     match=ir.ChainMatch(server_names=of_server),
-                    carries=_tcp(server, route_of_rule, logs),
+                    carries=_tcp(server, route_of_rule, entrance),
                     tls=server.declared.tls,
                 )
                 return
 
 
-def _http(server: Server, logs: tuple[ir.Log, ...]) -> ir.Http:
-    return ir.Http(side=ir.GATEWAY, stat=f"outbound_{ir.ANYWHERE}_{server.port};", table=server.table, logs=logs)
+def _http(server: Server, entrance: Entrance) -> ir.Http:
+    return ir.Http(
+        side=ir.GATEWAY,
+        stat=f"outbound_{ir.ANYWHERE}_{server.port};",
+        table=server.table,
+        guard=entrance.guard,
+        normalization=entrance.normalization,
+        logs=entrance.logs,
+    )
 
 
-def _tcp(server: Server, route: ir.TcpRoute, logs: tuple[ir.Log, ...]) -> ir.Tcp:
+def _tcp(server: Server, route: ir.TcpRoute, entrance: Entrance) -> ir.Tcp:
     stat = route.destinations[0].upstream if route.destinations else f"tcp_{server.port}"
-    return ir.Tcp(stat=stat, destinations=route.destinations, logs=logs)
+    return ir.Tcp(stat=stat, destinations=route.destinations, access=entrance.guard.access, logs=entrance.logs)
 
 
 @dataclass(kw_only=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from labkit.mesh import ir, model, protocols
 from labkit.mesh.hosts.services import Service
+from labkit.mesh.listeners.entrance import Entrance
 
 HELD = frozenset({15000, 15001, 15006, 15008, 15020, 15021, 15090})
 """Ports that a proxy has for itself; istio-iptables captures nothing there."""
@@ -122,7 +123,7 @@ def listener(
     modes: Mapping[int, str],
     *,
     default: str,
-    logs: tuple[ir.Log, ...],
+    entrance: Entrance,
     trust_domains: tuple[str, ...],
 ) -> ir.Listener:
     """virtualInbound: chains for each port of the app, and for all others.
@@ -130,14 +131,14 @@ def listener(
     ``modes`` is the mutual TLS mode of each port that has one of its own, ``default`` that of all others.
     """
     chains = [_black_hole()]
-    chains += _chains(0, _passthrough(logs), default, SNIFFED, trust_domains)
+    chains += _chains(0, _passthrough(entrance), default, SNIFFED, trust_domains)
     numbers = {port.port for port in ports}
     for number in sorted(modes.keys() - numbers - HELD):
-        chains += _chains(number, _passthrough(logs), modes[number], SNIFFED, trust_domains)
+        chains += _chains(number, _passthrough(entrance), modes[number], SNIFFED, trust_domains)
     for port in ports:
         mode = modes.get(port.port, default)
-        chains += _chains(port.port, _to_app(port, logs), mode, port.kind, trust_domains)
-    return ir.Listener(name=NAME, port=PORT, side=ir.INBOUND, chains=tuple(chains), logs=logs)
+        chains += _chains(port.port, _to_app(port, entrance), mode, port.kind, trust_domains)
+    return ir.Listener(name=NAME, port=PORT, side=ir.INBOUND, chains=tuple(chains), logs=entrance.logs)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,16 +157,29 @@ def _black_hole() -> ir.Chain:
     return ir.Chain(name=f"{NAME}-blackhole", match=ir.ChainMatch(port=PORT), carries=nowhere)
 
 
-def _passthrough(logs: tuple[ir.Log, ...]) -> _Way:
+def _passthrough(entrance: Entrance) -> _Way:
     return _Way(
-        http=ir.Http(side=ir.INBOUND, stat=f"{PASSTHROUGH};", upstream=PASSTHROUGH, operation=":0/*", logs=logs),
+        http=ir.Http(
+            side=ir.INBOUND,
+            stat=f"{PASSTHROUGH};",
+            upstream=PASSTHROUGH,
+            operation=":0/*",
+            guard=entrance.guard,
+            normalization=entrance.normalization,
+            logs=entrance.logs,
+        ),
         http_name=f"{NAME}-catchall-http",
-        tcp=ir.Tcp(stat=PASSTHROUGH, destinations=(ir.Destination(upstream=PASSTHROUGH),), logs=logs),
+        tcp=_tcp(PASSTHROUGH, entrance),
         tcp_name=NAME,
     )
 
 
-def _to_app(port: Inbound, logs: tuple[ir.Log, ...]) -> _Way:
+def _tcp(upstream: str, entrance: Entrance) -> ir.Tcp:
+    to = (ir.Destination(upstream=upstream),)
+    return ir.Tcp(stat=upstream, destinations=to, access=entrance.guard.access, logs=entrance.logs)
+
+
+def _to_app(port: Inbound, entrance: Entrance) -> _Way:
     upstream, name = f"inbound|{port.port}||", f"{ir.ANYWHERE}_{port.port}"
     host = port.service.host if port.service else ""
     number = service_port(port)
@@ -175,10 +189,11 @@ def _to_app(port: Inbound, logs: tuple[ir.Log, ...]) -> _Way:
         upstream=upstream,
         port=number,
         operation=f"{host}:{number}/*",
-        logs=logs,
+        guard=entrance.guard,
+        normalization=entrance.normalization,
+        logs=entrance.logs,
     )
-    tcp = ir.Tcp(stat=upstream, destinations=(ir.Destination(upstream=upstream),), logs=logs)
-    return _Way(http=http, http_name=name, tcp=tcp, tcp_name=name)
+    return _Way(http=http, http_name=name, tcp=_tcp(upstream, entrance), tcp_name=name)
 
 
 def service_port(port: Inbound) -> int:

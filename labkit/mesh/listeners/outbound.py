@@ -27,6 +27,7 @@ class Context:
     """Whether connections that no host is meant by are passed on."""
 
     looks_up_hosts: bool = False
+    normalization: str = ir.BASE
     http_proxy_port: int = 0
     """``proxyHttpPort`` of the mesh: where apps may call their sidecar as an HTTP proxy."""
 
@@ -83,6 +84,7 @@ def _http_proxy(context: Context) -> ir.Listener:
         table=HTTP_PROXY,
         is_proxy=True,
         looks_up_hosts=context.looks_up_hosts,
+        normalization=context.normalization,
         logs=context.logs,
     )
     return ir.Listener(
@@ -189,6 +191,7 @@ def _http(part: _Part, context: Context) -> ir.Chain:
             stat=f"outbound_{part.address}_{part.port};",
             table=part.table,
             looks_up_hosts=context.looks_up_hosts,
+            normalization=context.normalization,
             logs=context.logs,
         ),
     )

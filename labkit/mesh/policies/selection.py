@@ -36,14 +36,40 @@ def applying(policies: Iterable[Object], *, root: str, namespace: str, labels: M
     )
 
 
+def attached(policies: Iterable[Object], *, root: str, namespace: str, labels: Mapping[str, str]) -> list[Object]:
+    """All policies of a kind that adds up: the root namespace's, then the namespace's own, the oldest first of each.
+
+    Those of the root namespace that have a selector choose among the workloads of every namespace.
+    """
+    every = sorted(policies, key=age)
+    places = dict.fromkeys((root, namespace))
+    return [
+        p for place in places for p in every if resources.namespace_of(p) == place and _chooses(p, namespace, labels)
+    ]
+
+
+def _chooses(policy: Object, namespace: str, labels: Mapping[str, str]) -> bool:
+    spec = policy.get("spec") or {}
+    targets = targets_of(spec)
+    if not targets:
+        return ((spec.get("selector") or {}).get("matchLabels") or {}).items() <= labels.items()
+    own = labels.get(GATEWAY_NAME)
+    return resources.namespace_of(policy) == namespace and any(
+        target.get("kind") == "Gateway" and target.get("name") == own for target in targets
+    )
+
+
+def targets_of(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What a policy names as its targets; ``targetRef`` is the older word for one."""
+    return spec.get("targetRefs") or ([spec["targetRef"]] if spec.get("targetRef") else [])
+
+
 def selector(policy: Object) -> Mapping[str, str] | None:
     """The labels that a policy chooses workloads by; None for all of a namespace."""
     kind = str(policy.get("kind") or "Policy")
     with blame.naming(f"{kind} {resources.namespace_of(policy)}/{resources.name_of(policy)}"):
         spec = policy.get("spec") or {}
-        targets: list[Mapping[str, Any]] = spec.get("targetRefs") or (
-            [spec["targetRef"]] if spec.get("targetRef") else []
-        )
+        targets = targets_of(spec)
         if targets:
             return {GATEWAY_NAME: str(targets[0].get("name", ""))}
         return (spec.get("selector") or {}).get("matchLabels") or None

@@ -8,7 +8,7 @@ a new module, its fields in the IR, and its place in ``ORDER``.
 from typing import Protocol
 
 from labkit.mesh import ir
-from labkit.mesh.envoy.http_filters import cors, fault, forward_proxy, router
+from labkit.mesh.envoy.http_filters import authorization, cors, fault, forward_proxy, router, tokens
 from labkit.mesh.model import Resource
 
 
@@ -18,21 +18,27 @@ class Filter(Protocol):
     NAME: str
 
     @staticmethod
-    def of_listener(http: ir.Http) -> Resource | None:
-        """Its entry among the filters of a listener."""
+    def of_listener(http: ir.Http) -> Resource | list[Resource] | None:
+        """Its entry among the filters of a listener, or its entries."""
 
     @staticmethod
     def of_route(route: ir.Route) -> Resource | None:
         """Its configuration for one route."""
 
 
-ORDER: tuple[Filter, ...] = (fault, cors, forward_proxy, router)  # type: ignore[assignment]  # modules stand for the protocol
+ORDER: tuple[Filter, ...] = (tokens, authorization, fault, cors, forward_proxy, router)  # type: ignore[assignment]  # modules stand for the protocol
 """As Istio orders them: what decides about requests comes before what changes them, and the router is last."""
 
 
 def of_listener(http: ir.Http) -> list[Resource]:
     """The filters of a listener's HTTP connections."""
-    return [entry for kind in ORDER if (entry := kind.of_listener(http)) is not None]
+    return [entry for kind in ORDER for entry in _entries(kind.of_listener(http))]
+
+
+def _entries(entries: Resource | list[Resource] | None) -> list[Resource]:
+    if entries is None:
+        return []
+    return entries if isinstance(entries, list) else [entries]
 
 
 def of_route(route: ir.Route) -> dict[str, Resource]:

@@ -1,0 +1,127 @@
+"""Who may do what: rules of callers and operations, and the steps that decide one after the other."""
+
+from dataclasses import dataclass
+
+from labkit.mesh.ir.routes import Text
+
+PRINCIPAL, PEER_ADDRESS, CLIENT_ADDRESS = "principal", "peer address", "client address"
+OWN_ADDRESS, PORT, SERVER_NAME = "own address", "port", "server name"
+HOST, METHOD, PATH, HEADER = "host", "method", "path", "header"
+SUBJECT, CLAIM, METADATA = "subject", "claim", "metadata"
+
+ALLOW, DENY, LOG = "ALLOW", "DENY", "LOG"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Test:
+    """One question about a connection or a request: it passes when one of the texts fits."""
+
+    asks: str
+    """``principal``, ``path``, ``claim`` …: one of the constants above."""
+
+    texts: tuple[Text, ...]
+    """Of addresses and ranges of them too: kind ``range``."""
+
+    issuers: tuple[Text, ...] = ()
+    """Of a token's subject: the issuer that belongs to each text."""
+
+    keys: tuple[str, ...] = ()
+    """The name of a header; the path of a claim; filter and path of metadata."""
+
+    is_negated: bool = False
+    """Whether it passes when none of the texts fits."""
+
+    is_list: bool = False
+    """Of metadata: whether the value is a list, one of whose elements must fit."""
+
+
+Tests = tuple[Test, ...]
+"""All must pass; none at all pass always."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """Applies to what passes one of ``callers`` and one of ``operations``."""
+
+    name: str
+    callers: tuple[Tests, ...] = ((),)
+    operations: tuple[Tests, ...] = ((),)
+    is_never: bool = False
+    """Whether nothing passes, whatever else it says."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """One step: an ALLOW step refuses what no rule applies to, a DENY step what one applies to; LOG refuses nothing."""
+
+    action: str
+    enforced: tuple[Rule, ...] | None = None
+    """None decides nothing; an empty ALLOW refuses everything."""
+
+    trial: tuple[Rule, ...] | None = None
+    """Rules whose answer is only noted: a dry run."""
+
+    is_refusal: bool = False
+    """Whether it stands for an authorizer that cannot be asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Authorizer:
+    """A service that is asked whether a request may pass."""
+
+    name: str
+    upstream: str
+    host: str
+    is_grpc: bool
+    timeout: float
+    """Seconds; a service that does not answer in time refuses, or allows where ``fails_open``."""
+
+    fails_open: bool = False
+    error_status: int = 0
+    """What the caller gets when the service cannot be asked; 0 for 403."""
+
+    clears_routes: bool = False
+    path_prefix: str = ""
+    checked_headers: tuple[Text, ...] = ()
+    """Headers of the request that the service sees."""
+
+    added_headers: tuple[tuple[str, str], ...] = ()
+    upstream_headers: tuple[Text, ...] = ()
+    """Headers of its answer that go on to the app."""
+
+    allowed_headers: tuple[Text, ...] = ()
+    """Headers of its answer that callers see when it allows."""
+
+    denied_headers: tuple[Text, ...] = ()
+    """Headers of its answer that callers see when it refuses."""
+
+    body_bytes: int | None = None
+    """Bytes of the body that the service sees; None for none."""
+
+    body_may_be_partial: bool = False
+    body_is_raw: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asking:
+    """One step: for what a rule applies to, the authorizer decides."""
+
+    rules: tuple[Rule, ...]
+    authorizer: Authorizer
+    prefix: str
+    """How the names of these rules begin: by it the authorizer's filter knows them."""
+
+
+Step = Rules | Asking
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """The steps of a proxy, for requests and for connections that carry anything else."""
+
+    requests: tuple[Step, ...] = ()
+    connections: tuple[Step, ...] = ()
+
+
+FREE = Access()
+"""Nobody restricts anything."""
