@@ -12,6 +12,7 @@ from labkit.mesh.envoy import access_logs as envoy
 from labkit.mesh.envoy import listeners
 from labkit.mesh.ir import Log
 from labkit.mesh.listeners import inbound
+from labkit.mesh.listeners.entrance import Entrance
 from labkit.mesh.policies import access_logs, selection
 from labkit.sandbox.istiod import messages
 
@@ -142,7 +143,7 @@ def test_every_filter_that_knows_of_requests_gets_them_and_no_other():
         [inbound.Inbound(port=8080, protocol="HTTP"), inbound.Inbound(port=3306, protocol="TCP")],
         {},
         default="PERMISSIVE",
-        logs=ALL_KINDS,
+        entrance=Entrance(logs=ALL_KINDS),
         trust_domains=("cluster.local",),
     )
     resource = listeners.listener(listener)
