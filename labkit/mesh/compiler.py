@@ -7,7 +7,7 @@ from itertools import takewhile
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
-from labkit.mesh import blame, ir, model, sandboxed, secrets
+from labkit.mesh import blame, ir, model, patches, sandboxed, secrets
 from labkit.mesh.envoy import listeners, routes
 from labkit.mesh.envoy import upstreams as clusters
 from labkit.mesh.hosts import registry
@@ -47,6 +47,9 @@ class Index:
         self.gateways = self.memo.each("gateways", (oldest_first,), lambda _, obj: gateways.read(obj))
         self.rules = destination_rules.all_of(snapshot, self.memo)
         self.guards = self._guards(snapshot)
+        self._envoy_filters = self.memo.each(
+            "envoy filters", (snapshot.of(patches.RESOURCE),), lambda _, obj: patches.read(obj)
+        )
         self._selectors = {frozenset(selector.items()) for selector in _selectors(self)}
         self._views: dict[Hashable, View] = {}
 
@@ -113,7 +116,23 @@ class Index:
         """Everything that Istio would send to one Envoy."""
         with blame.naming(f"What is for {proxy.namespace}/{proxy.name}"):
             view = self.view(proxy)
-            return self._router(proxy, view) if proxy.role == "router" else self._sidecar(proxy, view)
+            config = self._router(proxy, view) if proxy.role == "router" else self._sidecar(proxy, view)
+            return self._patched(config, proxy)
+
+    def _patched(self, config: Config, proxy: Proxy) -> Config:
+        root = self.snapshot.root_namespace
+        chosen = patches.chosen(self._envoy_filters, proxy, root=root, memo=self.memo)
+        return config if chosen is None else patches.patched(config, chosen, self._target(proxy), self.memo)
+
+    def _target(self, proxy: Proxy) -> patches.Target:
+        if proxy.role == "router":
+            servers = gateways.servers(self.gateways, self.services, proxy)
+            named = {
+                server.table: {s.declared.number for s in servers if s.table == server.table} for server in servers
+            }
+            return patches.Target(is_gateway=True, tables={name: ports for name, ports in named.items() if name})
+        ports = inbound.ports(self.selected.by(proxy), self.view(proxy).scope.ingress)
+        return patches.Target(is_gateway=False, hosts={p.port: tuple(s.host for s in p.services) for p in ports})
 
     def _place(self, proxy: Proxy, place: sandboxed.Place) -> sandboxed.Place:
         """The place, with the node ports that Services give to a gateway's ports."""

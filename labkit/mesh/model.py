@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 Resource = dict[str, Any]
 """One Envoy resource in proto3 JSON with snake_case names."""
 
+ISTIO_VERSION = "1.31.1"
+"""The version of Istio that is followed."""
+
 TRUST_DOMAIN = "cluster.local"
 DOMAIN = "cluster.local"
 """The DNS domain of Services."""
@@ -49,6 +52,12 @@ class Proxy:
     service_account: str = "default"
     certificate_seconds: float = 0.0
     """The life of the certificate that it asks for; 0 leaves it to the authority."""
+
+    version: str = ISTIO_VERSION
+    """The version of Istio's proxy."""
+
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """What of the node's metadata is text."""
 
     place: "Place | None" = None
     """Where it runs, if in a sandbox; elsewhere Istio's own addresses are right."""

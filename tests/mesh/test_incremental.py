@@ -22,6 +22,11 @@ def to(host: str, **more: Any) -> Object:
     return {"route": [{"destination": {"host": host, **more}}]}
 
 
+def patch(apply_to: str, operation: str, value: Object | None, **match: Any) -> Object:
+    change = {"operation": operation, **({"value": value} if value is not None else {})}
+    return {"applyTo": apply_to, "match": match, "patch": change}
+
+
 WORLD: dict[tuple[str, str, str], list[Object]] = {
     ("services", "web", "default"): [
         service({"http": 80}),
@@ -97,6 +102,30 @@ WORLD: dict[tuple[str, str, str], list[Object]] = {
             "parentRefs": [{"group": "", "kind": "Service", "name": "web"}],
             "rules": [{"backendRefs": [{"name": "nosuch", "port": 80}]}],
         },
+    ],
+    (f"envoyfilters.{NETWORKING}", "patch", "default"): [
+        {"configPatches": [patch("CLUSTER", "MERGE", {"connect_timeout": "2s"}, context="SIDECAR_OUTBOUND")]},
+        {"configPatches": [patch("CLUSTER", "REMOVE", None, cluster={"service": "web.default.svc.cluster.local"})]},
+        {
+            "workloadSelector": {"labels": {"app": "web"}},
+            "configPatches": [
+                patch("HTTP_FILTER", "INSERT_FIRST", {"name": "envoy.filters.http.buffer"}),
+                patch("CLUSTER", "MERGE", {"connect_timeout": "3s"}, cluster={"portNumber": 80}),
+            ],
+        },
+        {
+            "configPatches": [
+                patch("HTTP_ROUTE", "MERGE", {"route": {"timeout": "3s"}}, routeConfiguration={"portNumber": 80})
+            ]
+        },
+    ],
+    (f"envoyfilters.{NETWORKING}", "root", "istio-system"): [
+        {"configPatches": [patch("VIRTUAL_HOST", "MERGE", {"response_headers_to_remove": ["x-a"]})]},
+        {
+            "priority": 10,
+            "configPatches": [patch("CLUSTER", "ADD", {"name": "more"}), patch("LISTENER", "REMOVE", None)],
+        },
+        {"targetRefs": [{"kind": "Gateway", "name": "none"}], "configPatches": [patch("LISTENER", "REMOVE", None)]},
     ],
     ("namespaces", "other", ""): [{}],
 }

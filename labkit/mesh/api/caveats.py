@@ -1,7 +1,7 @@
 """What an object asks for and a sandbox does not carry out, from every part of the translation."""
 
 from labkit.kube.resources import Object
-from labkit.mesh import gateway_api
+from labkit.mesh import gateway_api, patches
 from labkit.mesh.api import unsupported
 
 PREFIX = "not in this sandbox: "
@@ -10,4 +10,4 @@ PREFIX = "not in this sandbox: "
 
 def findings(obj: Object) -> list[str]:
     """A sentence for each field without effect: ``spec.servers[0].bind has no effect: …``."""
-    return [*unsupported.findings(obj), *gateway_api.unsupported(obj)]
+    return [*unsupported.findings(obj), *gateway_api.unsupported(obj), *patches.findings(obj)]

@@ -62,7 +62,6 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
 """Kind → path below ``spec`` → why the field has no effect; ``[]`` stands for every element."""
 
 KINDS = {
-    "EnvoyFilter": "Envoy's configuration is not patched",
     "WasmPlugin": "the sandbox's Envoy gets no plugins",
     "ProxyConfig": "proxies are started as the sandbox starts them",
     "WorkloadGroup": "no machine joins by itself",

@@ -45,7 +45,7 @@ MESSAGES = {
     "HTTP_ROUTE": "envoy.config.route.v3.Route",
     "EXTENSION_CONFIG": "envoy.config.core.v3.TypedExtensionConfig",
 }
-_RENAMED = {
+RENAMED = {
     "envoy.http_connection_manager": "envoy.filters.network.http_connection_manager",
     "envoy.tcp_proxy": "envoy.filters.network.tcp_proxy",
     "envoy.router": "envoy.filters.http.router",
@@ -138,8 +138,8 @@ def _filter_match(target: str, network: Patch | None) -> Iterator[Finding]:
             yield error("Envoy filter: subfilter match has no name to match on")
             return
     for used in (name, (inner or {}).get("name")):
-        if used in _RENAMED:
-            yield warning(f'using deprecated filter name "{used}"; use "{_RENAMED[used]}" instead')
+        if used in RENAMED:
+            yield warning(f'using deprecated filter name "{used}"; use "{RENAMED[used]}" instead')
 
 
 def _value(message: str, value: Patch, envoy: EnvoyApi) -> Iterator[Finding]:

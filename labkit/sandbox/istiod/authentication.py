@@ -38,6 +38,7 @@ class Authenticator:
             raise PermissionError(f"the token is that of pod {bound}, not of {pod_name}")
         if (address := (pod.get("status") or {}).get("podIP")) and address != ip:
             raise PermissionError(f"{name} has the address {address}, not {ip}")
+        texts = {key: value for key, value in (node.get("metadata") or {}).items() if isinstance(value, str)}
         return model.Proxy(
             name=pod_name,
             namespace=namespace,
@@ -46,6 +47,8 @@ class Authenticator:
             labels=resources.labels_of(pod),
             service_account=account,
             certificate_seconds=_certificate_seconds(pod),
+            version=texts.get("ISTIO_VERSION", ""),
+            metadata=texts,
             place=_place(pod, ip, node.get("metadata") or {}),
         )
 

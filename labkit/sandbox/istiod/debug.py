@@ -35,6 +35,7 @@ import orjson
 from aiohttp import web
 
 from labkit.kube.resources import Object
+from labkit.mesh import model
 from labkit.sandbox.istiod import ads, progress
 
 NAMES = {
@@ -63,7 +64,7 @@ def entry(name: str, stream: ads.Stream) -> Object:
     row: Object = {
         "proxy": name,
         "proxy_type": stream.proxy.role,
-        "istio_version": "1.31.1",
+        "istio_version": model.ISTIO_VERSION,
         "cluster_id": "Kubernetes",
         "push": stream.push,
         "live": stream.live,

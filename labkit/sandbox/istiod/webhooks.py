@@ -44,7 +44,7 @@ class Webhooks:
 
     def _unsupported(self, obj: Object) -> list[str]:
         """What is accepted and not carried out is said, whatever else the object does right."""
-        return [f"{caveats.PREFIX}{text}" for text in [*caveats.findings(obj), *self._envoy.unsendable(obj)]]
+        return [f"{caveats.PREFIX}{text}" for text in caveats.findings(obj)]
 
     async def _validate(self, request: web.Request) -> web.Response:
         review = orjson.loads(await request.read())

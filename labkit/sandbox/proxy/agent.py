@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from labkit.mesh import model
 from labkit.sandbox.proxy import bootstrap
 
 ACCOUNT = "var/run/secrets/kubernetes.io/serviceaccount"
@@ -91,7 +92,7 @@ def _metadata(env: Mapping[str, str]) -> dict[str, Any]:
         "NAMESPACE": env["LABKIT_POD_NAMESPACE"],
         "NAME": env["LABKIT_POD_NAME"],
         "SERVICE_ACCOUNT": env.get("SERVICE_ACCOUNT", ""),
-        "ISTIO_VERSION": "1.31.1",
+        "ISTIO_VERSION": model.ISTIO_VERSION,
         "LABKIT_NODE_IP": env["LABKIT_NODE_IP"],
         **settings,
     }
