@@ -49,7 +49,7 @@ class Lab:
         self.url, self.page, self.send = requests.url, requests.page, requests.send
         self.curl, self.fortio = requests.curl, requests.fortio
         self.mesh, self.split, self.canary = requests.mesh, requests.split, requests.canary
-        self.mtls = security.mtls
+        self.mtls, self.certificates = security.mtls, security.certificates
 
     @classmethod
     def connect(

@@ -1,11 +1,17 @@
 """Who encrypts and who is who: what a lesson on security asks of a cluster."""
 
+from typing import TYPE_CHECKING
+
 from labkit.base import errors
 from labkit.kube import resources
 from labkit.lab import snapshots
 from labkit.lab.connection import Connection
 from labkit.mesh.explain import mutual_tls
+from labkit.telemetry import certificates
 from labkit.views import mutualtls
+
+if TYPE_CHECKING:
+    from labkit.views.certificates import CertificateView
 
 
 class Security:
@@ -26,6 +32,21 @@ class Security:
             name, place = host.split(".")[:2]
             raise errors.SetupError(f"{self._missing(name, place)}.", next_step="kubectl get services,pods -A")
         return mutualtls.MutualTls(host=host, ports=ports)
+
+    def certificates(self, name: str = "") -> "CertificateView":
+        """Who each proxy is, by whom that is certified and for how long, live: ``lab.certificates("reviews")``.
+
+        ``name`` is how the names of the pods begin; without one, all proxies are shown.
+        """
+        from labkit.views.certificates import CertificateView
+
+        def read() -> list[certificates.Held]:
+            pods = [pod for pod in self._connection.proxies() if pod.name.startswith(name) and pod.phase == "Running"]
+            return certificates.held(self._connection.doors.envoys(pods, certificates.ASK))
+
+        if name:
+            self._connection.proxy(name)  # its error names what there is to ask for
+        return CertificateView(read).look()
 
     def _missing(self, name: str, namespace: str) -> str:
         if self._connection.api.find(resources.SERVICES, name, namespace) is None:

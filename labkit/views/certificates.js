@@ -1,0 +1,87 @@
+// The page side of the certificate viewer: a row a certificate, a bar for what is left of its life, and its chain.
+
+/** Seconds in words, as the table of the kernel has them. */
+export function lifeSaid(seconds) {
+  if (seconds <= 0) return "expired";
+  const [size, unit] = [[86400, "d"], [3600, "h"], [60, "min"]].find(([size]) => seconds >= 2 * size) ?? [1, "s"];
+  return `${Math.round(seconds / size)} ${unit}`;
+}
+
+export function certificatesSaid(rows) {
+  if (!rows.length) return "No certificate yet.";
+  const expired = rows.filter((row) => row.left <= 0).length;
+  const first = rows.reduce((a, b) => (a.left < b.left ? a : b));
+  const rotations = rows.reduce((sum, row) => sum + row.rotations, 0);
+  return `${rows.length} certificate${rows.length > 1 ? "s" : ""}, ${rotations} rotation${rotations === 1 ? "" : "s"} seen. `
+    + (expired ? `${expired} expired.` : `The first to end is that of ${first.proxy}, in ${lifeSaid(first.left)}.`);
+}
+
+function bar(row) {
+  const share = Math.max(0, Math.min(1, row.left / row.life));
+  const kind = row.left <= 0 ? "bad" : share < 0.5 ? "due" : "good";
+  const said = `${lifeSaid(row.left)} of ${lifeSaid(row.life)} left`;
+  return h("div", { className: `lk-life lk-life-${kind}` },
+    h("div", { className: "lk-bar", role: "img", "aria-label": said }, Object.assign(h("div"), { style: `width:${100 * share}%` })), said);
+}
+
+function chainOf(row) {
+  return h("ol", { className: "lk-chain", "aria-label": `The chain of ${row.proxy}` }, ...row.chain.map((link) => h("li", {},
+    h("b", {}, link.subject), h("div", { className: "lk-note" }, `signed by ${link.issuer} · ${link.begins} – ${link.ends} · ${lifeSaid(link.left)} left`),
+    h("div", { className: "lk-note" }, "serial ", h("code", {}, link.serial)))));
+}
+
+function render({ model, el }) {
+  const stops = [];
+  const follow = (names, draw) => names.split(" ").forEach((trait) => {
+    model.on(`change:${trait}`, draw);
+    stops.push(() => model.off(`change:${trait}`, draw));
+  });
+  const say = h("span", { className: "lk-say", role: "status" });
+  const button = h("button", { type: "button", className: "lk-go" });
+  button.addEventListener("click", () => {
+    model.set("running", !model.get("running"));
+    model.save_changes();
+  });
+  const told = h("p", { className: "lk-told", role: "status" });
+  const message = h("div", { className: "lk-msg lk-bad", "aria-live": "polite" });
+  const table = h("div", { className: "lk-table", tabIndex: 0, role: "region", "aria-label": "Certificates" });
+  const open = new Set();
+  const drawRunning = () => {
+    const on = model.get("running");
+    say.className = on ? "lk-say lk-on" : "lk-say";
+    say.replaceChildren(h("span", { className: "lk-dot" }), on ? "looking" : "stopped");
+    button.textContent = on ? "■ Stop" : "▶ Look";
+    button.setAttribute("aria-label", on ? "Stop looking at the certificates" : "Look at the certificates");
+  };
+  const chain = (row) => {
+    const key = `${row.proxy} ${row.name}`;
+    const details = h("details", { open: open.has(key) },
+      h("summary", { "aria-label": `Chain of ${row.proxy}` }, h("span", { "aria-hidden": "true" }, "🔒 "), row.identity), chainOf(row));
+    details.addEventListener("toggle", () => (details.open ? open.add(key) : open.delete(key)));
+    return details;
+  };
+  const drawRows = () => {
+    const rows = model.get("rows");
+    const focused = [...table.querySelectorAll("summary")].indexOf(document.activeElement);
+    const said = certificatesSaid(rows);
+    if (told.textContent !== said) told.textContent = said;
+    table.replaceChildren(tableFrom("A certificate is renewed at half of its life", ["proxy", "identity and chain", "left", "rotations", "serial"],
+      rows.map((row) => [[row.proxy], [chain(row)], [bar(row)], [String(row.rotations)], [h("code", {}, row.serial)]])));
+    if (focused >= 0) table.querySelectorAll("summary")[focused]?.focus();
+  };
+  const drawMessage = () => { message.textContent = model.get("message"); };
+  follow("running", drawRunning);
+  follow("rows", drawRows);
+  follow("message", drawMessage);
+  const root = viewBox("certificates", "Certificates",
+    h("header", {}, h("h4", {}, "Certificates", h("small", {}, "as the proxies hold them")), say, button), message, told, table);
+  el.append(root);
+  for (const draw of [drawRunning, drawRows, drawMessage]) draw();
+  const leave = lifeline(model, root);
+  return () => {
+    stops.forEach((stop) => stop());
+    leave();
+  };
+}
+
+export default { render };
