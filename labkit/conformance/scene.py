@@ -8,6 +8,7 @@ from labkit.install import bookinfo, gateway, istio
 from labkit.kube import manifests, resources
 from labkit.kube.resources import Object
 from labkit.mesh import gateway_api, ingress
+from labkit.mesh.hosts import workloads
 from labkit.mesh.model import Proxy, Snapshot
 
 CREATED = "2026-11-01T00:00:00Z"
@@ -220,5 +221,6 @@ def proxies(scene: Snapshot) -> dict[str, Proxy]:
             ip=ip,
             labels=labels,
             service_account=pod["spec"]["serviceAccountName"],
+            workload=workloads.name_of(pod),
         )
     return proxies

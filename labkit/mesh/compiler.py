@@ -16,7 +16,7 @@ from labkit.mesh.listeners import entrance, gateways, inbound
 from labkit.mesh.listeners.entrance import Entrance
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Config, Proxy, Resource, Snapshot
-from labkit.mesh.policies import access_logs, authorization, guards, peer_authentication, selection
+from labkit.mesh.policies import authorization, guards, peer_authentication, selection, telemetry
 from labkit.mesh.routes import http_routes, scopes, tcp_routes, virtual_services
 from labkit.mesh.upstream_sets import Reach
 from labkit.mesh.upstreams import destination_rules, subsets, traffic_policy
@@ -140,23 +140,23 @@ class Index:
             return place
         return replace(place, node_ports=gateways.node_ports(self.services, proxy))
 
-    def _logs(self, proxy: Proxy, clusters: Mapping[str, Resource]) -> access_logs.Logs:
-        return access_logs.of(self.snapshot, proxy, clusters)
+    def _telemetry(self, proxy: Proxy, clusters: Mapping[str, Resource]) -> telemetry.Sides:
+        return telemetry.of(self.snapshot, proxy, clusters)
 
     def _sidecar(self, proxy: Proxy, view: View) -> Config:
-        logs = self._logs(proxy, view.reach.clusters)
-        listener, apps = self._inbound(proxy, view, self._entrance(proxy, logs.inbound))
+        sides = self._telemetry(proxy, view.reach.clusters)
+        listener, apps = self._inbound(proxy, view, self._entrance(proxy, sides.inbound))
         return Config(
             clusters=ChainMap(apps, view.reach.clusters),
             endpoints=view.reach.endpoints,
-            listeners=ChainMap(listener, _not_own(view.listeners(logs.outbound), proxy)),
+            listeners=ChainMap(listener, _not_own(view.listeners(sides.outbound), proxy)),
             routes=view.routes,
             secrets=secrets.found(view.reach.secret_names, self.snapshot, proxy.namespace),
         )
 
-    def _entrance(self, proxy: Proxy, logs: tuple[ir.Log, ...]) -> Entrance:
+    def _entrance(self, proxy: Proxy, told: ir.Telemetry) -> Entrance:
         normalization = entrance.normalization(self.snapshot.mesh_config)
-        return Entrance(guard=self.guards.of(proxy), normalization=normalization, logs=logs)
+        return Entrance(guard=self.guards.of(proxy), normalization=normalization, telemetry=told)
 
     def _inbound(self, proxy: Proxy, view: View, entrance: Entrance) -> tuple[dict[str, Resource], dict[str, Resource]]:
         """(listener, clusters of the app): of one proxy alone, so kept while nothing about it changes."""
@@ -164,7 +164,7 @@ class Index:
         rules = tuple(view.reach.rule(service.host) for service in own)
         policies = self.snapshot.of(peer_authentication.RESOURCE)
         parts = (proxy, *own, *rules, *view.scope.ingress, view.scope.inbound_pool, *policies, entrance.guard)
-        key = "inbound", proxy.namespace, proxy.name, entrance.logs
+        key = "inbound", proxy.namespace, proxy.name, entrance.telemetry
         return self.memo.get(key, parts, lambda: self._make_inbound(proxy, view, own, entrance))
 
     def _make_inbound(
@@ -218,7 +218,7 @@ class Index:
                 port=0, gateways=(), namespace=proxy.namespace, labels=view.labels, ports_of=view.reach.ports_of
             ),
             parts_of=view.reach.parts_of,
-            entrance=self._entrance(proxy, self._logs(proxy, view.reach.clusters).outbound),
+            entrance=self._entrance(proxy, self._telemetry(proxy, view.reach.clusters).outbound),
             memo=self.memo,
             key=view.key,
         )

@@ -52,6 +52,8 @@ class Proxy:
     service_account: str = "default"
     certificate_seconds: float = 0.0
     """The life of the certificate that it asks for; 0 leaves it to the authority."""
+    workload: str = ""
+    """The Deployment or other owner of the pod, by its node's metadata."""
 
     version: str = ISTIO_VERSION
     """The version of Istio's proxy."""

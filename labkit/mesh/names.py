@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from labkit.mesh import model
 
@@ -100,3 +100,21 @@ def spiffe(account: str, domain: str = model.TRUST_DOMAIN) -> str:
 def config_path(kind: str, namespace: str, name: str) -> str:
     """The path under which Istio notes on a route or a cluster which object made it; ``kind`` in kebab case."""
     return f"/apis/networking.istio.io/v1/namespaces/{namespace}/{kind}/{name}"
+
+
+CLUSTER = "Kubernetes"
+"""The cluster's name as istiod has it where nobody gives another."""
+
+MESH_ID = "cluster.local"
+
+
+def canonical(labels: Mapping[str, str], workload: str) -> str:
+    """The canonical service of a workload: what telemetry calls it."""
+    asked = ("service.istio.io/canonical-name", "app.kubernetes.io/name", "app")
+    return next((labels[label] for label in asked if labels.get(label)), workload)
+
+
+def revision(labels: Mapping[str, str]) -> str:
+    """The canonical revision of a workload."""
+    asked = ("service.istio.io/canonical-revision", "app.kubernetes.io/version", "version")
+    return next((labels[label] for label in asked if labels.get(label)), "latest")

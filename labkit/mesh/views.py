@@ -91,12 +91,12 @@ class View:
         parts = (*(host for host in named if host is not None), *last)
         return memo.get(("table", key), parts, lambda: envoy_routes.route_config(table.name, parts))
 
-    def listeners(self, logs: tuple[ir.Log, ...]) -> dict[str, Resource]:
+    def listeners(self, telemetry: ir.Telemetry) -> dict[str, Resource]:
         """The listeners for other hosts in Envoy's words; the very same mapping while nothing in it changes."""
         return self.memo.get(
-            ("listeners", self.key, logs),
+            ("listeners", self.key, telemetry),
             self._parts,
-            lambda: {listener.name: envoy_listeners.listener(listener) for listener in self._listeners(logs)},
+            lambda: {listener.name: envoy_listeners.listener(listener) for listener in self._listeners(telemetry)},
         )
 
     @cached_property
@@ -110,9 +110,11 @@ class View:
     @cached_property
     def _asked(self) -> frozenset[str]:
         """Tables that a listener asks for: of two hosts with one address and port the first comer's alone."""
-        return self.memo.get(("asked", self.key), self._parts, lambda: frozenset(_tables(self._listeners(()))))
+        return self.memo.get(
+            ("asked", self.key), self._parts, lambda: frozenset(_tables(self._listeners(ir.Telemetry())))
+        )
 
-    def _listeners(self, logs: tuple[ir.Log, ...]) -> list[ir.Listener]:
+    def _listeners(self, telemetry: ir.Telemetry) -> list[ir.Listener]:
         context = outbound.Context(
             connections=tcp_routes.Context(
                 port=0,
@@ -125,7 +127,7 @@ class View:
             looks_up_hosts=self.reach.looks_up_hosts,
             normalization=self._normalization,
             http_proxy_port=self._http_proxy_port,
-            logs=logs,
+            telemetry=telemetry,
         )
         return list(outbound.listeners(self._plan.ports, self._egress, self._choices, context))
 

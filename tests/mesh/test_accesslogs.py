@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from labkit.mesh import blame, model
 from labkit.mesh.envoy import access_logs as envoy
 from labkit.mesh.envoy import listeners
-from labkit.mesh.ir import Log
+from labkit.mesh.ir import Log, Telemetry
 from labkit.mesh.listeners import inbound
 from labkit.mesh.listeners.entrance import Entrance
-from labkit.mesh.policies import access_logs, selection
+from labkit.mesh.policies import selection
+from labkit.mesh.policies import telemetry as telemetry_of
 from labkit.sandbox.istiod import messages
 
 WEB = model.Proxy(name="web", namespace="shop", role="sidecar", ip="127.0.0.1", labels={"app": "web"})
@@ -29,12 +30,13 @@ def telemetry(namespace, *logging, name="t", created="2026-11-01T00:00:00Z", **s
 
 
 def logs(*telemetries, proxy=WEB, mesh=None, clusters=()):
-    snapshot = model.Snapshot(objects={access_logs.RESOURCE: telemetries}, mesh_config=mesh or {})
-    return access_logs.of(snapshot, proxy, clusters)
+    snapshot = model.Snapshot(objects={telemetry_of.RESOURCE: telemetries}, mesh_config=mesh or {})
+    sides = telemetry_of.of(snapshot, proxy, clusters)
+    return sides.inbound.logs, sides.outbound.logs
 
 
-def both(*found):
-    return access_logs.Logs(inbound=found, outbound=found)
+def both(*lines):
+    return lines, lines
 
 
 FILE = {"accessLogFile": "/dev/stdout"}
@@ -90,13 +92,13 @@ def test_the_closest_one_decides(telemetries, mesh, found):
 
 def test_an_entry_is_for_servers_or_for_clients():
     served = telemetry("shop", {**ON, "match": {"mode": "SERVER"}})
-    assert logs(served) == access_logs.Logs(inbound=(STDOUT,))
-    assert logs(telemetry("istio-system", ON), telemetry("shop", {**OFF, "match": {"mode": "CLIENT"}})).outbound == ()
+    assert logs(served) == ((STDOUT,), ())
+    assert logs(telemetry("istio-system", ON), telemetry("shop", {**OFF, "match": {"mode": "CLIENT"}}))[1] == ()
 
 
 def test_a_gateway_is_a_client():
     called = telemetry("istio-system", {**ON, "match": {"mode": "CLIENT"}})
-    assert logs(called, proxy=ENTRY) == access_logs.Logs(outbound=(STDOUT,))
+    assert logs(called, proxy=ENTRY) == ((), (STDOUT,))
 
 
 def test_a_filter_is_of_its_provider():
@@ -107,7 +109,7 @@ def test_a_filter_is_of_its_provider():
 def test_a_gateway_is_chosen_by_name():
     gateway = model.Proxy(name="g", namespace="shop", role="router", ip="", labels={selection.GATEWAY_NAME: "door"})
     target = [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "door"}]
-    assert logs(telemetry("shop", ON, targetRefs=target), proxy=gateway).outbound == (STDOUT,)
+    assert logs(telemetry("shop", ON, targetRefs=target), proxy=gateway)[1] == (STDOUT,)
     assert logs(telemetry("shop", ON, targetRefs=target)) == both()
 
 
@@ -115,13 +117,13 @@ def test_a_collector_must_be_there():
     mesh = {"extensionProviders": [{"name": "otel", "envoyOtelAls": {"service": "shop/otel.shop", "port": 4317}}]}
     asks = telemetry("shop", {"providers": [{"name": "otel"}]})
     assert logs(asks, mesh=mesh) == both()
-    (found,) = logs(asks, mesh=mesh, clusters={"outbound|4317||otel.shop"}).outbound
+    (found,) = logs(asks, mesh=mesh, clusters={"outbound|4317||otel.shop"})[1]
     assert found.collector == "outbound|4317||otel.shop"
 
 
 def test_json_that_cannot_be_read_is_istios_own():
     mesh = {**FILE, "accessLogEncoding": "JSON", "accessLogFormat": "{not json"}
-    (found,) = logs(mesh=mesh).outbound
+    (found,) = logs(mesh=mesh)[1]
     assert envoy.access_log(found)["typed_config"]["log_format"]["json_format"] == envoy.FIELDS
 
 
@@ -143,7 +145,7 @@ def test_every_filter_that_knows_of_requests_gets_them_and_no_other():
         [inbound.Inbound(port=8080, protocol="HTTP"), inbound.Inbound(port=3306, protocol="TCP")],
         {},
         default="PERMISSIVE",
-        entrance=Entrance(logs=ALL_KINDS),
+        entrance=Entrance(telemetry=Telemetry(logs=ALL_KINDS)),
         trust_domains=("cluster.local",),
     )
     resource = listeners.listener(listener)

@@ -8,6 +8,7 @@ import pytest
 from labkit.mesh import envoy, ir
 from labkit.mesh.envoy import filters, tls
 from labkit.mesh.model import Config, Resource
+from labkit.mesh.sandboxed import istios_filters
 from labkit.sandbox.proxy import bootstrap
 from tests.mesh import envoys
 
@@ -38,7 +39,8 @@ def endpoints(address: str = "10.0.0.1", *, name: str = "web") -> Resource:
 def listener(judge: envoys.Judge, *, port: int = 8080, stat_prefix: str = "in") -> Resource:
     manager = filters.connection_manager(ir.Http(side=ir.INBOUND, stat=stat_prefix, table="table"))
     address = envoy.address(judge.proxy(envoys.NOBODY).ip, port)
-    return {"name": "in", "address": address, "filter_chains": [{"filters": [manager]}]}
+    loadable: Resource = istios_filters.replaced(manager)
+    return {"name": "in", "address": address, "filter_chains": [{"filters": [loadable]}]}
 
 
 def config(judge: envoys.Judge, **other: Resource) -> Config:

@@ -55,8 +55,8 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
         "outboundTrafficPolicy.egressProxy": "other hosts are called directly",
     },
     "Telemetry": {
-        "tracing[]": "requests are not traced",
-        "metrics[]": "the sandbox's Envoys count as Envoy does, without Istio's own metrics",
+        "tracing[].disableContextPropagation": "requests always carry the headers of their trace on",
+        "metrics[].reportingInterval": "connections that are open report when they end",
     },
 }
 """Kind → path below ``spec`` → why the field has no effect; ``[]`` stands for every element."""

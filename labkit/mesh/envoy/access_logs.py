@@ -58,7 +58,7 @@ UNMATCHED: Resource = {"response_flag_filter": {"flags": ["NR"]}}
 
 def access_log(log: Log, *, only: Resource | None = None) -> Resource:
     """One log."""
-    entry = _to_collector(log) if log.collector else _to_file(log)
+    entry = _to_file(log) if not log.collector else _to_collector(log) if log.protocol == "otlp" else _to_service(log)
     filters = [f for f in (only, _by_expression(log.expression)) if f]
     if filters:
         entry["filter"] = filters[0] if len(filters) == 1 else {"and_filter": {"filters": filters}}
@@ -114,3 +114,25 @@ def _to_collector(log: Log) -> Resource:
         }
     name, kind = "envoy.access_loggers.open_telemetry", "extensions.access_loggers.open_telemetry.v3"
     return typed(name, f"{kind}.OpenTelemetryAccessLogConfig", **config)
+
+
+def _to_service(log: Log) -> Resource:
+    """In Envoy's own protocol, as Istio's ``envoyHttpAls`` and ``envoyTcpAls`` do."""
+    host = log.collector.rpartition("|")[2]
+    config: Resource = {
+        "common_config": {
+            "log_name": log.name,
+            "grpc_service": {"envoy_grpc": {"cluster_name": log.collector, "authority": host}},
+            "transport_api_version": "V3",
+            "filter_state_objects_to_log": list(log.filter_state),
+        }
+    }
+    for field, headers in (
+        ("additional_request_headers_to_log", log.request_headers),
+        ("additional_response_headers_to_log", log.response_headers),
+        ("additional_response_trailers_to_log", log.response_trailers),
+    ):
+        if headers:
+            config[field] = list(headers)
+    kind = "HttpGrpcAccessLogConfig" if log.protocol == "http" else "TcpGrpcAccessLogConfig"
+    return typed(f"envoy.access_loggers.{log.protocol}_grpc", f"extensions.access_loggers.grpc.v3.{kind}", **config)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from labkit.mesh import ir
-from labkit.mesh.envoy import TYPE, access_logs, authorizers, http_filters, rbac, rds, typed
+from labkit.mesh.envoy import TYPE, access_logs, authorizers, http_filters, istios_filters, rbac, rds, tracing, typed
 from labkit.mesh.model import Resource
 
 REQUEST_ID: Resource = {
@@ -53,12 +53,16 @@ SIDES: dict[str, Resource] = {
 """What a connection manager does on each side of a proxy."""
 
 
-def of_chain(chain: ir.Chain) -> list[Resource]:
+def of_chain(chain: ir.Chain, side: str) -> list[Resource]:
     """The network filters of a chain, its last one a connection manager or a TCP proxy."""
     carries = chain.carries
+    peers = [istios_filters.connection_peers()] if side == ir.INBOUND else []
     if isinstance(carries, ir.Http):
-        return [connection_manager(carries)]
-    return [*(entry for step in carries.access.connections for entry in _access(step)), tcp_proxy(carries)]
+        return [*peers, connection_manager(carries)]
+    access = [entry for step in carries.access.connections for entry in _access(step)]
+    metrics = carries.telemetry.metrics
+    stats = [istios_filters.stats(metrics, side)] if metrics is not None else []
+    return [*peers, *access, *stats, tcp_proxy(carries)]
 
 
 def _access(step: ir.Step) -> Iterator[Resource]:
@@ -77,7 +81,8 @@ def _access(step: ir.Step) -> Iterator[Resource]:
 def connection_manager(http: ir.Http) -> Resource:
     """The filter that takes requests apart."""
     routes = {"rds": rds(http.table)} if http.table else {"route_config": _to_app(http)}
-    logs = [access_logs.access_log(log) for log in http.logs]
+    logs = [access_logs.access_log(log) for log in http.telemetry.logs]
+    spans = http.telemetry.tracing
     return typed(
         "envoy.filters.network.http_connection_manager",
         "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
@@ -87,12 +92,19 @@ def connection_manager(http: ir.Http) -> Resource:
         proxy_100_continue=True,
         stream_idle_timeout="0s",
         upgrade_configs=[{"upgrade_type": "websocket"}],
-        request_id_extension=REQUEST_ID,
+        request_id_extension=_request_id(http.telemetry.tracing),
         **SIDES[http.side],
         **({"http_protocol_options": {"allow_absolute_url": True}} if http.is_proxy else {}),
         **routes,
         **({"access_log": logs} if logs else {}),
+        **({"tracing": tracing.of_manager(spans, http.side)} if spans is not None else {}),
     )
+
+
+def _request_id(spans: ir.Tracing | None) -> Resource:
+    kind = f"{TYPE}.extensions.request_id.uuid.v3.UuidRequestIdConfig"
+    by_id = spans is None or spans.samples_by_request_id
+    return {"typed_config": {"@type": kind, "use_request_id_for_trace_sampling": by_id}}
 
 
 def _to_app(http: ir.Http) -> Resource:
@@ -114,7 +126,7 @@ def _to_app(http: ir.Http) -> Resource:
 
 def tcp_proxy(tcp: ir.Tcp) -> Resource:
     """The filter that carries connections on."""
-    logs = [access_logs.access_log(log) for log in tcp.logs]
+    logs = [access_logs.access_log(log) for log in tcp.telemetry.logs]
     return typed(
         "envoy.filters.network.tcp_proxy",
         "extensions.filters.network.tcp_proxy.v3.TcpProxy",

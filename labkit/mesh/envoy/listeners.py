@@ -37,13 +37,13 @@ def listener(listener: ir.Listener) -> Resource:
     elif listener.side != ir.GATEWAY:
         resource |= {"listener_filters_timeout": "0s", "continue_on_listener_filters_timeout": True}
     resource |= {"max_connections_to_accept_per_socket_event": 1} if listener.is_bound else {"bind_to_port": False}
-    if listener.logs:
-        resource["access_log"] = [access_logs.access_log(log, only=access_logs.UNMATCHED) for log in listener.logs]
+    if logs := listener.telemetry.logs:
+        resource["access_log"] = [access_logs.access_log(log, only=access_logs.UNMATCHED) for log in logs]
     return resource
 
 
 def _chain(chain: ir.Chain, side: str) -> Resource:
-    resource: Resource = {"filters": filters.of_chain(chain)}
+    resource: Resource = {"filters": filters.of_chain(chain, side)}
     if chain.name:
         resource["name"] = chain.name
     if not chain.match.is_everything:

@@ -5,6 +5,7 @@ from typing import Any
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
+from labkit.mesh import names
 from labkit.mesh.hosts.services import Endpoint
 
 TLS_MODE = "security.istio.io/tlsMode"
@@ -34,14 +35,19 @@ def pod_endpoint(pod: Object, address: str, port: int) -> Endpoint:
     )
 
 
-def _workload(pod: Object, labels: Mapping[str, str], namespace: str) -> str:
-    owner = resources.owner_of(pod)
+def name_of(pod: Object) -> str:
+    """The workload of a pod: its Deployment, its other owner, or itself."""
+    owner, labels = resources.owner_of(pod), resources.labels_of(pod)
     name = owner["name"] if owner else resources.name_of(pod)
     if owner and "pod-template-hash" in labels:
         name = name.removesuffix(f"-{labels['pod-template-hash']}")
-    app = labels.get("service.istio.io/canonical-name") or labels.get("app", name)
-    revision = labels.get("service.istio.io/canonical-revision") or labels.get("version", "latest")
-    return f"{name};{namespace};{app};{revision};Kubernetes"
+    return name
+
+
+def _workload(pod: Object, labels: Mapping[str, str], namespace: str) -> str:
+    name = name_of(pod)
+    service, revision = names.canonical(labels, name), names.revision(labels)
+    return f"{name};{namespace};{service};{revision};{names.CLUSTER}"
 
 
 def endpoint_of(entry: Object, port_name: str, port: int) -> Endpoint:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from labkit.mesh.ir.access import FREE, Access
-from labkit.mesh.ir.logs import Log
+from labkit.mesh.ir.telemetry import NO_TELEMETRY, Telemetry
 from labkit.mesh.ir.tokens import Tokens
 from labkit.mesh.ir.upstreams import Destination
 
@@ -126,7 +126,7 @@ class Http:
     normalization: str = BASE
     """``NONE``, ``BASE``, ``MERGE_SLASHES`` or ``DECODE_AND_MERGE_SLASHES``; each does what those before it do."""
 
-    logs: tuple[Log, ...] = ()
+    telemetry: Telemetry = NO_TELEMETRY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +136,7 @@ class Tcp:
     stat: str
     destinations: tuple[Destination, ...]
     access: Access = FREE
-    logs: tuple[Log, ...] = ()
+    telemetry: Telemetry = NO_TELEMETRY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,5 +170,5 @@ class Listener:
     expects_tls: bool = False
     """Whether it looks for TLS even where no chain depends on it."""
 
-    logs: tuple[Log, ...] = ()
-    """Lines about connections that no chain takes."""
+    telemetry: Telemetry = NO_TELEMETRY
+    """Of it, lines about connections that no chain takes."""

@@ -15,7 +15,7 @@ class Entrance:
 
     guard: ir.Guard = ir.OPEN
     normalization: str = ir.BASE
-    logs: tuple[ir.Log, ...] = ()
+    telemetry: ir.Telemetry = ir.NO_TELEMETRY
 
 
 def normalization(mesh_config: Mapping[str, Any]) -> str:

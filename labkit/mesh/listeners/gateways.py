@@ -232,7 +232,7 @@ def entry(served: Sequence[Server], rules: Sequence[VirtualService], context: Co
     asked = {carries.table for carries in every if isinstance(carries, ir.Http)}
     return Entry(
         listeners=tuple(
-            _listener(port, of_port, context.entrance.logs, expects_tls=port in passed)
+            _listener(port, of_port, context.entrance.telemetry, expects_tls=port in passed)
             for port, of_port in chains.items()
             if of_port
         ),
@@ -240,13 +240,13 @@ def entry(served: Sequence[Server], rules: Sequence[VirtualService], context: Co
     )
 
 
-def _listener(port: int, chains: Sequence[ir.Chain], logs: tuple[ir.Log, ...], *, expects_tls: bool) -> ir.Listener:
+def _listener(port: int, chains: Sequence[ir.Chain], telemetry: ir.Telemetry, *, expects_tls: bool) -> ir.Listener:
     return ir.Listener(
         name=f"{ir.ANYWHERE}_{port}",
         port=port,
         side=ir.GATEWAY,
         chains=tuple(chains),
-        logs=logs,
+        telemetry=telemetry,
         expects_tls=expects_tls,
     )
 
@@ -303,13 +303,15 @@ def _http(server: Server, entrance: Entrance) -> ir.Http:
         table=server.table,
         guard=entrance.guard,
         normalization=entrance.normalization,
-        logs=entrance.logs,
+        telemetry=entrance.telemetry,
     )
 
 
 def _tcp(server: Server, route: ir.TcpRoute, entrance: Entrance) -> ir.Tcp:
     stat = route.destinations[0].upstream if route.destinations else f"tcp_{server.port}"
-    return ir.Tcp(stat=stat, destinations=route.destinations, access=entrance.guard.access, logs=entrance.logs)
+    return ir.Tcp(
+        stat=stat, destinations=route.destinations, access=entrance.guard.access, telemetry=entrance.telemetry
+    )
 
 
 @dataclass(kw_only=True)

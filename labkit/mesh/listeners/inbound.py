@@ -130,7 +130,7 @@ def listener(
 
     ``modes`` is the mutual TLS mode of each port that has one of its own, ``default`` that of all others.
     """
-    chains = [_black_hole()]
+    chains = [_black_hole(entrance.telemetry.metrics)]
     chains += _chains(0, _passthrough(entrance), default, SNIFFED, trust_domains)
     numbers = {port.port for port in ports}
     for number in sorted(modes.keys() - numbers - HELD):
@@ -138,7 +138,7 @@ def listener(
     for port in ports:
         mode = modes.get(port.port, default)
         chains += _chains(port.port, _to_app(port, entrance), mode, port.kind, trust_domains)
-    return ir.Listener(name=NAME, port=PORT, side=ir.INBOUND, chains=tuple(chains), logs=entrance.logs)
+    return ir.Listener(name=NAME, port=PORT, side=ir.INBOUND, chains=tuple(chains), telemetry=entrance.telemetry)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,9 +151,10 @@ class _Way:
     tcp_name: str
 
 
-def _black_hole() -> ir.Chain:
+def _black_hole(metrics: ir.Metrics | None) -> ir.Chain:
     """Nobody means the listener itself: a connection to it would come back for ever."""
-    nowhere = ir.Tcp(stat=BLACK_HOLE, destinations=(ir.Destination(upstream=BLACK_HOLE),))
+    destinations = (ir.Destination(upstream=BLACK_HOLE),)
+    nowhere = ir.Tcp(stat=BLACK_HOLE, destinations=destinations, telemetry=ir.Telemetry(metrics=metrics))
     return ir.Chain(name=f"{NAME}-blackhole", match=ir.ChainMatch(port=PORT), carries=nowhere)
 
 
@@ -166,7 +167,7 @@ def _passthrough(entrance: Entrance) -> _Way:
             operation=":0/*",
             guard=entrance.guard,
             normalization=entrance.normalization,
-            logs=entrance.logs,
+            telemetry=entrance.telemetry,
         ),
         http_name=f"{NAME}-catchall-http",
         tcp=_tcp(PASSTHROUGH, entrance),
@@ -176,7 +177,7 @@ def _passthrough(entrance: Entrance) -> _Way:
 
 def _tcp(upstream: str, entrance: Entrance) -> ir.Tcp:
     to = (ir.Destination(upstream=upstream),)
-    return ir.Tcp(stat=upstream, destinations=to, access=entrance.guard.access, logs=entrance.logs)
+    return ir.Tcp(stat=upstream, destinations=to, access=entrance.guard.access, telemetry=entrance.telemetry)
 
 
 def _to_app(port: Inbound, entrance: Entrance) -> _Way:
@@ -191,7 +192,7 @@ def _to_app(port: Inbound, entrance: Entrance) -> _Way:
         operation=f"{host}:{number}/*",
         guard=entrance.guard,
         normalization=entrance.normalization,
-        logs=entrance.logs,
+        telemetry=entrance.telemetry,
     )
     return _Way(http=http, http_name=name, tcp=_tcp(upstream, entrance), tcp_name=name)
 

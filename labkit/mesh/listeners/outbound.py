@@ -31,7 +31,7 @@ class Context:
     http_proxy_port: int = 0
     """``proxyHttpPort`` of the mesh: where apps may call their sidecar as an HTTP proxy."""
 
-    logs: tuple[ir.Log, ...] = ()
+    telemetry: ir.Telemetry = ir.NO_TELEMETRY
 
     @property
     def unknown(self) -> str:
@@ -85,7 +85,7 @@ def _http_proxy(context: Context) -> ir.Listener:
         is_proxy=True,
         looks_up_hosts=context.looks_up_hosts,
         normalization=context.normalization,
-        logs=context.logs,
+        telemetry=context.telemetry,
     )
     return ir.Listener(
         name=f"{LOCALHOST}_{port}",
@@ -103,11 +103,13 @@ def _virtual(context: Context) -> ir.Listener:
         name=f"{NAME}-catchall-tcp" if context.allows_unknown else f"{NAME}-blackhole-tcp",
         carries=_tcp(context.unknown, context),
     )
-    return ir.Listener(name=NAME, port=PORT, side=ir.OUTBOUND, hands_over=True, chains=(loop, rest), logs=context.logs)
+    return ir.Listener(
+        name=NAME, port=PORT, side=ir.OUTBOUND, hands_over=True, chains=(loop, rest), telemetry=context.telemetry
+    )
 
 
 def _tcp(upstream: str, context: Context) -> ir.Tcp:
-    return ir.Tcp(stat=upstream, destinations=(ir.Destination(upstream=upstream),), logs=context.logs)
+    return ir.Tcp(stat=upstream, destinations=(ir.Destination(upstream=upstream),), telemetry=context.telemetry)
 
 
 def _parts(service: Service, port: Port, rules: Choice, context: Context) -> Iterator[_Part]:
@@ -166,7 +168,7 @@ def _listener(part: _Part, context: Context) -> ir.Listener:
         is_bound=part.is_bound,
         chains=tuple(matching),
         default=fallback,
-        logs=context.logs,
+        telemetry=context.telemetry,
     )
 
 
@@ -192,7 +194,7 @@ def _http(part: _Part, context: Context) -> ir.Chain:
             table=part.table,
             looks_up_hosts=context.looks_up_hosts,
             normalization=context.normalization,
-            logs=context.logs,
+            telemetry=context.telemetry,
         ),
     )
 
@@ -200,5 +202,7 @@ def _http(part: _Part, context: Context) -> ir.Chain:
 def _chain(route: ir.TcpRoute, context: Context) -> ir.Chain:
     return ir.Chain(
         match=ir.ChainMatch(server_names=route.server_names, ranges=route.ranges),
-        carries=ir.Tcp(stat=route.destinations[0].upstream, destinations=route.destinations, logs=context.logs),
+        carries=ir.Tcp(
+            stat=route.destinations[0].upstream, destinations=route.destinations, telemetry=context.telemetry
+        ),
     )

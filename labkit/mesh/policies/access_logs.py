@@ -1,70 +1,30 @@
 """Which access logs a proxy writes: Telemetry of the mesh, its namespace and its workload, or the mesh's own file."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
 
-from labkit.mesh import blame
 from labkit.mesh.ir import Log
-from labkit.mesh.model import Proxy, Snapshot
-from labkit.mesh.policies import selection
+from labkit.mesh.policies import providers
+from labkit.mesh.policies.providers import STDOUT, Spec
 
-RESOURCE = "telemetries.telemetry.istio.io"
-STDOUT = "/dev/stdout"
-PROVIDERS = ({"name": "envoy", "envoyFileAccessLog": {"path": STDOUT}},)
-"""What a mesh has without naming it; those without access logs are left out."""
-
-Said = Mapping[str, Any]
+PEERS = ("upstream_peer", "downstream_peer")
+"""What Istio's exchange of workloads' names leaves for logs."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Logs:
-    """Of one proxy."""
-
-    inbound: tuple[Log, ...] = ()
-    outbound: tuple[Log, ...] = ()
-    """Of a gateway, all."""
-
-
-NONE = Logs()
-
-
-def of(snapshot: Snapshot, proxy: Proxy, clusters: Collection[str] = ()) -> Logs:
-    """What the access logs of a proxy are; of collectors only those that are among its clusters."""
-    with blame.naming("What MeshConfig and Telemetry say of access logs"):
-        levels = list(_said(snapshot, proxy))
-        if not levels and not snapshot.mesh_config:
-            return NONE
-        is_served = proxy.role == "sidecar"
-        return Logs(
-            inbound=_logs(levels, snapshot.mesh_config, "SERVER", clusters) if is_served else (),
-            outbound=_logs(levels, snapshot.mesh_config, "CLIENT", clusters),
-        )
-
-
-def _logs(levels: Sequence[Sequence[Said]], mesh: Said, mode: str, clusters: Collection[str]) -> tuple[Log, ...]:
-    providers = _providers(mesh)
-    chosen = merged(levels, _names(mesh.get("defaultProviders") or {}, "accessLogging"), mode)
-    candidates = [(entry, _log(providers.get(name.lower()), clusters)) for name, entry in sorted(chosen.items())]
+def of(levels: Sequence[Sequence[Spec]], mesh: Spec, clusters: Collection[str], mode: str) -> tuple[Log, ...]:
+    """The logs of one side; of collectors only those that are among the proxy's clusters."""
+    if not levels and not mesh:
+        return ()
+    named = providers.by_name(mesh)
+    chosen = merged(levels, providers.default(mesh, "accessLogging"), mode)
+    candidates = [(entry, _log(named.get(name.lower()), mesh, clusters)) for name, entry in sorted(chosen.items())]
     usable = [(entry, log) for entry, log in candidates if log is not None]
     if not usable:
         return tuple(_of_mesh(mesh))
     return tuple(_filtered(log, entry) for entry, log in usable if not entry.get("disabled"))
 
 
-def _said(snapshot: Snapshot, proxy: Proxy) -> Iterator[Sequence[Said]]:
-    """``accessLogging`` of the root namespace's, the namespace's and the workload's Telemetry: the oldest of each."""
-    levels = selection.applying(
-        snapshot.of(RESOURCE), root=snapshot.root_namespace, namespace=proxy.namespace, labels=dict(proxy.labels)
-    )
-    for level in (levels.mesh, levels.namespace, levels.workload):
-        logging = (level[0].get("spec") or {}).get("accessLogging") if level else None
-        if logging:
-            yield logging
-
-
-def merged(levels: Sequence[Sequence[Said]], default: Sequence[str], mode: str) -> dict[str, Said]:
+def merged(levels: Sequence[Sequence[Spec]], default: Sequence[str], mode: str) -> dict[str, Spec]:
     """Provider → the entry that decides for it, in one mode.
 
     Names of a lower level replace those above; an entry without names speaks of those of the entry before it.
@@ -72,17 +32,17 @@ def merged(levels: Sequence[Sequence[Said]], default: Sequence[str], mode: str) 
     if not levels:
         return {name: {} for name in default}
     names_in_force = set(default)
-    filters: dict[str, Said] = {}
+    filters: dict[str, Spec] = {}
     for level in levels:
-        fitting = [entry for entry in level if _is_of(entry, mode)]
-        names = {name for entry in fitting for name in _names(entry, "providers")}
-        filters |= {name: entry.get("filter") or {} for entry in fitting for name in _names(entry, "providers")}
+        fitting = [entry for entry in level if providers.is_of(entry, mode)]
+        names = {name for entry in fitting for name in providers.names(entry)}
+        filters |= {name: entry.get("filter") or {} for entry in fitting for name in providers.names(entry)}
         names_in_force = names or names_in_force
-    entries: dict[str, Said] = {}
+    entries: dict[str, Spec] = {}
     before = list(default)
     for entry in (entry for level in levels for entry in level):
-        before = _names(entry, "providers") or before
-        if _is_of(entry, mode):
+        before = providers.names(entry) or before
+        if providers.is_of(entry, mode):
             entries |= {
                 name: {"disabled": entry.get("disabled"), "filter": filters.get(name)}
                 for name in before
@@ -91,48 +51,60 @@ def merged(levels: Sequence[Sequence[Said]], default: Sequence[str], mode: str) 
     return entries
 
 
-def _is_of(entry: Said, mode: str) -> bool:
-    return (entry.get("match") or {}).get("mode", "CLIENT_AND_SERVER") in (mode, "CLIENT_AND_SERVER")
-
-
-def _names(spec: Said, key: str) -> list[str]:
-    return [str(p["name"] if isinstance(p, Mapping) else p) for p in spec.get(key) or ()]
-
-
-def _providers(mesh: Said) -> dict[str, Said]:
-    """By name, whose case does not matter; the mesh's own win."""
-    return {str(p.get("name", "")).lower(): p for p in (*PROVIDERS, *(mesh.get("extensionProviders") or ()))}
-
-
-def _log(provider: Said | None, clusters: Collection[str]) -> Log | None:
+def _log(provider: Spec | None, mesh: Spec, clusters: Collection[str]) -> Log | None:
     settings = provider or {}
+    if provider is providers.ENVOY:
+        # Istio's own provider takes the form that the mesh has.
+        return _file(STDOUT, mesh)
     if settings.get("envoyFileAccessLog") is not None:
         file = settings["envoyFileAccessLog"]
         form = file.get("logFormat") or {}
         return Log(path=file.get("path") or STDOUT, text=form.get("text") or "", fields=form.get("labels"))
-    if settings.get("envoyOtelAls") is not None:
-        otel = settings["envoyOtelAls"]
-        form = otel.get("logFormat") or {}
-        host = str(otel.get("service", "")).rpartition("/")[2]
-        cluster = f"outbound|{otel.get('port', 0)}||{host}"
-        if cluster in clusters:
-            name = otel.get("logName") or "otel_envoy_accesslog"
-            return Log(collector=cluster, name=name, text=form.get("text") or "", fields=form.get("labels"))
+    for kind, read in (("envoyOtelAls", _otlp), ("envoyHttpAls", _http), ("envoyTcpAls", _tcp)):
+        collector = settings.get(kind)
+        if collector is not None:
+            cluster, _ = providers.cluster(collector, clusters)
+            return read(collector, cluster) if cluster else None
     return None
 
 
-def _of_mesh(mesh: Said) -> Iterator[Log]:
+def _otlp(settings: Spec, cluster: str) -> Log:
+    form = settings.get("logFormat") or {}
+    name = settings.get("logName") or "otel_envoy_accesslog"
+    return Log(collector=cluster, name=name, text=form.get("text") or "", fields=form.get("labels"))
+
+
+def _http(settings: Spec, cluster: str) -> Log:
+    return Log(
+        collector=cluster,
+        protocol="http",
+        name=settings.get("logName") or "http_envoy_accesslog",
+        request_headers=tuple(settings.get("additionalRequestHeadersToLog") or ()),
+        response_headers=tuple(settings.get("additionalResponseHeadersToLog") or ()),
+        response_trailers=tuple(settings.get("additionalResponseTrailersToLog") or ()),
+        filter_state=tuple(settings.get("filterStateObjectsToLog") or PEERS),
+    )
+
+
+def _tcp(settings: Spec, cluster: str) -> Log:
+    name = settings.get("logName") or "tcp_envoy_accesslog"
+    kept = tuple(settings.get("filterStateObjectsToLog") or PEERS)
+    return Log(collector=cluster, protocol="tcp", name=name, filter_state=kept)
+
+
+def _of_mesh(mesh: Spec) -> Iterator[Log]:
     """``accessLogFile`` and its format: what counts where no Telemetry speaks."""
+    if mesh.get("accessLogFile"):
+        yield _file(str(mesh["accessLogFile"]), mesh)
+
+
+def _file(path: str, mesh: Spec) -> Log:
     form = str(mesh.get("accessLogFormat") or "")
-    if not mesh.get("accessLogFile"):
-        return
-    if mesh.get("accessLogEncoding") in ("JSON", 1):
-        yield Log(path=str(mesh["accessLogFile"]), fields=_parsed(form))
-    else:
-        yield Log(path=str(mesh["accessLogFile"]), text=form)
+    is_json = mesh.get("accessLogEncoding") in ("JSON", 1)
+    return Log(path=path, fields=_parsed(form)) if is_json else Log(path=path, text=form)
 
 
-def _parsed(form: str) -> Said:
+def _parsed(form: str) -> Spec:
     """A format in JSON; what cannot be read is Istio's own, as with Istio."""
     try:
         parsed = json.loads(form or "{}")
@@ -141,6 +113,6 @@ def _parsed(form: str) -> Said:
     return parsed if isinstance(parsed, dict) else {}
 
 
-def _filtered(log: Log, entry: Said) -> Log:
+def _filtered(log: Log, entry: Spec) -> Log:
     expression = (entry.get("filter") or {}).get("expression") or ""
     return Log(**{**vars(log), "expression": str(expression)}) if expression else log

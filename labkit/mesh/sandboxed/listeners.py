@@ -8,7 +8,7 @@ from labkit.mesh import place as places
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Resource
 from labkit.mesh.place import Place
-from labkit.mesh.sandboxed import secrets
+from labkit.mesh.sandboxed import istios_filters, secrets
 
 OUTBOUND, INBOUND = "virtualOutbound", "virtualInbound"
 INBOUND_PORT = 15006
@@ -35,11 +35,17 @@ def placed(listeners: Mapping[str, Resource], place: Place, memo: Memo) -> Mappi
     if isinstance(listeners, ChainMap):
         return ChainMap(*(cast("dict[str, Resource]", placed(m, place, memo)) for m in listeners.maps))
     place = memo.alike(("place", place.ip), place, lambda: place)
-    return memo.get(("placed", id(listeners), place.ip), (listeners, place), lambda: _all(listeners, place))
+    loadable = memo.get(("loadable", id(listeners)), (listeners,), lambda: _loadable(listeners))
+    return memo.get(("placed", id(listeners), place.ip), (loadable, place), lambda: _all(loadable, place))
+
+
+def _loadable(listeners: Mapping[str, Resource]) -> Mapping[str, Resource]:
+    """Listeners of which upstream Envoy has all filters, and whose certificates come on the stream."""
+    return {name: istios_filters.replaced(secrets.by_stream(listener)) for name, listener in listeners.items()}
 
 
 def _all(listeners: Mapping[str, Resource], place: Place) -> Mapping[str, Resource]:
-    every = {name: _placed(secrets.by_stream(listener), place) for name, listener in listeners.items()}
+    every = {name: _placed(listener, place) for name, listener in listeners.items()}
     return listeners if all(every[name] is listener for name, listener in listeners.items()) else every
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from labkit.kube import api, resources, status
 from labkit.kube.resources import Object
 from labkit.mesh import captured_ports, durations, model, sandboxed
+from labkit.mesh.hosts import workloads
 from labkit.sandbox.istiod import following
 
 AUDIENCE = "istio-ca"
@@ -49,6 +50,7 @@ class Authenticator:
             certificate_seconds=_certificate_seconds(pod),
             version=texts.get("ISTIO_VERSION", ""),
             metadata=texts,
+            workload=workloads.name_of(pod),
             place=_place(pod, ip, node.get("metadata") or {}),
         )
 

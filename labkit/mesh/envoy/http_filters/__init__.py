@@ -8,7 +8,18 @@ a new module, its fields in the IR, and its place in ``ORDER``.
 from typing import Protocol
 
 from labkit.mesh import ir
-from labkit.mesh.envoy.http_filters import authorization, cors, fault, forward_proxy, router, tokens
+from labkit.mesh.envoy.http_filters import (
+    alpn,
+    authorization,
+    cors,
+    fault,
+    forward_proxy,
+    grpc_stats,
+    peers,
+    router,
+    stats,
+    tokens,
+)
 from labkit.mesh.model import Resource
 
 
@@ -26,7 +37,18 @@ class Filter(Protocol):
         """Its configuration for one route."""
 
 
-ORDER: tuple[Filter, ...] = (tokens, authorization, fault, cors, forward_proxy, router)  # type: ignore[assignment]  # modules stand for the protocol
+ORDER: tuple[Filter, ...] = (  # type: ignore[assignment]  # modules stand for the protocol
+    peers,
+    tokens,
+    authorization,
+    grpc_stats,
+    alpn,
+    fault,
+    cors,
+    stats,
+    forward_proxy,
+    router,
+)
 """As Istio orders them: what decides about requests comes before what changes them, and the router is last."""
 
 

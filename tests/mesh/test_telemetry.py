@@ -1,0 +1,172 @@
+"""What a proxy tells of its requests: spans and metrics, as Telemetry and MeshConfig ask for them."""
+
+import json
+from typing import Any
+
+import pytest
+
+from labkit.conformance import answers, comparing
+from labkit.mesh import ir, model
+from labkit.mesh.envoy import istios_filters
+from labkit.mesh.policies import telemetry
+from labkit.sandbox.istiod import messages
+from tests import recorded
+
+WEB = model.Proxy(
+    name="web-1",
+    workload="web",
+    namespace="shop",
+    role="sidecar",
+    ip="127.0.0.1",
+    labels={"app": "web", "version": "v2"},
+)
+MESH = {
+    "extensionProviders": [
+        {"name": "zip", "zipkin": {"service": "zipkin.istio-system.svc.cluster.local", "port": 9411}},
+        {"name": "otel", "opentelemetry": {"service": "jaeger.istio-system.svc.cluster.local", "port": 4317}},
+    ]
+}
+CLUSTERS: dict[str, dict[str, Any]] = {
+    "outbound|9411||zipkin.istio-system.svc.cluster.local": {},
+    "outbound|4317||jaeger.istio-system.svc.cluster.local": {},
+}
+
+
+def told(*specs: dict[str, Any], mesh: dict[str, Any] = MESH) -> telemetry.Sides:
+    objects = [
+        {"kind": "Telemetry", "metadata": {"name": f"t{number}", "namespace": namespace}, "spec": spec}
+        for number, (namespace, spec) in enumerate(zip(("istio-system", "shop"), specs, strict=False))
+    ]
+    return telemetry.of(model.Snapshot(objects={telemetry.RESOURCE: objects}, mesh_config=mesh), WEB, CLUSTERS)
+
+
+def tracing(*entries: dict[str, Any], mesh: dict[str, Any] = MESH) -> ir.Tracing | None:
+    return told(*({"tracing": [entry]} for entry in entries), mesh=mesh).inbound.tracing
+
+
+ZIP = {"providers": [{"name": "zip"}]}
+BY_DEFAULT = {**MESH, "defaultProviders": {"tracing": ["zip"]}}
+
+
+@pytest.mark.parametrize(
+    ("entries", "mesh", "percent"),
+    [
+        pytest.param([], MESH, None, id="nobody asks"),
+        pytest.param([{"randomSamplingPercentage": 50}], MESH, None, id="nobody to send them to"),
+        pytest.param([], BY_DEFAULT, 1.0, id="the mesh's provider"),
+        pytest.param([ZIP], MESH, 1.0, id="istiod's own share"),
+        pytest.param([ZIP], {**MESH, "defaultConfig": {"tracing": {"sampling": 30}}}, 30.0, id="the mesh's share"),
+        pytest.param([ZIP], {**MESH, "defaultConfig": {"tracing": {"sampling": 101}}}, 1.0, id="more than all"),
+        pytest.param([{**ZIP, "randomSamplingPercentage": 0}], MESH, 0.0, id="none is a share"),
+        pytest.param([ZIP, {"randomSamplingPercentage": 5}], MESH, 5.0, id="a namespace changes one field"),
+        pytest.param([ZIP, {"disableSpanReporting": True}], MESH, None, id="a namespace sends none"),
+        pytest.param([ZIP, {"providers": [{"name": "nobody"}]}], MESH, None, id="a provider that nobody has"),
+        pytest.param([{**ZIP, "match": {"mode": "CLIENT"}}], MESH, None, id="of the other side"),
+    ],
+)
+def test_a_share_of_the_requests_leaves_spans(
+    entries: list[dict[str, Any]], mesh: dict[str, Any], percent: float | None
+) -> None:
+    spans = tracing(*entries, mesh=mesh)
+    assert (spans and spans.percent) == percent
+
+
+def test_a_collector_that_a_proxy_cannot_reach_gets_nothing() -> None:
+    mesh = {"extensionProviders": [{"name": "zip", "zipkin": {"service": "nowhere.shop", "port": 1}}]}
+    assert tracing(ZIP, mesh=mesh) is None
+
+
+def test_spans_say_who_sends_them() -> None:
+    spans = tracing({"providers": [{"name": "otel"}], "customTags": {"who": {"header": {"name": "end-user"}}}})
+    assert spans is not None
+    assert spans.collector.service == "web.shop"
+    assert {("istio.canonical_revision", "v2"), ("who", "end-user")} <= {(tag.name, tag.value) for tag in spans.tags}
+    bare = tracing({"providers": [{"name": "otel"}], "enableIstioTags": False})
+    assert bare is not None
+    assert bare.tags == ()
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        pytest.param(ZIP, id="zipkin"),
+        pytest.param({"providers": [{"name": "otel"}]}, id="OpenTelemetry"),
+        pytest.param(
+            {
+                **ZIP,
+                "customTags": {
+                    "a": {"environment": {"name": "HOME", "defaultValue": "/"}},
+                    "b": {"literal": {"value": "x"}},
+                    "c": {"formatter": {"value": "%REQ(:METHOD)%"}},
+                },
+            },
+            id="tags of every kind",
+        ),
+    ],
+)
+def test_envoy_knows_every_field_of_tracing(entry: dict[str, Any]) -> None:
+    from labkit.mesh.envoy import filters, typed
+
+    carries = ir.Http(side=ir.INBOUND, stat="x", telemetry=ir.Telemetry(tracing=tracing(entry)))
+    manager = {**filters.connection_manager(carries)}
+    kept = [f for f in manager["typed_config"]["http_filters"] if not f["name"].startswith("istio.")]
+    manager = typed(manager["name"], "x") | {"typed_config": {**manager["typed_config"], "http_filters": kept}}
+    assert messages.encoded("listeners", {"name": "x", "filter_chains": [{"filters": [manager]}]})
+
+
+def test_metrics_that_are_all_switched_off_are_not_kept() -> None:
+    off = {"metrics": [{"overrides": [{"disabled": True}]}]}
+    assert told({}, off).inbound.metrics is None
+    assert told({}, {}).inbound.metrics == ir.Metrics()
+    elsewhere = {"metrics": [{"providers": [{"name": "nobody"}]}]}
+    assert told({}, elsewhere).outbound.metrics is None
+
+
+def _istios(listeners: dict[str, Any]) -> dict[Any, str]:
+    """(listener, chain) → its filters by name, Istio's own with all they say."""
+    filters: dict[Any, str] = {}
+    for name, listener in listeners.items():
+        for number, chain in enumerate([*listener.get("filter_chains", ()), listener.get("default_filter_chain")]):
+            if chain:
+                every = [f for entry in chain["filters"] for f in (entry, *_inner(entry))]
+                own = [[f["name"], f["typed_config"] if f["name"].startswith("istio.") else None] for f in every]
+                filters[name, chain.get("name") or number] = json.dumps(own, sort_keys=True)
+    return filters
+
+
+def _inner(entry: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(entry.get("typed_config", {}).get("http_filters", ()))
+
+
+METRICS = ("metrics-empty-provider-list", "metrics-off-for-one-namespace", "metrics-tag-overrides")
+DRAWN = ("007", "012", "015", "021", "027", "037")
+
+
+@pytest.mark.parametrize(
+    ("recording", "names"),
+    [
+        pytest.param(recorded.ISTIO.place, METRICS, id="written"),
+        pytest.param(recorded.DRAWN.place, [f"drawn-telemetry-7-{number}" for number in DRAWN], id="drawn"),
+    ],
+)
+def test_istios_own_filters_say_what_istio_says(recording: Any, names: list[str]) -> None:
+    scenes = answers.Answers(recording)
+    dumps = comparing.compiled(scenes)
+    for name in names:
+        ours, answer = dumps(scenes.input(name)), scenes.answer(name)
+        for proxy, kinds in answer["proxies"].items():
+            said = {n: answer["bodies"][key] for n, key in kinds.get("listeners", {}).items() if key}
+            own = {n: listener for n, listener in ours[proxy]["listeners"].items() if n in said}
+            there, here = _istios(said), _istios(own)
+            assert {key: there[key] for key in here.keys() & there.keys()} == {
+                key: here[key] for key in here.keys() & there.keys()
+            }, (name, proxy)
+
+
+def test_upstream_envoy_is_sent_no_filter_that_only_istios_has() -> None:
+    from labkit.mesh.sandboxed import istios_filters as sandboxed
+
+    chain = {"filters": [istios_filters.connection_peers(), {"name": "envoy.filters.network.tcp_proxy"}]}
+    assert sandboxed.replaced({"filter_chains": [chain]}) == {"filter_chains": [{"filters": chain["filters"][1:]}]}
+    unchanged = {"filters": chain["filters"][1:]}
+    assert sandboxed.replaced(unchanged) is unchanged
