@@ -1,8 +1,8 @@
 """Bookinfo: four services, six pods, and a sidecar in each."""
 
-from labkit.base import settings
-from labkit.install import istio, kinds, ports
-from labkit.kube import client, manifests, resources
+from labkit.base import errors, settings
+from labkit.install import istio, kinds, ownership, ports
+from labkit.kube import client, manifests, resources, status
 from labkit.kube.resources import Object
 
 MANIFEST = settings.CHECKOUT / "notebooks" / "manifests" / "bookinfo.yaml"
@@ -17,9 +17,20 @@ def objects() -> list[Object]:
 
 
 def label_namespace(api: client.Client, namespace: str) -> None:
-    """``kubectl label namespace NAME istio-injection=enabled``."""
+    """``kubectl label namespace NAME istio-injection=enabled``, unless it injects already."""
+    labels = resources.labels_of(api.get(resources.NAMESPACES, namespace))
+    if labels.get("istio-injection") == "enabled" or "istio.io/rev" in labels:
+        return
     body = {"metadata": {"labels": {"istio-injection": "enabled"}}}
-    api.patch(resources.NAMESPACES, namespace, None, body)
+    try:
+        api.patch(resources.NAMESPACES, namespace, None, body)
+    except status.StatusError as e:
+        if e.code != 403:
+            raise
+        raise errors.SetupError(
+            f"Namespace {namespace} has no label istio-injection=enabled, and you may not label it.",
+            next_step=f"ask its owner for this: kubectl label namespace {namespace} istio-injection=enabled",
+        ) from e
 
 
 def deploy(api: client.Client, namespace: str, *, on_step: istio.OnStep = lambda _: None) -> None:
@@ -28,11 +39,12 @@ def deploy(api: client.Client, namespace: str, *, on_step: istio.OnStep = lambda
     on_step(f"kubectl label namespace {namespace} istio-injection=enabled")
     label_namespace(api, namespace)
     on_step(f"kubectl apply -n {namespace} -f manifests/bookinfo.yaml")
-    kinds.apply_all(api, objects(), namespace=namespace, as_kubectl=True)
+    if names := ownership.apply(api, objects(), namespace=namespace):
+        on_step(ownership.left_alone(names))
     kinds.until_rolled_out(api, DEPLOYMENTS, namespace, timeout=TIMEOUT)
 
 
 def remove(api: client.Client, namespace: str) -> None:
     """Delete what ``deploy`` made, and nothing else."""
-    for obj in objects():
+    for obj in ownership.divide(api, objects(), namespace=namespace).ours:
         api.delete(kinds.resource_of(api, obj), resources.name_of(obj), namespace)

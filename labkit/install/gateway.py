@@ -4,8 +4,8 @@ import urllib.error
 import urllib.request
 
 from labkit.base import settings, waiting
-from labkit.install import istio, kinds
-from labkit.kube import client, manifests, resources
+from labkit.install import addresses, istio, ownership
+from labkit.kube import client, manifests
 from labkit.kube.resources import Object
 
 MANIFEST = settings.CHECKOUT / "notebooks" / "manifests" / "bookinfo-gateway.yaml"
@@ -25,7 +25,8 @@ def objects() -> list[Object]:
 def expose(api: client.Client, namespace: str, *, on_step: istio.OnStep = lambda _: None) -> str:
     """Apply the gateway and wait until the product page answers; its address. Safe to repeat."""
     on_step(f"kubectl apply -n {namespace} -f manifests/bookinfo-gateway.yaml")
-    kinds.apply_all(api, objects(), namespace=namespace, as_kubectl=True)
+    if names := ownership.apply(api, objects(), namespace=namespace):
+        on_step(ownership.left_alone(names))
     address = waiting.until(
         lambda: url(api),
         what="the gateway's address",
@@ -45,22 +46,13 @@ def expose(api: client.Client, namespace: str, *, on_step: istio.OnStep = lambda
 
 def url(api: client.Client, *, name: str = SERVICE, namespace: str = istio.NAMESPACE) -> str | None:
     """``http://ADDRESS:PORT`` of a gateway's Service, the ingress gateway's if not another; None while it has none."""
-    service = api.find(resources.SERVICES, name, namespace)
-    if service is None:
+    is_ingress = (name, namespace) == (SERVICE, istio.NAMESPACE)
+    address = addresses.find(api, name, namespace, port=HTTP_PORT, is_ingress=is_ingress)
+    if address is None:
         return None
-    for entry in (service.get("status", {}).get("loadBalancer") or {}).get("ingress") or []:
-        return f"http://{entry.get('ip') or entry.get('hostname')}"
-    port: Object = next((p for p in service["spec"]["ports"] if p["port"] == HTTP_PORT), {})
-    address = _node_address(api)
-    return f"http://{address}:{port['nodePort']}" if port.get("nodePort") and address else None
-
-
-def _node_address(api: client.Client) -> str | None:
-    for node in api.list(resources.NODES):
-        for entry in node.get("status", {}).get("addresses") or []:
-            if entry["type"] == "InternalIP":
-                return str(entry["address"])
-    return None
+    host, port = address
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}" if port == HTTP_PORT else f"http://{shown}:{port}"
 
 
 def answers(address: str) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from labkit.base import settings, waiting
 from labkit.clusters import capabilities
 from labkit.clusters.cluster import Cluster
-from labkit.install import bookinfo, gateway, istio, kinds
+from labkit.install import bookinfo, gateway, istio, kinds, ownership
 from labkit.kube import client, manifests, marks, resources
 from labkit.kube.resources import Object
 from labkit.lab import clearing
@@ -35,7 +35,7 @@ def arrive(api: client.Client, cluster: Cluster, chapter: Chapter, *, namespace:
     keys = {clearing.key_of(obj, namespace) for obj in objects}
     removed, notes = _clear(api, cluster, keys, [namespace, istio.NAMESPACE], on_step=on_step)
     _remove_own_namespaces(api, cluster, on_step=on_step)
-    if chapter.bookinfo is False and _is_ours_to_remove(api, cluster, namespace):
+    if chapter.bookinfo is False and api.find(resources.SERVICES, "productpage", namespace):
         on_step("take Bookinfo away")
         bookinfo.remove(api, namespace)
     if chapter.istio is False and cluster.can(capabilities.BUNDLED_ISTIO) and istio.is_ours(api):
@@ -49,7 +49,8 @@ def arrive(api: client.Client, cluster: Cluster, chapter: Chapter, *, namespace:
         bookinfo.deploy(api, namespace)
     if chapter.manifests:
         on_step("rules of this lesson")
-        kinds.apply_all(api, _files(chapter), namespace=namespace, as_kubectl=True)
+        if names := ownership.apply(api, _files(chapter), namespace=namespace):
+            notes.append(f"{ownership.left_alone(names)}; it may change what you see")
         _until_they_run(api, _files(chapter), namespace)
     if chapter.gateway:
         on_step("gateway")
@@ -96,11 +97,6 @@ def _remove_own_namespaces(api: client.Client, cluster: Cluster, *, on_step: OnS
             next_step=f"kubectl get namespace {name} -o yaml",
             every=0.02,
         )
-
-
-def _is_ours_to_remove(api: client.Client, cluster: Cluster, namespace: str) -> bool:
-    there = api.find(resources.SERVICES, "productpage", namespace)
-    return there is not None and (cluster.can(capabilities.OWNED) or marks.is_ours(there))
 
 
 def _clear(

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from labkit.install import bookinfo, gateway, istio
-from labkit.lab import applying, arriving, chapters, control
+from labkit.base import settings
+from labkit.install import bookinfo, gateway, istio, ownership
+from labkit.lab import applying, arriving, chapters, clearing, control, discarding
 from labkit.lab.connection import Connection
 from labkit.telemetry import differences
 from labkit.views import results, steps
@@ -71,16 +72,26 @@ class Changes:
         """Back to the beginning of the lesson."""
         return self.goto(self.chapter or "05")
 
-    def apply(self, given: applying.Given, *, quiet: bool = False) -> results.Changes:
+    def apply(self, given: applying.Given, *, quiet: bool = False, adopt: bool = False) -> results.Changes:
         """``kubectl apply`` of a path, YAML text, an object or several, live in every Envoy when this returns.
 
         It shows what it did wherever it stands in a cell, unless ``quiet``. KubectlError in kubectl's words when
-        it is refused; the last good configuration then stays.
+        it is refused; the last good configuration then stays. On a cluster that others use as well, ForeignError
+        where it would change what the kit did not make; ``adopt`` keeps a copy of that and goes on.
         """
         objects = applying.objects_of(given)
+        foreign = ownership.divide(self._connection.api, objects, namespace=self._connection.namespace)
+        if foreign and not adopt:
+            raise ownership.ForeignError(
+                foreign.names, next_step="apply it with adopt=True, which keeps a copy, or choose other names"
+            )
+        copy = clearing.keep_copy(foreign.foreign, settings.Paths().home / "set-aside") if foreign else None
         self.before = self._connection.configurations() if control.configures(objects) else self.before
         done = self._connection.run("apply -f -", text=applying.text_of(objects), subject=applying.subject(objects))
         changes = applying.changes(done, applying.typed(given, "apply"))
+        if copy:
+            kept = f"as it was before: kubectl apply -f {copy}"
+            changes = replace(changes, warnings=[*changes.warnings, f"{foreign.names} {kept}"])
         self._connection.control.until_endpoints(objects, self._connection.namespace)
         live = self._connection.control.until_live(
             self._connection.control.versions(objects, self._connection.namespace)
@@ -89,11 +100,29 @@ class Changes:
         return changes if quiet else changes.shown()
 
     def delete(self, given: applying.Given, *, quiet: bool = False) -> results.Changes:
-        """``kubectl delete`` of what a manifest holds, gone from every Envoy too; what is not there is no error."""
-        objects = applying.objects_of(given)
+        """``kubectl delete`` of what a manifest holds, gone from every Envoy too; what is not there is no error.
+
+        On a cluster that others use as well, what the kit did not make stays, and is named.
+        """
+        division = ownership.divide(
+            self._connection.api, applying.objects_of(given), namespace=self._connection.namespace
+        )
+        objects = division.ours
+        if not objects:
+            raise ownership.ForeignError(division.names, next_step="delete it with kubectl, if you mean it")
         versions = self._connection.control.versions(objects, self._connection.namespace)
         self.before = self._connection.configurations() if versions else self.before
         done = self._connection.run("delete --ignore-not-found -f -", text=applying.text_of(objects))
         changes = applying.changes(done, applying.typed(given, "delete"))
+        if division.foreign:
+            changes = replace(changes, warnings=[*changes.warnings, ownership.left_alone(division.names)])
         changes = replace(changes, live=self._connection.control.until_gone(versions))
         return changes if quiet else changes.shown()
+
+    def discard(self, *names: str) -> results.Changes:
+        """Delete what a lesson made, by kind and name: ``lab.discard("namespace/shop", "deployment/client")``.
+
+        What the kit did not make stays, and is named; what is not there is no error.
+        """
+        changes = discarding.discard(self._connection.run, names, is_owned=self._connection.can("owned"))
+        return changes.shown()

@@ -53,8 +53,10 @@ def leftovers(api: client.Client, namespaces: Collection[str], *, kept: Collecti
         for namespace in namespaces:
             try:
                 listed = api.list(resource, namespace)
-            except status.NotFound:
-                break  # a kind that this cluster does not serve
+            except status.StatusError as e:
+                if e.code not in (403, 404):
+                    raise
+                continue  # a kind that this cluster does not serve, or a namespace that this user may not read
             others += [Found(resource=resource, obj=o) for o in listed if key_of(o, namespace) not in kept]
     return others
 

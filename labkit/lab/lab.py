@@ -44,7 +44,7 @@ class Lab:
 
         self.install_istio, self.deploy_bookinfo = changes.install_istio, changes.deploy_bookinfo
         self.expose, self.goto, self.reset = changes.expose, changes.goto, changes.reset
-        self.apply, self.delete = changes.apply, changes.delete
+        self.apply, self.delete, self.discard = changes.apply, changes.delete, changes.discard
 
         self.url, self.page, self.send = requests.url, requests.page, requests.send
         self.curl, self.fortio = requests.curl, requests.fortio

@@ -127,3 +127,23 @@ def test_every_manifest_is_used_somewhere():
 def test_every_manifest_begins_with_a_line_that_says_what_it_is_for():
     manifests = (notebooks.FOLDER / "manifests").glob("*.yaml")
     assert [path.name for path in manifests if not path.read_text().startswith("# ")] == []
+
+
+MAKES = re.compile(
+    r"""lab\.kubectl\(f?["'](?:kubectl )?(apply|create|run|expose)\b(?!.*(?:no-rule|shop-mesh-only)\.yaml)"""
+)
+DELETES = re.compile(r"""lab\.kubectl\(f?["'](?:kubectl )?delete (?!pods?\b)""")
+
+
+def test_what_it_makes_carries_the_mark_of_the_kit_and_what_it_deletes_has_to(lesson):
+    assert [code for code in lesson.codes() if MAKES.search(code)] == [], "lab.apply marks what it makes"
+    assert [code for code in lesson.codes() if DELETES.search(code)] == [], (
+        "lab.delete and lab.discard look at the mark"
+    )
+
+
+def test_it_restarts_and_waits_for_programs_of_the_course_alone(lesson):
+    words = re.compile(
+        r"rollout restart deployment(?!/| -l)|wait deployment --all(?! .*-n refresher)|wait (?!-n).*--all"
+    )
+    assert [code for code in lesson.codes() if words.search(code)] == []

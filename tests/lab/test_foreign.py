@@ -1,0 +1,157 @@
+"""A cluster that others use too: what the kit did not make is neither changed nor taken away."""
+
+import json
+
+import pytest
+
+from labkit import cli
+from labkit.clusters import cluster
+from labkit.install import bookinfo, gateway, ownership, presence, pruning
+from labkit.kube import marks, resources
+from labkit.lab import Lab
+
+pytestmark = pytest.mark.sandbox
+
+SHOP = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": {"team": "anna"}}}
+RULE = {
+    "apiVersion": "networking.istio.io/v1",
+    "kind": "VirtualService",
+    "metadata": {"name": "reviews", "namespace": "default", "labels": {"team": "anna"}},
+    "spec": {"hosts": ["reviews"], "http": [{"timeout": "77s", "route": [{"destination": {"host": "reviews"}}]}]},
+}
+
+
+@pytest.fixture(scope="module")
+def guest(guests, lab):
+    """The lab of somebody for whom the sandbox is any cluster."""
+    lab.goto("05")
+    yield Lab(cluster.of_kubeconfig(guests.guest))
+    lab.goto("05")
+
+
+@pytest.fixture
+def annas(guest, sandbox):
+    """A rule and a namespace that somebody else has made."""
+    api = sandbox.client
+    api.create(resources.NAMESPACES, SHOP)
+    api.create(resources.VIRTUAL_SERVICES, RULE)
+    yield api
+    for resource, name, place in (
+        (resources.VIRTUAL_SERVICES, "reviews", "default"),
+        (resources.NAMESPACES, "shop", None),
+    ):
+        api.delete(resource, name, place)
+
+
+@pytest.fixture
+def own_bookinfo(guest, sandbox):
+    """Bookinfo and its gateway as a learner applied them: no label of the kit's, and a change of their own."""
+    api = sandbox.client
+    listed = [
+        (resources.DEPLOYMENTS, "reviews-v1"),
+        (resources.SERVICES, "reviews"),
+        (resources.GATEWAYS, "bookinfo-gateway"),
+        (resources.VIRTUAL_SERVICES, "bookinfo"),
+    ]
+    for resource, name in listed:
+        labels = {"metadata": {"labels": {marks.LABEL: None, "team": "anna"}, "annotations": {"mine": "yes"}}}
+        api.patch(resource, name, "default", labels)
+    before = {name: _what(api.get(resource, name, "default")) for resource, name in listed}
+    yield lambda: (before, {name: _what(api.get(resource, name, "default")) for resource, name in listed})
+    for resource, name in listed:
+        api.patch(resource, name, "default", {"metadata": {"labels": {marks.LABEL: marks.OWNER, "team": None}}})
+
+
+def _what(obj):
+    return {"spec": obj["spec"], "labels": obj["metadata"]["labels"], "uid": obj["metadata"]["uid"]}
+
+
+def test_it_is_not_the_kits_alone(guest):
+    assert not guest.can("owned")
+    assert "sandbox" not in repr(guest)
+
+
+def test_bookinfo_of_a_learners_own_is_used_as_it_is(guest, own_bookinfo):
+    steps = []
+    bookinfo.deploy(guest.api, "default", on_step=steps.append)
+    address = gateway.expose(guest.api, "default", on_step=steps.append)
+    guest.goto("03"), guest.goto("05")
+    before, after = own_bookinfo()
+    assert before == after
+    assert gateway.answers(f"{address}/productpage")
+    left = [step for step in steps if "left alone, since the kit did not make it" in step]
+    assert "Deployment default/reviews-v1" in left[0] and "Gateway default/bookinfo-gateway" in left[1]
+
+
+def test_a_lesson_goes_round_a_rule_of_somebody_elses_and_says_so(guest, annas):
+    (note,) = [d for d in guest.goto("07").details if "VirtualService default/reviews" in d]
+    assert "left alone" in note and "it may change what you see" in note
+    assert annas.get(resources.VIRTUAL_SERVICES, "reviews", "default")["spec"] == RULE["spec"]
+    assert guest.api.find(resources.DESTINATION_RULES, "reviews", "default")
+    guest.goto("05")
+    assert annas.get(resources.VIRTUAL_SERVICES, "reviews", "default")["spec"] == RULE["spec"]
+
+
+def test_apply_over_somebody_elses_object_is_refused_until_told_to(guest, annas, tmp_path, monkeypatch):
+    monkeypatch.setenv("LABKIT_HOME", str(tmp_path))
+    with pytest.raises(ownership.ForeignError, match="did not make VirtualService default/reviews"):
+        guest.apply("manifests/reviews-v1.yaml")
+    assert annas.get(resources.VIRTUAL_SERVICES, "reviews", "default")["spec"] == RULE["spec"]
+    changed = guest.apply("manifests/reviews-v1.yaml", adopt=True)
+    assert "kubectl apply -f" in changed.warnings[-1]
+    (copy,) = (tmp_path / "set-aside").iterdir()
+    assert "77s" in copy.read_text()
+
+
+def test_delete_and_discard_take_what_the_kit_made_and_name_the_rest(guest, annas):
+    with pytest.raises(ownership.ForeignError, match="VirtualService default/reviews"):
+        guest.delete("manifests/reviews-v1.yaml")
+    guest.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}})
+    done = guest.discard("configmap/mine", "namespace/shop", "deployment/nobody")
+    assert [change.what for change in done.changes] == ["configmap/mine"]
+    assert done.warnings == ["left alone, since the kit did not make it: Namespace shop"]
+    assert annas.find(resources.NAMESPACES, "shop")
+
+
+def test_a_lesson_that_makes_a_namespace_leaves_one_of_the_same_name(guest, annas):
+    guest.goto("02")
+    assert annas.find(resources.NAMESPACES, "shop")
+    assert annas.find(resources.NAMESPACES, "istio-system"), "Istio stays where the kit could not install it again"
+
+
+def test_everything_of_the_kits_is_listed_by_its_label_and_nothing_else(guest, annas):
+    guest.goto("05")
+    names = [str(piece) for piece in pruning.pieces(guest.api, "default")]
+    assert "VirtualService default/reviews" not in names and "Namespace shop" not in names
+    assert {"Deployment default/reviews-v1", "Gateway default/bookinfo-gateway"} <= {*names}
+    assert not [name for name in names if name.startswith(("Pod", "ReplicaSet", "EndpointSlice", "Endpoints"))]
+
+
+def test_down_asks_before_it_deletes_and_without_an_answer_deletes_nothing(
+    guest, guests, monkeypatch, capsys, tmp_path
+):
+    monkeypatch.setenv("LABKIT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("LABKIT_KUBECONFIG", str(guests.guest))
+    assert cli.main(["down", "--forget"]) == 1
+    printed = capsys.readouterr()
+    assert "reviews-v1" in printed.out and "Nothing was deleted" in printed.err
+    assert guest.api.find(resources.DEPLOYMENTS, "reviews-v1", "default")
+
+
+def test_status_says_what_is_there(guest, guests, monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("LABKIT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("LABKIT_KUBECONFIG", str(guests.guest))
+    assert cli.main(["status", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["running"] and facts["istio"].startswith("istiod ") and facts["gateway_url"]
+    assert not (tmp_path / "home/run/sandbox.json").exists()
+
+
+def test_a_user_of_one_namespace_is_told_what_is_missing_and_from_whom(guests):
+    api = cluster.of_kubeconfig(guests.tenant).client()
+    assert presence.problem(presence.of(api)) is None
+    tenant = Lab(cluster.of_kubeconfig(guests.tenant), namespace="guests")
+    made = tenant.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}})
+    assert made.changes[0].action == "created"
+    assert [str(piece) for piece in pruning.pieces(api, "guests")] == ["ConfigMap guests/mine"]
+    tenant.discard("configmap/mine")
