@@ -65,6 +65,8 @@ def asked_for(resource: Any) -> Iterator[Name]:
         for item in resource:
             yield from asked_for(item)
     elif isinstance(resource, dict):
+        if "config_discovery" in resource:
+            yield "extensions", resource["name"]
         for field, value in resource.items():
             if field in REFERENCES:
                 kind, key = REFERENCES[field]

@@ -10,7 +10,7 @@ from labkit.mesh.captured_ports import Ports
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Config
 from labkit.mesh.place import Place, node_ports
-from labkit.mesh.sandboxed import clusters, listeners
+from labkit.mesh.sandboxed import clusters, decisions, listeners
 
 __all__ = ["Place", "Ports", "node_ports", "placed"]
 
@@ -21,6 +21,7 @@ def placed(config: Config, place: Place, memo: Memo | None = None) -> Config:
     A memo keeps what several proxies share the very same object for all of them, too.
     """
     memo = Memo() if memo is None else memo
+    config = decisions.discovered(config, memo)
     return replace(
         config,
         clusters=clusters.placed(config.clusters, config.endpoints, place, memo),

@@ -161,7 +161,7 @@ def _bootstrap(config: model.Config, ip: str, other: str) -> dict[str, Any]:
         if cluster["name"] == "outbound|9080||ratings.default.svc.cluster.local":
             endpoint = {"endpoint": {"address": {"socket_address": {"address": other, "port_value": 9080}}}}
             cluster["load_assignment"]["endpoints"] = [{"lb_endpoints": [endpoint]}]
-    listeners = [_plain(listener, config.routes) for listener in config.listeners.values()]
+    listeners = [_plain(listener, config) for listener in config.listeners.values()]
     return {
         "node": {"id": "test", "cluster": "test"},
         "admin": {"address": {"pipe": {"path": "15000.sock", "mode": 0o600}}},
@@ -178,12 +178,16 @@ def _standing(cluster: Mapping[str, Any], endpoints: Mapping[str, Any]) -> dict[
     return found
 
 
-def _plain(listener: Mapping[str, Any], routes: Mapping[str, Any]) -> dict[str, Any]:
-    """A listener with its routes inside, without the chains that need certificates."""
+def _plain(listener: Mapping[str, Any], config: model.Config) -> dict[str, Any]:
+    """A listener with its routes and filters inside, without the chains that need certificates."""
     found = json.loads(json.dumps(listener))
     found["filter_chains"] = [c for c in found["filter_chains"] if "transport_socket" not in c]
     for chain in found["filter_chains"]:
         for part in chain["filters"]:
-            if part["name"] == HCM and (rds := part["typed_config"].pop("rds", None)):
-                part["typed_config"]["route_config"] = routes[rds["route_config_name"]]
+            if part["name"] != HCM:
+                continue
+            manager = part["typed_config"]
+            if rds := manager.pop("rds", None):
+                manager["route_config"] = config.routes[rds["route_config_name"]]
+            manager["http_filters"] = [config.extensions.get(f["name"], f) for f in manager["http_filters"]]
     return dict(found)

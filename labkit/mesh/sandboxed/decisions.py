@@ -1,0 +1,135 @@
+"""Filters that decide who may do what come by discovery of their own (ECDS), not inside their listener.
+
+A listener that changes leaves warm connections with the old filters; a filter that is discovered changes for all of
+them at once. For that its place must be there before it has anything to decide: so every listener has the same
+places, and one without a task is an RBAC filter without rules.
+"""
+
+from collections import ChainMap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from labkit.mesh.memo import Memo
+from labkit.mesh.model import Config, Resource
+
+INBOUND = "virtualInbound"
+HCM = "envoy.filters.network.http_connection_manager"
+JWT, RBAC, ASKING = "envoy.filters.http.jwt_authn", "envoy.filters.http.rbac", "envoy.filters.http.ext_authz"
+
+TYPE = "type.googleapis.com/envoy.extensions.filters.http"
+JWT_TYPE = f"{TYPE}.jwt_authn.v3.JwtAuthentication"
+RBAC_TYPE = f"{TYPE}.rbac.v3.RBAC"
+ASKING_TYPE = f"{TYPE}.ext_authz.v3.ExtAuthz"
+
+TOKENS = "labkit.tokens"
+ACCESS = tuple(f"labkit.access.{number}" for number in range(5))
+"""An authorizer takes two places; AUDIT, DENY and ALLOW take one each."""
+
+BEHIND = (
+    "envoy.filters.http.grpc_stats",
+    "envoy.filters.http.fault",
+    "envoy.filters.http.cors",
+    "istio.stats",
+    "envoy.filters.http.router",
+)
+"""Filters that come after the decisions: places without a task stand before the first of these."""
+
+
+@dataclass(frozen=True)
+class Discovered:
+    """Listeners with places, and what is in them."""
+
+    listeners: dict[str, Resource]
+    filters: Mapping[str, Resource]
+
+
+def discovered(config: Config, memo: Memo) -> Config:
+    """The configuration with its deciding filters under ``extensions``."""
+    listeners = config.listeners
+    if isinstance(listeners, ChainMap):
+        own = _remembered(listeners.maps[0], memo)
+        return replace(config, listeners=ChainMap(own.listeners, *listeners.maps[1:]), extensions=own.filters)
+    every = _remembered(listeners, memo)
+    return replace(config, listeners=every.listeners, extensions=every.filters)
+
+
+def _remembered(listeners: Mapping[str, Resource], memo: Memo) -> Discovered:
+    return memo.get(("decisions", id(listeners)), (listeners,), lambda: _moved(dict(listeners)))
+
+
+def _moved(listeners: dict[str, Resource]) -> Discovered:
+    """Only of what comes in: all listeners of a gateway, one of a sidecar."""
+    names = [INBOUND] if INBOUND in listeners else list(listeners)
+    managers = [manager for name in names for manager in _managers(listeners[name])]
+    if not managers:
+        return Discovered(listeners, {})
+    deciding = [entry for entry in managers[0]["http_filters"] if _decides(entry)]
+    filled = _filled(deciding)
+    if filled is None:
+        return Discovered(listeners, {})
+    changed = {name: _with_places(listeners[name], deciding) for name in names}
+    return Discovered({**listeners, **changed}, filled)
+
+
+def _managers(listener: Resource) -> Iterator[Resource]:
+    for chain in (*listener.get("filter_chains", ()), listener.get("default_filter_chain") or {}):
+        for entry in chain.get("filters", ()):
+            if entry["name"] == HCM:
+                yield entry["typed_config"]
+
+
+def _decides(entry: Resource) -> bool:
+    return entry["name"] in (JWT, RBAC, ASKING) and "typed_config" in entry
+
+
+def _filled(deciding: list[Resource]) -> dict[str, Resource] | None:
+    """Place → filter; None where there are more filters than places."""
+    tokens = [entry for entry in deciding if entry["name"] == JWT]
+    others = [entry for entry in deciding if entry["name"] != JWT]
+    if len(tokens) > 1 or len(others) > len(ACCESS):
+        return None
+    configs: dict[str, Any] = {TOKENS: tokens[0]["typed_config"] if tokens else {"@type": JWT_TYPE}}
+    for number, place in enumerate(ACCESS):
+        configs[place] = others[number]["typed_config"] if number < len(others) else {"@type": RBAC_TYPE}
+    return {place: {"name": place, "typed_config": config} for place, config in configs.items()}
+
+
+def _with_places(listener: Resource, deciding: list[Resource]) -> Resource:
+    """The listener with places; chains that a patch gave other filters than the first one keep theirs."""
+    changed = {**listener, "filter_chains": [_chain(c, deciding) for c in listener.get("filter_chains", ())]}
+    if "default_filter_chain" in listener:
+        changed["default_filter_chain"] = _chain(listener["default_filter_chain"], deciding)
+    return changed
+
+
+def _chain(chain: Resource, deciding: list[Resource]) -> Resource:
+    return {**chain, "filters": [_network_filter(entry, deciding) for entry in chain.get("filters", ())]}
+
+
+def _network_filter(entry: Resource, deciding: list[Resource]) -> Resource:
+    if entry["name"] != HCM:
+        return entry
+    filters = entry["typed_config"]["http_filters"]
+    if [f for f in filters if _decides(f)] != deciding:
+        return entry
+    return {**entry, "typed_config": {**entry["typed_config"], "http_filters": list(_places(filters))}}
+
+
+def _places(filters: list[Resource]) -> Iterator[Resource]:
+    tokens, access = iter((TOKENS,)), iter(ACCESS)
+    is_before = True
+    for entry in filters:
+        if _decides(entry):
+            yield _place(next(tokens if entry["name"] == JWT else access))
+            continue
+        if is_before and entry["name"] in BEHIND:
+            yield from (_place(name) for name in (*tokens, *access))
+            is_before = False
+        yield entry
+
+
+def _place(name: str) -> Resource:
+    types = [JWT_TYPE] if name == TOKENS else [RBAC_TYPE, ASKING_TYPE]
+    source = {"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"}
+    return {"name": name, "config_discovery": {"config_source": source, "type_urls": types}}
