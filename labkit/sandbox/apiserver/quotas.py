@@ -58,7 +58,8 @@ class Quotas:
         served = self._core.registry.of_key(QUOTAS)
         assert served is not None
         used = amounts.total([amounts.read(quota["status"]["used"]), more])
-        self._core.put(served, {**quota, "status": {**quota["status"], "used": amounts.written(used)}})
+        status = {**quota["status"], "used": amounts.written(used)}
+        self._core.put(served, {**quota, "metadata": dict(quota["metadata"]), "status": status})
 
     def _refusal(self, call: Call, why: str) -> Exception:
         return refusing.forbidden(call.served.group, call.served.plural, call.name, why)

@@ -39,14 +39,27 @@ class TooLargeError(ValueError):
 class Item:
     """One version of one object."""
 
-    __slots__ = ("body", "cache", "object", "version")
+    __slots__ = ("_object", "body", "cache", "version")
 
     def __init__(self, obj: Object, version: int, body: bytes | None = None) -> None:
-        self.object = obj
+        self._object: Object | None = obj
         self.version = version
         self.body = body if body is not None else packing.packed(obj)
         self.cache: dict[Any, Any] = {}
         """Other forms of the same version (another API version, a table row), made when first asked for."""
+
+    @property
+    def object(self) -> Object:
+        """The object, which nobody may change in place."""
+        if self._object is not None:
+            return self._object
+        obj: Object = orjson.loads(self.body)
+        return obj
+
+    def supersede(self) -> None:
+        """Keep the bytes alone: a version that is not the newest is looked at by late watchers only."""
+        self._object = None
+        self.cache.clear()
 
     def __repr__(self) -> str:
         return f"Item({self.object.get('kind')} {self.object['metadata'].get('name')} at {self.version})"
@@ -131,6 +144,8 @@ class Table:
             self._size -= len(oldest.item.body)
         for listener in tuple(self.listeners):
             listener(change)
+        if change.previous is not None:
+            change.previous.supersede()
 
 
 class Store:
