@@ -13,6 +13,7 @@ COMMANDS = {
     "down": "stop everything this lab started",
     "status": "what runs, its memory and its addresses",
     "env": 'shell settings for kubectl: eval "$(./lab env)"',
+    "istioctl": "Istio's command line on this lab: ./lab istioctl proxy-status",
     "demo": "play the traffic split in this terminal, in under a minute",
     "run": "execute one notebook without a browser: ./lab run 07",
     "test": "every check: style, types, layers, unit, sandbox, notebooks, browser",

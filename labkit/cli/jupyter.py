@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from labkit.base import choice, errors, private, processes, programs, records, settings
 from labkit.clusters import terminals
+from labkit.istioctl import shim
 
 READY_TIMEOUT = 60.0
 """Seconds; it takes two, a cold disk half a minute."""
@@ -157,9 +158,9 @@ def runtime(paths: settings.Paths) -> Path:
 
 
 def kubectl_environment(paths: settings.Paths) -> dict[str, str]:
-    """What makes plain ``kubectl`` talk to this lab."""
+    """What makes plain ``kubectl`` and ``istioctl`` talk to this lab."""
     beside = str(programs.beside_python("kubectl").parent)
-    path = os.environ.get("PATH", "")
+    path = shim.path(paths, os.environ.get("PATH", ""))
     return {
         "KUBECONFIG": terminals.kubeconfig(paths, choice.current(paths)),
         "KUBECACHEDIR": str(paths.kube_cache),

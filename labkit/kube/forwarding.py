@@ -6,8 +6,10 @@ from typing import Any
 from labkit.kube import client, status
 
 
-def page(api: client.Client, namespace: str, pod: str, port: int, path: str, *, timeout: float = 20.0) -> str:
-    """The body of ``GET http://localhost:PORT/PATH`` in the pod; StatusError or OSError when there is no answer."""
+def page(
+    api: client.Client, namespace: str, pod: str, port: int, path: str, *, method: str = "GET", timeout: float = 20.0
+) -> str:
+    """The body of ``http://localhost:PORT/PATH`` in the pod; StatusError or OSError when there is no answer."""
     forwarded: Any = None
     try:
         forwarded = api.forward(namespace, pod, port)
@@ -15,7 +17,7 @@ def page(api: client.Client, namespace: str, pod: str, port: int, path: str, *, 
         link.sock = forwarded.socket(port)
         link.sock.settimeout(timeout)
         # The connection is kept, so that we close it: where the server closes first the client leaves its socket open.
-        link.request("GET", f"/{path.lstrip('/')}")
+        link.request(method, f"/{path.lstrip('/')}")
         reply = link.getresponse()
         body = reply.read().decode("utf-8", "replace")
         if reply.status >= 400:

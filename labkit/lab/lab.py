@@ -8,7 +8,7 @@ from labkit.base import choice, settings
 from labkit.clusters import cluster as clusters
 from labkit.clusters import sandbox
 from labkit.exercises import course, verdict
-from labkit.lab import accesslogs, analyzing, evidence, explaining
+from labkit.lab import accesslogs, analyzing, evidence, explaining, istioctl
 from labkit.lab.changes import Changes
 from labkit.lab.connection import Connection
 from labkit.lab.requests import Requests
@@ -39,6 +39,7 @@ class Lab:
 
         self.cluster, self.namespace, self.api = cluster, namespace, connection.api
         self.can, self.kubectl, self.wait = connection.can, connection.kubectl, connection.wait
+        self.istioctl = istioctl.Istioctl(cluster, namespace=namespace).printed
         self.pods, self.logs, self.logged = connection.pods, connection.logs, connection.logged
         self.proxy, self.control = connection.proxy, connection.control
 

@@ -1,0 +1,1 @@
+"""``istioctl proxy-config``: what one Envoy has, in short tables or as it stands."""

@@ -1,0 +1,126 @@
+"""The lab's istioctl on a running sandbox: every command of the course, once."""
+
+import json
+import os
+import subprocess
+import tarfile
+
+import pytest
+
+from labkit import istioctl
+from labkit.istioctl import shim
+
+pytestmark = pytest.mark.sandbox
+
+
+@pytest.fixture(scope="module")
+def run(sandbox):
+    return lambda *words, text="": istioctl.run(words, kubeconfig=sandbox.kubeconfig, text=text)
+
+
+def rows(done):
+    assert done.code == 0, done.err
+    return [line.split() for line in done.out.splitlines()]
+
+
+def test_every_proxy_has_a_row_with_its_subscriptions(run):
+    header, *proxies = rows(run("proxy-status"))
+    assert header == ["NAME", "CLUSTER", "ISTIOD", "VERSION", "SUBSCRIBED", "TYPES"]
+    assert len(proxies) >= 7
+    assert all(proxy[1] == "Kubernetes" and proxy[2].startswith("istiod-") for proxy in proxies)
+
+
+def test_the_longer_form_says_what_is_synced(run):
+    header, *proxies = rows(run("ps", "-v", "1"))
+    assert header[2:7] == ["CDS", "LDS", "EDS", "RDS", "ECDS"]
+    assert all(proxy[2] == "SYNCED" for proxy in proxies)
+
+
+def test_one_proxy_is_compared_with_istiod(run):
+    assert run("ps", "deploy/reviews-v1").out.splitlines()[0] == "Clusters Match"
+
+
+@pytest.mark.parametrize(
+    ("part", "flags", "seen"),
+    [
+        ("cluster", ("--fqdn", "ratings", "--port", "9080"), "ratings.default.svc.cluster.local"),
+        ("listener", ("--port", "9080"), "Route: 9080"),
+        ("route", ("--name", "9080"), "ratings.default.svc.cluster.local:9080"),
+        ("endpoint", ("--cluster", "outbound|9080||ratings.default.svc.cluster.local"), "HEALTHY"),
+        ("secret", (), "ROOTCA"),
+        ("bootstrap", (), "dynamicResources"),
+        ("log", (), "active loggers:"),
+        ("all", (), "SERVICE FQDN"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_each_part_of_a_proxys_configuration_is_shown(run, part, flags, seen):
+    done = run("proxy-config", part, "deploy/reviews-v1", *flags)
+    assert done.code == 0, done.err
+    assert seen in done.out
+
+
+def test_json_has_the_names_of_protobuf(run):
+    clusters = json.loads(run("pc", "c", "deploy/reviews-v1", "--fqdn", "ratings", "-o", "json").out)
+    assert {"connectTimeout", "edsClusterConfig"} <= clusters[0].keys()
+
+
+def test_describe_names_ports_and_the_mode_of_mutual_tls(run):
+    done = run("x", "describe", "pod", json.loads(run("ps", "-o", "json").out)[0]["proxy"])
+    assert "Effective PeerAuthentication:" in done.out
+    assert "Service: reviews" in run("x", "describe", "svc", "reviews").out
+
+
+def test_versions_are_of_both_planes(run):
+    lines = run("version").out.splitlines()
+    assert lines[1] == "control plane version: 1.31.1"
+    assert lines[2].startswith("data plane version: 1.31.1 (")
+
+
+def test_policies_of_a_proxy_are_a_table(run):
+    assert rows(run("x", "authz", "check", "deploy/reviews-v1"))[0] == ["ACTION", "AuthorizationPolicy", "RULES"]
+
+
+def test_a_file_is_analyzed_as_if_it_were_applied(run):
+    rule = "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: x}\nspec: {host: nosuch}\n"
+    done = run("analyze", "-", text=rule)
+    assert "Warning [IST0174] (DestinationRule default/x FILE:1)" in done.out
+
+
+def test_a_pod_that_is_not_there_is_named_with_the_next_command(run):
+    done = run("pc", "routes", "nosuch.default")
+    assert done.code == 1
+    assert 'pods "nosuch" not found' in done.err
+    assert "Next: kubectl" in done.err
+
+
+def test_a_setting_that_is_not_carried_out_is_refused_by_name(run):
+    done = run("install", "-y", "--set", "values.global.proxy.privileged=true")
+    assert done.code == 1
+    assert "values.global.proxy.privileged" in done.err
+    assert run("install", "-y", "--set", "profile=ambient").code == 1
+
+
+def test_a_tag_is_set_listed_and_removed(run):
+    assert run("tag", "set", "prod", "--revision", "default").code == 0
+    assert rows(run("tag", "list"))[1][:2] == ["prod", "default"]
+    assert run("tag", "set", "prod", "--revision", "default").code == 1
+    assert run("tag", "remove", "prod", "-y").code == 0
+    assert len(rows(run("tag", "list"))) == 1
+
+
+def test_a_bug_report_has_no_keys(run, tmp_path):
+    assert run("bug-report", "--dir", str(tmp_path), "--include", "default").code == 0
+    with tarfile.open(tmp_path / "bug-report.tar.gz") as archive:
+        names = archive.getnames()
+        dump = next(n for n in names if n.endswith("/config_dump"))
+        text = archive.extractfile(dump).read().decode()
+    assert "bug-report/analyze" in names
+    assert "PRIVATE KEY" not in text
+
+
+def test_the_command_of_a_terminal_is_the_same_program(sandbox, run):
+    script = shim.folder(sandbox.paths) / "istioctl"
+    environment = {**os.environ, "KUBECONFIG": str(sandbox.kubeconfig)}
+    done = subprocess.run([script, "proxy-status"], env=environment, capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) == len(run("proxy-status").out.splitlines())
