@@ -11,6 +11,9 @@ EVERYWHERE = frozenset({"kubectl", "routing", "splitting", "mtls", "logs"})
 REAL_ONLY = frozenset({"ambient", "multi-cluster", "traffic-capture", "wasm"})
 """What needs a kernel's network namespaces, so never a sandbox."""
 
+OLD_ANSWERS = "old-answers"
+"""After a change of a policy, connections that are open may give answers of before for 45 s, as Istio's proxies do."""
+
 OWNED = "owned"
 """The cluster is there for the course alone: any rule in the course's namespaces may go when a lesson begins."""
 
@@ -34,7 +37,7 @@ def of_answers(node: Mapping[str, Any] | None, system: Mapping[str, Any] | None)
     if marks.is_sandbox(node):
         return SANDBOX
     is_owned = system is not None and OWNED_BY in resources.annotations_of(system)
-    return EVERYWHERE | REAL_ONLY | ({OWNED} if is_owned else set())
+    return EVERYWHERE | REAL_ONLY | {OLD_ANSWERS} | ({OWNED} if is_owned else set())
 
 
 def ask(api: client.Client) -> frozenset[str]:

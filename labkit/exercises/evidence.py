@@ -74,5 +74,11 @@ class Evidence(Protocol):
         ``is_coming`` waits for one that a controller creates, too.
         """
 
+    def unsettled(self) -> float:
+        """Seconds in which connections that are open may still give answers of before the last change of a policy.
+
+        0 where they cannot, as on a sandbox, whose proxies change what holds for a connection while it is open.
+        """
+
     def until_live(self) -> str:
         """Wait until every proxy has what was applied; a sentence about those that do not, empty when all have."""

@@ -1,5 +1,6 @@
 """One exercise."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -8,6 +9,34 @@ from labkit.exercises.evidence import Evidence
 from labkit.exercises.verdict import Verdict
 
 Check = Callable[[Evidence], Verdict]
+
+
+AGREE = 3
+"""Verdicts in a row that have to be the same while open connections may give answers of before a change."""
+
+PAUSE = 2.0
+"""Seconds between them."""
+
+
+def settled(
+    check: Callable[[], Verdict], unsettled: Callable[[], float], *, sleep: Callable[[float], None] = time.sleep
+) -> Verdict:
+    """The verdict of a check; asked again while a change of a policy may not hold on every open connection yet.
+
+    Istio's proxies keep a listener for connections that were open before, up to 45 s: each gives one more old answer.
+    So a verdict counts when several agree that it is passed, or when no such connection can be left.
+    """
+    verdict, waited, agreed = check(), 0.0, 1
+    while unsettled() > 0 and not (verdict.passed and agreed >= AGREE):
+        sleep(PAUSE)
+        waited += PAUSE
+        again = check()
+        agreed = agreed + 1 if again.passed == verdict.passed else 1
+        verdict = again
+    if not waited:
+        return verdict
+    note = f"(asked for {waited:.0f} s: connections of before the change may give old answers)"
+    return replace(verdict, observed=f"{verdict.observed} {note}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +116,7 @@ class Exercise:
         """The verdict, once every proxy has what was applied; trouble on the way is a verdict too."""
         try:
             late = evidence.until_live()
-            verdict = self.check(evidence)
+            verdict = settled(lambda: self.check(evidence), evidence.unsettled)
             if late and not verdict.passed:
                 verdict = replace(verdict, cause=late, next_step="lab.analyze()")
         except errors.LabError as e:

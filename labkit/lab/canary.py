@@ -21,5 +21,5 @@ def caller_of(service: str) -> str:
 
 def counts(ask: upstreams.Ask, service: str) -> dict[str, Count]:
     """Requests by version since that proxy began."""
-    subsets = upstreams.by_subset(ask, service)
+    subsets = upstreams.by_subset(ask, service) or upstreams.of_endpoints(ask("clusters?format=json"), service)
     return {version: Count(sent=seen.sent, failed=seen.failed) for version, seen in subsets.items()}

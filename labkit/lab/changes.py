@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from labkit.base import settings
-from labkit.install import bookinfo, gateway, istio, ownership
+from labkit.install import bookinfo, gateway, gateway_api, istio, ownership
 from labkit.lab import applying, arriving, chapters, clearing, control, discarding
 from labkit.lab.connection import Connection
 from labkit.telemetry import differences
@@ -36,6 +36,14 @@ class Changes:
         return results.Done(
             sentence="Bookinfo runs: six pods, each with a sidecar.",
             command=f"kubectl apply -n {self._connection.namespace} -f manifests/bookinfo.yaml",
+        ).shown()
+
+    def install_gateway_api(self) -> results.Done:
+        """Add the definitions of the Gateway API to the cluster where they are missing; they hold for all of it."""
+        is_new = gateway_api.install(self._connection.api)
+        was = "are installed" if is_new else "were here already"
+        return results.Done(
+            sentence=f"The definitions of the Gateway API {was}.", command=gateway_api.PUBLISHED
         ).shown()
 
     def expose(self) -> results.Done:

@@ -21,6 +21,9 @@ class Chapter:
     gateway: bool = True
     """Whether Bookinfo is exposed."""
 
+    gateway_api: bool = False
+    """Whether the lesson makes objects of the Gateway API."""
+
     manifests: tuple[str, ...] = ()
     """Further files below ``notebooks/manifests`` that are applied."""
 
@@ -33,7 +36,7 @@ CHAPTERS: Mapping[str, Chapter] = {
     "01": Chapter(title="A cluster refresher", istio=None, bookinfo=None, gateway=False),
     "02": Chapter(title="Install Istio", istio=False, bookinfo=False, gateway=False),
     "03": Chapter(title="Deploy Bookinfo", bookinfo=False, gateway=False),
-    "04": Chapter(title="Expose the gateway", gateway=False),
+    "04": Chapter(title="Expose the gateway", gateway=False, gateway_api=True),
     "05": Chapter(title="Verify"),
     "06": Chapter(title="Request routing", manifests=("curl.yaml",)),
     "07": Chapter(title="Split traffic", manifests=(RULES, ALL_V1)),

@@ -30,6 +30,17 @@ SETTLES = 3.0
 APPEARS = 3.0
 """Seconds that a controller may take to create a Deployment."""
 
+TAIL = 50.0
+"""Seconds until every connection of before a change of a policy is closed; Istio's proxies drain for 45."""
+
+TAILED = (
+    resources.AUTHORIZATION_POLICIES,
+    resources.REQUEST_AUTHENTICATIONS,
+    resources.PEER_AUTHENTICATIONS,
+    resources.ENVOY_FILTERS,
+)
+"""Kinds that change listeners, which connections keep."""
+
 EVERY = 0.05
 """Seconds between looks at it."""
 
@@ -137,6 +148,14 @@ class LabEvidence:
         # A program that ends at once is ready for a moment, where nothing probes it.
         return rollouts.is_done(deployment) and _is_younger(rollouts.youngest_start(pods), SETTLES)
 
+    def unsettled(self) -> float:
+        """Seconds in which connections of before the last change of a policy may be open."""
+        if not self._lab.can("old-answers"):
+            return 0.0
+        changed = [_last_change(obj) for kind in TAILED for obj in self._listed(kind, None)]
+        ages = [(datetime.now(UTC) - time).total_seconds() for time in changed if time]
+        return max(0.0, TAIL - min(ages, default=TAIL))
+
     def until_live(self) -> str:
         """Wait until what is stored of the mesh's objects is what the proxies have."""
         kinds = (*resources.ISTIO, *resources.GATEWAY_API)
@@ -155,6 +174,14 @@ def _is_younger(time_text: str, seconds: float) -> bool:
         return False
     started = datetime.fromisoformat(time_text.replace("Z", "+00:00"))
     return 0 <= (datetime.now(UTC) - started).total_seconds() < seconds
+
+
+def _last_change(obj: Object) -> datetime | None:
+    """When somebody last wrote its spec."""
+    fields = obj["metadata"].get("managedFields") or []
+    times = [entry["time"] for entry in fields if entry.get("time") and not entry.get("subresource")]
+    newest = max(times, default=obj["metadata"].get("creationTimestamp") or "")
+    return datetime.fromisoformat(newest.replace("Z", "+00:00")) if newest else None
 
 
 def _is_whole(told: str) -> bool:

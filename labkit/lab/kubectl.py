@@ -18,7 +18,12 @@ class KubectlError(errors.LabError):
     """kubectl said no; its own words, and what was typed."""
 
     def __init__(self, command: str, output: str) -> None:
-        super().__init__(f"{readable(output)}\n({command})")
+        step = f"\nNext: {GATEWAY_API}" if _UNKNOWN_KIND.search(output) else ""
+        super().__init__(f"{readable(output)}\n({command}){step}")
+
+
+GATEWAY_API = "lab.install_gateway_api() adds the definitions of the Gateway API, which Istio does not bring"
+_UNKNOWN_KIND = re.compile(r'no matches for kind "\w+" in version "gateway\.networking\.k8s\.io/')
 
 
 _QUOTED_OBJECT = re.compile(r'patch: Invalid value: ("(?:[^"\\]|\\.)*"): ')

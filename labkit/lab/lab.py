@@ -44,6 +44,7 @@ class Lab:
         self.proxy, self.control = connection.proxy, connection.control
 
         self.install_istio, self.deploy_bookinfo = changes.install_istio, changes.deploy_bookinfo
+        self.install_gateway_api = changes.install_gateway_api
         self.expose, self.goto, self.reset = changes.expose, changes.goto, changes.reset
         self.apply, self.delete, self.discard = changes.apply, changes.delete, changes.discard
 

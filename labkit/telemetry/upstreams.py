@@ -1,12 +1,16 @@
 """What one proxy counted of the requests it sent to each version of a service: its own statistics, read as text.
 
 The proxy that calls knows what the caller got, also when no version answered. Envoy counts by cluster; where Istio
-leaves those statistics out, its own ``istio_requests_total`` has them by destination.
+leaves those statistics out, its own ``istio_requests_total`` has them by destination, and Envoy's list of endpoints has
+them by address.
 """
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
+
+from labkit.telemetry import proxies
 
 Ask = Callable[[str], str]
 
@@ -55,6 +59,20 @@ def of_istio(text: str, service: str) -> dict[str, Seen]:
             # No answer at all is reported as code 0.
             failed = labels.get("response_code", "").startswith("5") or labels.get("response_code") == "0"
             counted["5xx"] += int(match["n"]) * failed
+    return _seen(counters)
+
+
+def of_endpoints(text: str, service: str) -> dict[str, Seen]:
+    """From ``/clusters?format=json``, which every Envoy has: sums over the endpoints that a version has now."""
+    counters: dict[str, dict[str, int]] = {}
+    for cluster in json.loads(text).get("cluster_statuses", []):
+        direction, _, subset, host = proxies.parts_of(cluster["name"])
+        if direction == "outbound" and subset and host.split(".")[0] == service:
+            counted = counters.setdefault(subset, {"completed": 0, "5xx": 0})
+            for endpoint in cluster.get("host_statuses", []):
+                stats = {stat["name"]: int(stat.get("value", 0)) for stat in endpoint.get("stats", [])}
+                counted["completed"] += stats.get("rq_total", 0)
+                counted["5xx"] += stats.get("rq_error", 0)
     return _seen(counters)
 
 

@@ -14,8 +14,16 @@ from labkit.base import errors, waiting
 from labkit.traffic import canary
 from labkit.views import markup, split
 
+BLIND = 20
+"""Looks in a row at which nothing at all was counted; a canary that sees nothing goes back."""
+
 EVERY = 1.0
 """Seconds between two looks at the counts."""
+
+NOTHING_COUNTED = (
+    "No proxy counts these requests, so nothing guards the new version, and all goes to the stable one.\n"
+    "Next: does the path lead to this service? lab.explain(path) tells"
+)
 
 Measure = Callable[[], canary.Window]
 """Counters by version that only grow, as a proxy keeps them."""
@@ -61,6 +69,7 @@ class CanaryView(split.SplitView):
         self._plan, self._measure, self._every = plan, measure, every
         self._before: canary.Window | None = None
         self._settled = 0.0
+        self._blind = 0
         self._looking = threading.RLock()
         self._ended = threading.Event()
         super().__init__(service, plan.weights(-1), apply=apply, send=send, read=read)
@@ -144,6 +153,11 @@ class CanaryView(split.SplitView):
                 return None
             decided = canary.decide(self._plan, [counted])
             self._show(counted, decided)
+            self._blind = 0 if sum(count.sent for count in counted.values()) else self._blind + 1
+            if self._blind >= BLIND:
+                self._back(why=f"no request to {self.service} was counted at {BLIND} looks in a row")
+                self._tell(NOTHING_COUNTED)
+                return decided
             if decided.action == "roll back":
                 self._back(why="; ".join(decided.reasons))
             elif decided.action == "advance" and self.state == "running":
@@ -207,7 +221,7 @@ class CanaryView(split.SplitView):
             self.weights = weights
         if self.applied != weights:
             return False
-        self._before, self._settled = None, time.time() + split.SETTLE
+        self._before, self._settled, self._blind = None, time.time() + split.SETTLE, 0
         return True
 
     def _change(self, old: str, new: str, *, what: str) -> None:

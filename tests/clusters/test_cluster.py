@@ -24,7 +24,9 @@ def test_a_cluster_that_the_kit_created_is_there_for_the_course_alone():
 
 
 def test_a_user_who_may_read_neither_nodes_nor_kube_system_has_a_cluster_of_somebody_elses():
-    assert capabilities.of_answers(None, None) == capabilities.EVERYWHERE | capabilities.REAL_ONLY
+    assert capabilities.of_answers(None, None) == capabilities.EVERYWHERE | capabilities.REAL_ONLY | {
+        capabilities.OLD_ANSWERS
+    }
 
 
 @pytest.mark.sandbox

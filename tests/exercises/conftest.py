@@ -57,6 +57,9 @@ class Written:
     def until_rolled_out(self, name, namespace="", *, is_coming=False):
         return self._waited
 
+    def unsettled(self):
+        return 0.0
+
     def until_live(self):
         return self._late
 

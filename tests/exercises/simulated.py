@@ -125,6 +125,9 @@ class Simulated:
     def until_rolled_out(self, name, namespace="", *, is_coming=False):
         return 0.0
 
+    def unsettled(self):
+        return 0.0
+
     def until_live(self):
         return ""
 

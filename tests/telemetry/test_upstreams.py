@@ -1,5 +1,7 @@
 """Requests by version, from the statistics of the proxy that sent them."""
 
+import json
+
 from labkit.telemetry import upstreams
 
 ENVOY = """\
@@ -52,3 +54,31 @@ def test_istios_are_asked_for_where_envoy_has_none():
 
 def test_a_proxy_that_counts_nothing_of_it_gives_nothing():
     assert upstreams.by_subset(lambda _: "", "reviews") == {}
+
+
+def endpoint(sent, failed):
+    return {"stats": [{"name": "rq_total", "value": str(sent)}, {"name": "rq_error", "value": str(failed)}]}
+
+
+CLUSTERS = json.dumps(
+    {
+        "cluster_statuses": [
+            {"name": "outbound|9080|v1|reviews.default.svc.cluster.local", "host_statuses": [endpoint(90, 0)]},
+            {
+                "name": "outbound|9080|v3|reviews.default.svc.cluster.local",
+                "host_statuses": [endpoint(6, 3), endpoint(4, 1)],
+            },
+            {"name": "outbound|9080||reviews.default.svc.cluster.local", "host_statuses": [endpoint(7, 7)]},
+            {"name": "outbound|9080|v1|ratings.default.svc.cluster.local", "host_statuses": [endpoint(7, 7)]},
+            {"name": "inbound|9080||"},
+        ]
+    }
+)
+
+
+def test_the_list_of_endpoints_has_the_same_numbers_where_no_counter_is_kept():
+    assert upstreams.of_endpoints(CLUSTERS, "reviews") == BOTH
+
+
+def test_names_of_statistics_may_end_as_istios_do():
+    assert upstreams.of_clusters(ENVOY.replace(".cluster.local.", ".cluster.local;."), "reviews") == BOTH

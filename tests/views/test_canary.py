@@ -182,3 +182,12 @@ def test_finish_waits_for_either_end_and_sends_no_more(versions, failed, end):
     view = canary.CanaryView("reviews", plan, apply=versions.apply, send=versions.send, measure=measure, every=0.01)
     assert view.finish(timeout=10) == end
     assert not versions.sending
+
+
+def test_a_canary_that_can_count_nothing_goes_back_and_says_so(view, versions):
+    view.begin()
+    for _ in range(canary.BLIND):
+        look(view, versions)
+    assert view.state == "rolled back"
+    assert "no request to reviews was counted" in view.log[-1]["why"]
+    assert "lab.explain" in view.message
