@@ -103,21 +103,22 @@ class Log:
 
 def serve(handler: Handler, env: Mapping[str, str], *, port: int = PORT) -> int:
     """Serve on the container's address until SIGTERM; the exit code."""
-    return asyncio.run(_serve(handler, env, port))
+    return asyncio.run(serving(handler, env, port=port))
 
 
-async def _serve(handler: Handler, env: Mapping[str, str], port: int) -> int:
+async def serving(handler: Handler, env: Mapping[str, str], *, port: int, logs: bool = True) -> int:
+    """The same beside other tasks of a loop; ``logs`` says whether each request is a line of the output."""
     try:
         with listening.listening(port, env) as (listener, shown):
-            return await _serve_on(listener, handler, shown)
+            return await _serve_on(listener, handler, shown, logs=logs)
     except OSError as e:
         print(f"cannot listen on port {port}: {e.strerror}", file=sys.stderr, flush=True)
         return 1
 
 
-async def _serve_on(listener: socket.socket, handler: Handler, shown: str) -> int:
+async def _serve_on(listener: socket.socket, handler: Handler, shown: str, *, logs: bool) -> int:
     log = Log()
-    server = Server(handler, log=log)
+    server = Server(handler, log=log if logs else None)
     await server.start_on(listener)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

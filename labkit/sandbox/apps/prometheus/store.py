@@ -1,0 +1,93 @@
+"""Samples in memory: as many as fit a bound, the oldest leave first."""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+
+from labkit.sandbox.apps.prometheus.promql import matchers
+from labkit.sandbox.apps.prometheus.promql.labels import NAME, Labels, value
+from labkit.sandbox.apps.prometheus.promql.matchers import Matcher
+from labkit.sandbox.apps.prometheus.promql.samples import Series
+
+MOST_SAMPLES = 1_500_000
+"""Samples to hold; each takes 16 bytes."""
+
+RETENTION = 7_200_000
+"""Milliseconds to hold a sample for, if there is room."""
+
+LEAVE = 0.2
+"""Part of the time held that leaves when there is no more room."""
+
+
+class Store:
+    """Series by their labels. A series is the same object for as long as it has samples."""
+
+    def __init__(self, *, most: int = MOST_SAMPLES, retention: int = RETENTION) -> None:
+        self._most, self._retention = most, retention
+        self._series: dict[Labels, Series] = {}
+        self._named: dict[str, dict[Labels, Series]] = {}
+        self._pairs: dict[tuple[str, str], tuple[str, str]] = {}
+        self.count = 0
+        """Samples held."""
+
+    def __repr__(self) -> str:
+        return f"Store({len(self._series)} series, {self.count} samples)"
+
+    def __len__(self) -> int:
+        return len(self._series)
+
+    def append(self, of: Labels, time: int, number: float) -> bool:
+        """Add a sample; False when the series has one of that time or a later one."""
+        series = self._series.get(of) or self._new(of)
+        times = series.times
+        assert isinstance(times, array) and isinstance(series.values, array)
+        if times and times[-1] >= time:
+            return False
+        times.append(time)
+        series.values.append(number)
+        self.count += 1
+        return True
+
+    def _new(self, of: Labels) -> Series:
+        # Series differ in a label or two: what they share is held once.
+        shared = tuple(self._pairs.setdefault(pair, pair) for pair in of)
+        series = Series(shared, array("q"), array("d"))
+        self._series[shared] = series
+        self._named.setdefault(value(of, NAME), {})[shared] = series
+        return series
+
+    def select(self, asked: Sequence[Matcher]) -> list[Series]:
+        """Every series that all matchers accept, in the order of labels."""
+        name = next((m.value for m in asked if m.name == NAME and m.op == "="), None)
+        candidates = self._series if name is None else self._named.get(name, {})
+        every = tuple(asked)
+        return sorted((s for s in candidates.values() if matchers.accept(every, s.labels)), key=lambda s: s.labels)
+
+    def between(self, start: int, end: int) -> Iterator[Series]:
+        """Series with a sample in this time."""
+        for series in self._series.values():
+            index = bisect_left(series.times, start)
+            if index < len(series.times) and series.times[index] <= end:
+                yield series
+
+    def trim(self, now: int) -> None:
+        """Let go of what is too old, and of the oldest while there is too much."""
+        self._drop_before(now - self._retention)
+        while self.count > self._most:
+            oldest = min(series.times[0] for series in self._series.values())
+            self._drop_before(oldest + max(1, round((now - oldest) * LEAVE)))
+
+    def _drop_before(self, time: int) -> None:
+        for of, series in list(self._series.items()):
+            gone = bisect_left(series.times, time)
+            if not gone:
+                continue
+            self.count -= gone
+            assert isinstance(series.times, array) and isinstance(series.values, array)
+            del series.times[:gone], series.values[:gone]
+            if not series.times:
+                del self._series[of]
+                named = self._named[value(of, NAME)]
+                del named[of]
+                if not named:
+                    del self._named[value(of, NAME)]
