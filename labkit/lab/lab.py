@@ -11,6 +11,7 @@ from labkit.exercises import course, verdict
 from labkit.lab import accesslogs, analyzing, evidence, explaining, istioctl
 from labkit.lab.changes import Changes
 from labkit.lab.connection import Connection
+from labkit.lab.observing import Observing
 from labkit.lab.requests import Requests
 from labkit.lab.security import Security
 from labkit.telemetry import differences
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 class Lab:
     """A cluster and what a course does with it. ``lab = Lab.connect()``.
 
-    It is put together from parts, whose methods are its own: a connection, changes, requests, security.
+    It is put together from parts, whose methods are its own: a connection, changes, requests, security, observing.
     """
 
     def __init__(self, cluster: clusters.Cluster, *, namespace: str = "default") -> None:
@@ -34,6 +35,7 @@ class Lab:
         self._changes = changes = Changes(connection)
         self._requests = requests = Requests(connection, changes)
         self._security = security = Security(connection)
+        self._observing = observing = Observing(connection)
         self._logs = accesslogs.AccessLogs(connection.api, connection.doors, connection.proxies)
         self._answers: dict[str, object] = {}
 
@@ -52,6 +54,7 @@ class Lab:
         self.curl, self.fortio = requests.curl, requests.fortio
         self.mesh, self.split, self.canary = requests.mesh, requests.split, requests.canary
         self.mtls, self.certificates = security.mtls, security.certificates
+        self.install_addon, self.promql, self.scraped = observing.install_addon, observing.promql, observing.scraped
 
     @classmethod
     def connect(

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,10 +20,24 @@ OWN = "LABKIT_PROMETHEUS"
 def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
     """The container's program."""
     flags = flag.parse(argv)
-    machines = None if env.get(OWN) == "ours" else system.path_of("prometheus")
-    if machines and env.get("LABKIT_ROOT", "/") == "/":
+    path = Path(env.get("LABKIT_ROOT") or "/") / flags.get("config.file", CONFIG).lstrip("/")
+    if machines := _machines(path, env):
         return _become(machines, flags, env)
-    return asyncio.run(_serve(flags, env))
+    return asyncio.run(_serve(path, flags, env))
+
+
+def _machines(path: Path, env: Mapping[str, str]) -> str | None:
+    """The machine's Prometheus, where it reads this configuration: Debian's has no discovery in Kubernetes."""
+    program, tool = system.path_of("prometheus"), system.path_of("promtool")
+    is_isolated = env.get("LABKIT_ROOT", "/") == "/"
+    if not (program and tool and is_isolated) or env.get(OWN) == "ours":
+        return None
+    checked = subprocess.run([tool, "check", "config", path], capture_output=True, text=True, check=False)
+    if checked.returncode:
+        reason = " ".join((checked.stderr or checked.stdout).split())
+        print(f"sandbox: {program} cannot use this configuration ({reason}); its own Prometheus runs", flush=True)
+        return None
+    return program
 
 
 def _become(path: str, flags: Mapping[str, str], env: Mapping[str, str]) -> int:
@@ -33,8 +48,7 @@ def _become(path: str, flags: Mapping[str, str], env: Mapping[str, str]) -> int:
     os.execve(path, ["prometheus", *words], dict(env))
 
 
-async def _serve(flags: Mapping[str, str], env: Mapping[str, str]) -> int:
-    path = Path(env.get("LABKIT_ROOT") or "/") / flags.get("config.file", CONFIG).lstrip("/")
+async def _serve(path: Path, flags: Mapping[str, str], env: Mapping[str, str]) -> int:
     followed = following.Following(store.Store(), env)
 
     def reload() -> None:
