@@ -1,46 +1,56 @@
 """Events, as ``kubectl describe`` shows them."""
 
 import contextlib
-import datetime
-import secrets
+import time
 
-from labkit.kube import api, resources, status
+from labkit.kube import api, resources, status, times
 from labkit.kube.resources import Object
 
+LONGEST = 1024
+"""Characters of a message that the API takes."""
 
-def now() -> str:
-    """The time as objects carry it."""
-    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+def event(
+    about: Object, *, component: str, reason: str, message: str, type: str = "Normal", host: str = "", path: str = ""
+) -> Object:
+    """One Event; ``path`` names a part of the object, such as ``spec.containers{app}``."""
+    moment, metadata = times.now(), about["metadata"]
+    involved = {
+        "apiVersion": about["apiVersion"],
+        "kind": about["kind"],
+        "name": metadata["name"],
+        "namespace": metadata.get("namespace", ""),
+        "uid": metadata.get("uid", ""),
+        "resourceVersion": metadata.get("resourceVersion", ""),
+        "fieldPath": path,
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        # As the real ones: the time in the name makes a list of events come in their order.
+        "metadata": {"name": f"{metadata['name']}.{time.time_ns():x}", "namespace": place(about)},
+        "involvedObject": {key: value for key, value in involved.items() if value},
+        "reason": reason,
+        "message": message[:LONGEST],
+        "source": {"component": component} | ({"host": host} if host else {}),
+        "firstTimestamp": moment,
+        "lastTimestamp": moment,
+        "count": 1,
+        "type": type,
+        "reportingComponent": component,
+        "reportingInstance": host,
+    }
+
+
+def place(about: Object) -> str:
+    """The namespace of an object's Events."""
+    return resources.namespace_of(about) or "default"
 
 
 async def record(
     client: api.Api, about: Object, *, component: str, reason: str, message: str, type: str = "Normal"
 ) -> None:
     """Write one Event; losing it is no failure."""
-    moment = now()
-    name = resources.name_of(about)
-    namespace = resources.namespace_of(about) or "default"
-    event = {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"name": f"{name}.{secrets.token_hex(8)}", "namespace": namespace},
-        "involvedObject": {
-            "apiVersion": about["apiVersion"],
-            "kind": about["kind"],
-            "name": name,
-            "namespace": resources.namespace_of(about),
-            "uid": resources.uid_of(about),
-            "resourceVersion": about["metadata"].get("resourceVersion", ""),
-        },
-        "reason": reason,
-        "message": message,
-        "source": {"component": component},
-        "firstTimestamp": moment,
-        "lastTimestamp": moment,
-        "count": 1,
-        "type": type,
-        "reportingComponent": component,
-        "reportingInstance": "",
-    }
+    body = event(about, component=component, reason=reason, message=message, type=type)
     with contextlib.suppress(status.StatusError, OSError):
-        await client.create(resources.EVENTS, event, manager=component)
+        await client.create(resources.EVENTS, body, manager=component)

@@ -1,14 +1,30 @@
 """Which objects a controller's object owns: those it made, and strays that fit its selector."""
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
-from labkit.kube import api, resources, status
+from labkit.kube import api, informer, resources, status
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver import labels
 from labkit.sandbox.controllers.deployment_plan import owner_reference
 
 MANAGER = "kube-controller-manager"
+
+
+def concerned(
+    owners: informer.Informer,
+    old: Object | None,
+    new: Object | None,
+    *,
+    fits: Callable[[Object, Object], bool] = lambda owner, stray: True,
+) -> Iterator[informer.Key]:
+    """The owners that a changed object concerns: those it names, and of a stray all that it ``fits``."""
+    for obj in filter(None, (old, new)):
+        holder, namespace = resources.owner_of(obj), resources.namespace_of(obj)
+        if holder is not None and holder["kind"] == owners.resource.kind:
+            yield namespace, holder["name"]
+        elif holder is None and obj is new:
+            yield from (informer.key_of(owner) for owner in owners.all(namespace) if fits(owner, obj))
 
 
 async def claimed(

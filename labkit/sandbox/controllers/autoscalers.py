@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from labkit.kube import informer, resources, status
+from labkit.kube import informer, resources, status, times
 from labkit.kube.resources import Object, Resource
 from labkit.sandbox.apiserver import labels
 from labkit.sandbox.controllers import adoption, autoscaler_plan, queue, recorder
@@ -71,7 +71,7 @@ class Autoscalers:
         if plan.size is not None and kind is not None:
             body = {"spec": {"replicas": plan.size}}
             await self._client.patch(kind, reference["name"], key[0], body, subresource="scale", manager=MANAGER)
-            state = {**state, "lastScaleTime": recorder.now()}
+            state = {**state, "lastScaleTime": times.now()}
         for type, reason, message in autoscaler_plan.quiet(plan, before).events:
             await recorder.record(
                 self._client,
@@ -81,7 +81,7 @@ class Autoscalers:
                 message=message,
                 type=type,
             )
-        state = autoscaler_plan.timed(state, before, recorder.now())
+        state = autoscaler_plan.timed(state, before, times.now())
         if state != before:
             with contextlib.suppress(status.NotFound):
                 body = {**autoscaler, "status": state}

@@ -3,10 +3,10 @@
 import contextlib
 from collections.abc import Iterable
 
-from labkit.kube import informer, resources, status
+from labkit.kube import informer, resources, status, times
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver import labels
-from labkit.sandbox.controllers import queue, recorder
+from labkit.sandbox.controllers import queue
 from labkit.sandbox.controllers.deployment_plan import part
 from labkit.sandbox.controllers.deployment_status import condition
 from labkit.sandbox.controllers.informers import Informers
@@ -39,7 +39,7 @@ class Budgets:
             return
         selector = budget["spec"].get("selector")
         pods = [pod for pod in self._pods.all(key[0]) if labels.matches(selector, resources.labels_of(pod))]
-        state = budget_status(budget, pods, self._asked(key[0], pods), now=recorder.now())
+        state = budget_status(budget, pods, self._asked(key[0], pods), now=times.now())
         if state != budget.get("status"):
             with contextlib.suppress(status.NotFound):
                 await self._client.replace(BUDGETS, {**budget, "status": state}, subresource="status")

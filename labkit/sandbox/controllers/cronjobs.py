@@ -5,7 +5,7 @@ import datetime
 import email.utils
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from labkit.kube import informer, resources, status
+from labkit.kube import informer, resources, status, times
 from labkit.kube.resources import Object
 from labkit.sandbox.controllers import cron_plan, job_plan, queue, recorder
 from labkit.sandbox.controllers.cron_plan import Reason
@@ -109,7 +109,7 @@ class CronJobs:
             await self._tell(cron_job, "FailedCreate", f"Error creating job: {e}", type="Warning")
             raise
         active = [*(state.get("active") or []), cron_plan.reference(job)]
-        at = due.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        at = times.written(due)
         return _with_active({**state, "lastScheduleTime": at}, active)
 
     async def _explain(self, cron_job: Object, decision: cron_plan.Decision) -> None:

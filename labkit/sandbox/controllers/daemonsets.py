@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 
-from labkit.kube import informer, resources, status
+from labkit.kube import informer, resources, status, times
 from labkit.kube.resources import Object
-from labkit.sandbox.controllers import adoption, daemon_plan, podstates, queue, recorder, revisions
+from labkit.sandbox.controllers import adoption, daemon_plan, podstates, queue, revisions
 from labkit.sandbox.controllers.informers import Informers
 from labkit.sandbox.controllers.podcontrol import MANAGER, PodControl
 
@@ -27,13 +27,8 @@ class DaemonSets:
         self._nodes.on_change(self._node_changed)
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
-        pod = new or old or {}
-        owner, namespace = resources.owner_of(pod), resources.namespace_of(pod)
-        if owner and owner["kind"] == KIND:
-            self.queue.add((namespace, owner["name"]))
-        elif owner is None and new is not None:
-            for one in self._sets.all(namespace):
-                self.queue.add(informer.key_of(one))
+        for key in adoption.concerned(self._sets, old, new):
+            self.queue.add(key)
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
         if old is None or new is None or _offer(old) != _offer(new):
@@ -47,7 +42,7 @@ class DaemonSets:
         pods = await adoption.claimed(self._client, resources.PODS, owner, self._pods.all(key[0]))
         history = await revisions.claimed(self._client, owner, list(self._revisions.all(key[0])))
         current, collisions = await revisions.current(self._client, owner, history, label=daemon_plan.HASH)
-        mark, now = resources.labels_of(current)[daemon_plan.HASH], recorder.now()
+        mark, now = resources.labels_of(current)[daemon_plan.HASH], times.now()
         nodes = list(self._nodes.all())
         seen = daemon_plan.Seen(owner=owner, pods=pods, nodes=nodes, mark=mark, now=now)
         plan = daemon_plan.plan(seen)

@@ -3,7 +3,7 @@
 import contextlib
 import time
 
-from labkit.kube import informer, resources, status
+from labkit.kube import informer, resources, status, times
 from labkit.kube.resources import Object
 from labkit.sandbox.controllers import adoption, deployment_plan, deployment_status, queue, recorder
 from labkit.sandbox.controllers.informers import Informers
@@ -25,13 +25,8 @@ class Deployments:
         self._sets.on_change(self._set_changed)
 
     def _set_changed(self, old: Object | None, new: Object | None) -> None:
-        replica_set = new or old or {}
-        owner, namespace = resources.owner_of(replica_set), resources.namespace_of(replica_set)
-        if owner and owner["kind"] == "Deployment":
-            self.queue.add((namespace, owner["name"]))
-        elif owner is None:
-            for deployment in self._deployments.all(namespace):
-                self.queue.add(informer.key_of(deployment))
+        for key in adoption.concerned(self._deployments, old, new):
+            self.queue.add(key)
 
     async def _sync(self, key: informer.Key) -> None:
         deployment = self._deployments.cache.get(key)
@@ -81,7 +76,7 @@ class Deployments:
         )
 
     async def _report(self, deployment: Object, owned: list[Object], revision: str) -> None:
-        template, now = deployment["spec"]["template"], recorder.now()
+        template, now = deployment["spec"]["template"], times.now()
         same = (rs for rs in owned if deployment_plan.same_template(rs["spec"]["template"], template))
         newest = next(same, None)
         if newest is not None and not revision:

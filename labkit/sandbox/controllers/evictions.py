@@ -3,7 +3,7 @@
 import contextlib
 import time
 
-from labkit.kube import informer, resources, status
+from labkit.kube import informer, resources, status, times
 from labkit.kube.resources import Object
 from labkit.sandbox.controllers import podstates, queue, recorder
 from labkit.sandbox.controllers.informers import Informers
@@ -67,7 +67,7 @@ class Evictions:
         await self._tell(pod, f"Marking for deletion Pod {namespace}/{name}")
         before = (pod.get("status") or {}).get("conditions") or []
         others = [c for c in before if c["type"] != CONDITION["type"]]
-        body = {"status": {"conditions": [*others, {**CONDITION, "lastTransitionTime": recorder.now()}]}}
+        body = {"status": {"conditions": [*others, {**CONDITION, "lastTransitionTime": times.now()}]}}
         with contextlib.suppress(status.NotFound, status.Conflict):
             await self._client.patch(resources.PODS, name, namespace, body, subresource="status", manager=MANAGER)
             await self._client.delete(resources.PODS, name, namespace, uid=resources.uid_of(pod))

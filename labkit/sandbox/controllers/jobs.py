@@ -5,9 +5,9 @@ import contextlib
 import time
 from collections.abc import Sequence
 
-from labkit.kube import informer, resources, status
+from labkit.kube import informer, resources, status, times
 from labkit.kube.resources import Object
-from labkit.sandbox.controllers import job_counting, job_indexes, job_plan, queue, recorder
+from labkit.sandbox.controllers import job_counting, job_indexes, job_plan, queue
 from labkit.sandbox.controllers.informers import Informers
 from labkit.sandbox.controllers.job_counting import TRACKING
 from labkit.sandbox.controllers.podcontrol import MANAGER, PodControl, pod_of
@@ -49,7 +49,7 @@ class Jobs:
         if job_plan.is_finished(job):
             await self._expire(job)
             return
-        uid, now = resources.uid_of(job), recorder.now()
+        uid, now = resources.uid_of(job), times.now()
         pods = [p for p in self._pods.all(key[0]) if (resources.owner_of(p) or {}).get("uid") == uid]
         memory = self._memories.setdefault(uid, job_counting.Memory())
         job_counting.note(job, pods, memory)
@@ -85,7 +85,7 @@ class Jobs:
             await asyncio.gather(*(self._control.create(job, pod) for pod in self._indexed(job, seen, pods, missing)))
         elif missing > 0:
             await asyncio.gather(*(self._control.create(job, _pod(job)) for _ in range(missing)))
-        if (left := job_plan.seconds_left(job, recorder.now())) is not None:
+        if (left := job_plan.seconds_left(job, times.now())) is not None:
             self.queue.add_later(key, max(left, 0.0) + 0.1)
 
     def _indexed(self, job: Object, seen: job_plan.Seen, pods: Sequence[Object], number: int) -> list[Object]:
@@ -126,7 +126,7 @@ class Jobs:
         """Delete a finished Job that said how long it wants to be seen."""
         if (ttl := job["spec"].get("ttlSecondsAfterFinished")) is None:
             return
-        age = job_plan.age(job, recorder.now())
+        age = job_plan.age(job, times.now())
         if age < ttl:
             self.queue.add_later(informer.key_of(job), ttl - age + 0.1)
             return

@@ -4,9 +4,9 @@ import contextlib
 from collections import Counter
 from collections.abc import Mapping
 
-from labkit.kube import informer, resources, status
+from labkit.kube import informer, resources, status, times
 from labkit.kube.resources import Object
-from labkit.sandbox.controllers import queue, recorder
+from labkit.sandbox.controllers import queue
 from labkit.sandbox.controllers.deployment_status import condition
 from labkit.sandbox.controllers.informers import Informers
 
@@ -97,7 +97,7 @@ class Namespaces:
 
     async def _report(self, namespace: Object, left: Mapping[str, int], finalizers: Mapping[str, int]) -> None:
         previous = (namespace.get("status") or {}).get("conditions") or []
-        current = conditions(previous, left, finalizers, now=recorder.now())
+        current = conditions(previous, left, finalizers, now=times.now())
         if current != previous:
             body = {**namespace, "status": {**namespace["status"], "conditions": current}}
             with contextlib.suppress(status.Conflict, status.NotFound):

@@ -2,12 +2,10 @@
 
 import collections
 import contextlib
-import datetime
-import secrets
 import time
 import weakref
 
-from labkit.kube import api, resources, status
+from labkit.kube import api, events, resources, status, times
 from labkit.kube.resources import Object
 
 ALIKE = 10
@@ -45,11 +43,6 @@ class _Memory:
 _MEMORIES: "weakref.WeakKeyDictionary[api.Api, _Memory]" = weakref.WeakKeyDictionary()
 
 
-def now() -> str:
-    """The time as objects carry it."""
-    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 async def record(
     client: api.Api, about: Object, *, component: str, reason: str, message: str, type: str = "Normal"
 ) -> None:
@@ -62,45 +55,15 @@ async def record(
     with contextlib.suppress(status.StatusError, OSError):
         if (told := memory.written.get(key)) is not None:
             name, count = told
-            body = {"count": count + 1, "lastTimestamp": now(), "message": text}
+            body = {"count": count + 1, "lastTimestamp": times.now(), "message": text}
             try:
-                await client.patch(resources.EVENTS, name, _place(about), body, manager=component)
+                await client.patch(resources.EVENTS, name, events.place(about), body, manager=component)
                 memory.written[key] = name, count + 1
                 return
             except status.NotFound:
                 del memory.written[key]
-        event = _event(about, component=component, reason=reason, message=text, type=type)
+        event = events.event(about, component=component, reason=reason, message=text, type=type)
         await client.create(resources.EVENTS, event, manager=component)
         memory.written[key] = event["metadata"]["name"], 1
         while len(memory.written) > REMEMBERED:
             memory.written.popitem(last=False)
-
-
-def _place(about: Object) -> str:
-    return resources.namespace_of(about) or "default"
-
-
-def _event(about: Object, *, component: str, reason: str, message: str, type: str) -> Object:
-    moment = now()
-    return {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"name": f"{resources.name_of(about)}.{secrets.token_hex(8)}", "namespace": _place(about)},
-        "involvedObject": {
-            "apiVersion": about["apiVersion"],
-            "kind": about["kind"],
-            "name": resources.name_of(about),
-            "namespace": resources.namespace_of(about),
-            "uid": resources.uid_of(about),
-            "resourceVersion": about["metadata"].get("resourceVersion", ""),
-        },
-        "reason": reason,
-        "message": message,
-        "source": {"component": component},
-        "firstTimestamp": moment,
-        "lastTimestamp": moment,
-        "count": 1,
-        "type": type,
-        "reportingComponent": component,
-        "reportingInstance": "",
-    }

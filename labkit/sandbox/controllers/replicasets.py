@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 
-from labkit.kube import informer, resources, status
+from labkit.kube import informer, resources, status, times
 from labkit.kube.resources import Object, Resource
-from labkit.sandbox.controllers import adoption, podstates, queue, recorder
+from labkit.sandbox.controllers import adoption, podstates, queue
 from labkit.sandbox.controllers.informers import Informers
 from labkit.sandbox.controllers.podcontrol import MANAGER, PodControl, pod_of
 
@@ -35,13 +35,8 @@ class ReplicaSets:
         self._pods.on_change(self._pod_changed)
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
-        for pod in filter(None, (old, new)):
-            owner, namespace = resources.owner_of(pod), resources.namespace_of(pod)
-            if owner and owner["kind"] == self._kind.kind:
-                self.queue.add((namespace, owner["name"]))
-            elif owner is None and pod is new:
-                for one in self._sets.all(namespace):
-                    self.queue.add(informer.key_of(one))
+        for key in adoption.concerned(self._sets, old, new):
+            self.queue.add(key)
 
     async def _sync(self, key: informer.Key) -> None:
         owner = self._sets.cache.get(key)
@@ -64,7 +59,7 @@ class ReplicaSets:
             await asyncio.gather(*(self._control.delete(owner, pod) for pod in doomed))
         self._failures.pop(uid, None)
         await self._report(owner, pods)
-        pause = podstates.until_next_available(active, owner["spec"].get("minReadySeconds", 0), recorder.now())
+        pause = podstates.until_next_available(active, owner["spec"].get("minReadySeconds", 0), times.now())
         if pause is not None:
             self.queue.add_later(key, pause + 1)
 
@@ -84,7 +79,7 @@ class ReplicaSets:
 
 def _status(owner: Object, pods: list[Object]) -> Object:
     active = [pod for pod in pods if podstates.is_active(pod)]
-    enough, now = owner["spec"].get("minReadySeconds", 0), recorder.now()
+    enough, now = owner["spec"].get("minReadySeconds", 0), times.now()
     labels = owner["spec"]["template"].get("metadata", {}).get("labels") or {}
     numbers = {
         "fullyLabeledReplicas": sum(labels.items() <= resources.labels_of(pod).items() for pod in active),
@@ -103,7 +98,7 @@ def _failure(error: status.StatusError) -> Object:
     return {
         "type": "ReplicaFailure",
         "status": "True",
-        "lastTransitionTime": recorder.now(),
+        "lastTransitionTime": times.now(),
         "reason": "FailedCreate",
         "message": str(error),
     }

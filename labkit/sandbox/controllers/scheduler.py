@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from labkit.kube import informer, resources, status
+from labkit.kube import informer, resources, status, times
 from labkit.kube.resources import Object
 from labkit.sandbox.controllers import placement, podstates, queue, recorder, volume_plan, volumes
 from labkit.sandbox.controllers.informers import Informers
@@ -142,7 +142,7 @@ class Scheduler:
     async def _preempt(self, victim: Object, pod: Object, node: str) -> None:
         namespace, name = informer.key_of(victim)
         others = [c for c in (victim.get("status") or {}).get("conditions") or [] if c["type"] != PREEMPTED["type"]]
-        body = {"status": {"conditions": [*others, {**PREEMPTED, "lastTransitionTime": recorder.now()}]}}
+        body = {"status": {"conditions": [*others, {**PREEMPTED, "lastTransitionTime": times.now()}]}}
         with contextlib.suppress(status.NotFound, status.Conflict):
             await self._client.patch(resources.PODS, name, namespace, body, subresource="status", manager=MANAGER)
             await self._client.delete(resources.PODS, name, namespace, uid=resources.uid_of(victim))
@@ -179,7 +179,7 @@ class Scheduler:
             "type": "PodScheduled",
             "status": "False",
             "lastProbeTime": None,
-            "lastTransitionTime": (before or {}).get("lastTransitionTime") or recorder.now(),
+            "lastTransitionTime": (before or {}).get("lastTransitionTime") or times.now(),
             "reason": "Unschedulable",
             "message": message,
         }

@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 
-from labkit.kube import informer, resources, status
+from labkit.kube import informer, resources, status, times
 from labkit.kube.resources import Object
-from labkit.sandbox.controllers import adoption, podstates, queue, recorder, revisions, statefulset_plan
+from labkit.sandbox.controllers import adoption, podstates, queue, revisions, statefulset_plan
 from labkit.sandbox.controllers.informers import Informers
 from labkit.sandbox.controllers.podcontrol import MANAGER, PodControl
 
@@ -26,14 +26,8 @@ class StatefulSets:
         self._pods.on_change(self._pod_changed)
 
     def _pod_changed(self, old: Object | None, new: Object | None) -> None:
-        pod = new or old or {}
-        owner, namespace = resources.owner_of(pod), resources.namespace_of(pod)
-        if owner and owner["kind"] == KIND:
-            self.queue.add((namespace, owner["name"]))
-        elif owner is None and new is not None:
-            for one in self._sets.all(namespace):
-                if statefulset_plan.ordinal_of(one, resources.name_of(pod)) is not None:
-                    self.queue.add(informer.key_of(one))
+        for key in adoption.concerned(self._sets, old, new, fits=_is_named_after):
+            self.queue.add(key)
 
     async def _sync(self, key: informer.Key) -> None:
         owner = self._sets.cache.get(key)
@@ -49,7 +43,7 @@ class StatefulSets:
         update, collisions = await revisions.current(self._client, owner, history)
         named = (owner.get("status") or {}).get("currentRevision")
         current = next((r for r in history if resources.name_of(r) == named), update)
-        seen = statefulset_plan.Seen(owner=owner, pods=pods, current=current, update=update, now=recorder.now())
+        seen = statefulset_plan.Seen(owner=owner, pods=pods, current=current, update=update, now=times.now())
         plan = statefulset_plan.plan(seen)
         try:
             await self._carry_out(seen, plan)
@@ -127,3 +121,8 @@ class StatefulSets:
             body = {**owner, "status": state}
             with contextlib.suppress(status.NotFound):
                 await self._client.replace(resources.STATEFUL_SETS, body, subresource="status", manager=MANAGER)
+
+
+def _is_named_after(owner: Object, pod: Object) -> bool:
+    """Whether a pod has a name that this StatefulSet gives."""
+    return statefulset_plan.ordinal_of(owner, resources.name_of(pod)) is not None

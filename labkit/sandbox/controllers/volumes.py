@@ -2,7 +2,7 @@
 
 import contextlib
 
-from labkit.kube import informer, marks, resources, status
+from labkit.kube import informer, marks, resources, status, times
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver import storageclasses
 from labkit.sandbox.controllers import queue, recorder, volume_plan
@@ -123,7 +123,7 @@ class Phases:
         claim = await self._claim(held) if held.get("uid") else None
         phase = volume_plan.phase(volume, claim)
         if (volume.get("status") or {}).get("phase") != phase:
-            body = {"status": {"phase": phase, "lastPhaseTransitionTime": recorder.now()}}
+            body = {"status": {"phase": phase, "lastPhaseTransitionTime": times.now()}}
             with contextlib.suppress(status.NotFound):
                 await self._client.patch(resources.VOLUMES, key[1], None, body, subresource="status", manager=MANAGER)
         if phase == "Released" and volume["spec"].get("persistentVolumeReclaimPolicy") == "Delete":

@@ -1,48 +1,19 @@
 """What istiod says on an object that is not carried out as it stands: Events on the object, and lines in its log."""
 
 import asyncio
-import datetime
 import logging
-import time
 
-from labkit.kube import api, resources, status
+from labkit.kube import api, events, resources, status
 from labkit.kube.resources import Object
 from labkit.mesh import refusals
 from labkit.sandbox.istiod import ads
 
 log = logging.getLogger("istiod")
 
-LONGEST = 1000
-"""Characters of an Event's message that are kept."""
-
 
 def event(obj: Object, reason: str, message: str) -> Object:
     """A Warning on an object."""
-    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {
-            "name": f"{resources.name_of(obj)}.{time.time_ns():x}",
-            "namespace": resources.namespace_of(obj) or "default",
-        },
-        "involvedObject": {
-            "apiVersion": obj["apiVersion"],
-            "kind": obj["kind"],
-            "name": resources.name_of(obj),
-            "namespace": resources.namespace_of(obj),
-            "uid": resources.uid_of(obj),
-            "resourceVersion": obj["metadata"].get("resourceVersion", ""),
-        },
-        "firstTimestamp": now,
-        "lastTimestamp": now,
-        "type": "Warning",
-        "reason": reason,
-        "message": message[:LONGEST],
-        "source": {"component": "istiod"},
-        "reportingComponent": "istiod",
-        "count": 1,
-    }
+    return events.event(obj, component="istiod", reason=reason, message=message, type="Warning")
 
 
 class Complaints:

@@ -7,12 +7,11 @@ returns when the next request takes the new way.
 
 import asyncio
 import contextlib
-import datetime
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from labkit.kube import api, resources, status
+from labkit.kube import api, resources, status, times
 from labkit.kube.resources import Object, Resource
 from labkit.sandbox.istiod import progress, statuses
 
@@ -101,7 +100,7 @@ class Reporter:
             return
         if is_done and self._pending.get(key, (None, None))[1] is obj:
             del self._pending[key]
-        now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        now = times.now()
         patch = changed(obj, report, now)
         if patch is not None:
             await self._write(resource, obj, patch)

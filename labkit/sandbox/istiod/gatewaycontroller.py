@@ -1,13 +1,12 @@
 """Carries out what the Gateway API asks of a controller: classes, statuses, and the Deployments of Gateways."""
 
 import asyncio
-import datetime
 import logging
 from collections.abc import Awaitable, Mapping
 
 import orjson
 
-from labkit.kube import api, informer, resources, status
+from labkit.kube import api, informer, resources, status, times
 from labkit.kube.resources import Object, Resource
 from labkit.mesh import gateway_api
 from labkit.sandbox.istiod import following, statuses
@@ -103,7 +102,7 @@ class GatewayController:
         before = live.get("status") or {}
         if statuses.timeless(before) == desired:
             return True
-        now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        now = times.now()
         body = statuses.patch(statuses.timed(desired, before, now), before)
         write = self._client.patch(resource, name, namespace or None, body, subresource="status", manager=MANAGER)
         return await self._tried(write, f"status of {kind} {namespace}/{name}")

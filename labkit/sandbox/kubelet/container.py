@@ -7,6 +7,7 @@ import os
 import signal
 from typing import Any, Protocol
 
+from labkit.kube import times
 from labkit.kube.resources import Object
 from labkit.sandbox import apps
 from labkit.sandbox.kubelet import (
@@ -26,7 +27,6 @@ from labkit.sandbox.kubelet import (
     session,
     sources,
     stdio,
-    times,
 )
 from labkit.sandbox.network import pods
 

@@ -2,13 +2,11 @@
 
 import asyncio
 import contextlib
-import time
 from collections import OrderedDict
 from typing import Any
 
-from labkit.kube import api, resources, status
+from labkit.kube import api, events, resources, status
 from labkit.kube.resources import Object
-from labkit.sandbox.kubelet import times
 
 GATHER = 0.25
 """Seconds an event may wait for others: pods that start have better use for the API server at that moment."""
@@ -30,27 +28,17 @@ class Recorder:
 
     def event(self, about: Object, reason: str, message: str, *, type: str = "Normal", path: str = "") -> None:
         """Record one; ``path`` names a part, such as ``spec.containers{app}``."""
-        meta = about["metadata"]
-        involved = {
-            "apiVersion": about.get("apiVersion", "v1"),
-            "kind": about.get("kind", "Pod"),
-            "name": meta["name"],
-            "namespace": meta.get("namespace", ""),
-            "uid": meta.get("uid", ""),
-            "resourceVersion": meta.get("resourceVersion", ""),
-            "fieldPath": path,
-        }
-        moment = times.now()
+        named = {"apiVersion": "v1", "kind": "Pod", **about}
         self._queue.put_nowait(
-            {
-                "involvedObject": {key: value for key, value in involved.items() if value},
-                "reason": reason,
-                "message": message[:1024],
-                "type": type,
-                "firstTimestamp": moment,
-                "lastTimestamp": moment,
-                "count": 1,
-            }
+            events.event(
+                named,
+                component=self._component,
+                reason=reason,
+                message=message,
+                type=type,
+                host=self._host,
+                path=path,
+            )
         )
 
     async def run(self) -> None:
@@ -68,7 +56,6 @@ class Recorder:
     async def _write(self, event: Object) -> None:
         involved = event["involvedObject"]
         key = (involved.get("uid"), involved.get("fieldPath"), event["reason"], event["message"], event["type"])
-        namespace = involved.get("namespace") or "default"
         if previous := self._recorded.get(key):
             name, place, count = previous
             body = {"count": count + 1, "lastTimestamp": event["lastTimestamp"]}
@@ -76,19 +63,7 @@ class Recorder:
                 await self._client.patch(resources.EVENTS, name, place, body, manager=self._component)
                 self._recorded[key] = (name, place, count + 1)
                 return
-        # As the real ones: the time in the name makes a list of events come in their order.
-        name = f"{involved['name']}.{time.time_ns():x}"
-        source = {"component": self._component} | ({"host": self._host} if self._host else {})
-        body = {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"name": name, "namespace": namespace},
-            "source": source,
-            "reportingComponent": self._component,
-            "reportingInstance": self._host,
-            **event,
-        }
-        await self._client.create(resources.EVENTS, body, manager=self._component)
-        self._recorded[key] = (name, namespace, 1)
+        await self._client.create(resources.EVENTS, event, manager=self._component)
+        self._recorded[key] = (event["metadata"]["name"], event["metadata"]["namespace"], 1)
         while len(self._recorded) > REMEMBERED:
             self._recorded.popitem(last=False)

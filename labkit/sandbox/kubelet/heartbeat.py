@@ -5,9 +5,9 @@ import contextlib
 import platform
 from typing import Any
 
-from labkit.kube import api, marks, resources, status
+from labkit.kube import api, marks, resources, status, times
 from labkit.kube.resources import Object
-from labkit.sandbox.kubelet import node, times
+from labkit.sandbox.kubelet import node
 from labkit.sandbox.network import addresses
 
 LEASE_SECONDS = 40

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from labkit.sandbox.kubelet import times
+from labkit.kube import times
 
 ROTATE_AT = 10 * 2**20
 """Bytes after which a new file is begun; the one before is kept. 10 MiB as the kubelet's containerLogMaxSize."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from labkit.kube import api, resources, status
+from labkit.kube import api, resources, status, times
 from labkit.kube.resources import Object
 from labkit.sandbox.kubelet import (
     beneath,
@@ -17,7 +17,6 @@ from labkit.sandbox.kubelet import (
     podstatus,
     sharing,
     sources,
-    times,
     tokens,
     volumes,
 )

@@ -6,10 +6,10 @@ from typing import NoReturn
 
 from aiohttp import web
 
-from labkit.kube import resources, status
+from labkit.kube import resources, status, times
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver.streams import ports
-from labkit.sandbox.kubelet import container, logs, remote, times
+from labkit.sandbox.kubelet import container, logs, remote
 from labkit.sandbox.kubelet.pod import Pod
 
 NANOSECONDS = "000"
