@@ -4,7 +4,8 @@ import contextlib
 import errno
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from labkit.mesh.place import app_socket
@@ -38,6 +39,40 @@ def listening(port: int, env: Mapping[str, str]) -> Iterator[tuple[socket.socket
             listener = _listening(stack, path)
             _announced(stack, port, env)
         yield listener, f"0.0.0.0:{port}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a server listens that binds by itself, and what it does when it is bound."""
+
+    bound: str
+    """``unix:PATH`` or ``HOST:PORT``, in gRPC's form."""
+
+    shown: str
+    announce: Callable[[], None]
+
+
+@contextlib.contextmanager
+def place(port: int, env: Mapping[str, str]) -> Iterator[Place]:
+    """The same for a server that takes no socket: it binds ``bound`` and calls ``announce``."""
+    folder = door.folder_of(env)
+    if folder is None or BEHIND not in env:
+        host = env.get(ADDRESS, "127.0.0.1")
+        yield Place(bound=f"{host}:{port}", shown=f"{host}:{port}", announce=lambda: None)
+        return
+    path = folder / app_socket(port)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with contextlib.ExitStack() as stack:
+
+        def announce() -> None:
+            draft.chmod(sockets.OWNER_ONLY)
+            draft.replace(path)
+            stack.callback(path.unlink, missing_ok=True)
+            _announced(stack, port, env)
+
+        draft.unlink(missing_ok=True)
+        name = stack.enter_context(sockets.named(draft))
+        yield Place(bound=f"unix:{name}", shown=f"0.0.0.0:{port}", announce=announce)
 
 
 def _listening(stack: contextlib.ExitStack, path: Path) -> socket.socket:

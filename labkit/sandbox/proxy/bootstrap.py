@@ -123,6 +123,8 @@ _CONNECTIONS = ("active", "total", "overflow", "connect_fail")
 _COUNTED = [
     *({"prefix": part} for part in _PARTS),
     *({"contains": part} for part in (".circuit_breakers.", ".outlier_detection.")),
+    # Of rate limits, which an EnvoyFilter brings: the local filter's prefix is its writer's.
+    *({"contains": part} for part in (".http_local_rate_limit.", ".ratelimit.")),
     *({"suffix": f".upstream_rq_{name}"} for name in _REQUESTS),
     *({"suffix": f".upstream_cx_{name}"} for name in _CONNECTIONS),
     *({"suffix": f".downstream_rq_{name}"} for name in ("total", "completed", "5xx")),
