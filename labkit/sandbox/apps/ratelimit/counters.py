@@ -41,6 +41,10 @@ class Counters(asyncio.Protocol):
             if self._transport is None:
                 await self._open()
 
+    def close(self) -> None:
+        """End the connection."""
+        self._fail("the service ends")
+
     async def _open(self) -> None:
         try:
             transport, _ = await door.open_connection(lambda: self, self._host, self._port, self._env)

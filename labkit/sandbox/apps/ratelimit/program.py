@@ -55,6 +55,7 @@ async def _serve(env: Mapping[str, str]) -> int:
             asyncio.get_running_loop().add_signal_handler(number, ended.set)
         await ended.wait()
         looking.cancel()
+        store.close()
         print("Ratelimit server received SIGTERM, shutting down gracefully", flush=True)
     return 0
 
