@@ -15,6 +15,7 @@ from labkit.exercises import (
     lesson08,
     lesson09,
     lesson10,
+    lesson11,
     lesson19,
     routed,
 )
@@ -32,6 +33,7 @@ LESSONS = (
     lesson08,
     lesson09,
     lesson10,
+    lesson11,
     lesson19,
     routed,
 )

@@ -46,6 +46,7 @@ CHAPTERS: Mapping[str, Chapter] = {
         manifests=(RULES, "reviews-jason-v2.yaml", "curl.yaml", "httpbin-and-fortio.yaml"),
     ),
     "10": Chapter(title="Circuit breaking", manifests=("curl.yaml", "httpbin-and-fortio.yaml")),
+    "11": Chapter(title="Mutual TLS", manifests=("curl.yaml", "httpbin-and-fortio.yaml", "legacy.yaml")),
     "19": Chapter(title="Egress", manifests=("outside.yaml",)),
 }
 

@@ -21,7 +21,7 @@ Key = tuple[str, str, str]
 RULES = (*resources.ISTIO, *resources.GATEWAY_API)
 """Kinds that tell a mesh what to do."""
 
-OWN_NAMESPACES = ("refresher", "shop", "outside")
+OWN_NAMESPACES = ("refresher", "shop", "outside", "legacy")
 """Namespaces that lessons make for themselves; what is in them goes with them."""
 
 WORKLOADS = (resources.DEPLOYMENTS, resources.SERVICES, resources.SERVICE_ACCOUNTS, resources.CONFIG_MAPS)

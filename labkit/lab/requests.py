@@ -138,17 +138,43 @@ class Requests:
         answers = traffic.collect(load)
         return answers[0] if count is None and duration is None else traffic.frame(answers)
 
-    def curl(self, url: str, *options: str, client: str = "curl") -> inside.Answer:
-        """One request from inside the mesh: curl in the pod of Deployment ``client``; options are curl's own."""
-        words = ["exec", f"deploy/{client}", "--", "curl", "-sS", "-i", "-w", inside.WRITE_OUT]
+    def curl(self, url: str, *options: str, client: str = "curl", namespace: str = "") -> inside.Answer:
+        """One request from a pod: curl in that of Deployment ``client``; options are curl's own.
+
+        It is a pod of the course's namespace, or of another that you name.
+        """
+        words = [
+            "--namespace",
+            namespace or self._connection.namespace,
+            "exec",
+            f"deploy/{client}",
+            "--",
+            "curl",
+            "-sS",
+            "-i",
+            "-w",
+            inside.WRITE_OUT,
+        ]
         done = self._connection.run.run([*words, *options, url])
         return inside.answer(done.out, done.err, done.code)
 
     def fortio(
-        self, url: str, *, connections: int = 2, count: int = 20, client: str = "fortio-deploy"
+        self,
+        url: str,
+        *,
+        connections: int = 2,
+        count: int = 20,
+        rate: float = 0.0,
+        seconds: float = 0.0,
+        client: str = "fortio-deploy",
     ) -> inside.Counts:
-        """A load from inside the mesh, as fast as answers come: ``fortio load -c 2 -qps 0 -n 20 URL``."""
-        load = ["load", "-c", str(connections), "-qps", "0", "-n", str(count), "-loglevel", "Warning", url]
+        """A load from inside the mesh: ``fortio load -c 2 -qps 0 -n 20 URL``.
+
+        It goes as fast as answers come, or at ``rate`` requests per second; ``seconds`` says how long, instead of
+        ``count``.
+        """
+        length = ["-t", f"{seconds:g}s"] if seconds else ["-n", str(count)]
+        load = ["load", "-c", str(connections), "-qps", f"{rate:g}", *length, "-loglevel", "Warning", url]
         done = self._connection.run.run(["exec", f"deploy/{client}", "--", "/usr/bin/fortio", *load])
         return inside.counts(done.out + done.err)
 

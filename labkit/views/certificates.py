@@ -72,6 +72,11 @@ class CertificateView(live.LiveView):
             self.message = "" if entries else "No proxy holds a certificate."
         return self
 
+    @property
+    def rotations(self) -> int:
+        """How many replacements it has seen, over all certificates."""
+        return sum(row["rotations"] for row in self.rows)
+
     def stop(self) -> None:
         """Look no more."""
         self.running = False
