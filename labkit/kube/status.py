@@ -60,3 +60,18 @@ def error_of(status: dict[str, Any]) -> StatusError:
         return AlreadyExists(status)
     kinds: dict[Any, type[StatusError]] = {404: NotFound, 409: Conflict, 410: Expired, 422: Invalid}
     return kinds.get(code, StatusError)(status)
+
+
+def refusal(message: str, *, code: int = 400, reason: str = "BadRequest") -> StatusError:
+    """The StatusError of a server that has nothing to add to its message."""
+    return error_of(
+        {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": message,
+            "reason": reason,
+            "code": code,
+        }
+    )

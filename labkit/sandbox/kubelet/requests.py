@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import NoReturn
 
 from aiohttp import web
 
@@ -13,21 +12,6 @@ from labkit.sandbox.kubelet import container, logs, remote
 from labkit.sandbox.kubelet.pod import Pod
 
 NANOSECONDS = "000"
-
-
-def refuse(message: str, *, code: int = 400, reason: str = "BadRequest") -> NoReturn:
-    """Answer with a Status."""
-    raise status.error_of(
-        {
-            "kind": "Status",
-            "apiVersion": "v1",
-            "metadata": {},
-            "status": "Failure",
-            "message": message,
-            "reason": reason,
-            "code": code,
-        }
-    )
 
 
 def container_name(pod: Object, asked: str) -> str:
@@ -41,10 +25,10 @@ def container_name(pod: Object, asked: str) -> str:
         choice = f"choose one of: [{' '.join(mains)}]"
         if inits:
             choice += f" or one of the init containers: [{' '.join(inits)}]"
-        refuse(f"a container name must be specified for pod {name}, {choice}")
+        raise status.refusal(f"a container name must be specified for pod {name}, {choice}")
     debuggers = [c["name"] for c in spec.get("ephemeralContainers") or []]
     if asked not in mains + inits + debuggers:
-        refuse(f"container {asked} is not valid for pod {name}")
+        raise status.refusal(f"container {asked} is not valid for pod {name}")
     return asked
 
 
@@ -93,7 +77,9 @@ def _held(held_pod: Pod | None, pod: Object, name: str) -> container.Container:
     held = held_pod.containers.get(name) if held_pod else None
     if held is None:
         waiting = f'container "{name}" in pod "{resources.name_of(pod)}" is waiting to start: '
-        refuse(waiting + ("PodInitializing" if pod["spec"].get("initContainers") else "ContainerCreating"))
+        raise status.refusal(
+            waiting + ("PodInitializing" if pod["spec"].get("initContainers") else "ContainerCreating")
+        )
     return held
 
 
@@ -103,7 +89,9 @@ def _log_of(held: container.Container, pod: Object, *, previous: bool) -> tuple[
     if previous:
         path = place.log(held.name, running_life - 1)
         if running_life < 1 or not path.exists():
-            refuse(f'previous terminated container "{held.name}" in pod "{resources.name_of(pod)}" not found')
+            raise status.refusal(
+                f'previous terminated container "{held.name}" in pod "{resources.name_of(pod)}" not found'
+            )
         return path, None
     if held.log is not None:
         return held.log.path, held.log
@@ -114,7 +102,7 @@ def _log_of(held: container.Container, pod: Object, *, previous: bool) -> tuple[
     why = "trying and failing to pull image" if "ImagePull" in waiting.get("reason", "") else waiting.get("reason")
     why = why or ("PodInitializing" if pod["spec"].get("initContainers") else "ContainerCreating")
     middle = "" if "trying" in why else "waiting to start: "
-    refuse(f'container "{held.name}" in pod "{resources.name_of(pod)}" is {middle}{why}')
+    raise status.refusal(f'container "{held.name}" in pod "{resources.name_of(pod)}" is {middle}{why}')
 
 
 async def execute(held_pod: Pod | None, request: web.Request, pod: Object, *, attach: bool) -> web.StreamResponse:
@@ -122,12 +110,12 @@ async def execute(held_pod: Pod | None, request: web.Request, pod: Object, *, at
     wishes = remote.Wishes.of(request)
     name = container_name(pod, request.query.get("container", ""))
     if not (wishes.stdin or wishes.stdout or wishes.stderr):
-        refuse("you must specify at least 1 of stdin, stdout, stderr")
+        raise status.refusal("you must specify at least 1 of stdin, stdout, stderr")
     if not attach and not wishes.command:
-        refuse("you must specify at least one command for the container")
+        raise status.refusal("you must specify at least one command for the container")
     held = held_pod.containers.get(name) if held_pod else None
     if held is None or held.process is None:
-        refuse(f'container not found ("{name}")', code=404, reason="NotFound")
+        raise status.refusal(f'container not found ("{name}")', code=404, reason="NotFound")
     client = await remote.open_channels(request, wishes)
     await (remote.attach if attach else remote.execute)(held, client, wishes)
     return client.socket
@@ -136,7 +124,7 @@ async def execute(held_pod: Pod | None, request: web.Request, pod: Object, *, at
 async def port_forward(held_pod: Pod | None, request: web.Request, pod: Object) -> web.StreamResponse:
     """Tunnel connections to the pod over a WebSocket."""
     if held_pod is None or not held_pod.is_running:
-        refuse(f"unable to forward port because pod is not running. Current status={_phase(pod)}")
+        raise status.refusal(f"unable to forward port because pod is not running. Current status={_phase(pod)}")
     return await ports.serve(request, held_pod.dial)
 
 

@@ -67,9 +67,11 @@ async def accept(
     """
     offered = [p.strip() for p in request.headers.get("Sec-WebSocket-Protocol", "").split(",") if p.strip()]
     if request.headers.get("Upgrade", "").lower() != "websocket":
-        refuse("Upgrade request required: the sandbox speaks WebSockets (kubectl 1.31 or newer), not SPDY")
+        raise status.refusal(
+            "Upgrade request required: the sandbox speaks WebSockets (kubectl 1.31 or newer), not SPDY"
+        )
     if not set(offered) & set(protocols):
-        refuse(f"unable to upgrade: none of {offered} is one of {list(protocols)}")
+        raise status.refusal(f"unable to upgrade: none of {offered} is one of {list(protocols)}")
     # The first of ours that they offer: aiohttp picks by the client's order.
     best = next(p for p in protocols if p in offered)
     socket = web.WebSocketResponse(
@@ -77,21 +79,6 @@ async def accept(
     )
     await socket.prepare(request)
     return socket
-
-
-def refuse(message: str, *, code: int = 400, reason: str = "BadRequest") -> None:
-    """Raise the StatusError of a refusal."""
-    raise status.error_of(
-        {
-            "kind": "Status",
-            "apiVersion": "v1",
-            "metadata": {},
-            "status": "Failure",
-            "message": message,
-            "reason": reason,
-            "code": code,
-        }
-    )
 
 
 def exit_status(code: int) -> Object:

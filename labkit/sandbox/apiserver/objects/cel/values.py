@@ -4,9 +4,9 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from fractions import Fraction
 from typing import Any
 
+from labkit.kube import durations
 from labkit.kube.resources import Object
 
 Schema = Mapping[str, Any]
@@ -21,16 +21,6 @@ SPOKEN = frozenset(_RESERVED - {"true", "false", "null", "in"})
 """Reserved words that can be said as they are behind a dot."""
 
 _ESCAPES = {".": "__dot__", "-": "__dash__", "/": "__slash__"}
-_UNITS = {
-    "ns": Fraction(1, 10**9),
-    "us": Fraction(1, 10**6),
-    "µs": Fraction(1, 10**6),
-    "ms": Fraction(1, 1000),
-    "s": Fraction(1),
-    "m": Fraction(60),
-    "h": Fraction(3600),
-}
-_DURATION = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|ms|s|m|h)")
 _NAMED = ("name", "generateName")
 """The only metadata that rules can read."""
 
@@ -91,7 +81,7 @@ def _text(form: str, value: str) -> Any:
     from google.protobuf import duration_pb2, timestamp_pb2
 
     if form == "duration":
-        length = _seconds(value)
+        length = durations.seconds(value)
         if length is None:
             return value
         return duration_pb2.Duration(seconds=int(length), nanos=int((length - int(length)) * 10**9))
@@ -101,18 +91,6 @@ def _text(form: str, value: str) -> Any:
     except ValueError:
         return value
     return moment
-
-
-def _seconds(text: str) -> Fraction | None:
-    """The length of ``1h2m3.5s``, exactly; None when it is no duration of Go's."""
-    sign = -1 if text.startswith("-") else 1
-    rest = text.removeprefix("-").removeprefix("+")
-    parts = list(_DURATION.finditer(rest))
-    if rest == "0":
-        return Fraction(0)
-    if not parts or "".join(part.group() for part in parts) != rest:
-        return None
-    return sign * sum((Fraction(part[1]) * _UNITS[part[2]] for part in parts), Fraction(0))
 
 
 def _bytes(value: str) -> Any:
