@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from labkit.base import choice, settings
 from labkit.clusters import cluster as clusters
@@ -20,6 +20,7 @@ from labkit.views import diffs, results, way
 if TYPE_CHECKING:
     import pandas as pd
 
+    from labkit.traffic import tokens
     from labkit.views.circuits import CircuitView
     from labkit.views.explorer import ExplorerView
 
@@ -150,6 +151,26 @@ class Lab:
         if not findings:
             results.Note(text=f"✔ No validation issues found when analyzing namespace: {self.namespace}.").shown()
         return analyzing.frame(findings)
+
+    # End users
+
+    @staticmethod
+    def token(subject: str, **claims: Any) -> "tokens.Token":
+        """A token for an end user, signed by the key of the lessons: ``lab.token("jason", groups=["admins"])``.
+
+        Beside claims: ``issuer=``, ``lifetime=`` in seconds (negative: expired), ``is_forged=True``,
+        ``algorithm="none"``. ``token.bearer`` is the header that carries it.
+        """
+        from labkit.traffic import tokens
+
+        return tokens.token(subject, **claims)
+
+    @staticmethod
+    def jwks() -> str:
+        """The public key by which the lessons' tokens are checked: ``jwks`` of a RequestAuthentication."""
+        from labkit.traffic import tokens
+
+        return tokens.jwks()
 
     # Exercises
 

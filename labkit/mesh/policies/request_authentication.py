@@ -9,6 +9,8 @@ from labkit.mesh import blame, ir
 
 RESOURCE = "requestauthentications.security.istio.io"
 
+DISCOVERY = "/.well-known/openid-configuration"
+
 SPACED = ("scope", "permission")
 """Claims that are lists with spaces between, by their standards."""
 
@@ -50,7 +52,7 @@ def source(rule: Mapping[str, Any]) -> str:
 
 def discovery(issuer: str) -> str:
     """Where an issuer says where its keys are (OpenID Connect Discovery 1.0, section 4)."""
-    return f"{issuer.rstrip('/')}/.well-known/openid-configuration"
+    return issuer.rstrip("/") + DISCOVERY
 
 
 def _issuer(rule: Mapping[str, Any], keys: Mapping[str, str]) -> ir.Issuer:

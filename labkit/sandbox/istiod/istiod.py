@@ -14,6 +14,7 @@ from labkit.base import tls
 from labkit.kube import aio, api, resources
 from labkit.kube.resources import Object, Resource
 from labkit.mesh.api import caveats
+from labkit.mesh.policies import request_authentication
 from labkit.sandbox.istiod import (
     ads,
     attribution,
@@ -26,6 +27,7 @@ from labkit.sandbox.istiod import (
     gatewaycontroller,
     identities,
     ingressstatuses,
+    keys,
     lowports,
     progress,
     publishing,
@@ -72,6 +74,7 @@ class Istiod:
         self._reporter = distribution.Reporter(client, self._report)
         self.discovery.listeners.append(self._heard)
         self._changed = asyncio.Event()
+        self._keys = keys.Keys(self._changed.set)
         self._changes: dict[str, attribution.Change] = {}
         self._recent: list[attribution.Change] = []
 
@@ -160,6 +163,7 @@ class Istiod:
                 await asyncio.sleep(QUIET)
             self._changed.clear()
             try:
+                await self._keys.follow(keys.sources(self._followed.objects().get(request_authentication.RESOURCE, ())))
                 self._publish()
             except Exception:
                 # A snapshot that cannot be compiled must not end the service: the last good one stays.
@@ -167,7 +171,9 @@ class Istiod:
 
     def _publish(self) -> None:
         self._recent, self._changes = list(self._changes.values()), {}
-        broken = self._publication.renew(self._followed.objects(), self._mesh_config(), self._recent)
+        broken = self._publication.renew(
+            self._followed.objects(), self._mesh_config(), self._recent, self._keys.fetched
+        )
         for obj, text in broken:
             self._complaints.broken(obj, text)
         self.progress.pushed(self.discovery.pushes + 1)

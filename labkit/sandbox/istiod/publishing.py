@@ -38,13 +38,17 @@ class Publication:
         self._told: set[tuple[str, str, str]] = set()
 
     def renew(
-        self, objects: dict[str, list[Object]], mesh_config: Object, changes: Sequence[attribution.Change] = ()
+        self,
+        objects: dict[str, list[Object]],
+        mesh_config: Object,
+        changes: Sequence[attribution.Change] = (),
+        keys: Mapping[str, str] | None = None,
     ) -> list[tuple[Object, str]]:
         """Compile a new snapshot; objects that cannot be compiled stay as they were, and are given back with why.
 
-        What was given to proxies that left is dropped.
+        ``keys`` are those of token issuers. What was given to proxies that left is dropped.
         """
-        snapshot = model.Snapshot(objects=objects, mesh_config=mesh_config)
+        snapshot = model.Snapshot(objects=objects, mesh_config=mesh_config, keys=keys or {})
         broken: list[tuple[Object, str]] = []
         try:
             self._compile(snapshot)
