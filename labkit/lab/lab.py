@@ -11,6 +11,7 @@ from labkit.exercises import course, verdict
 from labkit.lab import accesslogs, analyzing, evidence, explaining, istioctl
 from labkit.lab.changes import Changes
 from labkit.lab.connection import Connection
+from labkit.lab.limiting import Limiting
 from labkit.lab.observing import Observing
 from labkit.lab.requests import Requests
 from labkit.lab.security import Security
@@ -37,6 +38,7 @@ class Lab:
         self._requests = requests = Requests(connection, changes)
         self._security = security = Security(connection)
         self._observing = observing = Observing(connection)
+        self._limiting = limiting = Limiting(connection)
         self._logs = accesslogs.AccessLogs(connection.api, connection.doors, connection.proxies)
         self._answers: dict[str, object] = {}
 
@@ -55,6 +57,7 @@ class Lab:
         self.curl, self.fortio = requests.curl, requests.fortio
         self.mesh, self.split, self.canary = requests.mesh, requests.split, requests.canary
         self.mtls, self.certificates = security.mtls, security.certificates
+        self.limits = limiting.limits
         self.install_addon, self.promql, self.scraped = observing.install_addon, observing.promql, observing.scraped
 
     @classmethod
