@@ -139,15 +139,13 @@ class Judge:
     def _bootstrap(self) -> dict[str, Any]:
         authorities = self._folder / "root-cert.pem"
         authorities.write_text(self._root.root)
-        trusted = self._folder / "root.json"
-        trusted.write_text(json.dumps(bootstrap.root_file(str(authorities))))
         start = bootstrap.Start(
             role=NOBODY.role,
             name=NOBODY.name,
             namespace=NOBODY.namespace,
             ip=self._ip,
             istiod=self._ip,
-            root_file=str(trusted),
+            root_ca=str(authorities),
             token="",
             metadata={},
         )

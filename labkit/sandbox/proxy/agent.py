@@ -58,9 +58,7 @@ def _become_envoy(role: str, env: Mapping[str, str]) -> int:
     root = Path(env["LABKIT_ROOT"])
     own = root / "etc/istio/proxy"
     file = (own if own.is_dir() else Path(env.get("HOME", "."))) / "envoy.json"
-    trusted = file.with_name("root.json")
-    start = _start(role, env, root, trusted)
-    trusted.write_text(json.dumps(bootstrap.root_file(str(root / "var/run/secrets/istio/root-cert.pem"))))
+    start = _start(role, env, root)
     file.touch(mode=0o600)
     file.write_text(json.dumps(bootstrap.bootstrap(start)))
     print(f"starting Envoy for {start.name}.{start.namespace} at {start.ip}", flush=True)
@@ -70,7 +68,8 @@ def _become_envoy(role: str, env: Mapping[str, str]) -> int:
     return os.execve(program, ["envoy", "-c", str(file), *FLAGS], unproxied)
 
 
-def _start(role: str, env: Mapping[str, str], root: Path, trusted: Path) -> bootstrap.Start:
+def _start(role: str, env: Mapping[str, str], root: Path) -> bootstrap.Start:
+    authority = root / "var/run/secrets/istio/root-cert.pem"
     return bootstrap.Start(
         role=role,
         name=env["LABKIT_POD_NAME"],
@@ -78,7 +77,7 @@ def _start(role: str, env: Mapping[str, str], root: Path, trusted: Path) -> boot
         ip=env["LABKIT_POD_IP"],
         istiod=service_twin(_istiod_address(env, root), env["LABKIT_SERVICE_BASE"]),
         name_server=service_twin(NAME_SERVER, env["LABKIT_SERVICE_BASE"]),
-        root_file=str(trusted),
+        root_ca=str(authority),
         token=(root / "var/run/secrets/tokens/istio-token").read_text(),
         metadata=_metadata(env),
         probers=json.loads(env.get("ISTIO_KUBE_APP_PROBERS") or "{}"),

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePath
 from typing import Any
 
 from labkit.mesh.place import app_socket
@@ -13,7 +12,6 @@ DNS_PORT = 15053
 """As Istio's agent has for DNS; here the sandbox's own server for Envoys."""
 
 XDS_NAME = "istiod.istio-system.svc"
-ROOT = "istiod-root"
 TYPE = "type.googleapis.com/envoy"
 
 
@@ -28,8 +26,8 @@ class Start:
     istiod: str
     """The address istiod is reached at."""
 
-    root_file: str
-    """A file with what ``root_file`` returns: the certificate that istiod's own is checked against."""
+    root_ca: str
+    """A file: the certificate that istiod's own is checked against."""
 
     token: str
     metadata: Mapping[str, Any]
@@ -40,17 +38,6 @@ class Start:
 
     probers: Mapping[str, Any] = field(default_factory=dict)
     """The app's probes, by the path that asks for each."""
-
-
-def root_file(root_ca: str) -> dict[str, Any]:
-    """The file by which Envoy trusts istiod: it is read again when the kubelet swaps the mounted folder's content."""
-    context = {"trusted_ca": {"filename": root_ca}, "watched_directory": {"path": str(PurePath(root_ca).parent)}}
-    secret = {
-        "@type": f"{TYPE}.extensions.transport_sockets.tls.v3.Secret",
-        "name": ROOT,
-        "validation_context": context,
-    }
-    return {"resources": [secret]}
 
 
 def bootstrap(start: Start) -> dict[str, Any]:
@@ -180,14 +167,10 @@ def _xds_upstream(start: Start) -> dict[str, Any]:
         "sni": XDS_NAME,
         "common_tls_context": {
             "alpn_protocols": ["h2"],
-            "combined_validation_context": {
-                "default_validation_context": {
-                    "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": XDS_NAME}}]
-                },
-                "validation_context_sds_secret_config": {
-                    "name": ROOT,
-                    "sds_config": {"path_config_source": {"path": start.root_file}, "resource_api_version": "V3"},
-                },
+            # Read once: a watched file costs an inotify instance per Envoy, and a machine has 128 of them by default.
+            "validation_context": {
+                "trusted_ca": {"filename": start.root_ca},
+                "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": XDS_NAME}}],
             },
         },
     }

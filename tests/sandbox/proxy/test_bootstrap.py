@@ -10,7 +10,7 @@ START = bootstrap.Start(
     namespace="default",
     ip="127.66.0.9",
     istiod="127.66.0.2",
-    root_file="/root.json",
+    root_ca="/ca",
     token="t",
     metadata={},
 )
