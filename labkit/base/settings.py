@@ -36,6 +36,11 @@ class Paths:
         return self.home / "state"
 
     @property
+    def tools(self) -> Path:
+        """Programs that ``./lab tools install`` has fetched and verified."""
+        return self.home / "tools"
+
+    @property
     def logs(self) -> Path:
         """Logs of the lab's own processes."""
         return self.home / "logs"

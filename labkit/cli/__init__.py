@@ -17,6 +17,9 @@ COMMANDS = {
     "demo": "play the traffic split in this terminal, in under a minute",
     "run": "execute one notebook without a browser: ./lab run 07",
     "test": "every check: style, types, layers, unit, sandbox, notebooks, browser",
+    "doctor": "what this machine and the chosen cluster lack, and the command that mends each",
+    "tools": "fetch kind, istioctl, helm and prometheus, each verified by its published sum",
+    "images": "images of a class on a stick: ./lab images save DIR, ./lab images load DIR",
     "conformance": "try on live proxies what Istio promises: asked, observed, verdict",
     "bench": "measure this machine against the numbers to hold",
 }

