@@ -29,7 +29,7 @@ class Authenticator:
     async def proxy(self, metadata: Mapping[str, str], node: Mapping[str, Any]) -> model.Proxy:
         """The proxy that holds the token; PermissionError when there is none."""
         token = str(metadata.get("authorization", "")).removeprefix("Bearer ")
-        namespace, account, bound = await self._account(token)
+        namespace, account, bound = await self.account(token)
         role, ip, name, _ = node["id"].split("~")
         pod_name, _, pod_namespace = name.partition(".")
         pod = await self._pod(pod_namespace, pod_name)
@@ -54,7 +54,7 @@ class Authenticator:
             place=_place(pod, ip, node.get("metadata") or {}),
         )
 
-    async def _account(self, token: str) -> tuple[str, str, str]:
+    async def account(self, token: str) -> tuple[str, str, str]:
         """Namespace and service account, and the pod that the token is bound to, if it is."""
         review = {
             "apiVersion": "authentication.k8s.io/v1",

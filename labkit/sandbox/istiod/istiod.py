@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ from labkit.sandbox.istiod import (
     authority,
     complaints,
     debug,
+    debugxds,
     distribution,
     following,
     gatewaycontroller,
@@ -71,6 +73,9 @@ class Istiod:
         self.progress = progress.Progress()
         authenticator = authentication.Authenticator(client, self._followed)
         self.discovery = ads.Discovery(authenticator.proxy, self._publication.resources_for, self._refused)
+        self._debug = debugxds.DebugDiscovery(
+            self.discovery, authenticator.account, instance=socket.gethostname(), version=serving.VERSION
+        )
         self._reporter = distribution.Reporter(client, self._report)
         self.discovery.listeners.append(self._heard)
         self._changed = asyncio.Event()
@@ -100,10 +105,10 @@ class Istiod:
 
     async def _serve(self, servers: contextlib.AsyncExitStack) -> None:
         own = self._root.server(*serving.NAMES)
-        server = await serving.discovery(self.discovery.handler(), own, self._ip)
+        server = await serving.discovery((self.discovery.handler(), self._debug.handler()), own, self._ip)
         servers.push_async_callback(server.stop, 0.1)
         hooks = webhooks.Webhooks(lambda name: self._followed.get(resources.NAMESPACES, name) or {})
-        pages = debug.routes(self.discovery, self.progress, self._blame.names_of)
+        pages = [*debug.routes(self.discovery, self.progress, self._blame.names_of), *serving.version()]
         for routes, port, certificate in (
             (hooks.routes(), serving.WEBHOOKS, own),
             (pages, serving.DEBUG, None),

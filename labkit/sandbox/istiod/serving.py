@@ -3,6 +3,7 @@
 import base64
 import ssl
 import tempfile
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
@@ -14,15 +15,20 @@ from labkit.sandbox.istiod import authority
 
 NAMES = ("istiod.istio-system.svc", "istiod.istio-system.svc.cluster.local", "istiod")
 DISCOVERY, WEBHOOKS, DEBUG, READY = 15012, 15017, 15014, 8080
+VERSION = "1.31.1"
+"""Istio's version that this istiod follows."""
+
 LARGEST = 4 * 1024 * 1024
 """Bytes of an AdmissionReview: an object and its old form."""
 
 
-async def discovery(handler: grpc.GenericRpcHandler, own: authority.Certificate, ip: str, port: int = DISCOVERY) -> Any:
+async def discovery(
+    handlers: Sequence[grpc.GenericRpcHandler], own: authority.Certificate, ip: str, port: int = DISCOVERY
+) -> Any:
     """The gRPC server, started."""
     credentials = grpc.ssl_server_credentials([(own.key.encode(), own.chain.encode())])
     server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-    server.add_generic_rpc_handlers((handler,))
+    server.add_generic_rpc_handlers(tuple(handlers))
     server.add_secure_port(f"{ip}:{port}", credentials)
     await server.start()
     return server
@@ -49,6 +55,15 @@ def ready() -> list[web.RouteDef]:
     return [web.get("/ready", answer)]
 
 
+def version() -> list[web.RouteDef]:
+    """``/version``, as istioctl reads it: version, revision and state of the build."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(text=f"{VERSION}-labkit-Sandbox")
+
+    return [web.get("/version", answer)]
+
+
 async def announce_webhooks(client: api.Api, root: str) -> None:
     """Tell the API server which certificate signs our webhooks; before that nothing may be injected."""
     bundle = base64.b64encode(root.encode()).decode()
@@ -57,7 +72,9 @@ async def announce_webhooks(client: api.Api, root: str) -> None:
             hooks: list[Object] = [
                 {**h, "clientConfig": {**h["clientConfig"], "caBundle": bundle}} for h in configuration["webhooks"]
             ]
-            await client.patch(resource, resources.name_of(configuration), None, {"webhooks": hooks}, manager="istiod")
+            # A stock installation lets istiod update these, not patch them.
+            own_kind = {"apiVersion": resource.api_version, "kind": resource.kind}
+            await client.replace(resource, {**own_kind, **configuration, "webhooks": hooks})
 
 
 def _context(own: authority.Certificate) -> ssl.SSLContext:

@@ -84,6 +84,11 @@ class Distribution:
             "metadata": {"name": ROOT_CONFIG_MAP, "namespace": namespace, "labels": {"istio.io/config": "true"}},
             "data": data,
         }
-        await self._client.patch(
-            resources.CONFIG_MAPS, ROOT_CONFIG_MAP, namespace, body, type=api.APPLY, manager="istiod", force=True
-        )
+        # A stock installation lets istiod create and update ConfigMaps, not patch them.
+        try:
+            if config_map is None:
+                await self._client.create(resources.CONFIG_MAPS, body, manager="istiod")
+            else:
+                await self._client.replace(resources.CONFIG_MAPS, body, manager="istiod")
+        except status.AlreadyExists:
+            await self._client.replace(resources.CONFIG_MAPS, body, manager="istiod")

@@ -38,7 +38,7 @@ def proxy(account: str, *, name: str = "web", seconds: float = 0.0) -> model.Pro
 def own(secrets) -> x509.Certificate:
     """The certificate in what a proxy is sent."""
     secret = messages.message_class(messages.TYPES["secrets"]).FromString(secrets["default"])
-    return certificate(secret.tls_certificate.certificate_chain.inline_string)
+    return certificate(secret.tls_certificate.certificate_chain.inline_bytes.decode())
 
 
 def uri(found: x509.Certificate) -> str:
@@ -103,7 +103,7 @@ def test_a_proxy_gets_its_certificate_and_the_root_and_keeps_them() -> None:
     assert set(first) == {"default", "ROOTCA"}
     assert first == second
     secret = messages.message_class(messages.TYPES["secrets"]).FromString(first["ROOTCA"])
-    assert secret.validation_context.trusted_ca.inline_string == ROOT.root
+    assert secret.validation_context.trusted_ca.inline_bytes.decode() == ROOT.root
 
 
 def test_a_pod_made_again_under_another_service_account_gets_that_ones_name() -> None:
