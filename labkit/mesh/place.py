@@ -20,6 +20,12 @@ NETWORK = "network.sock"
 PASSTHROUGH = "passthrough.sock"
 """Served by the sandbox: Envoy's way to ports of the pod that it was told nothing of; with a PROXY header too."""
 
+METRICS = "metrics.sock"
+"""Served by the sandbox: what Istio's agent answers at ``:15020/stats/prometheus``."""
+
+WORKLOAD = "LABKIT_WORKLOAD"
+"""The variable that tells a pod's Envoy which workload it is of, as Istio's endpoints are marked."""
+
 SERVICES = "10.96."
 """How ClusterIPs begin, as on kind."""
 

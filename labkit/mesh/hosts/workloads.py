@@ -31,7 +31,7 @@ def pod_endpoint(pod: Object, address: str, port: int) -> Endpoint:
         labels=labels,
         account=f"{namespace}/{account}" if account else "",
         speaks_mtls=speaks_mtls(labels),
-        workload=_workload(pod, labels, namespace),
+        workload=identity(pod),
     )
 
 
@@ -44,8 +44,9 @@ def name_of(pod: Object) -> str:
     return name
 
 
-def _workload(pod: Object, labels: Mapping[str, str], namespace: str) -> str:
-    name = name_of(pod)
+def identity(pod: Object) -> str:
+    """``reviews-v1;default;reviews;v1;Kubernetes``: workload, namespace, canonical service and revision, cluster."""
+    name, labels, namespace = name_of(pod), resources.labels_of(pod), resources.namespace_of(pod)
     service, revision = names.canonical(labels, name), names.revision(labels)
     return f"{name};{namespace};{service};{revision};{names.CLUSTER}"
 

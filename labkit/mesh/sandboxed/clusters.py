@@ -8,10 +8,11 @@ from labkit.mesh import place as places
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Resource
 from labkit.mesh.place import Place
-from labkit.mesh.sandboxed import secrets
+from labkit.mesh.sandboxed import secrets, stats
 
 TYPE = "type.googleapis.com/envoy"
 PASSTHROUGH, INBOUND_PASSTHROUGH = "PassthroughCluster", "InboundPassthroughCluster"
+BLACK_HOLE = "BlackHoleCluster"
 HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 # An Envoy's connections come from the pod's address (its bootstrap says so): a loopback address cannot reach a far one.
@@ -61,6 +62,7 @@ def _service_name(cluster: Resource) -> str:
 
 
 def _placed(name: str, cluster: Resource, endpoints: Resource | None, place: Place) -> Resource:
+    cluster = _counted(cluster)
     if name.startswith("inbound|"):
         return _to_app(cluster)
     cluster = secrets.by_stream(cluster)
@@ -68,7 +70,7 @@ def _placed(name: str, cluster: Resource, endpoints: Resource | None, place: Pla
         return _said_to(cluster, places.PASSTHROUGH)
     if name == PASSTHROUGH:
         return _said_to(cluster, places.NETWORK)
-    return _outbound(cluster, endpoints, place)
+    return _outbound(_named(cluster) if name == BLACK_HOLE else cluster, endpoints, place)
 
 
 def _to_app(cluster: Resource) -> Resource:
@@ -87,10 +89,30 @@ def _said_to(cluster: Resource, socket: str) -> Resource:
     # The header has the addresses of one caller's connection: no other caller could use what would be kept.
     once = {**options, "common_http_protocol_options": {**common, "max_requests_per_connection": 1}}
     return {
-        **_at_socket(cluster, socket),
+        **_named(_at_socket(cluster, socket)),
         "transport_socket": _SAYS_DESTINATION,
         **({"typed_extension_protocol_options": {HTTP_OPTIONS: once}} if options else {}),
     }
+
+
+def _named(cluster: Resource) -> Resource:
+    """A cluster without a service under its own name, by which Istio's metrics call it."""
+    return _with_service(cluster, f";{cluster['name']};")
+
+
+def _counted(cluster: Resource) -> Resource:
+    """A cluster that says its service in a word, for statistics."""
+    services = (((cluster.get("metadata") or {}).get("filter_metadata") or {}).get("istio") or {}).get("services")
+    if not services:
+        return cluster
+    return _with_service(cluster, ";".join(str(services[0].get(key, "")) for key in ("host", "name", "namespace")))
+
+
+def _with_service(cluster: Resource, service: str) -> Resource:
+    metadata = cluster.get("metadata") or {}
+    kept = metadata.get("filter_metadata") or {}
+    of_istio = {**(kept.get("istio") or {}), stats.SERVICE_KEY: service}
+    return {**cluster, "metadata": {**metadata, "filter_metadata": {**kept, "istio": of_istio}}}
 
 
 def _at_socket(cluster: Resource, path: str) -> Resource:

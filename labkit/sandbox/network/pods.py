@@ -16,8 +16,10 @@ from typing import Any
 
 from labkit.kube.resources import Object
 from labkit.mesh import place
+from labkit.mesh.hosts import workloads
 from labkit.sandbox.network import addresses, door, forward, listening, proxyheader, sockets, splice
 from labkit.sandbox.network.ways import Cluster, Ways
+from labkit.sandbox.proxy import istio_metrics, metrics_page
 
 ENVOY_WITHIN = 5.0
 """Seconds after which an Envoy listens that started beside an app."""
@@ -32,6 +34,9 @@ class Network:
 
     ways: Ways
     """Where its connections go."""
+
+    peer_at: istio_metrics.PeerAt = lambda _: ""
+    """The workload of the pod that has an address."""
 
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     """What programs that are not the catalogue's show to the forwarder."""
@@ -48,7 +53,9 @@ class Network:
         """What tells the pod's programs of the network."""
         way_out = forward.url(forward.address(self.ways.block), self.token)
         told = {"http_proxy": way_out, "https_proxy": way_out, "no_proxy": ""}
-        behind = {listening.BEHIND: "1"} if self.ways.has_proxy else {}
+        behind = (
+            {listening.BEHIND: "1", place.WORKLOAD: workloads.identity(self.ways.pod)} if self.ways.has_proxy else {}
+        )
         own = {door.FOLDER: str(self.ways.folder), listening.ADDRESS: self.ways.private_ip}
         return {**own, **behind, **told, **{name.upper(): text for name, text in told.items()}}
 
@@ -105,6 +112,10 @@ class Network:
         if self.ways.has_proxy:
             serving[place.NETWORK] = lambda: splice.Announced(self._pass_outbound)
             serving[place.PASSTHROUGH] = lambda: splice.Announced(self._pass_inbound)
+            page = metrics_page.Page(pod=self.ways.pod, streams=self.streams, peer_at=self.peer_at)
+            serving[place.METRICS] = lambda: asyncio.StreamReaderProtocol(
+                asyncio.StreamReader(metrics_page.LONGEST), page.serve
+            )
         for name, factory in serving.items():
             self._servers.append(await self._serve_socket(name, factory))
 
@@ -190,7 +201,7 @@ class Networks:
             cluster=self._cluster,
             api_port=self._api_port,
         )
-        network = Network(ways=ways)
+        network = Network(ways=ways, peer_at=self._workload_at)
         await network.open()
         self._by_ip[ip] = self._by_token[network.token] = network
         return network
@@ -200,6 +211,10 @@ class Networks:
         if network := self._by_ip.pop(ip, None):
             self._by_token.pop(network.token, None)
             network.close()
+
+    def _workload_at(self, ip: str) -> str:
+        network = self._by_ip.get(ip)
+        return workloads.identity(network.ways.pod) if network and network.ways.has_proxy else ""
 
     def of_token(self, token: str) -> Network | None:
         """Whose programs show this token."""

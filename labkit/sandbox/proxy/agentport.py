@@ -6,6 +6,9 @@ from typing import Any
 from labkit.mesh.place import app_socket
 
 METRICS_PORTS = (15020, 15090)
+METRICS = "prometheus"
+"""The cluster of the page that an agent merges; the sandbox serves it."""
+
 TYPE = "type.googleapis.com/envoy"
 EVERY = "2s"
 """How often a port without HTTP is looked at; the kubelet asks less often than that."""
@@ -18,7 +21,7 @@ def listener(ip: str, probers: Mapping[str, Prober]) -> Resource:
     """The listener; ``probers`` is what injection wrote into ISTIO_KUBE_APP_PROBERS: path → the app's own probe."""
     asked = [_route(path, prober) for path, prober in probers.items() if "httpGet" in prober]
     routes = [
-        {"match": {"path": "/stats/prometheus"}, "route": {"cluster": "agent"}},
+        {"match": {"path": "/stats/prometheus"}, "route": {"cluster": METRICS}},
         {"match": {"path": "/healthz/ready"}, "route": {"cluster": "agent", "prefix_rewrite": "/ready"}},
         *asked,
     ]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from labkit.mesh.place import app_socket
+from labkit.mesh.place import METRICS, app_socket
 from labkit.sandbox.proxy import agentport
 
 ADMIN_PORT, READY_PORT, XDS_PORT = 15000, 15021, 15012
@@ -52,8 +52,8 @@ def bootstrap(start: Start) -> dict[str, Any]:
         # Whoever is called sees the pod, not the machine's first loopback address.
         "cluster_manager": {"upstream_bind_config": {"source_address": {"address": start.ip, "port_value": 0}}},
         **({"typed_dns_resolver_config": _resolver(start.name_server)} if start.name_server else {}),
-        # Long intervals: an idle mesh should cost nothing.
-        "stats_flush_interval": "60s",
+        # Nothing by the clock: an idle mesh should cost nothing. Histograms are brought up to date when somebody asks.
+        "stats_flush_on_admin": True,
         "stats_config": {
             "use_all_default_tags": False,
             "stats_tags": _TAGS,
@@ -96,6 +96,7 @@ def bootstrap(start: Start) -> dict[str, Any]:
             "clusters": [
                 _xds_upstream(start),
                 _admin_upstream(),
+                _upstream(agentport.METRICS, {"pipe": {"path": METRICS}}),
                 *agentport.clusters(start.probers),
             ],
             "listeners": [_ready_listener(start), agentport.listener(start.ip, start.probers)],
@@ -108,6 +109,7 @@ _PARTS = ("cluster_manager.", "listener_manager.", "server.", "cluster.xds-grpc.
 _REQUESTS = ("total", "completed", "5xx", "active", "pending_active", "pending_overflow", "retry", "timeout")
 _CONNECTIONS = ("active", "total", "overflow", "connect_fail")
 _COUNTED = [
+    {"prefix": "istiocustom."},
     *({"prefix": part} for part in _PARTS),
     *({"contains": part} for part in (".circuit_breakers.", ".outlier_detection.")),
     # Of rate limits, which an EnvoyFilter brings: the local filter's prefix is its writer's.

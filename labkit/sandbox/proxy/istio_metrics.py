@@ -1,0 +1,190 @@
+"""From the statistics that an Envoy keeps here to Istio's metrics, label by label as Istio writes them out.
+
+An Envoy's tag says only what its configuration cannot: who the peer is, which service was called, and how it went.
+Who the proxy itself is, its page says for all of them.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from labkit.mesh.sandboxed import stats
+
+UNKNOWN = "unknown"
+OWN_PREFIX = f"envoy_{stats.PREFIX}_"
+TAG = re.compile(r'([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"')
+BUCKET = re.compile(r',?le="([^"]*)"$')
+ADDRESS = re.compile(r'about="destination\|[^|]*\|\|\|spiffe:[^|]*\|[^|]*\|\|[^|]*\|([^|]+)\|')
+"""Of a caller by mutual TLS, on a connection that is not HTTP."""
+
+SAMPLE = re.compile(r"(\w+)\{(.*)\} (\S+)$")
+
+ORDER = (
+    "reporter",
+    "source_workload",
+    "source_canonical_service",
+    "source_canonical_revision",
+    "source_workload_namespace",
+    "source_principal",
+    "source_app",
+    "source_version",
+    "source_cluster",
+    "destination_workload",
+    "destination_workload_namespace",
+    "destination_principal",
+    "destination_app",
+    "destination_version",
+    "destination_service",
+    "destination_canonical_service",
+    "destination_canonical_revision",
+    "destination_service_name",
+    "destination_service_namespace",
+    "destination_cluster",
+    "request_protocol",
+    "response_code",
+    "grpc_response_status",
+    "response_flags",
+    "connection_security_policy",
+)
+"""Istio's labels, in the order in which Istio writes them."""
+
+
+class Workload(NamedTuple):
+    """Who takes part in a request."""
+
+    name: str = UNKNOWN
+    namespace: str = UNKNOWN
+    service: str = UNKNOWN
+    revision: str = UNKNOWN
+    cluster: str = UNKNOWN
+
+
+def workload(text: str) -> Workload:
+    """``reviews-v1;default;reviews;v1;Kubernetes``; what is no such text is nobody known."""
+    parts = text.split(";")
+    return Workload(*(part or UNKNOWN for part in parts)) if len(parts) == len(Workload._fields) else Workload()
+
+
+PeerAt = Callable[[str], str]
+"""The workload at an address, in the same words; empty where none is known."""
+
+
+def translated(page: str, own: str, peer_at: PeerAt) -> str:
+    """Envoy's page with Istio's metrics in the place of what counts them."""
+    families: dict[str, dict[str, float]] = {}
+    others: list[str] = []
+    kinds: dict[str, str] = {}
+    for line in page.splitlines():
+        if OWN_PREFIX not in line:
+            others.append(line)
+        elif line.startswith("# TYPE"):
+            _, _, name, kind = line.split(" ")
+            kinds[name.removeprefix(OWN_PREFIX)] = kind
+        elif sample := SAMPLE.match(line):
+            name, tags, value = sample.groups()
+            _add(families.setdefault(name.removeprefix(OWN_PREFIX), {}), tags, float(value), own, peer_at)
+    return "\n".join([*_written(families, kinds), *others, ""])
+
+
+def _add(family: dict[str, float], tags: str, value: float, own: str, peer_at: PeerAt) -> None:
+    """Two sets of tags may say the same in Istio's labels: then they are one series."""
+    bucket = BUCKET.search(tags)
+    plain = tags[: bucket.start()] if bucket else tags
+    # Istio's exchange for connections that are not HTTP rides on mutual TLS.
+    address = ADDRESS.search(plain)
+    labels = _labels(plain, own, peer_at(address[1]) if address else "")
+    if bucket:
+        labels = f'{labels},le="{bucket[1]}"'
+    family[labels] = family.get(labels, 0.0) + value
+
+
+def _written(families: Mapping[str, Mapping[str, float]], kinds: Mapping[str, str]) -> Iterator[str]:
+    written: set[str] = set()
+    for name, family in families.items():
+        base = re.sub(r"_(bucket|sum|count)$", "", name) if name not in kinds else name
+        if base not in written:
+            written.add(base)
+            yield f"# TYPE {base} {kinds.get(base, 'untyped')}"
+        yield from (f"{name}{{{labels}}} {_number(value)}" for labels, value in family.items())
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value.is_integer() else repr(value)
+
+
+@lru_cache(maxsize=8192)
+def _labels(tags: str, own: str, peer: str) -> str:
+    """The labels of a series as text."""
+    return ",".join(f'{name}="{value}"' for name, value in labels_of(dict(TAG.findall(tags)), own, peer).items())
+
+
+def labels_of(tags: Mapping[str, str], own: str, peer: str = "") -> dict[str, str]:
+    """Istio's labels of a series, in Istio's order; values are escaped as they came."""
+    about = dict(zip(stats.PARTS, tags.get(stats.ABOUT, "").split("|", len(stats.PARTS) - 1), strict=False))
+    is_source = about.get("reporter") == "source"
+    here, there = workload(own), workload(peer or about.get("peer", ""))
+    source, destination = (here, there) if is_source else (there, here)
+    labels = {"reporter": about.get("reporter", UNKNOWN), **_source(source, about), **_destination(destination, about)}
+    labels |= {**_service(about, destination), **_request(about)}
+    is_mutual = _said(about.get("source_principal"), "") != ""
+    labels |= {
+        "response_flags": about.get("response_flags") or "-",
+        "connection_security_policy": UNKNOWN if is_source else "mutual_tls" if is_mutual else "none",
+    }
+    own_labels = {name: value for name, value in tags.items() if name not in (stats.ABOUT, stats.WITHOUT)}
+    every = {**{name: labels[name] for name in ORDER if name in labels}, **own_labels}
+    gone = tags.get(stats.WITHOUT, "").split(" ")
+    return {name: value for name, value in every.items() if name not in gone}
+
+
+def _request(about: Mapping[str, str]) -> dict[str, str]:
+    if not about.get("response_code"):
+        return {"request_protocol": "tcp"}
+    status = _said(about.get("grpc_response_status"), "")
+    return {
+        "request_protocol": "grpc" if status else "http",
+        "response_code": about["response_code"],
+        "grpc_response_status": status,
+    }
+
+
+def _source(source: Workload, about: Mapping[str, str]) -> dict[str, str]:
+    return {
+        "source_workload": source.name,
+        "source_canonical_service": source.service,
+        "source_canonical_revision": source.revision,
+        "source_workload_namespace": source.namespace,
+        "source_principal": _said(about.get("source_principal")),
+        "source_app": source.service,
+        "source_version": source.revision,
+        "source_cluster": source.cluster,
+    }
+
+
+def _destination(destination: Workload, about: Mapping[str, str]) -> dict[str, str]:
+    return {
+        "destination_workload": destination.name,
+        "destination_workload_namespace": destination.namespace,
+        "destination_principal": _said(about.get("destination_principal")),
+        "destination_app": destination.service,
+        "destination_version": destination.revision,
+        "destination_canonical_service": destination.service,
+        "destination_canonical_revision": destination.revision,
+        "destination_cluster": destination.cluster,
+    }
+
+
+def _service(about: Mapping[str, str], destination: Workload) -> dict[str, str]:
+    """The service that was called; where no upstream belongs to one, the host that the caller named."""
+    host, name, namespace = [*about.get("destination_service", "").split(";"), "", ""][:3]
+    host = _said(host, "") or about.get("request_host") or UNKNOWN
+    return {
+        "destination_service": host,
+        "destination_service_name": name or host,
+        "destination_service_namespace": namespace or destination.namespace,
+    }
+
+
+def _said(value: str | None, absent: str = UNKNOWN) -> str:
+    return absent if value in (None, "", "-") else str(value)

@@ -1,0 +1,129 @@
+"""``:15020/stats/prometheus`` of a pod with a proxy: what Istio's agent merges, from Envoy, itself and the app."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from labkit.kube.resources import Object
+from labkit.mesh.hosts import workloads
+from labkit.sandbox.apps import http1
+from labkit.sandbox.proxy import istio_metrics
+
+ADMIN_PORT = 15000
+PATH = "/stats/prometheus"
+WITHIN = 5.0
+"""Seconds for Envoy or the app to answer."""
+
+LONGEST = 16 * 1024
+"""Bytes of a request."""
+
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+VERSION = "1.31.1"
+NOTHING = f"{PATH}?usedonly&filter=^nothing$"
+"""A page without lines: asking for it has Envoy bring its histograms up to date."""
+
+Streams = Callable[[int], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
+"""Connects to ``localhost:PORT`` of the pod."""
+
+
+@dataclass(eq=False, kw_only=True)
+class Page:
+    """One pod's."""
+
+    pod: Object
+    streams: Streams
+    peer_at: istio_metrics.PeerAt
+    _scrapes: int = 0
+    _failures: dict[str, int] = field(default_factory=dict)
+    _peers: dict[str, str] = field(default_factory=dict)
+    """Who was at an address when it was first met: counts of a pod that is gone stay its own."""
+
+    def __post_init__(self) -> None:
+        self._own = workloads.identity(self.pod)
+        self._born = time.time()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one request."""
+        try:
+            async with asyncio.timeout(WITHIN):
+                head = await reader.readuntil(b"\r\n\r\n")
+            target = head.split(b" ", 2)[1].decode("latin-1")
+            body = (await self.text(target.partition("?")[2])).encode()
+            fields = [("content-type", TEXT), ("content-length", str(len(body))), ("connection", "close")]
+            writer.write(http1.head("HTTP/1.1 200 OK", fields) + body)
+            await writer.drain()
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, IndexError):
+            pass
+        finally:
+            writer.close()
+
+    async def text(self, query: str) -> str:
+        """The whole page; ``query`` goes to Envoy, as Istio's agent passes it on."""
+        self._scrapes += 1
+        await self._asked("envoy", ADMIN_PORT, NOTHING)
+        envoy = await self._asked("envoy", ADMIN_PORT, f"{PATH}?{query}" if query else PATH)
+        translated = istio_metrics.translated(envoy, self._own, self._peer)
+        asked = self._app()
+        app = await self._asked("application", *asked) if asked else ""
+        return "".join([translated, self._agent(), app])
+
+    def _peer(self, address: str) -> str:
+        if address not in self._peers and (name := self.peer_at(address)):
+            self._peers[address] = name
+        return self._peers.get(address, "")
+
+    async def _asked(self, kind: str, port: int, target: str) -> str:
+        try:
+            async with asyncio.timeout(WITHIN):
+                return await fetched(self.streams, port, target)
+        except (OSError, TimeoutError, EOFError, ValueError, http1.MessageError):
+            self._failures[kind] = self._failures.get(kind, 0) + 1
+            return ""
+
+    def _app(self) -> tuple[int, str] | None:
+        """Port and path of the app's own metrics, where the pod's annotations named them before injection."""
+        for container in (*(self.pod["spec"].get("initContainers") or ()), *self.pod["spec"]["containers"]):
+            for entry in container.get("env") or ():
+                if entry["name"] == "ISTIO_PROMETHEUS_ANNOTATIONS":
+                    said = json.loads(entry.get("value") or "{}")
+                    port = str(said.get("port") or "80")
+                    is_asked = said.get("scrape") == "true" and port.isdecimal()
+                    return (int(port), str(said.get("path") or "/metrics")) if is_asked else None
+        return None
+
+    def _agent(self) -> str:
+        lines = [
+            "# TYPE istio_agent_scrapes_total counter",
+            f"istio_agent_scrapes_total {self._scrapes}",
+            "# TYPE istio_agent_scrape_failures_total counter",
+            *(f'istio_agent_scrape_failures_total{{type="{kind}"}} {n}' for kind, n in self._failures.items()),
+            "# TYPE istio_agent_process_start_time_seconds gauge",
+            f"istio_agent_process_start_time_seconds {self._born:.2f}",
+            "# TYPE istio_build gauge",
+            f'istio_build{{component="proxy",tag="{VERSION}"}} 1',
+        ]
+        return "\n".join([*lines, ""])
+
+
+async def fetched(streams: Streams, port: int, target: str) -> str:
+    """The body of an answer of 200; ValueError for any other status."""
+    reader, writer = await streams(port)
+    try:
+        fields = [("host", f"localhost:{port}"), ("accept", "*/*"), ("connection", "close")]
+        writer.write(http1.head(f"GET {target} HTTP/1.1", fields))
+        start, headers = http1.parse_head((await reader.readuntil(b"\r\n\r\n")).removesuffix(b"\r\n\r\n"))
+        status = int(start.split(" ")[1])
+        if status != 200:
+            raise ValueError(f"{target} answered {status}")
+        body = http1.body_of_response("GET", status, http1.lowered(headers))
+        buffer = bytearray()
+        while not body.take(buffer):
+            more = await reader.read(1 << 18)
+            if not more:
+                break
+            buffer += more
+        return body.data.decode(errors="replace")
+    finally:
+        writer.close()

@@ -1,0 +1,156 @@
+"""Istio's metrics on :15020: labels from an Envoy's tags, and the page that an agent merges."""
+
+import asyncio
+
+import pytest
+from prometheus_client import parser
+
+from labkit.mesh.sandboxed import stats
+from labkit.sandbox.proxy import istio_metrics, metrics_page
+
+CALLER = "productpage-v1;default;productpage;v1;Kubernetes"
+CALLED = "reviews-v2;default;reviews;v2;Kubernetes"
+SERVICE = "reviews.default.svc.cluster.local;reviews;default"
+PROOF = {"source_principal": "spiffe://cluster.local/ns/default/sa/p", "destination_principal": "spiffe://x/ns/d/sa/r"}
+REQUEST = {"response_flags": "-", "response_code": "200", "destination_service": SERVICE, **PROOF}
+AT_CALLER = {"reporter": "source", "peer": CALLED, **REQUEST}
+AT_CALLED = {"reporter": "destination", "peer": CALLER, **REQUEST}
+
+
+def tags_of(about: dict[str, str], **own: str) -> dict[str, str]:
+    """What an Envoy writes of a request."""
+    return {stats.ABOUT: "|".join(about.get(part, "") for part in stats.PARTS), **own}
+
+
+def test_both_reporters_tell_the_same_request_alike() -> None:
+    source = istio_metrics.labels_of(tags_of(AT_CALLER), CALLER)
+    destination = istio_metrics.labels_of(tags_of(AT_CALLED), CALLED)
+    differing = {name for name in source if source[name] != destination[name]}
+    assert tuple(source) == tuple(destination) == istio_metrics.ORDER
+    assert differing == {"reporter", "connection_security_policy"}
+
+
+@pytest.mark.parametrize(
+    ("tags", "labels"),
+    [
+        pytest.param({**AT_CALLED, "peer": ""}, {"source_workload": "unknown"}, id="a caller without a proxy"),
+        pytest.param(
+            {**AT_CALLED, "source_principal": "", "destination_principal": "-"},
+            {"source_principal": "unknown", "connection_security_policy": "none"},
+            id="plain text",
+        ),
+        pytest.param(AT_CALLER, {"connection_security_policy": "unknown"}, id="a caller never says"),
+        pytest.param(
+            {**AT_CALLER, "grpc_response_status": "0"},
+            {"request_protocol": "grpc", "grpc_response_status": "0"},
+            id="gRPC",
+        ),
+        pytest.param(
+            {**AT_CALLER, "destination_service": "-", "peer": "-", "request_host": "nosuch:8000"},
+            {"destination_service": "nosuch:8000", "destination_service_name": "nosuch:8000"},
+            id="a host of nobody",
+        ),
+        pytest.param(
+            {
+                **AT_CALLER,
+                "destination_service": ";PassthroughCluster;",
+                "request_host": "a.example",
+            },
+            {"destination_service": "a.example", "destination_service_name": "PassthroughCluster"},
+            id="passed through",
+        ),
+    ],
+)
+def test_labels_say_what_the_tags_mean(tags: dict[str, str], labels: dict[str, str]) -> None:
+    assert labels.items() <= istio_metrics.labels_of(tags_of(tags), CALLER).items()
+
+
+def test_a_telemetry_adds_labels_and_takes_labels_away() -> None:
+    tags = tags_of(AT_CALLER, team="shop", response_code="GET", without="source_version source_app")
+    labels = istio_metrics.labels_of(tags, CALLER)
+    assert {"team": "shop", "response_code": "GET"}.items() <= labels.items()
+    assert not {"source_version", "source_app", "without"} & labels.keys()
+
+
+def written(about: dict[str, str]) -> str:
+    return ",".join(f'{name}="{value}"' for name, value in tags_of(about).items())
+
+
+def test_series_that_istio_does_not_tell_apart_are_one() -> None:
+    name = "envoy_istiocustom_istio_requests_total"
+    lines = [
+        f"# TYPE {name} counter",
+        f"{name}{{{written({**AT_CALLER, 'request_host': 'reviews:9080'})}}} 3",
+        f"{name}{{{written({**AT_CALLER, 'request_host': 'reviews.default:9080'})}}} 4",
+        "# TYPE envoy_server_uptime gauge",
+        "envoy_server_uptime{} 5",
+    ]
+    families = {
+        family.name: family.samples
+        for family in parser.text_string_to_metric_families(
+            istio_metrics.translated("\n".join(lines), CALLER, lambda _: "")
+        )
+    }
+    assert [sample.value for sample in families["istio_requests"]] == [7]
+    assert [sample.value for sample in families["envoy_server_uptime"]] == [5]
+
+
+def test_who_calls_by_plain_tcp_is_told_by_an_address_that_mutual_tls_proves() -> None:
+    name = "envoy_istiocustom_istio_tcp_connections_opened_total"
+    tags = {"reporter": "destination", "destination_service": SERVICE, "address": "127.66.0.9", **PROOF}
+    bare = {**tags, "source_principal": "", "destination_principal": ""}
+    text = istio_metrics.translated(
+        f"{name}{{{written(tags)}}} 1\n{name}{{{written(bare)}}} 2", CALLED, lambda _: CALLER
+    )
+    assert [line.split('source_workload="')[1].split('"')[0] for line in text.splitlines() if "{" in line] == [
+        "productpage-v1",
+        "unknown",
+    ]
+
+
+POD = {
+    "metadata": {"name": "web-1", "namespace": "shop", "labels": {"app": "web"}},
+    "spec": {
+        "containers": [
+            {
+                "name": "istio-proxy",
+                "env": [
+                    {
+                        "name": "ISTIO_PROMETHEUS_ANNOTATIONS",
+                        "value": '{"scrape":"true","path":"/own","port":"8080"}',
+                    }
+                ],
+            }
+        ]
+    },
+}
+
+
+def test_the_apps_own_metrics_come_last_and_a_query_goes_to_envoy() -> None:
+    asked: list[tuple[int, str]] = []
+
+    async def streams(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            line = (await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0].decode()
+            asked.append((port, line.split(" ")[1]))
+            writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nown 1\r\n1\r\n\n\r\n0\r\n\r\n")
+            writer.close()
+            server.close()
+
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        return await asyncio.open_connection(*server.sockets[0].getsockname())
+
+    page = metrics_page.Page(pod=POD, streams=streams, peer_at=lambda _: "")
+    text = asyncio.run(page.text("usedonly&filter=istio_requests_total"))
+    assert asked[1:] == [(15000, "/stats/prometheus?usedonly&filter=istio_requests_total"), (8080, "/own")]
+    assert text.endswith("own 1\n")
+    assert "istio_agent_scrapes_total 1" in text
+
+
+def test_an_app_that_does_not_answer_is_counted_and_envoys_part_is_there() -> None:
+    async def streams(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        raise ConnectionRefusedError
+
+    page = metrics_page.Page(pod=POD, streams=streams, peer_at=lambda _: "")
+    text = asyncio.run(page.text(""))
+    assert 'istio_agent_scrape_failures_total{type="application"} 1' in text
