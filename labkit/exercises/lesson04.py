@@ -42,9 +42,8 @@ def own_name(evidence: Evidence) -> Verdict:
     if named.status != 200:
         return verdict.because(expected, observed, answers.causes(evidence, mesh, hop, named))
     if not _is_product_page(named):
-        return verdict.because(
-            expected, f"{observed}, and it is not the product page", [_other_page(evidence, mesh, hop)]
-        )
+        causes = way.follow(evidence, mesh, [hop]).causes or [_other_page(evidence, mesh, hop)]
+        return verdict.because(expected, f"{observed}, and it is not the product page", causes)
     if _is_open(other) or _is_open(plain):
         asked = OTHER if _is_open(other) else ""
         open_to = way.follow(evidence, mesh, [flows.at_gateway(evidence, "/", host=asked)]).last
@@ -229,6 +228,11 @@ EXERCISES = (
             Wrong(why="for every host", yaml=_bookstore(host="*"), says="takes / at other hosts too"),
             Wrong(
                 why="the path is not rewritten", yaml=_bookstore(rewrite=""), says="asked for /, where it has another"
+            ),
+            Wrong(
+                why="an answer of the gateway's own",
+                yaml=REDIRECT.replace("redirect: {uri: /productpage}", "directResponse: {status: 200}"),
+                says="answers by itself with 200 (`directResponse`)",
             ),
             Wrong(why="a redirect", yaml=REDIRECT, says="answers by itself with a redirect"),
             Wrong(why="a misspelt host", yaml=_bookstore(host="bokstore.example"), says="the host bokstore.example"),

@@ -2,7 +2,7 @@
 
 from labkit.base import settings
 from labkit.exercises import filed, flows, verdict
-from labkit.exercises.diagnosis import answers, objects, way
+from labkit.exercises.diagnosis import answers, destinations, objects, way
 from labkit.exercises.diagnosis.decision import Decision
 from labkit.exercises.evidence import GATEWAY as GATEWAY_POD
 from labkit.exercises.evidence import Evidence
@@ -33,7 +33,11 @@ def mystery(evidence: Evidence, id: str, *, culprit: str, path: str) -> Verdict:
         return verdict.not_yet(expected, observed, cause=problem or _another(evidence, named, path, status))
     if status == 200:
         return verdict.passed(expected, observed)
-    causes = _follow(evidence, path).causes
+    findings = _follow(evidence, path)
+    causes = findings.causes
+    unheard = destinations.unheard(findings.last.targets, objects.read(evidence)) if findings.last else None
+    if not causes and unheard:
+        causes = [unheard]
     if not causes:
         causes = answers.causes(evidence, objects.read(evidence), flows.at_gateway(evidence, path), reply)
     why = causes[0].sentence if causes else f"{path} answers {status or 'nothing'}"
@@ -151,6 +155,12 @@ EXERCISES = (
                 why="the right one, not mended",
                 answer="service/reviews",
                 says="no ready pod is behind Service default/reviews, whose selector is app=reviews, version=v4",
+            ),
+            Wrong(
+                why="led to a port where nobody listens",
+                yaml=REVIEWS.replace("port: 9080", "port: 9080\n    targetPort: 9081"),
+                answer="service/reviews",
+                says="Service default/reviews leads to port 9081 of its pods (`targetPort`), and they listen at 9080",
             ),
             Wrong(why="without its kind", yaml=REVIEWS, answer="reviews", says="the kind is missing: Service"),
             Wrong(why="misspelt", answer="service/reveiws", says="there is no Service reveiws; did you mean reviews?"),

@@ -143,6 +143,11 @@ EXERCISES = (
         ),
         wrong=(
             Wrong(
+                why="everybody but jason",
+                yaml=_rules({**split(v2=None), "match": [{"withoutHeaders": JASON}]}, split(v3=None)),
+                says="the header end-user is jason, and the rule is for requests without it",
+            ),
+            Wrong(
                 why="the wrong way round",
                 yaml=_rules(split(v3=None), when(JASON, **split(v2=None))),
                 says="rule 1 of VirtualService default/reviews has no match, so it takes every request, and rule 2 is "

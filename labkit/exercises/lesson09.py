@@ -49,6 +49,18 @@ def gives_up(evidence: Evidence) -> Verdict:
     return verdict.because(expected, observed, policies.no_limit(decision, mesh, asked.host, needs=NEEDS))
 
 
+def gives_up_on_delays(evidence: Evidence) -> Verdict:
+    """The same, and other paths have no limit."""
+    seen = gives_up(evidence)
+    decision = decisions.of(evidence, _hop(evidence, "/get").ask)
+    limit = policies.timeout(decision) if decision else None
+    if not seen.passed or decision is None or limit is None:
+        return seen
+    title = matches.rule_title(decision.route, decision, objects.read(evidence))
+    why = cause.shown(f"{title} limits /get to {limit:g} s too: only paths below /delay should have the timeout")
+    return verdict.because(seen.expected, seen.observed, [why])
+
+
 def _about(path: str, each: Cause) -> Cause:
     return Cause(sentence=f"{path}: {each.sentence}", directness=each.directness, next_step=each.next_step)
 
@@ -233,6 +245,12 @@ EXERCISES = (
                 why="every error",
                 yaml=all_to("httpbin", _retries(attempts=2, retryOn="5xx")),
                 says="500 is tried again too: retryOn of rule 1 of VirtualService default/httpbin is 5xx",
+            ),
+            Wrong(
+                why="codes, and none named",
+                yaml=all_to("httpbin", _retries(attempts=2, retryOn="retriable-status-codes")),
+                says="503 is not among what is tried again: retryOn of rule 1 of VirtualService default/httpbin is "
+                "retriable-status-codes",
             ),
             Wrong(
                 why="nothing said",

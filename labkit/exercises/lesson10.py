@@ -94,8 +94,10 @@ def ejection(evidence: Evidence) -> Verdict:
     share = int(watched.get("max_ejection_percent", breakers.EJECTED_AT_MOST))
     if share * len(pods) < 100:
         observed = f"at most {share} % of {len(pods)} pods may be out, and that is less than one"
+        written = breakers.written(target, mesh, "outlierDetection").get("maxEjectionPercent")
+        default = f"{written}, which counts as not set, so it is {share}" if written == 0 else str(share)
         why = cause.shown(
-            f"maxEjectionPercent of {breakers.title(target)} is {share}: {observed}, so nobody is ever ejected"
+            f"maxEjectionPercent of {breakers.title(target)} is {default}: {observed}, so nobody is ever ejected"
         )
         causes = [*breakers.without_a_say(target, mesh, "outlierDetection"), why]
         return verdict.because(expected, "nobody is ever ejected", causes)
@@ -105,6 +107,13 @@ def ejection(evidence: Evidence) -> Verdict:
             return verdict.passed(expected, repr(counts))
     if not counts.total:
         return verdict.because(expected, _told(counts), [_no_load(counts)])
+    panic = breakers.panic_percent(target)
+    if panic > 100 * (len(pods) - 1) / len(pods):
+        why = cause.shown(
+            f"minHealthPercent of {breakers.title(target)} is {panic:g}: with one of {len(pods)} pods out fewer are "
+            "left than that, and then the proxy sends to all of them, the ejected one too"
+        )
+        return verdict.because(expected, _told(counts), [why])
     return verdict.because(expected, _told(counts), [_too_late(watched, target)])
 
 
@@ -139,6 +148,8 @@ def most_ejected(evidence: Evidence) -> Verdict:
             3: "three of ten are 30 %, more than 25 %",
             2.5: "there are no halves of pods: two of ten are 20 %, three are 30 %",
             1: "one of ten is 10 %, and there is room for another",
+            0: "one of ten is 10 %, and that is less than 25 %",
+            10: "10 is the number of pods, and at most 25 % of them may be out",
             25: "25 is the limit in per cent, and the question is for pods",
         },
     )
@@ -264,6 +275,16 @@ EXERCISES = (
             Wrong(why="only stricter", yaml=_outliers(errors=1), says="at most 10 % of 2 pods"),
             Wrong(why="a little too few", yaml=_outliers(more=", maxEjectionPercent: 49"), says="at most 49 % of 2"),
             Wrong(
+                why="a limit of nothing",
+                yaml=_outliers(more=", maxEjectionPercent: 0"),
+                says="is 0, which counts as not set, so it is 10",
+            ),
+            Wrong(
+                why="health that one of two cannot have",
+                yaml=_outliers(more=f"{HALF}, minHealthPercent: 90"),
+                says="minHealthPercent of DestinationRule default/ratings is 90",
+            ),
+            Wrong(
                 why="no more watching",
                 yaml=_rule("ratings", "connectionPool: {tcp: {maxConnections: 1}}"),
                 says="has no outlierDetection",
@@ -303,6 +324,8 @@ EXERCISES = (
         answer=2,
         right=(Right(how="in words", answer="two pods"),),
         wrong=(
+            Wrong(why="none", answer="none", says="one of ten is 10 %"),
+            Wrong(why="all pods", answer=10, says="10 is the number of pods"),
             Wrong(why="all that fail", answer=4, says="how many may be out"),
             Wrong(why="rounded up", answer=3, says="more than 25 %"),
             Wrong(why="the limit", answer="25 %", says="25 is the limit in per cent"),

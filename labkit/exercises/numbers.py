@@ -9,7 +9,7 @@ WORDS: Mapping[str, int] = {
     for number, word in enumerate(
         ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
     )
-}
+} | {"none": 0, "no": 0}
 PARTS: Mapping[str, float] = {
     "half": 1 / 2,
     "third": 1 / 3,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from labkit.exercises import lesson06, lesson07, lesson08, lesson09, verdict
-from labkit.exercises.diagnosis import cause
+from labkit.exercises.diagnosis import cause, rules
 from labkit.exercises.evidence import Evidence
 from labkit.exercises.exercise import Check, Exercise, Right, Wrong
 from labkit.exercises.verdict import Verdict
@@ -24,6 +24,11 @@ def by_route(service: str, check: Check, *, expected: str) -> Check:
             return verdict.because(
                 expected, f"no HTTPRoute has Service {service} as its parent", [_why(routes, service)]
             )
+        own = [route for route in routes if _speaks_for(route, service)]
+        if causes := [_unbound(route, service) for route in own if not _is_accepted(route)]:
+            return verdict.because(expected, f"the HTTPRoute for Service {service} has no effect", causes)
+        if causes := _other_port(evidence, own, service):
+            return verdict.because(expected, f"the HTTPRoute for Service {service} has no effect", causes)
         return check(cast("Evidence", _Alone(evidence, service)))
 
     return judge
@@ -52,6 +57,31 @@ class _Alone:
 
 def _speaks_for(route: Object, service: str) -> bool:
     return any(p.get("kind") == "Service" and p.get("name") == service for p in route["spec"].get("parentRefs") or [])
+
+
+def _is_accepted(route: Object) -> bool:
+    """Whether istiod takes it for one of its parents, or has said nothing so far."""
+    parents = (route.get("status") or {}).get("parents") or []
+    states = [c.get("status") for p in parents for c in p.get("conditions") or [] if c.get("type") == "Accepted"]
+    return not states or "True" in states
+
+
+def _unbound(route: Object, service: str) -> cause.Cause:
+    told = [text for text in rules.complaints(route) if "Accepted" in text]
+    show = f'lab.kubectl("get service {service}")'
+    return cause.shown(told[0] if told else f"istiod does not accept HTTPRoute {resources.name_of(route)}", show)
+
+
+def _other_port(evidence: Evidence, routes: list[Object], service: str) -> list[cause.Cause]:
+    """A parent's port that the Service lacks: then the route holds for no request."""
+    obj = evidence.resource(resources.SERVICES, service)
+    ports = {p.get("port") for p in (obj or {"spec": {}})["spec"].get("ports") or []}
+    parents = [p for route in routes for p in route["spec"]["parentRefs"] if p.get("name") == service]
+    asked = {p["port"] for p in parents if "port" in p}
+    if not ports or len(asked) < len(parents) or asked & ports:
+        return []
+    told, has = ", ".join(map(str, sorted(asked))), ", ".join(map(str, sorted(ports)))
+    return [cause.shown(f"parentRefs names port {told} of Service {service}, which has port {has}")]
 
 
 def _why(routes: list[Object], service: str) -> cause.Cause:
@@ -128,6 +158,11 @@ BY_HEADER = Exercise(
             why="for the gateway",
             yaml=_at_gateway(_reviews({**MARY, **backends(v3=1)}, backends(v1=1))),
             says="parentRefs names Gateway bookinfo-gateway",
+        ),
+        Wrong(
+            why="a port that the Service lacks",
+            yaml=http_route("reviews", {**MARY, **backends(v3=1)}, backends(v1=1), port=9081),
+            says="parentRefs names port 9081 of Service reviews, which has port 9080",
         ),
         Wrong(
             why="a misspelt header",
@@ -245,19 +280,30 @@ BY_TIMEOUT = Exercise(
     id="09-4",
     task="With an HTTPRoute, let callers of httpbin wait half a second for paths below /delay, and without limit else.",
     done_when="by an HTTPRoute /delay/2 is answered with 504 after half a second, and /get as before",
-    check=by_route("httpbin", lesson09.gives_up, expected=f"{lesson09.HTTPBIN}/delay/2: 504 after 0.5 s; /get: 200"),
+    check=by_route(
+        "httpbin", lesson09.gives_up_on_delays, expected=f"{lesson09.HTTPBIN}/delay/2: 504 after 0.5 s; /get: 200"
+    ),
     hints=(
         "manifests/route-timeout.yaml has one rule for every path.",
         "Two rules: the first has matches with a path of type PathPrefix, and the timeouts; the second has neither.",
         "matches: [{path: {type: PathPrefix, value: /delay}}] beside timeouts: {request: 500ms}",
     ),
     solution=http_route("httpbin", {**SLOW, **HALF, **HTTPBIN}, HTTPBIN, port=8000),
-    right=(Right(how="for every path", yaml=http_route("httpbin", {**HALF, **HTTPBIN}, port=8000)),),
+    right=(
+        Right(
+            how="the general rule first", yaml=http_route("httpbin", HTTPBIN, {**SLOW, **HALF, **HTTPBIN}, port=8000)
+        ),
+    ),
     wrong=(
         Wrong(
             why="a VirtualService",
             yaml=virtual_service("httpbin", {"timeout": "0.5s", "route": [{"destination": {"host": "httpbin"}}]}),
             says="there is no HTTPRoute yet",
+        ),
+        Wrong(
+            why="for every path",
+            yaml=http_route("httpbin", {**HALF, **HTTPBIN}, port=8000),
+            says="limits /get to 0.5 s too",
         ),
         Wrong(
             why="no rule for the rest",

@@ -11,6 +11,7 @@ from labkit.exercises.exercise import Exercise, Right, Wrong
 from labkit.exercises.verdict import Verdict
 from labkit.kube import resources
 from labkit.kube.resources import Object
+from labkit.mesh import names
 
 DOOR = "products"
 CLASS = "istio"
@@ -109,6 +110,8 @@ def _at(decision: Decision, mesh: Objects, path: str, status: int) -> list[Cause
         title = matches.rule_title(decision.route, decision, mesh)
         return [cause.shown(f"{title} takes {PAGE} too: a rule without matches, or for the prefix /, takes every path")]
     if not decision.virtual_host:
+        if told := _other_hosts(mesh, decision.ask.host.partition(":")[0]):
+            return [cause.shown(told)]
         hosts = sorted(
             {str(h) for r in mesh.http_routes if _is_bound(r) for h in objects.spec_of(r).get("hostnames") or []}
         )
@@ -121,6 +124,19 @@ def _at(decision: Decision, mesh: Objects, path: str, status: int) -> list[Cause
     dead = destinations.dead_ends(decision.targets, mesh, what=title)
     sent = decisions.told(decision.targets) if decision.targets else "nothing on"
     return dead or [cause.shown(f"{title} sends {sent}, where {path} is answered with {status}")]
+
+
+def _other_hosts(mesh: Objects, asked: str) -> str:
+    """The host that a listener of the door is for, where that is another one than the request's."""
+    door = next((g for g in mesh.kube_gateways if resources.name_of(g) == DOOR), None)
+    for listener in objects.spec_of(door or {}).get("listeners") or []:
+        own = str(listener.get("hostname") or "*")
+        if not names.covers(own, asked):
+            return (
+                f"listener {listener.get('name')} of Gateway {DOOR} is for the host {own} (`hostname`), and the "
+                f"request asks for {asked}"
+            )
+    return ""
 
 
 def _unbound(mesh: Objects) -> Cause:
@@ -148,7 +164,7 @@ def _is_bound(route: Object) -> bool:
     )
 
 
-def _door(*, class_name: str = CLASS, name: str = DOOR, port: int = PORT) -> str:
+def _door(*, class_name: str = CLASS, name: str = DOOR, port: int = PORT, more: str = "") -> str:
     return f"""apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
 metadata:
@@ -157,7 +173,7 @@ metadata:
 spec:
   gatewayClassName: {class_name}
   listeners:
-  - {{name: http, port: {port}, protocol: HTTP}}
+  - {{name: http, port: {port}, protocol: HTTP{more}}}
 """
 
 
@@ -232,6 +248,11 @@ EXERCISE = Exercise(
             why="another host",
             yaml=_door() + _way(more="\n  hostnames: [products.example]"),
             says="`hostnames` of the HTTPRoute is products.example",
+        ),
+        Wrong(
+            why="a door for another host",
+            yaml=_door(more=", hostname: shop.example") + _way(),
+            says="listener http of Gateway products is for the host shop.example",
         ),
         Wrong(
             why="another name", yaml=_door(name="product") + _way(parent="product"), says="there is a Gateway product"

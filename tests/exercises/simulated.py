@@ -308,6 +308,8 @@ def ejects(target):
     watched = breakers.outliers(target)
     if watched is None or watched.get("consecutive_5xx", 5) != 1:
         return False
+    if breakers.panic_percent(target) > 100 * (len(target.endpoints) - 1) / len(target.endpoints):
+        return False
     return watched.get("max_ejection_percent", breakers.EJECTED_AT_MOST) * len(target.endpoints) >= 100
 
 

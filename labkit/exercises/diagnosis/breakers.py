@@ -32,6 +32,20 @@ def outliers(target: Target) -> Mapping[str, Any] | None:
     return dict(detection) if detection is not None else None
 
 
+def panic_percent(target: Target) -> float:
+    """Per cent of healthy endpoints below which the proxy sends to all; Istio's default is 0."""
+    threshold = (target.cluster.get("common_lb_config") or {}).get("healthy_panic_threshold") or {}
+    return float(threshold.get("value", 0))
+
+
+def written(target: Target, mesh: Objects, field: str) -> Mapping[str, Any]:
+    """A field of the trafficPolicy that this upstream comes from, as it is written; empty where there is none."""
+    own = source(target)
+    rule = next((r for r in mesh.destination_rules if _is(r, own)), {})
+    settings: Mapping[str, Any] = (objects.spec_of(rule).get("trafficPolicy") or {}).get(field) or {}
+    return settings
+
+
 def source(target: Target) -> decisions.Source | None:
     """The DestinationRule that the proxy has it from."""
     return decisions.source_of(target.cluster)

@@ -149,6 +149,22 @@ def shares(decision: Decision, mesh: Objects, asked: Mapping[str, float], host: 
     return [*causes, cause.shown(f"{title} sends {decisions.told(decision.targets)}{more}")]
 
 
+def unheard(targets: Sequence[Target], mesh: Objects) -> Cause | None:
+    """A Service that leads to a port of its pods which none of their containers names."""
+    for target in targets:
+        service = mesh.service(target.host)
+        for endpoint in target.endpoints if service is not None else ():
+            port = endpoint.rpartition(":")[2]
+            containers = objects.spec_of(mesh.pod_at(endpoint) or {}).get("containers") or []
+            named = sorted({str(p.get("containerPort")) for c in containers for p in c.get("ports") or []})
+            if named and port not in named and service is not None:
+                return cause.shown(
+                    f"{objects.title(service)} leads to port {port} of its pods (`targetPort`), and they listen at "
+                    f"{', '.join(named)}"
+                )
+    return None
+
+
 def labels_told(targets: Sequence[Target], mesh: Objects) -> str:
     """``, by version=v2 of DestinationRule default/reviews``: what makes these pods the subset; or nothing."""
     for target in targets:

@@ -158,6 +158,8 @@ def _header(condition: Mapping[str, Any], lacks: str, ask: Ask) -> str:
         others = [n.lower() for n in headers]
         asked = objects.did_you_mean(name, others)
         return f"it asks for the header {name}, which the request does not have{asked}"
+    if condition.get("invert_match"):
+        return f"the header {name} is {value}, and the rule is for requests without it (`withoutHeaders`)"
     matcher = condition.get("string_match") or {}
     text = next((str(v) for k, v in matcher.items() if k in ("exact", "prefix", "suffix")), "")
     if text and text.lower() == value.lower():

@@ -32,6 +32,9 @@ class Objects:
     services: Sequence[Object]
     service_entries: Sequence[Object]
     http_routes: Sequence[Object]
+    kube_gateways: Sequence[Object]
+    """Those of the Gateway API."""
+
     sidecars: Sequence[Object]
     pods: Sequence[Object]
     """Those on their way out left out."""
@@ -76,6 +79,7 @@ def read(evidence: Evidence) -> Objects:
         services=everywhere(resources.SERVICES),
         service_entries=everywhere(resources.SERVICE_ENTRIES),
         http_routes=everywhere(resources.HTTP_ROUTES),
+        kube_gateways=everywhere(resources.KUBE_GATEWAYS),
         sidecars=everywhere(resources.SIDECARS),
         pods=pods,
     )

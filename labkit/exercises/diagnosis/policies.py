@@ -44,7 +44,7 @@ def retries_on(decision: Decision) -> list[str]:
     policy = decision.action.get("retry_policy") or {}
     words = [word.strip() for word in str(policy.get("retry_on", "")).split(",") if word.strip()]
     codes = [str(code) for code in policy.get("retriable_status_codes") or []]
-    return [word for word in words if word != "retriable-status-codes"] + codes
+    return [word for word in words if word != "retriable-status-codes" or not codes] + codes
 
 
 def elsewhere(decision: Decision, mesh: Objects, has: Callable[[Route], bool], *, what: str) -> list[Cause]:

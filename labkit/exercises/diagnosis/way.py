@@ -155,5 +155,6 @@ def _elsewhere(decision: Decision, mesh: Objects, hop: Hop, title: str) -> list[
     if hop.shares is not None:
         causes += destinations.shares(decision, mesh, hop.shares, hop.host)
     else:
-        causes.append(cause.shown(f"{title} sends {decisions.told(decision.targets)}"))
+        away = "" if any(_is_behind(t, hop, mesh) for t in decision.targets) else f", not to {objects.short(hop.host)}"
+        causes.append(cause.shown(f"{title} sends {decisions.told(decision.targets)}{away}"))
     return sorted(causes, key=lambda each: each.directness == cause.Directness.OPEN)
