@@ -7,7 +7,7 @@ from pathlib import Path
 
 from labkit.base import choice, private, settings
 from labkit.cli import copies, jupyter, progress, selection
-from labkit.clusters import cluster, commands, images, kind, sandbox, tools
+from labkit.clusters import capabilities, cluster, commands, images, kind, sandbox, tools
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
         if not arguments.no_jupyter:
             jupyter.require_free_for(paths, chosen)
         cluster = _cluster(paths, chosen, steps, stick=arguments.stick)
+        if not arguments.empty and not cluster.can(capabilities.BUNDLED_ISTIO):
+            _require_istio(cluster)
         choice.remember(paths, chosen)
         gateway = "" if arguments.empty else _course(cluster, chosen.namespace, steps)
         page, news = "", []
@@ -93,6 +95,13 @@ def _kind(
             api, machine, kubeconfig=kind.kubeconfig(paths), context=str(chosen.context), on_step=steps.line
         )
     return cluster.of_choice(chosen)
+
+
+def _require_istio(cluster: cluster.Cluster) -> None:
+    """Refuse a cluster on which the course cannot run, before anything is changed there or remembered here."""
+    from labkit.install import presence
+
+    presence.require(cluster.client())
 
 
 def _course(chosen: cluster.Cluster, namespace: str, steps: progress.Progress) -> str:

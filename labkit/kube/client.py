@@ -234,6 +234,11 @@ class Client:
         )
 
     def _out_of_reach(self, error: Exception) -> str:
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return (
+                f"The server of {self.kubeconfig} is not the one that this file trusts.\nLast seen: {error}\n"
+                "Next: another cluster may have its address now, or its certificates are new: get a new kubeconfig"
+            )
         return (
             f"The cluster of {self.kubeconfig} does not answer.\nLast seen: {error}\n"
             "Next: ./lab status says which cluster this is; ./lab up starts a sandbox that does not run"
