@@ -20,13 +20,17 @@ Stage = tuple[str, list[str]]
 def options(parser: argparse.ArgumentParser) -> None:
     """The options of ``test``."""
     parser.add_argument("only", nargs="*", metavar="STAGE", help="style, types, layers, tests, pythons, notebooks")
+    parser.add_argument(
+        "--kubeconfig", type=Path, metavar="FILE", help="run the notebooks on this cluster, which has Istio"
+    )
     parser.add_argument("--keep-going", action="store_true", help="run later stages after a failed one")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the stages; 0 when all of them passed. The lab of the user, if one runs, is left alone."""
     python = [sys.executable, "-m"]
-    stages = [stage for stage in all_stages(python) if not arguments.only or stage[0] in arguments.only]
+    every = all_stages(python, on=arguments.kubeconfig)
+    stages = [stage for stage in every if not arguments.only or stage[0] in arguments.only]
     results, skips = [], list[tuple[str, str]]()
     with private_lab() as environment, tempfile.TemporaryDirectory() as folder:
         for number, (name, command) in enumerate(stages):
@@ -46,8 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if any(code for _, code, _ in results) else 0
 
 
-def all_stages(python: list[str]) -> list[Stage]:
-    """Every stage, cheapest first."""
+def all_stages(python: list[str], *, on: Path | None = None) -> list[Stage]:
+    """Every stage, cheapest first; the notebooks on a sandbox, or on the cluster of a kubeconfig."""
+    where = ["--kubeconfig", str(on)] if on else []
     beside = programs.beside_python
     return [
         ("style", [str(beside("ruff")), "check", "."]),
@@ -56,7 +61,7 @@ def all_stages(python: list[str]) -> list[Stage]:
         ("layers", [str(beside("lint-imports"))]),
         ("tests", [*python, "pytest", "tests", "-q", "-ra", "--durations=15"]),
         ("pythons", [*python, "tools.pythons"]),
-        ("notebooks", [*python, "labkit", "up", "--no-browser", "--no-jupyter"]),
+        ("notebooks", [*python, "labkit", "up", "--no-browser", "--no-jupyter", *where]),
         ("notebooks", [*python, "pytest", "--nbval-lax", "--nbval-cell-timeout=120", "-q", "notebooks"]),
     ]
 

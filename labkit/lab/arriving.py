@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from labkit.base import settings, waiting
+from labkit.base import settings
 from labkit.clusters import capabilities
 from labkit.clusters.cluster import Cluster
 from labkit.install import bookinfo, gateway, gateway_api, istio, kinds, ownership
 from labkit.kube import client, manifests, marks, resources
 from labkit.kube.resources import Object
-from labkit.lab import clearing
+from labkit.lab import clearing, endings
 from labkit.lab.chapters import Chapter
 
 OnStep = Callable[[str], None]
@@ -96,13 +96,7 @@ def _remove_own_namespaces(api: client.Client, cluster: Cluster, *, on_step: OnS
     for name in going:
         api.delete(resources.NAMESPACES, name)
     for name in going:
-        waiting.until(
-            lambda name=name: api.find(resources.NAMESPACES, name) is None,  # type: ignore[misc]
-            what=f"the end of namespace {name}",
-            timeout=60.0,
-            next_step=f"kubectl get namespace {name} -o yaml",
-            every=0.02,
-        )
+        endings.until_gone(api, name)
 
 
 def _clear(
