@@ -38,8 +38,8 @@ class Lab:
         self._changes = changes = Changes(connection)
         self._requests = requests = Requests(connection, changes)
         self._security = security = Security(connection)
-        self._observing = observing = Observing(connection)
         self._limiting = limiting = Limiting(connection)
+        self._observing = observing = Observing(connection, lambda path, headers: requests.send(path, headers=headers))
         self._logs = accesslogs.AccessLogs(connection.api, connection.doors, connection.proxies)
         self._answers: dict[str, object] = {}
 
@@ -60,6 +60,7 @@ class Lab:
         self.mtls, self.certificates = security.mtls, security.certificates
         self.limits = limiting.limits
         self.install_addon, self.promql, self.scraped = observing.install_addon, observing.promql, observing.scraped
+        self.traces, self.trace, self.traced = observing.traces, observing.trace, observing.traced
 
     @classmethod
     def connect(

@@ -1,26 +1,41 @@
 """Metrics and traces of a lab: the addons that collect them, and questions to those."""
 
+import json
+import secrets
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
 
 from labkit.base import errors, waiting
+from labkit.clusters import capabilities
 from labkit.install import addons, istio
 from labkit.lab.connection import Connection
-from labkit.telemetry import prometheus
-from labkit.views import results, steps
+from labkit.telemetry import prometheus, quiet, traces
+from labkit.views import results, steps, waterfall
 
 if TYPE_CHECKING:
     import pandas as pd
+
+SPANS_COME = 15.0
+"""Seconds until the first spans of a request are there: a proxy sends its own every five."""
+
+SPANS_REST, SPANS_REST_HERE = 5.5, 0.7
+"""Seconds without another span after which a trace is whole; the sandbox's proxies send theirs at once."""
 
 READ_AGAIN = 75.0
 """Seconds until every target was read once more: Istio's own addon does so every 15, at most each minute."""
 
 
+Send = Callable[[str, Mapping[str, str]], object]
+"""Sends one request through the gateway: a path, and headers."""
+
+
 class Observing:
     """Of one cluster."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, send: Send) -> None:
+        self._connection, self._send = connection, send
 
     def install_addon(self, name: str) -> results.Done:
         """``"prometheus"`` or ``"jaeger"`` in istio-system; one that is there already is used as it is."""
@@ -89,3 +104,82 @@ class Observing:
             show=lambda _: f"not read yet: {', '.join(late()) or 'nothing'}",
         )
         return len(asked.reads())
+
+    def traces(
+        self,
+        service: str = "productpage",
+        *,
+        limit: int = 20,
+        range: str | float = "1h",
+        tags: Mapping[str, str] | None = None,
+    ) -> waterfall.Traces:
+        """The newest traces that a service took part in: ``lab.traces("reviews", tags={"http.status_code": "503"})``.
+
+        Proxies send their spans every few seconds: what has just been asked may not be there yet.
+        """
+        end = time.time()
+        query = {
+            "service": self._service(service),
+            "limit": str(limit),
+            "start": str(round((end - prometheus.seconds(range)) * 1e6)),
+            "end": str(round(end * 1e6)),
+        } | ({"tags": json.dumps(tags)} if tags else {})
+        return waterfall.Traces(traces=traces.traces(self._jaeger(f"/api/traces?{urlencode(query)}")))
+
+    def trace(self, which: "str | traces.Trace") -> waterfall.Waterfall:
+        """One trace as a waterfall: one of ``lab.traces()``, or the id of one."""
+        if isinstance(which, traces.Trace):
+            return waterfall.Waterfall(trace=which)
+        found = traces.traces(self._jaeger(f"/api/traces/{quote(which, safe='')}"))
+        if not found:
+            raise errors.SetupError(f"Jaeger has no trace {which!r}.", next_step="lab.traces() lists those it has")
+        return waterfall.Waterfall(trace=found[0])
+
+    def traced(self, path: str = "/productpage", *, headers: Mapping[str, str] | None = None) -> waterfall.Waterfall:
+        """Send one request with a trace of its own through the gateway, and wait for all spans of it."""
+        id = secrets.token_hex(16)
+        own = {"traceparent": f"00-{id}-{secrets.token_hex(8)}-01", **_b3(id), **(headers or {})}
+        self._send(path, own)
+        return self.trace(self._until_whole(id))
+
+    def _until_whole(self, id: str) -> str:
+        """The id, once no more spans of it came for a while."""
+
+        def spans() -> int:
+            return sum(len(one["spans"]) for one in self._jaeger(f"/api/traces/{id}"))
+
+        waiting.until(
+            spans,
+            what=f"trace {id}",
+            timeout=SPANS_COME,
+            next_step='kubectl get telemetry -A: tracing needs a provider (lab.apply("manifests/tracing.yaml"))',
+            every=0.3,
+            show=lambda count: f"{count} spans",
+        )
+        is_here = self._connection.can(capabilities.LOCAL_PODS)
+        quiet.at_rest(spans, pause=SPANS_REST_HERE if is_here else SPANS_REST)
+        return id
+
+    def _jaeger(self, path: str) -> list[Mapping[str, Any]]:
+        addons.require(self._connection.api, "jaeger")
+        status, text = self.ask("http:tracing:80", f"/jaeger{path}")
+        try:
+            answer = json.loads(text)
+        except ValueError:
+            raise errors.SetupError(
+                f"Jaeger does not answer: HTTP {status}: {text.strip()[:200]}",
+                next_step=f"kubectl -n {istio.NAMESPACE} logs deploy/jaeger",
+            ) from None
+        data: list[Mapping[str, Any]] = answer.get("data") or []
+        return data
+
+    def _service(self, name: str) -> str:
+        """``reviews`` is ``reviews.default`` to Jaeger; the gateway is in its own namespace."""
+        if "." in name:
+            return name
+        space = istio.NAMESPACE if name.startswith("istio-") else self._connection.namespace
+        return f"{name}.{space}"
+
+
+def _b3(id: str) -> dict[str, str]:
+    return {"x-b3-traceid": id, "x-b3-spanid": secrets.token_hex(8), "x-b3-sampled": "1"}

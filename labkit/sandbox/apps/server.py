@@ -5,6 +5,7 @@ runs in a process forked from a parent that has this module loaded, so nothing s
 """
 
 import asyncio
+import contextlib
 import signal
 import socket
 import sys
@@ -103,29 +104,29 @@ class Log:
 
 def serve(handler: Handler, env: Mapping[str, str], *, port: int = PORT) -> int:
     """Serve on the container's address until SIGTERM; the exit code."""
-    return asyncio.run(serving(handler, env, port=port))
+    return asyncio.run(serving({port: handler}, env))
 
 
-async def serving(handler: Handler, env: Mapping[str, str], *, port: int, logs: bool = True) -> int:
-    """The same beside other tasks of a loop; ``logs`` says whether each request is a line of the output."""
-    try:
-        with listening.listening(port, env) as (listener, shown):
-            return await _serve_on(listener, handler, shown, logs=logs)
-    except OSError as e:
-        print(f"cannot listen on port {port}: {e.strerror}", file=sys.stderr, flush=True)
-        return 1
-
-
-async def _serve_on(listener: socket.socket, handler: Handler, shown: str, *, logs: bool) -> int:
+async def serving(handlers: Mapping[int, Handler], env: Mapping[str, str], *, logs: bool = True) -> int:
+    """The same for a handler a port, beside other tasks; ``logs`` says whether each request is a line of the output."""
     log = Log()
-    server = Server(handler, log=log if logs else None)
-    await server.start_on(listener)
-    ended = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    print(f"listening on {shown}", flush=True)
-    await ended.wait()
-    await server.stop(last_requests=LAST_REQUESTS)
+    servers = []
+    with contextlib.ExitStack() as stack:
+        for port, handler in handlers.items():
+            try:
+                listener, shown = stack.enter_context(listening.listening(port, env))
+            except OSError as e:
+                print(f"cannot listen on port {port}: {e.strerror}", file=sys.stderr, flush=True)
+                return 1
+            server = Server(handler, log=log if logs else None)
+            await server.start_on(listener)
+            servers.append(server)
+            print(f"listening on {shown}", flush=True)
+        ended = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, ended.set)
+        await ended.wait()
+        await asyncio.gather(*(server.stop(last_requests=LAST_REQUESTS) for server in servers))
     log.flush()
     print("ended by SIGTERM", flush=True)
     return 0

@@ -23,7 +23,7 @@ OWN = "images.yaml"
 COMMANDS: Mapping[str, Mapping[str, str]] = {"apps": apps.COMMANDS, "istio": istio.COMMANDS}
 """Sets of commands that images bring, by name: entries by the command's first word."""
 
-ALONE = frozenset({"pilot", "prometheus", "ratelimit"})
+ALONE = frozenset({"pilot", "prometheus", "jaeger", "all-in-one", "ratelimit"})
 """Programs that run once, and load what no other does: loaded before the fork, the pages that they change would stay
 in the launcher as a second copy (10 MB), for a third of a second less at their start."""
 

@@ -71,6 +71,9 @@ def bootstrap(start: Start) -> dict[str, Any]:
                         "overload.global_downstream_max_connections": 50000,
                         # As Istio: without it Envoy refuses expressions of more than 100 steps.
                         "re2.max_program_size.error_level": 32768,
+                        # Istio's proxies send their spans every five seconds: here somebody waits for them.
+                        "tracing.opentelemetry.flush_interval_ms": 300,
+                        "tracing.zipkin.flush_interval_ms": 300,
                     },
                 }
             ]

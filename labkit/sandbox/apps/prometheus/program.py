@@ -64,7 +64,7 @@ async def _serve(path: Path, flags: Mapping[str, str], env: Mapping[str, str]) -
         return 1
     answers = api.Api(followed, reload, has_lifecycle=flags.get("web.enable-lifecycle") == "true")
     running = asyncio.create_task(followed.run())
-    serving = asyncio.create_task(server.serving(answers.handle, env, port=flag.port(flags, PORT), logs=False))
+    serving = asyncio.create_task(server.serving({flag.port(flags, PORT): answers.handle}, env, logs=False))
     await asyncio.wait((running, serving), return_when=asyncio.FIRST_COMPLETED)
     if running.done():
         running.result()

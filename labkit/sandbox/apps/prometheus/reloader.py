@@ -25,7 +25,7 @@ async def _run(flags: Mapping[str, str], env: Mapping[str, str]) -> int:
     folder = Path(env.get("LABKIT_ROOT") or "/") / flags.get("watched-dir", "/etc/config").lstrip("/")
     watching = asyncio.create_task(_watch(folder, flags.get("reload-url", ""), env))
     try:
-        return await server.serving(_page, env, port=flag.port(flags, PORT, name="listen-address"), logs=False)
+        return await server.serving({flag.port(flags, PORT, name="listen-address"): _page}, env, logs=False)
     finally:
         watching.cancel()
 

@@ -1,0 +1,45 @@
+"""Traces in memory: as many spans as fit a bound, the oldest traces leave first."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+
+from labkit.sandbox.apps.jaeger.spans import Span
+
+MOST_SPANS = 20_000
+"""Spans to hold; each takes about 2 KB."""
+
+
+class Store:
+    """Traces by id, in the order in which their first spans came."""
+
+    def __init__(self, *, most: int = MOST_SPANS) -> None:
+        self._most = most
+        self._traces: OrderedDict[str, dict[tuple[str, str], Span]] = OrderedDict()
+        self.count = 0
+        """Spans held."""
+        self.accepted = 0
+        """Spans that ever came."""
+
+    def __repr__(self) -> str:
+        return f"Store({len(self._traces)} traces, {self.count} spans)"
+
+    def add(self, spans: Iterable[Span]) -> None:
+        """Keep spans; one that came before is replaced."""
+        for span in spans:
+            trace = self._traces.setdefault(span.trace, {})
+            # Client and server may share a span's id, so a service counts too.
+            key = (span.id, span.service)
+            self.count += key not in trace
+            self.accepted += 1
+            trace[key] = span
+        while self.count > self._most and len(self._traces) > 1:
+            _, oldest = self._traces.popitem(last=False)
+            self.count -= len(oldest)
+
+    def trace(self, id: str) -> list[Span]:
+        """A trace's spans by their beginning; none for an unknown one."""
+        return sorted(self._traces.get(id, {}).values(), key=lambda span: (span.start, -span.duration))
+
+    def traces(self) -> Iterator[list[Span]]:
+        """Every trace, the one that came last first."""
+        return (self.trace(id) for id in reversed(list(self._traces)))
