@@ -11,7 +11,8 @@ from labkit.base import errors, waiting
 from labkit.clusters import capabilities
 from labkit.install import addons, istio
 from labkit.lab.connection import Connection
-from labkit.telemetry import prometheus, quiet, traces
+from labkit.telemetry import prometheus, quiet
+from labkit.telemetry import traces as jaeger
 from labkit.views import results, steps, waterfall
 
 if TYPE_CHECKING:
@@ -124,16 +125,16 @@ class Observing:
             "start": str(round((end - prometheus.seconds(range)) * 1e6)),
             "end": str(round(end * 1e6)),
         } | ({"tags": json.dumps(tags)} if tags else {})
-        return waterfall.Traces(traces=traces.traces(self._jaeger(f"/api/traces?{urlencode(query)}")))
+        return waterfall.Traces(traces=jaeger.traces(self._jaeger(f"/api/traces?{urlencode(query)}")))
 
-    def trace(self, which: "str | traces.Trace") -> waterfall.Waterfall:
+    def trace(self, which: str | jaeger.Trace) -> waterfall.Waterfall:
         """One trace as a waterfall: one of ``lab.traces()``, or the id of one."""
-        if isinstance(which, traces.Trace):
+        if isinstance(which, jaeger.Trace):
             return waterfall.Waterfall(trace=which)
-        found = traces.traces(self._jaeger(f"/api/traces/{quote(which, safe='')}"))
-        if not found:
+        answered = jaeger.traces(self._jaeger(f"/api/traces/{quote(which, safe='')}"))
+        if not answered:
             raise errors.SetupError(f"Jaeger has no trace {which!r}.", next_step="lab.traces() lists those it has")
-        return waterfall.Waterfall(trace=found[0])
+        return waterfall.Waterfall(trace=answered[0])
 
     def traced(self, path: str = "/productpage", *, headers: Mapping[str, str] | None = None) -> waterfall.Waterfall:
         """Send one request with a trace of its own through the gateway, and wait for all spans of it."""
