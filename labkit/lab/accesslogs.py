@@ -106,14 +106,15 @@ class AccessLogs:
         details = [changes.live] if changes.live else []
         if any(change.action != "unchanged" for change in changes.changes) and not self.until_drained():
             details.append("connections that were open before say nothing until they are closed, in Istio after 45 s")
-        details += [f"{name} speaks for the whole mesh too: the older one decides" for name in self._others()]
+        details += [f"{other} speaks for the whole mesh too: the older one decides" for other in self.others(NAME)]
         sentence = "Every proxy writes a line for each request." if is_on else "The kit asks for no access logs."
         return results.Done(sentence=sentence, details=details, command=changes.command)
 
-    def _others(self) -> list[str]:
+    def others(self, name: str) -> list[str]:
+        """Other Telemetries that speak for the whole mesh: of several the oldest counts."""
         telemetries = self._api.list(resources.TELEMETRIES, istio.NAMESPACE)
         general = [t for t in telemetries if not {"selector", "targetRef", "targetRefs"} & (t.get("spec") or {}).keys()]
-        return [f"Telemetry {resources.name_of(t)}" for t in general if resources.name_of(t) != NAME]
+        return [f"Telemetry {resources.name_of(t)}" for t in general if resources.name_of(t) != name]
 
     def until_drained(self) -> bool:
         """Wait until connections of before a change are closed; a request on one of them is not told of.

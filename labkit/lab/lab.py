@@ -8,7 +8,7 @@ from labkit.base import choice, settings
 from labkit.clusters import cluster as clusters
 from labkit.clusters import sandbox
 from labkit.exercises import course, verdict
-from labkit.lab import accesslogs, analyzing, evidence, explaining, istioctl
+from labkit.lab import accesslogs, analyzing, evidence, explaining, istioctl, observing
 from labkit.lab.changes import Changes
 from labkit.lab.connection import Connection
 from labkit.lab.limiting import Limiting
@@ -39,7 +39,7 @@ class Lab:
         self._requests = requests = Requests(connection, changes)
         self._security = security = Security(connection)
         self._limiting = limiting = Limiting(connection)
-        self._observing = observing = Observing(connection, lambda path, headers: requests.send(path, headers=headers))
+        self._observing = observed = Observing(connection, lambda path, headers: requests.send(path, headers=headers))
         self._logs = accesslogs.AccessLogs(connection.api, connection.doors, connection.proxies)
         self._answers: dict[str, object] = {}
 
@@ -59,8 +59,8 @@ class Lab:
         self.mesh, self.split, self.canary = requests.mesh, requests.split, requests.canary
         self.mtls, self.certificates = security.mtls, security.certificates
         self.limits = limiting.limits
-        self.install_addon, self.promql, self.scraped = observing.install_addon, observing.promql, observing.scraped
-        self.traces, self.trace, self.traced = observing.traces, observing.trace, observing.traced
+        self.install_addon, self.promql, self.scraped = observed.install_addon, observed.promql, observed.scraped
+        self.traces, self.trace, self.traced = observed.traces, observed.trace, observed.traced
 
     @classmethod
     def connect(
@@ -162,6 +162,22 @@ class Lab:
         if self.cluster.kubeconfig == paths.kubeconfig:
             return choice.Choice(namespace=self.namespace)
         return choice.Choice(kubeconfig=self.cluster.kubeconfig, context=self.cluster.context, namespace=self.namespace)
+
+    def tracing(self, sampling: float = 100.0, *, on: bool = True) -> results.Done:
+        """Let every proxy send spans of so many per cent of the requests to Jaeger; ``on=False`` takes it back.
+
+        It is one Telemetry for the mesh, ``manifests/tracing.yaml``; it holds for every connection when this returns.
+        """
+        telemetry = observing.tracing(sampling)
+        changes = self.apply(telemetry, quiet=True) if on else self.delete(telemetry, quiet=True)
+        self._logs.until_drained()
+        older = [
+            f"{name} speaks for the whole mesh too: the older one decides" for name in self._logs.others("tracing")
+        ]
+        sentence = f"Traced: {sampling:g} % of the requests." if on else "The kit asks for no traces."
+        return results.Done(
+            sentence=sentence, details=[changes.live, *older] if on else [], command=changes.command
+        ).shown()
 
     def analyze(self) -> "pd.DataFrame":
         """What does not fit together in the course's namespace: a row each, with the object, Istio's code, and why."""

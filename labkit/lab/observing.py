@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from labkit.base import errors, waiting
+from labkit.base import errors, settings, waiting
 from labkit.clusters import capabilities
 from labkit.install import addons, istio
+from labkit.kube import manifests
+from labkit.kube.resources import Object
 from labkit.lab.connection import Connection
 from labkit.telemetry import prometheus, quiet
 from labkit.telemetry import traces as jaeger
@@ -24,12 +26,21 @@ SPANS_COME = 15.0
 SPANS_REST, SPANS_REST_HERE = 5.5, 0.7
 """Seconds without another span after which a trace is whole; the sandbox's proxies send theirs at once."""
 
+TRACING = "manifests/tracing.yaml"
+
 READ_AGAIN = 75.0
 """Seconds until every target was read once more: Istio's own addon does so every 15, at most each minute."""
 
 
 Send = Callable[[str, Mapping[str, str]], object]
 """Sends one request through the gateway: a path, and headers."""
+
+
+def tracing(sampling: float) -> Object:
+    """The Telemetry that lets every proxy send so many per cent of its traces to Jaeger."""
+    (telemetry,) = manifests.read(settings.CHECKOUT / "notebooks" / TRACING)
+    telemetry["spec"]["tracing"][0]["randomSamplingPercentage"] = sampling
+    return telemetry
 
 
 class Observing:

@@ -38,3 +38,20 @@ def test_what_prometheus_refuses_is_said(metrics):
 def test_another_addon_is_named(metrics):
     with pytest.raises(errors.SetupError, match="no addon 'grafana'"):
         metrics.install_addon("grafana")
+
+
+def test_a_request_is_one_trace_with_the_spans_of_every_proxy_on_its_way(lab):
+    lab.install_addon("jaeger")
+    lab.tracing()
+    trace = lab.traced().trace
+    assert len(trace.roots) == 1
+    assert {"productpage.default", "details.default", "reviews.default"} <= set(trace.services)
+    assert ("productpage.default", "details.default") in trace.edges()
+    assert trace.id in {one.id for one in lab.traces()}
+    lab.tracing(on=False)
+
+
+def test_a_trace_that_is_not_there_is_said(lab):
+    lab.install_addon("jaeger")
+    with pytest.raises(errors.SetupError, match="no trace 'abc'"):
+        lab.trace("abc")
