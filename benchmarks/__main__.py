@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import chapters, compiling, course, idle, mistakes, publishing, result, starting, throughput
+from benchmarks import chapters, compiling, course, idle, mistakes, publishing, result, rotations, starting, throughput
 from benchmarks.private import PrivateLab
 
 MEASURES: dict[str, Callable[[PrivateLab], list[result.Result]]] = {
@@ -20,6 +20,7 @@ MEASURES: dict[str, Callable[[PrivateLab], list[result.Result]]] = {
     "mistakes": mistakes.measure,
     "publish": publishing.measure,
     "compile": compiling.measure,
+    "rotations": rotations.measure,
     "goto": chapters.measure,
     "course": course.measure,
 }
