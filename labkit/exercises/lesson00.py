@@ -14,6 +14,8 @@ def services(evidence: Evidence) -> Verdict:
     pods = len(evidence.resources(resources.PODS))
     causes: dict[float, str] = {
         pods: f"{pods} is the number of pods: some services have several",
+        1: "Bookinfo is one application, and the question is for the Services it is made of",
+        3: "3 is the number of versions of reviews, which are pods behind one Service",
         len(every): "that is every Service, and one of them, kubernetes, is the cluster's own and has no label app",
     }
     return verdict.number(
@@ -45,6 +47,8 @@ EXERCISES = (
         wrong=(
             Wrong(why="pods counted", answer=6, says="6 is the number of pods"),
             Wrong(why="the cluster's own counted", answer=5, says="the cluster's own"),
+            Wrong(why="the application counted", answer=1, says="Bookinfo is one application"),
+            Wrong(why="versions counted", answer="three", says="versions of reviews"),
             Wrong(why="a name", answer="reviews", says="is no number"),
             Wrong(why="another number", answer="3", says="the cluster shows another number"),
         ),

@@ -22,8 +22,7 @@ def second_version(evidence: Evidence) -> Verdict:
     deployment = evidence.resource(resources.DEPLOYMENTS, "hello-v2", PLACE)
     if deployment is None:
         why = rollouts.why_missing("hello-v2", PLACE, evidence.everywhere(resources.DEPLOYMENTS), given=GIVEN)
-        alone = evidence.resource(resources.PODS, "hello-v2", PLACE)
-        told = "hello-v2 is a Pod that stands alone; the exercise wants a Deployment, which makes pods" if alone else ""
+        told = rollouts.another_kind(evidence, "hello-v2", PLACE)
         return verdict.not_yet(
             expected,
             f"there is no Deployment hello-v2 in namespace {PLACE}",
@@ -229,6 +228,11 @@ EXERCISES = (
                 why="an image that is not there",
                 yaml=_deployment(image="helloworld"),
                 says="the image docker.io/istio/helloworld:1.0 of pod hello-v2",
+            ),
+            Wrong(
+                why="another kind",
+                yaml=_deployment().replace("kind: Deployment", "kind: StatefulSet"),
+                says="hello-v2 is a StatefulSet; the exercise wants a Deployment",
             ),
             Wrong(why="another name", yaml=_deployment(name="hello-two"), says="there is a Deployment hello-two"),
             Wrong(

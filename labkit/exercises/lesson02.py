@@ -78,13 +78,21 @@ def room(evidence: Evidence) -> Verdict:
             f"it has the label {rollouts.INJECTION}={value}",
             cause=f"the value has to be enabled: {value} switches nothing on, and nobody warns",
         )
-    near = [name for name in labels if "inject" in name or objects.nearest(name, [rollouts.INJECTION])]
+    words = (rollouts.INJECTION, rollouts.REVISION)
+    near = [
+        name for name in labels if "inject" in name or name.startswith("istio.io/rev") or objects.nearest(name, words)
+    ]
     if rollouts.INJECTION in annotations:
         cause = f"{rollouts.INJECTION} is an annotation of the namespace; Istio looks at labels"
     elif "sidecar.istio.io/inject" in labels:
         cause = f"sidecar.istio.io/inject is a label for pods; a namespace takes {rollouts.INJECTION}"
     elif near:
-        cause = f"Istio does not know the label {near[0]}; the name is {rollouts.INJECTION}"
+        own = rollouts.REVISION if near[0].startswith("istio.io/") else rollouts.INJECTION
+        cause = f"Istio does not know the label {near[0]}; the name is {own}"
+    elif "istio.io/dataplane-mode" in labels:
+        cause = (
+            f"istio.io/dataplane-mode is ambient mode's label, which adds no sidecar; the name is {rollouts.INJECTION}"
+        )
     else:
         cause = f"Istio looks for the label {rollouts.INJECTION}, and the namespace has none of that name"
     observed = f"it has the label {near[0]}={labels[near[0]]}" if near else "it has no label for injection"
@@ -206,6 +214,16 @@ EXERCISES = (
                 why="a revision that nobody has",
                 yaml=_namespace("{istio.io/rev: canary}"),
                 says="no control plane has the revision canary",
+            ),
+            Wrong(
+                why="another word for revision",
+                yaml=_namespace("{istio.io/revision: default}"),
+                says="not know the label istio.io/revision; the name is istio.io/rev",
+            ),
+            Wrong(
+                why="ambient mode",
+                yaml=_namespace("{istio.io/dataplane-mode: ambient}"),
+                says="ambient mode's label, which adds no sidecar",
             ),
             Wrong(
                 why="the label of pods",

@@ -1,7 +1,7 @@
 """Lesson 03, deploy Bookinfo."""
 
 from labkit.exercises import verdict
-from labkit.exercises.diagnosis import objects, rollouts
+from labkit.exercises.diagnosis import cause, objects, rollouts
 from labkit.exercises.evidence import Evidence
 from labkit.exercises.exercise import Exercise, Right, Wrong
 from labkit.exercises.verdict import Verdict
@@ -27,7 +27,9 @@ def _judged(evidence: Evidence, name: str, expected: str, *, wants_proxy: bool) 
     after = f" (waited {waited:.0f} s for its rollout)" if waited >= 1 else ""
     deployment = evidence.resource(resources.DEPLOYMENTS, name)
     if deployment is None:
-        why = rollouts.why_missing(name, evidence.namespace, evidence.everywhere(resources.DEPLOYMENTS))
+        told = rollouts.another_kind(evidence, name, evidence.namespace)
+        every = evidence.everywhere(resources.DEPLOYMENTS)
+        why = cause.shown(told) if told else rollouts.why_missing(name, evidence.namespace, every)
         return verdict.because(expected, f"there is no Deployment {name} in namespace {evidence.namespace}", [why])
     pods = rollouts.pods_of(deployment, evidence.resources(resources.PODS))
     if not pods or not all(rollouts.is_ready(pod) for pod in pods):
@@ -155,6 +157,11 @@ EXERCISES = (
             Right(how="asked for by the pod", yaml=_client("client", template=f'{SWITCH}: "true"')),
         ),
         wrong=(
+            Wrong(
+                why="a program that is not there",
+                yaml=_client("client", command="[slep, infinity]"),
+                says="cannot be started",
+            ),
             Wrong(why="switched off", yaml=_client("client", template=NO), says=f"the label {SWITCH}=false"),
             Wrong(why="another name", yaml=_client("clients"), says="there is a Deployment clients"),
             Wrong(why="it ends at once", yaml=_client("client", command='["false"]'), says="ends with exit code 1"),

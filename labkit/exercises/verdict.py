@@ -81,4 +81,5 @@ def number(
         return not_yet(expected, f"{answer!r} is filed", cause=f"{answer!r} is no number: file one, as in 4 or '4'")
     if abs(value - right) < 1e-6:
         return passed(expected, f"{right:g}: {shows}")
-    return not_yet(expected, f"{value:g} is filed", cause=causes.get(value) or causes.get(round(value)) or OTHER)
+    near = round(value) if is_share else value
+    return not_yet(expected, f"{value:g} is filed", cause=causes.get(value) or causes.get(near) or OTHER)

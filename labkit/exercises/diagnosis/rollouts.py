@@ -5,6 +5,7 @@ from typing import Any
 
 from labkit.exercises.diagnosis import cause, objects
 from labkit.exercises.diagnosis.cause import Cause
+from labkit.exercises.evidence import Evidence
 from labkit.kube import resources
 from labkit.kube.resources import Object
 
@@ -13,6 +14,18 @@ STUCK = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CrashLoopBackO
 
 ALIKE = 0.6
 """From which ratio of difflib another Deployment is somebody's attempt: ``hello-two`` for ``hello-v2``."""
+
+NEVER_STARTED = ("StartError", "ContainerCannotRun")
+"""Reasons of a container that ended before its program ran."""
+
+OTHER_KINDS = (
+    resources.STATEFUL_SETS,
+    resources.DAEMON_SETS,
+    resources.REPLICA_SETS,
+    resources.JOBS,
+    resources.PODS,
+)
+"""What else starts pods, where a Deployment is asked for."""
 
 PROXY = "istio-proxy"
 SWITCH = "sidecar.istio.io/inject"
@@ -124,6 +137,10 @@ def _reasons(pod: Object) -> Iterator[str]:
         ended = ended or (status.get("lastState") or {}).get("terminated")
         if ended and not status.get("ready"):
             code = ended.get("exitCode", "?")
+            if ended.get("reason") in NEVER_STARTED:
+                told = ended.get("message") or f"exit code {code}"
+                yield f"the container {container} of pod {name} cannot be started: {told}"
+                continue
             yield (
                 f"the container {container} of pod {name} ends with exit code {code} and is started again: its command "
                 "must keep running"
@@ -135,6 +152,16 @@ def _reasons(pod: Object) -> Iterator[str]:
     for condition in (pod.get("status") or {}).get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             yield f"pod {name} has no node: {condition.get('message', condition.get('reason', ''))}"
+
+
+def another_kind(evidence: Evidence, name: str, namespace: str) -> str:
+    """What has the name of a missing Deployment and is none; empty when nothing has it."""
+    for kind in OTHER_KINDS:
+        obj = evidence.resource(kind, name, namespace)
+        if obj is not None and resources.owner_of(obj) is None:
+            alone = " that stands alone" if kind == resources.PODS else ""
+            return f"{name} is a {kind.kind}{alone}; the exercise wants a Deployment, which makes pods"
+    return ""
 
 
 def why_missing(name: str, namespace: str, deployments: Iterable[Object], *, given: Collection[str] = ()) -> Cause:
