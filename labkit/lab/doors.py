@@ -19,6 +19,7 @@ from labkit.telemetry import workloads
 
 ISTIOD_PORT = 15014
 ENVOY_PORT = 15000
+METRICS_PORT = 15020
 TIMEOUT = 20.0
 """Seconds; istiod's page about liveness may answer after ten."""
 
@@ -60,6 +61,22 @@ class Doors:
         with futures.ThreadPoolExecutor(TOGETHER) as pool:
             asked = {pod.name: pool.submit(self._try, lambda pod=pod: self.envoy(pod, path)) for pod in pods}  # type: ignore[misc]
         return {name: text for name, future in asked.items() if (text := future.result())}
+
+    def metrics(self, pods: Sequence[workloads.Workload], page: str) -> Mapping[str, str]:
+        """What Istio's agent answers on port 15020, by pod: ``stats/prometheus``; silent ones are left out."""
+        with futures.ThreadPoolExecutor(TOGETHER) as pool:
+            asked = {pod.name: pool.submit(self._try, lambda pod=pod: self._metrics(pod, page)) for pod in pods}  # type: ignore[misc]
+        return {name: text for name, future in asked.items() if (text := future.result())}
+
+    def _metrics(self, pod: workloads.Workload, page: str) -> str:
+        path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}:{METRICS_PORT}/proxy/{page}"
+        try:
+            code, _, body = self._api.raw("GET", path)
+        except (status.StatusError, OSError) as e:
+            raise UnreachableError(f"port {METRICS_PORT} of {pod.name}", e) from e
+        if code != 200:
+            raise UnreachableError(f"port {METRICS_PORT} of {pod.name}", f"HTTP {code}")
+        return body.decode("utf-8", "replace")
 
     @staticmethod
     def _try(ask: Callable[[], str]) -> str:

@@ -11,6 +11,7 @@ from labkit.exercises import course, verdict
 from labkit.lab import accesslogs, analyzing, evidence, explaining, istioctl, observing
 from labkit.lab.changes import Changes
 from labkit.lab.connection import Connection
+from labkit.lab.graphing import Graphing
 from labkit.lab.limiting import Limiting
 from labkit.lab.observing import Observing
 from labkit.lab.requests import Requests
@@ -40,6 +41,7 @@ class Lab:
         self._security = security = Security(connection)
         self._limiting = limiting = Limiting(connection)
         self._observing = observed = Observing(connection, lambda path, headers: requests.send(path, headers=headers))
+        self.graph = Graphing(connection, requests).graph
         self._logs = accesslogs.AccessLogs(connection.api, connection.doors, connection.proxies)
         self._answers: dict[str, object] = {}
 

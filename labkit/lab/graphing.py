@@ -1,0 +1,96 @@
+"""The service graph of a lab: what is deployed, what its proxies counted, and what is special about each workload."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from labkit import traffic
+from labkit.kube import resources, status
+from labkit.kube.resources import Object
+from labkit.lab.connection import Connection
+from labkit.lab.requests import Requests
+from labkit.telemetry import flows, graph, marks, workloads
+
+if TYPE_CHECKING:
+    from labkit.views.graph import GraphView
+
+RARELY = 3
+"""Of so many looks one asks for ejected endpoints and open circuits, too."""
+
+APART = ("istiod", "prometheus", "jaeger", "grafana", "kiali")
+"""Apps that belong to the mesh itself."""
+
+
+class Graphing:
+    """Of one cluster."""
+
+    def __init__(self, connection: Connection, requests: Requests) -> None:
+        self._connection, self._requests = connection, requests
+
+    def graph(self, *, path: str = "/productpage", rate: float = 10.0) -> "GraphView":
+        """The service graph, live: requests, failures, latency and mutual TLS between workloads, by Istio's metrics.
+
+        Its button sends ``rate`` requests per second for ``path`` through the gateway.
+        """
+        from labkit.views.graph import GraphView
+
+        def send(on_batch: traffic.OnBatch) -> Callable[[], None]:
+            return traffic.stream(traffic.Load(url=self._requests.url(), path=path, rate=rate), on_batch).stop
+
+        reader = Reader(self._connection)
+        return GraphView(reader.read, send=send, load=f"{rate:g} requests per second for {path}").look()
+
+
+class Reader:
+    """Looks at a mesh again and again; what changes rarely is asked for rarely."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._looks = 0
+        self._circuits: Mapping[str, list[str]] = {}
+
+    def read(self) -> Any:
+        """One ``views.graph.Reading``."""
+        from labkit.views.graph import Reading
+
+        pods = [pod for pod in workloads.pods(self._connection.api) if self._belongs(pod)]
+        proxies = [pod for pod in pods if pod.has_proxy and pod.ip]
+        if self._looks % RARELY == 0:
+            self._circuits = self._asked(proxies)
+        self._looks += 1
+        rules = self._rules()
+        nodes = nodes_of(pods)
+        marked = {node.name: [*marks.of_rules(rules, node), *self._circuits.get(node.name, ())] for node in nodes}
+        pages = self._connection.doors.metrics(proxies, graph.QUERY)
+        return Reading(nodes=nodes, totals=graph.totals(pages.values()), marks=marked)
+
+    def _belongs(self, pod: workloads.Workload) -> bool:
+        is_near = pod.has_proxy or pod.namespace == self._connection.namespace
+        return is_near and pod.app not in APART
+
+    def _asked(self, proxies: Sequence[workloads.Workload]) -> Mapping[str, list[str]]:
+        doors = self._connection.doors
+        clusters = doors.envoys(proxies, "clusters?format=json")
+        stats = doors.envoys(proxies, f"stats?filter={marks.OPEN}")
+        return marks.of_circuits(clusters, stats, proxies)
+
+    def _rules(self) -> list[Object]:
+        try:
+            return self._connection.api.list(resources.VIRTUAL_SERVICES)
+        except status.StatusError:
+            return []
+
+
+def nodes_of(pods: Sequence[workloads.Workload]) -> list[flows.Node]:
+    """The workloads of these pods under the names that the graph has for them: ``default/reviews-v1``."""
+    namespaces = sorted({pod.namespace for pod in pods})
+    return [
+        flows.Node(
+            name=f"{namespace}/{node.name}",
+            app=node.app,
+            pods=node.pods,
+            ready=node.ready,
+            has_proxy=node.has_proxy,
+        )
+        for namespace in namespaces
+        for node in flows.nodes(pod for pod in pods if pod.namespace == namespace)
+    ]

@@ -1,0 +1,215 @@
+// The page side of the service graph: boxes in columns, a line for each way, and the series of the one that is chosen.
+
+const SIZE = { width: 178, height: 54, gap: 18, left: 10, top: 26 };
+const LOCK = "M-4 0h8v6h-8zM-2.5 0v-2.5a2.5 2.5 0 0 1 5 0v2.5";
+const OPEN_LOCK = "M-4 0h8v6h-8zM-2.5 0v-2.5a2.5 2.5 0 0 1 5 0";
+
+function spots(nodes, width) {
+  const columns = [...new Set(nodes.map((node) => node.column))].sort((a, b) => a - b);
+  const step = columns.length > 1 ? Math.max(SIZE.width + 60, (width - SIZE.width - 2 * SIZE.left) / (columns.length - 1)) : 0;
+  const most = Math.max(1, ...columns.map((c) => nodes.filter((node) => node.column === c).length));
+  const height = SIZE.top + most * (SIZE.height + SIZE.gap) + 10;
+  const at = new Map();
+  columns.forEach((column, n) => {
+    const own = nodes.filter((node) => node.column === column).sort((a, b) => a.row - b.row);
+    const whole = own.length * (SIZE.height + SIZE.gap) - SIZE.gap;
+    own.forEach((node, row) => at.set(node.name, {
+      x: SIZE.left + n * step, y: SIZE.top / 2 + (height - whole) / 2 + row * (SIZE.height + SIZE.gap),
+    }));
+  });
+  return { at, height, width: Math.max(width, SIZE.left * 2 + SIZE.width + step * Math.max(0, columns.length - 1)) };
+}
+
+export function nodeSaid(node) {
+  const pods = node.pods ? `${node.ready} of ${node.pods} pods ready` : "no pod of the mesh";
+  const proxy = node.pods && !node.has_proxy ? ", no proxy" : "";
+  return `${node.name}: ${pods}${proxy}${node.marks.length ? `; ${node.marks.join("; ")}` : ""}`;
+}
+
+export function edgeSaid(edge) {
+  const lock = edge.mutual === null ? "" : edge.mutual ? ", mutual TLS" : ", plain text";
+  const late = edge.p95 === null ? "" : `, 95 of 100 within ${edge.p95} milliseconds`;
+  return `${edge.source} to ${edge.target}: ${edge.rate} requests per second, ${edge.errors ?? 0} percent failing${late}${lock}`;
+}
+
+function label(edge) {
+  if (!edge.rate) return `${edge.sent} sent`;
+  const failing = edge.errors ? ` ✗ ${edge.errors} %` : "";
+  return `${edge.rate}/s${failing}${edge.p95 === null ? "" : ` · ${edge.p95} ms`}`;
+}
+
+function box(node, { x, y }) {
+  const kind = !node.pods ? "nobody" : node.has_proxy ? "meshed" : "plain";
+  const busy = node.ready === node.pods ? "" : " lk-node-busy";
+  const title = node.title.length > 22 ? `${node.title.slice(0, 21)}…` : node.title;
+  const state = !node.pods ? "no pod of the mesh" : `${node.ready}/${node.pods} ready${node.has_proxy ? "" : ", no proxy"}`;
+  const g = s("g", { class: `lk-node lk-node-${kind}${busy}`, transform: `translate(${x} ${y})`, tabindex: 0, role: "img", "aria-label": nodeSaid(node) },
+    s("rect", { width: SIZE.width, height: SIZE.height, rx: 9 }),
+    write({ x: 12, y: 21, "font-weight": 650, fill: "currentColor" }, title),
+    write({ x: 12, y: 38, class: "lk-axis" }, state));
+  if (node.marks.length) g.append(write({ x: 12, y: SIZE.height - 4, class: "lk-mark" }, `⚠ ${node.marks[0]}`.slice(0, 30)));
+  g.append(s("title", {}, document.createTextNode(nodeSaid(node))));
+  return g;
+}
+
+function bend(from, to) {
+  const [x1, y1] = [from.x + SIZE.width, from.y + SIZE.height / 2];
+  const [x2, y2] = [to.x, to.y + SIZE.height / 2];
+  if (x2 <= from.x) {
+    const low = Math.max(from.y, to.y) + SIZE.height + 16;
+    const [a, b] = [from.x + SIZE.width / 2, to.x + SIZE.width / 2];
+    return `M${a} ${from.y + SIZE.height}C${a} ${low} ${b} ${low} ${b} ${to.y + SIZE.height}`;
+  }
+  const by = Math.max(24, (x2 - x1) / 2);
+  return `M${x1} ${y1}C${x1 + by} ${y1} ${x2 - by} ${y2} ${x2} ${y2}`;
+}
+
+export function graphSaid(nodes, edges) {
+  const busy = edges.filter((edge) => edge.rate > 0);
+  const failing = busy.filter((edge) => edge.errors > 0);
+  const slow = busy.filter((edge) => edge.p95 !== null).sort((a, b) => b.p95 - a.p95)[0];
+  const begin = `${nodes.length} workloads, requests on ${busy.length} way${busy.length === 1 ? "" : "s"}`;
+  const bad = failing.length ? `; failing: ${failing.map((e) => `${e.source} to ${e.target}`).join(", ")}` : "";
+  return `${begin}${bad}${slow ? `; slowest to ${slow.target}` : ""}.`;
+}
+
+function tableOfWays(edges) {
+  return tableFrom("Ways that requests took since this view began",
+    ["from", "to", "per second", "failing %", "p95 ms", "requests", "failed", "mutual TLS"],
+    edges.map((e) => [[e.source], [e.target], [e.rate.toFixed(1)], [e.errors ?? "–"], [e.p95 ?? "–"], [e.sent], [e.failed],
+      [e.mutual === null ? "unknown" : e.mutual ? "yes" : "no"]]));
+}
+
+function render({ model, el }) {
+  const stops = [];
+  const follow = (names, draw) => names.split(" ").forEach((trait) => {
+    model.on(`change:${trait}`, draw);
+    stops.push(() => model.off(`change:${trait}`, draw));
+  });
+  const say = h("span", { className: "lk-say", role: "status" });
+  const button = h("button", { type: "button", className: "lk-go" });
+  button.addEventListener("click", () => {
+    model.set("running", !model.get("running"));
+    model.save_changes();
+  });
+  const drawRunning = () => {
+    const [on, load] = [model.get("running"), model.get("load")];
+    say.className = on ? "lk-say lk-on" : "lk-say";
+    say.replaceChildren(h("span", { className: "lk-dot" }), on ? `sending ${load}` : "looking");
+    button.hidden = !load;
+    button.textContent = on ? "■ Stop" : "▶ Send";
+    button.setAttribute("aria-label", on ? "Stop sending requests" : `Send ${load}`);
+  };
+  const told = h("p", { className: "lk-told", role: "status" });
+  const message = h("div", { className: "lk-msg", "aria-live": "polite" });
+  const svg = s("svg", { class: "lk-chart lk-map", role: "group", "aria-label": "The service graph" });
+  const [groups, lines, boxes] = [s("g", { "aria-hidden": "true" }), s("g"), s("g")];
+  svg.append(groups, lines, boxes);
+  const picture = h("figure", {}, svg);
+  const chart = h("div", { className: "lk-sparks" });
+  const panel = h("section", { "aria-label": "The chosen way", hidden: true }, chart);
+  const table = h("div", { className: "lk-table", tabIndex: 0, role: "region", "aria-label": "Ways that requests took" });
+  const details = h("details", {}, h("summary", {}, "The same as a table"), table);
+  const choose = (key) => {
+    model.set("selected", model.get("selected") === key ? "" : key);
+    model.save_changes();
+  };
+  const drawn = new Map();
+  let width = 900;
+  let boxesSaid = "";
+  const way = (key) => {
+    if (drawn.has(key)) return drawn.get(key);
+    const g = s("g", { class: "lk-way", tabindex: 0, role: "button" });
+    const parts = { g, wide: s("path", { class: "lk-wide" }), line: s("path", { class: "lk-line-of" }),
+      text: s("text", { class: "lk-label", "text-anchor": "middle" }), lock: s("path", { class: "lk-lock" }) };
+    g.append(parts.wide, parts.line, parts.lock, parts.text);
+    g.addEventListener("click", () => choose(key));
+    g.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      choose(key);
+    });
+    drawn.set(key, parts);
+    lines.append(g);
+    return parts;
+  };
+  const drawGraph = () => {
+    const [nodes, edges] = [model.get("nodes"), model.get("edges")];
+    const { at, height, width: whole } = spots(nodes, width);
+    svg.setAttribute("viewBox", `0 0 ${whole} ${height}`);
+    const news = JSON.stringify([nodes, width]);
+    if (news !== boxesSaid) { // boxes that say nothing new stay, and keep the focus
+      boxesSaid = news;
+      boxes.replaceChildren(...nodes.map((node) => box(node, at.get(node.name))));
+      const together = new Map();
+      for (const node of nodes) together.set(node.group, [...(together.get(node.group) ?? []), at.get(node.name)]);
+      groups.replaceChildren(...[...together.values()].filter((own) => own.length > 1).map((own) => s("rect", {
+        class: "lk-group", rx: 12, x: own[0].x - 7, y: Math.min(...own.map((o) => o.y)) - 7,
+        width: SIZE.width + 14, height: Math.max(...own.map((o) => o.y)) - Math.min(...own.map((o) => o.y)) + SIZE.height + 14,
+      })));
+    }
+    const keys = new Set();
+    for (const edge of edges) {
+      const [from, to] = [at.get(edge.source), at.get(edge.target)];
+      if (!from || !to) continue;
+      const key = `${edge.source} ${edge.target}`;
+      keys.add(key);
+      const { g, wide, line, text, lock } = way(key);
+      const state = !edge.rate ? "lk-idle" : edge.errors ? "lk-failing" : "";
+      g.setAttribute("class", `lk-way ${state}${model.get("selected") === key ? " lk-chosen" : ""}`);
+      g.setAttribute("aria-label", edgeSaid(edge));
+      g.setAttribute("aria-pressed", model.get("selected") === key);
+      const d = bend(from, to);
+      for (const path of [wide, line]) if (path.getAttribute("d") !== d) path.setAttribute("d", d);
+      line.setAttribute("stroke-width", edge.rate ? Math.min(6, 1.5 + Math.sqrt(edge.rate) / 2) : 1.2);
+      const middle = line.getTotalLength ? line.getPointAtLength(line.getTotalLength() * 0.55) : from;
+      text.setAttribute("x", middle.x);
+      text.setAttribute("y", middle.y - 6);
+      text.textContent = label(edge);
+      lock.setAttribute("d", edge.mutual ? LOCK : OPEN_LOCK);
+      lock.setAttribute("transform", `translate(${middle.x} ${middle.y + 7})`);
+      lock.style.display = edge.mutual === null ? "none" : "";
+    }
+    for (const [key, { g }] of drawn) if (!keys.has(key)) { g.remove(); drawn.delete(key); }
+    const said = graphSaid(nodes, edges);
+    if (told.textContent !== said) told.textContent = said;
+    table.replaceChildren(tableOfWays(edges));
+  };
+  const drawSeries = () => {
+    const [key, points] = [model.get("selected"), model.get("series")];
+    panel.hidden = !key;
+    if (!key) return;
+    const last = points.at(-1) ?? {};
+    const end = last.t ?? 0;
+    const one = (title, name, unit) => spark(title, `${last[name] ?? "–"}${unit}`, points,
+      [{ of: (p) => p[name], colour: tone(0), dash: "none" }], end);
+    chart.replaceChildren(h("h5", {}, key.replace(" ", " → ")), one("requests per second", "rate", "/s"),
+      one("failing", "errors", " %"), one("95 of 100 within", "p95", " ms"));
+  };
+  const drawMessage = () => { message.textContent = model.get("message"); };
+  follow("running load", drawRunning);
+  follow("nodes edges selected", drawGraph);
+  follow("selected series", drawSeries);
+  follow("message", drawMessage);
+  const root = viewBox("graph", "The service graph",
+    h("header", {}, h("h4", {}, "The service graph", h("small", {}, "as the proxies count it")), say, button),
+    message, told, picture, panel, details);
+  el.append(root);
+  for (const draw of [drawRunning, drawGraph, drawSeries, drawMessage]) draw();
+  const resized = new ResizeObserver(() => {
+    const wide = Math.max(560, picture.clientWidth);
+    if (picture.clientWidth > 0 && wide !== width) {
+      width = wide;
+      drawGraph();
+    }
+  });
+  resized.observe(picture);
+  const release = lifeline(model, root);
+  return () => {
+    release();
+    resized.disconnect();
+    for (const stop of stops) stop();
+  };
+}
+
+export default { render };

@@ -1,0 +1,249 @@
+"""The service graph, live: requests per second, failures, latency and mutual TLS between workloads.
+
+It knows one callback, ``read() -> Reading``, and ``send(on_batch) -> stop`` for requests from outside. Before the first
+request it draws what is deployed and says what to do.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import traitlets
+
+from labkit.base import errors
+from labkit.telemetry import graph
+from labkit.telemetry.flows import Node
+from labkit.views import assets, layers, live, markup
+from labkit.views.meshmap import COLUMNS, Send
+
+EVERY = 1.0
+"""Seconds between two looks; each asks every proxy for a few of its statistics."""
+
+WINDOW = 5.0
+"""Seconds over which rates are taken."""
+
+KEPT = 120
+"""Points of a way's series that are kept."""
+
+HEAD = ("from", "to", "requests/s", "failing %", "p95 ms", "requests", "failed", "mTLS", "answers")
+NO_TRAFFIC = "No request since this view began. Press ▶ Send, or run lab.send() in another cell."
+OUTSIDE = "outside"
+"""Whoever calls without a proxy."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """One look at the mesh."""
+
+    nodes: Sequence[Node]
+    """What is deployed; names as ``default/reviews-v1``."""
+
+    totals: graph.Graph
+    marks: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """What is special about a node: ``{"default/ratings-v1": ["fault: delay 2s for 100 %"]}``."""
+
+
+Read = Callable[[], Reading]
+
+
+class GraphView(live.LiveView):
+    """Boxes for workloads, versions of a service one below the other; a line for each way that requests take."""
+
+    made_by = "lab.graph"
+    _esm = assets.module("graph")
+    _css = assets.styles("graph")
+
+    nodes: Any = traitlets.List().tag(sync=True)
+    """``{"name", "title", "group", "pods", "ready", "has_proxy", "marks", "column", "row"}``."""
+
+    edges: Any = traitlets.List().tag(sync=True)
+    """``{"source", "target", "rate", "errors", "p95", "sent", "failed", "mutual", "codes"}``."""
+
+    selected = traitlets.Unicode().tag(sync=True)
+    """The edge whose series is shown, ``source target``; assigning it is what a click does."""
+
+    series: Any = traitlets.List().tag(sync=True)
+    """``{"t", "rate", "errors", "p95"}`` of the selected edge."""
+
+    running = traitlets.Bool(False).tag(sync=True)
+    load = traitlets.Unicode().tag(sync=True)
+    message = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, read: Read, *, send: Send | None = None, load: str = "", every: float | None = EVERY) -> None:
+        self._read, self._sender, self._every = read, send, every
+        self._stop_sending: Callable[[], None] | None = None
+        self._guard = threading.RLock()
+        self._first: graph.Graph | None = None
+        self._frames: deque[tuple[float, graph.Graph]] = deque()
+        self._points: dict[str, deque[dict[str, Any]]] = {}
+        self._columns: dict[str, int] = {}
+        self._rows: dict[str, int] = {}
+        super().__init__(load=load if send else "")
+        self.observe(self._on_running, names="running")
+        self.observe(self._on_selected, names="selected")
+
+    def __repr__(self) -> str:
+        busy = [edge for edge in self.edges if edge["rate"]]
+        failing = sum(bool(edge["errors"]) for edge in busy)
+        return f"Graph({len(self.nodes)} workloads, {len(busy)} ways in use, {failing} failing)"
+
+    def look(self) -> "GraphView":
+        """Look once, now; returns itself."""
+        try:
+            reading = self._read()
+        except errors.LabError as e:
+            with self._guard:
+                self.message = str(e)
+            return self
+        self.take(reading, now=time.monotonic())
+        return self
+
+    def start(self) -> "GraphView":
+        """Send requests from outside; returns itself."""
+        self.running = True
+        return self
+
+    def stop(self) -> None:
+        """Send no more."""
+        self.running = False
+
+    def table(self) -> Any:
+        """The table twin as a DataFrame: a row per way."""
+        import pandas as pd
+
+        return pd.DataFrame(self._table(), columns=list(HEAD))
+
+    def static_html(self) -> str:
+        """The graph as two tables, for exports."""
+        places = [
+            [n["name"], f"{n['ready']} of {n['pods']}", "yes" if n["has_proxy"] else "no", "; ".join(n["marks"])]
+            for n in self.nodes
+        ]
+        head = ("workload", "pods ready", "proxy", "to know")
+        ways = markup.table(HEAD, self._table()) if self.edges else f"<p>{markup.text(NO_TRAFFIC)}</p>"
+        return f'<div style="{markup.BOX}">{markup.table(head, places, caption="The service graph")}{ways}</div>'
+
+    def _table(self) -> list[list[Any]]:
+        return [
+            [
+                edge["source"],
+                edge["target"],
+                edge["rate"],
+                edge["errors"],
+                edge["p95"],
+                edge["sent"],
+                edge["failed"],
+                {True: "yes", False: "no", None: "unknown"}[edge["mutual"]],
+                ", ".join(f"{count}x {code}" for code, count in edge["codes"].items()),
+            ]
+            for edge in self.edges
+        ]
+
+    def appears(self) -> None:
+        """Looking begins with the first page that shows the view."""
+        if self._every is not None:
+            self.watch(self.look, every=self._every)
+
+    def leaves(self) -> None:
+        """Nobody looks: nothing is read, and nothing is sent."""
+        self.unwatch()
+        self.running = False
+
+    def take(self, reading: Reading, *, now: float) -> None:
+        """Draw a reading that was made at ``now``, in seconds of any clock."""
+        with self._guard, self.hold_sync():
+            if self._first is None:
+                self._first = reading.totals
+            while len(self._frames) > 1 and self._frames[1][0] <= now - WINDOW:
+                self._frames.popleft()
+            at, before = self._frames[0] if self._frames else (now, reading.totals)
+            edges = graph.edges(self._first, before, reading.totals, passed=now - at)
+            self._frames.append((now, reading.totals))
+            drawn = [drawn_edge(edge) for edge in edges]
+            self._remember(drawn, now)
+            self.edges = drawn
+            self.nodes = self._placed(reading, drawn)
+            self.message = "" if drawn else NO_TRAFFIC
+            self._on_selected({})
+
+    def _remember(self, edges: Sequence[Mapping[str, Any]], now: float) -> None:
+        for edge in edges:
+            points = self._points.setdefault(f"{edge['source']} {edge['target']}", deque(maxlen=KEPT))
+            points.append({"t": round(now, 2), "rate": edge["rate"], "errors": edge["errors"], "p95": edge["p95"]})
+
+    def _placed(self, reading: Reading, edges: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        boxes = [boxed(node) for node in reading.nodes]
+        there = {node.name for node in reading.nodes}
+        others = sorted({name for edge in edges for name in (edge["source"], edge["target"])} - there)
+        hints = [layers.Box(name=node.name, group=_group(node), column=COLUMNS.get(node.app)) for node in reading.nodes]
+        hints += [layers.Box(name=name, group=name) for name in others]
+        boxes += [boxed(Node(name=name, app="", pods=0, ready=0, has_proxy=False)) for name in others]
+        self._columns = layers.columns(hints, [(e["source"], e["target"]) for e in edges], self._columns)
+        self._rows = layers.rows(hints, self._columns, self._rows)
+        return [
+            {
+                **box,
+                "marks": list(reading.marks.get(box["name"], ())),
+                "column": self._columns[box["group"]],
+                "row": self._rows[box["name"]],
+            }
+            for box in boxes
+        ]
+
+    def _on_selected(self, _: Any) -> None:
+        self.series = list(self._points.get(self.selected, ()))
+
+    def _on_running(self, change: Any) -> None:
+        stop, self._stop_sending = self._stop_sending, None
+        if stop is not None:
+            stop()
+        if not change["new"]:
+            return
+        if self._sender is None:
+            self.running = False
+            return
+        self._presence.looked()
+        try:
+            self._stop_sending = self._sender(self._on_batch)
+        except errors.LabError as e:
+            self.message, self.running = str(e), False
+
+    def _on_batch(self, _: Sequence[Any]) -> None:
+        if self._presence.is_lost:
+            self.running = False
+
+
+def drawn_edge(edge: graph.Edge) -> dict[str, Any]:
+    """An edge as the page draws it."""
+    source = OUTSIDE if edge.way.source == graph.UNKNOWN else edge.way.source
+    return {
+        "source": source,
+        "target": edge.way.target,
+        "rate": round(edge.rate, 1),
+        "errors": None if edge.error_percent is None else round(edge.error_percent, 1),
+        "p95": None if edge.p95_ms is None else round(edge.p95_ms, 1),
+        "sent": edge.sent or edge.connections,
+        "failed": edge.failed,
+        "mutual": edge.is_mutual,
+        "codes": dict(edge.codes),
+    }
+
+
+def boxed(node: Node) -> dict[str, Any]:
+    """A node as the page draws it, without its place."""
+    return {
+        "name": node.name,
+        "title": node.name.rpartition("/")[2],
+        "group": _group(node),
+        "pods": node.pods,
+        "ready": node.ready,
+        "has_proxy": node.has_proxy,
+    }
+
+
+def _group(node: Node) -> str:
+    namespace, _, name = node.name.rpartition("/")
+    return f"{namespace}/{node.app}" if node.app else node.name or name
