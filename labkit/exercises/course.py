@@ -17,6 +17,7 @@ from labkit.exercises import (
     lesson10,
     lesson11,
     lesson19,
+    lesson21,
     routed,
 )
 from labkit.exercises.exercise import Exercise
@@ -35,6 +36,7 @@ LESSONS = (
     lesson10,
     lesson11,
     lesson19,
+    lesson21,
     routed,
 )
 
@@ -49,7 +51,9 @@ class UnknownExerciseError(errors.LabError):
 
 
 def find(id: str) -> Exercise:
-    """The exercise; UnknownExerciseError lists what its lesson has."""
+    """The exercise; UnknownExerciseError lists what its lesson has. An incident, ``c3``, is the exercise ``21-3``."""
+    if id in lesson21.BY_NAME:
+        return ALL[lesson21.BY_NAME[id].id]
     if id not in ALL:
         raise UnknownExerciseError(id)
     return ALL[id]

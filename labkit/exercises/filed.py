@@ -21,6 +21,11 @@ KINDS: Mapping[str, resources.Resource] = {
     "serviceentry": resources.SERVICE_ENTRIES,
     "sidecar": resources.SIDECARS,
     "namespace": resources.NAMESPACES,
+    "authorizationpolicy": resources.AUTHORIZATION_POLICIES,
+    "peerauthentication": resources.PEER_AUTHENTICATIONS,
+    "requestauthentication": resources.REQUEST_AUTHENTICATIONS,
+    "envoyfilter": resources.ENVOY_FILTERS,
+    "telemetry": resources.TELEMETRIES,
 }
 
 FORMS: Mapping[str, str] = {
@@ -34,6 +39,11 @@ FORMS: Mapping[str, str] = {
     "rs": "replicaset",
     "se": "serviceentry",
     "serviceentries": "serviceentry",
+    "authorizationpolicies": "authorizationpolicy",
+    "telemetries": "telemetry",
+    "ap": "authorizationpolicy",
+    "pa": "peerauthentication",
+    "ra": "requestauthentication",
     "ns": "namespace",
 }
 """Short names that kubectl takes, and plurals that are no s."""

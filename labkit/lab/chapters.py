@@ -48,6 +48,7 @@ CHAPTERS: Mapping[str, Chapter] = {
     "10": Chapter(title="Circuit breaking", manifests=("curl.yaml", "httpbin-and-fortio.yaml")),
     "11": Chapter(title="Mutual TLS", manifests=("curl.yaml", "httpbin-and-fortio.yaml", "legacy.yaml")),
     "19": Chapter(title="Egress", manifests=("outside.yaml",)),
+    "21": Chapter(title="The clinic", manifests=(RULES, "curl.yaml", "httpbin-and-fortio.yaml", "legacy.yaml")),
 }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 from labkit.base import choice, settings
 from labkit.clusters import cluster as clusters
 from labkit.clusters import sandbox
-from labkit.exercises import course, verdict
+from labkit.exercises import course, lesson21, verdict
 from labkit.lab import accesslogs, analyzing, evidence, explaining, istioctl, observing
 from labkit.lab.changes import Changes
 from labkit.lab.connection import Connection
@@ -209,6 +209,17 @@ class Lab:
         return tokens.jwks()
 
     # Exercises
+
+    def break_(self, incident: str) -> results.Note:
+        """Break the mesh in one of the clinic's ways: ``lab.break_("c3")``. What people complain of is the answer.
+
+        It begins where the lesson begins, so what an incident before it left is gone.
+        """
+        broken = lesson21.incident(incident)
+        self.goto("21")
+        self.apply(f"manifests/{broken.manifest}", quiet=True)
+        self._answers.pop(broken.id, None)
+        return results.Note(text=f"{broken.name}: {broken.complaint}").shown()
 
     def check(self, id: str) -> verdict.Verdict:
         """Judge an exercise on the live mesh; it never raises."""

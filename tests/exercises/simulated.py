@@ -188,6 +188,8 @@ class Simulated:
             return [(1.0, Reply(status=200 if "allow_any" in decision.virtual_host["name"] else 502))]
         if decision.explanation.index < 0:
             return [(1.0, Reply(status=404))]
+        if decision.virtual_host.get("require_tls") == "ALL":
+            return [(1.0, Reply(status=301, location="https"))]
         if own := decision.explanation.answer:
             moved = own.startswith("redirect")
             return [(1.0, Reply(status=301 if moved else int(own), location="/elsewhere" if moved else ""))]
