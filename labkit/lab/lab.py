@@ -57,7 +57,7 @@ class Lab:
         self.apply, self.delete, self.discard = changes.apply, changes.delete, changes.discard
 
         self.url, self.page, self.send = requests.url, requests.page, requests.send
-        self.curl, self.fortio = requests.curl, requests.fortio
+        self.curl, self.fortio, self.https = requests.curl, requests.fortio, requests.https
         self.mesh, self.split, self.canary = requests.mesh, requests.split, requests.canary
         self.mtls, self.certificates = security.mtls, security.certificates
         self.limits = limiting.limits

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, overload
 
 from labkit import traffic
 from labkit.base import errors
-from labkit.install import gateway
+from labkit.install import addresses, gateway, istio
 from labkit.kube import manifests, resources
 from labkit.lab import rounds, splitting
 from labkit.lab.changes import Changes
 from labkit.lab.connection import Connection
 from labkit.telemetry import flows, inside, workloads
-from labkit.traffic import fetching
+from labkit.traffic import authorities, fetching, secured
 from labkit.views import page
 
 if TYPE_CHECKING:
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from labkit.views.canary import CanaryView
     from labkit.views.meshmap import MeshView
     from labkit.views.split import Asked, SplitView
+
+HTTPS = 443
+"""The port of the gateway's Service."""
 
 SPLIT_RATE = 40.0
 """Requests per second of a split view: 600, enough for a verdict, in 15 s."""
@@ -45,6 +48,25 @@ class Requests:
             step = "kubectl get gateway" if through else "lab.install_istio()"
             raise errors.SetupError(f"There is no {through or 'ingress'} gateway with an address.", next_step=step)
         return address + path
+
+    def https(
+        self,
+        name: str,
+        path: str = "/productpage",
+        *,
+        trusting: authorities.Authority | None = None,
+        showing: authorities.Issued | None = None,
+    ) -> secured.Answer:
+        """One request to the gateway's HTTPS port for a host: ``lab.https("shop.example", trusting=authority)``.
+
+        ``trusting`` is the only authority whose servers are believed, ``showing`` the client's own certificate. Beside
+        it: ``curl --resolve shop.example:443:ADDRESS --cacert ca.pem https://shop.example/productpage``.
+        """
+        service, space = gateway.SERVICE, istio.NAMESPACE
+        address = addresses.find(self._connection.api, service, space, port=HTTPS, is_ingress=False)
+        if address is None:
+            raise errors.SetupError("There is no ingress gateway with an address.", next_step="lab.install_istio()")
+        return secured.ask(address, name, path, trusting=trusting, showing=showing)
 
     def page(self, path: str = "/productpage", *, user: str = "") -> "PageView":
         """A page as it answers now, in the notebook, with a bar to reload it, go elsewhere, sign in and out."""
