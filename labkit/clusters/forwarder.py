@@ -6,17 +6,25 @@ Docker Desktop. The socket is bound before the process begins, so nobody else ca
 
 import argparse
 import json
+import os
 import socket
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from labkit.base import private, programs, records, settings
+from labkit.base import errors, private, programs, records, settings
 from labkit.clusters import cluster
 from labkit.kube import client, portforward, resources
 from labkit.kube.resources import Object
 
 HOST = "127.0.0.1"
+EVERY = 20.0
+"""Seconds between two looks at whether anybody can still need it."""
+
+PATIENCE = 15
+"""Looks in a row at which the cluster does not answer: five minutes."""
 
 
 def address(
@@ -119,6 +127,7 @@ def main(words: Sequence[str] | None = None) -> None:
     named = parser.parse_args(words)
     api = client.Client.from_kubeconfig(Path(named.kubeconfig), context=named.context)
     listening = socket.socket(fileno=named.listen)
+    threading.Thread(target=_until_needless, args=(api, Path(named.home)), daemon=True).start()
     print(json.dumps({"service": f"{named.namespace}/{named.service}", "port": named.port}), flush=True)
     portforward.Listener(
         api,
@@ -126,6 +135,20 @@ def main(words: Sequence[str] | None = None) -> None:
         lambda: pod_of(api, named.service, named.namespace, named.port),
         listening=listening,
     ).serve()
+
+
+def _until_needless(api: client.Client, home: Path) -> None:
+    """End this process once its lab is gone, or its cluster has not answered for a while."""
+    misses = 0
+    while misses < PATIENCE:
+        time.sleep(EVERY)
+        if not home.exists() or not api.kubeconfig.exists():
+            break
+        try:
+            misses = 0 if api.raw("GET", "/version", timeout=5.0)[0] < 500 else misses + 1
+        except errors.LabError:
+            misses += 1
+    os._exit(0)
 
 
 if __name__ == "__main__":

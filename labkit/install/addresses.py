@@ -13,7 +13,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from labkit.base import errors, settings
 from labkit.clusters import capabilities, cluster, forwarder
@@ -92,10 +92,17 @@ def find(api: client.Client, service: str, namespace: str, *, port: int, is_ingr
     listed = list(ways(live, _nodes(api), port=port, host_ports=_host_ports(api), is_inside=IN_CLUSTER.exists()))
     key = api.kubeconfig, api.context, namespace, service, port
     listed.sort(key=lambda way: (way.host, way.port) != _last.get(key))
+    refused = None
     for way in listed:
-        if answers(way):
+        answer = probe(way)
+        if answer == "open":
             _last[key] = way.host, way.port
             return way.host, way.port
+        if answer == "refused" and way.how == "node port":
+            refused = refused or way
+    if refused:
+        # The node itself said no, so it is there: nobody listens yet.
+        return refused.host, refused.port
     if forwarder.pod_of(api, service, namespace, port):
         where = cluster.Cluster(kubeconfig=api.kubeconfig, context=api.context)
         return forwarder.address(settings.Paths(), where, service, namespace, port)
@@ -126,17 +133,28 @@ def override() -> tuple[str, int] | None:
     return parts.hostname, port
 
 
-def answers(way: Way) -> bool:
-    """Whether connections get there: to the gateway's health check, or to the port itself."""
-    return any(_connects(way.host, port) for port in (way.status_port, way.port) if port)
+Probed = Literal["open", "refused", "silent"]
 
 
-def _connects(host: str, port: int) -> bool:
+def probe(way: Way) -> Probed:
+    """Whether connections get there, to the gateway's health check or to the port itself."""
+    answers = []
+    for port in (way.status_port, way.port):
+        if port:
+            answers.append(_connection(way.host, port))
+            if answers[-1] != "refused":
+                return answers[-1]  # an address that is silent once will be silent again
+    return "refused" if answers else "silent"
+
+
+def _connection(host: str, port: int) -> Probed:
     try:
         socket.create_connection((host, port), timeout=CONNECT).close()
+    except ConnectionRefusedError:
+        return "refused"
     except OSError:
-        return False
-    return True
+        return "silent"
+    return "open"
 
 
 def _nodes(api: client.Client) -> list[Object]:

@@ -78,6 +78,19 @@ class Client:
         kind = {"apiVersion": resource.api_version, "kind": resource.kind}
         return [{**kind, **item} for item in listed.get("items") or []]
 
+    def visible(self, resource: resources.Resource, namespace: str | None = None, *, own: str = "") -> Objects:
+        """What this user may see of a kind, in a namespace or in all; else what is in their ``own`` namespace.
+
+        Empty where the cluster does not serve the kind, or nothing of it may be seen.
+        """
+        for place in dict.fromkeys([namespace, own or namespace]):
+            try:
+                return self.list(resource, place)
+            except status.StatusError as e:
+                if e.code not in (403, 404):
+                    raise
+        return []
+
     def create(self, resource: resources.Resource, obj: Object, *, dry_run: bool = False) -> Object:
         """POST; AlreadyExists if it is there."""
         query = {"fieldManager": MANAGER} | ({"dryRun": "All"} if dry_run else {})

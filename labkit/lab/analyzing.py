@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from labkit.kube import client, resources, status
+from labkit.kube import client, resources
 from labkit.kube.resources import Object, Resource
 from labkit.lab import clearing
 from labkit.mesh import analysis
@@ -109,10 +109,7 @@ def _objects(api: client.Client, namespace: str) -> Iterator[Object]:
 
 
 def _list(api: client.Client, resource: Resource, namespace: str | None = None) -> list[Object]:
-    try:
-        return api.list(resource, namespace)
-    except status.NotFound:
-        return []  # a kind that this cluster does not serve
+    return api.visible(resource, namespace)
 
 
 def frame(findings: Sequence[Finding]) -> "pd.DataFrame":

@@ -87,7 +87,8 @@ class Connection:
 
     def proxies(self) -> list[workloads.Workload]:
         spaces = (self.namespace, istio.NAMESPACE)
-        return [w for space in spaces for w in workloads.pods(self.api, space) if w.has_proxy and w.ip]
+        pods = [workloads.workload(pod) for space in spaces for pod in self.api.visible(resources.PODS, space)]
+        return sorted((w for w in pods if w.has_proxy and w.ip), key=lambda w: (spaces.index(w.namespace), w.name))
 
     def configurations(self) -> differences.Snapshot:
         dumps = self.doors.envoys(self.proxies(), "config_dump")

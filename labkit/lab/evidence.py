@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from labkit.base import errors
 from labkit.exercises.diagnosis import rollouts
-from labkit.kube import resources, status
+from labkit.kube import resources
 from labkit.kube.resources import Object, Resource
 from labkit.mesh.explain import explanations
 from labkit.mesh.model import Config
@@ -72,10 +72,8 @@ class LabEvidence:
         return sorted(self._listed(kind, None), key=_age)
 
     def _listed(self, kind: Resource, namespace: str | None) -> list[Object]:
-        try:
-            return [{"kind": kind.kind, **obj} for obj in self._lab.api.list(kind, namespace)]
-        except status.NotFound:
-            return []
+        own = self._lab.namespace if kind.namespaced else ""
+        return [{"kind": kind.kind, **obj} for obj in self._lab.api.visible(kind, namespace, own=own)]
 
     def config(self, pod: str, namespace: str = "") -> Config | None:
         """What the Envoy of a pod has; None where there is no such pod with an Envoy."""

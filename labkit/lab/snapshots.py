@@ -4,8 +4,9 @@ from typing import Any
 
 import yaml
 
+from labkit.clusters import capabilities
 from labkit.install import istio
-from labkit.kube import client, resources, status
+from labkit.kube import client, resources
 from labkit.kube.resources import Resource
 from labkit.mesh.model import Snapshot
 
@@ -26,12 +27,9 @@ def key_of(resource: Resource) -> str:
 
 def mesh_config(api: client.Client) -> dict[str, Any]:
     """What the mesh's ConfigMap says; empty where there is none."""
-    config_map = api.find(resources.CONFIG_MAPS, "istio", istio.NAMESPACE)
+    config_map = capabilities.readable(api, resources.CONFIG_MAPS, "istio", istio.NAMESPACE)
     return yaml.safe_load(((config_map or {}).get("data") or {}).get("mesh") or "") or {}
 
 
 def _listed(api: client.Client, resource: Resource) -> list[dict[str, Any]]:
-    try:
-        return [{"kind": resource.kind, "apiVersion": resource.api_version, **obj} for obj in api.list(resource)]
-    except status.NotFound:
-        return []
+    return [{"kind": resource.kind, "apiVersion": resource.api_version, **obj} for obj in api.visible(resource)]

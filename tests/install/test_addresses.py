@@ -73,8 +73,8 @@ def test_an_address_counts_where_the_health_check_answers_though_no_gateway_is_o
     with socket.create_server(("127.0.0.1", 0)) as health, socket.create_server(("127.0.0.1", 0)) as gone:
         closed, status = gone.getsockname()[1], health.getsockname()[1]
         gone.close()
-        assert addresses.answers(addresses.Way(how="", host="127.0.0.1", port=closed, status_port=status))
-        assert not addresses.answers(addresses.Way(how="", host="127.0.0.1", port=closed))
+        assert addresses.probe(addresses.Way(how="", host="127.0.0.1", port=closed, status_port=status)) == "open"
+        assert addresses.probe(addresses.Way(how="", host="127.0.0.1", port=closed)) == "refused"
 
 
 @pytest.mark.parametrize(

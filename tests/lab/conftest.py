@@ -1,13 +1,15 @@
 """A lab on the run's sandbox, and the same cluster for somebody who may not read its nodes."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
 
-from labkit.clusters import cluster
+from labkit.base import records
+from labkit.clusters import cluster, forwarder
 from labkit.kube import manifests, resources
 from labkit.lab import Lab
 
@@ -71,13 +73,25 @@ class Guests:
 
 
 @pytest.fixture(scope="session")
-def guests(sandbox, tmp_path_factory) -> Guests:
-    """The two users."""
+def guests(sandbox, tmp_path_factory) -> Iterator[Guests]:
+    """The two users; they know no address of a node, so forwarders lead them to the gateway, which end here."""
     api = sandbox.client
     for obj in manifests.parse(GUEST):
         api.apply(resource_of(obj), obj)
     folder = tmp_path_factory.mktemp("guests")
-    return Guests(guest=_kubeconfig(sandbox, folder, "guest"), tenant=_kubeconfig(sandbox, folder, "tenant"))
+    yield Guests(guest=_kubeconfig(sandbox, folder, "guest"), tenant=_kubeconfig(sandbox, folder, "tenant"))
+    for record in tmp_path_factory.getbasetemp().rglob("run/forward-*.json"):
+        forwarder.stop(records.Record(path=record))
+
+
+@pytest.fixture(scope="module")
+def guest(guests, lab, tmp_path_factory) -> Iterator[Lab]:
+    """The lab of somebody for whom the sandbox is any cluster, with a folder of its own."""
+    lab.goto("05")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LABKIT_HOME", str(tmp_path_factory.mktemp("guest") / "home"))
+        yield Lab(cluster.of_kubeconfig(guests.guest))
+    lab.goto("05")
 
 
 def resource_of(obj):

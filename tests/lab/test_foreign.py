@@ -21,14 +21,6 @@ RULE = {
 }
 
 
-@pytest.fixture(scope="module")
-def guest(guests, lab):
-    """The lab of somebody for whom the sandbox is any cluster."""
-    lab.goto("05")
-    yield Lab(cluster.of_kubeconfig(guests.guest))
-    lab.goto("05")
-
-
 @pytest.fixture
 def annas(guest, sandbox):
     """A rule and a namespace that somebody else has made."""
