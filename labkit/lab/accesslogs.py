@@ -11,8 +11,8 @@ from labkit.kube import client, resources, status
 from labkit.lab import doors
 from labkit.mesh.explain import explanations, matching
 from labkit.mesh.model import Resource
-from labkit.telemetry import accesslogs, workloads
-from labkit.views import explorer, results
+from labkit.telemetry import accesslogs, quiet, workloads
+from labkit.views import explorer, logtable, results
 
 MANIFEST = "manifests/access-logs.yaml"
 NAME = "access-logs"
@@ -24,6 +24,7 @@ EVERY = 0.1
 TAIL = 500
 """Lines of each log that are looked through, the newest."""
 
+FAILURE = 500
 ANSWERED = "direct_response"
 """What a line says of a proxy that answers or redirects by itself."""
 
@@ -71,6 +72,31 @@ class AccessLogs:
             if (is_begun and not accesslogs.silent(steps, addresses)) or time.monotonic() >= deadline:
                 return steps
             time.sleep(EVERY)
+
+    def table(
+        self,
+        *,
+        proxy: str = "",
+        path: str = "",
+        status: int | None = None,
+        flags: str = "",
+        failed: bool = False,
+        last: int = 20,
+    ) -> logtable.LogTable:
+        """The newest lines that fit, once the proxies have written down what happened until now."""
+        pods = [pod for pod in self._proxies() if pod.name.startswith(proxy)]
+
+        def fitting() -> list[accesslogs.Step]:
+            return [
+                step
+                for step in accesslogs.every(self.logs(pods))
+                if path in step.line.path
+                and status in (None, step.line.status)
+                and (not flags or flags in step.line.flags.split(","))
+                and (not failed or step.line.flags or step.line.status >= FAILURE or not step.line.status)
+            ][-last:]
+
+        return logtable.LogTable(steps=quiet.at_rest(fitting))
 
     def logs(self, pods: Sequence[workloads.Workload]) -> Mapping[str, str]:
         """The newest lines of each proxy, by pod."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, overload
 
 from labkit.base import choice, settings
 from labkit.clusters import cluster as clusters
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from labkit.traffic import tokens
     from labkit.views.circuits import CircuitView
     from labkit.views.explorer import ExplorerView
+    from labkit.views.logtable import LogTable
 
 
 class Lab:
@@ -48,7 +49,7 @@ class Lab:
         self.cluster, self.namespace, self.api = cluster, namespace, connection.api
         self.can, self.kubectl, self.wait = connection.can, connection.kubectl, connection.wait
         self.istioctl = istioctl.Istioctl(cluster, namespace=namespace).printed
-        self.pods, self.logs, self.logged = connection.pods, connection.logs, connection.logged
+        self.pods, self.logged = connection.pods, connection.logged
         self.proxy, self.control = connection.proxy, connection.control
 
         self.install_istio, self.deploy_bookinfo = changes.install_istio, changes.deploy_bookinfo
@@ -151,6 +152,33 @@ class Lab:
         """Let every proxy write a line for each request, by one Telemetry for the mesh; ``on=False`` takes it back."""
         switch = self.apply if on else self.delete
         return self._logs.switch(lambda manifest: switch(manifest, quiet=True), is_on=on).shown()
+
+    @overload
+    def logs(self, name: str, *, container: str = ..., tail: int = ...) -> results.Printed: ...
+
+    @overload
+    def logs(
+        self,
+        *,
+        proxy: str = ...,
+        path: str = ...,
+        status: int | None = ...,
+        flags: str = ...,
+        failed: bool = ...,
+        last: int = ...,
+    ) -> "LogTable": ...
+
+    def logs(
+        self, name: str = "", *, container: str = "", tail: int = 20, **asked: Any
+    ) -> "results.Printed | LogTable":
+        """The last lines of a Deployment's pod, ``lab.logs("ratings-v1")``; ``container="istio-proxy"`` for its Envoy.
+
+        Without a name, the access logs of all proxies as a table: ``lab.logs(failed=True)``, ``lab.logs(flags="UF")``,
+        ``lab.logs(proxy="reviews", path="/reviews", status=503, last=5)``. ``[-1].explain()`` explains the newest.
+        """
+        if name:
+            return self._connection.logs(name, container=container, tail=tail)
+        return self._logs.table(**asked)
 
     def doctor(self) -> "Report":
         """What this machine and the cluster lack, and a command that mends each; nothing is changed."""

@@ -87,11 +87,16 @@ class Step:
 
 def parse(text: str) -> Line | None:
     """A line of an access log in Istio's format; None for any other line."""
-    fields = _of_json(text) if text.startswith("{") else _of_text(text)
+    fields = named(text)
     try:
         return _line(fields) if fields else None
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def named(text: str) -> Mapping[str, str]:
+    """The fields of a line in Istio's format by their names in JSON; empty for any other line."""
+    return _of_json(text) if text.startswith("{") else _of_text(text)
 
 
 def _of_json(text: str) -> Mapping[str, str]:
@@ -114,7 +119,8 @@ def _of_text(text: str) -> Mapping[str, str]:
         return {}
     fields = dict(zip(FIELDS, words, strict=True))
     method, _, rest = fields["request"].partition(" ")
-    return {**fields, "method": method, "path": rest.rpartition(" ")[0]}
+    path, _, protocol = rest.rpartition(" ")
+    return {**fields, "method": method, "path": path, "protocol": protocol}
 
 
 def _line(fields: Mapping[str, str]) -> Line:
@@ -154,6 +160,12 @@ def _steps(logs: Mapping[str, str], marks: Collection[str]) -> Iterator[Step]:
             parsed = parse(line) if any(mark in line for mark in marks) else None
             if parsed is not None and any(mark == parsed.request_id or mark in parsed.user_agent for mark in marks):
                 yield Step(proxy=proxy, line=parsed, text=line)
+
+
+def every(logs: Mapping[str, str]) -> list[Step]:
+    """All lines of these logs, by time."""
+    listed = ((proxy, text, parse(text)) for proxy, log in logs.items() for text in log.splitlines())
+    return ordered(Step(proxy=proxy, line=line, text=text) for proxy, text, line in listed if line is not None)
 
 
 def ordered(steps: Iterable[Step]) -> list[Step]:

@@ -11,7 +11,8 @@ from typing import Any
 import traitlets
 
 from labkit.base import errors
-from labkit.views import assets, flags, live, markup
+from labkit.telemetry import flags
+from labkit.views import assets, live, markup
 
 MOST = 50
 """Requests of one ask: each is a row, and a row can be looked into."""

@@ -3,7 +3,8 @@
 import pytest
 
 from labkit.base import errors
-from labkit.views import explorer, flags
+from labkit.telemetry import flags
+from labkit.views import explorer
 
 OK = explorer.Answer(status=200, latency_ms=12.0, version="v2", request_id="id-1", html="<h1>Books")
 FAILED = explorer.Answer(status=503, latency_ms=3.0, request_id="id-2", error="no healthy upstream")
