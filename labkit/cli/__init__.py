@@ -14,6 +14,7 @@ COMMANDS = {
     "status": "what runs, its memory and its addresses",
     "env": 'shell settings for kubectl: eval "$(./lab env)"',
     "istioctl": "Istio's command line on this lab: ./lab istioctl proxy-status",
+    "exam": "a mock exam: sixteen tasks, two hours, 68 of 100 points",
     "demo": "play the traffic split in this terminal, in under a minute",
     "run": "execute one notebook without a browser: ./lab run 07",
     "test": "every check: style, types, layers, unit, sandbox, notebooks, browser",

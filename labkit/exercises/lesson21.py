@@ -1,154 +1,10 @@
 """Lesson 21, the clinic: twelve incidents."""
 
-from collections.abc import Callable
-
 from labkit.base import errors, settings
-from labkit.exercises import flows, written
-from labkit.exercises.clinic import Incident, Look, exercise
-from labkit.exercises.diagnosis import encryption
-from labkit.exercises.evidence import Evidence
+from labkit.exercises import flows, symptoms, written
+from labkit.exercises.clinic import Incident, exercise
 from labkit.kube import manifests, resources
-from labkit.kube.resources import Object, Resource
-from labkit.mesh.explain.mutual_tls import PERMISSIVE, STRICT
 from labkit.traffic import tokens
-
-PAGE = "/productpage"
-GATEWAY_ACCOUNT = "istio-ingressgateway-service-account"
-HTTPBIN = {"app": "httpbin", "version": "v1"}
-ENOUGH = 12
-"""Requests that show which versions answer."""
-
-
-def answers(path: str) -> Look:
-    """A path from outside is answered 200."""
-
-    def look(evidence: Evidence) -> str:
-        status = evidence.fetch(path).status
-        return "" if status == 200 else f"{path} answers {status or 'nothing'}"
-
-    return look
-
-
-def only(version: str, *, user: str = "") -> Look:
-    """Reviews come from one version alone."""
-
-    def look(evidence: Evidence) -> str:
-        rows = evidence.send(flows.REVIEWS, count=ENOUGH, user=user)
-        seen = sorted({row.version or f"status {row.status}" for row in rows.itertuples()})
-        whom = user or "everybody"
-        return "" if seen == [version] else f"reviews for {whom} come from {', '.join(seen)}, not from {version} alone"
-
-    return look
-
-
-def both(*looks: Look) -> Look:
-    """The first thing that is wrong."""
-    return lambda evidence: next(filter(None, (look(evidence) for look in looks)), "")
-
-
-def inside(url: str, *, count: int = 1, token: Callable[[], tokens.Token] | None = None) -> Look:
-    """A URL inside the mesh is answered 200, each time."""
-
-    def look(evidence: Evidence) -> str:
-        options = ["-H", f"Authorization: Bearer {token()}"] if token else []
-        statuses = [evidence.curl(url, *options).status for _ in range(count)]
-        bad = [status for status in statuses if status != 200]
-        return f"{url} answers {bad[0] or 'nothing'} to {len(bad)} of {count} requests" if bad else ""
-
-    return look
-
-
-def there(kind: Resource, name: str, what: str) -> Look:
-    """An object that was meant is still there."""
-    return lambda evidence: "" if evidence.resource(kind, name) else f"{kind.kind} {name} is gone, and with it {what}"
-
-
-# c3
-
-
-def _httpbin_takes_plain_text(evidence: Evidence) -> str:
-    modes = encryption.read(evidence).modes(HTTPBIN)
-    return "" if modes.of(8080) == PERMISSIVE else f"httpbin is {modes.of(8080)}: plain requests of legacy are reset"
-
-
-def _others_are_strict(evidence: Evidence) -> str:
-    mode = encryption.read(evidence).modes({"app": "reviews", "version": "v1"}).default
-    return "" if mode == STRICT else f"reviews is {mode} now: only httpbin has callers without a sidecar"
-
-
-# c6
-
-
-def _audience_fits(evidence: Evidence) -> str:
-    policy = evidence.resource(resources.REQUEST_AUTHENTICATIONS, "httpbin")
-    rules = ((policy or {}).get("spec") or {}).get("jwtRules") or []
-    if policy is None or not rules:
-        return "nobody checks tokens, so no request of httpbin has a principal"
-    audiences = [a for rule in rules for a in rule.get("audiences") or ["shop"]]
-    return "" if "shop" in audiences else f"tokens for shop are refused: audiences are {', '.join(audiences)}"
-
-
-def _shop_token() -> tokens.Token:
-    return tokens.token("jason", aud="shop")
-
-
-# c7
-
-
-def _gateway_is_admitted(evidence: Evidence) -> str:
-    for policy in evidence.resources(resources.AUTHORIZATION_POLICIES):
-        if _selects(policy, "productpage") and policy["spec"].get("action", "ALLOW") == "ALLOW":
-            principals = [p for rule in policy["spec"].get("rules") or [] for p in _principals(rule)]
-            if not any(GATEWAY_ACCOUNT in p or p == "*" for p in principals):
-                return f"{PAGE} answers 403: the gateway is none of the callers that may pass"
-    return ""
-
-
-def _selects(policy: Object, app: str) -> bool:
-    labels = (policy["spec"].get("selector") or {}).get("matchLabels") or {}
-    return bool(labels.get("app", app) == app)
-
-
-def _principals(rule: Object) -> list[str]:
-    sources = [entry.get("source") or {} for entry in rule.get("from") or []]
-    named = [p for source in sources for p in source.get("principals") or []]
-    spaces = [f"{n}/{GATEWAY_ACCOUNT}" for s in sources for n in s.get("namespaces") or [] if n == "istio-system"]
-    return [*named, *spaces] if sources else ["*"]
-
-
-# c8
-
-
-def _ratings_run(evidence: Evidence) -> str:
-    evidence.until_rolled_out("ratings-v1")
-    deployment = evidence.resource(resources.DEPLOYMENTS, "ratings-v1")
-    if deployment is None or deployment["spec"].get("replicas", 1) == 0:
-        return "ratings answers 503: no pod is behind it"
-    return inside("http://ratings:9080/ratings/0")(evidence)
-
-
-# c11
-
-
-def _port_is_http1(evidence: Evidence) -> str:
-    service = evidence.resource(resources.SERVICES, "httpbin")
-    for port in ((service or {}).get("spec") or {}).get("ports") or []:
-        word = str(port.get("appProtocol") or port.get("name", ""))
-        if word.startswith(("http2", "grpc", "kubernetes.io/h2c")):
-            return f"httpbin answers 502: its port is declared {word}, and the program speaks HTTP/1.1"
-    return inside("http://httpbin:8000/get")(evidence)
-
-
-# c12
-
-
-def _ratings_have_own_endpoints(evidence: Evidence) -> str:
-    for entry in evidence.resources(resources.SERVICE_ENTRIES):
-        hosts, endpoints = entry["spec"].get("hosts") or [], entry["spec"].get("endpoints") or []
-        if flows.full("ratings", evidence) in hosts and any("9999" in str(e) for e in endpoints):
-            return "some requests to ratings answer 503: one of its endpoints refuses connections"
-    return inside("http://ratings:9080/ratings/0", count=6)(evidence)
-
 
 JASON = written.when({"end-user": {"exact": "jason"}})
 V1 = written.virtual_service("reviews", written.split(v1=None))
@@ -184,7 +40,7 @@ spec:
     - source:
         principals:
         - cluster.local/ns/default/sa/default
-        - cluster.local/ns/istio-system/sa/{GATEWAY_ACCOUNT}
+        - cluster.local/ns/istio-system/sa/{symptoms.GATEWAY_ACCOUNT}
 """
 SECURE = """apiVersion: networking.istio.io/v1
 kind: Gateway
@@ -225,7 +81,7 @@ INCIDENTS = (
         done_when="reviews answer again",
         culprits=("virtualservice/reviews",),
         reasons=(("subset", "v4"),),
-        symptom=answers(flows.REVIEWS),
+        symptom=symptoms.answers(flows.REVIEWS),
         hints=(
             "Ask istioctl analyze first.",
             "Where does the route of productpage's proxy lead? istioctl proxy-config route shows it.",
@@ -242,7 +98,7 @@ INCIDENTS = (
         done_when="reviews answer, from v2",
         culprits=("destinationrule/reviews",),
         reasons=(("label", "version", "select"),),
-        symptom=only("v2"),
+        symptom=symptoms.only("v2"),
         hints=(
             "The cluster exists. What is behind it?",
             "istioctl proxy-config endpoint, for the cluster of subset v2: is there any?",
@@ -258,8 +114,8 @@ INCIDENTS = (
         done_when="httpbin takes plain requests, all others are STRICT",
         culprits=("peerauthentication/default",),
         reasons=(("strict", "mtls", "mutual", "plain"),),
-        symptom=_httpbin_takes_plain_text,
-        lost=_others_are_strict,
+        symptom=symptoms.httpbin_takes_plain_text,
+        lost=symptoms.others_are_strict,
         hints=(
             "The connection is reset before any HTTP: who closes it, and why?",
             "istioctl x describe pod says which mode of mutual TLS a workload has.",
@@ -276,7 +132,7 @@ INCIDENTS = (
         done_when="reviews come from v1 alone",
         culprits=("virtualservice/reviews-to-v1",),
         reasons=(("host", "name", "namespace"),),
-        symptom=only("v1"),
+        symptom=symptoms.only("v1"),
         hints=(
             "Does the rule arrive at all? Look for it in the column VIRTUAL SERVICE of proxy-config route.",
             "A rule is for hosts by name. Which name has the Service, in full?",
@@ -296,7 +152,7 @@ INCIDENTS = (
         done_when="reviews come from v1 alone",
         culprits=("service/reviews",),
         reasons=(("port", "protocol", "tcp"),),
-        symptom=only("v1"),
+        symptom=symptoms.only("v1"),
         hints=(
             "The VirtualService is as it was. Is there a route for reviews in the proxy at all?",
             "istioctl proxy-config listener --port 9080: which of the Services is handled as TCP?",
@@ -318,8 +174,12 @@ INCIDENTS = (
         done_when="tokens for shop are taken",
         culprits=("requestauthentication/httpbin",),
         reasons=(("aud",),),
-        symptom=both(_audience_fits, inside("http://httpbin:8000/get", token=_shop_token)),
-        lost=there(resources.AUTHORIZATION_POLICIES, "httpbin-users", "the rule that only users with a token may call"),
+        symptom=symptoms.both(
+            symptoms.audience_fits, symptoms.inside("http://httpbin:8000/get", token=symptoms.shop_token)
+        ),
+        lost=symptoms.there(
+            resources.AUTHORIZATION_POLICIES, "httpbin-users", "the rule that only users with a token may call"
+        ),
         hints=(
             "Is it 401 or 403? Only one of them means that the token itself is refused.",
             "What does the token claim, and which of its claims does RequestAuthentication httpbin compare?",
@@ -336,8 +196,8 @@ INCIDENTS = (
         done_when="the shop answers, and its list of callers is still there",
         culprits=("authorizationpolicy/productpage-callers",),
         reasons=(("gateway", "ingress"),),
-        symptom=both(_gateway_is_admitted, answers(PAGE)),
-        lost=there(resources.AUTHORIZATION_POLICIES, "productpage-callers", "the list of callers"),
+        symptom=symptoms.both(symptoms.gateway_is_admitted, symptoms.answers(symptoms.PAGE)),
+        lost=symptoms.there(resources.AUTHORIZATION_POLICIES, "productpage-callers", "the list of callers"),
         hints=(
             '"RBAC: access denied" is said by the sidecar of which pod?',
             "istioctl x authz check lists the policies of a pod. Who may pass, and who calls?",
@@ -354,7 +214,7 @@ INCIDENTS = (
         done_when="ratings answer again",
         culprits=("deployment/ratings-v1",),
         reasons=(("replica", "pod", "scaled", "endpoint"),),
-        symptom=_ratings_run,
+        symptom=symptoms.ratings_run,
         hints=(
             "Who says it? Ask ratings from inside the mesh, past reviews.",
             '"no healthy upstream": the cluster is there. Has it endpoints?',
@@ -370,8 +230,8 @@ INCIDENTS = (
         done_when="jason sees v2, all others v1",
         culprits=("virtualservice/reviews",),
         reasons=(("case", "capital", "jason", "exact"),),
-        symptom=only("v2", user="jason"),
-        lost=only("v1"),
+        symptom=symptoms.only("v2", user="jason"),
+        lost=symptoms.only("v1"),
         hints=(
             "The rule is there, and its second part is followed. What does the first one ask for?",
             "lab.explain with the header end-user says which routes were passed by, and why.",
@@ -391,7 +251,7 @@ INCIDENTS = (
         done_when="the shop answers over plain HTTP",
         culprits=("gateway/secure",),
         reasons=(("redirect", "https", "conflict", "same host", "hosts"),),
-        symptom=answers(PAGE),
+        symptom=symptoms.answers(symptoms.PAGE),
         hints=(
             "Which status is it, and does the shop answer it or the gateway?",
             "istioctl analyze has an IST0145. Which two objects does it name?",
@@ -407,7 +267,7 @@ INCIDENTS = (
         done_when="httpbin answers 200",
         culprits=("service/httpbin",),
         reasons=(("http2", "protocol", "port"),),
-        symptom=_port_is_http1,
+        symptom=symptoms.port_is_http1,
         hints=(
             "502 and a protocol error: who speaks which protocol to whom?",
             "The sidecar of the pod speaks to the program as the Service's port says.",
@@ -427,7 +287,7 @@ INCIDENTS = (
         done_when="every request to ratings is answered",
         culprits=("serviceentry/ratings-backup",),
         reasons=(("endpoint", "address", "host", "9999"),),
-        symptom=_ratings_have_own_endpoints,
+        symptom=symptoms.ratings_have_own_endpoints,
         hints=(
             "Half of them: how many endpoints does the cluster of ratings have?",
             "istioctl proxy-config endpoint: which address is none of a pod's?",
