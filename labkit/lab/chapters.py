@@ -47,6 +47,8 @@ CHAPTERS: Mapping[str, Chapter] = {
     ),
     "10": Chapter(title="Circuit breaking", manifests=("curl.yaml", "httpbin-and-fortio.yaml")),
     "11": Chapter(title="Mutual TLS", manifests=("curl.yaml", "httpbin-and-fortio.yaml", "legacy.yaml")),
+    "12": Chapter(title="Who may call whom", gateway_api=True, manifests=(RULES, "reviews-0-100.yaml", "curl.yaml")),
+    "13": Chapter(title="End users", manifests=(RULES, "reviews-0-100.yaml", "curl.yaml", "httpbin-and-fortio.yaml")),
     "19": Chapter(title="Egress", manifests=("outside.yaml",)),
     "21": Chapter(title="The clinic", manifests=(RULES, "curl.yaml", "httpbin-and-fortio.yaml", "legacy.yaml")),
 }

@@ -19,6 +19,7 @@ from labkit.lab import arriving, chapters
 from labkit.mesh import compiler, gateway_api
 from labkit.telemetry import inside
 from labkit.traffic import fetching
+from tests.exercises import guarded
 
 ADDRESS = "127.0.0.1:30080"
 GIVES_UP = 3.0
@@ -78,6 +79,7 @@ class Simulated:
         self._snapshot = scene.snapshot(together(start, attempt))
         self._statuses = gateway_api.convert(self._snapshot).statuses
         self._index = compiler.index(self._snapshot)
+        self._guards = guarded.Guards(self._snapshot)
         self._proxies = scene.proxies(self._snapshot)
         self._answers = {exercise.id: answer} if answer is not None else {}
         self._configs, self._logs = {}, Counter()
@@ -147,6 +149,8 @@ class Simulated:
         host, _, path = url.removeprefix("http://").partition("/")
         pairs = [option.partition(": ") for option in options if ": " in option]
         headers = {name: value for name, _, value in pairs}
+        if "-X" in options:
+            headers[":method"] = options[options.index("-X") + 1]
         reply = max(self._call("curl", host, f"/{path}", headers, 1), key=lambda r: r[0])[1]
         error = "" if reply.status else "curl: (7) could not connect"
         return inside.Answer(status=reply.status, seconds=reply.seconds, body=reply.text, error=error)
@@ -180,7 +184,13 @@ class Simulated:
         config = self.config(proxy)
         if config is None:
             return [(1.0, Reply(status=0))]
-        ask = Ask(proxy=proxy, host=host, path=path, headers=headers)
+        is_gateway = proxy.startswith("istio-") or proxy.endswith("-istio")
+        if is_gateway:
+            refusal = self._guards.at_gateway(proxy, path, headers)
+            if refusal is not None:
+                return [(1.0, Reply(status=refusal))]
+        claims = self._guards.claims(proxy, headers) if is_gateway else {}
+        ask = Ask(proxy=proxy, host=host, path=path, headers=headers, claims=claims)
         decision = decisions.decide(config, ask)
         if not decision.explanation.listener:
             return [(1.0, Reply(status=0))]
@@ -225,6 +235,12 @@ class Simulated:
         limit, each = policies.timeout(decision), policies.per_try(decision)
         words, most = policies.retries_on(decision), policies.attempts(decision)
         path = rewritten(decision, decision.ask.path)
+        pod = mesh.pod_at(endpoint)
+        port = int(endpoint.rpartition(":")[2])
+        refusal = self._guards.at_pod(pod, decision.ask.proxy, port, path, headers) if pod else None
+        if refusal is not None:
+            yield 1.0, Reply(status=refusal)
+            return
         for chance, answered in self._app(mesh.pod_at(endpoint), endpoint, path, headers, weight):
             tries = 1
             reply = Reply(status=504, seconds=each) if each and answered.seconds > each else answered
@@ -251,6 +267,8 @@ class Simulated:
             return self._productpage(path, headers, weight)
         if app == "reviews":
             return self._reviews(path, headers, version, weight)
+        if app == "details":
+            return [(1.0, Reply(status=200 if path.startswith("/details/") else 404))]
         if app == "ratings":
             self._logs["ratings-v1", f"GET {path}"] += weight
             good = Reply(status=200, version=version)
@@ -264,6 +282,8 @@ class Simulated:
 
     def _productpage(self, path, headers, weight):
         plain = path.partition("?")[0]
+        if plain == "/api/v1/products/0":
+            return self._call("productpage", "details:9080", "/details/0", {}, weight)
         if plain not in ("/productpage", flows.REVIEWS):
             return [(1.0, Reply(status=200 if plain in ("/", "/api/v1/products") else 404))]
         handed = {name: value for name, value in headers.items() if name in ("end-user", "user-agent")}

@@ -36,6 +36,9 @@ class Ask:
     namespace: str = ""
     """The pod's; empty for the course's and the gateway's."""
 
+    claims: Mapping[str, Any] | None = None
+    """Of the request's token, as far as the proxy believes it."""
+
     @property
     def port(self) -> int:
         """The one that the request names, else 80."""
@@ -153,7 +156,7 @@ def lacks(match: Mapping[str, Any], ask: Ask) -> str:
 
 def request_of(ask: Ask) -> explanations.Request:
     """The request as the mesh's own matching takes it."""
-    return explanations.Request(host=ask.host, path=ask.path, headers=dict(ask.headers))
+    return explanations.Request(host=ask.host, path=ask.path, headers=dict(ask.headers), claims=ask.claims)
 
 
 def versions(targets: Iterable[Target], objects: Objects) -> dict[str, float]:

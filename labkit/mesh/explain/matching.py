@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from labkit.mesh.model import Resource
 
@@ -18,6 +19,8 @@ class Request:
     method: str = "GET"
     headers: Mapping[str, str] = field(default_factory=dict)
     scheme: str = "http"
+    claims: Mapping[str, Any] | None = None
+    """Of its token, as far as the proxy believes it; None where nobody knows beforehand."""
 
 
 def virtual_host(table: Resource, host: str) -> Resource | None:
@@ -66,9 +69,28 @@ def lacks(match: Resource, request: Request) -> str:
     for condition in match.get("query_parameters") or ():
         if not _fits(condition, parameters.get(condition["name"])):
             return f"query parameter {condition['name']} {_condition_words(condition)}"
-    if match.get("dynamic_metadata"):
+    if match.get("dynamic_metadata") and request.claims is None:
         return "a claim of the request's token decides, which is not known beforehand"
+    for matcher in match.get("dynamic_metadata") or ():
+        if not _claim_fits(matcher, request.claims or {}):
+            return f"the claim {'.'.join(_claim_path(matcher))} of the request's token is not that of the rule"
     return "only CONNECT comes this way" if "connect_matcher" in match and request.method != "CONNECT" else ""
+
+
+def _claim_path(matcher: Resource) -> list[str]:
+    return [step["key"] for step in matcher["path"][1:]]
+
+
+def _claim_fits(matcher: Resource, claims: Mapping[str, Any]) -> bool:
+    value: Any = claims
+    for key in _claim_path(matcher):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    values = [v for v in value if isinstance(v, str)] if isinstance(value, list) else [value] if value else []
+    asked = matcher["value"]
+    if "present_match" in asked:
+        return bool(values) != bool(matcher.get("invert"))
+    text = asked["or_match"]["value_matchers"][-1]["string_match"]
+    return any(_text_fits(text, str(v)) for v in values) != bool(matcher.get("invert"))
 
 
 def _path_fits(match: Resource, path: str) -> bool:

@@ -93,12 +93,13 @@ def applies(rule: ir.Rule, caller: Caller, request: Request) -> bool:
     """Whether a rule speaks of this."""
 
     def one_passes(alternatives: tuple[access.Tests, ...]) -> bool:
-        return any(all(_passes(test, caller, request) for test in tests) for tests in alternatives)
+        return any(all(passes(test, caller, request) for test in tests) for tests in alternatives)
 
     return not rule.is_never and one_passes(rule.operations) and one_passes(rule.callers)
 
 
-def _passes(test: ir.Test, caller: Caller, request: Request) -> bool:
+def passes(test: ir.Test, caller: Caller, request: Request) -> bool:
+    """Whether one question is answered as its rule wants."""
     return _fits_any(test, caller, request) != test.is_negated
 
 
@@ -116,6 +117,22 @@ def _fits_any(test: ir.Test, caller: Caller, request: Request) -> bool:
             return False
     value = VALUES[test.asks](caller, request, test.keys)
     return value is not None and any(fits(text, value, test.asks) for text in test.texts)
+
+
+def values(test: ir.Test, caller: Caller, request: Request) -> list[str]:
+    """What a question meets."""
+    match test.asks:
+        case access.PORT:
+            return [str(request.port)]
+        case access.CLAIM:
+            return _claim(caller.claims, test.keys)
+        case access.SUBJECT:
+            named = [_text(caller.claims.get(name)) for name in ("iss", "sub")]
+            return ["/".join(filter(None, named))] if any(named) else []
+        case access.METADATA:
+            return []
+    value = VALUES[test.asks](caller, request, test.keys)
+    return [value] if value else []
 
 
 def _fits_claim(text: ir.Text, value: str | None) -> bool:
