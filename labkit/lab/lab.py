@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from labkit.views.circuits import CircuitView
     from labkit.views.explorer import ExplorerView
     from labkit.views.logtable import LogTable
+    from labkit.views.policies import PolicyView
 
 
 class Lab:
@@ -216,7 +217,19 @@ class Lab:
             results.Note(text=f"✔ No validation issues found when analyzing namespace: {self.namespace}.").shown()
         return analyzing.frame(findings)
 
-    # End users
+    # Who may do what
+
+    def policies(self, *, method: str = "GET", path: str = "") -> "PolicyView":
+        """Who may call whom in the course's namespace: what the policies say beside what requests are answered.
+
+        Each service is asked for a path of its own unless ``path`` names one; ``.allowed`` and ``.differences`` are
+        plain values.
+        """
+        from labkit.lab.permissions import Permissions
+        from labkit.views.policies import PolicyView
+
+        asking = Permissions(self._connection, method=method, path=path)
+        return PolicyView(asking.ask, asking.measure).look()
 
     @staticmethod
     def token(subject: str, **claims: Any) -> "tokens.Token":

@@ -100,7 +100,7 @@ class Scene:
             return [*self._without_issuer(callee), *self._apart(callee, request_authentication.RESOURCE)]
         caller, request = self._caller(call), self._request(call)
         decision = self._mesh.decide(caller, callee, request)
-        if call.status == REFUSED and status == ALLOWED:
+        if call.status == REFUSED and status:  # whatever the application answered, it was asked
             return self._too_open(call, decision, callee)
         if call.status == ALLOWED and status == REFUSED:
             return self._too_closed(decision, caller, callee, request)
