@@ -49,6 +49,7 @@ CHAPTERS: Mapping[str, Chapter] = {
     "11": Chapter(title="Mutual TLS", manifests=("curl.yaml", "httpbin-and-fortio.yaml", "legacy.yaml")),
     "12": Chapter(title="Who may call whom", gateway_api=True, manifests=(RULES, "reviews-0-100.yaml", "curl.yaml")),
     "13": Chapter(title="End users", manifests=(RULES, "reviews-0-100.yaml", "curl.yaml", "httpbin-and-fortio.yaml")),
+    "14": Chapter(title="Rate limits and quotas", manifests=("curl.yaml",)),
     "19": Chapter(title="Egress", manifests=("outside.yaml",)),
     "21": Chapter(title="The clinic", manifests=(RULES, "curl.yaml", "httpbin-and-fortio.yaml", "legacy.yaml")),
 }

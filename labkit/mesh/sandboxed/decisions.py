@@ -49,9 +49,14 @@ def discovered(config: Config, memo: Memo) -> Config:
     listeners = config.listeners
     if isinstance(listeners, ChainMap):
         own = _remembered(listeners.maps[0], memo)
-        return replace(config, listeners=ChainMap(own.listeners, *listeners.maps[1:]), extensions=own.filters)
+        return replace(config, listeners=ChainMap(own.listeners, *listeners.maps[1:]), extensions=_both(config, own))
     every = _remembered(listeners, memo)
-    return replace(config, listeners=every.listeners, extensions=every.filters)
+    return replace(config, listeners=every.listeners, extensions=_both(config, every))
+
+
+def _both(config: Config, own: Discovered) -> Mapping[str, Resource]:
+    """With the filters that an EnvoyFilter brings under names of its own."""
+    return {**config.extensions, **own.filters} if config.extensions else own.filters
 
 
 def _remembered(listeners: Mapping[str, Resource], memo: Memo) -> Discovered:

@@ -1,0 +1,388 @@
+"""Lesson 14, rate limits and quotas: what a proxy and the rate limit service were told, and what follows from it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from labkit.exercises import limit_files, verdict
+from labkit.exercises.diagnosis import cause, limits
+from labkit.exercises.diagnosis.cause import Cause
+from labkit.exercises.evidence import GATEWAY, Evidence
+from labkit.exercises.exercise import Exercise, Right, Wrong
+from labkit.exercises.verdict import Verdict
+from labkit.kube import manifests
+
+RATINGS, PORT = "ratings", 9080
+MOST, PER = 10, 60.0
+PATIENCE = 0.1
+"""Seconds that a request may wait for the rate limit service."""
+
+DEFAULT_TIMEOUT = 0.02
+"""Envoy's own, where a filter names none."""
+
+PROBE = 'lab.limits("ratings")'
+
+
+def ratings_protected(evidence: Evidence) -> Verdict:
+    """Whether every pod of ratings lets ten requests a minute pass."""
+    expected = "the sidecars of ratings enforce 10 per 60 s"
+    config = evidence.config(RATINGS)
+    if config is None:
+        return verdict.because(expected, "ratings has no sidecar", [cause.shown("no pod of ratings has an Envoy")])
+    filters = limits.inbound(config, PORT)
+    if not filters:
+        told = limits.silent(
+            evidence, app=RATINGS, namespace=evidence.namespace, context="SIDECAR_INBOUND", kind="local_ratelimit",
+            port=PORT,
+        )  # fmt: skip
+        if limits.outbound(config):
+            told.insert(0, cause.shown("the filter stands where ratings sends, and limits nothing that comes in"))
+        nothing = cause.undecided("no EnvoyFilter brings envoy.filters.http.local_ratelimit to ratings")
+        return verdict.because(expected, "no limit where requests to ratings come in", [*told, nothing])
+    if len(filters) > 1:
+        many = cause.shown(f"{len(filters)} such filters stand in one chain, and a request needs a token of each")
+        return verdict.because(expected, f"{len(filters)} limits", [many])
+    causes = list(_wrong_limit(filters[0]))
+    bucket = filters[0].bucket
+    observed = f"{bucket[0]} at once, {bucket[1]} back every {bucket[2]:g} s" if bucket else "a filter without a bucket"
+    return verdict.because(expected, observed, causes) if causes else verdict.passed(expected, observed)
+
+
+def _wrong_limit(limit: limits.Filter) -> list[Cause]:
+    if limit.is_behind_router:
+        return [cause.shown("the filter stands behind envoy.filters.http.router, which ends the chain")]
+    if limit.bucket is None:
+        return [cause.shown("the filter has no token_bucket, so it limits nothing")]
+    most, fill, interval = limit.bucket
+    for field, word in (("filter_enabled", "looks at"), ("filter_enforced", "refuses")):
+        if (share := limit.share(field)) < 100:
+            return [cause.shown(f"{field} is {share:g} %, so that it {word} that share only; Envoy reads none as 0 %")]
+    if most != MOST:
+        return [cause.shown(f"max_tokens is {most}: that many pass at once")]
+    if abs(fill * PER / interval - MOST) > 1e-6 if interval else True:
+        each = fill * PER / interval if interval else 0
+        return [cause.shown(f"{fill} tokens every {interval:g} s are {each:g} a minute, not {MOST}")]
+    return []
+
+
+def tenants(evidence: Evidence) -> Verdict:
+    """Whether the file gives gold 30 a minute, every other tenant 5, and the path what it had."""
+    expected = "gold 30 a minute, any other tenant 5, /productpage 10"
+    read = limit_files.read(evidence)
+    if read.causes:
+        return verdict.because(expected, read.observed, read.causes)
+    asked: Mapping[str, tuple[str, str, int]] = {
+        "gold": ("tenant", "gold", 30),
+        "blue, as any other tenant,": ("tenant", "blue", 5),
+        "/productpage": ("path", "/productpage", 10),
+    }
+    for name, (key, value, most) in asked.items():
+        if causes := read.wrong(name, key, value, per_minute=most):
+            return verdict.because(expected, read.observed, causes)
+    return verdict.passed(expected, read.observed)
+
+
+def passes_without_the_service(evidence: Evidence) -> Verdict:
+    """Whether the gateway still asks the service, soon gives up, and lets requests pass then."""
+    expected = "the gateway asks the service, waits at most 0.1 s, and lets requests pass when nobody answers"
+    config = evidence.config(GATEWAY)
+    filters = limits.of_gateway(config) if config is not None else []
+    if not filters:
+        told = limits.silent(
+            evidence, app="ingressgateway", namespace=limits.ROOT, context="GATEWAY", kind=limits.GLOBAL_TYPE
+        )
+        gone = cause.undecided("the filter is gone from the gateway: nothing is limited any more")
+        return verdict.because(expected, "no global limit at the gateway", [*told, gone])
+    asks = filters[0].config
+    timeout = asks.get("timeout")
+    seconds = float(str(timeout).removesuffix("s")) if timeout else DEFAULT_TIMEOUT
+    denies = bool(asks.get("failure_mode_deny"))
+    observed = f"it waits {seconds:g} s, and then {'refuses' if denies else 'lets pass'}"
+    if denies:
+        return verdict.because(expected, observed, _still_denies(evidence))
+    if seconds > PATIENCE:
+        return verdict.because(
+            expected, observed, [cause.shown(f"timeout is {seconds:g} s: so long each request waits")]
+        )
+    if asks.get("domain") != "bookinfo":
+        other = cause.shown(f"domain is {asks.get('domain')}, and the service's file has bookinfo: nothing is limited")
+        return verdict.because(expected, observed, [other])
+    return verdict.passed(expected, observed)
+
+
+def _still_denies(evidence: Evidence) -> list[Cause]:
+    for obj in limits.filters_of(evidence):
+        merges = [p["patch"] for p in limits.patches_of(obj) if p["patch"].get("operation") == "MERGE"]
+        if any("failure_mode_deny" in str(patch) for patch in merges):
+            why = "MERGE with failure_mode_deny: false changes nothing: false is what a field says that is not there"
+            return [cause.shown(f"{limits.title(obj)}: {why}")]
+    return [cause.shown("failure_mode_deny is true: without an answer of the service every request gets 500")]
+
+
+def share_of_a_pod(evidence: Evidence) -> Verdict:
+    """Whether the filed number is ten."""
+    return verdict.number(
+        evidence.answer("14-4"),
+        10,
+        what="requests a minute that each pod may admit",
+        shows="four buckets of ten are forty, if the load is spread evenly",
+        causes={
+            40: "each of the four pods has a bucket of its own: 4 × 40 = 160 would pass",
+            160: "that is what passes if each pod admits 40",
+            4: "that is the number of pods",
+            50: "the gateway's proxy keeps no bucket here: the limit is where requests come in, at four pods",
+            8: "the gateway's proxy keeps no bucket here: the limit is where requests come in, at four pods",
+        },
+    )
+
+
+def local(
+    *,
+    name: str = "limit-ratings",
+    namespace: str = "",
+    labels: Mapping[str, str] | None = None,
+    context: str = "SIDECAR_INBOUND",
+    listener: Mapping[str, Any] | None = None,
+    operation: str = "INSERT_BEFORE",
+    bucket: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> str:
+    """An EnvoyFilter with a local limit, as a learner may write it."""
+    always = {"default_value": {"numerator": 100}}
+    config = {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
+        "stat_prefix": "ratings",
+        "token_bucket": bucket or {"max_tokens": 10, "tokens_per_fill": 10, "fill_interval": "60s"},
+        "filter_enabled": always,
+        "filter_enforced": always,
+        **more,
+    }
+    chain = {"filterChain": {"filter": {"name": limits.MANAGER}}}
+    patch = {
+        "applyTo": "HTTP_FILTER",
+        "match": {"context": context, "listener": {**chain, **(listener or {})}},
+        "patch": {"operation": operation, "value": {"name": limits.LOCAL, "typed_config": config}},
+    }
+    return _envoy_filter(name, namespace, labels or {"app": "ratings"}, patch)
+
+
+def _envoy_filter(name: str, namespace: str, labels: Mapping[str, str], *patches: Mapping[str, Any]) -> str:
+    metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+    spec = {"workloadSelector": {"labels": dict(labels)}, "configPatches": list(patches)}
+    return manifests.dump(
+        {"apiVersion": "networking.istio.io/v1alpha3", "kind": "EnvoyFilter", "metadata": metadata, "spec": spec}
+    )
+
+
+def asking(
+    *, name: str = "limit-global", operation: str = "INSERT_BEFORE", inner: str = limits.ROUTER, **fields: Any
+) -> str:
+    """The EnvoyFilter of the global limit, or a second one that changes it."""
+    config: dict[str, Any] = {"@type": "type.googleapis.com/envoy.extensions.filters.http.ratelimit.v3.RateLimit"}
+    if operation != "MERGE":
+        envoy_grpc = {
+            "cluster_name": "outbound|8081||ratelimit.default.svc.cluster.local",
+            "authority": "ratelimit.default.svc.cluster.local",
+        }
+        service = {"transport_api_version": "V3", "grpc_service": {"envoy_grpc": envoy_grpc}}
+        config |= {"domain": "bookinfo", "rate_limit_service": service}
+    match = {"filter": {"name": limits.MANAGER, "subFilter": {"name": inner}}}
+    insert = {
+        "applyTo": "HTTP_FILTER",
+        "match": {"context": "GATEWAY", "listener": {"filterChain": match}},
+        "patch": {"operation": operation, "value": {"name": limits.GLOBAL, "typed_config": {**config, **fields}}},
+    }
+    return _envoy_filter(name, "istio-system", {"istio": "ingressgateway"}, insert)
+
+
+def _file(*descriptors: str, domain: str = "bookinfo") -> str:
+    lines = "".join(f"    - {text}\n" for text in descriptors)
+    return (
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ratelimit-config}\ndata:\n  config.yaml: |\n"
+        f"    domain: {domain}\n    descriptors:\n{lines}"
+    )
+
+
+def _limit(key: str, requests: int, *, value: str = "", unit: str = "minute") -> str:
+    named = f", value: {value}" if value else ""
+    return f"{{key: {key}{named}, rate_limit: {{unit: {unit}, requests_per_unit: {requests}}}}}"
+
+
+PATH, GOLD, OTHERS = _limit("path", 10, value="/productpage"), _limit("tenant", 30, value="gold"), _limit("tenant", 5)
+SERVICE = ("ratelimit.yaml", "limit-global.yaml")
+
+EXERCISES = (
+    Exercise(
+        id="14-1",
+        task="Protect ratings: each of its pods takes ten requests a minute, and refuses all others.",
+        done_when="the sidecars of ratings let ten requests pass, and ten come back every minute",
+        check=ratings_protected,
+        hints=(
+            "manifests/limit-productpage.yaml does it for productpage.",
+            "workloadSelector chooses the pods, token_bucket says how many; stat_prefix is a name of your own.",
+            "app: ratings, and max_tokens: 10, tokens_per_fill: 10, fill_interval: 60s; two shares of 100.",
+        ),
+        solution=local(),
+        right=(
+            Right(how="one every six seconds", yaml=local(bucket={"max_tokens": 10, "fill_interval": "6s"})),
+            Right(how="from the root namespace", yaml=local(namespace="istio-system")),
+            Right(
+                how="first of all filters, on its port",
+                yaml=local(operation="INSERT_FIRST", listener={"portNumber": 9080}),
+            ),
+        ),
+        wrong=(
+            Wrong(
+                why="a misspelt label",
+                yaml=local(labels={"app": "ratngs"}),
+                says="that is no pod; did you mean ratings?",
+            ),
+            Wrong(
+                why="what ratings sends",
+                yaml=local(context="SIDECAR_OUTBOUND"),
+                says="the filter stands where ratings sends",
+            ),
+            Wrong(
+                why="counted, not enforced",
+                yaml=local(filter_enforced={"default_value": {"numerator": 0}}),
+                says="filter_enforced is 0 %",
+            ),
+            Wrong(why="not enabled", yaml=local(filter_enabled=None), says="filter_enabled is 0 %"),
+            Wrong(
+                why="ten a second",
+                yaml=local(bucket={"max_tokens": 10, "tokens_per_fill": 10, "fill_interval": "1s"}),
+                says="10 tokens every 1 s are 600 a minute, not 10",
+            ),
+            Wrong(
+                why="a bigger bucket",
+                yaml=local(bucket={"max_tokens": 100, "tokens_per_fill": 10, "fill_interval": "60s"}),
+                says="max_tokens is 100: that many pass at once",
+            ),
+            Wrong(why="another namespace", yaml=local(namespace="legacy"), says="is in namespace legacy"),
+            Wrong(
+                why="the Service's port",
+                yaml=local(listener={"portNumber": 80}),
+                says="means port 80, and the pods listen on 9080",
+            ),
+            Wrong(why="for productpage", yaml=local(labels={"app": "productpage"}), says="that is other workloads"),
+            Wrong(why="at the gateway", yaml=local(context="GATEWAY"), says="has context GATEWAY, and SIDECAR_INBOUND"),
+        ),
+    ),
+    Exercise(
+        id="14-2",
+        task="Give the tenant gold 30 requests a minute and every other tenant 5, and leave /productpage at 10.",
+        done_when="the service's file says so, and the service can read it",
+        check=tenants,
+        given=SERVICE,
+        hints=(
+            "The limits stand in ConfigMap ratelimit-config, in the part of the file that is named config.yaml.",
+            "A descriptor with a value is for that value alone; one without a value is for every other.",
+            "In manifests/ratelimit.yaml, 20 becomes 30 and 3 becomes 5. lab.apply with the whole ConfigMap.",
+        ),
+        solution=_file(PATH, GOLD, OTHERS),
+        right=(
+            Right(how="in another order", yaml=_file(OTHERS, GOLD, PATH)),
+            Right(how="with what was there", yaml=_file(PATH, GOLD, OTHERS, _limit("tenant-day", 1000, unit="day"))),
+        ),
+        wrong=(
+            Wrong(why="only gold", yaml=_file(PATH, GOLD), says="no descriptor fits tenant=blue, so nothing limits it"),
+            Wrong(
+                why="a capital letter",
+                yaml=_file(PATH, _limit("tenant", 30, value="Gold"), OTHERS),
+                says="gold has 5 a minute, by bookinfo.tenant; did you mean Gold? Values are compared letter by letter",
+            ),
+            Wrong(
+                why="a second",
+                yaml=_file(PATH, _limit("tenant", 30, value="gold", unit="second"), OTHERS),
+                says="gold has 30 a second, by bookinfo.tenant_gold",
+            ),
+            Wrong(
+                why="another domain",
+                yaml=_file(PATH, GOLD, OTHERS, domain="shop"),
+                says="the gateway asks for domain bookinfo, and the file has shop: what is unknown is not limited",
+            ),
+            Wrong(
+                why="a unit that there is not",
+                yaml=_file(PATH, _limit("tenant", 30, value="gold", unit="minutes"), OTHERS),
+                says="the service keeps its last good file: config.yaml: invalid rate limit unit 'minutes'",
+            ),
+            Wrong(why="without the path", yaml=_file(GOLD, OTHERS), says="no descriptor fits path=/productpage"),
+            Wrong(
+                why="a misspelt key",
+                yaml=_file(PATH, GOLD, _limit("tennant", 5)),
+                says="no descriptor fits tenant=blue, so nothing limits it; did you mean tennant?",
+            ),
+            Wrong(
+                why="twice the same",
+                yaml=_file(PATH, GOLD, OTHERS, OTHERS),
+                says="duplicate descriptor composite key 'bookinfo.tenant'",
+            ),
+        ),
+    ),
+    Exercise(
+        id="14-3",
+        task="When the rate limit service is gone, the shop must stay open: nobody waits longer than 0.1 s for it.",
+        done_when="the gateway asks the service, gives up after 0.1 s or sooner, and lets requests pass then",
+        check=passes_without_the_service,
+        given=SERVICE,
+        hints=(
+            "What happens without an answer is said in the filter, in EnvoyFilter limit-global.",
+            "failure_mode_deny decides; false is also what it is when nobody says it. timeout is how long it waits.",
+            "In manifests/limit-global.yaml: without failure_mode_deny, and timeout: 0.1s. Apply the whole file.",
+        ),
+        solution=asking(timeout="0.1s"),
+        right=(
+            Right(how="said in words", yaml=asking(failure_mode_deny=False, timeout="0.050s")),
+            Right(how="with Envoy's own timeout", yaml=asking()),
+        ),
+        wrong=(
+            Wrong(
+                why="quick, but closed",
+                yaml=asking(failure_mode_deny=True, timeout="0.05s"),
+                says="failure_mode_deny is true: without an answer of the service every request gets 500",
+            ),
+            Wrong(why="open, but patient", yaml=asking(timeout="10s"), says="timeout is 10 s"),
+            Wrong(
+                why="false merged into true",
+                yaml=asking(
+                    name="open", operation="MERGE", inner=limits.GLOBAL, failure_mode_deny=False, timeout="0.1s"
+                ),
+                says="MERGE with failure_mode_deny: false changes nothing",
+            ),
+            Wrong(
+                why="no filter at all",
+                yaml=_envoy_filter("limit-global", "istio-system", {"istio": "ingressgateway"}),
+                says="the filter is gone from the gateway",
+            ),
+            Wrong(
+                why="another domain",
+                yaml=asking(domain="shop", timeout="0.1s"),
+                says="domain is shop, and the service's file has bookinfo",
+            ),
+            Wrong(
+                why="beside a filter that there is not",
+                yaml=asking(inner="envoy.filters.http.routr", timeout="0.1s"),
+                says="inserts beside envoy.filters.http.routr, and the proxy has no filter of that name",
+            ),
+        ),
+    ),
+    Exercise(
+        id="14-4",
+        task="productpage gets four pods, and no more than 40 requests a minute may pass in all, by local limits. "
+        "How many may each pod admit?",
+        done_when="the number you filed is right",
+        check=share_of_a_pod,
+        hints=(
+            "Who keeps the bucket of a local limit?",
+            "Every proxy has one of its own.",
+            "40 by four.",
+        ),
+        answer=10,
+        right=(Right(how="in words", answer="ten"),),
+        wrong=(
+            Wrong(why="the whole", answer=40, says="4 × 40 = 160 would pass"),
+            Wrong(why="what would pass", answer=160, says="that is what passes if each pod admits 40"),
+            Wrong(why="the pods", answer=4, says="that is the number of pods"),
+            Wrong(why="with the gateway", answer=8, says="the gateway's proxy keeps no bucket here"),
+        ),
+    ),
+)
