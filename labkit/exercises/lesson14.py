@@ -1,15 +1,14 @@
 """Lesson 14, rate limits and quotas: what a proxy and the rate limit service were told, and what follows from it."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from labkit.exercises import limit_files, verdict
 from labkit.exercises.diagnosis import cause, limits
 from labkit.exercises.diagnosis.cause import Cause
 from labkit.exercises.evidence import GATEWAY, Evidence
 from labkit.exercises.exercise import Exercise, Right, Wrong
+from labkit.exercises.limits_written import asking, envoy_filter, limit, limits_file, local
 from labkit.exercises.verdict import Verdict
-from labkit.kube import manifests
 
 RATINGS, PORT = "ratings", 9080
 MOST, PER = 10, 60.0
@@ -135,79 +134,7 @@ def share_of_a_pod(evidence: Evidence) -> Verdict:
     )
 
 
-def local(
-    *,
-    name: str = "limit-ratings",
-    namespace: str = "",
-    labels: Mapping[str, str] | None = None,
-    context: str = "SIDECAR_INBOUND",
-    listener: Mapping[str, Any] | None = None,
-    operation: str = "INSERT_BEFORE",
-    bucket: Mapping[str, Any] | None = None,
-    **more: Any,
-) -> str:
-    """An EnvoyFilter with a local limit, as a learner may write it."""
-    always = {"default_value": {"numerator": 100}}
-    config = {
-        "@type": "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
-        "stat_prefix": "ratings",
-        "token_bucket": bucket or {"max_tokens": 10, "tokens_per_fill": 10, "fill_interval": "60s"},
-        "filter_enabled": always,
-        "filter_enforced": always,
-        **more,
-    }
-    chain = {"filterChain": {"filter": {"name": limits.MANAGER}}}
-    patch = {
-        "applyTo": "HTTP_FILTER",
-        "match": {"context": context, "listener": {**chain, **(listener or {})}},
-        "patch": {"operation": operation, "value": {"name": limits.LOCAL, "typed_config": config}},
-    }
-    return _envoy_filter(name, namespace, labels or {"app": "ratings"}, patch)
-
-
-def _envoy_filter(name: str, namespace: str, labels: Mapping[str, str], *patches: Mapping[str, Any]) -> str:
-    metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
-    spec = {"workloadSelector": {"labels": dict(labels)}, "configPatches": list(patches)}
-    return manifests.dump(
-        {"apiVersion": "networking.istio.io/v1alpha3", "kind": "EnvoyFilter", "metadata": metadata, "spec": spec}
-    )
-
-
-def asking(
-    *, name: str = "limit-global", operation: str = "INSERT_BEFORE", inner: str = limits.ROUTER, **fields: Any
-) -> str:
-    """The EnvoyFilter of the global limit, or a second one that changes it."""
-    config: dict[str, Any] = {"@type": "type.googleapis.com/envoy.extensions.filters.http.ratelimit.v3.RateLimit"}
-    if operation != "MERGE":
-        envoy_grpc = {
-            "cluster_name": "outbound|8081||ratelimit.default.svc.cluster.local",
-            "authority": "ratelimit.default.svc.cluster.local",
-        }
-        service = {"transport_api_version": "V3", "grpc_service": {"envoy_grpc": envoy_grpc}}
-        config |= {"domain": "bookinfo", "rate_limit_service": service}
-    match = {"filter": {"name": limits.MANAGER, "subFilter": {"name": inner}}}
-    insert = {
-        "applyTo": "HTTP_FILTER",
-        "match": {"context": "GATEWAY", "listener": {"filterChain": match}},
-        "patch": {"operation": operation, "value": {"name": limits.GLOBAL, "typed_config": {**config, **fields}}},
-    }
-    return _envoy_filter(name, "istio-system", {"istio": "ingressgateway"}, insert)
-
-
-def _file(*descriptors: str, domain: str = "bookinfo") -> str:
-    lines = "".join(f"    - {text}\n" for text in descriptors)
-    return (
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ratelimit-config}\ndata:\n  config.yaml: |\n"
-        f"    domain: {domain}\n    descriptors:\n{lines}"
-    )
-
-
-def _limit(key: str, requests: int, *, value: str = "", unit: str = "minute") -> str:
-    named = f", value: {value}" if value else ""
-    return f"{{key: {key}{named}, rate_limit: {{unit: {unit}, requests_per_unit: {requests}}}}}"
-
-
-PATH, GOLD, OTHERS = _limit("path", 10, value="/productpage"), _limit("tenant", 30, value="gold"), _limit("tenant", 5)
+PATH, GOLD, OTHERS = limit("path", 10, value="/productpage"), limit("tenant", 30, value="gold"), limit("tenant", 5)
 SERVICE = ("ratelimit.yaml", "limit-global.yaml")
 
 EXERCISES = (
@@ -278,42 +205,48 @@ EXERCISES = (
             "A descriptor with a value is for that value alone; one without a value is for every other.",
             "In manifests/ratelimit.yaml, 20 becomes 30 and 3 becomes 5. lab.apply with the whole ConfigMap.",
         ),
-        solution=_file(PATH, GOLD, OTHERS),
+        solution=limits_file(PATH, GOLD, OTHERS),
         right=(
-            Right(how="in another order", yaml=_file(OTHERS, GOLD, PATH)),
-            Right(how="with what was there", yaml=_file(PATH, GOLD, OTHERS, _limit("tenant-day", 1000, unit="day"))),
+            Right(how="in another order", yaml=limits_file(OTHERS, GOLD, PATH)),
+            Right(
+                how="with what was there", yaml=limits_file(PATH, GOLD, OTHERS, limit("tenant-day", 1000, unit="day"))
+            ),
         ),
         wrong=(
-            Wrong(why="only gold", yaml=_file(PATH, GOLD), says="no descriptor fits tenant=blue, so nothing limits it"),
+            Wrong(
+                why="only gold",
+                yaml=limits_file(PATH, GOLD),
+                says="no descriptor fits tenant=blue, so nothing limits it",
+            ),
             Wrong(
                 why="a capital letter",
-                yaml=_file(PATH, _limit("tenant", 30, value="Gold"), OTHERS),
+                yaml=limits_file(PATH, limit("tenant", 30, value="Gold"), OTHERS),
                 says="gold has 5 a minute, by bookinfo.tenant; did you mean Gold? Values are compared letter by letter",
             ),
             Wrong(
                 why="a second",
-                yaml=_file(PATH, _limit("tenant", 30, value="gold", unit="second"), OTHERS),
+                yaml=limits_file(PATH, limit("tenant", 30, value="gold", unit="second"), OTHERS),
                 says="gold has 30 a second, by bookinfo.tenant_gold",
             ),
             Wrong(
                 why="another domain",
-                yaml=_file(PATH, GOLD, OTHERS, domain="shop"),
+                yaml=limits_file(PATH, GOLD, OTHERS, domain="shop"),
                 says="the gateway asks for domain bookinfo, and the file has shop: what is unknown is not limited",
             ),
             Wrong(
                 why="a unit that there is not",
-                yaml=_file(PATH, _limit("tenant", 30, value="gold", unit="minutes"), OTHERS),
+                yaml=limits_file(PATH, limit("tenant", 30, value="gold", unit="minutes"), OTHERS),
                 says="the service keeps its last good file: config.yaml: invalid rate limit unit 'minutes'",
             ),
-            Wrong(why="without the path", yaml=_file(GOLD, OTHERS), says="no descriptor fits path=/productpage"),
+            Wrong(why="without the path", yaml=limits_file(GOLD, OTHERS), says="no descriptor fits path=/productpage"),
             Wrong(
                 why="a misspelt key",
-                yaml=_file(PATH, GOLD, _limit("tennant", 5)),
+                yaml=limits_file(PATH, GOLD, limit("tennant", 5)),
                 says="no descriptor fits tenant=blue, so nothing limits it; did you mean tennant?",
             ),
             Wrong(
                 why="twice the same",
-                yaml=_file(PATH, GOLD, OTHERS, OTHERS),
+                yaml=limits_file(PATH, GOLD, OTHERS, OTHERS),
                 says="duplicate descriptor composite key 'bookinfo.tenant'",
             ),
         ),
@@ -350,7 +283,7 @@ EXERCISES = (
             ),
             Wrong(
                 why="no filter at all",
-                yaml=_envoy_filter("limit-global", "istio-system", {"istio": "ingressgateway"}),
+                yaml=envoy_filter("limit-global", "istio-system", {"istio": "ingressgateway"}),
                 says="the filter is gone from the gateway",
             ),
             Wrong(
