@@ -13,7 +13,7 @@ class Kubectl:
         self.kubeconfig = paths.kubeconfig
         self._env = os.environ | {"KUBECONFIG": str(paths.kubeconfig), "KUBECACHEDIR": str(paths.kube_cache)}
 
-    def said(self, *words, stdin=None):
+    def printed(self, *words, stdin=None):
         """All that a command printed, whether it failed or not."""
         done = self._run(words, stdin)
         return done.stdout + done.stderr

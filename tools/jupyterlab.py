@@ -25,7 +25,7 @@ READY = 60_000.0
 """Milliseconds for a page or a kernel to be there; two seconds are usual."""
 
 
-def found() -> str | None:
+def browser_program() -> str | None:
     """The path of this machine's Chromium, if it has one."""
     return next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
@@ -38,7 +38,9 @@ def chromium() -> Iterator[Any]:
     # Its own sandbox needs more than a container's root has.
     rootless = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found(), headless=True, args=[*ARGUMENTS, *rootless])
+        browser = playwright.chromium.launch(
+            executable_path=browser_program(), headless=True, args=[*ARGUMENTS, *rootless]
+        )
         try:
             yield browser
         finally:

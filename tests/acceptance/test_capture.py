@@ -38,7 +38,7 @@ def scene(kubectl: Kubectl) -> Iterator[Kubectl]:
 def run(kubectl: Kubectl, pod: str, *words: str) -> str:
     """What a command printed in a pod, whatever its exit code; a pod's second container as ``POD/CONTAINER``."""
     name, _, container = pod.partition("/")
-    return str(kubectl.said("-n", "cap", "exec", name, "-c", container or "curl", "--", *words))
+    return str(kubectl.printed("-n", "cap", "exec", name, "-c", container or "curl", "--", *words))
 
 
 def status(kubectl: Kubectl, pod: str, *words: str) -> str:
@@ -95,8 +95,8 @@ def test_a_call(scene: Kubectl, pod: str, words: list[str], expected: str) -> No
 
 def headers(kubectl: Kubectl, pod: str, *words: str) -> dict[str, list[str]]:
     """The headers that httpbin was sent."""
-    found: dict[str, list[str]] = json.loads(run(kubectl, pod, "curl", "-s", *words, "api:8000/headers"))["headers"]
-    return found
+    result: dict[str, list[str]] = json.loads(run(kubectl, pod, "curl", "-s", *words, "api:8000/headers"))["headers"]
+    return result
 
 
 def test_the_host_header_travels(scene: Kubectl) -> None:
@@ -125,13 +125,13 @@ def test_names_resolve(scene: Kubectl) -> None:
 def test_the_far_side_sees_the_callers_pod(scene: Kubectl) -> None:
     source = address(scene, "pod", "client")
     run(scene, "client", "curl", "-s", "api:8000/anything/remote")
-    found = waiting.until(
+    stored = waiting.until(
         lambda: [x for x in log(scene, "api") if "/anything/remote" in x],
         what="an access log line",
         timeout=10,
         next_step="kubectl -n cap logs api -c istio-proxy",
     )
-    assert source in found[0]
+    assert source in stored[0]
 
 
 def log(kubectl: Kubectl, pod: str) -> list[str]:

@@ -37,9 +37,9 @@ def lab(sandbox):
 @pytest.fixture(scope="module")
 def listening(lab, sandbox):
     """Every door."""
-    found = doors.of([sandboxes.running(sandbox.paths)["pid"], jupyter.running(sandbox.paths)["pid"]])
-    assert len(found) > 20
-    return found
+    result = doors.of([sandboxes.running(sandbox.paths)["pid"], jupyter.running(sandbox.paths)["pid"]])
+    assert len(result) > 20
+    return result
 
 
 def closed(listening, lab):

@@ -10,8 +10,8 @@ pytestmark = pytest.mark.sandbox
 @pytest.fixture(scope="module")
 def ground(samples):
     """A sandbox of the facts' own, with Istio, Bookinfo and a client."""
-    with running.throwaway() as cluster, running.ground_of(cluster, samples, forget=False) as found:
-        yield found
+    with running.throwaway() as cluster, running.ground_of(cluster, samples, forget=False) as result:
+        yield result
 
 
 @pytest.mark.parametrize("fact", running.FACTS, ids=lambda fact: f"fact-{fact.number}")

@@ -171,7 +171,7 @@ def secrets_in(text):
 def test_no_log_holds_a_key_or_a_token(vault, kubectl, tokens):
     words = "{range .items[*]}{.metadata.namespace} {.metadata.name}{'\\n'}{end}"
     pods = [line.split() for line in kubectl("get", "pods", "-A", "-o", f"jsonpath={words}").splitlines()]
-    logs = [kubectl.said("-n", space, "logs", pod, "--all-containers", "--tail=-1") for space, pod in pods]
+    logs = [kubectl.printed("-n", space, "logs", pod, "--all-containers", "--tail=-1") for space, pod in pods]
     assert logs
     assert [word for word in (KEY, *tokens) for text in logs if word in text] == []
 
@@ -223,10 +223,10 @@ VAULT = "system:serviceaccount:ident:vault"
 
 def test_a_service_account_may_do_nothing_until_a_role_says_so(vault, kubectl, tokens, tmp_path):
     mine = as_account(kubectl, tokens[1], tmp_path)
-    assert kubectl.said("auth", "can-i", "list", "pods", "-n", "ident", f"--as={VAULT}").strip() == "no"
+    assert kubectl.printed("auth", "can-i", "list", "pods", "-n", "ident", f"--as={VAULT}").strip() == "no"
     assert 'cannot list resource "pods"' in kubectl(*mine, "-n", "ident", "get", "pods", fails=True)
     kubectl("apply", "-f", "-", stdin=READER)
-    assert kubectl.said("auth", "can-i", "list", "pods", "-n", "ident", f"--as={VAULT}").strip() == "yes"
+    assert kubectl.printed("auth", "can-i", "list", "pods", "-n", "ident", f"--as={VAULT}").strip() == "yes"
     assert "vault-" in kubectl(*mine, "-n", "ident", "get", "pods")
     for words in (["get", "secrets"], ["delete", "pods", "--all"], ["get", "pods", "-n", "default"]):
         assert "Forbidden" in kubectl(*mine, "-n", "ident", *words, fails=True)
@@ -244,7 +244,7 @@ def test_a_service_account_may_do_nothing_until_a_role_says_so(vault, kubectl, t
 )
 def test_what_may_be_done_with_the_tokens_of_a_mesh(vault, kubectl, account, words, answer):
     who = f"--as=system:serviceaccount:{account}"
-    assert kubectl.said("auth", "can-i", *words.split(), who).splitlines()[0] == answer
+    assert kubectl.printed("auth", "can-i", *words.split(), who).splitlines()[0] == answer
 
 
 def as_account(kubectl, token: str, folder: Path) -> list[str]:

@@ -30,32 +30,32 @@ def subsets(bookinfo):
 
 
 def test_yaml_that_does_not_parse_is_refused_with_the_line(bookinfo):
-    said = bookinfo.kubectl("apply", "-f", "-", stdin="kind: VirtualService\n  metadata: {name: x\n", fails=True)
-    assert "error parsing" in said
-    assert "line 2" in said
+    printed = bookinfo.kubectl("apply", "-f", "-", stdin="kind: VirtualService\n  metadata: {name: x\n", fails=True)
+    assert "error parsing" in printed
+    assert "line 2" in printed
 
 
 def test_an_unknown_field_is_named_and_nothing_is_stored(subsets):
     text = rule("[{rout: [{destination: {host: reviews, subset: v1}}]}]")
-    said = subsets.kubectl("apply", "-f", "-", stdin=text, fails=True)
-    assert 'unknown field "spec.http[0].rout"' in said
+    printed = subsets.kubectl("apply", "-f", "-", stdin=text, fails=True)
+    assert 'unknown field "spec.http[0].rout"' in printed
     assert "not found" in subsets.kubectl("get", "virtualservice", "reviews", fails=True)
 
 
 def test_a_value_of_the_wrong_kind_is_named(subsets):
     text = rule("[{route: [{destination: {host: reviews, subset: v1}, weight: many}]}]")
-    said = subsets.kubectl("apply", "-f", "-", stdin=text, fails=True)
-    assert "weight" in said
-    assert "integer" in said
+    printed = subsets.kubectl("apply", "-f", "-", stdin=text, fails=True)
+    assert "weight" in printed
+    assert "integer" in printed
 
 
 def test_a_refused_change_leaves_the_last_good_one(subsets):
     subsets.kubectl("apply", "-f", "-", stdin=rule("[{route: [{destination: {host: reviews, subset: v3}}]}]"))
     subsets.until_only({"v3"})
-    said = subsets.kubectl(
+    printed = subsets.kubectl(
         "apply", "-f", "-", stdin=rule("[{timeout: soon, route: [{destination: {host: x}}]}]"), fails=True
     )
-    assert "spec.http[0].timeout" in said
+    assert "spec.http[0].timeout" in printed
     assert set(subsets.send(50, REVIEWS)["version"]) == {"v3"}
 
 
@@ -76,5 +76,5 @@ def test_weights_that_do_not_sum_to_a_hundred_are_parts_of_their_sum(subsets, we
     )
     subsets.kubectl("apply", "-f", "-", stdin=rule(f"[{{route: [{routes}]}}]"))
     subsets.until_only(asked)
-    found = subsets.send(600, REVIEWS)["version"].value_counts().to_dict()
-    assert judge.split(found, asked).agrees
+    result = subsets.send(600, REVIEWS)["version"].value_counts().to_dict()
+    assert judge.split(result, asked).agrees

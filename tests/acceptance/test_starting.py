@@ -55,17 +55,17 @@ def fresh(tmp_path):
 def test_a_second_up_finds_what_runs(bookinfo):
     before = sandboxes.running(bookinfo.paths)
     second = run(*UP, paths=bookinfo.paths)
-    said, _ = second.communicate(timeout=60)
-    assert second.returncode == 0, said
-    assert "/productpage" in said
+    text, _ = second.communicate(timeout=60)
+    assert second.returncode == 0, text
+    assert "/productpage" in text
     assert sandboxes.running(bookinfo.paths) == before
     bookinfo.until_serving()
 
 
 def test_two_at_once_start_one_sandbox(fresh):
     both = [run(*UP, "--empty", paths=fresh) for _ in range(2)]
-    said = [one.communicate(timeout=60)[0] for one in both]
-    assert [one.returncode for one in both] == [0, 0], said
+    text = [one.communicate(timeout=60)[0] for one in both]
+    assert [one.returncode for one in both] == [0, 0], text
     assert sandboxes.running(fresh) is not None
 
 
@@ -79,11 +79,11 @@ def test_a_down_during_an_up_says_that_it_waits(fresh):
 
 def test_a_sandbox_beside_a_running_one_says_so_and_ends(bookinfo):
     other = run(sys.executable, "-m", "labkit.sandbox", paths=bookinfo.paths)
-    said, _ = other.communicate(timeout=30)
+    text, _ = other.communicate(timeout=30)
     assert other.returncode != 0
-    assert "already runs" in said
-    assert "./lab down stops it" in said
-    assert "Traceback" not in said
+    assert "already runs" in text
+    assert "./lab down stops it" in text
+    assert "Traceback" not in text
 
 
 def test_a_gateway_whose_port_was_taken_meanwhile_gets_another_and_says_so(bookinfo):

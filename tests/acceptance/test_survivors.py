@@ -59,8 +59,8 @@ def mentions(process: Path, home: bytes) -> bool:
 
 
 def survivors(paths: settings.Paths) -> list[str]:
-    found = [p for p in Path("/proc").iterdir() if p.name.isdigit() and mentions(p, os.fsencode(paths.home))]
-    return [f"{p.name} {(p / 'cmdline').read_bytes()!r}" for p in found if int(p.name) != os.getpid()]
+    result = [p for p in Path("/proc").iterdir() if p.name.isdigit() and mentions(p, os.fsencode(paths.home))]
+    return [f"{p.name} {(p / 'cmdline').read_bytes()!r}" for p in result if int(p.name) != os.getpid()]
 
 
 def until(condition, what):

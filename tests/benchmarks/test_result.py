@@ -24,8 +24,8 @@ def test_a_number_meets_its_bar_or_not(bar, value, holds):
 
 
 def test_a_median_tells_its_spread():
-    found = result.median("up", [3.0, 2.0, 10.5], unit="s", at_most=4.0)
-    assert (found.value, found.note, found.bar) == (3.0, "median of 3, 2.00 to 10.5", "≤ 4 s")
+    summary = result.median("up", [3.0, 2.0, 10.5], unit="s", at_most=4.0)
+    assert (summary.value, summary.note, summary.bar) == (3.0, "median of 3, 2.00 to 10.5", "≤ 4 s")
 
 
 @pytest.mark.parametrize(

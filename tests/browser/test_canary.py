@@ -18,9 +18,9 @@ CELLS = (
 def view(open_notebook, sandbox):
     notebook = open_notebook(cells=CELLS)
     notebook.run_all()
-    found = notebook.page.locator(".lk-split")
-    found.wait_for(timeout=WITHIN)
-    yield found
+    element = notebook.page.locator(".lk-split")
+    element.wait_for(timeout=WITHIN)
+    yield element
     bookinfo.deploy(sandbox.client, "default")  # all six pods again
 
 

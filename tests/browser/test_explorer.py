@@ -25,9 +25,9 @@ ExplorerView(send, explain=explain)
 def view(open_notebook):
     notebook = open_notebook(cells=(CELL,))
     notebook.run_all()
-    found = notebook.page.locator(".lk-explorer")
-    found.wait_for(timeout=WITHIN)
-    return found
+    element = notebook.page.locator(".lk-explorer")
+    element.wait_for(timeout=WITHIN)
+    return element
 
 
 def test_a_request_is_sent_and_looked_into_by_keyboard(view):

@@ -24,9 +24,9 @@ PageView(fetch)
 def view(open_notebook):
     notebook = open_notebook(cells=(CELL,))
     notebook.run_all()
-    found = notebook.page.locator(".lk-browser")
-    found.wait_for(timeout=WITHIN)
-    return found
+    element = notebook.page.locator(".lk-browser")
+    element.wait_for(timeout=WITHIN)
+    return element
 
 
 def test_the_pages_own_form_signs_in_and_its_link_signs_out(view):

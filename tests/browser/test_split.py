@@ -31,10 +31,10 @@ def view(open_notebook) -> Any:
     is_there = (settings.CHECKOUT / "notebooks" / LESSON).exists()
     notebook = open_notebook(LESSON) if is_there else open_notebook(cells=OWN)
     notebook.run_all()
-    found = notebook.page.locator(".lk-split").first
-    found.wait_for(timeout=WITHIN)
-    found.scroll_into_view_if_needed()
-    return found
+    element = notebook.page.locator(".lk-split").first
+    element.wait_for(timeout=WITHIN)
+    element.scroll_into_view_if_needed()
+    return element
 
 
 def table(view: Any) -> dict[str, int]:
@@ -88,7 +88,7 @@ def functions(chromium) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("weights", "value", "made"),
+    ("weights", "value", "created"),
     [
         pytest.param({"v1": 90, "v2": 10}, 70, {"v1": 70, "v2": 30}, id="two"),
         pytest.param({"v1": 50, "v2": 30, "v3": 20}, 0, {"v1": 0, "v2": 60, "v3": 40}, id="others keep proportions"),
@@ -99,14 +99,14 @@ def functions(chromium) -> Any:
         pytest.param({"v1": 7}, 3, {"v1": 100}, id="alone"),
     ],
 )
-def test_linked_sliders_sum_to_100(functions, weights, value, made):
-    assert functions("linked", weights, "v1", value) == made
+def test_linked_sliders_sum_to_100(functions, weights, value, created):
+    assert functions("linked", weights, "v1", value) == created
 
 
 @pytest.mark.parametrize("count", [2, 3, 7])
 def test_every_common_split_sums_to_100(functions, count):
-    made = functions("presets", [f"v{n + 1}" for n in range(count)])
-    assert {sum(weights.values()) for _, weights in made} == {100}
+    presets = functions("presets", [f"v{n + 1}" for n in range(count)])
+    assert {sum(weights.values()) for _, weights in presets} == {100}
 
 
 def test_labels_of_thin_bands_do_not_lie_on_each_other(functions):

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 from labkit.cli import widgetstates
 
 
-def notebook(*models, **known):
+def notebook(*models, **expected):
     outputs = [{"data": {widgetstates.VIEW: {"model_id": model}}} for model in models]
-    states = {name: {"state": state} for name, state in known.items()}
+    states = {name: {"state": state} for name, state in expected.items()}
     return {
         "cells": [{"cell_type": "code", "outputs": outputs}],
-        "metadata": {"widgets": {widgetstates.STATE: {"state": states}}} if known else {},
+        "metadata": {"widgets": {widgetstates.STATE: {"state": states}}} if expected else {},
     }
 
 

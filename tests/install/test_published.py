@@ -29,8 +29,8 @@ def published() -> dict[str, Schema]:
 
 
 def spec_of(crd: Schema, version: str) -> Schema:
-    found = next(v for v in crd["spec"]["versions"] if v["name"] == version)
-    schema: Schema = found["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    one = next(v for v in crd["spec"]["versions"] if v["name"] == version)
+    schema: Schema = one["schema"]["openAPIV3Schema"]["properties"]["spec"]
     return schema
 
 
@@ -68,5 +68,5 @@ def test_names_and_columns_are_the_published_ones(name: str) -> None:
 
 
 def columns(spec: Schema) -> list[tuple[str, str, str]]:
-    said = spec["versions"][0].get("additionalPrinterColumns") or []
-    return [(c["name"], c["type"], c["jsonPath"]) for c in said]
+    text = spec["versions"][0].get("additionalPrinterColumns") or []
+    return [(c["name"], c["type"], c["jsonPath"]) for c in text]

@@ -22,7 +22,7 @@ def test_documents_and_lists_are_unrolled():
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         pytest.param("a: [1,\nb: 2}", "line 2", id="yaml that does not parse"),
         pytest.param("- 1\n- 2", "is a list", id="a document that is no mapping"),
@@ -30,8 +30,8 @@ def test_documents_and_lists_are_unrolled():
         pytest.param("# nothing", "holds no object", id="an empty file"),
     ],
 )
-def test_a_bad_manifest_is_named_with_its_problem(text, said):
-    with pytest.raises(errors.ManifestError, match=said) as caught:
+def test_a_bad_manifest_is_named_with_its_problem(text, message):
+    with pytest.raises(errors.ManifestError, match=message) as caught:
         manifests.parse(text, source="web.yaml")
     assert str(caught.value).startswith("web.yaml: ")
     assert "\nNext: " in str(caught.value)

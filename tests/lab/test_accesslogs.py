@@ -12,20 +12,20 @@ REVIEWS = "outbound|9080|v2|reviews.default.svc.cluster.local"
 PODS = {"10.0.0.7": "reviews-v2-x"}
 
 
-def line(**said):
+def line(**message):
     text = (
         '[2026-11-25T23:31:31.578Z] "GET /reviews/0 HTTP/1.1" 200 - via_upstream - "-" 0 4657 49 48 "-" "labkit/m1" '
         f'"id-1" "reviews:9080" "10.0.0.7:9080" {REVIEWS} 10.0.0.3:34646 10.0.0.3:15001 10.0.0.3:49402 - default'
     )
-    found = accesslogs.parse(text)
-    assert found is not None
-    return dataclasses.replace(found, **said)
+    lines = accesslogs.parse(text)
+    assert lines is not None
+    return dataclasses.replace(lines, **message)
 
 
 def route(name="default", *, of="", **action):
     path = f"/apis/networking.istio.io/v1/namespaces/default/virtual-service/{of}"
-    made = {"name": name, **action}
-    return {**made, "metadata": {"filter_metadata": {"istio": {"config": path}}}} if of else made
+    created = {"name": name, **action}
+    return {**created, "metadata": {"filter_metadata": {"istio": {"config": path}}}} if of else created
 
 
 def table(*routes):
@@ -38,7 +38,7 @@ REPLY = {"direct_response": {"status": 418}}
 
 
 @pytest.mark.parametrize(
-    ("routes", "said", "source"),
+    ("routes", "text", "source"),
     [
         pytest.param([route(of="reviews", **TO_REVIEWS)], {}, "VirtualService default/reviews", id="one cluster"),
         pytest.param(
@@ -57,12 +57,12 @@ REPLY = {"direct_response": {"status": 418}}
         pytest.param([route(of="reviews", **TO_REVIEWS)], {"authority": "other"}, "None", id="another host"),
     ],
 )
-def test_the_rule_is_the_object_behind_the_route(routes, said, source):
-    assert str(logs.source_of(line(**said), table(*routes))) == source
+def test_the_rule_is_the_object_behind_the_route(routes, text, source):
+    assert str(logs.source_of(line(**text), table(*routes))) == source
 
 
-def step(proxy="page", **said):
-    return accesslogs.Step(proxy=proxy, line=line(**said), text="…")
+def step(proxy="page", **text):
+    return accesslogs.Step(proxy=proxy, line=line(**text), text="…")
 
 
 def test_a_hop_names_the_pod_and_the_rule():
@@ -118,11 +118,11 @@ spec: {accessLogging: [{providers: [{name: envoy}], filter: {expression: nosuch(
 @pytest.mark.sandbox
 def test_what_an_envoy_refuses_is_said_with_its_reason_and_the_object(lab):
     try:
-        said = repr(lab.apply(NOSUCH)).splitlines()[-1]
+        text = repr(lab.apply(NOSUCH)).splitlines()[-1]
     finally:
         lab.delete(NOSUCH)
         for event in lab.api.list(resources.EVENTS, "default"):
             if event["involvedObject"]["kind"] == "Telemetry":
                 lab.api.delete(resources.EVENTS, resources.name_of(event), "default")
-    assert said.startswith("refused by 6 of 7 proxies, which keep the last good configuration: failed to create")
-    assert said.endswith("step for nosuch, put down to Telemetry default/logs")
+    assert text.startswith("refused by 6 of 7 proxies, which keep the last good configuration: failed to create")
+    assert text.endswith("step for nosuch, put down to Telemetry default/logs")

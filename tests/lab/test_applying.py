@@ -42,14 +42,14 @@ def test_what_is_applied_carries_the_kits_label():
 
 
 def test_changes_are_read_off_kubectls_lines():
-    said = programs.Output(
+    text = programs.Output(
         code=0,
         out="virtualservice.networking.istio.io/reviews configured\n"
         "destinationrule.networking.istio.io/reviews unchanged\n",
         err="Warning: rule #1 not used\n",
     )
-    found = applying.changes(said, "kubectl apply -f -")
-    assert repr(found).splitlines() == [
+    changes = applying.changes(text, "kubectl apply -f -")
+    assert repr(changes).splitlines() == [
         "Warning: rule #1 not used",
         "virtualservice.networking.istio.io/reviews configured",
         "destinationrule.networking.istio.io/reviews unchanged",
@@ -57,8 +57,8 @@ def test_changes_are_read_off_kubectls_lines():
 
 
 def test_deletions_are_read_too():
-    said = programs.Output(code=0, out='virtualservice.networking.istio.io "reviews" deleted\n', err="")
-    assert repr(applying.changes(said, "")) == "virtualservice.networking.istio.io/reviews deleted"
+    text = programs.Output(code=0, out='virtualservice.networking.istio.io "reviews" deleted\n', err="")
+    assert repr(applying.changes(text, "")) == "virtualservice.networking.istio.io/reviews deleted"
 
 
 def test_the_command_beside_a_path_names_the_path():

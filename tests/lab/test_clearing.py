@@ -15,28 +15,28 @@ def virtual_service(**metadata):
     }
 
 
-def found(obj, resource=resources.VIRTUAL_SERVICES):
+def present(obj, resource=resources.VIRTUAL_SERVICES):
     return clearing.Found(resource=resource, obj=obj)
 
 
 @pytest.mark.parametrize("is_owned", [True, False], ids=["own cluster", "other cluster"])
 def test_what_the_kit_made_goes(is_owned):
-    assert clearing.goes(found(marks.marked(virtual_service())), is_owned=is_owned)
+    assert clearing.goes(present(marks.marked(virtual_service())), is_owned=is_owned)
 
 
 def test_a_users_rule_goes_where_the_cluster_is_the_kits_own_only():
-    assert clearing.goes(found(virtual_service()), is_owned=True)
-    assert not clearing.goes(found(virtual_service()), is_owned=False)
+    assert clearing.goes(present(virtual_service()), is_owned=True)
+    assert not clearing.goes(present(virtual_service()), is_owned=False)
 
 
 def test_a_users_workload_never_goes():
     deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "mine"}}
-    assert not clearing.goes(found(deployment, resources.DEPLOYMENTS), is_owned=True)
+    assert not clearing.goes(present(deployment, resources.DEPLOYMENTS), is_owned=True)
 
 
 def test_what_another_object_owns_is_left_to_its_owner():
     owned = virtual_service(ownerReferences=[{"kind": "Gateway", "name": "g", "controller": True}])
-    assert not clearing.goes(found(owned), is_owned=True)
+    assert not clearing.goes(present(owned), is_owned=True)
 
 
 def test_a_copy_can_be_applied_again(tmp_path):

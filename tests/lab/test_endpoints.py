@@ -37,5 +37,5 @@ def test_a_target_port_is_a_number_or_a_name(target, number):
 def test_slices_say_addresses_and_ports():
     ready = {"addresses": ["10.0.0.1"], "conditions": {"ready": True}}
     not_ready = {"addresses": ["10.0.0.2"], "conditions": {"ready": False}}
-    found = endpoints.listed([{"endpoints": [ready, not_ready], "ports": [{"port": 80}]}, {"endpoints": None}])
-    assert found == {("10.0.0.1", 80)}
+    listed = endpoints.listed([{"endpoints": [ready, not_ready], "ports": [{"port": 80}]}, {"endpoints": None}])
+    assert listed == {("10.0.0.1", 80)}

@@ -23,13 +23,13 @@ def test_the_word_kubectl_is_optional(words, typed):
 
 def test_a_refused_patch_names_the_object_instead_of_quoting_it():
     obj = {"kind": "VirtualService", "metadata": {"name": "reviews", "annotations": {"a": 'quoted "twice"'}}}
-    said = f'The request is invalid: patch: Invalid value: {json.dumps(json.dumps(obj))}: unknown field "spec.htpp"'
-    assert kubectl.readable(said) == 'The request is invalid: VirtualService/reviews: unknown field "spec.htpp"'
+    text = f'The request is invalid: patch: Invalid value: {json.dumps(json.dumps(obj))}: unknown field "spec.htpp"'
+    assert kubectl.readable(text) == 'The request is invalid: VirtualService/reviews: unknown field "spec.htpp"'
 
 
 def test_other_refusals_keep_their_words():
-    said = 'Error from server (NotFound): pods "x" not found'
-    assert kubectl.readable(f"{said}\n") == said
+    text = 'Error from server (NotFound): pods "x" not found'
+    assert kubectl.readable(f"{text}\n") == text
 
 
 @pytest.mark.parametrize(

@@ -109,9 +109,9 @@ def test_a_proxy_shows_what_istiod_gave_it(lab):
 
 
 def test_kubectl_says_no_in_a_result_not_in_an_exception(lab):
-    said = lab.kubectl("get pod nobody")
-    assert said.code == 1
-    assert 'pods "nobody" not found' in said.text
+    printed = lab.kubectl("get pod nobody")
+    assert printed.code == 1
+    assert 'pods "nobody" not found' in printed.text
 
 
 def test_a_kubeconfig_that_is_not_there_is_named(tmp_path):
@@ -122,10 +122,10 @@ def test_a_kubeconfig_that_is_not_there_is_named(tmp_path):
 def test_a_request_is_explained_to_its_endpoint_and_its_yaml(lab):
     lab.goto("07")
     lab.apply("manifests/reviews-90-10.yaml")
-    said = repr(lab.explain("http://reviews:9080/reviews/0", proxy="productpage-v1"))
-    assert "90 % to outbound|9080|v1|reviews.default.svc.cluster.local" in said
-    assert "VirtualService default/reviews" in said
-    assert "DestinationRule default/reviews" in said
+    text = repr(lab.explain("http://reviews:9080/reviews/0", proxy="productpage-v1"))
+    assert "90 % to outbound|9080|v1|reviews.default.svc.cluster.local" in text
+    assert "VirtualService default/reviews" in text
+    assert "DestinationRule default/reviews" in text
 
 
 def test_a_path_is_explained_at_the_gateway(lab):
@@ -152,8 +152,8 @@ def test_what_wait_says_is_ready_is_known_to_every_proxy(lab):
     lab.goto("08")
     lab.apply("manifests/scribe.yaml")
     lab.wait("scribe")
-    known = lab.proxy("productpage-v1").endpoints(host="scribe")
-    assert "HEALTHY" in set(known["health"])
+    endpoints = lab.proxy("productpage-v1").endpoints(host="scribe")
+    assert "HEALTHY" in set(endpoints["health"])
     lab.goto("05")
 
 

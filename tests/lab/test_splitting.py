@@ -15,12 +15,12 @@ def live(*http, **spec):
     return {"spec": {"hosts": ["reviews"], "http": list(http), **spec}}
 
 
-def made(weights, found=None):
-    return splitting.virtual_service("reviews", weights, namespace="default", live=found)["spec"]
+def spec_of(weights, result=None):
+    return splitting.virtual_service("reviews", weights, namespace="default", live=result)["spec"]
 
 
 def test_a_new_one_has_a_destination_a_version():
-    assert made({"v1": 90, "v2": 10}) == {
+    assert spec_of({"v1": 90, "v2": 10}) == {
         "hosts": ["reviews"],
         "http": [
             {
@@ -34,34 +34,34 @@ def test_a_new_one_has_a_destination_a_version():
 
 
 def test_rules_with_matches_stay_where_they_are():
-    first, second, third = made({"v1": 50, "v2": 50}, live(JASON, ALL_V1, JASON))["http"]
+    first, second, third = spec_of({"v1": 50, "v2": 50}, live(JASON, ALL_V1, JASON))["http"]
     assert first == third == JASON and splitting.weights_of(live(second)) == {"v1": 50, "v2": 50}
 
 
 def test_without_a_plain_rule_the_weights_go_last():
-    assert len(made({"v1": 100}, live(JASON))["http"]) == 2
+    assert len(spec_of({"v1": 100}, live(JASON))["http"]) == 2
 
 
 def test_timeouts_and_what_else_is_beside_the_weights_stays():
     rule = {**ALL_V1, "timeout": "0.5s", "fault": {"delay": {"fixedDelay": "2s"}}}
-    (found,) = made({"v1": 0, "v3": 100}, live(rule))["http"]
-    assert (found["timeout"], found["fault"]) == (rule["timeout"], rule["fault"])
+    (result,) = spec_of({"v1": 0, "v3": 100}, live(rule))["http"]
+    assert (result["timeout"], result["fault"]) == (rule["timeout"], rule["fault"])
 
 
 def test_a_redirect_gives_way_to_the_weights():
-    (found,) = made({"v1": 100}, live({"redirect": {"uri": "/"}}))["http"]
-    assert set(found) == {"route"}
+    (result,) = spec_of({"v1": 100}, live({"redirect": {"uri": "/"}}))["http"]
+    assert set(result) == {"route"}
 
 
 def test_ports_and_headers_of_a_destination_stay():
     entry = {"destination": {"host": "reviews", "subset": "v1", "port": {"number": 9080}}, "headers": {"request": {}}}
-    (found,) = made({"v1": 60, "v2": 40}, live({"route": [entry]}))["http"]
-    assert found["route"][0] == {**entry, "weight": 60}
+    (result,) = spec_of({"v1": 60, "v2": 40}, live({"route": [entry]}))["http"]
+    assert result["route"][0] == {**entry, "weight": 60}
 
 
 def test_hosts_and_gateways_stay():
-    found = made({"v1": 100}, live(ALL_V1, gateways=["mesh", "bookinfo-gateway"]))
-    assert found["gateways"] == ["mesh", "bookinfo-gateway"]
+    result = spec_of({"v1": 100}, live(ALL_V1, gateways=["mesh", "bookinfo-gateway"]))
+    assert result["gateways"] == ["mesh", "bookinfo-gateway"]
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,8 @@ FIELDS = 4
 @cache
 def definitions() -> Mapping[tuple[str, str], schemas.Schema]:
     """Every served custom kind."""
-    found = [schemas.from_crd(crd, v["name"]) for crd in types.crds() for v in crd["spec"]["versions"]]
-    return {(s.api_version, s.kind): s for s in found}
+    result = [schemas.from_crd(crd, v["name"]) for crd in types.crds() for v in crd["spec"]["versions"]]
+    return {(s.api_version, s.kind): s for s in result}
 
 
 def stored(obj: Object) -> Object | None:
@@ -40,7 +40,7 @@ def objects(api_version: str, kind: str) -> Strategy:
     schema = definitions()[api_version, kind]
     assert schema.custom is not None
     spec = values(schema.custom["schema"]["openAPIV3Schema"]["properties"]["spec"], kind)
-    return _objects(api_version, kind, spec).filter(lambda found: found is not None)
+    return _objects(api_version, kind, spec).filter(lambda obj: obj is not None)
 
 
 @st.composite
@@ -100,8 +100,8 @@ def _object(schema: Mapping[str, Any], path: str) -> Strategy:
     fields = {name: values(inner, f"{path}.{name}") for name, inner in schema["properties"].items()}
     always = tuple(schema.get("required", ()))
     needed = [(*always, *more) for more in at(vocabulary.NEEDED, path) if fields.keys() >= set(more)] or [always]
-    made = _fields(fields, needed, list(_alternatives(schema)), at(vocabulary.APART, path))
-    return made.map(at(vocabulary.MENDED, path))
+    created = _fields(fields, needed, list(_alternatives(schema)), at(vocabulary.APART, path))
+    return created.map(at(vocabulary.MENDED, path))
 
 
 @st.composite

@@ -20,11 +20,11 @@ QUICK = settings(deadline=None, max_examples=25, suppress_health_check=list(Heal
 
 def told(*objects: dict[str, Any]) -> int:
     """How many resources all proxies are told; every one of them is encoded."""
-    found = scene.snapshot([*SCENE, *map(scene.with_namespace, objects)])
-    index = compiler.index(found)
+    mesh = scene.snapshot([*SCENE, *map(scene.with_namespace, objects)])
+    index = compiler.index(mesh)
     return sum(
         len(messages.encoded(kind, resource)) > 0
-        for proxy in scene.proxies(found).values()
+        for proxy in scene.proxies(mesh).values()
         for kind in KINDS
         for resource in getattr(index.for_proxy(proxy), kind).values()
     )

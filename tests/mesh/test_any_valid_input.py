@@ -39,11 +39,11 @@ TELEMETRIES = inputs.objects("telemetry.istio.io/v1", "Telemetry")
 
 
 def secret(namespace: str) -> Object:
-    found = envoys.certificate("shop.example.com")
+    pair = envoys.certificate("shop.example.com")
     texts = {
-        "tls.crt": found["certificate_chain"],
-        "tls.key": found["private_key"],
-        "ca.crt": found["certificate_chain"],
+        "tls.crt": pair["certificate_chain"],
+        "tls.key": pair["private_key"],
+        "ca.crt": pair["certificate_chain"],
     }
     data = {name: base64.b64encode(text["inline_string"].encode()).decode() for name, text in texts.items()}
     return {
@@ -59,16 +59,16 @@ SECRETS = [secret("default"), secret("istio-system")]
 
 def objections(objects: Iterable[Object], sidecar: envoys.Judge, gateway: envoys.Judge) -> dict[str, Any]:
     """Proxy → what its Envoy refuses of what it is told, and what it has not taken."""
-    found = envoys.numbered(scene.snapshot([*SCENE, *SECRETS, *map(scene.with_namespace, objects)]))
-    index, there = compiler.index(found), scene.proxies(found)
+    result = envoys.numbered(scene.snapshot([*SCENE, *SECRETS, *map(scene.with_namespace, objects)]))
+    index, there = compiler.index(result), scene.proxies(result)
     judges = {name: gateway for name, proxy in there.items() if proxy.role == "router"} | {"client": sidecar}
-    said: dict[str, Any] = {}
+    text: dict[str, Any] = {}
     for name, judge in judges.items():
         config = index.for_proxy(judge.proxy(there[name]))
         verdict = judge.judge(config)
         if verdict != envoys.Verdict(refused={}, taken=envoys.names(config)):
-            said[name] = verdict.refused or envoys.names(config) ^ verdict.taken
-    return said
+            text[name] = verdict.refused or envoys.names(config) ^ verdict.taken
+    return text
 
 
 @MANY
@@ -105,12 +105,12 @@ ONCE: dict[str, list[Object]] = yaml.safe_load((FOLDER / "once_refused.yaml").re
 STILL: dict[str, Object] = yaml.safe_load((FOLDER / "still_refused.yaml").read_text())
 
 
-def valid(said: Object) -> Object:
-    metadata = {"name": said.get("name", "it"), "namespace": "default"}
-    version = said.get("apiVersion", ISTIO)
-    found = inputs.stored({"apiVersion": version, "kind": said["kind"], "metadata": metadata, "spec": said["spec"]})
-    assert found is not None
-    return found
+def valid(text: Object) -> Object:
+    metadata = {"name": text.get("name", "it"), "namespace": "default"}
+    version = text.get("apiVersion", ISTIO)
+    obj = inputs.stored({"apiVersion": version, "kind": text["kind"], "metadata": metadata, "spec": text["spec"]})
+    assert obj is not None
+    return obj
 
 
 @pytest.mark.parametrize("objects", ONCE.values(), ids=ONCE)
@@ -118,8 +118,10 @@ def test_what_was_once_refused_is_taken(sidecar: envoys.Judge, gateway: envoys.J
     assert not objections(map(valid, objects), sidecar, gateway)
 
 
-@pytest.mark.parametrize("said", STILL.values(), ids=STILL)
-def test_what_is_passed_on_and_refused_has_a_reason(sidecar: envoys.Judge, gateway: envoys.Judge, said: Object) -> None:
-    found = objections([valid(said)], sidecar, gateway)
-    assert found
-    assert [text for refused in found.values() for text in refused.values() if said["says"] not in text] == []
+@pytest.mark.parametrize("message", STILL.values(), ids=STILL)
+def test_what_is_passed_on_and_refused_has_a_reason(
+    sidecar: envoys.Judge, gateway: envoys.Judge, message: Object
+) -> None:
+    result = objections([valid(message)], sidecar, gateway)
+    assert result
+    assert [text for refused in result.values() for text in refused.values() if message["says"] not in text] == []

@@ -19,9 +19,9 @@ def rule(name: str, namespace: str = "default", **spec: Any) -> dict[str, Any]:
 
 
 def chosen(*rules: dict[str, Any], client: str = "default", labels: dict[str, str] | None = None) -> str | None:
-    found = Rules(Snapshot(objects={"destinationrules.networking.istio.io": rules}), Memo())
-    said = found.for_host(HOST, "default", client=client, labels=labels or {})
-    return said.name if said else None
+    parsed = Rules(Snapshot(objects={"destinationrules.networking.istio.io": rules}), Memo())
+    text = parsed.for_host(HOST, "default", client=client, labels=labels or {})
+    return text.name if text else None
 
 
 def test_the_clients_namespace_speaks_before_the_services_and_that_before_the_root() -> None:
@@ -49,11 +49,11 @@ def test_of_two_rules_subsets_join_and_the_first_policy_stays() -> None:
     first = rule("a", subsets=[{"name": "v1", "labels": {"v": "1"}}], trafficPolicy={"tls": {"mode": "DISABLE"}})
     second = rule("b", subsets=[{"name": "v1"}, {"name": "v2"}], trafficPolicy={"loadBalancer": {"simple": "RANDOM"}})
     rules = Rules(Snapshot(objects={"destinationrules.networking.istio.io": [first, second]}), Memo())
-    found = rules.for_host(HOST, "default", client="default", labels={})
-    assert found is not None
-    assert [s["name"] for s in found.subsets] == ["v1", "v2"]
-    assert found.subsets[0]["labels"] == {"v": "1"}
-    assert found.policy == {"tls": {"mode": "DISABLE"}}
+    result = rules.for_host(HOST, "default", client="default", labels={})
+    assert result is not None
+    assert [s["name"] for s in result.subsets] == ["v1", "v2"]
+    assert result.subsets[0]["labels"] == {"v": "1"}
+    assert result.policy == {"tls": {"mode": "DISABLE"}}
 
 
 def test_a_port_entry_inherits_nothing() -> None:
@@ -71,7 +71,7 @@ def test_a_subset_says_field_by_field() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "client", "seen"),
+    ("labels", "client", "seen"),
     [
         (["."], "default", True),
         (["."], "other", False),
@@ -81,8 +81,8 @@ def test_a_subset_says_field_by_field() -> None:
     ],
     ids=["own", "not-elsewhere", "all", "nobody", "by-default"],
 )
-def test_export_to_decides_who_sees(said: list[str] | None, client: str, seen: bool) -> None:
-    assert visibility.is_for(visibility.audience(said, "default"), client) is seen
+def test_export_to_decides_who_sees(labels: list[str] | None, client: str, seen: bool) -> None:
+    assert visibility.is_for(visibility.audience(labels, "default"), client) is seen
 
 
 def test_codes_are_retried_by_a_list_of_their_own() -> None:
@@ -91,10 +91,10 @@ def test_codes_are_retried_by_a_list_of_their_own() -> None:
 
 
 def test_a_memo_keeps_what_was_made_of_the_same_parts() -> None:
-    part, made = object(), []
+    part, created = object(), []
     first = Memo()
-    first.get("key", (part,), lambda: made.append(1))
+    first.get("key", (part,), lambda: created.append(1))
     second = Memo(first)
-    second.get("key", (part,), lambda: made.append(2))
-    second.get("key", (object(),), lambda: made.append(3))
-    assert made == [1, 3]
+    second.get("key", (part,), lambda: created.append(2))
+    second.get("key", (object(),), lambda: created.append(3))
+    assert created == [1, 3]

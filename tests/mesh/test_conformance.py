@@ -11,7 +11,7 @@ from tests import recorded
 KNOWN = Path(__file__).with_name("known_differences.tsv")
 
 
-def known() -> dict[tuple[str, str], str]:
+def known_differences() -> dict[tuple[str, str], str]:
     with KNOWN.open(newline="") as file:
         return {(row[0], row[1]): row[2] for row in csv.reader(file, delimiter="\t")}
 
@@ -37,7 +37,7 @@ def test_every_proxy_is_told_what_istio_tells_it(
     comparisons: dict[answers.Answers, comparing.Comparison], recording: answers.Answers, case: answers.Case
 ) -> None:
     outcome = comparisons[recording].outcome(case)
-    if (case.family, case.name) in known():
+    if (case.family, case.name) in known_differences():
         assert not outcome.is_same, f"now the same: take {case.family} {case.name} out of {KNOWN.name}"
     else:
         assert outcome.differences == ()
@@ -45,5 +45,5 @@ def test_every_proxy_is_told_what_istio_tells_it(
 
 def test_known_differences_are_cases_and_say_why() -> None:
     there = {(case.family, case.name) for _, case in CASES}
-    assert known().keys() <= there
-    assert all(known().values())
+    assert known_differences().keys() <= there
+    assert all(known_differences().values())

@@ -17,8 +17,8 @@ GOLDEN = Path(__file__).with_name("golden")
 
 def config(case: str, proxy: str = "client") -> Config:
     objects = [*manifests.read(GOLDEN / "scene.yaml"), *manifests.read(GOLDEN / case / "in.yaml")]
-    found = scene.snapshot(map(scene.with_namespace, objects))
-    return compiler.index(found).for_proxy(scene.proxies(found)[proxy])
+    mesh = scene.snapshot(map(scene.with_namespace, objects))
+    return compiler.index(mesh).for_proxy(scene.proxies(mesh)[proxy])
 
 
 def explained(case: str, host: str, path: str = "/", proxy: str = "client", **headers: str) -> explanations.Explanation:
@@ -27,27 +27,31 @@ def explained(case: str, host: str, path: str = "/", proxy: str = "client", **he
 
 
 def test_a_host_without_rules_goes_to_all_of_its_endpoints() -> None:
-    found = explained("a-mesh-without-rules", "web:8080")
-    assert (found.virtual_host, found.route, found.index) == ("web.default.svc.cluster.local:8080", "default", 0)
-    assert found.destinations[0].endpoints == ("POD(web-v1):80", "POD(web-v2):80")
-    assert found.sources == ()
+    explanation = explained("a-mesh-without-rules", "web:8080")
+    assert (explanation.virtual_host, explanation.route, explanation.index) == (
+        "web.default.svc.cluster.local:8080",
+        "default",
+        0,
+    )
+    assert explanation.destinations[0].endpoints == ("POD(web-v1):80", "POD(web-v2):80")
+    assert explanation.sources == ()
 
 
 def test_weights_are_told_in_percent_with_the_objects_behind_them() -> None:
-    found = explained("nine-of-ten-requests-go-to-one-version", "web:8080")
-    assert [(d.cluster.split("|")[2], d.percent) for d in found.destinations] == [("v1", 90), ("v2", 10)]
-    assert [str(s) for s in found.sources] == ["VirtualService default/web", "DestinationRule default/web"]
+    explanation = explained("nine-of-ten-requests-go-to-one-version", "web:8080")
+    assert [(d.cluster.split("|")[2], d.percent) for d in explanation.destinations] == [("v1", 90), ("v2", 10)]
+    assert [str(s) for s in explanation.sources] == ["VirtualService default/web", "DestinationRule default/web"]
 
 
 def test_what_a_request_lacks_for_an_earlier_route_is_told() -> None:
-    found = explained("a-header-picks-the-version", "web:8080", end_user="Jason")
-    assert found.index == 2
-    assert found.passed[0] == "testers: header end-user is not jason"
+    explanation = explained("a-header-picks-the-version", "web:8080", end_user="Jason")
+    assert explanation.index == 2
+    assert explanation.passed[0] == "testers: header end-user is not jason"
 
 
 def test_a_request_with_the_header_takes_the_first_route() -> None:
-    found = explained("a-header-picks-the-version", "web.default:8080", end_user="jason")
-    assert (found.route, found.index) == ("testers", 0)
+    explanation = explained("a-header-picks-the-version", "web.default:8080", end_user="jason")
+    assert (explanation.route, explanation.index) == ("testers", 0)
 
 
 def test_a_query_may_decide() -> None:
@@ -63,20 +67,20 @@ def test_an_answer_of_the_proxy_itself_is_told() -> None:
 
 
 def test_a_host_that_no_gateway_serves_is_404() -> None:
-    found = explained("the-gateway-ends-tls-for-one-host", "nosuch.example.com", proxy="entry")
-    assert (found.answer, found.virtual_host, found.index) == ("404", "", -1)
+    explanation = explained("the-gateway-ends-tls-for-one-host", "nosuch.example.com", proxy="entry")
+    assert (explanation.answer, explanation.virtual_host, explanation.index) == ("404", "", -1)
 
 
 def test_a_host_outside_the_mesh_is_looked_up() -> None:
-    found = explained("a-mesh-without-rules", "example.org")
-    assert [d.cluster for d in found.destinations] == ["PassthroughCluster"]
+    explanation = explained("a-mesh-without-rules", "example.org")
+    assert [d.cluster for d in explanation.destinations] == ["PassthroughCluster"]
 
 
 def test_a_subset_that_nobody_defined_is_a_cluster_that_does_not_exist() -> None:
-    made = config("nine-of-ten-requests-go-to-one-version")
-    without = Config(clusters={}, listeners=made.listeners, routes=made.routes)
-    found = explanations.explain(without, explanations.Request(host="web:8080"))
-    assert not any(d.exists for d in found.destinations)
+    created = config("nine-of-ten-requests-go-to-one-version")
+    without = Config(clusters={}, listeners=created.listeners, routes=created.routes)
+    explanation = explanations.explain(without, explanations.Request(host="web:8080"))
+    assert not any(d.exists for d in explanation.destinations)
 
 
 @pytest.mark.parametrize(
@@ -95,12 +99,14 @@ def test_paths_fit_as_in_envoy(match: dict[str, Any], path: str, fits: bool) -> 
 
 
 def test_a_field_without_effect_is_named_with_its_place() -> None:
-    said = {"loadBalancer": {"localityLbSetting": {"distribute": [{"from": "a"}]}}}
-    found = unsupported.findings(
-        {"kind": "DestinationRule", "spec": {"subsets": [{"name": "v1"}, {"name": "v2", "trafficPolicy": said}]}}
+    text = {"loadBalancer": {"localityLbSetting": {"distribute": [{"from": "a"}]}}}
+    findings = unsupported.findings(
+        {"kind": "DestinationRule", "spec": {"subsets": [{"name": "v1"}, {"name": "v2", "trafficPolicy": text}]}}
     )
-    assert len(found) == 1
-    assert found[0].startswith("spec.subsets[1].trafficPolicy.loadBalancer.localityLbSetting.distribute has no effect")
+    assert len(findings) == 1
+    assert findings[0].startswith(
+        "spec.subsets[1].trafficPolicy.loadBalancer.localityLbSetting.distribute has no effect"
+    )
 
 
 def test_what_is_carried_out_is_not_complained_about() -> None:

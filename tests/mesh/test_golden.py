@@ -44,7 +44,7 @@ def plain(value: Any) -> Any:
     return {k: plain(v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
-def made(case: Path) -> dict[str, Any]:
+def compiled(case: Path) -> dict[str, Any]:
     """File → proxy → name → what it is told; the intermediate form in ``ir``."""
     found = snapshot(case)
     index = compiler.index(found)
@@ -66,9 +66,9 @@ def made(case: Path) -> dict[str, Any]:
 
 def told(case: Path) -> dict[str, str]:
     """The files of a case; of every other case only what is not as in the mesh without rules."""
-    now = made(case)
+    now = compiled(case)
     if case.name != BASE:
-        before = made(FOLDER / BASE)
+        before = compiled(FOLDER / BASE)
         now = {kind: {p: _new(before[kind][p], now[kind][p]) for p in PROXIES} for kind in now}
     for found in now.values():
         # What the gateway is told like the client is said once.
@@ -109,7 +109,7 @@ def test_every_folder_is_a_case() -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_every_resource_is_one_of_envoys(case: Path) -> None:
     for kind in KINDS:
-        for resources in made(case)[kind].values():
+        for resources in compiled(case)[kind].values():
             for resource in resources.values():
                 assert messages.encoded(kind, istios_filters.replaced(resource))
 

@@ -7,7 +7,7 @@ from labkit.mesh.hosts import domains
 
 
 @pytest.mark.parametrize(
-    ("said", "full"),
+    ("answer", "full"),
     [
         ("reviews", "reviews.default.svc.cluster.local"),
         ("reviews.other", "reviews.other"),
@@ -16,8 +16,8 @@ from labkit.mesh.hosts import domains
         ("*.example.com", "*.example.com"),
     ],
 )
-def test_only_a_name_without_a_dot_is_one_of_the_namespace(said: str, full: str) -> None:
-    assert names.full_host(said, "default") == full
+def test_only_a_name_without_a_dot_is_one_of_the_namespace(answer: str, full: str) -> None:
+    assert names.full_host(answer, "default") == full
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_ports_protocol_is_its_app_protocol_else_its_name(
 
 
 @pytest.mark.parametrize(
-    ("said", "written"),
+    ("answer", "written"),
     [
         ("3m", "180s"),
         ("100ms", "0.100s"),
@@ -69,8 +69,8 @@ def test_a_ports_protocol_is_its_app_protocol_else_its_name(
         ("nonsense", "0s"),
     ],
 )
-def test_lengths_of_time_are_written_as_protobuf_writes_them(said: str, written: str) -> None:
-    assert durations.proto(durations.seconds(said)) == written
+def test_lengths_of_time_are_written_as_protobuf_writes_them(answer: str, written: str) -> None:
+    assert durations.proto(durations.seconds(answer)) == written
 
 
 def test_a_service_has_its_short_names_in_its_own_namespace_only() -> None:

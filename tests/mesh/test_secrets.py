@@ -35,12 +35,12 @@ def gateway(credential: str, **annotations: str) -> dict[str, Any]:
 
 def given(*objects: dict[str, Any]) -> set[str]:
     """Names of the Secrets that the proxy is sent; one is in its namespace, one elsewhere."""
-    found = {
+    result = {
         "services": [service()],
         "secrets": [secret("edge"), secret("bank")],
         "gateways.networking.istio.io": list(objects),
     }
-    return set(compiler.index(model.Snapshot(objects=found)).for_proxy(PROXY).secrets)
+    return set(compiler.index(model.Snapshot(objects=result)).for_proxy(PROXY).secrets)
 
 
 def service() -> dict[str, Any]:
@@ -61,5 +61,5 @@ def test_naming_a_secret_of_another_namespace_does_not_give_it() -> None:
 
 
 def test_a_reference_that_the_gateway_api_verified_does() -> None:
-    made = gateway("kubernetes-gateway://bank/cert", **{gateways.SERVICE: "gw.edge.svc.cluster.local"})
-    assert given(made) == {"kubernetes-gateway://bank/cert"}
+    door = gateway("kubernetes-gateway://bank/cert", **{gateways.SERVICE: "gw.edge.svc.cluster.local"})
+    assert given(door) == {"kubernetes-gateway://bank/cert"}

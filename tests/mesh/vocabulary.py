@@ -15,12 +15,12 @@ Object = dict[str, Any]
 Strategy = st.SearchStrategy[Any]
 
 
-def one(*said: Any) -> Strategy:
-    return st.sampled_from(said)
+def one(*value: Any) -> Strategy:
+    return st.sampled_from(value)
 
 
-def some(*said: Any) -> Strategy:
-    return st.lists(one(*said), min_size=1, max_size=3, unique_by=str)
+def some(*value: Any) -> Strategy:
+    return st.lists(one(*value), min_size=1, max_size=3, unique_by=str)
 
 
 NAME = one("it", "it", "part")
@@ -90,7 +90,7 @@ MESHES = one(
     {"enableAutoMtls": False, "trustDomainAliases": ["example.com"]},
     {"connectTimeout": "3s", "tcpKeepalive": {"probes": 3, "time": "1h"}, "h2UpgradePolicy": "UPGRADE"},
     {"defaultHttpRetryPolicy": {"attempts": 3, "retryOn": "5xx"}},
-).map(lambda said: {"apiVersion": "v1", "kind": "MeshConfig", "mesh": said})
+).map(lambda obj: {"apiVersion": "v1", "kind": "MeshConfig", "mesh": obj})
 
 SERVICE = {"group": "", "kind": "Service", "name": "web"}
 
@@ -344,8 +344,8 @@ def _service_entry(spec: Object) -> Object:
 
 def _sidecar(spec: Object) -> Object:
     """What speaks of all other ports comes last, once."""
-    said = {"port" in egress: egress for egress in spec.get("egress", ())}
-    return {**spec, "egress": [said[key] for key in (True, False) if key in said]} if said else spec
+    value = {"port" in egress: egress for egress in spec.get("egress", ())}
+    return {**spec, "egress": [value[key] for key in (True, False) if key in value]} if value else spec
 
 
 def _route_rule(rule: Object) -> Object:
@@ -371,15 +371,15 @@ def _listener(listener: Object) -> Object:
     return {key: value for key, value in listener.items() if key not in without.get(listener["protocol"], ())}
 
 
-def _typed(said: Object) -> Object:
+def _typed(value: Object) -> Object:
     """With the name of the first thing that it holds, and without the others."""
-    held = next(key for key in said if key != "type")
+    held = next(key for key in value if key != "type")
     names = {"urlRewrite": "URLRewrite", "cors": "CORS"}
-    return {"type": names.get(held, held[0].upper() + held[1:]), held: said[held]}
+    return {"type": names.get(held, held[0].upper() + held[1:]), held: value[held]}
 
 
 MENDED: Mapping[str, Callable[[Object], Object]] = {
-    "": lambda said: said,
+    "": lambda obj: obj,
     "VirtualService": _virtual_service,
     "Gateway": _gateway,
     "Gateway.servers": _server,

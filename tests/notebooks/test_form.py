@@ -21,20 +21,20 @@ def result(**data):
 
 
 def normal(*cells, **more):
-    made = notebooks.normalise({"cells": list(cells), **more}, navigation=NAVIGATION, contents="|table|")
-    again = notebooks.normalise(made, navigation=NAVIGATION, contents="|table|")
-    assert again == made
-    return made
+    notebook = notebooks.normalise({"cells": list(cells), **more}, navigation=NAVIGATION, contents="|table|")
+    again = notebooks.normalise(notebook, navigation=NAVIGATION, contents="|table|")
+    assert again == notebook
+    return notebook
 
 
 def test_a_lesson_is_in_committed_form(lesson):
     every = notebooks.paths()
-    made = notebooks.normalise(
+    notebook = notebooks.normalise(
         notebooks.read(lesson.path),
         navigation=notebooks.navigation(lesson.path, every),
         contents=notebooks.contents(every),
     )
-    assert notebooks.dumped(made) == lesson.path.read_text(), "python -m tools.notebooks"
+    assert notebooks.dumped(notebook) == lesson.path.read_text(), "python -m tools.notebooks"
 
 
 def test_outputs_go_and_counts_with_them():
@@ -60,8 +60,8 @@ def test_a_checked_cell_loses_what_differs_from_run_to_run(kind):
 
 
 def test_metadata_of_widgets_and_of_the_machine_goes():
-    made = normal(code(), metadata={"widgets": {}, "language_info": {"version": "3.11.9"}})
-    assert made["metadata"] == notebooks.METADATA
+    notebook = normal(code(), metadata={"widgets": {}, "language_info": {"version": "3.11.9"}})
+    assert notebook["metadata"] == notebooks.METADATA
 
 
 def test_navigation_is_first_and_last_and_never_doubled():
@@ -70,8 +70,8 @@ def test_navigation_is_first_and_last_and_never_doubled():
 
 
 def test_the_table_of_contents_is_filled_in():
-    made = normal({"cell_type": "markdown", "id": notebooks.CONTENTS, "metadata": {}, "source": "old"})
-    assert made["cells"][1]["source"] == ["|table|"]
+    notebook = normal({"cell_type": "markdown", "id": notebooks.CONTENTS, "metadata": {}, "source": "old"})
+    assert notebook["cells"][1]["source"] == ["|table|"]
 
 
 def test_the_text_is_stable_and_ends_in_a_line_end():
@@ -92,9 +92,9 @@ def test_check_names_what_is_not_in_form_and_changes_nothing(tmp_path):
         return subprocess.run([sys.executable, tool, *words], capture_output=True, text=True, check=False)
 
     before = path.read_text()
-    found = run("--check")
-    assert (found.returncode, path.read_text()) == (1, before)
-    assert "00-here.ipynb" in found.stdout
+    ran = run("--check")
+    assert (ran.returncode, path.read_text()) == (1, before)
+    assert "00-here.ipynb" in ran.stdout
     assert [run().returncode, run("--check").returncode] == [0, 0]
 
 

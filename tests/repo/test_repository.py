@@ -23,21 +23,21 @@ def test_architecture_fits_on_two_pages():
 def test_every_dependency_is_pinned_with_a_hash():
     text = (TOP / "requirements.txt").read_text()
     pins = re.findall(r"^([\w.-]+)==", text, re.M)
-    wanted = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]["dependencies"]
-    assert {re.split(r"[>=<\[]", w)[0].lower() for w in wanted} <= {p.lower() for p in pins}
+    dependencies = tomllib.loads((TOP / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert {re.split(r"[>=<\[]", w)[0].lower() for w in dependencies} <= {p.lower() for p in pins}
     assert text.count("--hash=sha256:") >= len(pins)
 
 
 def test_no_file_names_a_machine_or_a_package_host():
     ours = re.compile(r"(?<![\w.-])/(work|root|home/\w+)/[\w.]|pypi\.org|pythonhosted|registry\.npmjs|deb\.debian\.org")
-    found = [
+    result = [
         f"{path.relative_to(TOP)}: {line.strip()[:80]}"
         for path in tracked("*.py", "*.md", "*.sh", "*.toml", "*.txt", "*.ipynb", "*.yaml", "lab", "binder")
         if path.name != "test_repository.py"
         for line in path.read_text(errors="replace").splitlines()
         if ours.search(line)
     ]
-    assert found == []
+    assert result == []
 
 
 def test_files_stay_small_enough_to_read():

@@ -65,7 +65,7 @@ def test_a_connection_that_nothing_took_has_no_request():
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         pytest.param(ENTERED, "productpage", id="a host"),
         pytest.param(ASKED, "reviews v2", id="a subset"),
@@ -77,8 +77,8 @@ def test_a_connection_that_nothing_took_has_no_request():
         ),
     ],
 )
-def test_where_it_went_is_said_in_short(text, said):
-    assert accesslogs.parse(text).destination == said
+def test_where_it_went_is_said_in_short(text, message):
+    assert accesslogs.parse(text).destination == message
 
 
 @pytest.mark.parametrize(

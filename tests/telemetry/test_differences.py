@@ -23,14 +23,14 @@ def test_nothing_changed_is_nothing():
 
 
 def test_a_changed_field_is_named_with_both_values():
-    (found,) = between(dump(90), dump(80))
-    assert (found.kind, found.name, found.change) == ("virtual host", "reviews:9080", "changed")
-    assert found.lines == ("routes[0].route.weighted_clusters.clusters[0].weight: 90 → 80",)
+    (result,) = between(dump(90), dump(80))
+    assert (result.kind, result.name, result.change) == ("virtual host", "reviews:9080", "changed")
+    assert result.lines == ("routes[0].route.weighted_clusters.clusters[0].weight: 90 → 80",)
 
 
 def test_what_came_and_what_went_are_told_apart():
-    found = between(dump(1, "old"), dump(1, "new"))
-    assert [(d.name, d.change) for d in found] == [("new", "added"), ("old", "removed")]
+    changes = between(dump(1, "old"), dump(1, "new"))
+    assert [(d.name, d.change) for d in changes] == [("new", "added"), ("old", "removed")]
 
 
 def test_a_proxy_that_is_new_is_no_difference():

@@ -34,29 +34,29 @@ def clusters(*hosts, name="outbound|9080|v1|reviews.default.svc.cluster.local"):
     return json.dumps({"cluster_statuses": [{"name": name, "host_statuses": statuses}]})
 
 
-def found(text, stats=""):
+def flows_of(text, stats=""):
     result = flows.flows({PAGE.name: text}, {PAGE.name: stats}, [PAGE, V1])
     return [(f.source, f.target, f.sent, f.failed) for f in result]
 
 
 def test_requests_are_told_by_workload():
-    assert found(clusters(("127.66.0.5", 9, 2))) == [("productpage-v1", "reviews-v1", 9, 2)]
+    assert flows_of(clusters(("127.66.0.5", 9, 2))) == [("productpage-v1", "reviews-v1", 9, 2)]
 
 
 def test_an_address_of_no_pod_is_told_by_its_host():
-    assert found(clusters(("10.1.1.1", 3, 0), name="outbound|80||billing.example")) == [
+    assert flows_of(clusters(("10.1.1.1", 3, 0), name="outbound|80||billing.example")) == [
         ("productpage-v1", "billing.example", 3, 0)
     ]
 
 
 def test_where_nobody_answered_the_proxy_itself_failed():
     stats = "cluster.outbound|9080|v1|reviews.default.svc.cluster.local.upstream_rq_5xx: 7"
-    assert found(clusters(), stats) == [("productpage-v1", "reviews", 7, 7)]
+    assert flows_of(clusters(), stats) == [("productpage-v1", "reviews", 7, 7)]
 
 
 def test_inbound_clusters_and_silence_are_no_flows():
-    assert found(clusters(("127.66.0.3", 9, 0), name="inbound|9080||")) == []
-    assert found(clusters(("127.66.0.5", 0, 0))) == []
+    assert flows_of(clusters(("127.66.0.3", 9, 0), name="inbound|9080||")) == []
+    assert flows_of(clusters(("127.66.0.5", 0, 0))) == []
 
 
 def test_pods_of_one_deployment_are_one_node():

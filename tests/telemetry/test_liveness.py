@@ -24,9 +24,9 @@ def report(**changes):
 
 
 def test_live_everywhere_says_how_long_it_took():
-    found = liveness.of_sandbox(lambda path: report(), [Version()])
-    assert found.is_everywhere
-    assert str(found) == "live on 7 of 7 proxies after 34 ms"
+    states = liveness.of_sandbox(lambda path: report(), [Version()])
+    assert states.is_everywhere
+    assert str(states) == "live on 7 of 7 proxies after 34 ms"
 
 
 def test_the_version_or_the_deletion_is_asked_for():
@@ -51,8 +51,8 @@ def refused(*texts, by=("a.default",), objects=("Telemetry/default/logs",)):
 
 
 def test_a_refusal_names_the_proxy_the_reason_and_the_object():
-    found = liveness.of_sandbox(lambda path: refused(LISTENERS), [Version()])
-    assert str(found) == (
+    states = liveness.of_sandbox(lambda path: refused(LISTENERS), [Version()])
+    assert str(states) == (
         "refused by a.default, which keeps the last good configuration: no such function, "
         "put down to Telemetry default/logs"
     )
@@ -60,22 +60,24 @@ def test_a_refusal_names_the_proxy_the_reason_and_the_object():
 
 def test_several_proxies_are_counted_and_a_reason_is_told_once():
     other = LISTENERS.replace("0.2_", "0.3_")
-    found = liveness.of_sandbox(lambda path: refused(LISTENERS, other, by=("a.default", "b.default")), [Version()])
-    assert str(found).startswith("refused by 2 of 7 proxies, which keep") and str(found).count("no such function") == 1
+    states = liveness.of_sandbox(lambda path: refused(LISTENERS, other, by=("a.default", "b.default")), [Version()])
+    assert (
+        str(states).startswith("refused by 2 of 7 proxies, which keep") and str(states).count("no such function") == 1
+    )
 
 
 def test_what_an_answer_leaves_out_is_in_the_proxys_log():
     read = []
     log = f"starting Envoy\n{RESOURCE}}}\n: {CONSTRAINT}\n"
-    found = liveness.of_sandbox(
+    states = liveness.of_sandbox(
         lambda path: refused(f"{RESOURCE}...(truncated)", RESOURCE), [Version()], read=lambda p: read.append(p) or log
     )
-    assert read == ["a.default"] and [refusal.sentence for refusal in found.why] == [STATUS]
+    assert read == ["a.default"] and [refusal.sentence for refusal in states.why] == [STATUS]
 
 
 def test_a_log_without_it_is_where_to_look():
-    found = liveness.of_sandbox(lambda path: refused(RESOURCE, objects=()), [Version()])
-    assert str(found).endswith(": the log of its istio-proxy says why")
+    states = liveness.of_sandbox(lambda path: refused(RESOURCE, objects=()), [Version()])
+    assert str(states).endswith(": the log of its istio-proxy says why")
 
 
 def test_refusals_of_before_are_no_reason_where_all_have_taken_it():
@@ -84,7 +86,7 @@ def test_refusals_of_before_are_no_reason_where_all_have_taken_it():
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "result"),
     [
         pytest.param(CONSTRAINT, STATUS, id="a constraint"),
         pytest.param(f"{CONSTRAINT}: name: x (y)", STATUS, id="before the resource"),
@@ -96,14 +98,14 @@ def test_refusals_of_before_are_no_reason_where_all_have_taken_it():
         pytest.param("x" * 500, "x" * 300 + "…", id="very much"),
     ],
 )
-def test_the_sentence_that_matters(text, found):
-    assert refusals.sentence(text) == found
+def test_the_sentence_that_matters(text, result):
+    assert refusals.sentence(text) == result
 
 
 def test_several_objects_are_as_live_as_the_slowest():
     answers = iter([report(), report(live=5, waiting=["a.default", "b.default"], milliseconds=None)])
-    found = liveness.of_sandbox(lambda path: next(answers), [Version(), Version(name="other")])
-    assert (found.live, found.waiting) == (5, ("a.default", "b.default"))
+    states = liveness.of_sandbox(lambda path: next(answers), [Version(), Version(name="other")])
+    assert (states.live, states.waiting) == (5, ("a.default", "b.default"))
 
 
 def test_a_real_istiod_is_asked_until_all_it_sent_is_acknowledged():
@@ -111,7 +113,7 @@ def test_a_real_istiod_is_asked_until_all_it_sent_is_acknowledged():
         json.dumps([{"proxy": "a.default", "route_sent": "2", "route_acked": acked}]) for acked in ("1", "1", "2")
     )
     slept = []
-    found = liveness.of_istiod(lambda path: next(pages), sleep=slept.append)
-    assert found.is_everywhere
+    states = liveness.of_istiod(lambda path: next(pages), sleep=slept.append)
+    assert states.is_everywhere
     assert slept[0] == liveness.DEBOUNCE
     assert len(slept) == 3

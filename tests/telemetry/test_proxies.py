@@ -7,8 +7,8 @@ from labkit.telemetry import proxies
 PREFIX = {"prefix": "/"}
 
 
-def matches(*found):
-    routes = [{"match": match, "route": {"cluster": "outbound|80||a"}} for match in found]
+def matches(*result):
+    routes = [{"match": match, "route": {"cluster": "outbound|80||a"}} for match in result]
     config = {"name": "80", "virtual_hosts": [{"name": "a:80", "routes": routes}]}
     rows = proxies.route_rows({"configs": [{"dynamic_route_configs": [{"route_config": config}]}]})
     return [match for _, _, match, _, _ in rows]

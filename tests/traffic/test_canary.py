@@ -33,8 +33,8 @@ def decided(new, stable=(1000, 0), plan=PLAN):
     ],
 )
 def test_decisions(new, stable, action, because):
-    found = decided(new, stable)
-    assert found.action == action and because in repr(found)
+    decision = decided(new, stable)
+    assert decision.action == action and because in repr(decision)
 
 
 def test_a_decision_reads_as_a_sentence():
@@ -54,8 +54,8 @@ def test_no_budget_means_no_failure():
 
 @given(st.integers(0, 300), st.integers(0, 300), st.integers(0, 300), st.integers(0, 300))
 def test_whatever_was_counted_gives_a_decision_with_a_reason(sent, failed, stable_sent, stable_failed):
-    found = decided((sent, min(sent, failed)), (stable_sent, min(stable_sent, stable_failed)))
-    assert found.reasons and all(found.reasons)
+    decision = decided((sent, min(sent, failed)), (stable_sent, min(stable_sent, stable_failed)))
+    assert decision.reasons and all(decision.reasons)
 
 
 @given(st.integers(1, 200), st.floats(0.001, 0.2))
@@ -80,7 +80,7 @@ def test_counters_are_compared_with_an_earlier_look():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "text"),
     [
         pytest.param({"new": "v1"}, "cannot replace itself", id="itself"),
         pytest.param({"steps": ()}, "do not rise", id="no steps"),
@@ -91,6 +91,6 @@ def test_counters_are_compared_with_an_earlier_look():
         pytest.param({"enough": 0}, "decide nothing", id="nothing is enough"),
     ],
 )
-def test_plans_that_cannot_be_followed_are_refused(wrong, said):
-    with pytest.raises(canary.PlanError, match=said):
+def test_plans_that_cannot_be_followed_are_refused(wrong, text):
+    with pytest.raises(canary.PlanError, match=text):
         canary.Plan(**{"stable": "v1", "new": "v3", **wrong})

@@ -8,7 +8,7 @@ URL = "http://127.0.0.1:80"
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "text"),
     [
         ({"url": "https://127.0.0.1"}, "not http://host:port"),
         ({"url": "ftp://x"}, "not http://host:port"),
@@ -26,8 +26,8 @@ URL = "http://127.0.0.1:80"
         ({"headers": {"a": "b\r\nc: d"}}, "one line"),
     ],
 )
-def test_a_load_out_of_bounds_names_the_value_and_the_bound(wrong, said):
-    with pytest.raises(traffic.LoadError, match=said):
+def test_a_load_out_of_bounds_names_the_value_and_the_bound(wrong, text):
+    with pytest.raises(traffic.LoadError, match=text):
         traffic.Load(**{"url": URL, **wrong})
 
 

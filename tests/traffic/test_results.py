@@ -23,7 +23,7 @@ def record(*, time=0.0, status=200, latency_ms=1.0, version="v1", error=""):
 
 
 @pytest.mark.parametrize(
-    ("body", "found"),
+    ("body", "result"),
     [
         pytest.param(f'{{"id": "0", "podname": "{POD}"}}', ("v3", POD), id="reviews"),
         pytest.param(f'{{"id":"0","podname":"{POD}"}}', ("v3", POD), id="reviews without spaces"),
@@ -34,8 +34,8 @@ def record(*, time=0.0, status=200, latency_ms=1.0, version="v1", error=""):
         pytest.param("", ("", ""), id="nothing"),
     ],
 )
-def test_who_served_it(body, found):
-    assert results.served_by(body.encode()) == found
+def test_who_served_it(body, result):
+    assert results.served_by(body.encode()) == result
 
 
 def test_who_served_the_reviews_of_our_own_page():
@@ -60,12 +60,12 @@ def test_a_summary_counts_versions_statuses_and_failures():
         record(time=3.0, latency_ms=4.0, status=0, version="", error="refused"),
         record(time=4.0, latency_ms=100.0, status=404, version=""),
     ]
-    found = results.summary(records)
-    assert (found.count, found.failed, found.error_rate) == (5, 2, 0.4)
-    assert found.by_version == {"v1": 1, "v3": 1}
-    assert found.by_status == {0: 1, 200: 2, 404: 1, 503: 1}
-    assert (found.rate, found.p50_ms, found.p99_ms) == (1.0, 3.0, 100.0)
-    assert repr(found) == "5 requests, 2 failed, v1 1, v3 1; median 3.0 ms, 99th percentile 100.0 ms"
+    totals = results.summary(records)
+    assert (totals.count, totals.failed, totals.error_rate) == (5, 2, 0.4)
+    assert totals.by_version == {"v1": 1, "v3": 1}
+    assert totals.by_status == {0: 1, 200: 2, 404: 1, 503: 1}
+    assert (totals.rate, totals.p50_ms, totals.p99_ms) == (1.0, 3.0, 100.0)
+    assert repr(totals) == "5 requests, 2 failed, v1 1, v3 1; median 3.0 ms, 99th percentile 100.0 ms"
 
 
 def test_a_summary_of_nothing():
@@ -81,5 +81,5 @@ def test_percentiles_are_values_that_were_seen(values, part, value):
 
 
 def test_a_table_of_nothing_has_its_columns():
-    found = results.frame([])
-    assert len(found) == 0 and "latency_ms" in found.columns and str(found.time.dtype).endswith("UTC]")
+    frame = results.frame([])
+    assert len(frame) == 0 and "latency_ms" in frame.columns and str(frame.time.dtype).endswith("UTC]")

@@ -14,12 +14,12 @@ COLUMNS = ["time", "status", "latency_ms", "version", "pod", "bytes_received", "
 
 def test_a_row_for_each_request(serve):
     url = serve(reviews.app(None, {"HOSTNAME": "reviews-v1-5f4d584748-x7k2p"}))
-    found = traffic.send(url, "/reviews/0", count=30)
-    assert list(found.columns) == COLUMNS and len(found) == 30
-    assert (set(found.status), set(found.version)) == ({200}, {"v1"})
-    assert set(found.pod) == {"reviews-v1-5f4d584748-x7k2p"}
-    assert str(found.time.dtype).endswith("UTC]") and found.time.is_monotonic_increasing
-    assert (found.latency_ms > 0).all() and (found.bytes_received > 300).all()
+    frame = traffic.send(url, "/reviews/0", count=30)
+    assert list(frame.columns) == COLUMNS and len(frame) == 30
+    assert (set(frame.status), set(frame.version)) == ({200}, {"v1"})
+    assert set(frame.pod) == {"reviews-v1-5f4d584748-x7k2p"}
+    assert str(frame.time.dtype).endswith("UTC]") and frame.time.is_monotonic_increasing
+    assert (frame.latency_ms > 0).all() and (frame.bytes_received > 300).all()
 
 
 def test_one_request_is_the_default(serve):
@@ -66,13 +66,13 @@ def test_headers_are_sent_and_may_replace_our_own(serve):
 
 
 def test_an_error_response_keeps_its_reason(serve):
-    found = traffic.send(serve(lambda r: exchange.text("no healthy upstream", status=503)), count=1)
-    assert (found.status[0], found.error[0], found.version[0]) == (503, "no healthy upstream", "")
+    frame = traffic.send(serve(lambda r: exchange.text("no healthy upstream", status=503)), count=1)
+    assert (frame.status[0], frame.error[0], frame.version[0]) == (503, "no healthy upstream", "")
 
 
 def test_no_response_is_status_0_with_the_reason():
-    found = traffic.send("http://127.0.0.1:1", count=2)
-    assert list(found.status) == [0, 0] and all(found.error)
+    frame = traffic.send("http://127.0.0.1:1", count=2)
+    assert list(frame.status) == [0, 0] and all(frame.error)
 
 
 def test_no_thread_is_left(serve):

@@ -28,8 +28,8 @@ def row(**more):
 
 def view(*looks):
     """A panel whose looks find these rows, one after the other."""
-    found = iter(looks)
-    return circuits.CircuitView("productpage", lambda: next(found), every=None)
+    result = iter(looks)
+    return circuits.CircuitView("productpage", lambda: next(result), every=None)
 
 
 def test_a_row_is_its_state_its_limits_and_its_endpoints():
@@ -42,7 +42,7 @@ def test_a_row_is_its_state_its_limits_and_its_endpoints():
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "text"),
     [
         pytest.param({"open": ["connections", "waiting requests"]}, "open: connections, waiting requests", id="open"),
         pytest.param({"lately": 3}, "open just now", id="it refused since the last look"),
@@ -50,8 +50,8 @@ def test_a_row_is_its_state_its_limits_and_its_endpoints():
         pytest.param({}, "closed", id="closed"),
     ],
 )
-def test_a_circuit_is_open_while_a_limit_is_reached_or_was_just_now(more, said):
-    assert circuits.circuit({"lately": 0, **row(), **more}) == said
+def test_a_circuit_is_open_while_a_limit_is_reached_or_was_just_now(more, text):
+    assert circuits.circuit({"lately": 0, **row(), **more}) == text
 
 
 def test_refusals_are_told_since_the_last_look():

@@ -72,7 +72,7 @@ def test_messages_that_make_no_sense_change_nothing(gateway, content):
 
 
 @pytest.mark.parametrize(
-    ("form", "said"),
+    ("form", "text"),
     [
         pytest.param({"path": "productpage"}, "The path 'productpage' does not begin with /.", id="path"),
         pytest.param({"path": "/", "count": "many"}, "count='many' is not a number.", id="count"),
@@ -81,10 +81,10 @@ def test_messages_that_make_no_sense_change_nothing(gateway, content):
         pytest.param({"path": "/", "headers": "a b: c"}, "The header 'a b: c' is not name: value.", id="a space"),
     ],
 )
-def test_a_form_that_cannot_be_sent_is_told_by_its_field(gateway, form, said):
+def test_a_form_that_cannot_be_sent_is_told_by_its_field(gateway, form, text):
     view = gateway.view()
     view._on_message(view, {"send": form}, [])
-    assert view.message.splitlines()[0] == said and gateway.asked == []
+    assert view.message.splitlines()[0] == text and gateway.asked == []
 
 
 def test_a_gateway_that_is_down_is_told():
@@ -136,7 +136,7 @@ def test_nothing_sent_says_so():
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "text"),
     [
         ("UH", "no healthy upstream"),
         ("-", ""),
@@ -145,5 +145,5 @@ def test_nothing_sent_says_so():
         ("UF,URX", "no connection to the upstream; tried again as often as allowed"),
     ],
 )
-def test_flags_read_as_words(given, said):
-    assert flags.explained(given) == said
+def test_flags_read_as_words(given, text):
+    assert flags.explained(given) == text

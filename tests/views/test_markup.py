@@ -26,12 +26,12 @@ class Tags(html.parser.HTMLParser):
 
 
 def is_safe(text: str) -> bool:
-    found = Tags(text)
-    return not found.tags & {"script", "img"} and not any(name.startswith("on") for name in found.attributes)
+    tags = Tags(text)
+    return not tags.tags & {"script", "img"} and not any(name.startswith("on") for name in tags.attributes)
 
 
 @pytest.mark.parametrize(
-    "made",
+    "created",
     [
         pytest.param(lambda t: markup.pre(t, label=t), id="pre"),
         pytest.param(lambda t: markup.table([t], [[t, t]], caption=t), id="table"),
@@ -49,8 +49,8 @@ def is_safe(text: str) -> bool:
         pytest.param(lambda t: results.Note(text=t, is_code=True)._repr_html_(), id="code"),
     ],
 )
-def test_whatever_is_put_in_stays_text(made):
-    assert is_safe(made(NASTY))
+def test_whatever_is_put_in_stays_text(created):
+    assert is_safe(created(NASTY))
 
 
 @given(st.text())
@@ -65,5 +65,5 @@ def test_columns_are_aligned_as_kubectls():
 
 
 def test_a_table_names_its_columns_and_rows_for_screen_readers():
-    made = markup.table(["pod", "ready"], [["a", "2/2"]])
-    assert made.count('scope="col"') == 2 and made.count('scope="row"') == 1
+    table = markup.table(["pod", "ready"], [["a", "2/2"]])
+    assert table.count('scope="col"') == 2 and table.count('scope="row"') == 1

@@ -13,11 +13,11 @@ PAGE, REVIEWS = node("productpage-v1", "productpage"), node("reviews-v1", "revie
 
 def view(*counted, nodes=(PAGE, REVIEWS)):
     """A view that looks once for each pair of counters, a second apart."""
-    made = meshmap.MeshView(lambda: ((), ()), every=None)
+    created = meshmap.MeshView(lambda: ((), ()), every=None)
     for second, (sent, failed) in enumerate(counted):
         flow = Flow(source="productpage-v1", target="reviews-v1", sent=sent, failed=failed)
-        made._take(nodes, [flow], now=10.0 + second)
-    return made
+        created._take(nodes, [flow], now=10.0 + second)
+    return created
 
 
 def test_a_rate_is_the_difference_of_two_looks():
@@ -36,8 +36,8 @@ def test_a_proxy_that_began_anew_counts_from_nothing():
 
 def test_known_applications_have_their_columns_and_others_follow_their_callers():
     edges = [{"source": "curl", "target": "billing.example"}]
-    found = meshmap.placed([PAGE, node("curl", "curl")], edges)
-    assert {n["name"]: n["column"] for n in found} == {"productpage-v1": 1, "curl": 0, "billing.example": 1}
+    places = meshmap.placed([PAGE, node("curl", "curl")], edges)
+    assert {n["name"]: n["column"] for n in places} == {"productpage-v1": 1, "curl": 0, "billing.example": 1}
 
 
 def test_it_reads_as_its_state_and_has_a_static_form():
@@ -48,8 +48,8 @@ def test_it_reads_as_its_state_and_has_a_static_form():
 
 def test_sending_stops_when_the_last_page_is_gone():
     stopped = []
-    made = meshmap.MeshView(lambda: ((), ()), send=lambda _: lambda: stopped.append(1), load="10/s", every=None)
-    made._on_message(made, {"alive": "a", "first": True}, [])
-    made.start()
-    made._on_message(made, {"gone": "a"}, [])
-    assert stopped == [1] and not made.running
+    created = meshmap.MeshView(lambda: ((), ()), send=lambda _: lambda: stopped.append(1), load="10/s", every=None)
+    created._on_message(created, {"alive": "a", "first": True}, [])
+    created.start()
+    created._on_message(created, {"gone": "a"}, [])
+    assert stopped == [1] and not created.running

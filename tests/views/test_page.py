@@ -13,8 +13,8 @@ HEAD = '<link rel="stylesheet" href="a.css"><title> Simple Bookstore App </title
 
 
 def test_style_sheets_are_put_into_the_page():
-    made = page.snapshot("http://h", "/p/x", pages(**{"/p/x": HEAD, "/p/a.css": "p {color: red}"}))
-    assert "<style>p {color: red}</style>" in made.html and "<link" not in made.html
+    saved = page.snapshot("http://h", "/p/x", pages(**{"/p/x": HEAD, "/p/a.css": "p {color: red}"}))
+    assert "<style>p {color: red}</style>" in saved.html and "<link" not in saved.html
 
 
 def test_a_style_sheet_that_is_missing_is_left_out():
@@ -22,8 +22,8 @@ def test_a_style_sheet_that_is_missing_is_left_out():
 
 
 def test_a_style_sheet_cannot_end_its_element():
-    made = page.snapshot("http://h", "/x", pages(**{"/x": HEAD, "/a.css": "</style><script>"}))
-    assert "</style><script>" not in made.html
+    saved = page.snapshot("http://h", "/x", pages(**{"/x": HEAD, "/a.css": "</style><script>"}))
+    assert "</style><script>" not in saved.html
 
 
 @pytest.mark.parametrize(

@@ -4,16 +4,16 @@ from labkit.views import results
 
 
 def test_printed_is_what_a_terminal_shows():
-    made = results.Printed(command="kubectl get pods", text="NAME\na", code=0)
-    assert (repr(made), str(made), made.lines) == ("NAME\na", "NAME\na", ["NAME", "a"])
-    assert "$ kubectl get pods" in made._repr_html_()
+    printed = results.Printed(command="kubectl get pods", text="NAME\na", code=0)
+    assert (repr(printed), str(printed), printed.lines) == ("NAME\na", "NAME\na", ["NAME", "a"])
+    assert "$ kubectl get pods" in printed._repr_html_()
 
 
 def test_changes_have_a_line_an_object_and_warnings_first():
     change = results.Change(what="virtualservice.networking.istio.io/reviews", action="created")
-    made = results.Changes(changes=[change], warnings=["it is deprecated"], live="live on 7 of 7 proxies")
-    assert repr(made) == "Warning: it is deprecated\nvirtualservice.networking.istio.io/reviews created"
-    assert "live on 7 of 7 proxies" in made._repr_html_()
+    changes = results.Changes(changes=[change], warnings=["it is deprecated"], live="live on 7 of 7 proxies")
+    assert repr(changes) == "Warning: it is deprecated\nvirtualservice.networking.istio.io/reviews created"
+    assert "live on 7 of 7 proxies" in changes._repr_html_()
 
 
 def test_no_change_is_said():
@@ -21,9 +21,9 @@ def test_no_change_is_said():
 
 
 def test_done_has_its_details_and_the_command_beside_it():
-    made = results.Done(sentence="Ready.", command="kubectl apply -f a.yaml", details=["kept b"])
-    assert repr(made) == "Ready.\n  kept b\nbeside it: kubectl apply -f a.yaml"
-    assert "✓ Ready." in made._repr_html_() and "<li>kept b</li>" in made._repr_html_()
+    outcome = results.Done(sentence="Ready.", command="kubectl apply -f a.yaml", details=["kept b"])
+    assert repr(outcome) == "Ready.\n  kept b\nbeside it: kubectl apply -f a.yaml"
+    assert "✓ Ready." in outcome._repr_html_() and "<li>kept b</li>" in outcome._repr_html_()
 
 
 def test_done_without_more_is_a_sentence():

@@ -6,9 +6,9 @@ import yaml
 from labkit.views import rules
 
 
-def said(*http):
-    found = rules.sentences(yaml.safe_dump({"spec": {"http": list(http)}}))
-    return [f"{row['when']} → {row['to']}" for row in found]
+def sentences(*http):
+    rows = rules.sentences(yaml.safe_dump({"spec": {"http": list(http)}}))
+    return [f"{row['when']} → {row['to']}" for row in rows]
 
 
 def rule(match, *route):
@@ -33,24 +33,26 @@ V2 = {"destination": {"host": "reviews", "subset": "v2"}}
     ],
 )
 def test_a_condition_reads_as_a_sentence(match, when):
-    assert said(rule(match, V2)) == [f"{when} → v2"]
+    assert sentences(rule(match, V2)) == [f"{when} → v2"]
 
 
 def test_several_destinations_have_their_weights():
     v1 = {"destination": {"host": "reviews"}, "weight": 90}
-    assert said(rule([{"port": 80}], v1, {**V2, "weight": 10})) == ["port 80 → reviews 90 %, v2 10 %"]
+    assert sentences(rule([{"port": 80}], v1, {**V2, "weight": 10})) == ["port 80 → reviews 90 %, v2 10 %"]
 
 
 def test_a_rule_may_redirect_or_answer():
     match = [{"uri": {"exact": "/a"}}]
-    assert said({"match": match, "redirect": {"uri": "/b"}}, {"match": match, "directResponse": {"status": 404}}) == [
+    assert sentences(
+        {"match": match, "redirect": {"uri": "/b"}}, {"match": match, "directResponse": {"status": 404}}
+    ) == [
         "path is /a → a redirect",
         "path is /a → an answer of the proxy's own",
     ]
 
 
 def test_rules_without_a_condition_are_the_weights():
-    assert said({"route": [V2]}) == []
+    assert sentences({"route": [V2]}) == []
 
 
 @pytest.mark.parametrize("text", ["", "{}", "spec: null", "spec: {http: null}"])

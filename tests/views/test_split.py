@@ -139,9 +139,9 @@ def shared(mesh):
         def change(self, **weights):
             self.asked = split.Asked(weights=weights, yaml=Mesh().apply(weights) if weights else "")
 
-    made = Shared()
-    made.seen = split.SplitView("reviews", {"v1": 90, "v2": 10}, apply=made.apply, read=lambda: made.asked)
-    return made
+    created = Shared()
+    created.seen = split.SplitView("reviews", {"v1": 90, "v2": 10}, apply=created.apply, read=lambda: created.asked)
+    return created
 
 
 def test_what_it_applied_itself_is_no_news(shared):

@@ -7,10 +7,10 @@ from tests.views.conftest import sent
 
 
 def window(*records):
-    made = windows.Window()
+    created = windows.Window()
     for record in records:
-        made.add(record)
-    return made
+        created.add(record)
+    return created
 
 
 def many(count, version, **more):
@@ -56,7 +56,7 @@ def test_without_weights_nothing_is_judged():
 
 
 @pytest.mark.parametrize(
-    ("weights", "said"),
+    ("weights", "text"),
     [
         pytest.param({"v1": 90, "v2": 10}, "", id="100"),
         pytest.param(
@@ -67,12 +67,12 @@ def test_without_weights_nothing_is_judged():
         pytest.param({"v1": 0}, "All weights are 0: Istio then sends everything to the first destination.", id="0"),
     ],
 )
-def test_weights_that_do_not_sum_to_100_get_a_remark(weights, said):
-    assert splittable.remark(weights) == said
+def test_weights_that_do_not_sum_to_100_get_a_remark(weights, text):
+    assert splittable.remark(weights) == text
 
 
 @pytest.mark.parametrize(
-    ("records", "said"),
+    ("records", "text"),
     [
         pytest.param([sent()], "", id="all is well"),
         pytest.param([], "", id="nothing was sent"),
@@ -89,19 +89,19 @@ def test_weights_that_do_not_sum_to_100_get_a_remark(weights, said):
         ),
     ],
 )
-def test_trouble_is_told_with_the_next_step(records, said):
-    assert splittable.trouble(window(*records)) == said
+def test_trouble_is_told_with_the_next_step(records, text):
+    assert splittable.trouble(window(*records)) == text
 
 
 @pytest.mark.parametrize("source", ['"STDIN"', "VirtualService reviews"])
 def test_a_refused_patch_names_the_object_and_the_field_only(source):
-    said = (
+    text = (
         'Error from server: error when applying patch:\n{"spec": 1}\nto:\nResource: "networking.istio.io/v1, '
         'Resource=virtualservices", GroupVersionKind: "networking.istio.io/v1, Kind=VirtualService"\n'
         f'Name: "reviews", Namespace: "default"\nfor: {source}: error when patching {source}: admission webhook '
         '"rev.validation.istio.io" denied the request: configuration is invalid: weight -10 < 0'
     )
-    assert splittable.refusal(said).splitlines()[1] == (
+    assert splittable.refusal(text).splitlines()[1] == (
         'VirtualService reviews: admission webhook "rev.validation.istio.io" denied the request: '
         "configuration is invalid: weight -10 < 0"
     )

@@ -27,16 +27,16 @@ FOUND = Explanation(
 )
 
 
-def drawn(found):
-    return repr(way.Way(request="GET http://reviews:9080/", proxy="productpage-v1.default", explanation=found))
+def drawn(result):
+    return repr(way.Way(request="GET http://reviews:9080/", proxy="productpage-v1.default", explanation=result))
 
 
 def test_every_step_is_there_with_the_object_behind_it():
-    said = drawn(FOUND)
-    assert "number 2, canary" in said
-    assert "VirtualService default/reviews" in said
-    assert "10 % to outbound|9080|v2|reviews, mutual TLS" in said
-    assert "127.66.0.9:9080" in said
+    text = drawn(FOUND)
+    assert "number 2, canary" in text
+    assert "VirtualService default/reviews" in text
+    assert "10 % to outbound|9080|v2|reviews, mutual TLS" in text
+    assert "127.66.0.9:9080" in text
 
 
 def test_a_rule_that_was_passed_says_what_it_missed():
@@ -44,8 +44,8 @@ def test_a_rule_that_was_passed_says_what_it_missed():
 
 
 def test_a_cluster_that_does_not_exist_is_a_503():
-    said = drawn(replace(FOUND, destinations=(replace(V2, exists=False),)))
-    assert "which does not exist: 503" in said
+    text = drawn(replace(FOUND, destinations=(replace(V2, exists=False),)))
+    assert "which does not exist: 503" in text
 
 
 def test_nobody_ready_is_a_503_too():

@@ -10,14 +10,14 @@ from tests.views.conftest import sent
 
 
 def series(*records):
-    made = windows.Series()
-    made.add(records)
-    return made
+    series_of_rows = windows.Series()
+    series_of_rows.add(records)
+    return series_of_rows
 
 
 def test_a_request_counts_in_the_half_second_in_which_it_was_sent():
-    made = series(sent(at=0.1), sent(at=0.4), sent(at=0.6))
-    assert {n: w.total for n, w in made.windows.items()} == {0: 2, 1: 1}
+    rows = series(sent(at=0.1), sent(at=0.4), sent(at=0.6))
+    assert {n: w.total for n, w in rows.windows.items()} == {0: 2, 1: 1}
 
 
 def test_the_newest_window_has_no_point_yet():
@@ -29,28 +29,28 @@ def test_a_pause_has_no_points():
 
 
 def test_late_answers_change_their_own_window():
-    made = series(sent(at=0.0), sent(at=1.0))
-    made.add([sent("v2", at=0.1)])
-    assert made.points(["v1", "v2"])[0]["shares"] == [0.5, 0.5]
+    rows = series(sent(at=0.0), sent(at=1.0))
+    rows.add([sent("v2", at=0.1)])
+    assert rows.points(["v1", "v2"])[0]["shares"] == [0.5, 0.5]
 
 
 def test_a_point_that_was_drawn_changes_with_what_comes_late():
-    made = series(*(sent("v1", at=n / 2) for n in range(10)))
-    before = made.points(["v1", "v2"])
-    made.add([sent("v2", at=1.0)])
-    after = made.points(["v1", "v2"])
+    rows = series(*(sent("v1", at=n / 2) for n in range(10)))
+    before = rows.points(["v1", "v2"])
+    rows.add([sent("v2", at=1.0)])
+    after = rows.points(["v1", "v2"])
     changed = [n for n, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
     assert changed == list(range(2, 2 + windows.SMOOTH))
 
 
 def test_only_a_minute_is_kept():
-    made = series(*(sent(at=n / 2) for n in range(500)))
-    assert len(made.windows) == windows.KEEP and min(made.windows) == 500 - windows.KEEP
+    rows = series(*(sent(at=n / 2) for n in range(500)))
+    assert len(rows.windows) == windows.KEEP and min(rows.windows) == 500 - windows.KEEP
 
 
 def test_shares_look_back_three_seconds_and_rates_do_not():
-    made = series(sent("v1", at=0.0), sent("v2", at=2.6), sent("v2", at=2.7), sent(at=3.1))
-    point = made.points(["v1", "v2"])[-1]
+    rows = series(sent("v1", at=0.0), sent("v2", at=2.6), sent("v2", at=2.7), sent(at=3.1))
+    point = rows.points(["v1", "v2"])[-1]
     assert point["shares"] == [pytest.approx(1 / 3, abs=1e-4), pytest.approx(2 / 3, abs=1e-4)]
     assert (point["rate"], point["rates"]) == (4.0, [0.0, 4.0])
 
@@ -73,8 +73,8 @@ def test_a_client_error_is_an_answer():
 
 
 def test_latency_is_the_median_of_good_answers():
-    made = series(sent(ms=1), sent(ms=2), sent(ms=9), sent(ms=500, status=503), sent(at=1.0))
-    assert made.points(["v1", "v2"])[0]["latency"] == [2.0, None]
+    rows = series(sent(ms=1), sent(ms=2), sent(ms=9), sent(ms=500, status=503), sent(at=1.0))
+    assert rows.points(["v1", "v2"])[0]["latency"] == [2.0, None]
 
 
 def test_only_the_last_latencies_are_remembered():
@@ -119,5 +119,5 @@ def test_a_frame_reads_back_from_a_file():
         }
     )
     again = pd.read_csv(io.StringIO(frame.to_csv(index=False)))
-    found = [(r.time, r.status, r.version, r.error) for r in windows.records_of(again)]
-    assert found == [(1.5, 200, "v1", ""), (2.5, 0, "", "connection refused")]
+    records = [(r.time, r.status, r.version, r.error) for r in windows.records_of(again)]
+    assert records == [(1.5, 200, "v1", ""), (2.5, 0, "", "connection refused")]

@@ -23,8 +23,8 @@ def cases() -> list[str]:
 
 @cache
 def definitions() -> dict[tuple[str, str], schemas.Schema]:
-    found = [schemas.from_crd(crd, v["name"]) for crd in types.crds() for v in crd["spec"]["versions"]]
-    return {(s.api_version, s.kind): s for s in found}
+    result = [schemas.from_crd(crd, v["name"]) for crd in types.crds() for v in crd["spec"]["versions"]]
+    return {(s.api_version, s.kind): s for s in result}
 
 
 def stored(obj: Object, number: int) -> Object:
@@ -43,18 +43,18 @@ def stored(obj: Object, number: int) -> Object:
 
 def plural_of(obj: Object) -> str:
     group = obj["apiVersion"].rpartition("/")[0]
-    known = {r.kind: r.plural for r in vars(resources).values() if isinstance(r, resources.Resource)}
-    plural = known.get(obj["kind"], f"{obj['kind'].lower()}s")
+    expected = {r.kind: r.plural for r in vars(resources).values() if isinstance(r, resources.Resource)}
+    plural = expected.get(obj["kind"], f"{obj['kind'].lower()}s")
     return f"{plural}.{group}" if group else plural
 
 
 def scene(objects: list[Object]) -> model.Snapshot:
     """The objects, and instances behind every Service."""
-    found: dict[str, list[Object]] = {}
+    result: dict[str, list[Object]] = {}
     for obj in objects:
-        found.setdefault(plural_of(obj), []).append(obj)
-    found["endpointslices.discovery.k8s.io"] = [slice_of(obj) for obj in found.get("services", [])]
-    return model.Snapshot(objects=found)
+        result.setdefault(plural_of(obj), []).append(obj)
+    result["endpointslices.discovery.k8s.io"] = [slice_of(obj) for obj in result.get("services", [])]
+    return model.Snapshot(objects=result)
 
 
 def slice_of(service: Object) -> Object:
@@ -89,11 +89,11 @@ def converted(case: str) -> tuple[gateway_api.Converted, list[Object]]:
     balanced = {o["service"]: o["ingress"] for o in given if o["kind"] == "LoadBalancerAddress"}
     asked = [o for o in given if o["kind"] != "LoadBalancerAddress"]
     objects = [stored(json.loads(json.dumps(o, default=str)), n) for n, o in enumerate([*base(), *asked])]
-    made = [o for o in gateway_api.convert(scene(objects)).deployments if o["kind"] == "Service"]
-    for service in made:
+    created = [o for o in gateway_api.convert(scene(objects)).deployments if o["kind"] == "Service"]
+    for service in created:
         if ingress := balanced.get(resources.name_of(service)):
             service["status"] = {"loadBalancer": {"ingress": ingress}}
-    return gateway_api.convert(scene([*objects, *made])), asked
+    return gateway_api.convert(scene([*objects, *created])), asked
 
 
 def answer(case: str) -> Object:
@@ -114,11 +114,11 @@ def by_type(value: Any) -> Any:
 @pytest.mark.parametrize("case", cases())
 def test_statuses_are_those_of_istiod(case: str) -> None:
     theirs = answer(case)
-    found, _ = converted(case)
+    result, _ = converted(case)
     for entry in theirs["status"]:
         if entry["kind"] not in ("Gateway", "HTTPRoute", "GRPCRoute"):
             continue
-        ours = found.statuses.get((entry["kind"], entry["namespace"], entry["name"]))
+        ours = result.statuses.get((entry["kind"], entry["namespace"], entry["name"]))
         if ours is None:
             # Of another class: what the definition says before any controller has spoken stays.
             assert {c["status"] for c in entry["status"]["conditions"]} == {"Unknown"}
@@ -129,20 +129,20 @@ def test_statuses_are_those_of_istiod(case: str) -> None:
 @pytest.mark.parametrize("case", cases())
 def test_a_gateway_gets_the_recorded_deployment_and_service(case: str) -> None:
     theirs = answer(case).get("created_by_istiod", {})
-    found, _ = converted(case)
-    ours = {f"{o['kind']} {resources.namespace_of(o)}/{resources.name_of(o)}": o for o in found.deployments}
+    result, _ = converted(case)
+    ours = {f"{o['kind']} {resources.namespace_of(o)}/{resources.name_of(o)}": o for o in result.deployments}
     assert set(ours) == set(theirs)
-    for title, wanted in theirs.items():
+    for title, expected in theirs.items():
         metadata, spec = ours[title]["metadata"], ours[title].get("spec", {})
-        assert metadata["labels"] == wanted["labels"]
-        assert metadata.get("annotations", {}) == wanted["annotations"]
-        assert [f"{o['kind']}/{o['name']}" for o in metadata["ownerReferences"]] == wanted["owner"]
-        said = {"replicas": 1, **spec} if title.startswith("Deployment") else spec
-        for key, value in wanted.get("spec", {}).items():
+        assert metadata["labels"] == expected["labels"]
+        assert metadata.get("annotations", {}) == expected["annotations"]
+        assert [f"{o['kind']}/{o['name']}" for o in metadata["ownerReferences"]] == expected["owner"]
+        text = {"replicas": 1, **spec} if title.startswith("Deployment") else spec
+        for key, value in expected.get("spec", {}).items():
             if key == "ports":
-                assert [without_node_port(p) for p in said[key]] == value
+                assert [without_node_port(p) for p in text[key]] == value
             else:
-                assert said[key] == value
+                assert text[key] == value
 
 
 def without_node_port(port: Object) -> Object:
@@ -164,12 +164,12 @@ def recorded_routes(theirs: Object) -> dict[str, list[Object]]:
 
 @pytest.mark.parametrize("case", cases())
 def test_rules_come_in_the_recorded_order_and_lead_where_they_led(case: str) -> None:
-    wanted = recorded_routes(answer(case))
-    found, _ = converted(case)
+    expected = recorded_routes(answer(case))
+    result, _ = converted(case)
     ours = {
-        s["spec"]["hosts"][0]: s["spec"]["http"] for s in found.virtual_services if s["spec"]["gateways"] != ["mesh"]
+        s["spec"]["hosts"][0]: s["spec"]["http"] for s in result.virtual_services if s["spec"]["gateways"] != ["mesh"]
     }
-    for host, routes in wanted.items():
+    for host, routes in expected.items():
         # A listener's hostname may be narrower than a route's: then the rules are those of the wider one.
         rules = ours.get(host) or next(
             rules for name, rules in ours.items() if name.endswith(host.split(".")[-1]) or name == "*"
@@ -192,8 +192,8 @@ def said_path(uri: Object) -> str:
 
 def clusters_of(route: Object) -> list[str]:
     action = route.get("route", {})
-    found = [c["name"] for c in action.get("weighted_clusters", {}).get("clusters", [])] or [action.get("cluster")]
-    return [name for name in found if name]
+    result = [c["name"] for c in action.get("weighted_clusters", {}).get("clusters", [])] or [action.get("cluster")]
+    return [name for name in result if name]
 
 
 def targets_of(rule: Object) -> list[str]:

@@ -15,13 +15,13 @@ def test_nothing_comes_of_nothing() -> None:
 def test_converted_objects_stand_before_those_of_the_cluster() -> None:
     old = model.Snapshot(objects={"virtualservices.networking.istio.io": [{"metadata": {"name": "old"}}]})
     new = gateway_api.Converted(virtual_services=({"metadata": {"name": "new"}},))
-    found = gateway_api.expanded(old, new).of("virtualservices.networking.istio.io")
-    assert [o["metadata"]["name"] for o in found] == ["new", "old"]
+    objects = gateway_api.expanded(old, new).of("virtualservices.networking.istio.io")
+    assert [o["metadata"]["name"] for o in objects] == ["new", "old"]
 
 
 def test_a_consumer_route_is_for_its_own_namespace() -> None:
-    found = gateway_api.convert(_mesh(namespace="other"))
-    assert found.virtual_services[0]["spec"]["exportTo"] == ["."]
+    conversion = gateway_api.convert(_mesh(namespace="other"))
+    assert conversion.virtual_services[0]["spec"]["exportTo"] == ["."]
     assert "exportTo" not in gateway_api.convert(_mesh(namespace="default")).virtual_services[0]["spec"]
 
 
@@ -51,24 +51,24 @@ def test_pods_listen_above_1024_where_they_must() -> None:
 
 def test_overlays_merge_lists_by_name_or_port() -> None:
     given = {"ports": [{"port": 80, "name": "http"}, {"port": 443, "name": "https"}], "type": "LoadBalancer"}
-    found = deployments.overlaid(given, {"ports": [{"port": 80, "nodePort": 30080}], "type": "NodePort"})
-    assert found["ports"][0] == {"port": 80, "name": "http", "nodePort": 30080}
-    assert len(found["ports"]) == 2
-    assert found["type"] == "NodePort"
+    merged = deployments.overlaid(given, {"ports": [{"port": 80, "nodePort": 30080}], "type": "NodePort"})
+    assert merged["ports"][0] == {"port": 80, "name": "http", "nodePort": 30080}
+    assert len(merged["ports"]) == 2
+    assert merged["type"] == "NodePort"
 
 
 def test_a_replaced_prefix_leaves_no_double_slash() -> None:
-    said = {"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}}
-    found = filters.applied([said], {"uri": {"prefix": "/a"}}, dict)
-    assert found["rewrite"]["uriRegexRewrite"] == {"match": "^/a(/?)(.*)", "rewrite": r"/\2"}
+    text = {"type": "URLRewrite", "urlRewrite": {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}}
+    stored = filters.applied([text], {"uri": {"prefix": "/a"}}, dict)
+    assert stored["rewrite"]["uriRegexRewrite"] == {"match": "^/a(/?)(.*)", "rewrite": r"/\2"}
 
 
 def test_a_prefix_comes_before_any_expression() -> None:
     def rule(**uri: str) -> Object:
         return {"match": [{"uri": uri}]}
 
-    found = matches.in_order([rule(prefix="/"), rule(regex="/a.*"), rule(prefix="/a"), rule(exact="/a")])
-    assert [next(iter(r["match"][0]["uri"])) for r in found] == ["exact", "prefix", "prefix", "regex"]
+    ordered = matches.in_order([rule(prefix="/"), rule(regex="/a.*"), rule(prefix="/a"), rule(exact="/a")])
+    assert [next(iter(r["match"][0]["uri"])) for r in ordered] == ["exact", "prefix", "prefix", "regex"]
 
 
 def test_lists_read_as_sentences() -> None:

@@ -19,9 +19,11 @@ def of_listener(**fields: Any) -> dict[str, Any]:
 
 
 def of_cluster(endpoints: Any = None, **fields: Any) -> dict[str, Any]:
-    known = {fields["name"]: endpoints} if endpoints else {}
+    endpoints_by_name = {fields["name"]: endpoints} if endpoints else {}
     return dict(
-        sandboxed.placed(Config(clusters={fields["name"]: fields}, endpoints=known), PLACE).clusters[fields["name"]]
+        sandboxed.placed(Config(clusters={fields["name"]: fields}, endpoints=endpoints_by_name), PLACE).clusters[
+            fields["name"]
+        ]
     )
 
 

@@ -10,8 +10,8 @@ JANE = {"Impersonate-User": "jane"}
 
 
 def rule(verbs="get", resources="pods", groups="", names=None):
-    found = {"verbs": [verbs], "resources": [resources], "apiGroups": [groups]}
-    return found | ({"resourceNames": names} if names else {})
+    result = {"verbs": [verbs], "resources": [resources], "apiGroups": [groups]}
+    return result | ({"resourceNames": names} if names else {})
 
 
 def get(resource="pods", **rest):

@@ -27,8 +27,10 @@ def define(ask, group):
     """Make a definition and wait for its names to be judged."""
 
     def define(*args, **how):
-        made = ask("POST", "customresourcedefinitions", definition(group, *args, **how), group=CRDS, anywhere=True).body
-        path = f"customresourcedefinitions/{made['metadata']['name']}"
+        created = ask(
+            "POST", "customresourcedefinitions", definition(group, *args, **how), group=CRDS, anywhere=True
+        ).body
+        path = f"customresourcedefinitions/{created['metadata']['name']}"
         return ask.until(path, lambda body: body["status"]["conditions"], group=CRDS, anywhere=True)
 
     return define

@@ -31,8 +31,8 @@ def apply(kubectl, value, *words):
 
 
 def test_apply_creates_configures_and_leaves_alone(kubectl):
-    said = [apply(kubectl, value).strip() for value in ("1", "2", "2")]
-    assert said == ["configmap/c created", "configmap/c configured", "configmap/c unchanged"]
+    text = [apply(kubectl, value).strip() for value in ("1", "2", "2")]
+    assert text == ["configmap/c created", "configmap/c configured", "configmap/c unchanged"]
 
 
 def test_diff_shows_what_apply_would_change(kubectl):

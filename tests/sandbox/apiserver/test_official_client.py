@@ -49,9 +49,9 @@ APIS = tuple(
 
 @pytest.fixture(scope="module")
 def connected(plane):
-    found = config.new_client_from_config(str(plane.kubeconfig))
-    yield found
-    found.close()
+    client_of_lab = config.new_client_from_config(str(plane.kubeconfig))
+    yield client_of_lab
+    client_of_lab.close()
 
 
 def lists_of(api):

@@ -23,7 +23,7 @@ def test_the_index_changes_with_what_is_served(plane, document, ask):
     crds = "apiextensions.k8s.io/v1"
     body = {"metadata": {"name": f"widgets.{group}"}, "spec": spec}
     ask("POST", "customresourcedefinitions", body, group=crds, anywhere=True)
-    ask.until("widgets", lambda found: found.get("kind") == "WidgetList", group=f"{group}/v1")
+    ask.until("widgets", lambda obj: obj.get("kind") == "WidgetList", group=f"{group}/v1")
     assert document("")["paths"].keys() - before == {f"apis/{group}/v1"}
 
 

@@ -30,7 +30,7 @@ PLAIN = (
 
 
 @pytest.mark.parametrize(
-    ("found", "level", "expected"),
+    ("checked", "level", "expected"),
     [
         (spec(), BASELINE, ""),
         (spec(), RESTRICTED, PLAIN),
@@ -95,8 +95,8 @@ PLAIN = (
         "a probe of another host",
     ],
 )
-def test_a_pod_is_held_against_a_standard(found, level, expected):
-    assert ", ".join(map(str, standards.violations({}, found, level))) == expected
+def test_a_pod_is_held_against_a_standard(checked, level, expected):
+    assert ", ".join(map(str, standards.violations({}, checked, level))) == expected
 
 
 @pytest.mark.parametrize(

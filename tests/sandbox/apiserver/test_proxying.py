@@ -25,8 +25,8 @@ class Echo(BaseHTTPRequestHandler):
         self._tell("")
 
     def _tell(self, body):
-        said = {"method": self.command, "path": self.path, "body": body, "headers": dict(self.headers)}
-        data = json.dumps(said).encode()
+        told = {"method": self.command, "path": self.path, "body": body, "headers": dict(self.headers)}
+        data = json.dumps(told).encode()
         self.send_response(404 if self.path.startswith("/nosuch") else 200)
         self.send_header("Content-Type", "application/json")
         self.send_header("X-From", "echo")
@@ -89,7 +89,7 @@ def test_an_error_of_the_app_is_the_answer(web):
 
 
 @pytest.mark.parametrize(
-    ("place", "code", "said"),
+    ("place", "code", "told"),
     [
         ("services/nosuch", 404, 'services "nosuch" not found'),
         ("services/web:81", 503, 'no service port 81 found for service "web"'),
@@ -99,21 +99,21 @@ def test_an_error_of_the_app_is_the_answer(web):
     ],
     ids=["unknown", "port", "endpoints", "scheme", "closed"],
 )
-def test_what_cannot_be_reached_is_said(web, place, code, said):
+def test_what_cannot_be_reached_is_said(web, place, code, told):
     web("POST", "services", {"metadata": {"name": "idle"}, "spec": {"ports": [{"port": 80}]}})
     answer = web("GET", f"{place}/proxy/")
-    assert answer.code == code and said in answer.message
+    assert answer.code == code and told in answer.message
 
 
 @pytest.mark.parametrize(
-    ("said", "parts"),
+    ("told", "parts"),
     [("a", ("", "a", "")), ("a:80", ("", "a", "80")), ("https:a:", ("https", "a", "")), (":a:x", ("", "a", "x"))],
 )
-def test_a_name_may_carry_a_scheme_and_a_port(said, parts):
-    assert proxying.split(said) == parts
+def test_a_name_may_carry_a_scheme_and_a_port(told, parts):
+    assert proxying.split(told) == parts
 
 
-@pytest.mark.parametrize("said", ["", "ftp:a:1", "a:b:c:d"])
-def test_other_names_are_refused(said):
+@pytest.mark.parametrize("told", ["", "ftp:a:1", "a:b:c:d"])
+def test_other_names_are_refused(told):
     with pytest.raises(status.StatusError, match="invalid service request"):
-        proxying.split(said)
+        proxying.split(told)

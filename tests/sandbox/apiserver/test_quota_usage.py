@@ -93,9 +93,9 @@ def test_a_scope_narrows_a_quota(scope, obj, counts):
 
 def test_a_scope_selector_names_priority_classes():
     expression = {"scopeName": "PriorityClass", "operator": "In", "values": ["high"]}
-    found = quota("pods", scopeSelector={"matchExpressions": [expression]})
-    assert quota_usage.is_about(found, "/pods", pod(priorityClassName="high"))
-    assert not quota_usage.is_about(found, "/pods", pod(priorityClassName="low"))
+    result = quota("pods", scopeSelector={"matchExpressions": [expression]})
+    assert quota_usage.is_about(result, "/pods", pod(priorityClassName="high"))
+    assert not quota_usage.is_about(result, "/pods", pod(priorityClassName="low"))
 
 
 def test_every_container_must_ask_for_what_is_counted():

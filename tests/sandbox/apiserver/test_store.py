@@ -11,9 +11,9 @@ def config_map(name, data="1"):
 
 @pytest.fixture
 def opened(tmp_path):
-    found = store.Store(tmp_path / "objects.db")
-    yield found
-    found.close()
+    result = store.Store(tmp_path / "objects.db")
+    yield result
+    result.close()
 
 
 def test_objects_outlive_the_process(tmp_path):
@@ -21,9 +21,9 @@ def test_objects_outlive_the_process(tmp_path):
     version = first.put("/configmaps", config_map("c")).version
     first.close()
     again = store.Store(tmp_path / "objects.db")
-    found = again.get("/configmaps", "n", "c")
+    value = again.get("/configmaps", "n", "c")
     again.close()
-    assert (found.version, found.object["data"]) == (version, {"a": "1"})
+    assert (value.version, value.object["data"]) == (version, {"a": "1"})
 
 
 def test_versions_never_come_back_not_even_those_of_deletions(tmp_path):

@@ -60,7 +60,7 @@ def test_a_watch_of_tables_describes_its_columns_once(ask, watch):
     make(ask, "c")
     accept = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
     columns = [e["object"]["columnDefinitions"] for e in watch(f"resourceVersion={since}", headers=accept)]
-    assert [bool(found) for found in columns] == [True, False]
+    assert [bool(result) for result in columns] == [True, False]
 
 
 def test_a_list_continues_where_it_stopped(ask):

@@ -8,7 +8,7 @@ GROUP = "admissionregistration.k8s.io/v1"
 @pytest.fixture
 def register(ask):
     """Register a validating webhook of a Service that is not there, for ConfigMaps of this namespace."""
-    made = f"{ask.namespace}-hook"
+    hook_name = f"{ask.namespace}-hook"
 
     def register(**more):
         service = {"name": "nobody", "namespace": ask.namespace}
@@ -22,11 +22,11 @@ def register(ask):
             "sideEffects": "None",
             **more,
         }
-        body = {"metadata": {"name": made}, "webhooks": [hook]}
+        body = {"metadata": {"name": hook_name}, "webhooks": [hook]}
         assert ask("POST", "validatingwebhookconfigurations", body, group=GROUP, anywhere=True).code == 201
 
     yield register
-    ask("DELETE", f"validatingwebhookconfigurations/{made}", group=GROUP, anywhere=True)
+    ask("DELETE", f"validatingwebhookconfigurations/{hook_name}", group=GROUP, anywhere=True)
 
 
 def test_a_webhook_out_of_reach_refuses(ask, register):

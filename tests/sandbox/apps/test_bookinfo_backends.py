@@ -11,14 +11,14 @@ GOOD_RATINGS = exchange.json_text('{"id":0,"ratings":{"Reviewer1":5,"Reviewer2":
 
 
 def test_details_are_of_the_asked_book(world):
-    found = world.json(f"{world.serve(details.app(details.BOOK))}/details/7")
-    assert (found["id"], found["author"], found["year"], found["pages"]) == (
+    body = world.json(f"{world.serve(details.app(details.BOOK))}/details/7")
+    assert (body["id"], body["author"], body["year"], body["pages"]) == (
         7,
         "William Shakespeare",
         1595,
         200,
     )
-    assert list(found) == [
+    assert list(body) == [
         "id",
         "author",
         "year",
@@ -85,12 +85,12 @@ def test_good_and_bad_times_take_turns(world, build, every, healthy):
 @pytest.mark.parametrize("color", [None, "black", "red"])
 def test_reviews_name_pod_and_cluster_and_give_the_stars_of_their_build(world, mesh, behind, color):
     mesh.answers["http://ratings:9080/ratings/0"] = GOOD_RATINGS
-    found = world.json(f"{world.serve(reviews.app(color, behind))}/reviews/0")
-    assert (found["id"], found["podname"], found["clustername"]) == ("0", "app-v1-abc", "null")
-    assert [review.get("rating") for review in found["reviews"]] == (
+    body = world.json(f"{world.serve(reviews.app(color, behind))}/reviews/0")
+    assert (body["id"], body["podname"], body["clustername"]) == ("0", "app-v1-abc", "null")
+    assert [review.get("rating") for review in body["reviews"]] == (
         [None, None] if color is None else [{"stars": 5, "color": color}, {"stars": 4, "color": color}]
     )
-    assert [review["reviewer"] for review in found["reviews"]] == ["Reviewer1", "Reviewer2"]
+    assert [review["reviewer"] for review in body["reviews"]] == ["Reviewer1", "Reviewer2"]
     assert len(mesh.asked) == (0 if color is None else 1)
 
 
@@ -139,15 +139,15 @@ def test_reviews_hand_on_who_asks_and_which_trace_it_is(world, mesh, behind):
 
 
 @pytest.mark.parametrize(
-    ("handler", "said"),
+    ("handler", "text"),
     [
         pytest.param(details.app(details.BOOK), {"status": "Details is healthy"}, id="details"),
         pytest.param(ratings.Ratings().handle, {"status": "Ratings is healthy"}, id="ratings"),
         pytest.param(reviews.app(None, {}), {"status": "Reviews is healthy"}, id="reviews"),
     ],
 )
-def test_health(world, handler, said):
-    assert world.json(f"{world.serve(handler)}/health") == said
+def test_health(world, handler, text):
+    assert world.json(f"{world.serve(handler)}/health") == text
 
 
 @pytest.mark.parametrize(

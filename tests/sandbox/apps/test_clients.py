@@ -39,9 +39,9 @@ def test_short_flags_may_be_joined(run, url):
 
 def test_headers_and_data_make_a_post(run, url):
     _, text = run("-s", "-H", "X-A: 1", "-H", "Accept:", "-d", "a=1", "--data", "b=2", f"{url}/post")
-    found = json.loads(text)
-    assert (found["form"], found["headers"]["X-A"]) == ({"a": ["1"], "b": ["2"]}, ["1"])
-    assert "Accept" not in found["headers"]
+    document = json.loads(text)
+    assert (document["form"], document["headers"]["X-A"]) == ({"a": ["1"], "b": ["2"]}, ["1"])
+    assert "Accept" not in document["headers"]
 
 
 def test_data_may_go_into_the_query(run, url):
@@ -113,14 +113,14 @@ def test_fortio_counts_every_status(world, url, capsys):
 
 
 @pytest.mark.parametrize(
-    ("command", "code", "said"),
+    ("command", "code", "text"),
     [
         (["/bin/sh", "-c", "echo $A; exit 3"], 3, "b\n"),
         (["no-such-command"], 127, ""),
     ],
 )
-def test_system_commands_replace_the_process(command, code, said):
+def test_system_commands_replace_the_process(command, code, text):
     # In a program of its own: a fork of this one would take gRPC's threads along.
     program = "import sys; from labkit.sandbox.apps import system; sys.exit(system.main(sys.argv[1:], {'A': 'b'}))"
     ended = subprocess.run([sys.executable, "-c", program, *command], capture_output=True, text=True, check=False)
-    assert (ended.returncode, ended.stdout) == (code, said)
+    assert (ended.returncode, ended.stdout) == (code, text)

@@ -16,29 +16,29 @@ def url(world):
 
 
 def test_headers_come_back_as_lists_under_gos_names(world, url):
-    found = world.json(f"{url}/headers", x_forwarded_client_cert="By=spiffe://a")["headers"]
-    assert found["X-Forwarded-Client-Cert"] == ["By=spiffe://a"]
-    assert found["Host"] == [url.removeprefix("http://")]
+    headers = world.json(f"{url}/headers", x_forwarded_client_cert="By=spiffe://a")["headers"]
+    assert headers["X-Forwarded-Client-Cert"] == ["By=spiffe://a"]
+    assert headers["Host"] == [url.removeprefix("http://")]
 
 
 def test_get_tells_what_was_asked(world, url):
-    found = world.json(f"{url}/get?a=1&a=2", x_forwarded_for="10.0.0.9, 10.0.0.1")
-    assert (found["args"], found["method"], found["origin"]) == ({"a": ["1", "2"]}, "GET", "10.0.0.9")
-    assert found["url"] == f"{url}/get?a=1&a=2"
+    body = world.json(f"{url}/get?a=1&a=2", x_forwarded_for="10.0.0.9, 10.0.0.1")
+    assert (body["args"], body["method"], body["origin"]) == ({"a": ["1", "2"]}, "GET", "10.0.0.9")
+    assert body["url"] == f"{url}/get?a=1&a=2"
 
 
 @pytest.mark.parametrize(
-    ("kind", "body", "found"),
+    ("kind", "body", "result"),
     [
         ("application/json", b'{"a": 1}', {"data": '{"a": 1}', "json": {"a": 1}, "form": {}}),
         ("application/x-www-form-urlencoded", b"a=1", {"data": "", "json": None, "form": {"a": ["1"]}}),
         ("text/plain", b"hello", {"data": "hello", "json": None, "form": {}}),
     ],
 )
-def test_post_tells_the_body(world, url, kind, body, found):
+def test_post_tells_the_body(world, url, kind, body, result):
     reply = world.ask("POST", f"{url}/post", headers={"content-type": kind}, body=body)
     got = json.loads(reply.body)
-    assert {name: got[name] for name in found} == found
+    assert {name: got[name] for name in result} == result
 
 
 @pytest.mark.parametrize(
@@ -214,14 +214,14 @@ def test_a_form_of_parts_is_told_by_field_and_file(world, url):
         b'--b\r\ncontent-disposition: form-data; name="f"; filename="x.txt"\r\n\r\nhello\r\n--b--\r\n'
     )
     reply = world.ask("POST", f"{url}/post", headers={"content-type": "multipart/form-data; boundary=b"}, body=body)
-    found = json.loads(reply.body)
-    assert (found["form"], found["files"], found["data"]) == ({"a": ["1"]}, {"f": ["hello"]}, "")
+    document = json.loads(reply.body)
+    assert (document["form"], document["files"], document["data"]) == ({"a": ["1"]}, {"f": ["hello"]}, "")
 
 
 def test_a_body_that_is_no_text_is_told_in_base64(world, url):
     body = b"\xff\x00"
-    found = json.loads(world.ask("POST", f"{url}/anything", body=body).body)
-    assert found["data"] == f"data:application/octet-stream;base64,{base64.b64encode(body).decode()}"
+    document = json.loads(world.ask("POST", f"{url}/anything", body=body).body)
+    assert document["data"] == f"data:application/octet-stream;base64,{base64.b64encode(body).decode()}"
 
 
 def test_digest_authentication_takes_the_right_answer_only(world, url):

@@ -41,7 +41,7 @@ class Wire:
         self.is_closed = True
 
 
-def said(*pieces):
+def replies_to(*pieces):
     wire = Wire()
     echo = websocket.Echo(wire)
     for piece in pieces:
@@ -51,11 +51,11 @@ def said(*pieces):
 
 def test_fragments_are_one_message_and_a_ping_between_them_is_answered():
     pieces = masked(1, b"a", final=False), masked(9, b"?"), masked(0, b"b")
-    assert said(b"".join(pieces)) == (b"\x8a\x01?" + b"\x81\x02ab", False)
+    assert replies_to(b"".join(pieces)) == (b"\x8a\x01?" + b"\x81\x02ab", False)
 
 
 def test_a_message_may_come_byte_by_byte():
-    assert said(*(bytes([byte]) for byte in masked(2, b"xyz"))) == (b"\x82\x03xyz", False)
+    assert replies_to(*(bytes([byte]) for byte in masked(2, b"xyz"))) == (b"\x82\x03xyz", False)
 
 
 @pytest.mark.parametrize(
@@ -82,4 +82,4 @@ def test_a_message_may_come_byte_by_byte():
     ],
 )
 def test_what_breaks_the_rules_closes_with_a_code(sent, code):
-    assert said(sent) == (b"\x88\x02" + code.to_bytes(2), True)
+    assert replies_to(sent) == (b"\x88\x02" + code.to_bytes(2), True)

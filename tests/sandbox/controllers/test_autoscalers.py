@@ -19,8 +19,8 @@ def autoscaler(*metrics, least=2, most=4):
     return {"metadata": {"name": "web", "namespace": "shop"}, "spec": spec}
 
 
-def conditions(found):
-    return {c["type"]: (c["status"], c["reason"]) for c in found.get("conditions") or []}
+def conditions(result):
+    return {c["type"]: (c["status"], c["reason"]) for c in result.get("conditions") or []}
 
 
 @pytest.mark.parametrize(
@@ -34,8 +34,8 @@ def conditions(found):
     ids=["below", "above", "within", "none"],
 )
 def test_a_target_is_kept_within_its_bounds(current, size, active):
-    found = autoscaler_plan.plan(autoscaler(CPU), current)
-    assert (found.size, conditions(found.status).get("ScalingActive")) == (size, active)
+    plan = autoscaler_plan.plan(autoscaler(CPU), current)
+    assert (plan.size, conditions(plan.status).get("ScalingActive")) == (size, active)
 
 
 CUSTOM = "unable to fetch metrics from custom metrics API: no custom metrics API (custom.metrics.k8s.io) registered"
@@ -73,10 +73,10 @@ MEMORY = {"type": "AverageValue", "averageValue": "50Mi"}
     ids=["processor", "memory", "pods", "an object"],
 )
 def test_a_metric_that_nobody_serves_is_named(metric, reason, text):
-    found = autoscaler_plan.plan(autoscaler(metric), 3)
-    assert found.events[0] == ("Warning", reason, text)
-    assert found.events[-1][1] == "FailedComputeMetricsReplicas"
-    assert conditions(found.status)["ScalingActive"] == ("False", reason)
+    plan = autoscaler_plan.plan(autoscaler(metric), 3)
+    assert plan.events[0] == ("Warning", reason, text)
+    assert plan.events[-1][1] == "FailedComputeMetricsReplicas"
+    assert conditions(plan.status)["ScalingActive"] == ("False", reason)
 
 
 def test_nothing_is_told_twice():
@@ -89,9 +89,9 @@ def test_a_deployment_is_raised_to_the_least(place, deploy):
     deploy(replicas=1)
     place.create(AUTOSCALERS, {**autoscaler(CPU), "metadata": {"name": "web"}})
     place.until(resources.DEPLOYMENTS, "web", lambda d: d["spec"]["replicas"] == 2)
-    found = place.until(AUTOSCALERS, "web", lambda a: "ScalingActive" in conditions(a.get("status", {})))
-    assert found["status"]["currentReplicas"] == 2
-    assert found["status"]["conditions"][1]["message"] == f"the HPA was unable to compute the replica count: {NO_CPU}"
+    stored = place.until(AUTOSCALERS, "web", lambda a: "ScalingActive" in conditions(a.get("status", {})))
+    assert stored["status"]["currentReplicas"] == 2
+    assert stored["status"]["conditions"][1]["message"] == f"the HPA was unable to compute the replica count: {NO_CPU}"
 
 
 def test_two_autoscalers_of_one_target_say_so(place, deploy):

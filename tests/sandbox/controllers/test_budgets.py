@@ -13,7 +13,7 @@ def pods(ready, unready=0):
 
 
 @pytest.mark.parametrize(
-    ("spec", "found", "asked", "allowed"),
+    ("spec", "listed", "asked", "allowed"),
     [
         ({"minAvailable": 1}, pods(1), 1, 0),
         ({"minAvailable": 1}, pods(3), 3, 2),
@@ -24,8 +24,8 @@ def pods(ready, unready=0):
     ],
     ids=["the last one stays", "all but one", "half", "one at a time", "one is away already", "pods of nobody"],
 )
-def test_a_budget_allows(spec, found, asked, allowed):
+def test_a_budget_allows(spec, listed, asked, allowed):
     budget = {"metadata": {"generation": 1}, "spec": spec}
-    status = budget_status(budget, found, asked, now="2026-01-01T00:00:00Z")
+    status = budget_status(budget, listed, asked, now="2026-01-01T00:00:00Z")
     reason = "SufficientPods" if allowed else "InsufficientPods"
     assert (status["disruptionsAllowed"], status["conditions"][0]["reason"]) == (allowed, reason)

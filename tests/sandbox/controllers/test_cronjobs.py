@@ -91,8 +91,8 @@ RUNNING = {"name": "tick-1", "uid": "j"}
     ],
 )
 def test_a_job_starts_when_it_is_due(of, now, start, reason):
-    found = cron_plan.decide(cron_job(**of), at(now))
-    assert (found.start, found.reason) == (at(start) if start else None, reason)
+    decision = cron_plan.decide(cron_job(**of), at(now))
+    assert (decision.start, decision.reason) == (at(start) if start else None, reason)
 
 
 @pytest.mark.parametrize(("last", "is_many"), [("03-04T10:21:00", False), ("03-04T10:19:00", True)], ids=["99", "101"])
@@ -145,8 +145,8 @@ def tick(place):
 def test_a_cron_job_makes_a_job_and_sees_it_complete(place, tick):
     tick(concurrencyPolicy="Forbid", successfulJobsHistoryLimit=0)
     job = resources.name_of(place.until_listed(JOBS, lambda jobs: len(jobs) == 1)[0])
-    found = place.until(CRON_JOBS, "tick", lambda c: c["status"].get("active"))
-    assert found["status"]["active"][0]["name"] == job
+    stored = place.until(CRON_JOBS, "tick", lambda c: c["status"].get("active"))
+    assert stored["status"]["active"][0]["name"] == job
     place.patch(CRON_JOBS, "tick", {"spec": {"suspend": True}})
     pod = resources.name_of(place.until_listed(resources.PODS, lambda pods: len(pods) == 1)[0])
     place.patch(resources.PODS, pod, {"status": {"phase": "Succeeded"}}, subresource="status")

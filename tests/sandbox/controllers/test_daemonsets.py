@@ -31,8 +31,8 @@ def pod(name, on="a", *, of="v1", ready=True, phase="Running", leaving=False):
 
 
 def step(pods, nodes=None, mark="v1", **of):
-    found = daemon_plan.plan(Seen(owner=owner(**of), pods=pods, nodes=nodes or [node()], mark=mark, now=NOW))
-    return " ".join(found.create), " ".join(map(resources.name_of, found.delete))
+    plan = daemon_plan.plan(Seen(owner=owner(**of), pods=pods, nodes=nodes or [node()], mark=mark, now=NOW))
+    return " ".join(plan.create), " ".join(map(resources.name_of, plan.delete))
 
 
 TAINT = {"taints": [{"key": "k", "effect": "NoSchedule"}]}
@@ -115,9 +115,9 @@ def test_a_new_template_is_rolled_out_node_by_node(pods, of, expected):
 
 
 def test_a_pod_is_meant_for_its_node_and_bears_its_troubles():
-    found = {"metadata": {}, **daemon_plan.pod_for(owner(), "a", "v1")}
-    assert daemon_plan.target_of(found) == "a"
-    assert {"key": "node.kubernetes.io/unschedulable", "operator": "Exists", "effect": "NoSchedule"} in found["spec"][
+    result = {"metadata": {}, **daemon_plan.pod_for(owner(), "a", "v1")}
+    assert daemon_plan.target_of(result) == "a"
+    assert {"key": "node.kubernetes.io/unschedulable", "operator": "Exists", "effect": "NoSchedule"} in result["spec"][
         "tolerations"
     ]
 
@@ -129,16 +129,16 @@ def set_of(image="a:1", **spec):
     }
 
 
-def is_rolled_out(found):
-    state = found.get("status", {})
+def is_rolled_out(result):
+    state = result.get("status", {})
     counts = state.get("desiredNumberScheduled"), state.get("updatedNumberScheduled"), state.get("numberAvailable")
-    return state.get("observedGeneration") == found["metadata"]["generation"] and counts == (1, 1, 1)
+    return state.get("observedGeneration") == result["metadata"]["generation"] and counts == (1, 1, 1)
 
 
 def test_a_daemon_set_runs_on_the_node_and_is_updated(place):
     place.create(SETS, set_of())
-    found = place.until(SETS, "agent", is_rolled_out)
-    assert found["status"]["currentNumberScheduled"] == found["status"]["numberReady"] == 1
+    stored = place.until(SETS, "agent", is_rolled_out)
+    assert stored["status"]["currentNumberScheduled"] == stored["status"]["numberReady"] == 1
     (pod,) = place.list(PODS)
     place.until(PODS, resources.name_of(pod), lambda p: p["spec"].get("nodeName") == "sandbox")
     place.patch(SETS, "agent", {"spec": set_of("a:2")["spec"]})

@@ -11,8 +11,8 @@ def template(image="a:1"):
 
 def deployment(replicas=3, image="a:1", **spec):
     metadata = {"name": "web", "namespace": "n", "uid": "u", "generation": 1}
-    found = {"replicas": replicas, "selector": {"matchLabels": {"app": "web"}}, "template": template(image), **spec}
-    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": found}
+    result = {"replicas": replicas, "selector": {"matchLabels": {"app": "web"}}, "template": template(image), **spec}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": result}
 
 
 def replica_set(name, image, replicas, available=None, revision="1"):
@@ -29,8 +29,8 @@ def rolling(surge, fewer):
 
 
 def test_the_first_replica_set_has_all_replicas():
-    made = deployment_plan.plan(deployment(3), []).create
-    assert (made["spec"]["replicas"], made["metadata"]["annotations"][deployment_plan.REVISION]) == (3, "1")
+    stored = deployment_plan.plan(deployment(3), []).create
+    assert (stored["spec"]["replicas"], stored["metadata"]["annotations"][deployment_plan.REVISION]) == (3, "1")
 
 
 def test_a_template_has_one_name():
@@ -55,8 +55,8 @@ def test_a_new_template_begins_with_the_surge():
     ids=["wait for the first", "one old one goes", "one new one comes", "done"],
 )
 def test_the_old_goes_as_the_new_is_available(new, available, old, expected):
-    found = [replica_set("new", "a:2", new, available, "2"), replica_set("old", "a:1", old)]
-    assert dict(deployment_plan.plan(deployment(3, "a:2", **rolling(1, 0)), found).sizes) == expected
+    result = [replica_set("new", "a:2", new, available, "2"), replica_set("old", "a:1", old)]
+    assert dict(deployment_plan.plan(deployment(3, "a:2", **rolling(1, 0)), result).sizes) == expected
 
 
 def test_a_paused_deployment_makes_nothing():
@@ -64,16 +64,16 @@ def test_a_paused_deployment_makes_nothing():
 
 
 def test_the_old_template_again_is_the_next_revision():
-    found = [replica_set("one", "a:1", 0, revision="1"), replica_set("two", "a:2", 3, revision="2")]
-    plan = deployment_plan.plan(deployment(3, "a:1"), found)
+    result = [replica_set("one", "a:1", 0, revision="1"), replica_set("two", "a:2", 3, revision="2")]
+    plan = deployment_plan.plan(deployment(3, "a:1"), result)
     assert plan.revision == "3"
     assert plan.notes == ("one", {deployment_plan.REVISION: "3", deployment_plan.HISTORY: "1"})
 
 
 def test_old_replica_sets_are_kept_to_a_limit():
-    found = [replica_set(f"rs-{n}", f"a:{n}", 0, revision=str(n)) for n in range(1, 5)]
-    found.append(replica_set("now", "a:9", 3, revision="9"))
-    assert deployment_plan.plan(deployment(3, "a:9", revisionHistoryLimit=2), found).delete == ("rs-1", "rs-2")
+    result = [replica_set(f"rs-{n}", f"a:{n}", 0, revision=str(n)) for n in range(1, 5)]
+    result.append(replica_set("now", "a:9", 3, revision="9"))
+    assert deployment_plan.plan(deployment(3, "a:9", revisionHistoryLimit=2), result).delete == ("rs-1", "rs-2")
 
 
 @pytest.mark.parametrize(

@@ -83,5 +83,5 @@ def test_custom_resources_own_too(place, plane):
 def test_a_deleted_deployment_takes_its_pods_along(place, deploy):
     deploy(2)
     place.client.delete(resources.DEPLOYMENTS, "web", place.name)
-    place.until_listed(resources.PODS, lambda found: not found)
-    place.until_listed(resources.REPLICA_SETS, lambda found: not found)
+    place.until_listed(resources.PODS, lambda listed: not listed)
+    place.until_listed(resources.REPLICA_SETS, lambda listed: not listed)

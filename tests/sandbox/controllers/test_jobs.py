@@ -72,20 +72,20 @@ def run(place):
     def run(**spec):
         pod = {"containers": [{"name": "c", "image": "a:1"}], "restartPolicy": "Never", "schedulerName": "nobody"}
         place.create(JOBS, {"metadata": {"name": "j"}, "spec": {"template": {"spec": pod}, **spec}})
-        return resources.name_of(place.until_listed(PODS, lambda found: len(found) == 1)[0])
+        return resources.name_of(place.until_listed(PODS, lambda listed: len(listed) == 1)[0])
 
     return run
 
 
 def condition(name):
-    return lambda found: any(c["type"] == name for c in found.get("status", {}).get("conditions") or [])
+    return lambda obj: any(c["type"] == name for c in obj.get("status", {}).get("conditions") or [])
 
 
 def test_a_job_is_complete_when_its_pod_has_succeeded(place, run):
     pod = run()
     place.patch(PODS, pod, {"status": {"phase": "Succeeded"}}, subresource="status")
-    found = place.until(JOBS, "j", condition("Complete"))
-    assert found["status"]["succeeded"] == 1
+    stored = place.until(JOBS, "j", condition("Complete"))
+    assert stored["status"]["succeeded"] == 1
     place.until(PODS, pod, lambda p: "finalizers" not in p["metadata"])
 
 
@@ -97,7 +97,7 @@ def test_a_job_that_may_not_fail_fails_at_once(place, run):
 def test_a_deleted_job_takes_its_pods_along(place, run):
     run()
     place.client.delete(JOBS, "j", place.name)
-    place.until_listed(PODS, lambda found: not found)
+    place.until_listed(PODS, lambda listed: not listed)
 
 
 def test_a_finished_job_goes_when_its_time_is_over(place, run):
@@ -186,8 +186,8 @@ def test_a_rule_says_what_a_failure_means(rules, pod, action):
 
 
 def test_a_fatal_failure_is_named():
-    found = job_failures.meaning(job(podFailurePolicy={"rules": [DISRUPTED, rule("FailJob")]}), failed(42))
-    assert found.message == "Container c for pod shop/p failed with exit code 42 matching FailJob rule at index 1"
+    meaning = job_failures.meaning(job(podFailurePolicy={"rules": [DISRUPTED, rule("FailJob")]}), failed(42))
+    assert meaning.message == "Container c for pod shop/p failed with exit code 42 matching FailJob rule at index 1"
 
 
 def by_index(pods):
@@ -197,12 +197,12 @@ def by_index(pods):
 def test_every_index_gets_a_pod_that_knows_it(place):
     pod = {"containers": [{"name": "c", "image": "a:1"}], "restartPolicy": "Never", "schedulerName": "nobody"}
     place.create(JOBS, {"metadata": {"name": "j"}, "spec": {"template": {"spec": pod}, **INDEXED, "parallelism": 2}})
-    pods = by_index(place.until_listed(PODS, lambda found: set(by_index(found)) == {0, 1}))
+    pods = by_index(place.until_listed(PODS, lambda listed: set(by_index(listed)) == {0, 1}))
     one = place.get(PODS, pods[1])
     assert (one["spec"]["hostname"], one["metadata"]["labels"][job_indexes.INDEX]) == ("j-1", "1")
     assert one["spec"]["containers"][0]["env"][0]["name"] == "JOB_COMPLETION_INDEX"
     place.patch(PODS, pods[1], {"status": {"phase": "Succeeded"}}, subresource="status")
-    pods = by_index(place.until_listed(PODS, lambda found: set(by_index(found)) == {0, 2}))
+    pods = by_index(place.until_listed(PODS, lambda listed: set(by_index(listed)) == {0, 2}))
     assert place.until(JOBS, "j", lambda j: j["status"].get("completedIndexes"))["status"]["completedIndexes"] == "1"
     for index in (0, 2):
         place.patch(PODS, pods[index], {"status": {"phase": "Succeeded"}}, subresource="status")
@@ -213,12 +213,12 @@ def test_an_index_that_may_not_fail_is_given_up_and_the_others_go_on(place):
     pod = {"containers": [{"name": "c", "image": "a:1"}], "restartPolicy": "Never", "schedulerName": "nobody"}
     spec = {"template": {"spec": pod}, **INDEXED, "completions": 2, "backoffLimitPerIndex": 0}
     place.create(JOBS, {"metadata": {"name": "j"}, "spec": spec})
-    pods = by_index(place.until_listed(PODS, lambda found: set(by_index(found)) == {0, 1}))
+    pods = by_index(place.until_listed(PODS, lambda listed: set(by_index(listed)) == {0, 1}))
     place.patch(PODS, pods[0], {"status": {"phase": "Failed"}}, subresource="status")
     place.until(JOBS, "j", lambda j: j["status"].get("failedIndexes") == "0")
     place.patch(PODS, pods[1], {"status": {"phase": "Succeeded"}}, subresource="status")
-    found = place.until(JOBS, "j", condition("Failed"))
-    assert found["status"]["conditions"][-1]["reason"] == "FailedIndexes"
+    stored = place.until(JOBS, "j", condition("Failed"))
+    assert stored["status"]["conditions"][-1]["reason"] == "FailedIndexes"
 
 
 def test_an_exit_code_of_the_policy_ends_the_job(place, run):
@@ -233,5 +233,5 @@ def test_a_job_that_another_manages_is_left_alone(place):
     pod = {"containers": [{"name": "c", "image": "a:1"}], "restartPolicy": "Never"}
     for name, more in (("theirs", {"managedBy": "example.com/queue"}), ("ours", {})):
         place.create(JOBS, {"metadata": {"name": name}, "spec": {"template": {"spec": pod}, **more}})
-    place.until_listed(PODS, lambda found: len(found) == 1)
+    place.until_listed(PODS, lambda listed: len(listed) == 1)
     assert resources.owner_of(place.list(PODS)[0])["name"] == "ours"

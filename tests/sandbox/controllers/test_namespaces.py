@@ -14,15 +14,13 @@ def test_every_namespace_has_an_account_and_the_certificate(place):
 def test_a_changed_certificate_is_put_right(place):
     right = place.until(MAPS, "kube-root-ca.crt", bool)["data"]
     place.patch(MAPS, "kube-root-ca.crt", {"data": {"ca.crt": "wrong"}})
-    place.until(MAPS, "kube-root-ca.crt", lambda found: found["data"] == right)
+    place.until(MAPS, "kube-root-ca.crt", lambda obj: obj["data"] == right)
 
 
 def test_they_come_back_when_deleted(place):
     before = place.get(resources.SERVICE_ACCOUNTS, "default")
     place.client.delete(resources.SERVICE_ACCOUNTS, "default", place.name)
-    place.until(
-        resources.SERVICE_ACCOUNTS, "default", lambda found: resources.uid_of(found) != resources.uid_of(before)
-    )
+    place.until(resources.SERVICE_ACCOUNTS, "default", lambda obj: resources.uid_of(obj) != resources.uid_of(before))
 
 
 def test_a_deleted_namespace_takes_everything_along(place, deploy):
@@ -35,8 +33,8 @@ def test_a_deleted_namespace_takes_everything_along(place, deploy):
 def test_what_holds_a_namespace_is_named(place):
     place.create(MAPS, {"metadata": {"name": "c", "finalizers": ["example.com/f"]}})
     place.client.delete(NAMESPACES, place.name)
-    found = place.until(NAMESPACES, place.name, lambda n: "conditions" in n["status"] and _remaining(n) == 1)
-    told = {c["type"]: c["message"] for c in found["status"]["conditions"]}
+    stored = place.until(NAMESPACES, place.name, lambda n: "conditions" in n["status"] and _remaining(n) == 1)
+    told = {c["type"]: c["message"] for c in stored["status"]["conditions"]}
     assert told["NamespaceContentRemaining"] == "Some resources are remaining: configmaps. has 1 resource instances"
     assert told["NamespaceFinalizersRemaining"].endswith("example.com/f in 1 resource instances")
     place.patch(MAPS, "c", {"metadata": {"finalizers": None}})

@@ -166,8 +166,8 @@ def test_what_a_pod_requests_in_all(spec, cpu):
         return [{"resources": {"requests": {"cpu": value}}, **more} for value in spec.get(kind, ())]
 
     inits = [*containers("sidecars", restartPolicy="Always"), *containers("init")]
-    found = requests.of_pod({"containers": containers("containers"), "initContainers": inits})
-    assert amounts.written(found) == {"cpu": cpu}
+    constraints = requests.of_pod({"containers": containers("containers"), "initContainers": inits})
+    assert amounts.written(constraints) == {"cpu": cpu}
 
 
 PORTS = "1 node(s) didn't have free ports for the requested pod ports"
@@ -186,8 +186,8 @@ PORTS = "1 node(s) didn't have free ports for the requested pod ports"
 )
 def test_a_port_of_the_node_goes_to_one_pod(port, expected):
     holder = there("q", ports=[{"containerPort": 9, "hostPort": 9999}])
-    found = message(pod(ports=[{"containerPort": 9, **port}]), [holder])
-    assert found == (expected and f"0/1 nodes are available: {expected}. {NO_VICTIMS}")
+    result = message(pod(ports=[{"containerPort": 9, **port}]), [holder])
+    assert result == (expected and f"0/1 nodes are available: {expected}. {NO_VICTIMS}")
 
 
 X = {"anti": "x"}
@@ -259,8 +259,8 @@ def spread(**of):
     ids=["one zone has no skew", "fewer zones than wanted", "no such label", "a preference"],
 )
 def test_pods_spread_over_topologies(of, expected):
-    found = message(pod(labels=X, **spread(**of)), [there("q", X)])
-    assert found == (expected and f"0/1 nodes are available: {expected}")
+    result = message(pod(labels=X, **spread(**of)), [there("q", X)])
+    assert result == (expected and f"0/1 nodes are available: {expected}")
 
 
 def test_a_second_node_takes_what_the_first_does_not_and_both_are_spoken_of():
@@ -273,5 +273,5 @@ def test_a_second_node_takes_what_the_first_does_not_and_both_are_spoken_of():
 
 def test_claims_without_a_volume_speak_before_any_node():
     text = "pod has unbound immediate PersistentVolumeClaims"
-    found = placement.place(pod(), placement.Scene(nodes=[NODE], pods=[]), volumes=text)
-    assert found.message == f"0/1 nodes are available: {text}. {NOT_HELPFUL}"
+    result = placement.place(pod(), placement.Scene(nodes=[NODE], pods=[]), volumes=text)
+    assert result.message == f"0/1 nodes are available: {text}. {NOT_HELPFUL}"

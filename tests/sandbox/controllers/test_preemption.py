@@ -38,8 +38,8 @@ def there(name, **of):
     ids=["one is enough", "both", "the lowest first", "none is lower", "the node is too small", "it does not want to"],
 )
 def test_as_few_as_possible_make_room(one, pods, expected):
-    found = preemption.victims(one, placement.Scene(nodes=[NODE], pods=pods))
-    assert (found and " ".join(sorted(map(resources.name_of, found[1])))) == expected
+    victims = preemption.victims(one, placement.Scene(nodes=[NODE], pods=pods))
+    assert (victims and " ".join(sorted(map(resources.name_of, victims[1])))) == expected
 
 
 def test_nobody_else_goes_while_one_is_leaving():

@@ -34,8 +34,8 @@ def test_a_volume_that_no_claim_holds_goes_at_once(place, volume):
 
 def test_a_node_that_has_become_ready_loses_its_taint(place):
     name = f"{place.name}-n"
-    made = place.client.create(resources.NODES, {"metadata": {"name": name}})
-    assert [taint["key"] for taint in made["spec"]["taints"]] == ["node.kubernetes.io/not-ready"]
+    stored = place.client.create(resources.NODES, {"metadata": {"name": name}})
+    assert [taint["key"] for taint in stored["spec"]["taints"]] == ["node.kubernetes.io/not-ready"]
     ready = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
     place.client.patch(resources.NODES, name, None, ready, subresource="status")
     wait(lambda: not place.client.get(resources.NODES, name)["spec"].get("taints"), "a node without taints")

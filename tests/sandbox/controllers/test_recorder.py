@@ -37,6 +37,6 @@ def test_the_same_event_is_counted():
 
 
 def test_many_of_one_kind_become_one():
-    found = told(*(f"pod {n} is forbidden" for n in range(20)))
-    assert len(found) == 10
-    assert found[-1] == ("(combined from similar events): pod 19 is forbidden", 11)
+    events = told(*(f"pod {n} is forbidden" for n in range(20)))
+    assert len(events) == 10
+    assert events[-1] == ("(combined from similar events): pod 19 is forbidden", 11)

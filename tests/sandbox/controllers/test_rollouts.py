@@ -25,23 +25,25 @@ def revisions(place):
 
 
 def test_a_deployment_makes_a_replica_set_and_that_makes_pods(place, deploy):
-    found = deploy(2)
+    deployment = deploy(2)
     (owner,) = place.list(SETS)
-    assert resources.owner_of(owner)["uid"] == resources.uid_of(found)
+    assert resources.owner_of(owner)["uid"] == resources.uid_of(deployment)
     assert [resources.owner_of(pod)["name"] for pod in place.list(PODS)] == [resources.name_of(owner)] * 2
     place.until(DEPLOYMENTS, "web", lambda d: reason(d) == "NewReplicaSetAvailable")
 
 
 def test_its_own_notes_make_no_new_generation(deploy):
-    found = deploy()
-    assert found["metadata"]["generation"] == 1
-    assert resources.annotations_of(found)[REVISION] == "1"
+    deployment = deploy()
+    assert deployment["metadata"]["generation"] == 1
+    assert resources.annotations_of(deployment)[REVISION] == "1"
 
 
 def test_a_new_template_replaces_the_pods(place, deploy):
     deploy(2)
     roll(place, image("a:2"))
-    images = {pod["spec"]["containers"][0]["image"] for pod in place.until_listed(PODS, lambda found: len(found) == 2)}
+    images = {
+        pod["spec"]["containers"][0]["image"] for pod in place.until_listed(PODS, lambda listed: len(listed) == 2)
+    }
     assert images == {"a:2"}
     assert revisions(place) == {"a:1": "1", "a:2": "2"}
 
@@ -59,15 +61,15 @@ def test_scaling_changes_the_number_of_pods_and_no_revision(place, deploy):
     deploy(1)
     for replicas in (3, 0):
         roll(place, {"spec": {"replicas": replicas}})
-        place.until_listed(PODS, lambda found, wanted=replicas: len(found) == wanted)
+        place.until_listed(PODS, lambda listed, size=replicas: len(listed) == size)
     assert revisions(place) == {"a:1": "1"}
 
 
 def test_pods_that_never_run_do_not_replace_those_that_do(place, deploy):
     deploy(1, strategy={"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}})
     place.patch(DEPLOYMENTS, "web", {"spec": {"template": {"spec": {"schedulerName": "nobody"}}}}, type=STRATEGIC)
-    found = place.until(DEPLOYMENTS, "web", lambda d: d["status"].get("unavailableReplicas"))
-    assert (found["status"]["replicas"], found["status"]["availableReplicas"]) == (2, 1)
+    stored = place.until(DEPLOYMENTS, "web", lambda d: d["status"].get("unavailableReplicas"))
+    assert (stored["status"]["replicas"], stored["status"]["availableReplicas"]) == (2, 1)
 
 
 def test_a_rollout_that_takes_too_long_is_called_late(place):
@@ -94,8 +96,8 @@ def test_pods_that_may_not_be_made_are_a_condition(place):
     template["spec"]["serviceAccountName"] = "nobody"
     spec = {"selector": {"matchLabels": {"app": "web"}}, "template": template}
     place.create(DEPLOYMENTS, {"metadata": {"name": "web"}, "spec": spec})
-    found = place.until(DEPLOYMENTS, "web", lambda d: "ReplicaFailure" in _reasons(d))
-    failure = next(c for c in found["status"]["conditions"] if c["type"] == "ReplicaFailure")
+    stored = place.until(DEPLOYMENTS, "web", lambda d: "ReplicaFailure" in _reasons(d))
+    failure = next(c for c in stored["status"]["conditions"] if c["type"] == "ReplicaFailure")
     assert 'serviceaccount "nobody" not found' in failure["message"]
 
 
@@ -109,7 +111,7 @@ def test_a_stray_pod_that_fits_is_adopted_and_let_go_when_it_does_not(place):
     place.until(PODS, "stray", resources.owner_of)
     place.patch(PODS, "stray", {"metadata": {"labels": {"app": "free"}}})
     place.until(PODS, "stray", lambda pod: resources.owner_of(pod) is None)
-    (instead,) = place.until_listed(PODS, lambda found: len(found) == 1, labels="app=web")
+    (instead,) = place.until_listed(PODS, lambda listed: len(listed) == 1, labels="app=web")
     assert resources.name_of(instead).startswith("rs-")
 
 

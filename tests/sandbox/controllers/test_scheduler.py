@@ -18,15 +18,15 @@ def cordoned(plane):
     plane.client.patch(NODES, "sandbox", None, {"spec": {"unschedulable": None}})
 
 
-def conditions(found):
-    return {c["type"]: c for c in found.get("status", {}).get("conditions") or []}
+def conditions(result):
+    return {c["type"]: c for c in result.get("status", {}).get("conditions") or []}
 
 
 def test_a_pod_is_bound_to_the_node(place):
     place.create(PODS, pod())
-    found = place.until(PODS, "p", lambda p: p["spec"].get("nodeName"))
-    assert found["spec"]["nodeName"] == "sandbox"
-    assert conditions(found)["PodScheduled"]["status"] == "True"
+    stored = place.until(PODS, "p", lambda p: p["spec"].get("nodeName"))
+    assert stored["spec"]["nodeName"] == "sandbox"
+    assert conditions(stored)["PodScheduled"]["status"] == "True"
 
 
 def test_a_cordoned_node_takes_no_pods_until_it_is_open_again(place, plane, cordoned):

@@ -22,7 +22,7 @@ def service(**port):
 
 
 @pytest.mark.parametrize(
-    ("found", "ready", "serving", "terminating"),
+    ("result", "ready", "serving", "terminating"),
     [
         (pod(), True, True, False),
         (pod(ready=False), False, False, False),
@@ -30,21 +30,21 @@ def service(**port):
     ],
     ids=["ready", "not ready", "leaving"],
 )
-def test_an_endpoint_says_how_its_pod_is(found, ready, serving, terminating):
-    (endpoint,) = slices.slice_of(service(), [found])["endpoints"]
+def test_an_endpoint_says_how_its_pod_is(result, ready, serving, terminating):
+    (endpoint,) = slices.slice_of(service(), [result])["endpoints"]
     assert endpoint["conditions"] == {"ready": ready, "serving": serving, "terminating": terminating}
 
 
 @pytest.mark.parametrize(
-    "found", [pod(labels={"app": "db"}), pod(phase="Succeeded"), pod(ip="")], ids=["other labels", "finished", "no IP"]
+    "result", [pod(labels={"app": "db"}), pod(phase="Succeeded"), pod(ip="")], ids=["other labels", "finished", "no IP"]
 )
-def test_a_pod_is_no_endpoint_with(found):
-    assert slices.slice_of(service(), [found])["endpoints"] is None
+def test_a_pod_is_no_endpoint_with(result):
+    assert slices.slice_of(service(), [result])["endpoints"] is None
 
 
 def test_endpoints_are_in_the_order_of_their_addresses():
-    found = slices.slice_of(service(), [pod("b", "10.1.0.10"), pod("a", "10.1.0.9")])["endpoints"]
-    assert [e["addresses"] for e in found] == [["10.1.0.9"], ["10.1.0.10"]]
+    result = slices.slice_of(service(), [pod("b", "10.1.0.10"), pod("a", "10.1.0.9")])["endpoints"]
+    assert [e["addresses"] for e in result] == [["10.1.0.9"], ["10.1.0.10"]]
 
 
 def test_a_named_target_port_is_looked_up_in_the_containers():
@@ -64,20 +64,20 @@ def test_a_service_has_a_slice_as_long_as_it_is_there(place, deploy):
     deploy(2)
     mine = "kubernetes.io/service-name=web"
 
-    def addresses(found):
-        return sum(len(s.get("endpoints") or []) for s in found)
+    def addresses(result):
+        return sum(len(s.get("endpoints") or []) for s in result)
 
-    place.until_listed(resources.ENDPOINT_SLICES, lambda found: addresses(found) == 2, labels=mine)
+    place.until_listed(resources.ENDPOINT_SLICES, lambda listed: addresses(listed) == 2, labels=mine)
     place.client.delete(resources.SERVICES, "web", place.name)
-    place.until_listed(resources.ENDPOINT_SLICES, lambda found: not found, labels=mine)
+    place.until_listed(resources.ENDPOINT_SLICES, lambda listed: not listed, labels=mine)
 
 
 def test_a_service_may_publish_pods_that_are_not_ready():
-    found = service()
-    found["spec"]["publishNotReadyAddresses"] = True
-    (endpoint,) = slices.slice_of(found, [pod(ready=False, leaving=True)])["endpoints"]
+    result = service()
+    result["spec"]["publishNotReadyAddresses"] = True
+    (endpoint,) = slices.slice_of(result, [pod(ready=False, leaving=True)])["endpoints"]
     assert endpoint["conditions"] == {"ready": True, "serving": False, "terminating": True}
-    (subset,) = slices.endpoints_of(found, [pod(ready=False)])["subsets"]
+    (subset,) = slices.endpoints_of(result, [pod(ready=False)])["subsets"]
     assert "notReadyAddresses" not in subset
 
 
@@ -111,7 +111,7 @@ def test_endpoints_are_mirrored_where_no_selector_speaks(labels, annotations, se
 
 
 def test_a_slice_mirrors_each_family_of_addresses():
-    found = list(
+    every = list(
         mirroring.mirrored(
             endpoints(
                 addresses=[{"ip": "10.9.0.1", "hostname": "a"}, {"ip": "fd00::1"}],
@@ -120,23 +120,23 @@ def test_a_slice_mirrors_each_family_of_addresses():
             )
         )
     )
-    assert [(piece["addressType"], [e["conditions"]["ready"] for e in piece["endpoints"]]) for piece in found] == [
+    assert [(piece["addressType"], [e["conditions"]["ready"] for e in piece["endpoints"]]) for piece in every] == [
         ("IPv4", [True, False]),
         ("IPv6", [True]),
     ]
-    assert found[0]["ports"] == [{"name": "", "port": 5432, "protocol": "TCP"}]
+    assert every[0]["ports"] == [{"name": "", "port": 5432, "protocol": "TCP"}]
 
 
 def test_endpoints_written_by_hand_are_followed(place):
     place.create(resources.SERVICES, {"metadata": {"name": "db"}, "spec": {"ports": [{"port": 5432}]}})
     place.create(resources.ENDPOINTS, {**endpoints(), "metadata": {"name": "db"}})
 
-    def addresses(found):
-        return [e["addresses"][0] for piece in found for e in piece.get("endpoints") or []]
+    def addresses(result):
+        return [e["addresses"][0] for piece in result for e in piece.get("endpoints") or []]
 
-    place.until_listed(resources.ENDPOINT_SLICES, lambda found: addresses(found) == ["10.9.0.1"])
+    place.until_listed(resources.ENDPOINT_SLICES, lambda listed: addresses(listed) == ["10.9.0.1"])
     subset = endpoints(addresses=[{"ip": "10.9.0.7"}])["subsets"]
     place.patch(resources.ENDPOINTS, "db", {"subsets": subset})
-    place.until_listed(resources.ENDPOINT_SLICES, lambda found: addresses(found) == ["10.9.0.7"])
+    place.until_listed(resources.ENDPOINT_SLICES, lambda listed: addresses(listed) == ["10.9.0.7"])
     place.client.delete(resources.ENDPOINTS, "db", place.name)
-    place.until_listed(resources.ENDPOINT_SLICES, lambda found: not found)
+    place.until_listed(resources.ENDPOINT_SLICES, lambda listed: not listed)

@@ -36,10 +36,10 @@ def pod(number, *, ready=True, phase="Running", of="v1", leaving=False):
 
 
 def step(pods, *, current="v1", update="v1", **of):
-    found = statefulset_plan.plan(
+    plan = statefulset_plan.plan(
         Seen(owner=owner(**of), pods=pods, current=revision(current), update=revision(update), now=NOW)
     )
-    names = [p["metadata"]["name"] for p in found.create], [p["metadata"]["name"] for p in found.delete]
+    names = [p["metadata"]["name"] for p in plan.create], [p["metadata"]["name"] for p in plan.delete]
     return tuple(" ".join(n) for n in names)
 
 
@@ -134,8 +134,8 @@ def test_a_pod_below_the_partition_comes_back_as_it_was():
     ids=["kept", "goes with the set", "kept while its pod is", "goes with its pod", "both"],
 )
 def test_claims_go_as_the_retention_policy_says(policy, ordinal, owners):
-    found = owner(persistentVolumeClaimRetentionPolicy=policy)
-    seen = Seen(owner=found, pods=[], current=revision(), update=revision(), now=NOW)
+    result = owner(persistentVolumeClaimRetentionPolicy=policy)
+    seen = Seen(owner=result, pods=[], current=revision(), update=revision(), now=NOW)
     one = {"apiVersion": "v1", "kind": "Pod", **pod(ordinal)}
     assert [r["kind"] for r in statefulset_plan.claim_owners(seen, one, [])] == owners
 
@@ -145,10 +145,12 @@ def set_of(replicas=2, image="a:1", **spec):
     return {"metadata": {"name": "db"}, "spec": spec}
 
 
-def is_rolled_out(found):
-    state = found.get("status", {})
+def is_rolled_out(result):
+    state = result.get("status", {})
     counts = {state.get(n, 0) for n in ("replicas", "readyReplicas", "updatedReplicas", "currentReplicas")}
-    return state.get("observedGeneration") == found["metadata"]["generation"] and counts == {found["spec"]["replicas"]}
+    return state.get("observedGeneration") == result["metadata"]["generation"] and counts == {
+        result["spec"]["replicas"]
+    }
 
 
 def names(pods):
@@ -162,7 +164,7 @@ def test_a_set_is_made_scaled_and_taken_back(place):
     pod = place.get(PODS, "db-1")
     assert (pod["spec"]["hostname"], pod["spec"]["subdomain"]) == ("db-1", "db")
     place.patch(SETS, "db", {"spec": {"replicas": 1}}, subresource="scale")
-    place.until_listed(PODS, lambda found: names(found) == ["db-0"])
+    place.until_listed(PODS, lambda listed: names(listed) == ["db-0"])
 
 
 def test_a_deleted_pod_comes_back_under_its_name(place):
@@ -170,7 +172,7 @@ def test_a_deleted_pod_comes_back_under_its_name(place):
     place.until(SETS, "db", is_rolled_out)
     before = resources.uid_of(place.get(PODS, "db-0"))
     place.client.delete(PODS, "db-0", place.name)
-    place.until(PODS, "db-0", lambda found: resources.uid_of(found) != before)
+    place.until(PODS, "db-0", lambda obj: resources.uid_of(obj) != before)
     place.until(SETS, "db", is_rolled_out)
 
 
@@ -193,5 +195,5 @@ def test_every_pod_gets_its_claims(place):
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
     }
     place.create(SETS, set_of(2, volumeClaimTemplates=[claim]))
-    place.until_listed(resources.CLAIMS, lambda found: names(found) == ["data-db-0", "data-db-1"])
+    place.until_listed(resources.CLAIMS, lambda listed: names(listed) == ["data-db-0", "data-db-1"])
     assert place.get(PODS, "db-0")["spec"]["volumes"][0]["persistentVolumeClaim"] == {"claimName": "data-db-0"}

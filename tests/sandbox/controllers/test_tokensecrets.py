@@ -15,9 +15,9 @@ def secret(account):
 def test_a_secret_gets_a_token_that_works_and_goes_with_its_account(place, plane):
     account = place.create(ACCOUNTS, {"metadata": {"name": "robot"}})
     place.create(SECRETS, secret("robot"))
-    found = place.until(SECRETS, "token", lambda s: "token" in (s.get("data") or {}))
-    assert found["metadata"]["annotations"][UID] == resources.uid_of(account)
-    data = {key: base64.b64decode(value).decode() for key, value in found["data"].items()}
+    stored = place.until(SECRETS, "token", lambda s: "token" in (s.get("data") or {}))
+    assert stored["metadata"]["annotations"][UID] == resources.uid_of(account)
+    data = {key: base64.b64decode(value).decode() for key, value in stored["data"].items()}
     assert data["namespace"] == place.name
     assert "BEGIN CERTIFICATE" in data["ca.crt"]
     review = {"metadata": {}, "spec": {"token": data["token"]}}

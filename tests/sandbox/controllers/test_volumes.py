@@ -54,13 +54,13 @@ HELD = {"namespace": "shop", "name": "c"}
     ],
 )
 def test_a_claim_is_matched_with_a_volume(asked, volumes, expected):
-    found = volume_plan.match(asked, volumes)
-    assert (found and found["metadata"]["name"]) == expected
+    result = volume_plan.match(asked, volumes)
+    assert (result and result["metadata"]["name"]) == expected
 
 
 def step(asked, storage_class=None, volumes=()):
-    found = volume_plan.next_step(asked, volumes, storage_class)
-    return "provision" if found.provision else found.reason or ("bind" if found.bind else "")
+    result = volume_plan.next_step(asked, volumes, storage_class)
+    return "provision" if result.provision else result.reason or ("bind" if result.bind else "")
 
 
 SELECTED = {volume_plan.SELECTED_NODE: "sandbox"}
@@ -92,17 +92,17 @@ def user(name="user"):
 CLAIM = {"metadata": {"name": "c"}, "spec": claim()["spec"]}
 
 
-def is_bound(found):
-    return found["status"]["phase"] == "Bound"
+def is_bound(result):
+    return result["status"]["phase"] == "Bound"
 
 
 def test_a_pod_and_its_claim_get_a_volume_that_goes_with_the_claim(place):
-    found = place.create(CLAIMS, CLAIM)
+    stored = place.create(CLAIMS, CLAIM)
     place.until(CLAIMS, "c", lambda c: c["spec"].get("storageClassName") == "standard")
     place.create(resources.PODS, user())
     place.until(resources.PODS, "user", lambda p: p["spec"].get("nodeName") == "sandbox")
     assert place.until(CLAIMS, "c", is_bound)["status"]["capacity"] == {"storage": "1Gi"}
-    name = f"pvc-{resources.uid_of(found)}"
+    name = f"pvc-{resources.uid_of(stored)}"
     place.until(VOLUMES, name, is_bound)
     place.client.delete(resources.PODS, "user", place.name)
     place.client.delete(CLAIMS, "c", place.name)

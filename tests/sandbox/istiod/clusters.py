@@ -52,12 +52,12 @@ async def followed(api: Api) -> AsyncIterator[tuple[following.Following, list[tu
     def note(resource: resources.Resource, old: Object | None, new: Object | None) -> None:
         heard.append((resource.plural, resources.name_of(new or old or {})))
 
-    found = following.Following(api, note)
-    task = asyncio.create_task(found.run())
+    result = following.Following(api, note)
+    task = asyncio.create_task(result.run())
     try:
         async with asyncio.timeout(PATIENCE):
-            await found.until_synced()
-        yield found, heard
+            await result.until_synced()
+        yield result, heard
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
@@ -67,6 +67,6 @@ async def eventually(look: Callable[[], Awaitable[Any]], *, wait: float = PATIEN
     """What ``look`` gives once it gives something."""
     async with asyncio.timeout(wait):
         # Asked of the API as a user would: there is nothing to be woken by.
-        while not (found := await look()):  # noqa: ASYNC110
+        while not (result := await look()):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-    return found
+    return result

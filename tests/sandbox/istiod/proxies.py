@@ -16,8 +16,8 @@ Resources = dict[str, dict[str, bytes]]
 
 def proxy(name: str = "web", **fields: Any) -> model.Proxy:
     """A sidecar."""
-    said = {"namespace": "default", "role": "sidecar", "ip": "127.0.0.1", **fields}
-    return model.Proxy(name=name, **said)
+    settings = {"namespace": "default", "role": "sidecar", "ip": "127.0.0.1", **fields}
+    return model.Proxy(name=name, **settings)
 
 
 def cluster(name: str, *, timeout: str = "1s") -> bytes:
@@ -74,7 +74,7 @@ def names(response: Any) -> set[str]:
     return {entry.name for entry in response.resources}
 
 
-async def known(metadata: Mapping[str, str], node: Mapping[str, Any]) -> model.Proxy:
+async def proxy_of(metadata: Mapping[str, str], node: Mapping[str, Any]) -> model.Proxy:
     """Everybody is let in."""
     return proxy()
 

@@ -17,7 +17,7 @@ class Mesh:
         self.resources = {kind: resources.get(kind, {}) for kind in session.ORDER}
         self.refusals: list[ads.Refusal] = []
         self.discovery = ads.Discovery(
-            proxies.known, lambda _: self.resources, self.refusals.append, again_after=again_after
+            proxies.proxy_of, lambda _: self.resources, self.refusals.append, again_after=again_after
         )
 
     def publish(self, kind: str, **resources: bytes) -> None:

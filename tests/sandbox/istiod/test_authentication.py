@@ -46,10 +46,10 @@ def node(name: str = "web-1", ip: str = "127.66.0.2", namespace: str = "shop") -
 
 
 def test_a_proxy_is_where_its_pod_is() -> None:
-    found = proxy(node(), LABKIT_NODE_IP="127.0.0.1")
-    assert (found.name, found.service_account, found.ip) == ("web-1", "web", "127.66.0.2")
-    assert (found.place.ports, found.place.node_ip) == (frozenset({8080}), "127.0.0.1")
-    assert found.place.captured == Ports(excluded=frozenset({15020, 8443}))
+    own_proxy = proxy(node(), LABKIT_NODE_IP="127.0.0.1")
+    assert (own_proxy.name, own_proxy.service_account, own_proxy.ip) == ("web-1", "web", "127.66.0.2")
+    assert (own_proxy.place.ports, own_proxy.place.node_ip) == (frozenset({8080}), "127.0.0.1")
+    assert own_proxy.place.captured == Ports(excluded=frozenset({15020, 8443}))
 
 
 def test_a_proxy_of_another_cluster_has_istios_own_addresses() -> None:

@@ -28,14 +28,14 @@ class Written:
         return obj
 
 
-def said(*refusals: ads.Refusal) -> list[dict[str, Any]]:
+def events_of(*refusals: ads.Refusal) -> list[dict[str, Any]]:
     """The Events that follow."""
 
     async def scene() -> list[dict[str, Any]]:
         api = Written()
-        found = complaints.Complaints(api)
+        complaint = complaints.Complaints(api)
         for refusal in refusals:
-            found.refused(refusal, [RULE])
+            complaint.refused(refusal, [RULE])
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         return api.events
@@ -48,19 +48,19 @@ def refusal(proxy: str, text: str = "no such thing") -> ads.Refusal:
 
 
 def test_an_event_names_the_object_the_proxy_and_what_is_wrong() -> None:
-    event = said(refusal("web"))[0]
+    event = events_of(refusal("web"))[0]
     assert event["involvedObject"]["name"] == "reviews"
     assert event["message"] == "Envoy of default/web keeps its last good routes http_proxy: no such thing"
     assert event["type"] == "Warning"
 
 
 def test_one_event_is_enough_however_many_proxies_agree() -> None:
-    assert len(said(refusal("web"), refusal("other"), refusal("web"))) == 1
+    assert len(events_of(refusal("web"), refusal("other"), refusal("web"))) == 1
 
 
 def test_a_proxy_that_refuses_the_same_again_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, logger="istiod"):
-        said(refusal("web"), refusal("web"), refusal("other"))
+        events_of(refusal("web"), refusal("web"), refusal("other"))
     assert len([r for r in caplog.records if r.name == "istiod"]) == 2
 
 
@@ -68,9 +68,9 @@ def test_only_the_part_that_says_what_is_wrong_is_told() -> None:
     long = (
         "Error adding/updating listener(s) a: Proto constraint validation failed (RouteValidationError.Match: none): x"
     )
-    assert said(refusal("web", text=long))[0]["message"].endswith(" routes http_proxy: Route.Match: none")
+    assert events_of(refusal("web", text=long))[0]["message"].endswith(" routes http_proxy: Route.Match: none")
 
 
 def test_a_reason_that_was_cut_off_is_looked_for_in_the_log() -> None:
-    event = said(refusal("web", text='name: "a"\nvirtual_hosts {\n'))[0]
+    event = events_of(refusal("web", text='name: "a"\nvirtual_hosts {\n'))[0]
     assert event["message"].endswith(": the log of its istio-proxy says why")

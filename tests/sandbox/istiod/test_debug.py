@@ -21,12 +21,12 @@ def page(use: Callable[[test_utils.TestClient, ads.Discovery, progress.Progress]
     """Open the pages of a mesh without proxies."""
 
     async def scene() -> None:
-        discovery = ads.Discovery(proxies.known, lambda _: {}, lambda _: None)
-        known = progress.Progress()
+        discovery = ads.Discovery(proxies.proxy_of, lambda _: {}, lambda _: None)
+        tracker = progress.Progress()
         app = web.Application()
-        app.add_routes(debug.routes(discovery, known))
+        app.add_routes(debug.routes(discovery, tracker))
         async with test_utils.TestClient(test_utils.TestServer(app)) as client:
-            await use(client, discovery, known)
+            await use(client, discovery, tracker)
 
     asyncio.run(scene())
 
@@ -41,13 +41,13 @@ def test_a_question_without_an_object_says_how_to_ask() -> None:
 
 
 def test_an_answer_waits_for_the_object() -> None:
-    async def use(client: test_utils.TestClient, discovery: ads.Discovery, known: progress.Progress) -> None:
+    async def use(client: test_utils.TestClient, discovery: ads.Discovery, tracker: progress.Progress) -> None:
         asked = {"object": "VirtualService/default/reviews", "resourceVersion": "5", "wait": "5"}
         question = asyncio.create_task(_json(client, LIVE, asked))
         await asyncio.sleep(0.02)
         assert not question.done()
-        known.note(RULE)
-        known.pushed(1)
+        tracker.note(RULE)
+        tracker.pushed(1)
         discovery.publish()
         assert (await question)["included"] is True
 
@@ -56,21 +56,21 @@ def test_an_answer_waits_for_the_object() -> None:
 
 def test_an_answer_comes_when_the_time_is_over() -> None:
     async def use(client: test_utils.TestClient, *_: object) -> None:
-        found = await _json(client, LIVE, {"object": "VirtualService/default/reviews", "wait": "0.05"})
-        assert found["included"] is False
+        result = await _json(client, LIVE, {"object": "VirtualService/default/reviews", "wait": "0.05"})
+        assert result["included"] is False
 
     page(use)
 
 
 def test_a_refusal_is_told_with_the_objects_it_is_put_down_to() -> None:
     async def scene() -> None:
-        discovery = ads.Discovery(proxies.known, lambda _: {"clusters": {"a": cluster("a")}}, lambda _: None)
+        discovery = ads.Discovery(proxies.proxy_of, lambda _: {"clusters": {"a": cluster("a")}}, lambda _: None)
         async with connected(discovery) as envoy:
             await envoy.ask("clusters")
             await envoy.answer(await envoy.heard(), error="no such thing")
             await proxies.until(lambda: bool(discovery.streams["web.default"].refusals))
-            found = debug.why(discovery, lambda text: [f"VirtualService/default/{text[:2]}"])
-            assert found == [{"text": "no such thing", "objects": ["VirtualService/default/no"]}]
+            reasons = debug.why(discovery, lambda text: [f"VirtualService/default/{text[:2]}"])
+            assert reasons == [{"text": "no such thing", "objects": ["VirtualService/default/no"]}]
 
     asyncio.run(scene())
 
@@ -78,7 +78,7 @@ def test_a_refusal_is_told_with_the_objects_it_is_put_down_to() -> None:
 def test_syncz_tells_what_each_proxy_was_sent_and_took_and_no_contents() -> None:
     async def scene() -> None:
         resources = {"clusters": {"a": cluster("a")}, "secrets": {"default": b"PRIVATE"}}
-        discovery = ads.Discovery(proxies.known, lambda _: resources, lambda _: None)
+        discovery = ads.Discovery(proxies.proxy_of, lambda _: resources, lambda _: None)
         async with connected(discovery) as envoy:
             await envoy.ask("clusters")
             response = await envoy.heard()
@@ -94,5 +94,5 @@ def test_syncz_tells_what_each_proxy_was_sent_and_took_and_no_contents() -> None
 
 async def _json(client: test_utils.TestClient, path: str, query: dict[str, str]) -> dict[str, object]:
     async with client.get(path, params=query) as reply:
-        found: dict[str, object] = await reply.json()
-        return found
+        result: dict[str, object] = await reply.json()
+        return result

@@ -22,7 +22,7 @@ def answer(type_url, *names, token="istio-system", kinds=("clusters",)):
     """The response to one question, while one proxy is connected that took these kinds."""
 
     async def scene():
-        discovery = ads.Discovery(proxies.known, lambda _: {}, lambda _: None)
+        discovery = ads.Discovery(proxies.proxy_of, lambda _: {}, lambda _: None)
         debug = debugxds.DebugDiscovery(discovery, account, instance="istiod-1", version="1.31.1")
         stream = ads.Stream(proxy=proxies.proxy(version="1.31.1"))
         for kind in kinds:

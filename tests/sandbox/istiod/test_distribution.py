@@ -20,19 +20,19 @@ def rule(**status):
 
 
 def test_everywhere_is_true_in_istios_words():
-    found = distribution.condition(report())
-    assert (found["type"], found["status"], found["message"]) == ("Reconciled", "True", "7/7 proxies up to date.")
+    state = distribution.condition(report())
+    assert (state["type"], state["status"], state["message"]) == ("Reconciled", "True", "7/7 proxies up to date.")
 
 
 def test_a_refusal_names_who_refuses():
-    found = distribution.condition(report(live=6, refusing=["a.default"]))
-    assert (found["status"], found["reason"]) == ("False", "Rejected")
-    assert "6/7 proxies up to date. Refused by a.default" in found["message"]
+    state = distribution.condition(report(live=6, refusing=["a.default"]))
+    assert (state["status"], state["reason"]) == ("False", "Rejected")
+    assert "6/7 proxies up to date. Refused by a.default" in state["message"]
 
 
 def test_late_proxies_are_not_up_to_date_yet():
-    found = distribution.condition(report(live=5, waiting=["a", "b"]))
-    assert (found["status"], found["reason"]) == ("False", "Distributing")
+    state = distribution.condition(report(live=5, waiting=["a", "b"]))
+    assert (state["status"], state["reason"]) == ("False", "Distributing")
 
 
 def test_the_generation_is_what_kubectl_wait_goes_by():
@@ -47,8 +47,8 @@ def test_what_a_status_says_already_is_not_written_again():
 def test_conditions_of_others_stay_and_an_unchanged_one_keeps_its_time():
     first = distribution.changed(rule(), report(), THEN)["status"]
     first["conditions"].insert(0, {"type": "Mine", "status": "True"})
-    found = distribution.changed(rule(**first) | {"metadata": rule()["metadata"] | {"generation": 3}}, report(), NOW)
-    mine, ours = found["status"]["conditions"]
+    patch = distribution.changed(rule(**first) | {"metadata": rule()["metadata"] | {"generation": 3}}, report(), NOW)
+    mine, ours = patch["status"]["conditions"]
     assert mine["type"] == "Mine"
     assert ours["lastTransitionTime"] == THEN
 
@@ -69,17 +69,17 @@ async def reported(server, live):
     reporter.note(resources.VIRTUAL_SERVICES, None, rule())
     live.update(report())
     reporter.news()
-    found = await asyncio.wait_for(server.patches.get(), 10)
+    patch = await asyncio.wait_for(server.patches.get(), 10)
     work.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await work
-    return found, repr(reporter)
+    return patch, repr(reporter)
 
 
 def test_an_object_is_reported_once_its_last_proxy_answered():
-    found, said = asyncio.run(reported(Server(), report(live=6, waiting=["a"])))
-    assert found == ("reviews", "status", "True")
-    assert said == "Reporter(0 objects to report on)"
+    result, text = asyncio.run(reported(Server(), report(live=6, waiting=["a"])))
+    assert result == ("reviews", "status", "True")
+    assert text == "Reporter(0 objects to report on)"
 
 
 def test_kinds_of_kubernetes_have_no_such_condition():

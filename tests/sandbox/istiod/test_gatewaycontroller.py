@@ -25,18 +25,18 @@ GATEWAY: Object = {
 @asynccontextmanager
 async def controlled(api: Api) -> AsyncIterator[tuple[GatewayController, following.Following]]:
     """A controller at work."""
-    async with clusters.followed(api) as (found, _):
-        controller = GatewayController(api, found)
+    async with clusters.followed(api) as (followed, _):
+        controller = GatewayController(api, followed)
         task = asyncio.create_task(controller.run())
         try:
-            yield controller, found
+            yield controller, followed
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
 
-def wanted(found: following.Following) -> gateway_api.Converted:
-    return gateway_api.convert(model.Snapshot(objects=found.objects()))
+def desired(followed: following.Following) -> gateway_api.Converted:
+    return gateway_api.convert(model.Snapshot(objects=followed.objects()))
 
 
 async def get(api: Api, resource: resources.Resource, name: str, namespace: str | None = "default") -> Object | None:
@@ -48,10 +48,10 @@ async def get(api: Api, resource: resources.Resource, name: str, namespace: str 
 
 def test_the_classes_of_istio_are_made(tmp_path: Path) -> None:
     async def scene() -> None:
-        async with clusters.running(tmp_path) as api, controlled(api) as (controller, found):
-            controller.want(wanted(found))
-            made = await clusters.eventually(lambda: get(api, resources.GATEWAY_CLASSES, "istio", None))
-            assert made["spec"]["controllerName"] == gateway_api.CONTROLLER
+        async with clusters.running(tmp_path) as api, controlled(api) as (controller, followed):
+            controller.want(desired(followed))
+            obj = await clusters.eventually(lambda: get(api, resources.GATEWAY_CLASSES, "istio", None))
+            assert obj["spec"]["controllerName"] == gateway_api.CONTROLLER
 
     asyncio.run(scene())
 
@@ -60,11 +60,11 @@ def test_a_gateway_gets_its_status_and_its_objects(tmp_path: Path) -> None:
     async def scene() -> None:
         async with clusters.running(tmp_path) as api:
             await api.create(resources.KUBE_GATEWAYS, GATEWAY)
-            async with controlled(api) as (controller, found):
-                controller.want(wanted(found))
+            async with controlled(api) as (controller, followed):
+                controller.want(desired(followed))
                 for resource in (resources.SERVICE_ACCOUNTS, resources.SERVICES, resources.DEPLOYMENTS):
-                    made = await clusters.eventually(lambda r=resource: get(api, r, "gw-istio"))
-                    assert made["metadata"]["ownerReferences"][0]["name"] == "gw"
+                    obj = await clusters.eventually(lambda r=resource: get(api, r, "gw-istio"))
+                    assert obj["metadata"]["ownerReferences"][0]["name"] == "gw"
                 gateway = await api.get(resources.KUBE_GATEWAYS, "gw", "default")
                 assert [c["status"] for c in gateway["status"]["conditions"]] == ["True", "False", "True"]
                 assert all(c["lastTransitionTime"] for c in gateway["status"]["conditions"])
@@ -76,16 +76,16 @@ def test_a_status_that_says_the_same_is_not_written_again(tmp_path: Path) -> Non
     async def scene() -> None:
         async with clusters.running(tmp_path) as api:
             await api.create(resources.KUBE_GATEWAYS, GATEWAY)
-            async with controlled(api) as (controller, found):
-                controller.want(wanted(found))
+            async with controlled(api) as (controller, followed):
+                controller.want(desired(followed))
                 await clusters.eventually(lambda: get(api, resources.SERVICES, "gw-istio"))
                 before = await api.get(resources.KUBE_GATEWAYS, "gw", "default")
 
                 async def caught_up() -> bool:
-                    return found.get(resources.KUBE_GATEWAYS, "gw", "default") == before
+                    return followed.get(resources.KUBE_GATEWAYS, "gw", "default") == before
 
                 await clusters.eventually(caught_up)
-                controller.want(wanted(found))
+                controller.want(desired(followed))
                 # The classes' statuses are written last and once: when they are there, all has been looked at.
                 await clusters.eventually(lambda: _accepted(api))
                 after = await api.get(resources.KUBE_GATEWAYS, "gw", "default")
@@ -103,16 +103,16 @@ def test_a_deployment_that_was_deleted_is_made_again(tmp_path: Path) -> None:
     async def scene() -> None:
         async with clusters.running(tmp_path) as api:
             await api.create(resources.KUBE_GATEWAYS, GATEWAY)
-            async with controlled(api) as (controller, found):
-                controller.want(wanted(found))
+            async with controlled(api) as (controller, followed):
+                controller.want(desired(followed))
                 first = await clusters.eventually(lambda: get(api, resources.DEPLOYMENTS, "gw-istio"))
                 # The controller has seen it once its own cache has it.
                 await clusters.eventually(lambda: _seen(controller))
                 await api.delete(resources.DEPLOYMENTS, "gw-istio", "default")
 
                 async def again() -> bool:
-                    made = await get(api, resources.DEPLOYMENTS, "gw-istio")
-                    return made is not None and made["metadata"]["uid"] != first["metadata"]["uid"]
+                    value = await get(api, resources.DEPLOYMENTS, "gw-istio")
+                    return value is not None and value["metadata"]["uid"] != first["metadata"]["uid"]
 
                 await clusters.eventually(again)
 
@@ -125,9 +125,9 @@ async def _seen(controller: GatewayController) -> bool:
 
 def test_without_the_gateway_api_nothing_is_tried(tmp_path: Path) -> None:
     async def scene() -> None:
-        async with clusters.running(tmp_path, has_kinds=False) as api, controlled(api) as (controller, found):
-            controller.want(wanted(found))
+        async with clusters.running(tmp_path, has_kinds=False) as api, controlled(api) as (controller, followed):
+            controller.want(desired(followed))
             await asyncio.sleep(0.05)
-            assert not found.is_served(resources.GATEWAY_CLASSES)
+            assert not followed.is_served(resources.GATEWAY_CLASSES)
 
     asyncio.run(scene())

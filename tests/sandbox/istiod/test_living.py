@@ -96,9 +96,9 @@ def test_traffic_goes_on_without_istiod_and_a_new_one_keeps_the_root(api: client
     assert page(url) == 200
 
     def is_back() -> bool:
-        found = istiod(api)
-        ready = any(c["type"] == "Ready" and c["status"] == "True" for c in found["status"].get("conditions", []))
-        return ready and resources.uid_of(found) != resources.uid_of(first)
+        discovery = istiod(api)
+        ready = any(c["type"] == "Ready" and c["status"] == "True" for c in discovery["status"].get("conditions", []))
+        return ready and resources.uid_of(discovery) != resources.uid_of(first)
 
     until(is_back, "a new istiod")
     assert page(url) == 200

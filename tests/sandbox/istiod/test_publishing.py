@@ -47,9 +47,9 @@ def test_before_the_first_snapshot_there_is_nothing(publication: publishing.Publ
 
 def test_a_service_becomes_a_cluster_of_every_proxy(publication: publishing.Publication) -> None:
     publication.renew({SERVICES: [service("web")]}, {})
-    found = publication.resources_for(proxies.proxy())
-    assert "outbound|80||web.default.svc.cluster.local" in found["clusters"]
-    assert {"default", "ROOTCA"} <= set(found["secrets"])
+    resources = publication.resources_for(proxies.proxy())
+    assert "outbound|80||web.default.svc.cluster.local" in resources["clusters"]
+    assert {"default", "ROOTCA"} <= set(resources["secrets"])
 
 
 def test_the_same_objects_give_the_same_bytes(publication: publishing.Publication) -> None:
@@ -79,8 +79,8 @@ def test_an_object_that_cannot_be_compiled_stays_as_it_was(publication: publishi
     broken = rule("web")
     broken["spec"]["http"] = 7
     change = attribution.Change(place=RULES, old=None, new=broken)
-    found = publication.renew({SERVICES: [service("web"), service("other")], RULES: [broken]}, {}, [change])
-    assert [obj["metadata"]["name"] for obj, _ in found] == ["web"]
+    result = publication.renew({SERVICES: [service("web"), service("other")], RULES: [broken]}, {}, [change])
+    assert [obj["metadata"]["name"] for obj, _ in result] == ["web"]
     clusters = publication.resources_for(proxies.proxy())["clusters"]
     assert "outbound|80||other.default.svc.cluster.local" in clusters
 
@@ -91,8 +91,10 @@ def test_the_culprit_is_the_object_without_which_the_resource_was_another() -> N
     snapshot = publishing.model.Snapshot(objects=objects)
     changes = [attribution.Change(place=RULES, old=None, new=obj) for obj in (good, bad)]
     changes.append(attribution.Change(place="configmaps", old=None, new=service("unrelated")))
-    found = attribution.culprits(snapshot, changes, proxies.proxy(), "routes", _routes(snapshot), "3000ms is not good")
-    assert [obj["metadata"]["name"] for obj in found] == ["other"]
+    culprits = attribution.culprits(
+        snapshot, changes, proxies.proxy(), "routes", _routes(snapshot), "3000ms is not good"
+    )
+    assert [obj["metadata"]["name"] for obj in culprits] == ["other"]
 
 
 def test_a_refusal_that_points_at_an_element_blames_whoever_made_it() -> None:
@@ -104,8 +106,8 @@ def test_a_refusal_that_points_at_an_element_blames_whoever_made_it() -> None:
     name, config = next((n, c) for n, c in route.items() if any("other" in h["name"] for h in c["virtual_hosts"]))
     at = next(i for i, h in enumerate(config["virtual_hosts"]) if h["name"].startswith("other."))
     text = f"RouteConfigurationValidationError.VirtualHosts[{at}]: value is too strange"
-    found = attribution.culprits(snapshot, changes, proxies.proxy(), "routes", [name], text)
-    assert [obj["metadata"]["name"] for obj in found] == ["other"]
+    culprits = attribution.culprits(snapshot, changes, proxies.proxy(), "routes", [name], text)
+    assert [obj["metadata"]["name"] for obj in culprits] == ["other"]
 
 
 def test_blame_stands_while_the_object_does() -> None:

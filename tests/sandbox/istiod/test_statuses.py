@@ -11,23 +11,23 @@ def condition(kind: str, status: str, **fields: object) -> dict[str, object]:
 
 def test_a_condition_keeps_its_time_while_it_says_the_same() -> None:
     before = {"conditions": [condition("Accepted", "True", lastTransitionTime=OLD)]}
-    wanted = {"conditions": [condition("Accepted", "True"), condition("Programmed", "True")]}
-    found = statuses.timed(wanted, before, NOW)
-    assert [c["lastTransitionTime"] for c in found["conditions"]] == [OLD, NOW]
+    expected = {"conditions": [condition("Accepted", "True"), condition("Programmed", "True")]}
+    state = statuses.timed(expected, before, NOW)
+    assert [c["lastTransitionTime"] for c in state["conditions"]] == [OLD, NOW]
 
 
 def test_a_condition_that_turns_has_a_new_time() -> None:
     before = {"conditions": [condition("Accepted", "False", lastTransitionTime=OLD)]}
-    found = statuses.timed({"conditions": [condition("Accepted", "True")]}, before, NOW)
-    assert found["conditions"][0]["lastTransitionTime"] == NOW
+    state = statuses.timed({"conditions": [condition("Accepted", "True")]}, before, NOW)
+    assert state["conditions"][0]["lastTransitionTime"] == NOW
 
 
 def test_conditions_of_listeners_are_found_by_name() -> None:
     def listeners(*names: str, **time: str) -> dict[str, object]:
         return {"listeners": [{"name": n, "conditions": [condition("Accepted", "True", **time)]} for n in names]}
 
-    found = statuses.timed(listeners("b", "a"), listeners("a", lastTransitionTime=OLD), NOW)
-    times = {entry["name"]: entry["conditions"][0]["lastTransitionTime"] for entry in found["listeners"]}
+    state = statuses.timed(listeners("b", "a"), listeners("a", lastTransitionTime=OLD), NOW)
+    times = {entry["name"]: entry["conditions"][0]["lastTransitionTime"] for entry in state["listeners"]}
     assert times == {"a": OLD, "b": NOW}
 
 

@@ -22,8 +22,8 @@ def lookup(kind, name):
 
 
 def value(entry, **container):
-    found = environment.variables(POD, {"env": [{"name": "X", **entry}], **container}, lookup)
-    return found.get("X")
+    variables = environment.variables(POD, {"env": [{"name": "X", **entry}], **container}, lookup)
+    return variables.get("X")
 
 
 @pytest.mark.parametrize(

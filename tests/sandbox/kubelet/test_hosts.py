@@ -44,8 +44,8 @@ def test_a_long_name_is_cut_to_what_a_host_may_have():
 
 
 def test_localhost_is_the_pod_and_not_the_machine():
-    found = lines(hosts.hosts(pod(), "127.66.0.2", ["127.67.0.2", "127.66.0.2"]))
-    assert [line[0] for line in found if "localhost" in line] == ["127.67.0.2", "127.66.0.2"]
+    result = lines(hosts.hosts(pod(), "127.66.0.2", ["127.67.0.2", "127.66.0.2"]))
+    assert [line[0] for line in result if "localhost" in line] == ["127.67.0.2", "127.66.0.2"]
 
 
 def test_aliases_are_hosts():

@@ -12,7 +12,7 @@ def pod(security=None, **context):
 
 
 @pytest.mark.parametrize(
-    ("made", "image_user", "uid"),
+    ("created", "image_user", "uid"),
     [
         (pod(), 0, 0),
         (pod(), 101, 101),
@@ -25,12 +25,12 @@ def pod(security=None, **context):
         (pod({"runAsNonRoot": False}, runAsNonRoot=True), 0, 0),
     ],
 )
-def test_the_container_says_it_then_the_pod_then_the_image(made, image_user, uid):
-    assert identity.uid(*made, image_user) == uid
+def test_the_container_says_it_then_the_pod_then_the_image(created, image_user, uid):
+    assert identity.uid(*created, image_user) == uid
 
 
 @pytest.mark.parametrize(
-    ("made", "image_user", "why"),
+    ("created", "image_user", "why"),
     [
         (pod(runAsNonRoot=True), 0, "container has runAsNonRoot and image will run as root"),
         (pod({"runAsNonRoot": True}), 0, "container has runAsNonRoot and image will run as root"),
@@ -38,9 +38,9 @@ def test_the_container_says_it_then_the_pod_then_the_image(made, image_user, uid
         (pod(runAsNonRoot=True), "curl_user", "image has non-numeric user (curl_user), cannot verify user is non-root"),
     ],
 )
-def test_what_must_not_be_root_does_not_run_as_root(made, image_user, why):
+def test_what_must_not_be_root_does_not_run_as_root(created, image_user, why):
     with pytest.raises(identity.PolicyError) as refusal:
-        identity.uid(*made, image_user)
+        identity.uid(*created, image_user)
     assert why in str(refusal.value)
     assert str(refusal.value).endswith('(pod: "p_shop(u)", container: app)')
 

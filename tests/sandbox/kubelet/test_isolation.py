@@ -35,8 +35,8 @@ def outcome(play):
             await client.create(resources.PODS, obj)
             name = obj["metadata"]["name"]
             done = await client.until(resources.PODS, name, "default", ended)
-            (known,) = running.pods.values()
-            return ended(done)["exitCode"], known.place.log("app", 0).read_text()
+            (running_pods,) = running.pods.values()
+            return ended(done)["exitCode"], running_pods.place.log("app", 0).read_text()
 
         code, text = play(scene)
         return code, [line.split(" ", 3)[-1] for line in text.splitlines()]
@@ -189,8 +189,8 @@ async def running_pod(client, obj):
 def test_a_command_runs_inside(play):
     async def scene(client, running):
         await running_pod(client, pod(command=("sh", "-c", "echo mine > /tmp/foo; exec sleep 100"), **MARKED))
-        (known,) = running.pods.values()
-        return await known.containers["app"].execute(["sh", "-c", "cat /tmp/foo; echo $(cat /proc/1/comm)"], 5)
+        (running_pods,) = running.pods.values()
+        return await running_pods.containers["app"].execute(["sh", "-c", "cat /tmp/foo; echo $(cat /proc/1/comm)"], 5)
 
     assert play(scene) == (0, b"mine\nsleep\n")
 
@@ -206,8 +206,8 @@ def test_an_ephemeral_container_joins_a_running_pod(play):
             return status["state"]["terminated"]
 
         done = await client.until(resources.PODS, "one", "default", over)
-        (known,) = running.pods.values()
-        return over(done)["exitCode"], known.place.log("debugger", 0).read_text(), is_ready(done)
+        (running_pods,) = running.pods.values()
+        return over(done)["exitCode"], running_pods.place.log("debugger", 0).read_text(), is_ready(done)
 
     code, text, is_still_ready = play(scene)
     assert (code, text.endswith("hi\n"), is_still_ready) == (0, True, True)
@@ -219,8 +219,8 @@ def test_a_program_of_ours_is_shown_by_its_name(play):
         obj = pod(image="mccutchen/go-httpbin", args=["-port", "8080"], **probe)
         del obj["spec"]["containers"][0]["command"]
         await running_pod(client, obj)
-        (known,) = running.pods.values()
-        return await known.containers["app"].execute(["sh", "-c", "tr '\\0' ' ' < /proc/1/cmdline"], 5)
+        (running_pods,) = running.pods.values()
+        return await running_pods.containers["app"].execute(["sh", "-c", "tr '\\0' ' ' < /proc/1/cmdline"], 5)
 
     code, text = play(scene)
     assert (code, text.split()) == (0, [b"httpbin", b"-port", b"8080"])
@@ -229,8 +229,8 @@ def test_a_program_of_ours_is_shown_by_its_name(play):
 def test_what_a_command_leaves_running_goes_on(play):
     async def scene(client, running):
         await running_pod(client, pod(command=("sh", "-c", "touch /tmp/foo; exec sleep 100"), **MARKED))
-        (known,) = running.pods.values()
-        held = known.containers["app"]
+        (running_pods,) = running.pods.values()
+        held = running_pods.containers["app"]
         await held.execute(["sh", "-c", "(sleep 0.2; touch /tmp/bar) >/dev/null 2>&1 &"], 5)
         async with asyncio.timeout(5):
             while (await held.execute(["test", "-f", "/tmp/bar"], 5))[0]:  # noqa: ASYNC110 (no event tells of it)
@@ -262,10 +262,10 @@ def test_a_first_process_that_knows_no_sigterm_ends_at_once(play):
 def test_a_container_has_time_to_end(play, text, code):
     async def scene(client, running):
         await running_pod(client, pod(command=("sh", "-c", text), grace=1, **MARKED))
-        (known,) = running.pods.values()
+        (running_pods,) = running.pods.values()
         await client.delete(resources.PODS, "one", "default")
         await client.until(resources.PODS, "one", "default", lambda o: o is None)
-        return known.containers["app"].observed.state["terminated"]["exitCode"]
+        return running_pods.containers["app"].observed.state["terminated"]["exitCode"]
 
     assert play(scene) == code
 
@@ -273,8 +273,8 @@ def test_a_container_has_time_to_end(play, text, code):
 def test_nothing_of_a_container_outlives_a_killed_launcher(play):
     async def scene(client, running):
         await running_pod(client, pod(command=("sh", "-c", "sleep 1000 & sleep 1000 & touch /tmp/foo; wait"), **MARKED))
-        (known,) = running.pods.values()
-        first = known.containers["app"].process.pid
+        (running_pods,) = running.pods.values()
+        first = running_pods.containers["app"].process.pid
         everyone = [first, *processes.children(first)]
         os.kill(running.shared.launcher.pid, signal.SIGKILL)
         async with asyncio.timeout(5):

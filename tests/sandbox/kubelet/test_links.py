@@ -18,8 +18,8 @@ def told(**spec):
 
 
 def test_a_service_of_the_namespace_is_told_in_both_forms():
-    found = {name: value for name, value in told().items() if name.startswith("MY_API")}
-    assert found == {
+    result = {name: value for name, value in told().items() if name.startswith("MY_API")}
+    assert result == {
         "MY_API_SERVICE_HOST": "10.96.0.7",
         "MY_API_SERVICE_PORT": "8000",
         "MY_API_SERVICE_PORT_HTTP": "8000",

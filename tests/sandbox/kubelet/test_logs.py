@@ -16,11 +16,11 @@ def read(log, *, live=None, **options):
 
 @pytest.fixture
 def log(tmp_path):
-    made = logs.Log(tmp_path / "app" / "0.log")
-    made.write(b"one\ntwo\nthr")
-    made.write(b"ee\nfour")
-    yield made
-    made.close()
+    created = logs.Log(tmp_path / "app" / "0.log")
+    created.write(b"one\ntwo\nthr")
+    created.write(b"ee\nfour")
+    yield created
+    created.close()
 
 
 def test_only_whole_lines_are_stored_until_the_end(log):
@@ -56,8 +56,8 @@ def test_a_full_file_is_turned_over_and_tail_reads_across(tmp_path):
     log.close()
     assert log.turns > 1
     assert sum(f.stat().st_size for f in tmp_path.iterdir()) < 3 * logs.ROTATE_AT
-    wanted = 300_000
-    assert read(log, tail=wanted).split() == lines[-wanted:]
+    expected = 300_000
+    assert read(log, tail=expected).split() == lines[-expected:]
 
 
 def test_a_follower_misses_nothing_over_a_turn(tmp_path):

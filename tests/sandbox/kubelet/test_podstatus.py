@@ -40,8 +40,8 @@ def status(mains, *, init=(), policy="Always", ending=False, old=None):
     return podstatus.status_of(pod, seen, scene)
 
 
-def condition(found, type):
-    return next(c for c in found["conditions"] if c["type"] == type)
+def condition(result, type):
+    return next(c for c in result["conditions"] if c["type"] == type)
 
 
 @pytest.mark.parametrize(
@@ -82,8 +82,8 @@ def test_a_sidecar_must_have_started_before_the_pod_is_initialized():
 
 
 def test_a_sidecar_that_is_not_ready_makes_the_pod_not_ready():
-    found = status({"a": UP}, init=[("proxy", True, UNREADY)])
-    assert condition(found, "Ready")["message"] == "containers with unready status: [proxy]"
+    result = status({"a": UP}, init=[("proxy", True, UNREADY)])
+    assert condition(result, "Ready")["message"] == "containers with unready status: [proxy]"
 
 
 def test_an_init_container_that_failed_for_good_fails_the_pod():
@@ -92,9 +92,9 @@ def test_an_init_container_that_failed_for_good_fails_the_pod():
 
 
 def test_a_completed_pod_says_why_it_is_not_ready():
-    found = status({"a": DONE}, policy="Never")
-    assert condition(found, "Ready")["reason"] == "PodCompleted"
-    assert condition(found, "ContainersReady")["status"] == "False"
+    result = status({"a": DONE}, policy="Never")
+    assert condition(result, "Ready")["reason"] == "PodCompleted"
+    assert condition(result, "ContainersReady")["status"] == "False"
 
 
 def test_a_condition_keeps_its_time_while_its_status_does():

@@ -9,10 +9,10 @@ TIMING = probes.Timing(period=10, successes=1, failures=3)
 
 def row(*results, timing=TIMING, begun=0.0):
     """The row after results given as (good, seconds)."""
-    found = probes.Row(counted_at=begun)
+    result = probes.Row(counted_at=begun)
     for good, now in results:
-        found = found.add(good, now, timing)
-    return found
+        result = result.add(good, now, timing)
+    return result
 
 
 def test_one_success_decides_at_once():

@@ -21,8 +21,8 @@ def lookup(kind, name):
 
 
 def held(volume, tokens=()):
-    found = volumes.files(POD, {"name": "v", **volume}, lookup, dict(tokens))
-    return found and {path: file.data.decode() for path, file in found.items()}
+    files = volumes.files(POD, {"name": "v", **volume}, lookup, dict(tokens))
+    return files and {path: file.data.decode() for path, file in files.items()}
 
 
 @pytest.mark.parametrize(
@@ -51,8 +51,8 @@ def test_a_projected_volume_joins_its_sources():
 
 
 def test_secrets_and_tokens_are_private_whatever_the_mode_says():
-    found = volumes.files(POD, {"secret": {"secretName": "safe", "defaultMode": 0o644}}, lookup, {})
-    assert found["word"].mode == 0o600
+    files = volumes.files(POD, {"secret": {"secretName": "safe", "defaultMode": 0o644}}, lookup, {})
+    assert files["word"].mode == 0o600
 
 
 @pytest.mark.parametrize(

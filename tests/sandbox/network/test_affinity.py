@@ -17,8 +17,8 @@ def service(**spec):
 STICKY = service(sessionAffinity="ClientIP")
 
 
-def met(found, caller, times=3):
-    leads = routes.Routes([found])
+def met(result, caller, times=3):
+    leads = routes.Routes([result])
     return {leads.at_address("10.96.0.7", 80, caller=caller) for _ in range(times)}
 
 

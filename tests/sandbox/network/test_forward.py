@@ -80,9 +80,9 @@ def test_a_tunnel_that_leads_nowhere_is_a_502_with_the_reason():
     assert b"no service x" in reply
 
 
-@pytest.mark.parametrize("said", [b"", b"Proxy-Authorization: Basic cG9kOm5v\r\n", b"Proxy-Authorization: x\r\n"])
-def test_a_stranger_is_refused(said):
-    reply = asyncio.run(ask(nowhere, b"GET http://x:80/ HTTP/1.1\r\n" + said + b"\r\n"))
+@pytest.mark.parametrize("text", [b"", b"Proxy-Authorization: Basic cG9kOm5v\r\n", b"Proxy-Authorization: x\r\n"])
+def test_a_stranger_is_refused(text):
+    reply = asyncio.run(ask(nowhere, b"GET http://x:80/ HTTP/1.1\r\n" + text + b"\r\n"))
     assert reply.startswith(b"HTTP/1.1 407 ")
 
 

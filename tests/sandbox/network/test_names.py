@@ -12,8 +12,8 @@ def service(name: str, ip: str = "10.96.0.7", **spec: Any) -> dict[str, Any]:
 
 
 def endpoint(address: str, *, hostname: str = "", ready: bool = True) -> dict[str, Any]:
-    found: dict[str, Any] = {"addresses": [address], "conditions": {"ready": ready}}
-    return {**found, "hostname": hostname} if hostname else found
+    result: dict[str, Any] = {"addresses": [address], "conditions": {"ready": ready}}
+    return {**result, "hostname": hostname} if hostname else result
 
 
 def entry(name: str, *hosts: str, **spec: Any) -> dict[str, Any]:

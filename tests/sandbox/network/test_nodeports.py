@@ -6,8 +6,8 @@ from labkit.sandbox.network import nodeports
 
 
 def service(type="LoadBalancer", ports=(30080, 30443)):
-    made = [{"name": f"p{number}", "port": number, "nodePort": number} for number in ports]
-    return {"metadata": {"name": "gateway", "namespace": "default"}, "spec": {"type": type, "ports": made}}
+    listed_ports = [{"name": f"p{number}", "port": number, "nodePort": number} for number in ports]
+    return {"metadata": {"name": "gateway", "namespace": "default"}, "spec": {"type": type, "ports": listed_ports}}
 
 
 def free_but(*taken):
@@ -15,12 +15,12 @@ def free_but(*taken):
 
 
 def test_a_taken_port_moves_to_a_free_one_and_the_others_stay():
-    found = nodeports.moves(service(), {30080, 30443}, is_free=free_but(30080))
-    (new,) = found.values()
-    assert set(found) == {30080}
+    moves = nodeports.moves(service(), {30080, 30443}, is_free=free_but(30080))
+    (new,) = moves.values()
+    assert set(moves) == {30080}
     assert nodeports.FIRST <= new <= nodeports.LAST
     assert new not in (30080, 30443)
-    ports = nodeports.patch(service(), found)["spec"]["ports"]
+    ports = nodeports.patch(service(), moves)["spec"]["ports"]
     assert [port["nodePort"] for port in ports] == [new, 30443]
     assert [port["port"] for port in ports] == [30080, 30443]
 

@@ -40,7 +40,7 @@ def test_what_is_no_service_is_taken_as_it_is(address):
 
 
 @pytest.mark.parametrize(
-    ("address", "port", "said"),
+    ("address", "port", "text"),
     [
         ("10.96.0.7", 80, "has no port 80; it has: 9080"),
         ("10.96.0.8", 9080, "no ready endpoint"),
@@ -48,6 +48,6 @@ def test_what_is_no_service_is_taken_as_it_is(address):
     ],
     ids=["port", "empty", "unknown"],
 )
-def test_what_leads_nowhere_is_said_in_words(address, port, said):
-    with pytest.raises(routes.NoRouteError, match=said):
+def test_what_leads_nowhere_is_said_in_words(address, port, text):
+    with pytest.raises(routes.NoRouteError, match=text):
         ALL.at_address(address, port)

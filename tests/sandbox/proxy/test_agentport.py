@@ -13,10 +13,10 @@ PROBERS = {
 
 
 def manager() -> dict[str, object]:
-    found: dict[str, object] = agentport.listener("127.0.0.1", PROBERS)["filter_chains"][0]["filters"][0][
+    result: dict[str, object] = agentport.listener("127.0.0.1", PROBERS)["filter_chains"][0]["filters"][0][
         "typed_config"
     ]
-    return found
+    return result
 
 
 def test_a_probe_of_http_is_sent_to_the_app_past_its_listeners() -> None:
@@ -39,8 +39,8 @@ def test_probes_without_http_answer_by_the_health_of_their_cluster() -> None:
 
 
 def test_metrics_are_served_on_both_ports() -> None:
-    found = agentport.listener("127.0.0.1", {})
-    addresses = [found["address"], *(a["address"] for a in found["additional_addresses"])]
+    listener = agentport.listener("127.0.0.1", {})
+    addresses = [listener["address"], *(a["address"] for a in listener["additional_addresses"])]
     tcp = [a["socket_address"]["port_value"] for a in addresses if "socket_address" in a]
     sockets = [a["pipe"] for a in addresses if "pipe" in a]
     assert tcp == [15020, 15090]

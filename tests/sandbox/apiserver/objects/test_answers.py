@@ -42,8 +42,8 @@ def refusal(step: dict[str, Any]) -> Any:
         return e.status
     obj = defaults.with_defaults(schema, obj)
     obj["metadata"] = (obj.get("metadata") or {}) | ({"namespace": "ns"} if schema.namespaced else {})
-    found = validation.validate(schema, obj)
-    return validation.invalid(schema, obj["metadata"].get("name", ""), found).status if found else None
+    problems = validation.validate(schema, obj)
+    return validation.invalid(schema, obj["metadata"].get("name", ""), problems).status if problems else None
 
 
 @pytest.mark.parametrize("step", cases())

@@ -14,7 +14,7 @@ LETTERS: dict[str, Any] = {"properties": {"a": {"type": "string"}, "b": {"type":
 A, B, C = ({"required": [name]} for name in "abc")
 
 
-def said(schema: dict[str, Any], value: Any, old: Any = None) -> list[str]:
+def sentences(schema: dict[str, Any], value: Any, old: Any = None) -> list[str]:
     """Every complaint, without its reason."""
     return [f"{cause.field}: {cause.message}" for cause in schema_values.problems(schema, value, "spec", old)]
 
@@ -65,12 +65,12 @@ def whole(detail: str) -> str:
     ],
 )
 def test_alternatives_are_counted(combined: dict[str, Any], complaints: list[str]) -> None:
-    assert said({**LETTERS, **combined}, {"a": "x", "b": "y"}) == complaints
+    assert sentences({**LETTERS, **combined}, {"a": "x", "b": "y"}) == complaints
 
 
 def test_a_value_of_the_wrong_type_is_checked_on() -> None:
-    found = said({**LETTERS, "oneOf": [{"not": {"anyOf": [A, B]}}, A, B]}, "x")
-    assert found == [
+    result = sentences({**LETTERS, "oneOf": [{"not": {"anyOf": [A, B]}}, A, B]}, "x")
+    assert result == [
         'spec: Invalid value: "string": spec in body must be of type object: "string"',
         whole('"spec" must validate one and only one schema (oneOf). Found 2 valid alternatives'),
     ]
@@ -145,7 +145,7 @@ def test_a_value_of_the_wrong_type_is_checked_on() -> None:
 def test_values_are_judged_in_the_validators_order_and_words(
     schema: dict[str, Any], value: Any, complaints: list[str]
 ) -> None:
-    assert said(schema, value) == complaints
+    assert sentences(schema, value) == complaints
 
 
 @pytest.mark.parametrize(
@@ -162,8 +162,8 @@ def test_values_are_judged_in_the_validators_order_and_words(
 )
 def test_formats_are_asked_of_texts(form: str, fitting: str, wrong: str | None) -> None:
     schema = {"type": "string", "format": form}
-    assert said(schema, fitting) == []
-    assert wrong is None or said(schema, wrong) != []
+    assert sentences(schema, fitting) == []
+    assert wrong is None or sentences(schema, wrong) != []
     assert bool(formats.effective(schema)) == (wrong is not None)
 
 
@@ -179,8 +179,8 @@ SHORT = {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type":
 def test_what_was_wrong_before_may_stay_where_it_has_a_counterpart(kind: dict[str, Any], fields: list[str]) -> None:
     old = [{"a": "x", "b": "long"}]
     new = [{"a": "y", "b": "long"}, *old]
-    found = schema_values.problems({**kind, "items": SHORT}, new, "spec", old)
-    assert [cause.field for cause in found] == fields
+    problems = schema_values.problems({**kind, "items": SHORT}, new, "spec", old)
+    assert [cause.field for cause in problems] == fields
     assert list(schema_values.problems({**kind, "items": SHORT}, old, "spec", old)) == []
 
 

@@ -12,15 +12,15 @@ JSON_ONLY |= {"MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"}
 
 
 def reachable(of: types.Type) -> list[types.Type]:
-    found: dict[int, types.Type] = {}
+    result: dict[int, types.Type] = {}
     left = [of]
     while left:
         at = left.pop()
-        if id(at.fields) in found and at.kind == "struct":
+        if id(at.fields) in result and at.kind == "struct":
             continue
-        found[id(at.fields)] = at
+        result[id(at.fields)] = at
         left += [*at.fields.values(), *([at.items] if at.items else [])]
-    return list(found.values())
+    return list(result.values())
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -46,6 +46,6 @@ def test_every_served_kind_has_field_numbers(kind: schemas.Kind) -> None:
 
 
 def test_definitions_carry_no_prose() -> None:
-    found = str(schemas.definitions())
-    assert "'description': '" not in found
-    assert "x-go" not in found
+    text = str(schemas.definitions())
+    assert "'description': '" not in text
+    assert "x-go" not in text

@@ -47,9 +47,9 @@ def test_a_wrong_number_is_shown_as_it_was_sent(number: str, shown: str) -> None
 
 
 def test_unknown_fields_warn_by_default_and_are_dropped() -> None:
-    found = decoding.read(CONFIG_MAP, b'{"metadata":{"name":"c"},"nope":1}')
-    assert found.warnings == ('unknown field "nope"',)
-    assert "nope" not in found.object
+    decoded = decoding.read(CONFIG_MAP, b'{"metadata":{"name":"c"},"nope":1}')
+    assert decoded.warnings == ('unknown field "nope"',)
+    assert "nope" not in decoded.object
 
 
 def test_strict_reading_names_every_unknown_field() -> None:
@@ -60,21 +60,26 @@ def test_strict_reading_names_every_unknown_field() -> None:
 
 
 def test_repeated_keys_merge_and_warn() -> None:
-    found = decoding.read(CONFIG_MAP, b'{"data":{"a":"1","a":"2"},"data":{"b":"3"}}')
-    assert found.object["data"] == {"a": "2", "b": "3"}
-    assert found.warnings == ('duplicate field "data.a"', 'duplicate field "data"')
+    decoded = decoding.read(CONFIG_MAP, b'{"data":{"a":"1","a":"2"},"data":{"b":"3"}}')
+    assert decoded.object["data"] == {"a": "2", "b": "3"}
+    assert decoded.warnings == ('duplicate field "data.a"', 'duplicate field "data"')
 
 
 def test_yaml_is_read_and_its_repetitions_have_lines() -> None:
-    found = decoding.read(CONFIG_MAP, b'metadata: {name: c}\ndata: {a: "1", a: "2"}\n', decoding.YAML)
-    assert found.object["data"] == {"a": "2"}
-    assert found.warnings == ('line 2: key "a" already set in map',)
+    decoded = decoding.read(CONFIG_MAP, b'metadata: {name: c}\ndata: {a: "1", a: "2"}\n', decoding.YAML)
+    assert decoded.object["data"] == {"a": "2"}
+    assert decoded.warnings == ('line 2: key "a" already set in map',)
 
 
 def test_a_protobuf_body_is_understood() -> None:
     body = base64.b64decode("azhzAAoPCgJ2MRIJQ29uZmlnTWFwEhEKBQoDY3B1EggKAWESA29uZQ==")
-    found = decoding.read(CONFIG_MAP, body, decoding.PROTOBUF)
-    assert found.object == {"kind": "ConfigMap", "apiVersion": "v1", "metadata": {"name": "cpu"}, "data": {"a": "one"}}
+    decoded = decoding.read(CONFIG_MAP, body, decoding.PROTOBUF)
+    assert decoded.object == {
+        "kind": "ConfigMap",
+        "apiVersion": "v1",
+        "metadata": {"name": "cpu"},
+        "data": {"a": "one"},
+    }
 
 
 @pytest.mark.parametrize(

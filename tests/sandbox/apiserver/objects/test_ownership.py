@@ -12,9 +12,9 @@ T1, T2 = "2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z"
 
 
 def schema_of(api_version: str, kind: str) -> Schema:
-    found = schemas.builtin(api_version, kind)
-    assert found
-    return found
+    schema = schemas.builtin(api_version, kind)
+    assert schema
+    return schema
 
 
 CONFIG_MAP, SERVICE, DEPLOYMENT = (
@@ -26,8 +26,8 @@ CONFIG_MAP, SERVICE, DEPLOYMENT = (
 
 def applied(schema: Schema, live: Any, manager: str, *, force: bool = False, time: str = T1, **content: Any) -> Any:
     config = {"apiVersion": schema.api_version, "kind": schema.kind, "metadata": {"name": "c"}, **content}
-    found = ownership.apply(live, config, manager=manager, force=force, schema=schema, time=time)
-    return defaults.with_defaults(schema, found)
+    stored = ownership.apply(live, config, manager=manager, force=force, schema=schema, time=time)
+    return defaults.with_defaults(schema, stored)
 
 
 def owners(obj: Any) -> dict[str, Any]:
@@ -35,8 +35,8 @@ def owners(obj: Any) -> dict[str, Any]:
 
 
 def test_the_first_apply_owns_what_it_says() -> None:
-    found = applied(CONFIG_MAP, None, "alice", data={"a": "1"})
-    assert owners(found) == {"alice": {"f:data": {"f:a": {}}}}
+    stored = applied(CONFIG_MAP, None, "alice", data={"a": "1"})
+    assert owners(stored) == {"alice": {"f:data": {"f:a": {}}}}
 
 
 def test_another_value_is_a_conflict_that_names_owner_and_field() -> None:
@@ -48,9 +48,9 @@ def test_another_value_is_a_conflict_that_names_owner_and_field() -> None:
 
 def test_force_takes_the_field_over() -> None:
     live = applied(CONFIG_MAP, None, "alice", data={"a": "1", "b": "1"})
-    found = applied(CONFIG_MAP, live, "bob", force=True, data={"a": "2"})
-    assert found["data"] == {"a": "2", "b": "1"}
-    assert owners(found) == {"alice": {"f:data": {"f:b": {}}}, "bob": {"f:data": {"f:a": {}}}}
+    stored = applied(CONFIG_MAP, live, "bob", force=True, data={"a": "2"})
+    assert stored["data"] == {"a": "2", "b": "1"}
+    assert owners(stored) == {"alice": {"f:data": {"f:b": {}}}, "bob": {"f:data": {"f:a": {}}}}
 
 
 def test_what_is_applied_no_more_goes_unless_shared() -> None:
@@ -61,16 +61,16 @@ def test_what_is_applied_no_more_goes_unless_shared() -> None:
 
 def test_sharing_a_value_changes_nothing_and_takes_no_time() -> None:
     live = applied(CONFIG_MAP, None, "alice", data={"a": "1"})
-    found = applied(CONFIG_MAP, live, "bob", time=T2, data={"a": "1"})
-    assert [(e["manager"], e.get("time")) for e in found["metadata"]["managedFields"]] == [
+    stored = applied(CONFIG_MAP, live, "bob", time=T2, data={"a": "1"})
+    assert [(e["manager"], e.get("time")) for e in stored["metadata"]["managedFields"]] == [
         ("bob", None),
         ("alice", T1),
     ]
 
 
 def test_ports_are_known_by_port_and_default_protocol() -> None:
-    found = applied(SERVICE, None, "alice", spec={"ports": [{"port": 80}]})
-    assert list(owners(found)["alice"]["f:spec"]["f:ports"]) == ['k:{"port":80,"protocol":"TCP"}']
+    stored = applied(SERVICE, None, "alice", spec={"ports": [{"port": 80}]})
+    assert list(owners(stored)["alice"]["f:spec"]["f:ports"]) == ['k:{"port":80,"protocol":"TCP"}']
 
 
 def test_an_update_takes_fields_and_owns_defaults() -> None:
@@ -100,6 +100,6 @@ def test_the_eleventh_updater_makes_two_old_ones_share_an_entry() -> None:
 
 
 def test_status_is_nobodys_in_a_write_to_the_resource() -> None:
-    found = applied(DEPLOYMENT, None, "alice", status={"replicas": 3}, spec={"replicas": 1})
-    assert "f:status" not in owners(found)["alice"]
-    assert "replicas" not in found["status"]
+    stored = applied(DEPLOYMENT, None, "alice", status={"replicas": 3}, spec={"replicas": 1})
+    assert "f:status" not in owners(stored)["alice"]
+    assert "replicas" not in stored["status"]

@@ -47,8 +47,8 @@ def test_a_patch_with_a_wrong_type_quotes_the_object() -> None:
 
 
 def test_a_merge_patch_replaces_lists() -> None:
-    found = patched(patches.MERGE, {"metadata": {"finalizers": ["x/c"], "labels": {"a": None, "b": "2"}}})
-    assert (found["metadata"]["finalizers"], found["metadata"]["labels"]) == (["x/c"], {"b": "2"})
+    result = patched(patches.MERGE, {"metadata": {"finalizers": ["x/c"], "labels": {"a": None, "b": "2"}}})
+    assert (result["metadata"]["finalizers"], result["metadata"]["labels"]) == (["x/c"], {"b": "2"})
 
 
 NAMES = st.sampled_from(["a", "b", "c"])

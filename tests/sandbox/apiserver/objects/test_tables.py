@@ -14,9 +14,9 @@ NOW = datetime.datetime(2026, 1, 2, 12, tzinfo=datetime.UTC)
 def cells(api_version: str, kind: str, obj: dict[str, Any]) -> dict[str, Any]:
     schema = schemas.builtin(api_version, kind)
     assert schema
-    found = tables.table(schema, [decoding.decode(schema, obj).object], now=NOW)
-    names = [column["name"] for column in found["columnDefinitions"]]
-    return dict(zip(names, found["rows"][0]["cells"], strict=True))
+    table = tables.table(schema, [decoding.decode(schema, obj).object], now=NOW)
+    names = [column["name"] for column in table["columnDefinitions"]]
+    return dict(zip(names, table["rows"][0]["cells"], strict=True))
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,8 @@ def test_restarts_say_when_the_last_one_was() -> None:
 
 def test_a_service_lists_its_ports() -> None:
     ports = [{"port": 80, "protocol": "TCP", "nodePort": 30080}, {"port": 53, "protocol": "UDP"}]
-    found = cells("v1", "Service", {"metadata": {"name": "s"}, "spec": {"type": "NodePort", "ports": ports}})
-    assert found["Port(s)"] == "80:30080/TCP,53/UDP"
+    result = cells("v1", "Service", {"metadata": {"name": "s"}, "spec": {"type": "NodePort", "ports": ports}})
+    assert result["Port(s)"] == "80:30080/TCP,53/UDP"
 
 
 def test_every_served_kind_has_a_table() -> None:
@@ -91,7 +91,7 @@ def test_every_served_kind_has_a_table() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "found"),
+    ("path", "result"),
     [
         (".a.b", [1]),
         (".l[*].k", ["x", "y"]),
@@ -100,6 +100,6 @@ def test_every_served_kind_has_a_table() -> None:
         (".no.such", []),
     ],
 )
-def test_a_json_path_finds_values(path: str, found: list[Any]) -> None:
+def test_a_json_path_finds_values(path: str, result: list[Any]) -> None:
     value = {"a": {"b": 1}, "l": [{"k": "x", "v": 1}, {"k": "y", "v": 2}]}
-    assert jsonpath.matches(path, value) == found
+    assert jsonpath.matches(path, value) == result
