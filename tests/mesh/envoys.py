@@ -119,7 +119,7 @@ class Judge:
         return self._verdict()
 
     async def _served(self) -> Any:
-        return await serving.discovery(self._discovery.handler(), self._root.server(*serving.NAMES), self._ip)
+        return await serving.discovery((self._discovery.handler(),), self._root.server(*serving.NAMES), self._ip)
 
     @contextlib.contextmanager
     def _envoy(self) -> Iterator[None]:
