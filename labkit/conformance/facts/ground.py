@@ -101,11 +101,12 @@ class Ground:
         return self._samples / named if "/" in named else OWN / named
 
     def filled(self, named: str, values: Mapping[str, str]) -> Path:
-        """A manifest of ours with words in capitals replaced: ``{"ADDRESS": "10.0.0.7"}``."""
+        """A manifest with words replaced: ``{"ADDRESS": "10.0.0.7"}``."""
         text = self.file(named).read_text()
         for word, value in values.items():
             text = text.replace(word, value)
         draft = Path(self._drafts.name) / named
+        draft.parent.mkdir(parents=True, exist_ok=True)
         draft.write_text(text)
         return draft
 

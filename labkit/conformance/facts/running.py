@@ -10,12 +10,22 @@ from pathlib import Path
 from labkit.base import errors, settings
 from labkit.clusters import sandbox
 from labkit.clusters.cluster import Cluster
-from labkit.conformance.facts import connections, egress, faults, mutual_tls, observing, resilience, routing, splitting
+from labkit.conformance.facts import (
+    connections,
+    egress,
+    faults,
+    limits,
+    mutual_tls,
+    observing,
+    resilience,
+    routing,
+    splitting,
+)
 from labkit.conformance.facts.fact import Checks, Fact, Outcome, Verdict
 from labkit.conformance.facts.ground import Ground
 from labkit.install import istio
 
-GROUPS = (routing, splitting, faults, resilience, connections, egress, mutual_tls, observing)
+GROUPS = (routing, splitting, faults, resilience, connections, egress, limits, mutual_tls, observing)
 
 FACTS: tuple[Fact, ...] = tuple(sorted((f for group in GROUPS for f in group.FACTS), key=lambda f: f.number))
 """Every fact, by number."""
