@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent import futures
+from types import MappingProxyType
 
 from labkit.base import errors, waiting
 from labkit.install import istio
@@ -11,7 +12,7 @@ from labkit.kube import client, resources, status
 from labkit.lab import doors
 from labkit.mesh.explain import explanations, matching
 from labkit.mesh.model import Resource
-from labkit.telemetry import accesslogs, quiet, workloads
+from labkit.telemetry import accesslogs, flows, quiet, workloads
 from labkit.views import explorer, logtable, results
 
 MANIFEST = "manifests/access-logs.yaml"
@@ -47,8 +48,15 @@ Switch = Callable[[str], results.Changes]
 class AccessLogs:
     """Of one cluster."""
 
-    def __init__(self, api: client.Client, ways: doors.Doors, proxies: Proxies) -> None:
-        self._api, self._doors, self._proxies = api, ways, proxies
+    def __init__(
+        self,
+        api: client.Client,
+        ways: doors.Doors,
+        proxies: Proxies,
+        sends: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
+        """``sends``: workload → how requests to it are sent."""
+        self._api, self._doors, self._proxies, self._sends = api, ways, proxies, sends
 
     def follow(self, mark: str) -> explorer.Trace:
         """The way of the request with this mark in its User-Agent, once the proxies have written it down."""
@@ -60,7 +68,7 @@ class AccessLogs:
         if not steps:
             return explorer.Trace(note=UNMARKED)
         tables = self._tables([pod for pod in pods if any(s.proxy == pod.name for s in steps)])
-        return trace(steps, tables, {pod.ip: pod.name for pod in pods})
+        return trace(steps, tables, {pod.ip: pod.name for pod in pods}, self._sends())
 
     def _steps(self, pods: Sequence[workloads.Workload], mark: str) -> list[accesslogs.Step]:
         addresses = {pod.ip: pod.name for pod in pods}
@@ -174,8 +182,12 @@ def trace(
     steps: Sequence[accesslogs.Step],
     tables: Mapping[str, Sequence[Resource]],
     pods: Mapping[str, str],
+    sends: Mapping[str, str] = MappingProxyType({}),
 ) -> explorer.Trace:
-    """The steps as the view draws them; ``tables`` are the route configurations by proxy, ``pods`` by address."""
+    """The steps as the view draws them; ``tables`` are the route configurations by proxy, ``pods`` by address.
+
+    ``sends``: workload → how requests to it are sent.
+    """
     first = min(s.line.start for s in steps)
     hops = [
         explorer.Hop(
@@ -186,6 +198,7 @@ def trace(
             start_ms=(s.line.start - first).total_seconds() * 1000,
             flags=s.line.flags,
             rule="; ".join(_rules(s.line, tables.get(s.proxy, ()))),
+            security="" if s.line.is_inbound else sends.get(flows.workload_of(_pod(s.line, pods)), ""),
         )
         for s in steps
     ]
@@ -195,8 +208,12 @@ def trace(
 
 def _sent_to(line: accesslogs.Line, pods: Mapping[str, str]) -> str:
     """``reviews v2``; of a host without a subset also which of its pods got it: ``reviews (reviews-v3-…)``."""
-    pod = pods.get(line.upstream_host.rpartition(":")[0], "")
+    pod = _pod(line, pods)
     return f"{line.destination} ({pod})" if pod and not line.is_inbound else line.destination
+
+
+def _pod(line: accesslogs.Line, pods: Mapping[str, str]) -> str:
+    return pods.get(line.upstream_host.rpartition(":")[0], "")
 
 
 def _rules(line: accesslogs.Line, tables: Sequence[Resource]) -> Iterator[str]:

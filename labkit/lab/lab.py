@@ -44,7 +44,9 @@ class Lab:
         self._limiting = limiting = Limiting(connection)
         self._observing = observed = Observing(connection, lambda path, headers: requests.send(path, headers=headers))
         self.graph = Graphing(connection, requests).graph
-        self._logs = accesslogs.AccessLogs(connection.api, connection.doors, connection.proxies)
+        self._logs = accesslogs.AccessLogs(
+            connection.api, connection.doors, connection.proxies, requests.padlocks.sends
+        )
         self._answers: dict[str, object] = {}
 
         self.cluster, self.namespace, self.api = cluster, namespace, connection.api

@@ -7,7 +7,7 @@ from labkit import traffic
 from labkit.base import errors
 from labkit.install import addresses, gateway, istio
 from labkit.kube import manifests, resources
-from labkit.lab import rounds, splitting
+from labkit.lab import padlocks, rounds, splitting
 from labkit.lab.changes import Changes
 from labkit.lab.connection import Connection
 from labkit.telemetry import flows, inside, workloads
@@ -34,6 +34,7 @@ class Requests:
 
     def __init__(self, connection: Connection, changes: Changes) -> None:
         self._connection, self._changes = connection, changes
+        self.padlocks = padlocks.Padlocks(connection.api, connection.namespace)
 
     def url(self, path: str = "", *, through: str = "") -> str:
         """The ingress gateway's address, ``http://127.0.0.1:30080``, with ``path`` behind it.
@@ -102,7 +103,7 @@ class Requests:
         senders = [pod for pod in pods if pod.has_proxy and pod.ip]
         clusters = self._connection.doors.envoys(senders, "clusters?format=json")
         stats = self._connection.doors.envoys(senders, "stats?filter=upstream_rq_5xx")
-        return flows.nodes(pods), flows.flows(clusters, stats, pods)
+        return flows.nodes(pods), self.padlocks.on(flows.flows(clusters, stats, pods))
 
     @overload
     def send(

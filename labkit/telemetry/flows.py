@@ -42,6 +42,9 @@ class Flow:
     failed: int
     """Those answered with 500 and more, or not at all."""
 
+    security: str = ""
+    """How they are sent: ``mutual TLS``, ``TLS`` or ``plain text``; empty where nobody knows."""
+
 
 def nodes(pods: Iterable[Workload]) -> list[Node]:
     """The workloads of these pods, by name; pods that are on their way out do not count."""

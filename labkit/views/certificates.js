@@ -56,7 +56,7 @@ function render({ model, el }) {
   const chain = (row) => {
     const key = `${row.proxy} ${row.name}`;
     const details = h("details", { open: open.has(key) },
-      h("summary", { "aria-label": `Chain of ${row.proxy}` }, h("span", { "aria-hidden": "true" }, "🔒 "), row.identity), chainOf(row));
+      h("summary", { "aria-label": `Chain of ${row.proxy}` }, padlockBesideWords("mutual TLS"), ` ${row.identity}`), chainOf(row));
     details.addEventListener("toggle", () => (details.open ? open.add(key) : open.delete(key)));
     return details;
   };

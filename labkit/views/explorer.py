@@ -87,6 +87,9 @@ class Hop:
     rule: str = ""
     """What decided: the route, and the object it came from."""
 
+    security: str = ""
+    """How it was sent from there: ``mutual TLS`` or ``plain text``; empty where nobody knows."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Trace:
@@ -270,8 +273,10 @@ def static_html(rows: Sequence[Mapping[str, Any]], trace: Mapping[str, Any]) -> 
     parts = [markup.table(ROW, [[r[name] for name in ROW] for r in rows], caption="Answers")] if rows else []
     hops = trace.get("hops", [])
     if hops:
-        cells = [[h["proxy"], h["sent_to"], h["status"], f"{h['ms']:.1f}", h["why"], h["rule"]] for h in hops]
-        head = ("proxy", "sent to", "status", "ms", "why", "decided by")
+        cells = [
+            [h["proxy"], h["sent_to"], h["security"], h["status"], f"{h['ms']:.1f}", h["why"], h["rule"]] for h in hops
+        ]
+        head = ("proxy", "sent to", "sent as", "status", "ms", "why", "decided by")
         parts.append(markup.table(head, cells, caption="The way of the first one"))
     parts += [markup.pre(f"{proxy}  {line}") for proxy, line in trace.get("lines", [])]
     return f'<div style="{markup.BOX}">{"".join(parts) or "nothing sent yet"}</div>'

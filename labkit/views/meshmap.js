@@ -46,8 +46,8 @@ function curve(from, to) {
 const pace = (rate) => `${Math.min(2.5, Math.max(0.12, 1.6 / Math.sqrt(rate))).toFixed(2)}s`;
 
 function tableOfEdges(edges) {
-  return tableFrom("Requests between workloads, since this view began", ["from", "to", "per second", "requests", "failed"],
-    edges.map((e) => [[e.source], [e.target], [e.rate.toFixed(1)], [e.sent], [e.failed]]));
+  return tableFrom("Requests between workloads, since this view began", ["from", "to", "per second", "requests", "failed", "sent as"],
+    edges.map((e) => [[e.source], [e.target], [e.rate.toFixed(1)], [e.sent], [e.failed], [e.security || "–"]]));
 }
 
 export function meshSaid(nodes, edges) {
@@ -56,7 +56,9 @@ export function meshSaid(nodes, edges) {
   const pods = nodes.filter((node) => node.pods);
   const proxied = pods.filter((node) => node.has_proxy).length;
   const traffic = busy.length ? `Requests on ${busy.length} way${busy.length > 1 ? "s" : ""}` : "No requests that a proxy sees";
-  return `${proxied} of ${pods.length} workloads have a proxy. ${traffic}${failing.length ? `; failing to ${failing.map((e) => e.target).join(", ")}` : ""}.`;
+  const plain = edges.filter((edge) => edge.security === "plain text").map((edge) => edge.target);
+  const open = plain.length ? ` Plain text to ${[...new Set(plain)].join(", ")}.` : "";
+  return `${proxied} of ${pods.length} workloads have a proxy. ${traffic}${failing.length ? `; failing to ${failing.map((e) => e.target).join(", ")}` : ""}.${open}`;
 }
 
 function render({ model, el }) {
@@ -103,11 +105,11 @@ function render({ model, el }) {
       keys.add(key);
       if (!drawn.has(key)) {
         const parts = ["lk-edge", "lk-dots", "lk-dots lk-dots-bad"].map((name) => s("path", { class: name }));
-        parts.push(s("text", { class: "lk-axis", "text-anchor": "middle" }));
+        parts.push(s("text", { class: "lk-axis", "text-anchor": "middle" }), s("g"));
         drawn.set(key, parts);
         lines.append(...parts);
       }
-      const [line, good, bad, label] = drawn.get(key);
+      const [line, good, bad, label, lock] = drawn.get(key);
       const d = curve(from, to);
       for (const path of [line, good, bad]) if (path.getAttribute("d") !== d) path.setAttribute("d", d);
       line.setAttribute("stroke-width", edge.rate ? Math.min(5, 1.5 + Math.sqrt(edge.rate) / 2) : 1);
@@ -117,6 +119,11 @@ function render({ model, el }) {
       const middle = line.getTotalLength ? line.getPointAtLength(line.getTotalLength() * 0.5) : from;
       label.setAttribute("x", middle.x);
       label.setAttribute("y", middle.y - 7);
+      lock.setAttribute("transform", `translate(${middle.x - 6} ${middle.y + 3})`);
+      if (lock.dataset.said !== (edge.security || "")) {
+        lock.dataset.said = edge.security || "";
+        lock.replaceChildren(...(edge.security ? [padlock(edge.security)] : []));
+      }
       label.textContent = edge.rate ? `${edge.rate.toFixed(edge.rate < 10 ? 1 : 0)}/s${edge.failing ? `, ${edge.failing.toFixed(1)} ✗` : ""}` : "";
     }
     for (const [key, parts] of drawn) {

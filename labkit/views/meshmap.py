@@ -45,7 +45,7 @@ class MeshView(live.LiveView):
     """``{"name", "app", "pods", "ready", "has_proxy", "column"}``."""
 
     edges: Any = traitlets.List().tag(sync=True)
-    """``{"source", "target", "rate", "failing", "sent", "failed"}``: per second, and since the view began."""
+    """``{"source", "target", "rate", "failing", "sent", "failed", "security"}``: per second, and since it began."""
 
     running = traitlets.Bool(False).tag(sync=True)
     """Whether requests are sent from outside; assigning it is what the button does."""
@@ -93,15 +93,15 @@ class MeshView(live.LiveView):
         """The table twin as a DataFrame: a row per line of the picture."""
         import pandas as pd
 
-        return pd.DataFrame(self.edges, columns=["source", "target", "rate", "failing", "sent", "failed"])
+        return pd.DataFrame(self.edges, columns=["source", "target", "rate", "failing", "sent", "failed", "security"])
 
     def static_html(self) -> str:
         """The picture as two tables, for exports."""
         places = [[n["name"], f"{n['ready']} of {n['pods']}", "yes" if n["has_proxy"] else "no"] for n in self.nodes]
-        lines = [[e["source"], e["target"], e["sent"], e["failed"]] for e in self.edges if e["sent"]]
+        lines = [[e["source"], e["target"], e["sent"], e["failed"], e["security"]] for e in self.edges if e["sent"]]
         return (
             f'<div style="{markup.BOX}">{markup.table(("workload", "pods ready", "proxy"), places, caption="The mesh")}'
-            f"{markup.table(('from', 'to', 'requests', 'failed'), lines) if lines else ''}</div>"
+            f"{markup.table(('from', 'to', 'requests', 'failed', 'sent as'), lines) if lines else ''}</div>"
         )
 
     def appears(self) -> None:
@@ -131,6 +131,7 @@ class MeshView(live.LiveView):
         return {
             "source": flow.source,
             "target": flow.target,
+            "security": flow.security,
             "rate": _rate(flow.sent, before.sent if before else 0, passed),
             "failing": _rate(flow.failed, before.failed if before else 0, passed),
             # A counter below what it was belongs to a proxy that began anew.

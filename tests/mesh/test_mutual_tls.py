@@ -214,5 +214,11 @@ def test_a_pod_without_a_sidecar_has_no_mode_and_its_clients_send_plain_text():
     assert (port.mode, port.meshed_clients, port.other_clients) == ("no sidecar", "plain text", "accepted")
 
 
+def test_what_is_sent_to_each_workload_is_told_at_once():
+    snapshot = scene.snapshot(map(scene.with_namespace, [*bookinfo.objects(), *manifests.parse(LEGACY)]))
+    sends = mutual_tls.sent_to_workloads(snapshot, client="default")
+    assert (sends["reviews-v1"], sends["old"]) == ("mutual TLS", "plain text")
+
+
 def test_each_version_of_a_service_has_a_row():
     assert [port.workload for port in ports("reviews")] == ["reviews-v3", "reviews-v2", "reviews-v1"]

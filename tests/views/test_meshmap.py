@@ -1,5 +1,7 @@
 """The mesh as a picture: nodes in columns, rates from counters."""
 
+from dataclasses import replace
+
 from labkit.telemetry.flows import Flow, Node
 from labkit.views import meshmap
 
@@ -23,6 +25,15 @@ def view(*counted, nodes=(PAGE, REVIEWS)):
 def test_a_rate_is_the_difference_of_two_looks():
     (edge,) = view((100, 0), (110, 2)).edges
     assert (edge["rate"], edge["failing"], edge["sent"], edge["failed"]) == (10.0, 2.0, 10, 2)
+
+
+def test_a_line_says_how_its_requests_are_sent():
+    flow = Flow(source="productpage-v1", target="reviews-v1", sent=5, failed=0, security="plain text")
+    shown = meshmap.MeshView(lambda: ((), ()), every=None)
+    for second, sent in enumerate((0, 5)):
+        shown._take((PAGE, REVIEWS), [replace(flow, sent=sent)], now=10.0 + second)
+    assert list(shown.table()["security"]) == ["plain text"]
+    assert "plain text" in shown.static_html()
 
 
 def test_what_was_sent_before_the_view_began_is_not_drawn():

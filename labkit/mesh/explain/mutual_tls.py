@@ -61,6 +61,15 @@ def of_host(snapshot: Snapshot, host: str, *, client: str, labels: Mapping[str, 
     return rows
 
 
+def sent_to_workloads(snapshot: Snapshot, *, client: str) -> dict[str, str]:
+    """What clients of a namespace send to each workload, over all of its ports; several words where they differ."""
+    hosts = [service.host for service in registry.all_of(snapshot, Memo()) if service.is_kubernetes]
+    words: dict[str, dict[str, None]] = {}
+    for port in (port for host in hosts for port in of_host(snapshot, host, client=client)):
+        words.setdefault(port.workload, {})[port.meshed_clients] = None
+    return {workload: ", ".join(sends) for workload, sends in words.items()}
+
+
 def _of_service(snapshot: Snapshot, service: Service, rule: Rule | None) -> Iterator[Port]:
     policies = snapshot.of(peer_authentication.RESOURCE)
     upstreams = list(subsets.of_service(service, rule, subsets.Client(is_gateway=False, mesh=snapshot.mesh_config)))
