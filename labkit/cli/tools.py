@@ -7,11 +7,15 @@ from labkit.base import programs, settings
 from labkit.cli import progress
 from labkit.clusters import tools, wheels
 
+PACKAGES = "packages"
+"""The name of the Python packages in ``save``."""
+
 
 def options(parser: argparse.ArgumentParser) -> None:
     """The options of ``tools``."""
     parser.add_argument("action", choices=("install", "save", "list"), help="fetch, put on a stick, or show")
-    parser.add_argument("names", nargs="*", metavar="TOOL", help=f"{', '.join(tools.known())}; all of them otherwise")
+    known = ", ".join(tools.known())
+    parser.add_argument("names", nargs="*", metavar="TOOL", help=f"{known}; save: packages; all of them otherwise")
     parser.add_argument("--from", dest="folder", type=Path, metavar="DIR", help="install: take the files from there")
     parser.add_argument("--to", type=Path, metavar="DIR", help="save: put tools and Python packages there")
 
@@ -19,7 +23,8 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Do it; a tool that is there in its pinned version is not fetched again."""
     paths, steps = settings.Paths(), progress.Progress()
-    chosen = tools.chosen(arguments.names)
+    names = [name for name in arguments.names if name != PACKAGES]
+    chosen = [] if names != arguments.names and not names else tools.chosen(names)
     if arguments.action == "list":
         for tool in chosen:
             place = paths.tools / tool.name if tools.installed(paths, tool) else "not installed"
@@ -43,7 +48,7 @@ def _save(arguments: argparse.Namespace, chosen: list[tools.Tool], steps: progre
     for tool in chosen:
         with steps.step(f"{tool.name} {tool.version}, verified"):
             tools.save(tool, folder, on_bytes=steps.bytes)
-    if not arguments.names:
+    if not arguments.names or PACKAGES in arguments.names:
         with steps.step("Python packages, verified"):
             wheels.save(folder, run=programs.run)
     print(f"\n  On the other machine: ./lab up --from {folder}, ./lab tools install --from {folder}")

@@ -82,7 +82,9 @@ def _kind(
             with steps.step(f"{name}, verified"):
                 tools.install(paths, tools.tool(name), folder=stick, on_bytes=steps.bytes)
     with steps.step("Doctor: what this machine has"):
-        doctor.require(doctor.examine(paths, chosen, machine, only=doctor.FOR_KIND))
+        warnings = doctor.require(doctor.examine(paths, chosen, machine, only=doctor.FOR_KIND))
+    for warning in warnings:
+        steps.line(f"{warning.title}: {warning.seen}. {warning.next_step}")
     brought = stick if stick and images.read_index(stick) else None
     if brought:
         images.load(machine, brought, cluster=None, on_step=steps.line)

@@ -1,7 +1,7 @@
 """Ways to the admin pages of istiod and of Envoys.
 
 An Envoy's is asked by a forwarded port, as ``istioctl`` does. istiod's is asked directly where pods have loopback
-addresses; on any other cluster by ``kubectl exec`` of the program that Istio puts beside it.
+addresses; elsewhere by a forwarded port too, or by ``kubectl exec`` of the program that Istio puts beside it.
 """
 
 import urllib.error
@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 
 from labkit.base import errors
-from labkit.clusters import capabilities
+from labkit.clusters import capabilities, forwarder
 from labkit.clusters.cluster import Cluster
 from labkit.install import istio
 from labkit.kube import client, forwarding, resources, status
+from labkit.kube.resources import Object
 from labkit.lab.kubectl import Kubectl
 from labkit.telemetry import workloads
 
@@ -47,7 +48,11 @@ class Doors:
         """A page of istiod's debug port: ``/debug/syncz``."""
         if self._cluster.can(capabilities.LOCAL_PODS):
             return _fetch("istiod", self._istiod_address(), ISTIOD_PORT, path)
-        return self._exec(istio.NAMESPACE, "deploy/istiod", "discovery", "pilot-discovery", path)
+        try:
+            # A forwarded port arrives from the pod's own loopback, for which Istio's debug pages ask no token.
+            return forwarding.page(self._api, istio.NAMESPACE, self._istiod_pod(), ISTIOD_PORT, path, timeout=TIMEOUT)
+        except (status.StatusError, OSError):
+            return self._exec(istio.NAMESPACE, "deploy/istiod", "discovery", "pilot-discovery", path)
 
     def envoy(self, pod: workloads.Workload, path: str) -> str:
         """A page of one Envoy's admin port: ``config_dump``."""
@@ -89,14 +94,22 @@ class Doors:
         return self._kubectl(["-n", namespace, "exec", pod, "-c", container, "--", program, "request", "GET", path]).out
 
     def _istiod_address(self) -> str:
-        try:
-            pods = self._api.list(resources.PODS, istio.NAMESPACE, labels="app=istiod")
-        except status.StatusError as e:
-            raise UnreachableError("istiod", e) from e
-        for pod in pods:
+        for pod in self._istiods():
             if address := (pod.get("status") or {}).get("podIP"):
                 return str(address)
         raise UnreachableError("istiod", "none of its pods has an address")
+
+    def _istiod_pod(self) -> str:
+        ready = [resources.name_of(pod) for pod in self._istiods() if forwarder.is_ready(pod)]
+        if not ready:
+            raise UnreachableError("istiod", "none of its pods is ready")
+        return ready[0]
+
+    def _istiods(self) -> list[Object]:
+        try:
+            return self._api.list(resources.PODS, istio.NAMESPACE, labels="app=istiod")
+        except status.StatusError as e:
+            raise UnreachableError("istiod", e) from e
 
 
 def _fetch(what: str, ip: str, port: int, path: str) -> str:

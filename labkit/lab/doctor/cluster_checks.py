@@ -28,8 +28,8 @@ def api(facts: Facts) -> Answer:
     if not facts.api_problem:
         return passed(f"{facts.cluster}: Kubernetes {facts.version}")
     first, _, rest = facts.api_problem.partition("\n")
-    if facts.is_sandbox:
-        return skipped(f"{first}: ./lab up starts it")
+    if facts.is_sandbox or (facts.wants_kind and not facts.is_created):
+        return skipped(f"{first}: ./lab up {'--cluster kind creates' if facts.wants_kind else 'starts'} it")
     step = rest.rpartition("Next: ")[2] or "kubectl config get-contexts"
     return "fail", first, step
 

@@ -213,6 +213,8 @@ def _cluster(paths: settings.Paths, chosen: choice.Choice) -> dict[str, Any]:
     """Facts about the cluster, by the names of their fields."""
     if chosen.kubeconfig is None and sandbox.running(paths) is None:
         return {"api_problem": "the sandbox does not run"}
+    if chosen.kind_cluster and kind.recorded(paths) is None:
+        return {"api_problem": "the kind cluster does not exist yet"}
     try:
         if chosen.kubeconfig is None:
             api = cluster.of_sandbox(paths.kubeconfig).client()
