@@ -1,6 +1,7 @@
 """Access logs of a lab: switched on and off, and the way of one request read from those of all proxies."""
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent import futures
@@ -26,6 +27,8 @@ TAIL = 500
 """Lines of each log that are looked through, the newest."""
 
 FAILURE = 500
+_LOGGERS = re.compile(r"envoy\.access_loggers\.(\w+)")
+
 ANSWERED = "direct_response"
 """What a line says of a proxy that answers or redirects by itself."""
 
@@ -128,7 +131,7 @@ class AccessLogs:
     def _is_on(self, pods: Sequence[workloads.Workload]) -> bool:
         """Whether any proxy writes them; one page of each tells."""
         dumps = self._doors.envoys(pods, "config_dump?resource=dynamic_listeners")
-        return any("envoy.access_loggers." in text for text in dumps.values())
+        return any(writes(text) for text in dumps.values())
 
     def _tables(self, pods: Sequence[workloads.Workload]) -> Mapping[str, list[Resource]]:
         dumps = self._doors.envoys(pods, "config_dump?resource=dynamic_route_configs")
@@ -170,6 +173,11 @@ class AccessLogs:
     def _drains(self) -> bool:
         pages = self._doors.envoys(list(self._proxies()), "stats?filter=listener_manager.*draining")
         return any(draining(text) for text in pages.values())
+
+
+def writes(dump: str) -> bool:
+    """Whether an Envoy with these listeners writes lines; the logger that only counts for metrics does not."""
+    return any(name != "stats" for name in _LOGGERS.findall(dump))
 
 
 def draining(stats: str) -> bool:
