@@ -1,7 +1,9 @@
 """Lesson 11, mutual TLS."""
 
 from labkit.exercises import verdict
-from labkit.exercises.diagnosis import cause, encryption, objects
+from labkit.exercises.diagnosis import breakers, cause, encryption, objects
+from labkit.exercises.diagnosis import decision as decisions
+from labkit.exercises.diagnosis.decision import Ask
 from labkit.exercises.evidence import Evidence
 from labkit.exercises.exercise import Exercise, Right, Wrong
 from labkit.exercises.verdict import Verdict
@@ -72,12 +74,11 @@ def reviews_again(evidence: Evidence) -> Verdict:
 
 
 def _ignored_rules(evidence: Evidence) -> list[cause.Cause]:
-    """Of two DestinationRules for reviews the older one's policy counts."""
-    rules = objects.read(evidence).rules_for(f"reviews.{evidence.namespace}.svc.cluster.local")
-    if len(rules) < 2:
+    """DestinationRules with tls that look as if they were for reviews, and that its caller does not have."""
+    decision = decisions.of(evidence, Ask(proxy="productpage", host="reviews:9080", path="/reviews/0"))
+    if decision is None or not decision.targets:
         return []
-    first, second = map(objects.title, rules[:2])
-    return [cause.shown(f"the trafficPolicy of {first} counts, since it is older than {second}")]
+    return breakers.without_a_say(decision.targets[0], objects.read(evidence), "tls")
 
 
 def renewed_after(evidence: Evidence) -> Verdict:
@@ -251,7 +252,7 @@ EXERCISES = (
             Wrong(
                 why="in a second rule",
                 yaml=_rule("  trafficPolicy:\n    tls: {mode: ISTIO_MUTUAL}\n", name="reviews-mutual"),
-                says="the trafficPolicy of DestinationRule default/reviews counts, since it is older than",
+                says="the proxy has the settings of DestinationRule default/reviews, and those of DestinationRule",
             ),
             Wrong(
                 why="an exception for reviews",
