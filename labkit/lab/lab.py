@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from labkit.views.explorer import ExplorerView
     from labkit.views.logtable import LogTable
     from labkit.views.policies import PolicyView
+    from labkit.views.xray import XRay
 
 
 class Lab:
@@ -118,6 +119,15 @@ class Lab:
     def diff(self) -> diffs.Diff:
         """What the last ``apply`` or ``delete`` changed in the Envoys, field by field; ``table()`` gives a frame."""
         return diffs.Diff(differences=differences.between(self._changes.before, self._connection.configurations()))
+
+    def xray(self, what: str, *, proxy: str = "productpage") -> "XRay":
+        """What an object became in one Envoy, field by field: ``lab.xray("virtualservice/reviews")``.
+
+        ``table()`` has a row for each field, ``acks()`` one for each proxy and type that istiod sent.
+        """
+        from labkit.lab import xraying
+
+        return xraying.look(self.api, self._connection.doors, self.proxy(proxy), what, self.namespace)
 
     def explain(
         self,

@@ -171,6 +171,8 @@ class Discovery:
             entry.resource.type_url = messages.type_url(kind)
             entry.resource.value = data
         message.removed_resources.extend(update.removed)
+        subscription.size, subscription.since = sum(map(len, update.changed.values())), time.monotonic()
+        subscription.took = None
         stream.outgoing.put_nowait(message)
 
     async def _serve(self, requests: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
@@ -237,6 +239,8 @@ class Discovery:
 
     def _answered(self, stream: Stream, kind: str, subscription: session.Subscription, request: Any) -> None:
         text = request.error_detail.message if request.HasField("error_detail") else ""
+        if request.response_nonce == subscription.last:
+            subscription.took = time.monotonic() - subscription.since
         refused, again = session.answered(subscription, request.response_nonce, text)
         for part in again:
             self._respond(stream, kind, part)

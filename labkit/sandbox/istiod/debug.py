@@ -4,6 +4,8 @@
 
     {"proxy": "reviews-v1-….default", "proxy_type": "sidecar", "istio_version": "1.31.1", "cluster_id": "Kubernetes",
      "cluster_sent": NONCE, "cluster_acked": NONCE, and the same for listener, route, endpoint, extensionconfig, secret;
+     "cluster_bytes": 512, "cluster_ms": 3.1, and the same for the other types that were sent: the last response's size
+     and how long the proxy took to answer it,
      "push": 17, "live": 17, "refusals": {"listeners": "why"}, "since": 1764000000.0}
 
 A nonce is empty where nothing was sent, or taken, yet. ``push`` numbers the snapshots that istiod has published, from 1
@@ -75,6 +77,9 @@ def entry(name: str, stream: ads.Stream) -> Object:
         subscription = stream.subscriptions.get(kind)
         row[f"{word}_sent"] = subscription.last if subscription else ""
         row[f"{word}_acked"] = subscription.acked if subscription else ""
+        if subscription and subscription.last:
+            row[f"{word}_bytes"] = subscription.size
+            row[f"{word}_ms"] = None if subscription.took is None else round(subscription.took * 1000, 1)
     return row
 
 

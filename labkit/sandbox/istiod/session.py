@@ -31,6 +31,15 @@ class Subscription:
     acked: str = ""
     """The nonce of the last response that was taken."""
 
+    size: int = 0
+    """Bytes of the last response."""
+
+    since: float = 0.0
+    """When it went out, on a clock that only grows."""
+
+    took: float | None = None
+    """Seconds until it was answered; None until then."""
+
     in_flight: "dict[str, Update]" = field(default_factory=dict)
     """Nonce → a response that is not answered yet."""
 
