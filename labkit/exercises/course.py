@@ -20,6 +20,7 @@ from labkit.exercises import (
     lesson13,
     lesson14,
     lesson19,
+    lesson20,
     lesson21,
     routed,
 )
@@ -42,6 +43,7 @@ LESSONS = (
     lesson13,
     lesson14,
     lesson19,
+    lesson20,
     lesson21,
     routed,
 )

@@ -1,5 +1,6 @@
 """Objects of the mesh and of Kubernetes that are not carried out as they stand, for ``lab.analyze()``."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,18 @@ def _snapshot(api: client.Client) -> analysis.Snapshot:
     return analysis.Snapshot(
         {"kind": r.kind, "apiVersion": r.api_version, **o} for r in EVERYWHERE for o in _list(api, r)
     )
+
+
+def refused(page: str, namespace: str) -> list[Finding]:
+    """What Envoys refuse of the objects of a namespace, by istiod's page of pushes: a sandbox alone knows it."""
+    findings = []
+    for refusal in json.loads(page).get("why") or []:
+        for name in refusal["objects"]:
+            kind, space, own = name.split("/", 2)
+            if space == namespace:
+                message = f"an Envoy refuses what this became, and keeps what it had: {refusal['text']}"
+                findings.append(Finding(object=f"{kind} {space}/{own}", level="error", message=message))
+    return findings
 
 
 def _of_message(message: analysis.Message) -> Finding:

@@ -51,6 +51,7 @@ CHAPTERS: Mapping[str, Chapter] = {
     "13": Chapter(title="End users", manifests=(RULES, "reviews-0-100.yaml", "curl.yaml", "httpbin-and-fortio.yaml")),
     "14": Chapter(title="Rate limits and quotas", manifests=("curl.yaml",)),
     "19": Chapter(title="Egress", manifests=("outside.yaml",)),
+    "20": Chapter(title="Inside istiod and Envoy", manifests=("curl.yaml",)),
     "21": Chapter(title="The clinic", manifests=(RULES, "curl.yaml", "httpbin-and-fortio.yaml", "legacy.yaml")),
 }
 

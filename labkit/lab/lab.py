@@ -1,10 +1,11 @@
 """``Lab``: everything a lesson does to a cluster and sees of it."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, overload
 
-from labkit.base import choice, settings
+from labkit.base import choice, errors, settings
 from labkit.clusters import cluster as clusters
 from labkit.clusters import sandbox
 from labkit.exercises import course, lesson21, verdict
@@ -225,6 +226,10 @@ class Lab:
     def analyze(self) -> "pd.DataFrame":
         """What does not fit together in the course's namespace: a row each, with the object, Istio's code, and why."""
         findings = analyzing.findings(self.api, self.namespace, has_caveats=self.can("caveats"))
+        if self.can("local-pods"):
+            with contextlib.suppress(errors.LabError):  # without istiod nobody knows
+                page = self._connection.doors.istiod("/debug/labkit/pushes")
+                findings = [*analyzing.refused(page, self.namespace), *findings]
         if not findings:
             results.Note(text=f"✔ No validation issues found when analyzing namespace: {self.namespace}.").shown()
         return analyzing.frame(findings)

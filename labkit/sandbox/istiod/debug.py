@@ -25,7 +25,8 @@ all that are connected, ``live`` those that have taken that push whole; ``waitin
 ``milliseconds`` run from when istiod heard of the object until the last proxy had taken it; null until then. Kinds:
 Istio's, the Gateway API's, Service, ConfigMap.
 
-``GET /debug/labkit/pushes``: ``{"push": 17, "proxies": 7, "live": 7}``, the newest snapshot and who has it.
+``GET /debug/labkit/pushes``: ``{"push": 17, "proxies": 7, "live": 7, "why": []}``, the newest snapshot, who has it, and
+each refusal that stands, as above.
 """
 
 import asyncio
@@ -102,7 +103,8 @@ def routes(discovery: ads.Discovery, pushed: progress.Progress, blamed: Blamed =
     async def pushes(_: web.Request) -> web.Response:
         proxies = takers(discovery)
         live = sum(t.push == discovery.pushes and not t.refused for t in proxies)
-        return _answer({"push": discovery.pushes, "proxies": len(proxies), "live": live})
+        report: Object = {"push": discovery.pushes, "proxies": len(proxies), "live": live}
+        return _answer(report | {"why": why(discovery, blamed)})
 
     async def live(request: web.Request) -> web.Response:
         parts = request.query.get("object", "").split("/")

@@ -1,0 +1,192 @@
+"""Lesson 20, inside istiod and Envoy."""
+
+import re
+
+from labkit.exercises import flows, symptoms, verdict, written
+from labkit.exercises.evidence import Evidence
+from labkit.exercises.exercise import Exercise, Right, Wrong
+from labkit.exercises.verdict import Verdict
+from labkit.kube import resources
+from labkit.kube.resources import Object
+
+HEADER = "x-release"
+COMMAND = re.compile(r"%([A-Z_]+)(?:\([^)]*\))?(?::\d+)?%|%%")
+COMMANDS = frozenset({"REQ", "START_TIME", "PROTOCOL", "HOSTNAME", "DOWNSTREAM_REMOTE_ADDRESS", "ENVIRONMENT"})
+"""Some of Envoy's format commands (Access logging, Command operators)."""
+
+CALLED = ("details", "reviews")
+"""What productpage calls."""
+
+
+def sent_clusters(evidence: Evidence) -> Verdict:
+    """Whether the filed number is that of the clusters that change."""
+    return verdict.number(
+        evidence.answer("20-1"),
+        3,
+        what="clusters that istiod sends to productpage",
+        shows="one for each of the two subsets, and the one without a subset, which now names the rule",
+        causes={
+            2: "the cluster without a subset changes too: its metadata names the DestinationRule",
+            1: "each subset is a cluster of its own",
+            4: "reviews, ratings and productpage itself did not change, and are not sent again",
+            0: "a subset is a cluster in every proxy that may call the host, used or not",
+            7: "seven proxies get it; the question is about one of them",
+        },
+    )
+
+
+def mended_header(evidence: Evidence) -> Verdict:
+    """Whether the rule has its header and is one that Envoy takes."""
+    expected = f"reviews come from v1 alone, by a rule that sets {HEADER} and is taken by every proxy"
+    rule = evidence.resource(resources.VIRTUAL_SERVICES, "reviews")
+    values = _values(rule) if rule else []
+    if not values:
+        cause = f"{HEADER} is what the rule is for: give it a value that Envoy understands"
+        return verdict.not_yet(expected, f"no rule sets {HEADER} on requests to reviews", cause=cause)
+    if problem := next(filter(None, map(format_problem, values)), ""):
+        cause = "the object is stored, Envoy refuses the routes, and the last good ones stay"
+        return verdict.not_yet(expected, problem, cause=cause, next_step="istioctl proxy-status, then lab.analyze()")
+    if elsewhere := symptoms.only("v1")(evidence):
+        return verdict.not_yet(expected, elsewhere, cause="the route leads elsewhere than before")
+    return verdict.passed(expected, f"every proxy has the rule; {HEADER} is {values[0]}")
+
+
+def _values(rule: Object) -> list[str]:
+    values = []
+    for http in rule["spec"].get("http") or []:
+        headers = (http.get("headers") or {}).get("request") or {}
+        values += [str(v) for key in ("set", "add") for n, v in (headers.get(key) or {}).items() if n.lower() == HEADER]
+    return values
+
+
+def format_problem(value: str) -> str:
+    """Why Envoy does not take a header's value; empty where it does."""
+    unknown = next((m[1] for m in COMMAND.finditer(value) if m[1] and m[1] not in COMMANDS), "")
+    if unknown:
+        return f"{HEADER} has the command %{unknown}%, which Envoy does not know"
+    if "%" in COMMAND.sub("", value):
+        return f"{HEADER} has a % that begins no command: %% stands for the sign itself"
+    return ""
+
+
+def told_less(evidence: Evidence) -> Verdict:
+    """Whether productpage's proxy hears of what it calls, and others of what they call."""
+    expected = f"productpage's proxy has clusters of {' and '.join(CALLED)} and of no other Service of the shop"
+    own, others = _hosts(evidence, "productpage"), _hosts(evidence, "reviews-v2")
+    observed = f"it has {', '.join(sorted(own)) or 'none'}"
+    if missing := [host for host in CALLED if host not in own]:
+        return verdict.not_yet(
+            expected, observed, cause=f"it calls {', '.join(missing)}, and no longer knows where that is"
+        )
+    if extra := sorted(own - {*CALLED}):
+        return verdict.not_yet(expected, observed, cause=_why_known(evidence, extra))
+    if "ratings" not in others:
+        cause = "the Sidecar is for every pod of the namespace: reviews no longer knows ratings"
+        return verdict.not_yet(expected, observed, cause=cause)
+    status = evidence.fetch(symptoms.PAGE).status
+    if status != 200:
+        return verdict.not_yet(expected, f"{observed}; the page answers {status}", cause="something else is broken")
+    return verdict.passed(expected, observed)
+
+
+def _hosts(evidence: Evidence, pod: str) -> set[str]:
+    """Services of the course's namespace that a proxy has outbound clusters of."""
+    config = evidence.config(pod)
+    suffix = flows.full("", evidence)
+    names = [name.split("|") for name in (config.clusters if config else {})]
+    return {n[3].removesuffix(suffix) for n in names if n[0] == "outbound" and n[3].endswith(suffix)} - {"kubernetes"}
+
+
+def _why_known(evidence: Evidence, extra: list[str]) -> str:
+    sidecars = evidence.resources(resources.SIDECARS)
+    if not sidecars:
+        return f"without a Sidecar it hears of every Service, {', '.join(extra)} too"
+    labels = [((s["spec"].get("workloadSelector") or {}).get("labels") or {}) for s in sidecars]
+    pods = [resources.labels_of(pod) for pod in evidence.resources(resources.PODS)]
+    if not any(own.items() <= pod.items() and pod.get("app") == "productpage" for own in labels for pod in pods):
+        return "the Sidecar selects no pod of productpage: compare its labels"
+    return f"the Sidecar's egress hosts let in {', '.join(extra)}"
+
+
+def _sidecar(*hosts: str, app: str = "productpage") -> str:
+    selector = f"  workloadSelector: {{labels: {{app: {app}}}}}\n" if app else ""
+    listed = ", ".join(f'"{host}"' for host in hosts)
+    return (
+        "apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: productpage}\n"
+        f"spec:\n{selector}  egress:\n  - hosts: [{listed}]\n"
+    )
+
+
+def _rule(value: str | None, subset: str = "v1") -> str:
+    headers = {"headers": {"request": {"set": {HEADER: value}}}} if value is not None else {}
+    return written.virtual_service("reviews", {**headers, "route": [written.to("reviews", subset=subset)]})
+
+
+FULL = tuple(f"./{name}.default.svc.cluster.local" for name in CALLED)
+SYSTEM = "istio-system/*"
+
+EXERCISES = (
+    Exercise(
+        id="20-1",
+        task="A DestinationRule gives details two subsets. How many clusters does istiod send to productpage for it?",
+        done_when="the number is filed",
+        check=sent_clusters,
+        hints=(
+            "Apply such a rule, and look at lab.diff().",
+            "Count the clusters that are new, and those that changed.",
+            "A subset is a cluster of its own; and the cluster without a subset notes which rule it follows.",
+        ),
+        answer=3,
+        wrong=(
+            Wrong(why="the subsets alone", answer=2, says="the cluster without a subset changes too"),
+            Wrong(why="one for the host", answer=1, says="each subset is a cluster of its own"),
+            Wrong(why="everything again", answer=4, says="did not change, and are not sent again"),
+            Wrong(why="nothing, since nobody uses it", answer=0, says="used or not"),
+            Wrong(why="all proxies", answer=7, says="the question is about one of them"),
+        ),
+    ),
+    Exercise(
+        id="20-2",
+        task="manifests/rejected.yaml is stored, and no proxy follows it. Mend it: reviews v1, with header x-release.",
+        done_when="every proxy has a rule that sends reviews to v1 and sets x-release",
+        check=mended_header,
+        given=("rejected.yaml",),
+        hints=(
+            "Who said no: the API server, istiod, or Envoy? Each has its place to say so.",
+            "istioctl proxy-status -v 1 shows where the last push was not taken; lab.analyze() has Envoy's words.",
+            "%RELEASE% would be a command of Envoy's. A plain word, or %% for the sign, is a value.",
+        ),
+        solution=_rule("stable"),
+        right=(
+            Right(how="a command that there is", yaml=_rule("%REQ(user-agent)%")),
+            Right(how="a sign of per cent", yaml=_rule("100%% tested")),
+        ),
+        wrong=(
+            Wrong(why="another unknown command", yaml=_rule("%VERSION%"), says="has the command %VERSION%"),
+            Wrong(why="a single sign", yaml=_rule("100% tested"), says="%% stands for the sign itself"),
+            Wrong(why="without the header", yaml=_rule(None), says="no rule sets x-release"),
+            Wrong(why="to nowhere", yaml=_rule("stable", subset="v2"), says="not from v1 alone"),
+        ),
+    ),
+    Exercise(
+        id="20-3",
+        task="productpage calls reviews and details. Let its proxy hear of those and of no other Service of the shop.",
+        done_when="productpage's proxy has clusters of reviews and details only, all other proxies have what they had",
+        check=told_less,
+        hints=(
+            "Every proxy is told of every Service, unless somebody says which ones it needs.",
+            "A Sidecar with egress hosts says so, for the pods that its workloadSelector names.",
+            "Hosts are written ./NAME.default.svc.cluster.local, and istio-system/* beside them.",
+        ),
+        solution=_sidecar(*FULL, SYSTEM),
+        right=(Right(how="with the namespace's name", yaml=_sidecar(*(h.replace("./", "default/") for h in FULL))),),
+        wrong=(
+            Wrong(why="the whole namespace", yaml=_sidecar("./*", SYSTEM), says="egress hosts let in"),
+            Wrong(why="one forgotten", yaml=_sidecar(FULL[1], SYSTEM), says="it calls details, and no longer knows"),
+            Wrong(why="for every pod", yaml=_sidecar(*FULL, SYSTEM, app=""), says="reviews no longer knows ratings"),
+            Wrong(
+                why="for nobody", yaml=_sidecar(*FULL, SYSTEM, app="product-page"), says="selects no pod of productpage"
+            ),
+        ),
+    ),
+)
