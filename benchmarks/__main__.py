@@ -10,7 +10,19 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import chapters, compiling, course, idle, mistakes, publishing, result, rotations, starting, throughput
+from benchmarks import (
+    chapters,
+    compiling,
+    course,
+    idle,
+    mistakes,
+    permissions,
+    publishing,
+    result,
+    rotations,
+    starting,
+    throughput,
+)
 from benchmarks.private import PrivateLab
 
 MEASURES: dict[str, Callable[[PrivateLab], list[result.Result]]] = {
@@ -21,6 +33,7 @@ MEASURES: dict[str, Callable[[PrivateLab], list[result.Result]]] = {
     "publish": publishing.measure,
     "compile": compiling.measure,
     "rotations": rotations.measure,
+    "permissions": permissions.measure,
     "goto": chapters.measure,
     "course": course.measure,
 }

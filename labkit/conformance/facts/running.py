@@ -11,6 +11,7 @@ from labkit.base import errors, settings
 from labkit.clusters import sandbox
 from labkit.clusters.cluster import Cluster
 from labkit.conformance.facts import (
+    authorization,
     connections,
     egress,
     faults,
@@ -25,7 +26,7 @@ from labkit.conformance.facts.fact import Checks, Fact, Outcome, Verdict
 from labkit.conformance.facts.ground import Ground
 from labkit.install import istio
 
-GROUPS = (routing, splitting, faults, resilience, connections, egress, limits, mutual_tls, observing)
+GROUPS = (routing, splitting, faults, resilience, connections, egress, limits, mutual_tls, authorization, observing)
 
 FACTS: tuple[Fact, ...] = tuple(sorted((f for group in GROUPS for f in group.FACTS), key=lambda f: f.number))
 """Every fact, by number."""
