@@ -65,7 +65,7 @@ def summary(listed: Iterable[Piece]) -> str:
     lines = []
     for place, kinds in sorted(places.items()):
         lines.append(f"  in {place}:")
-        lines += [f"    {kind:<24}{', '.join(sorted(names))}" for kind, names in sorted(kinds.items())]
+        lines += [f"    {kind:<25} {', '.join(sorted(names))}" for kind, names in sorted(kinds.items())]
     return "\n".join(lines)
 
 

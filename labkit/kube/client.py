@@ -203,7 +203,7 @@ class Client:
         full = path + (f"?{urlencode(query)}" if query else "")
         code, _, data = self.raw(method, full, body=body, headers={"Content-Type": content_type} if body else None)
         if code == 401:
-            raise status.StatusError({"code": 401, "reason": "Unauthorized", "message": self._not_let_in()})
+            raise status.StatusError({"code": 401, "reason": "Unauthorized", "message": self.not_let_in()})
         if code >= 400:
             raise _refusal(code, data)
         document: Object = json.loads(data)
@@ -239,7 +239,8 @@ class Client:
         except urllib3.exceptions.HTTPError as e:
             raise status.StatusError({"code": 503, "message": self._out_of_reach(e)}) from e
 
-    def _not_let_in(self) -> str:
+    def not_let_in(self) -> str:
+        """What to say of a 401."""
         where = f"{self.kubeconfig}{f' for context {self.context}' if self.context else ''}"
         return (
             f"The cluster does not accept the credentials in {where} (401 Unauthorized): they have expired, or are "

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from labkit.base import settings
-from labkit.install import bookinfo, gateway, gateway_api, istio, ownership
+from labkit.install import bookinfo, gateway, gateway_api, istio, ownership, presence
 from labkit.lab import applying, arriving, chapters, clearing, control, discarding
 from labkit.lab.connection import Connection
 from labkit.telemetry import differences
@@ -25,9 +25,10 @@ class Changes:
         """Istio's default profile: control plane, webhooks, ingress gateway; ready when this returns."""
         with steps.Steps() as step:
             istio.install(self._connection.api, on_step=step)
-        return results.Done(
-            sentence="Istio is installed: istiod and the ingress gateway are ready.", command=istio.COMMAND
-        ).shown()
+        seen = presence.of(self._connection.api)
+        ready = "Istio is installed: istiod and the ingress gateway are ready."
+        hidden = "Istio is installed; whether istiod and the gateway are ready, this user may not see."
+        return results.Done(sentence=hidden if seen.istiods is None else ready, command=istio.COMMAND).shown()
 
     def deploy_bookinfo(self) -> results.Done:
         """Label the namespace for injection, apply Bookinfo, wait for its pods."""

@@ -38,6 +38,10 @@ class UnreachableError(errors.LabError):
         super().__init__(f"{what} does not answer: {problem}\nNext: kubectl get pods -A")
 
 
+class NotAllowedError(UnreachableError):
+    """This user may not ask istiod."""
+
+
 class Doors:
     """Of one cluster."""
 
@@ -109,7 +113,7 @@ class Doors:
         try:
             return self._api.list(resources.PODS, istio.NAMESPACE, labels="app=istiod")
         except status.StatusError as e:
-            raise UnreachableError("istiod", e) from e
+            raise (NotAllowedError if e.code == 403 else UnreachableError)("istiod", e) from e
 
 
 def _fetch(what: str, ip: str, port: int, path: str) -> str:

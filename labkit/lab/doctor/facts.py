@@ -224,6 +224,8 @@ def _cluster(paths: settings.Paths, chosen: choice.Choice) -> dict[str, Any]:
             api = client.Client.from_kubeconfig(chosen.kubeconfig, context=context.name)
         before = time.time()
         code, headers, body = api.raw("GET", "/version", timeout=8.0)
+        if code == 401:
+            return {"context": context, "api_problem": api.not_let_in()}
         if code != 200:
             return {
                 "context": context,
