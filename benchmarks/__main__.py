@@ -15,6 +15,7 @@ from benchmarks import (
     compiling,
     course,
     idle,
+    limiter,
     mistakes,
     permissions,
     publishing,
@@ -34,6 +35,7 @@ MEASURES: dict[str, Callable[[PrivateLab], list[result.Result]]] = {
     "compile": compiling.measure,
     "rotations": rotations.measure,
     "permissions": permissions.measure,
+    "limiter": limiter.measure,
     "goto": chapters.measure,
     "course": course.measure,
 }

@@ -29,16 +29,17 @@ class Store:
 
     def __init__(self, clock: Callable[[], float] = time.time, *, most: int = MOST) -> None:
         self._clock, self._most = clock, most
-        self._values: dict[str, Any] = {}
         self._ends: dict[str, int] = {}
-        self._by_end: dict[int, dict[str, None]] = {}
+        self._by_end: dict[int, dict[str, Any]] = {}
+        """Values by the second in which they expire, and by key."""
+
         self._swept = 0
         self.evicted = 0
         """Keys that had to make room."""
 
     def __len__(self) -> int:
         self._sweep()
-        return len(self._values)
+        return len(self._ends)
 
     def do(self, words: Sequence[str]) -> Any:
         """The answer to a command."""
@@ -64,12 +65,12 @@ class Store:
         return self._do_incrby(key, "1")
 
     def _do_incrby(self, key: str, hits: str) -> int:
-        count = int(self._values.get(key, 0)) + int(hits)
+        count = int(self._value(key) or 0) + int(hits)
         self._put(key, count)
         return count
 
     def _do_get(self, key: str) -> str | None:
-        value = self._values.get(key)
+        value = self._value(key)
         return None if value is None else str(value)
 
     def _do_set(self, key: str, value: str, *options: str) -> Any:
@@ -82,13 +83,13 @@ class Store:
         return "OK"
 
     def _do_expire(self, key: str, seconds: str) -> int:
-        if key not in self._values:
+        if key not in self._ends:
             return 0
         self._expire(key, int(seconds))
         return 1
 
     def _do_ttl(self, key: str) -> int:
-        if key not in self._values:
+        if key not in self._ends:
             return -2
         end = self._ends[key]
         return -1 if end == NEVER else max(0, end - int(self._clock()))
@@ -97,13 +98,12 @@ class Store:
         return sum(self._remove(key) for key in keys)
 
     def _do_exists(self, *keys: str) -> int:
-        return sum(key in self._values for key in keys)
+        return sum(key in self._ends for key in keys)
 
     def _do_dbsize(self) -> int:
-        return len(self._values)
+        return len(self._ends)
 
     def _do_flushall(self, *_: str) -> str:
-        self._values.clear()
         self._ends.clear()
         self._by_end.clear()
         return "OK"
@@ -113,42 +113,42 @@ class Store:
 
     def _do_info(self, *_: str) -> str:
         lines = ("# Server", "redis_mode:labkit-stand-in", "# Stats", f"evicted_keys:{self.evicted}", "# Keyspace")
-        return "".join(f"{line}\r\n" for line in (*lines, f"keys:{len(self._values)}"))
+        return "".join(f"{line}\r\n" for line in (*lines, f"keys:{len(self._ends)}"))
 
     def _do_quit(self) -> str:
         return "OK"
 
+    def _value(self, key: str) -> Any:
+        end = self._ends.get(key)
+        return None if end is None else self._by_end[end][key]
+
     def _put(self, key: str, value: Any) -> None:
-        if key not in self._values:
-            if len(self._values) >= self._most:
+        if key not in self._ends:
+            if len(self._ends) >= self._most:
                 self._make_room()
             self._ends[key] = NEVER
-            self._by_end.setdefault(NEVER, {})[key] = None
-        self._values[key] = value
+        self._by_end.setdefault(self._ends[key], {})[key] = value
 
     def _expire(self, key: str, seconds: int) -> None:
         end = int(self._clock()) + seconds
         if end != self._ends[key]:
-            self._drop_end(key)
+            value = self._value(key)
+            self._remove(key)
             self._ends[key] = end
-            self._by_end.setdefault(end, {})[key] = None
+            self._by_end.setdefault(end, {})[key] = value
 
     def _remove(self, key: str) -> bool:
-        if self._values.pop(key, None) is None:
+        end = self._ends.pop(key, None)
+        if end is None:
             return False
-        self._drop_end(key)
+        values = self._by_end[end]
+        del values[key]
+        if not values:
+            del self._by_end[end]
         return True
 
-    def _drop_end(self, key: str) -> None:
-        end = self._ends.pop(key)
-        keys = self._by_end[end]
-        del keys[key]
-        if not keys:
-            del self._by_end[end]
-
     def _make_room(self) -> None:
-        keys = self._by_end[min(self._by_end)]
-        self._remove(next(iter(keys)))
+        self._remove(next(iter(self._by_end[min(self._by_end)])))
         self.evicted += 1
 
     def _sweep(self) -> None:
@@ -158,7 +158,7 @@ class Store:
         self._swept = now
         for end in [end for end in self._by_end if end <= now]:
             for key in self._by_end.pop(end):
-                del self._values[key], self._ends[key]
+                del self._ends[key]
 
 
 class Connection(asyncio.Protocol):

@@ -61,8 +61,6 @@ async def _serve(env: Mapping[str, str]) -> int:
 
 
 async def _listen(stack: contextlib.AsyncExitStack, limiter: RateLimit, env: Mapping[str, str]) -> None:
-    for handler, variable, port in ((limiter.web, "PORT", PORT), (limiter.pages, "DEBUG_PORT", DEBUG_PORT)):
-        await _web(stack, handler, _port(env, variable, port), env)
     at = stack.enter_context(listening.place(_port(env, "GRPC_PORT", GRPC_PORT), env))
     rpc = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
     rpc.add_generic_rpc_handlers((limiter.handler(),))
@@ -71,6 +69,9 @@ async def _listen(stack: contextlib.AsyncExitStack, limiter: RateLimit, env: Map
     at.announce()
     print(f"Listening for gRPC on {at.shown}", flush=True)
     stack.push_async_callback(rpc.stop, LAST_REQUESTS)
+    # The health page comes last: whoever finds it finds the service.
+    for handler, variable, port in ((limiter.pages, "DEBUG_PORT", DEBUG_PORT), (limiter.web, "PORT", PORT)):
+        await _web(stack, handler, _port(env, variable, port), env)
 
 
 async def _web(stack: contextlib.AsyncExitStack, handler: Handler, port: int, env: Mapping[str, str]) -> None:
