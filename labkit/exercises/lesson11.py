@@ -229,7 +229,7 @@ EXERCISES = (
         ),
         solution=_rule("  trafficPolicy:\n    tls: {mode: ISTIO_MUTUAL}\n"),
         right=(
-            Right(how="without tls", yaml=_rule("  trafficPolicy: {}\n")),
+            Right(how="without tls", yaml=_rule("  trafficPolicy: {connectionPool: {tcp: {maxConnections: 100}}}\n")),
             Right(how="without the rule", deletes=_rule("")),
         ),
         wrong=(

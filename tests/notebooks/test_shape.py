@@ -147,3 +147,12 @@ def test_it_restarts_and_waits_for_programs_of_the_course_alone(lesson):
         r"rollout restart deployment(?!/| -l)|wait deployment --all(?! .*-n refresher)|wait (?!-n).*--all"
     )
     assert [code for code in lesson.codes() if words.search(code)] == []
+
+
+SECRETS = re.compile(r"PRIVATE KEY|eyJ[\w-]{16,}\.eyJ")
+"""A key in PEM, and a token in three parts."""
+
+
+def test_no_committed_output_shows_a_key_or_a_token(lesson):
+    outputs = [output for cell in lesson.cells for output in cell.get("outputs", [])]
+    assert SECRETS.search(str(outputs)) is None

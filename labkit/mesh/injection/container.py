@@ -159,7 +159,7 @@ def _env(pod: Object, apps: list[Object], namespace: str, settings: Settings) ->
         value("ISTIO_META_WORKLOAD_NAME", workload_of(pod)),
         value("ISTIO_META_OWNER", _owner(pod, namespace)),
         value("ISTIO_META_MESH_ID", "cluster.local"),
-        value("TRUST_DOMAIN", "cluster.local"),
+        value("TRUST_DOMAIN", settings.trust_domain),
         *([value("ISTIO_BOOTSTRAP_OVERRIDE", OVERRIDE_FILE)] if settings.bootstrap_override else []),
         *_metadata(settings),
         *([value("ISTIO_KUBE_APP_PROBERS", asked)] if asked else []),

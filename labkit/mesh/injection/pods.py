@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from labkit.kube import resources
@@ -18,13 +19,19 @@ _FIELDS = (
 """A container's fields, in the order in which Go writes them."""
 
 
-def inject(pod: Object, *, namespace: Object) -> Object | None:
-    """The pod with its proxy; None when it gets none. InjectionError when its annotations make no sense."""
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def inject(pod: Object, *, namespace: Object, mesh: Mapping[str, Any] = NOTHING) -> Object | None:
+    """The pod with its proxy; None when it gets none. InjectionError when its annotations make no sense.
+
+    ``mesh`` is the mesh configuration: its trust domain, and ``defaultConfig`` below what the pod says itself.
+    """
     spec = dict(pod["spec"])
     inits, apps = list(spec.get("initContainers") or []), list(spec.get("containers") or [])
     if not deciding.is_wanted(pod, namespace) or any(c["name"] == container.PROXY for c in inits):
         return None
-    own_settings, place = settings.of_pod(pod), resources.name_of(namespace)
+    own_settings, place = settings.of_pod(pod, mesh), resources.name_of(namespace)
     # A container of the proxy's name is no app: it says what the pod wants otherwise of the proxy.
     own = next((c for c in apps if c["name"] == container.PROXY), None)
     apps = [c for c in apps if c is not own]

@@ -6,6 +6,7 @@ from typing import Any
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
+from labkit.mesh import model
 from labkit.mesh.injection import annotations, proxyconfig, uservolumes
 from labkit.mesh.injection.annotations import READINESS, TRAFFIC
 from labkit.mesh.validation.findings import listed, sentence
@@ -29,6 +30,10 @@ class Settings:
 
     annotations: Mapping[str, str]
     proxy_config: Mapping[str, Any] = field(default_factory=dict)
+    mesh_metadata: Mapping[str, str] = field(default_factory=dict)
+    """``defaultConfig.proxyMetadata`` of the mesh configuration."""
+
+    trust_domain: str = model.TRUST_DOMAIN
 
     @property
     def is_native(self) -> bool:
@@ -71,8 +76,8 @@ class Settings:
 
     @property
     def metadata(self) -> Mapping[str, str]:
-        """Variables that a proxy's configuration gives its containers."""
-        return self.proxy_config.get("proxyMetadata") or {}
+        """Variables that a proxy's configuration gives its containers: the mesh's, and over them the pod's own."""
+        return {**self.mesh_metadata, **(self.proxy_config.get("proxyMetadata") or {})}
 
     def image(self, default: str) -> str:
         """The proxy's."""
@@ -139,7 +144,7 @@ class Settings:
         return uservolumes.read(self.annotations.get(annotations.USER_MOUNT, ""))
 
 
-def of_pod(pod: Object) -> Settings:
+def of_pod(pod: Object, mesh: Mapping[str, Any]) -> Settings:
     """Read a pod's annotations; InjectionError in Istio's words when one makes no sense."""
     given = resources.annotations_of(pod)
     if problem := sentence(map(listed, annotations.problems(given))):
@@ -149,4 +154,9 @@ def of_pod(pod: Object) -> Settings:
             raise InjectionError(f'{_FAILED}requested template "{template}" not found; have {", ".join(TEMPLATES)}')
         if template != "sidecar":
             raise InjectionError(f"{_FAILED}the sandbox has no template {template}")
-    return Settings(annotations=given, proxy_config=proxyconfig.read(given.get(annotations.PROXY_CONFIG, "")))
+    return Settings(
+        annotations=given,
+        proxy_config=proxyconfig.read(given.get(annotations.PROXY_CONFIG, "")),
+        mesh_metadata=(mesh.get("defaultConfig") or {}).get("proxyMetadata") or {},
+        trust_domain=model.trust_domain(mesh),
+    )

@@ -107,7 +107,7 @@ class Istiod:
         own = self._root.server(*serving.NAMES)
         server = await serving.discovery((self.discovery.handler(), self._debug.handler()), own, self._ip)
         servers.push_async_callback(server.stop, 0.1)
-        hooks = webhooks.Webhooks(lambda name: self._followed.get(resources.NAMESPACES, name) or {})
+        hooks = webhooks.Webhooks(lambda name: self._followed.get(resources.NAMESPACES, name) or {}, self._mesh_config)
         pages = [*debug.routes(self.discovery, self.progress, self._blame.names_of), *serving.version()]
         for routes, port, certificate in (
             (hooks.routes(), serving.WEBHOOKS, own),

@@ -19,8 +19,8 @@ Namespace = Callable[[str], Object]
 class Webhooks:
     """Answers AdmissionReviews."""
 
-    def __init__(self, namespace_of: Namespace) -> None:
-        self._namespace_of = namespace_of
+    def __init__(self, namespace_of: Namespace, mesh_config: Callable[[], Object] = dict) -> None:
+        self._namespace_of, self._mesh_config = namespace_of, mesh_config
         self._envoy = protos.Protos()
 
     def routes(self) -> list[web.RouteDef]:
@@ -33,7 +33,8 @@ class Webhooks:
         pod = asked["object"]
         response: dict[str, Any] = {"uid": asked["uid"], "allowed": True}
         try:
-            injected = injection.inject(pod, namespace=self._namespace_of(asked.get("namespace", "")))
+            namespace = self._namespace_of(asked.get("namespace", ""))
+            injected = injection.inject(pod, namespace=namespace, mesh=self._mesh_config())
         except injection.InjectionError as e:
             injected = None
             response |= {"allowed": False, "status": {"code": 400, "message": str(e)}}

@@ -244,3 +244,14 @@ def test_a_pod_without_containers_is_left_to_the_api_server() -> None:
     injected = injection.inject(pod, namespace=NAMESPACE)
     assert injected is not None
     assert injected["spec"]["containers"] == []
+
+
+def test_what_the_mesh_says_of_every_proxy_stands_below_what_the_pod_says():
+    mesh = {"trustDomain": "example.org", "defaultConfig": {"proxyMetadata": {"SECRET_TTL": "1h", "A": "mesh"}}}
+    own = {"proxy.istio.io/config": "proxyMetadata: {A: pod}"}
+    metadata = {"name": "web", "annotations": own}
+    pod = injection.inject(
+        {"metadata": metadata, "spec": {"containers": [{"name": "app", "image": "i"}]}}, namespace=NAMESPACE, mesh=mesh
+    )
+    env = {e["name"]: e.get("value") for e in container(pod, "istio-proxy")["env"]}
+    assert (env["SECRET_TTL"], env["A"], env["TRUST_DOMAIN"]) == ("1h", "pod", "example.org")
