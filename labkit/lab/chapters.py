@@ -50,6 +50,11 @@ CHAPTERS: Mapping[str, Chapter] = {
     "12": Chapter(title="Who may call whom", gateway_api=True, manifests=(RULES, "reviews-0-100.yaml", "curl.yaml")),
     "13": Chapter(title="End users", manifests=(RULES, "reviews-0-100.yaml", "curl.yaml", "httpbin-and-fortio.yaml")),
     "14": Chapter(title="Rate limits and quotas", manifests=("curl.yaml",)),
+    "16": Chapter(
+        title="Access logs",
+        manifests=(RULES, "reviews-0-100.yaml", "curl.yaml", "httpbin-and-fortio.yaml"),
+    ),
+    "18": Chapter(title="The service graph"),
     "19": Chapter(title="Egress", manifests=("outside.yaml",)),
     "20": Chapter(title="Inside istiod and Envoy", manifests=("curl.yaml",)),
     "21": Chapter(title="The clinic", manifests=(RULES, "curl.yaml", "httpbin-and-fortio.yaml", "legacy.yaml")),
