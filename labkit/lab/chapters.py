@@ -54,7 +54,7 @@ CHAPTERS: Mapping[str, Chapter] = {
         title="Access logs",
         manifests=(RULES, "reviews-0-100.yaml", "curl.yaml", "httpbin-and-fortio.yaml"),
     ),
-    "18": Chapter(title="The service graph"),
+    "18": Chapter(title="The service graph", manifests=(RULES,)),
     "19": Chapter(title="Egress", manifests=("outside.yaml",)),
     "20": Chapter(title="Inside istiod and Envoy", manifests=("curl.yaml",)),
     "21": Chapter(title="The clinic", manifests=(RULES, "curl.yaml", "httpbin-and-fortio.yaml", "legacy.yaml")),

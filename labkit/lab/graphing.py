@@ -61,7 +61,8 @@ class Reader:
         nodes = nodes_of(pods)
         marked = {node.name: [*marks.of_rules(rules, node), *self._circuits.get(node.name, ())] for node in nodes}
         pages = self._connection.doors.metrics(proxies, graph.QUERY)
-        return Reading(nodes=nodes, totals=graph.totals(pages.values()), marks=marked)
+        totals = graph.resolved(graph.totals(pages.values()), only_workloads(nodes))
+        return Reading(nodes=nodes, totals=totals, marks=marked)
 
     def _belongs(self, pod: workloads.Workload) -> bool:
         is_near = pod.has_proxy or pod.namespace == self._connection.namespace
@@ -94,3 +95,12 @@ def nodes_of(pods: Sequence[workloads.Workload]) -> list[flows.Node]:
         for namespace in namespaces
         for node in flows.nodes(pod for pod in pods if pod.namespace == namespace)
     ]
+
+
+def only_workloads(nodes: Sequence[flows.Node]) -> dict[str, str]:
+    """Service → its workload, ``default/details`` → ``default/details-v1``, where it has one alone."""
+    by_service: dict[str, list[str]] = {}
+    for node in nodes:
+        if node.app:
+            by_service.setdefault(f"{node.name.partition('/')[0]}/{node.app}", []).append(node.name)
+    return {service: names[0] for service, names in by_service.items() if len(names) == 1}

@@ -95,8 +95,14 @@ def _add(graph: dict[Way, Totals], sample: Sample) -> None:
 
 
 def _way(labels: Mapping[str, str]) -> Way:
-    source = _workload(labels, "source", UNKNOWN)
-    return Way(source, _workload(labels, "destination", labels.get("destination_service_name") or UNKNOWN))
+    return Way(_workload(labels, "source", UNKNOWN), _workload(labels, "destination", _service(labels)))
+
+
+def _service(labels: Mapping[str, str]) -> str:
+    """``default/details``; a host outside has no namespace."""
+    name = labels.get("destination_service_name") or UNKNOWN
+    namespace = labels.get("destination_service_namespace", UNKNOWN)
+    return name if namespace == UNKNOWN else f"{namespace}/{name}"
 
 
 def _workload(labels: Mapping[str, str], side: str, otherwise: str) -> str:
@@ -117,6 +123,21 @@ def _count(entry: Totals, sample: Sample) -> None:
         entry.buckets[float("inf") if limit == "+Inf" else float(limit)] += sample.value
     elif sample.name == "istio_tcp_connections_opened_total":
         entry.connections += sample.value
+
+
+def resolved(graph: Graph, workloads: Mapping[str, str]) -> dict[Way, Totals]:
+    """The graph with requests that reached nobody at the one workload of their service; ``workloads`` by service."""
+    merged: dict[Way, Totals] = {}
+    for way, entry in graph.items():
+        target = workloads.get(way.target, way.target)
+        there = merged.setdefault(Way(way.source, target), Totals())
+        for name in ("requests", "failed", "connections", "mutual", "plain"):
+            setattr(there, name, getattr(there, name) + getattr(entry, name))
+        for code, count in entry.codes.items():
+            there.codes[code] += count
+        for limit, count in entry.buckets.items():
+            there.buckets[limit] += count
+    return merged
 
 
 def is_failure(code: str) -> bool:

@@ -64,6 +64,16 @@ class Entry:
         return self.step.line.details
 
     @property
+    def request_id(self) -> str:
+        """The same at every proxy on the way."""
+        return self.step.line.request_id
+
+    @property
+    def destination(self) -> str:
+        """Where it was sent, in a few words: ``reviews v2`` or ``its app``."""
+        return self.step.line.destination
+
+    @property
     def cluster(self) -> str:
         """Envoy's cluster."""
         return self.step.line.cluster

@@ -48,7 +48,17 @@ def test_failures_are_answers_of_500_and_more_or_none(labels: dict[str, str], fa
 
 def test_where_nobody_answered_the_service_is_the_target() -> None:
     unknown = {"destination_workload": "unknown", "destination_workload_namespace": "unknown"}
-    assert set(graph.totals([requests(1, **unknown)])) == {graph.Way("default/productpage-v1", "reviews")}
+    own = graph.totals([requests(1, **unknown, destination_service_namespace="default")])
+    assert set(own) == {graph.Way("default/productpage-v1", "default/reviews")}
+    outside = graph.totals([requests(1, **unknown, destination_service_namespace="unknown")])
+    assert set(outside) == {graph.Way("default/productpage-v1", "reviews")}
+
+
+def test_requests_that_reached_nobody_count_for_the_only_workload_of_their_service() -> None:
+    unknown = {"destination_workload": "unknown", "response_code": "555", "response_flags": "FI"}
+    pages = [requests(4) + requests(3, **unknown, destination_service_namespace="default")]
+    ((way, entry),) = graph.resolved(graph.totals(pages), {"default/reviews": "default/reviews-v2"}).items()
+    assert (way, entry.requests, entry.failed) == (WAY, 7, 3)
 
 
 def test_a_caller_without_a_proxy_is_counted_by_the_called() -> None:
