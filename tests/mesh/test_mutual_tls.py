@@ -2,10 +2,12 @@
 
 import pytest
 
-from labkit.conformance import scene
+from labkit.conformance import answers, scene
 from labkit.install import bookinfo
 from labkit.kube import manifests
+from labkit.mesh import compiler
 from labkit.mesh.explain import mutual_tls
+from tests import recorded
 
 LEGACY = """
 apiVersion: v1
@@ -222,3 +224,58 @@ def test_what_is_sent_to_each_workload_is_told_at_once():
 
 def test_each_version_of_a_service_has_a_row():
     assert [port.workload for port in ports("reviews")] == ["reviews-v3", "reviews-v2", "reviews-v1"]
+
+
+# What it says, beside what the translator sends to Envoys
+
+RECORDINGS = [answers.Answers(recording.place) for recording in (recorded.ISTIO, recorded.DRAWN)]
+BY_RULE = ("tls-modes", "auto-mtls-off", "auto-mtls-off-with-istio-mutual", "destination-rule-all-mtls")
+"""Cases where a rule or the mesh decides, and no policy."""
+
+
+ABOUT_TLS = [
+    (recording, case.name)
+    for recording in RECORDINGS
+    for case in recording.cases
+    if case.name in BY_RULE or "kind: PeerAuthentication" in recording.recording.text(f"xds/cases/{case.name}.yaml")
+]
+PLACES = {"default": ("", ("reviews", "ratings", "details")), "other": ("other/", ("httpbin",))}
+"""Namespace → how the scene calls its proxies, and Services of it."""
+
+
+def mode_of(chains):
+    """The mode that a port's chains carry out."""
+    kinds = {"transport_socket" in chain for chain in chains}
+    return {frozenset({True}): "STRICT", frozenset({False}): "DISABLE"}.get(frozenset(kinds), "PERMISSIVE")
+
+
+def sent(config, name, address):
+    """What a client's cluster sends to an address."""
+    cluster = config.clusters[name]
+    if "transport_socket_matches" in cluster:
+        marks = [e.get("metadata") or {} for e in endpoints(config, name) if address in str(e["endpoint"])]
+        is_marked = any("tlsMode" in str(mark) for mark in marks)
+        return "mutual TLS" if is_marked else "plain text"
+    context = (cluster.get("transport_socket") or {}).get("typed_config", {}).get("common_tls_context")
+    if context is None:
+        return "plain text"
+    return "mutual TLS" if "tls_certificate_sds_secret_configs" in context else "TLS"
+
+
+def endpoints(config, name):
+    return [e for group in config.endpoints[name].get("endpoints") or () for e in group["lb_endpoints"]]
+
+
+@pytest.mark.parametrize(("recording", "case"), ABOUT_TLS, ids=[name for _, name in ABOUT_TLS])
+def test_it_says_what_the_envoys_are_told(recording, case):
+    snapshot = scene.snapshot([*scene.base(recording.extra()), *map(scene.with_namespace, recording.input(case))])
+    index, proxies = compiler.index(snapshot), scene.proxies(snapshot)
+    client = index.config(proxies["productpage"])
+    for place, (prefix, services) in PLACES.items():
+        for host in (f"{service}.{place}.svc.cluster.local" for service in services):
+            for row in mutual_tls.of_host(snapshot, host, client="default"):
+                server = index.config(proxies[f"{prefix}{row.workload}"]).listeners["virtualInbound"]["filter_chains"]
+                by_port = [c for c in server if c.get("filter_chain_match", {}).get("destination_port") == row.port]
+                assert row.mode == mode_of(by_port), host
+                calls = sent(client, f"outbound|{row.service_port}||{host}", scene.address_of(place, row.workload))
+                assert row.meshed_clients.split(", ")[0] == calls, (host, row)
