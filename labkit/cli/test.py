@@ -11,7 +11,7 @@ from pathlib import Path
 
 from labkit.base import programs, settings
 from labkit.cli import skipped
-from labkit.clusters import sandbox
+from labkit.clusters import forwarder, sandbox
 
 Stage = tuple[str, list[str]]
 """A name and a command line."""
@@ -78,4 +78,5 @@ def private_lab() -> Iterator[dict[str, str]]:
         try:
             yield {"LABKIT_HOME": str(paths.home), "PYTHONPATH": str(settings.CHECKOUT), **clean, **seed}
         finally:
+            forwarder.stop_all(paths)
             sandbox.stop(paths)

@@ -18,7 +18,7 @@ class Changes:
         self.chapter = ""
         """The number of the lesson that it was brought to."""
 
-        self.before: differences.Snapshot = {}
+        self.before: differences.Dumps = {}
         """What the Envoys had before the last change."""
 
     def install_istio(self) -> results.Done:

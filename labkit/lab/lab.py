@@ -119,7 +119,8 @@ class Lab:
 
     def diff(self) -> diffs.Diff:
         """What the last ``apply`` or ``delete`` changed in the Envoys, field by field; ``table()`` gives a frame."""
-        return diffs.Diff(differences=differences.between(self._changes.before, self._connection.configurations()))
+        before, now = map(differences.snapshot, (self._changes.before, self._connection.configurations()))
+        return diffs.Diff(differences=differences.between(before, now))
 
     def xray(self, what: str, *, proxy: str = "productpage") -> "XRay":
         """What an object became in one Envoy, field by field: ``lab.xray("virtualservice/reviews")``.

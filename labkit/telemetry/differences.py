@@ -18,6 +18,9 @@ DISPLAY = ("decorator", "stat_prefix", "alt_stat_name", "max_grpc_timeout")
 LONGEST = 160
 """Characters of a value that are shown."""
 
+Dumps = Mapping[str, str]
+"""Pod → the text of its ``config_dump``."""
+
 Snapshot = Mapping[str, Parts]
 """Pod → parts."""
 
@@ -70,6 +73,11 @@ def _parts(dump: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], Any]]:
         for entry in section.get("dynamic_listeners", []):
             if "active_state" in entry:
                 yield ("listener", entry["name"]), entry["active_state"]["listener"]
+
+
+def snapshot(dumps: Dumps) -> Snapshot:
+    """The parts of every dump."""
+    return {name: parts(json.loads(text)) for name, text in dumps.items()}
 
 
 def between(before: Snapshot, after: Snapshot) -> list[Difference]:

@@ -2,7 +2,9 @@
 
 import pytest
 
-from labkit.install import presence
+from labkit.base import errors
+from labkit.install import gateway_api, presence
+from labkit.kube import status
 
 DEFAULT = presence.Istiod(name="istiod", revision="default", version="1.31.3", ready=1, replicas=1)
 CANARY = presence.Istiod(name="istiod-1-31", revision="1-31", version="1.31.3", ready=1, replicas=1)
@@ -69,3 +71,19 @@ def test_a_deployment_tells_its_revision_and_version():
         "status": {"availableReplicas": 1},
     }
     assert str(presence.Presence(istiods=(presence.istiod(deployment),))) == "istiod-1-30 1.30.7, 1 of 2 ready"
+
+
+class Bare:
+    """A cluster without the Gateway API, on which this user may add no definitions."""
+
+    def raw(self, method, path):
+        return 404, [], b""
+
+    def apply(self, resource, obj):
+        raise status.StatusError({"code": 403, "message": "customresourcedefinitions is forbidden"})
+
+
+def test_who_may_not_add_definitions_is_told_whom_to_ask_and_for_what():
+    with pytest.raises(errors.SetupError, match=r"may not add definitions(.|\n)*ask its owner(.|\n)*standard-install"):
+        gateway_api.install(Bare())
+    assert "lab.install_gateway_api()" in gateway_api.advice()

@@ -20,7 +20,7 @@ FOR_KIND = frozenset({"engine", "memory", "disk", "cgroup", "inotify", "tools", 
 def examine(
     paths: settings.Paths, chosen: choice.Choice, machine: commands.Commands, *, only: Collection[str] = ()
 ) -> Report:
-    """Look at everything, for at most a quarter of a minute; nothing is changed."""
+    """Look at everything, for at most half a minute; nothing is changed."""
     asked = {check.id for check in CHECKS if not only or check.id in only}
     seen = facts.gather(paths, chosen, machine, with_cluster=bool(asked & {c.id for c in cluster_checks.CHECKS}))
     return Report(findings=[check(seen) for check in CHECKS if check.id in asked], place=seen.place)
