@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 
 from labkit.mesh import model
-from labkit.sandbox.istiod import messages, session
+from labkit.sandbox.istiod import health, messages, session
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +103,7 @@ class Discovery:
         """Called when a push has gone out, and when a proxy has answered, come or gone."""
 
         self.pushes = 0
+        self.health = health.Health()
 
     def handler(self) -> grpc.GenericRpcHandler:
         """For ``server.add_generic_rpc_handlers``."""
@@ -162,6 +163,7 @@ class Discovery:
         if kind == "clusters" and "endpoints" in stream.subscriptions:
             # A changed cluster stays in warming until it hears of its endpoints again.
             session.forget(stream.subscriptions["endpoints"], set(update.changed))
+        self.health.pushes[kind] += 1
         nonce = str(next(self._nonces))
         session.record(subscription, update, nonce=nonce, push=stream.push)
         message = messages.message_class(RESPONSE)(type_url=messages.type_url(kind), nonce=nonce)
@@ -247,6 +249,7 @@ class Discovery:
         if again and kind == "clusters" and "endpoints" in stream.subscriptions:
             self._send(stream, "endpoints")
         if refused:
+            self.health.rejects[kind] += 1
             self._on_refusal(Refusal(proxy=stream.proxy, kind=kind, names=refused, text=text))
         if refused and TAKEN in text:
             asyncio.get_running_loop().call_later(self._again_after, self._again, stream, kind, refused)

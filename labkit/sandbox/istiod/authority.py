@@ -63,6 +63,11 @@ class Certificate:
 class Authority:
     """Signs for one root, itself or by an intermediate certificate."""
 
+    @property
+    def expires(self) -> datetime.datetime:
+        """When the issuer's own certificate ends."""
+        return self._issuer.certificate.not_valid_after_utc
+
     def __init__(self, issuer: certificates.Issued, *, chain: str = "", root: str = "") -> None:
         self._issuer, self._chain = issuer, chain
         self.root = root or issuer.certificate_pem.decode()

@@ -48,6 +48,9 @@ class Identities:
     def __repr__(self) -> str:
         return f"Identities({len(self._identities)} proxies)"
 
+    def __len__(self) -> int:
+        return len(self._identities)
+
     def sign_by(self, root: authority.Authority) -> None:
         """Sign by another authority from now on: certificates that are out stay until their renewal."""
         self._root = root

@@ -6,6 +6,7 @@ import logging
 import signal
 import socket
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from labkit.sandbox.istiod import (
     distribution,
     following,
     gatewaycontroller,
+    health,
     identities,
     ingressstatuses,
     keys,
@@ -73,6 +75,7 @@ class Istiod:
         self.progress = progress.Progress()
         authenticator = authentication.Authenticator(client, self._followed)
         self.discovery = ads.Discovery(authenticator.proxy, self._publication.resources_for, self._refused)
+        self.progress.on_live = self.discovery.health.convergence.observe
         self._debug = debugxds.DebugDiscovery(
             self.discovery, authenticator.account, instance=socket.gethostname(), version=serving.VERSION
         )
@@ -109,6 +112,7 @@ class Istiod:
         servers.push_async_callback(server.stop, 0.1)
         hooks = webhooks.Webhooks(lambda name: self._followed.get(resources.NAMESPACES, name) or {}, self._mesh_config)
         pages = [*debug.routes(self.discovery, self.progress, self._blame.names_of), *serving.version()]
+        pages += health.routes(self.discovery.health, self._state)
         for routes, port, certificate in (
             (hooks.routes(), serving.WEBHOOKS, own),
             (pages, serving.DEBUG, None),
@@ -126,11 +130,25 @@ class Istiod:
             self.progress.settle(self.discovery.taken)
         self._reporter.news()
 
+    def _state(self) -> health.State:
+        objects = self._followed.objects()
+        return health.State(
+            version=serving.VERSION,
+            proxies=len(self.discovery.streams),
+            services=len(objects.get("services", ())),
+            virtual_services=len(objects.get("virtualservices.networking.istio.io", ())),
+            root_expiry=self._root.expires.timestamp(),
+            certificates=len(self._identities),
+            memory=health.memory(),
+        )
+
     def _report(self, key: progress.Key, version: str) -> Object:
         return self.progress.report(key, debug.takers(self.discovery), version=version)
 
     def _note(self, resource: Resource, old: Object | None, new: Object | None) -> None:
         obj = new or old or {}
+        event = "add" if old is None else "delete" if new is None else "update"
+        self.discovery.health.events[str(obj.get("kind", "")), event] += 1
         if resource in following.CONFIGURATION and not trust.is_bundle(obj):
             if old is not None and new is not None and _says_the_same(old, new):
                 # A status, ours or another controller's, changes nothing for any proxy.
@@ -175,6 +193,7 @@ class Istiod:
                 log.exception("this configuration could not be compiled; the last good one stays")
 
     def _publish(self) -> None:
+        began = time.perf_counter()
         self._recent, self._changes = list(self._changes.values()), {}
         broken = self._publication.renew(
             self._followed.objects(), self._mesh_config(), self._recent, self._keys.fetched
@@ -183,6 +202,7 @@ class Istiod:
             self._complaints.broken(obj, text)
         self.progress.pushed(self.discovery.pushes + 1)
         self.discovery.publish()
+        self.discovery.health.push_time.observe(time.perf_counter() - began)
         self._controller.want(self._publication.converted)
         self._ingresses.want(self._publication.snapshot)
 

@@ -51,6 +51,9 @@ class Progress:
 
     clock: Callable[[], float] = time.monotonic
     records: dict[Key, Record] = field(default_factory=dict)
+    on_live: Callable[[float], None] = lambda _: None
+    """Told the seconds from a change until every proxy had it."""
+
     _waiting: dict[Key, tuple[Object, float, bool]] = field(default_factory=dict)
     _under_way: set[Key] = field(default_factory=set)
 
@@ -84,7 +87,8 @@ class Progress:
         now = self.clock()
         for key in [k for k in self._under_way if self.records[k].push <= taken]:
             self._under_way.discard(key)
-            self.records[key].live_after = now - self.records[key].seen
+            self.records[key].live_after = took = now - self.records[key].seen
+            self.on_live(took)
 
     def push_of(self, key: Key, version: str = "", *, gone: bool = False) -> int | None:
         """The push that had this version, or the deletion; None while none had."""
