@@ -14,8 +14,8 @@ PACKAGES = "packages"
 def options(parser: argparse.ArgumentParser) -> None:
     """The options of ``tools``."""
     parser.add_argument("action", choices=("install", "save", "list"), help="fetch, put on a stick, or show")
-    known = ", ".join(tools.known())
-    parser.add_argument("names", nargs="*", metavar="TOOL", help=f"{known}; save: packages; all of them otherwise")
+    every = ", ".join(tools.names())
+    parser.add_argument("names", nargs="*", metavar="TOOL", help=f"{every}; save: packages; all of them otherwise")
     parser.add_argument("--from", dest="folder", type=Path, metavar="DIR", help="install: take the files from there")
     parser.add_argument("--to", type=Path, metavar="DIR", help="save: put tools and Python packages there")
 

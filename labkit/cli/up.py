@@ -80,7 +80,7 @@ def _kind(
     for name in ("kind", "istioctl"):
         if machine.path(name) is None:
             with steps.step(f"{name}, verified"):
-                tools.install(paths, tools.tool(name), folder=stick, on_bytes=steps.bytes)
+                tools.install(paths, tools.published(name), folder=stick, on_bytes=steps.bytes)
     with steps.step("Doctor: what this machine has"):
         warnings = doctor.require(doctor.examine(paths, chosen, machine, only=doctor.FOR_KIND))
     for warning in warnings:

@@ -38,15 +38,15 @@ MENDS: tuple[tuple[str, str], ...] = (
 )
 
 
-def mend(said: str) -> str:
-    """The command for what was said; empty where it is nothing that the kit knows."""
-    return next((command for pattern, command in MENDS if re.search(pattern, said)), "")
+def mend(output: str) -> str:
+    """The command that mends what an output tells of; empty where the kit knows none."""
+    return next((command for pattern, command in MENDS if re.search(pattern, output)), "")
 
 
 def failure(what: str, done: programs.Output) -> errors.SetupError:
-    """The error for a program that said no: its own telling line, and the command that mends it."""
-    said = done.err.strip() or done.out.strip()
-    lines = [line.strip() for line in said.splitlines() if line.strip() and not line.startswith(" • ")]
+    """The error for a program that failed: the telling line of its output, and the command that mends it."""
+    output = done.err.strip() or done.out.strip()
+    lines = [line.strip() for line in output.splitlines() if line.strip() and not line.startswith(" • ")]
     telling = [line for line in lines if re.search(r"(?i)error|fail|denied|cannot|not found|toomany", line)]
     last = (telling or lines or [f"it ended with {done.code}"])[-1]
-    return errors.SetupError(f"{what}: {last[:400]}", next_step=mend(said) or "./lab doctor --cluster kind")
+    return errors.SetupError(f"{what}: {last[:400]}", next_step=mend(output) or "./lab doctor --cluster kind")

@@ -140,11 +140,11 @@ def is_saved(folder: Path, image: Image, index: dict[str, dict[str, object]]) ->
     return entry is not None and file.is_file() and file.stat().st_size == entry["bytes"]
 
 
-def _failure(words: list[str], image: Image, said: str) -> errors.SetupError:
-    if "unknown flag: --platform" in said:
+def _failure(words: list[str], image: Image, output: str) -> errors.SetupError:
+    if "unknown flag: --platform" in output:
         return errors.SetupError(
             f"This Docker cannot save one platform of {image.name}.", next_step="update Docker to 28 or newer"
         )
-    problem = (said.strip().splitlines() or ["it said nothing"])[-1]
-    step = "docker login, or wait: Docker Hub limits pulls by address" if "toomanyrequests" in said else "try again"
+    problem = (output.strip().splitlines() or ["it said nothing"])[-1]
+    step = "docker login, or wait: Docker Hub limits pulls by address" if "toomanyrequests" in output else "try again"
     return errors.SetupError(f"{' '.join(words[:2])} {image.name}: {problem}", next_step=step)

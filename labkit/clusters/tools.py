@@ -37,12 +37,12 @@ class Tool:
         return self.url.rpartition("/")[2]
 
 
-def known() -> list[str]:
+def names() -> list[str]:
     """Every name."""
     return list(versions.pinned()["tools"])
 
 
-def tool(name: str, *, system: str | None = None, machine: str | None = None) -> Tool:
+def published(name: str, *, system: str | None = None, machine: str | None = None) -> Tool:
     """A tool for a platform, this machine's if not another; SetupError where it is not published for that."""
     entry: Mapping[str, Any] = versions.pinned()["tools"][name]
     system, machine = (system or platform.system()).lower(), (machine or platform.machine()).lower()
@@ -59,44 +59,44 @@ def tool(name: str, *, system: str | None = None, machine: str | None = None) ->
     )
 
 
-def installed(paths: settings.Paths, wanted: Tool) -> bool:
+def installed(paths: settings.Paths, tool: Tool) -> bool:
     """Whether this very version is among the lab's tools."""
-    return (paths.tools / wanted.name).exists() and _stamp(paths, wanted).exists()
+    return (paths.tools / tool.name).exists() and _stamp(paths, tool).exists()
 
 
 def install(
-    paths: settings.Paths, wanted: Tool, *, folder: Path | None = None, on_bytes: downloads.OnBytes = lambda _, __: None
+    paths: settings.Paths, tool: Tool, *, folder: Path | None = None, on_bytes: downloads.OnBytes = lambda _, __: None
 ) -> Path:
     """Fetch a tool, or take it from a folder, verify it and put it among the lab's tools; where it is."""
-    archive = paths.tools / "downloads" / wanted.asset
+    archive = paths.tools / "downloads" / tool.asset
     if folder is None:
-        fetch(wanted, archive, on_bytes=on_bytes)
+        fetch(tool, archive, on_bytes=on_bytes)
     else:
-        archive = _of_folder(wanted, folder)
-    program = _unpacked(paths, wanted, archive)
-    for old in paths.tools.glob(f".{wanted.name}-*"):
+        archive = _of_folder(tool, folder)
+    program = _unpacked(paths, tool, archive)
+    for old in paths.tools.glob(f".{tool.name}-*"):
         old.unlink()
-    _stamp(paths, wanted).touch()
+    _stamp(paths, tool).touch()
     if folder is None:
         archive.unlink()
     return program
 
 
-def fetch(wanted: Tool, target: Path, *, on_bytes: downloads.OnBytes = lambda _, __: None) -> str:
+def fetch(tool: Tool, target: Path, *, on_bytes: downloads.OnBytes = lambda _, __: None) -> str:
     """Download a tool's file as it was published; its SHA-256. The mirror is asked where the first place fails."""
     try:
-        return _fetch(wanted.url, wanted.sums, wanted.asset, target, on_bytes)
+        return _fetch(tool.url, tool.sums, tool.asset, target, on_bytes)
     except downloads.DownloadError:
-        if not wanted.mirror:
+        if not tool.mirror:
             raise
-        return _fetch(wanted.mirror, f"{wanted.mirror}.sha256", wanted.asset, target, on_bytes)
+        return _fetch(tool.mirror, f"{tool.mirror}.sha256", tool.asset, target, on_bytes)
 
 
-def save(wanted: Tool, folder: Path, *, on_bytes: downloads.OnBytes = lambda _, __: None) -> Path:
+def save(tool: Tool, folder: Path, *, on_bytes: downloads.OnBytes = lambda _, __: None) -> Path:
     """Put a tool's file and its sum into a folder, for ``install`` from there."""
-    target = folder / wanted.asset
-    sha256 = fetch(wanted, target, on_bytes=on_bytes)
-    (folder / f"{wanted.asset}.sha256").write_text(f"{sha256}  {wanted.asset}\n")
+    target = folder / tool.asset
+    sha256 = fetch(tool, target, on_bytes=on_bytes)
+    (folder / f"{tool.asset}.sha256").write_text(f"{sha256}  {tool.asset}\n")
     return target
 
 
@@ -106,27 +106,27 @@ def _fetch(url: str, sums: str, asset: str, target: Path, on_bytes: downloads.On
     return sha256
 
 
-def _of_folder(wanted: Tool, folder: Path) -> Path:
-    archive, listing = folder / wanted.asset, folder / f"{wanted.asset}.sha256"
+def _of_folder(tool: Tool, folder: Path) -> Path:
+    archive, listing = folder / tool.asset, folder / f"{tool.asset}.sha256"
     for file in (archive, listing):
         if not file.is_file():
             raise errors.SetupError(
                 f"There is no {file}.",
                 next_step=f"make the folder on a machine with network: ./lab tools save {folder}",
             )
-    sha256 = downloads.sum_in(listing.read_text(), wanted.asset, source=str(listing))
+    sha256 = downloads.sum_in(listing.read_text(), tool.asset, source=str(listing))
     downloads.require(archive, sha256, source=str(archive))
     return archive
 
 
-def _unpacked(paths: settings.Paths, wanted: Tool, archive: Path) -> Path:
+def _unpacked(paths: settings.Paths, tool: Tool, archive: Path) -> Path:
     """The program in its place, written whole before it is there at all."""
-    program, draft = paths.tools / wanted.name, paths.tools / f"{wanted.name}.new"
+    program, draft = paths.tools / tool.name, paths.tools / f"{tool.name}.new"
     paths.tools.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not wanted.member:
+    if not tool.member:
         shutil.copyfile(archive, draft)
     else:
-        _extract(archive, wanted.member, draft)
+        _extract(archive, tool.member, draft)
     draft.chmod(0o755)
     os.replace(draft, program)  # noqa: PTH105
     return program
@@ -147,12 +147,12 @@ def _extract(archive: Path, member: str, target: Path) -> None:
         ) from e
 
 
-def _stamp(paths: settings.Paths, wanted: Tool) -> Path:
-    return paths.tools / f".{wanted.name}-{wanted.version}"
+def _stamp(paths: settings.Paths, tool: Tool) -> Path:
+    return paths.tools / f".{tool.name}-{tool.version}"
 
 
-def chosen(names: Sequence[str]) -> list[Tool]:
+def chosen(asked: Sequence[str]) -> list[Tool]:
     """The tools of these names, or all; SetupError names those there are."""
-    if unknown := [name for name in names if name not in known()]:
-        raise errors.SetupError(f"There is no tool {unknown[0]!r}.", next_step=f"choose from {', '.join(known())}")
-    return [tool(name) for name in names or known()]
+    if unknown := [name for name in asked if name not in names()]:
+        raise errors.SetupError(f"There is no tool {unknown[0]!r}.", next_step=f"choose from {', '.join(names())}")
+    return [published(name) for name in asked or names()]

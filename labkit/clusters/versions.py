@@ -19,8 +19,8 @@ def parse(text: str) -> tuple[int, ...]:
     """``v1.35.8`` and ``kind v0.33.0 go1.26`` as numbers: ``(1, 35, 8)``; empty where there is no version."""
     import re
 
-    found = re.search(r"v?(\d+)\.(\d+)(?:\.(\d+))?", text)
-    return tuple(int(part) for part in found.groups() if part is not None) if found else ()
+    match = re.search(r"v?(\d+)\.(\d+)(?:\.(\d+))?", text)
+    return tuple(int(part) for part in match.groups() if part is not None) if match else ()
 
 
 def node_image(kind_version: str) -> str | None:

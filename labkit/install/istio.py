@@ -55,8 +55,8 @@ def install(api: client.Client, *, on_step: OnStep = lambda _: None) -> None:
 def _require(api: client.Client, *, on_step: OnStep) -> None:
     istio = presence.require(api)
     on_step(f"Istio is installed already: {istio}")
-    if said := presence.note(istio):
-        on_step(said)
+    if remark := presence.note(istio):
+        on_step(remark)
     if istio.has_gateway:
         on_step("ingress gateway")
         kinds.until_rolled_out(api, [presence.GATEWAY], NAMESPACE, timeout=TIMEOUT)

@@ -54,5 +54,5 @@ def ensure(
     )
     if done.code:
         raise failures.failure("istioctl could not install Istio", done)
-    if found := presence.problem(presence.of(api)):
-        raise errors.SetupError(found.what, next_step=found.next_step)
+    if trouble := presence.problem(presence.of(api)):
+        raise errors.SetupError(trouble.what, next_step=trouble.next_step)

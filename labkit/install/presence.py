@@ -126,8 +126,8 @@ def problem(presence: Presence) -> Problem | None:
 def require(api: client.Client) -> Presence:
     """The presence; SetupError says what is in the way of the course."""
     presence = of(api)
-    if found := problem(presence):
-        raise errors.SetupError(found.what, next_step=found.next_step)
+    if trouble := problem(presence):
+        raise errors.SetupError(trouble.what, next_step=trouble.next_step)
     return presence
 
 

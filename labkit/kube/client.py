@@ -255,7 +255,7 @@ class Client:
             )
         return (
             f"The cluster of {self.kubeconfig} does not answer.\nLast seen: {error}\n"
-            "Next: ./lab status says which cluster this is; ./lab up starts a sandbox that does not run"
+            "Next: ./lab status says which cluster this is; ./lab up starts a sandbox or kind cluster that is down"
         )
 
     def _connection(self) -> Any:

@@ -82,7 +82,7 @@ def paths(tmp_path, monkeypatch):
     return settings.Paths(home=tmp_path / "home")
 
 
-def published(page, kind, *, mirror="", member="istioctl"):
+def publication(page, kind, *, mirror="", member="istioctl"):
     url = f"{page}/{kind}/tool.tar.gz"
     return tools.Tool(
         name="istioctl",
@@ -96,10 +96,10 @@ def published(page, kind, *, mirror="", member="istioctl"):
 
 @pytest.mark.parametrize("kind", ["good", "moved"])
 def test_a_verified_program_is_installed_and_the_rest_of_the_archive_is_not(page, paths, kind):
-    wanted = published(page, kind)
-    program = tools.install(paths, wanted)
+    tool = publication(page, kind)
+    program = tools.install(paths, tool)
     assert program.read_bytes() == PROGRAM and program.stat().st_mode & 0o111
-    assert tools.installed(paths, wanted)
+    assert tools.installed(paths, tool)
     assert {file.name for file in paths.tools.rglob("*") if file.is_file()} == {"istioctl", ".istioctl-1.31.3"}
     assert not (paths.home / "escape").exists()
 
@@ -116,21 +116,21 @@ def test_a_verified_program_is_installed_and_the_rest_of_the_archive_is_not(page
     ids=["another file than was published", "half a file", "no such file", "too many downloads", "another archive"],
 )
 def test_what_is_not_as_published_is_never_there_to_run(page, paths, kind, member, says):
-    wanted = published(page, kind, member=member)
+    tool = publication(page, kind, member=member)
     with pytest.raises(downloads.DownloadError, match=f"(?s){says}.*Next: "):
-        tools.install(paths, wanted)
-    assert not (paths.tools / "istioctl").exists() and not tools.installed(paths, wanted)
+        tools.install(paths, tool)
+    assert not (paths.tools / "istioctl").exists() and not tools.installed(paths, tool)
     assert not list(paths.tools.rglob("*.part"))
 
 
 def test_the_mirror_is_asked_where_the_first_place_has_nothing(page, paths):
-    assert tools.install(paths, published(page, "missing", mirror="good")).read_bytes() == PROGRAM
+    assert tools.install(paths, publication(page, "missing", mirror="good")).read_bytes() == PROGRAM
 
 
 def test_a_proxy_of_the_environment_is_used(page, paths, monkeypatch):
     monkeypatch.setenv("http_proxy", page)
     Page.asked.clear()
-    tools.install(paths, published("http://elsewhere.example", "good"))
+    tools.install(paths, publication("http://elsewhere.example", "good"))
     assert "http://elsewhere.example/good/tool.tar.gz" in Page.asked
 
 
@@ -142,18 +142,18 @@ def test_from_https_it_never_goes_on_in_plain_text():
 
 def test_nobody_there_says_so(paths):
     with pytest.raises(downloads.DownloadError, match=r"cannot be reached(.|\n)*--from DIR"):
-        tools.install(paths, published("http://127.0.0.1:1", "good"))
+        tools.install(paths, publication("http://127.0.0.1:1", "good"))
 
 
 def test_a_stick_installs_without_network_and_is_verified_too(page, paths, tmp_path):
-    wanted, stick = published(page, "good"), tmp_path / "stick"
-    tools.save(wanted, stick)
-    assert tools.install(paths, wanted, folder=stick).read_bytes() == PROGRAM
+    tool, stick = publication(page, "good"), tmp_path / "stick"
+    tools.save(tool, stick)
+    assert tools.install(paths, tool, folder=stick).read_bytes() == PROGRAM
     (stick / "tool.tar.gz").write_bytes(GOOD + b"x")
     with pytest.raises(downloads.DownloadError, match="not what was published"):
-        tools.install(paths, wanted, folder=stick)
+        tools.install(paths, tool, folder=stick)
     with pytest.raises(errors.SetupError, match=r"There is no (.|\n)*\./lab tools save"):
-        tools.install(paths, wanted, folder=tmp_path)
+        tools.install(paths, tool, folder=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -189,10 +189,10 @@ def test_a_list_without_the_file_is_refused(listing):
     ],
 )
 def test_files_are_named_as_their_projects_name_them(name, system, machine, ends):
-    assert tools.tool(name, system=system, machine=machine).url.endswith(ends)
+    assert tools.published(name, system=system, machine=machine).url.endswith(ends)
 
 
 @pytest.mark.parametrize(("system", "machine"), [("Windows", "AMD64"), ("Linux", "riscv64")])
 def test_a_platform_without_a_file_is_named(system, machine):
     with pytest.raises(errors.SetupError, match="is not fetched for"):
-        tools.tool("kind", system=system, machine=machine)
+        tools.published("kind", system=system, machine=machine)

@@ -86,8 +86,8 @@ def nodes(facts: Facts) -> Answer:
 
 def _pressures(node: Object) -> Iterator[str]:
     for condition in node.get("status", {}).get("conditions") or []:
-        wanted = "True" if condition["type"] == "Ready" else "False"
-        if condition["status"] != wanted:
+        healthy = "True" if condition["type"] == "Ready" else "False"
+        if condition["status"] != healthy:
             yield f"{condition['type']}={condition['status']}"
 
 
@@ -95,12 +95,12 @@ def istio(facts: Facts) -> Answer:
     """Whether Istio is there and in order."""
     if facts.istio is None:
         return skipped(_why(facts))
-    found = presence.problem(facts.istio)
-    if found is None:
+    trouble = presence.problem(facts.istio)
+    if trouble is None:
         return passed(f"{facts.istio}{f'; {presence.note(facts.istio)}' if presence.note(facts.istio) else ''}")
     if facts.is_sandbox:
-        return "warn", found.what, "./lab up"
-    return "fail", found.what, found.next_step
+        return "warn", trouble.what, "./lab up"
+    return "fail", trouble.what, trouble.next_step
 
 
 def injection(facts: Facts) -> Answer:
