@@ -18,7 +18,7 @@ Open = Callable[..., jupyterlab.Notebook]
 @pytest.fixture(scope="session")
 def chromium_there() -> None:
     """Continuous integration promises a browser; elsewhere its absence is reported."""
-    if jupyterlab.found() is None:
+    if jupyterlab.browser_program() is None:
         said = f"no browser: none of {', '.join(jupyterlab.BROWSERS)} is on the PATH"
         if os.environ.get("CI"):
             pytest.fail(said)
