@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from labkit.base import settings
 from labkit.clusters import capabilities
 from labkit.clusters.cluster import Cluster
-from labkit.install import bookinfo, gateway, gateway_api, istio, kinds, ownership
+from labkit.install import addons, bookinfo, gateway, gateway_api, istio, kinds, ownership
 from labkit.kube import client, manifests, marks, resources
 from labkit.kube.resources import Object
 from labkit.lab import clearing, endings
@@ -44,6 +44,9 @@ def arrive(api: client.Client, cluster: Cluster, chapter: Chapter, *, namespace:
     if chapter.istio:
         on_step("Istio")
         istio.install(api)
+    for name in chapter.addons:
+        on_step(name.capitalize())
+        addons.install(api, name)
     if chapter.gateway_api and not gateway_api.is_served(api):
         if cluster.can(capabilities.OWNED):
             on_step("definitions of the Gateway API")

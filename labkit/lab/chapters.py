@@ -24,6 +24,9 @@ class Chapter:
     gateway_api: bool = False
     """Whether the lesson makes objects of the Gateway API."""
 
+    addons: tuple[str, ...] = ()
+    """What runs beside istiod: ``prometheus``, ``jaeger``."""
+
     manifests: tuple[str, ...] = ()
     """Further files below ``notebooks/manifests`` that are applied."""
 
@@ -50,10 +53,12 @@ CHAPTERS: Mapping[str, Chapter] = {
     "12": Chapter(title="Who may call whom", gateway_api=True, manifests=(RULES, "reviews-0-100.yaml", "curl.yaml")),
     "13": Chapter(title="End users", manifests=(RULES, "reviews-0-100.yaml", "curl.yaml", "httpbin-and-fortio.yaml")),
     "14": Chapter(title="Rate limits and quotas", manifests=("curl.yaml",)),
+    "15": Chapter(title="Metrics", addons=("prometheus",), manifests=(RULES, "curl.yaml")),
     "16": Chapter(
         title="Access logs",
         manifests=(RULES, "reviews-0-100.yaml", "curl.yaml", "httpbin-and-fortio.yaml"),
     ),
+    "17": Chapter(title="Traces", addons=("jaeger",), manifests=(RULES, "reviews-v3.yaml", "curl.yaml")),
     "18": Chapter(title="The service graph", manifests=(RULES,)),
     "19": Chapter(title="Egress", manifests=("outside.yaml",)),
     "20": Chapter(title="Inside istiod and Envoy", manifests=("curl.yaml",)),

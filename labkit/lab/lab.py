@@ -68,6 +68,7 @@ class Lab:
         self.mtls, self.certificates = security.mtls, security.certificates
         self.limits = limiting.limits
         self.install_addon, self.promql, self.scraped = observed.install_addon, observed.promql, observed.scraped
+        self.golden = observed.golden
         self.traces, self.trace, self.traced = observed.traces, observed.trace, observed.traced
 
     @classmethod

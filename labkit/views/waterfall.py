@@ -67,7 +67,10 @@ class Waterfall(showing.Shown):
 
 HEAD = ("service", "operation", "kind", "start_ms", "duration_ms")
 
-GRID = "display:grid;grid-template-columns:minmax(16em,2fr) 3fr 6em;gap:.8em;align-items:center"
+GRID = (
+    "display:inline-grid;vertical-align:top;width:calc(100% - 1.6em);"
+    "grid-template-columns:minmax(16em,2fr) 3fr 6em;gap:.8em;align-items:center"
+)
 
 
 def colours_of(services: Sequence[str]) -> dict[str, str]:

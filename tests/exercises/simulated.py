@@ -6,6 +6,8 @@ The configuration is what the sandbox's istiod gives each Envoy, so a verdict re
 from collections import Counter
 from dataclasses import dataclass, replace
 
+import yaml
+
 from labkit import traffic
 from labkit.conformance import scene
 from labkit.exercises import flows
@@ -13,7 +15,7 @@ from labkit.exercises.diagnosis import breakers, objects, outside, policies, way
 from labkit.exercises.diagnosis import decision as decisions
 from labkit.exercises.diagnosis.decision import Ask
 from labkit.exercises.evidence import GATEWAY
-from labkit.install import bookinfo, gateway, istio
+from labkit.install import addons, bookinfo, gateway, istio
 from labkit.kube import manifests, resources
 from labkit.lab import arriving, chapters
 from labkit.mesh import compiler, gateway_api
@@ -31,7 +33,14 @@ def started(exercise):
     chapter = chapters.chapter(STARTS.get(exercise.id[:2], exercise.id[:2]))
     files = [*chapter.manifests, *exercise.given]
     own = [obj for name in files for obj in manifests.read(arriving.MANIFESTS / name)]
-    return [*istio.objects(), *bookinfo.objects(), *gateway.objects(), *own]
+    beside = [obj for name in chapter.addons for obj in addons.objects(name)]
+    return [*istio.objects(), *beside, *bookinfo.objects(), *gateway.objects(), *own]
+
+
+def mesh_config(objects):
+    """The mesh's configuration as scenes have it, from the ConfigMap that istiod reads."""
+    of_istio = (o for o in objects if (o["kind"], resources.name_of(o)) == ("ConfigMap", "istio"))
+    return {"kind": "MeshConfig", "mesh": yaml.safe_load(next(of_istio)["data"]["mesh"])}
 
 
 STARTS = {"02": "03", "03": "05", "04": "05"}
@@ -76,7 +85,7 @@ class Simulated:
     def __init__(self, exercise, attempt=(), answer=None, *, deleted=()):
         gone = {key(obj) for obj in deleted}
         start = [obj for obj in started(exercise) if key(obj) not in gone]
-        self._snapshot = scene.snapshot(together(start, attempt))
+        self._snapshot = scene.snapshot([*together(start, attempt), mesh_config(start)])
         self._statuses = gateway_api.convert(self._snapshot).statuses
         self._index = compiler.index(self._snapshot)
         self._guards = guarded.Guards(self._snapshot)
