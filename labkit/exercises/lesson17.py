@@ -247,7 +247,7 @@ EXERCISES = (
     ),
     Exercise(
         id="17-3",
-        task="The page has become slow. In which service's proxy does the time pass? File the service's name.",
+        task="The page is slow. In which service's proxy does the time pass? File the service's name.",
         done_when="the service is named whose span is long while the spans below it are short",
         check=waiter,
         hints=(
