@@ -9,6 +9,7 @@ import pytest
 
 from labkit import istioctl
 from labkit.istioctl import shim
+from labkit.kube import resources
 
 pytestmark = pytest.mark.sandbox
 
@@ -107,6 +108,28 @@ def test_a_tag_is_set_listed_and_removed(run):
     assert run("tag", "set", "prod", "--revision", "default").code == 1
     assert run("tag", "remove", "prod", "-y").code == 0
     assert len(rows(run("tag", "list"))) == 1
+
+
+def test_pods_of_a_namespace_with_a_tag_get_a_proxy(run, sandbox):
+    namespace = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": "tagged", "labels": {"istio.io/rev": "prod"}},
+    }
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "namespace": "tagged"}}
+    pod["spec"] = {"containers": [{"name": "app", "image": "docker.io/curlimages/curl:8.16.0"}]}
+    sandbox.client.create(resources.NAMESPACES, namespace)
+    try:
+        plain = sandbox.client.create(resources.PODS, pod, dry_run=True)
+        run("tag", "set", "prod", "--revision", "default")
+        injected = sandbox.client.create(resources.PODS, pod, dry_run=True)
+        assert "tagged" in run("tag", "list").out
+        assert "IST0139" not in run("analyze", "-A").out
+    finally:
+        run("tag", "remove", "prod", "-y")
+        sandbox.client.delete(resources.NAMESPACES, "tagged")
+    assert [c["name"] for c in plain["spec"].get("initContainers") or []] == []
+    assert "istio-proxy" in [c["name"] for c in injected["spec"]["initContainers"]]
 
 
 def test_a_bug_report_has_no_keys(run, tmp_path):

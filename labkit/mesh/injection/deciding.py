@@ -7,6 +7,14 @@ NEVER = frozenset({"kube-system", "kube-public", "kube-node-lease", "local-path-
 """Namespaces whose pods are never injected."""
 
 REVISION = "default"
+YES = ("true", "yes", "y", "on", "1")
+
+
+def is_willing(pod: Object) -> bool:
+    """Whether a pod that a webhook's selectors chose takes the proxy: by what it says itself, as istiod decides."""
+    choice = resources.labels_of(pod).get("sidecar.istio.io/inject")
+    choice = choice or resources.annotations_of(pod).get("sidecar.istio.io/inject", "true")
+    return choice.lower() in YES and not pod.get("spec", {}).get("hostNetwork")
 
 
 def is_wanted(pod: Object, namespace: Object) -> bool:
@@ -21,7 +29,7 @@ def is_wanted(pod: Object, namespace: Object) -> bool:
     if choice is None and resources.annotations_of(pod).get("sidecar.istio.io/inject") == "false":
         return False
     if choice is not None:
-        return choice.lower() in ("true", "yes", "y", "on", "1")
+        return choice.lower() in YES
     if switch == "enabled":
         return True
     if switch is None and "istio.io/rev" in space:

@@ -22,14 +22,18 @@ _FIELDS = (
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-def inject(pod: Object, *, namespace: Object, mesh: Mapping[str, Any] = NOTHING) -> Object | None:
+def inject(
+    pod: Object, *, namespace: Object, mesh: Mapping[str, Any] = NOTHING, is_selected: bool = False
+) -> Object | None:
     """The pod with its proxy; None when it gets none. InjectionError when its annotations make no sense.
 
     ``mesh`` is the mesh configuration: its trust domain, and ``defaultConfig`` below what the pod says itself.
+    ``is_selected`` is for a webhook: its selectors, those of a revision tag too, have decided about the namespace.
     """
     spec = dict(pod["spec"])
     inits, apps = list(spec.get("initContainers") or []), list(spec.get("containers") or [])
-    if not deciding.is_wanted(pod, namespace) or any(c["name"] == container.PROXY for c in inits):
+    is_wanted = deciding.is_willing(pod) if is_selected else deciding.is_wanted(pod, namespace)
+    if not is_wanted or any(c["name"] == container.PROXY for c in inits):
         return None
     own_settings, place = settings.of_pod(pod, mesh), resources.name_of(namespace)
     # A container of the proxy's name is no app: it says what the pod wants otherwise of the proxy.

@@ -34,7 +34,7 @@ class Webhooks:
         response: dict[str, Any] = {"uid": asked["uid"], "allowed": True}
         try:
             namespace = self._namespace_of(asked.get("namespace", ""))
-            injected = injection.inject(pod, namespace=namespace, mesh=self._mesh_config())
+            injected = injection.inject(pod, namespace=namespace, mesh=self._mesh_config(), is_selected=True)
         except injection.InjectionError as e:
             injected = None
             response |= {"allowed": False, "status": {"code": 400, "message": str(e)}}
