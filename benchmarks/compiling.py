@@ -1,7 +1,7 @@
 """What one changed VirtualService costs istiod, beside ten, a hundred and a thousand others.
 
 The same translator, encoder and bookkeeping as istiod's, in this process, from the objects to the resources that 8
-sidecars and a gateway are sent: no network, so the ratio between sizes is what counts, and it holds on any machine.
+sidecars and a gateway are sent. Processor time without a network: the ratio between sizes holds on any machine.
 """
 
 import time
@@ -17,7 +17,7 @@ SIZES = (10, 100, 1000)
 SIDECARS = 8
 CHANGES = 7
 
-BAR = 6.0
+BAR = 3.0
 """Times as much with 1,000 as with 10: a hundred times the objects, which have to be found to be the same, and a route
 table that has to be joined from as many virtual hosts."""
 
@@ -54,10 +54,10 @@ def _change(size: int) -> float:
     for change in range(CHANGES + 1):
         rules = [_virtual_service(0, weight=change), *objects[RULES][1:]]
         objects = {**objects, RULES: rules}
-        began = time.perf_counter()
+        began = time.process_time()
         publication.renew(objects, {})
         sent = sum([stream.push(publication) for stream in streams])
-        took.append(time.perf_counter() - began)
+        took.append(time.process_time() - began)
         if change and sent != SIDECARS:
             raise RuntimeError(f"a change went to {sent} proxies, not to {SIDECARS} sidecars")
     return median(took[1:])

@@ -1,6 +1,7 @@
 """What one kind of workload can reach: clusters and endpoints, whatever routes lead to them."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from labkit.mesh import blame, durations, ir, secrets
@@ -67,7 +68,7 @@ class Reach:
         service = self.services.get(host)
         return tuple(p.number for p in service.ports) if service else ()
 
-    @property
+    @cached_property
     def looks_up_hosts(self) -> bool:
         """Whether an upstream has no addresses but the name in each request."""
         return any(u.kind == subsets.FORWARD for u in self.upstreams.values())

@@ -10,27 +10,31 @@ class Choice:
     """The rules that one egress lists, looked up by host."""
 
     def __init__(self, rules: Sequence[VirtualService]) -> None:
-        self._exact: dict[str, list[VirtualService]] = {}
-        self._wild: dict[str, list[VirtualService]] = {}
-        for rule in rules:
-            for host in rule.hosts:
-                self._exact.setdefault(host, []).append(rule)
-        for host in filter(names.is_wildcard, list(self._exact)):
-            self._wild[host] = self._exact.pop(host)
-        self.of_connections = tuple(rule for rule in rules if rule.tls or rule.tcp)
+        pairs = [(host, rule) for rule in rules for host in rule.hosts]
+        self._oldest: dict[str, VirtualService] = dict(reversed(pairs))
+        self._several: dict[str, list[VirtualService]] = {}
+        """All rules of hosts that have more than one: a thousand hosts seldom do."""
+        if len(self._oldest) < len(pairs):
+            for host, rule in pairs:
+                self._several.setdefault(host, []).append(rule)
+        self._wild = dict.fromkeys(filter(names.is_wildcard, self._oldest))
+        self.of_connections = tuple([rule for rule in rules if rule.tls or rule.tcp])
         """Those that speak of connections too."""
 
     def every(self, host: str) -> Sequence[VirtualService]:
         """All rules of a host, the best first."""
-        own = self._exact.get(host, ())
+        own = () if host in self._wild else self._own(host)
         best = names.most_specific(self._wild, host) if self._wild else None
-        return [*own, *self._wild[best]] if best else own
+        return [*own, *self._own(best)] if best else own
 
     def http(self, hosts: Sequence[str]) -> list[VirtualService | None]:
         """The rule for requests to each host."""
-        rules = [self.every(host) for host in hosts] if self._wild else [self._exact.get(host, ()) for host in hosts]
-        return [of_host[0] if of_host and of_host[0].http else _http(of_host) for of_host in rules]
+        if self._wild or self._several:
+            return [next((rule for rule in self.every(host) if rule.http), None) for host in hosts]
+        oldest = map(self._oldest.get, hosts)
+        return [rule if rule is not None and rule.http else None for rule in oldest]
 
-
-def _http(rules: Sequence[VirtualService]) -> VirtualService | None:
-    return next((rule for rule in rules if rule.http), None)
+    def _own(self, host: str) -> Sequence[VirtualService]:
+        if self._several:
+            return self._several.get(host, ())
+        return (self._oldest[host],) if host in self._oldest else ()
