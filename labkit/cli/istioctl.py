@@ -2,10 +2,8 @@
 
 import argparse
 import sys
-from pathlib import Path
 
 from labkit.base import choice, settings
-from labkit.clusters import terminals
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -19,9 +17,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     paths = settings.Paths()
     chosen = choice.current(paths)
-    kubeconfig = Path(terminals.kubeconfig(paths, chosen))
     text = sys.stdin.read() if "-" in arguments.words and not sys.stdin.isatty() else ""
-    done = istioctl.run(arguments.words, kubeconfig=kubeconfig, namespace=chosen.namespace, text=text)
+    done = istioctl.run(
+        arguments.words,
+        kubeconfig=chosen.kubeconfig or paths.kubeconfig,
+        context=chosen.context,
+        namespace=chosen.namespace,
+        text=text,
+    )
     sys.stdout.write(done.out)
     sys.stderr.write(done.err)
     return done.code

@@ -37,7 +37,10 @@ class Machine:
         for own in (self._paths.tools / name, programs.beside_python(name)):
             if own.exists():
                 return own
-        elsewhere = shutil.which(name)
+        # Not the lab's own istioctl, which stands at the end of the PATH of its terminals and installs nothing.
+        shims = str(self._paths.home / "bin")
+        search = os.pathsep.join(p for p in os.environ.get("PATH", "").split(os.pathsep) if p and p != shims)
+        elsewhere = shutil.which(name, path=search)
         return Path(elsewhere) if elsewhere else None
 
     def run(self, words: Sequence[str], *, text: str | None = None, timeout: float = 10.0) -> programs.Output:

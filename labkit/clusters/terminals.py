@@ -38,6 +38,10 @@ def _written(paths: settings.Paths, context: contexts.Context, namespace: str) -
         "contexts": [{"name": NAME, "context": entry}],
     }
     paths.make()
-    file = paths.home / "context.yaml"
-    private.write(file, yaml.safe_dump(document, sort_keys=False).encode())
-    return file
+    private.write(file(paths), yaml.safe_dump(document, sort_keys=False).encode())
+    return file(paths)
+
+
+def file(paths: settings.Paths) -> Path:
+    """The small file of ours."""
+    return paths.home / "context.yaml"

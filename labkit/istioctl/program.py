@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from labkit.base import errors, programs, settings
+from labkit.base import choice, errors, programs, settings
+from labkit.clusters import terminals
 from labkit.istioctl import (
     analyze,
     authz,
@@ -124,16 +125,27 @@ def run(
     return programs.Output(code=code, out="".join(session.out), err="".join(session.err))
 
 
-def kubeconfig() -> Path:
-    """``KUBECONFIG``, as ``./lab env`` sets it, else this checkout's sandbox: the user's own file is never read."""
-    return Path(os.environ.get("KUBECONFIG") or settings.Paths().kubeconfig)
+def place() -> choice.Choice:
+    """The cluster of ``KUBECONFIG``; as ``./lab env`` sets it, and without it, the one that the lab has chosen."""
+    first = os.environ.get("KUBECONFIG", "").partition(os.pathsep)[0]
+    # Of several files ours comes first, and says no more than which context of the next one was chosen.
+    if first in ("", str(terminals.file(settings.Paths()))):
+        return choice.current()
+    return choice.Choice(kubeconfig=Path(first))
 
 
 def main(words: Sequence[str]) -> int:
     """Run on this terminal."""
     reads = any(word == "-" for word in words) or ("-y" not in words and {"install", "uninstall", "upgrade"} & {*words})
     text = sys.stdin.read() if reads and not sys.stdin.isatty() else ""
-    done = run(words, kubeconfig=kubeconfig(), text=text)
+    named = place()
+    done = run(
+        words,
+        kubeconfig=named.kubeconfig or settings.Paths().kubeconfig,
+        context=named.context,
+        namespace=named.namespace,
+        text=text,
+    )
     sys.stdout.write(done.out)
     sys.stderr.write(done.err)
     return done.code

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from labkit.base import choice, settings
-from labkit.clusters import contexts, terminals
+from labkit.clusters import commands, contexts, terminals
+from labkit.istioctl import program, shim
 
 
 def kubeconfig(path, *named, server="https://127.0.0.1:6443"):
@@ -112,3 +113,22 @@ def test_the_environment_comes_before_what_was_remembered(tmp_path, monkeypatch)
 def test_a_damaged_record_means_the_sandbox(tmp_path):
     (tmp_path / "cluster.json").write_text("{")
     assert choice.remembered(settings.Paths(home=tmp_path)) == choice.SANDBOX
+
+
+def test_the_labs_own_istioctl_asks_the_chosen_cluster_in_a_terminal_of_the_lab(tmp_path, monkeypatch):
+    monkeypatch.setenv("LABKIT_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("LABKIT_KUBECONFIG", raising=False)
+    paths = settings.Paths()
+    paths.make()
+    mine = choice.Choice(kubeconfig=kubeconfig(tmp_path / "f", "kind-a", "kind-b"), context="kind-b", namespace="anna")
+    choice.remember(paths, mine)
+    monkeypatch.setenv("KUBECONFIG", terminals.kubeconfig(paths, mine))
+    assert program.place() == mine
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "other"))
+    assert program.place().kubeconfig == tmp_path / "other"
+
+
+def test_a_program_of_the_machine_is_never_the_labs_own_shim(tmp_path, monkeypatch):
+    paths = settings.Paths(home=tmp_path / "home")
+    monkeypatch.setenv("PATH", shim.path(paths, "/usr/bin:/bin"))
+    assert commands.Machine(paths).path("istioctl") is None
