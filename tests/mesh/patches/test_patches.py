@@ -50,11 +50,11 @@ def listener(*filters: str, name: str = "virtualInbound", port: int = 9080, **mo
 def patched(
     config: Mapping[str, Object], kind: str, *objects: Object, is_gateway: bool = False, **target: Any
 ) -> Object:
-    found = chosen(*objects)
+    applying = chosen(*objects)
     whole = model.Config(**{kind: dict(config)})
-    if found is None:
+    if applying is None:
         return dict(config)
-    result = patches.patched(whole, found, patches.Target(is_gateway=is_gateway, **target), Memo())
+    result = patches.patched(whole, applying, patches.Target(is_gateway=is_gateway, **target), Memo())
     return dict(getattr(result, kind))
 
 
@@ -262,7 +262,7 @@ WASM = {
 
 
 @pytest.mark.parametrize(
-    ("entry", "said"),
+    ("entry", "text"),
     [
         pytest.param(
             patch("BOOTSTRAP", "MERGE", {}), "spec.configPatches[0].applyTo: BOOTSTRAP has no effect", id="bootstrap"
@@ -282,8 +282,8 @@ WASM = {
         ),
     ],
 )
-def test_what_is_not_carried_out_is_said_by_field(entry: Object, said: str) -> None:
-    assert any(said in text for text in patches.findings(envoy_filter("a", entry)))
+def test_what_is_not_carried_out_is_said_by_field(entry: Object, text: str) -> None:
+    assert any(text in finding for finding in patches.findings(envoy_filter("a", entry)))
 
 
 def test_what_is_carried_out_is_not_warned_of() -> None:
