@@ -61,9 +61,9 @@ def scene(kubectl, sandbox, trust, shop) -> Iterator[edge.Outside]:
 
 
 def https_address(sandbox) -> tuple[str, int]:
-    found = addresses.find(sandbox.client, "istio-ingressgateway", "istio-system", port=443, is_ingress=True)
-    assert found is not None
-    return found
+    address = addresses.find(sandbox.client, "istio-ingressgateway", "istio-system", port=443, is_ingress=True)
+    assert address is not None
+    return address
 
 
 def client(files: edge.Files | None) -> list[str]:
