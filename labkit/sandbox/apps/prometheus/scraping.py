@@ -3,13 +3,13 @@
 import asyncio
 import time
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from labkit.sandbox.apps.prometheus import exposition, relabeling
 from labkit.sandbox.apps.prometheus.promql import labels
 from labkit.sandbox.apps.prometheus.promql.labels import NAME, Labels
-from labkit.sandbox.apps.prometheus.promql.samples import STALE
+from labkit.sandbox.apps.prometheus.promql.samples import STALE, Series
 from labkit.sandbox.apps.prometheus.store import Store
 from labkit.sandbox.apps.prometheus.targets import Target
 
@@ -35,8 +35,10 @@ class Scrapes:
     """Why the last one failed."""
     metadata: dict[str, dict[str, str]] = field(default_factory=dict)
     """``type`` and ``help`` by metric."""
-    _cache: dict[int, Labels | None] = field(default_factory=dict, repr=False)
-    _present: set[Labels] = field(default_factory=set, repr=False)
+    _cache: dict[int, Series | None] = field(default_factory=dict, repr=False)
+    """By the text of a series; None for one that the rules drop."""
+    _present: dict[int, Series] = field(default_factory=dict, repr=False)
+    """What the last page had."""
 
     @property
     def health(self) -> str:
@@ -54,37 +56,39 @@ class Scrapes:
         except exposition.FormatError as e:
             self.fail(str(e), at, seconds)
             return
-        before, present = self._present, set()
-        for of, moment, value in rows:
-            self.store.append(of, moment, value)
-            present.add(of)
-        self._end(before - present, at)
+        before, present = self._present, {}
+        for key, series, moment, value in rows:
+            self.store.append(series, moment, value)
+            present[key] = series
+        self._end((before[key] for key in before.keys() - present.keys()), at)
         self._present, self.error = present, ""
-        self._report(at, seconds, up=1.0, scraped=len(rows), added=len(present - before))
+        self._report(at, seconds, up=1.0, scraped=len(rows), added=len(present.keys() - before.keys()))
 
     def fail(self, error: str, at: int, seconds: float) -> None:
         """The target did not answer: its series end."""
-        self._end(self._present, at)
-        self._present, self.error = set(), error
+        self._end(self._present.values(), at)
+        self._present, self.error = {}, error
         self._report(at, seconds, up=0.0, scraped=0, added=0)
 
     def end(self, at: int) -> None:
         """The target is gone."""
-        self._end(self._present | {self._own(name) for name in OWN}, at)
+        self._end([*self._present.values(), *(self._own(name) for name in OWN)], at)
 
-    def _rows(self, text: str, at: int) -> list[tuple[Labels, int, float]]:
+    def _rows(self, text: str, at: int) -> list[tuple[int, Series, int, float]]:
         rows = []
         for line in exposition.lines(text):
             if isinstance(line, exposition.About):
                 self.metadata.setdefault(line.name, {})[line.kind] = line.text
                 continue
+            name, value, time = line
             # The text of a series of Istio has a thousand letters: 64 bits of it must do.
-            key = hash(line.series)
+            key = hash(name)
             if key not in self._cache:
-                self._cache[key] = self._labels(line.series)
-            of = self._cache[key]
-            if of is not None:
-                rows.append((of, at if line.time is None else line.time, line.value))
+                of = self._labels(name)
+                self._cache[key] = None if of is None else self.store.series(of)
+            series = self._cache[key]
+            if series is not None:
+                rows.append((key, series, at if time is None else time, value))
         return rows
 
     def _labels(self, text: str) -> Labels | None:
@@ -105,12 +109,12 @@ class Scrapes:
         kind = self.metadata.get(metric.removesuffix("_bucket"), {}).get("type")
         return kind == ("histogram" if label == "le" else "summary")
 
-    def _own(self, name: str) -> Labels:
-        return labels.labels({**dict(self.target.labels), NAME: name})
+    def _own(self, name: str) -> Series:
+        return self.store.series(labels.labels({**dict(self.target.labels), NAME: name}))
 
-    def _end(self, gone: set[Labels], at: int) -> None:
-        for of in gone:
-            self.store.append(of, at, STALE)
+    def _end(self, gone: Iterable[Series], at: int) -> None:
+        for series in gone:
+            self.store.append(series, at, STALE)
 
     def _report(self, at: int, seconds: float, *, up: float, scraped: int, added: int) -> None:
         self.last_at, self.last_seconds = at / 1000, seconds

@@ -20,7 +20,7 @@ LEAVE = 0.2
 
 
 class Store:
-    """Series by their labels. A series is the same object for as long as it has samples."""
+    """Series by their labels. Who appends keeps the series itself: labels are long, and looked up but once."""
 
     def __init__(self, *, most: int = MOST_SAMPLES, retention: int = RETENTION) -> None:
         self._most, self._retention = most, retention
@@ -36,25 +36,27 @@ class Store:
     def __len__(self) -> int:
         return len(self._series)
 
-    def append(self, of: Labels, time: int, number: float) -> bool:
+    def series(self, of: Labels) -> Series:
+        """The series of these labels, to append to; it counts as held once it has a sample."""
+        held = self._series.get(of)
+        if held is not None:
+            return held
+        # Series differ in a label or two: what they share is held once.
+        return Series(tuple(self._pairs.setdefault(pair, pair) for pair in of), array("q"), array("d"))
+
+    def append(self, series: Series, time: int, number: float) -> bool:
         """Add a sample; False when the series has one of that time or a later one."""
-        series = self._series.get(of) or self._new(of)
         times = series.times
         assert isinstance(times, array) and isinstance(series.values, array)
-        if times and times[-1] >= time:
+        if not times:
+            self._series[series.labels] = series
+            self._named.setdefault(value(series.labels, NAME), {})[series.labels] = series
+        elif times[-1] >= time:
             return False
         times.append(time)
         series.values.append(number)
         self.count += 1
         return True
-
-    def _new(self, of: Labels) -> Series:
-        # Series differ in a label or two: what they share is held once.
-        shared = tuple(self._pairs.setdefault(pair, pair) for pair in of)
-        series = Series(shared, array("q"), array("d"))
-        self._series[shared] = series
-        self._named.setdefault(value(of, NAME), {})[shared] = series
-        return series
 
     def select(self, asked: Sequence[Matcher]) -> list[Series]:
         """Every series that all matchers accept, in the order of labels."""

@@ -88,8 +88,8 @@ def test_bounds_are_kept_as_prometheus_3_keeps_them(text, kept):
 def test_the_store_lets_go_of_the_oldest():
     store = Store(most=100, retention=10**9)
     for time in range(1, 151):
-        store.append(labels({"__name__": "a"}), time, 1.0)
-        store.append(labels({"__name__": f"once{time % 3}"}), time, 1.0)
+        store.append(store.series(labels({"__name__": "a"})), time, 1.0)
+        store.append(store.series(labels({"__name__": f"once{time % 3}"})), time, 1.0)
     store.trim(150)
     assert store.count <= 100
     (newest,) = [s for s in store.between(0, 150) if dict(s.labels)["__name__"] == "a"]
@@ -98,8 +98,19 @@ def test_the_store_lets_go_of_the_oldest():
 
 def test_the_store_takes_no_older_sample():
     store = Store()
-    assert store.append(labels({"a": "b"}), 2, 1.0)
-    assert not store.append(labels({"a": "b"}), 2, 2.0)
+    series = store.series(labels({"a": "b"}))
+    assert store.append(series, 2, 1.0)
+    assert not store.append(series, 2, 2.0)
+
+
+def test_a_series_that_was_let_go_comes_back_with_its_next_sample():
+    store = Store(retention=10)
+    series = store.series(labels({"__name__": "a"}))
+    store.append(series, 1, 1.0)
+    store.trim(100)
+    assert (len(store), store.count) == (0, 0)
+    store.append(series, 101, 2.0)
+    assert value(store, "a", 101) == [2.0]
 
 
 @pytest.fixture
