@@ -10,6 +10,9 @@ METRICS = "prometheus"
 """The cluster of the page that an agent merges; the sandbox serves it."""
 
 TYPE = "type.googleapis.com/envoy"
+PROBES = "/app-health/"
+"""How the paths begin that stand for probes of the app."""
+
 EVERY = "2s"
 """How often a port without HTTP is looked at; the kubelet asks less often than that."""
 

@@ -117,6 +117,8 @@ _COUNTED = [
     *({"contains": part} for part in (".circuit_breakers.", ".outlier_detection.")),
     # Of rate limits, which an EnvoyFilter brings: the local filter's prefix is its writer's.
     *({"contains": part} for part in (".http_local_rate_limit.", ".ratelimit.")),
+    # Envoy's health_check filter answers 503 where it cannot read how many endpoints of a cluster are healthy.
+    {"safe_regex": {"regex": rf"cluster\.{agentport.PROBES}.*\.membership_(total|healthy|degraded)"}},
     *({"suffix": f".upstream_rq_{name}"} for name in _REQUESTS),
     *({"suffix": f".upstream_cx_{name}"} for name in _CONNECTIONS),
     *({"suffix": f".downstream_rq_{name}"} for name in ("total", "completed", "5xx")),

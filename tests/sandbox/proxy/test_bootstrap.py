@@ -1,5 +1,7 @@
 """What an Envoy counts: what the kit's own readers ask for, and little else."""
 
+import re
+
 import pytest
 
 from labkit.sandbox.proxy import bootstrap
@@ -17,8 +19,12 @@ START = bootstrap.Start(
 PATTERNS = bootstrap.bootstrap(START)["stats_config"]["stats_matcher"]["inclusion_list"]["patterns"]
 
 
+def fits(name, matcher):
+    return re.fullmatch(matcher["regex"], name)
+
+
 def is_counted(name):
-    tests = {"prefix": str.startswith, "suffix": str.endswith, "contains": str.__contains__}
+    tests = {"prefix": str.startswith, "suffix": str.endswith, "contains": str.__contains__, "safe_regex": fits}
     return any(tests[kind](name, text) for pattern in PATTERNS for kind, text in pattern.items())
 
 
@@ -32,6 +38,7 @@ def is_counted(name):
         "cluster.outbound|8000||httpbin.default.svc.cluster.local.circuit_breakers.default.cx_open",
         "cluster.outbound|8000||httpbin.default.svc.cluster.local.outlier_detection.ejections_enforced_total",
         "listener_manager.total_listeners_draining",
+        "cluster./app-health/web/readyz.membership_healthy",
     ],
 )
 def test_what_is_read_is_counted(name):
