@@ -22,6 +22,7 @@ COMMANDS = {
     "tools": "fetch kind, istioctl, helm and prometheus, each verified by its published sum",
     "images": "images of a class on a stick: ./lab images save DIR, ./lab images load DIR",
     "conformance": "try on live proxies what Istio promises: asked, observed, verdict",
+    "soak": "ten minutes of traffic while routes change and pods and istiod are killed",
     "bench": "measure this machine against the numbers to hold",
 }
 """Each is a module beside this one, with ``options(parser)`` and ``run(arguments) -> exit code``."""

@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"\n  {'asked':>12}   {'measured, of ' + str(arguments.count):<24}{'band':<14}")
     good = True
     for old, new in SPLITS:
-        lab.apply(_weights(old, new))
+        lab.apply(weights(old, new))
         frame = lab.send("/api/v1/products/0/reviews", count=arguments.count)
         seen = int((frame["version"] == "v2").sum())
         low, high = judge.band(arguments.count, new / 100)
@@ -52,7 +52,9 @@ def _ready(paths: settings.Paths) -> "Lab":
     return lab
 
 
-def _weights(old: int, new: int) -> dict[str, object]:
+def weights(old: int, new: int) -> dict[str, object]:
+    """A VirtualService that divides reviews between v1 and v2."""
+
     def to(subset: str, weight: int) -> dict[str, object]:
         return {"destination": {"host": "reviews", "subset": subset}, "weight": weight}
 

@@ -34,9 +34,9 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
 
 
 def policies(dump: Any) -> Iterator[tuple[str, str, str]]:
-    """Action, ``name.namespace`` and rule of every policy in the inbound filters."""
-    for listener in dumps.listeners(dump):
-        for config in _configs(listener):
+    """Action, ``name.namespace`` and rule of every policy in filters of listeners, or discovered beside them (ECDS)."""
+    for place in (*dumps.listeners(dump), *dumps.parts(dump, "ecds_filters")):
+        for config in _configs(place):
             for field, suffix in (("rules", ""), ("shadow_rules", " (dry-run)")):
                 rules = config.get(field) or {}
                 action = {"DENY": "DENY", "LOG": "AUDIT"}.get(rules.get("action", "ALLOW"), "ALLOW")

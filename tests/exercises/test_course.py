@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from labkit.exercises import course
+from labkit.exercises import course, lesson21
 from labkit.kube import manifests
 from labkit.lab import arriving, chapters
 from tests.exercises.conftest import Written
@@ -57,3 +57,9 @@ def test_a_strange_answer_is_not_passed_and_nothing_raises(exercise):
 def test_an_unknown_exercise_lists_those_of_its_lesson():
     with pytest.raises(course.UnknownExerciseError, match=r"'07-9'.\nKnown: 07-1, 07-2, 07-3, 07-4\n"):
         course.find("07-9")
+
+
+def test_an_incident_is_found_by_its_name_and_an_unknown_one_lists_them():
+    assert course.find("c3") is course.find("21-3")
+    with pytest.raises(lesson21.UnknownIncidentError, match="There is no incident"):
+        lesson21.incident("c99")

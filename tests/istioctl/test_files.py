@@ -116,3 +116,17 @@ def test_rows_of_a_dump_need_no_pod(tmp_path):
     assert row.split() == ["9080", "a:9080", "*", "/reviews*", "r.default"]
     document = json.loads(run("pc", "r", "-f", str(dump), "-o", "json").out)
     assert document[0]["virtualHosts"][0]["routes"][0]["metadata"]["filterMetadata"]["istio"]["config"]
+
+
+@pytest.mark.parametrize(
+    "section", ["dynamic_listeners", "ecds_filters"], ids=["in a listener", "discovered beside it"]
+)
+def test_policies_are_told_from_the_filters_that_enforce_them(section, tmp_path):
+    rules = {"action": "DENY", "policies": {f"ns[shop]-policy[no-one]-rule[{n}]": {} for n in (0, 1)}}
+    rbac = {"@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC", "rules": rules}
+    listener = {"name": "virtualInbound", "filter_chains": [{"filters": [{"name": "rbac", "typed_config": rbac}]}]}
+    entry = {"active_state": {"listener": listener}} if section == "dynamic_listeners" else {"ecds_filter": rbac}
+    dump = tmp_path / "dump.json"
+    dump.write_text(json.dumps({"configs": [{section: [entry]}]}))
+    _, row = run("experimental", "authz", "check", "-f", str(dump)).out.splitlines()
+    assert row.split() == ["DENY", "no-one.shop", "2"]

@@ -1,0 +1,180 @@
+"""``./lab soak``: mixed traffic while routes, policies and the parts of the mesh change. Not part of ``./lab test``."""
+
+import argparse
+import contextlib
+import itertools
+import random
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from labkit.base import errors, settings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from labkit.lab import Lab
+
+SLICE = 10.0
+"""Seconds of traffic that are judged together."""
+
+SHADOW = 8.0
+"""Seconds after a disturbance in which an answer that is not 200 is put down to it: a pod starts again in less."""
+
+GROWTH = 0.15
+"""How much more memory is still flat."""
+
+PATHS = ("/productpage", "/api/v1/products/0/reviews")
+PODS_EVERY, ISTIOD_EVERY = 20, 60
+"""Seconds between killed pods, and between killed control planes."""
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """The options of ``soak``."""
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--rate", type=float, default=200.0, help="requests per second (200)")
+    parser.add_argument("--seed", type=int, default=1, help="which pods are killed")
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """Something that was done to the mesh."""
+
+    time: float
+    what: str
+
+
+@dataclass(kw_only=True)
+class Soak:
+    """What has happened so far."""
+
+    disturbances: list[Disturbance] = field(default_factory=list)
+    explained: Counter[str] = field(default_factory=Counter)
+    unexplained: Counter[str] = field(default_factory=Counter)
+    requests: int = 0
+    memory: list[float] = field(default_factory=list)
+    """Mebibytes, a slice each."""
+
+    def judge(self, rows: "list[tuple[float, int, str]]") -> None:
+        """Time, status and error of requests; what is not 200 is put down to a disturbance, or to none."""
+        self.requests += len(rows)
+        for moment, status, error in rows:
+            if status == 200:
+                continue
+            cause = self.cause(moment)
+            self.explained[cause] += bool(cause)
+            self.unexplained[f"{status or 'none'} {error[:80]}".strip()] += not cause
+
+    def cause(self, moment: float) -> str:
+        """The last disturbance whose shadow the moment is in; empty where there is none."""
+        shading = [d.what for d in self.disturbances if d.time - 1.0 <= moment <= d.time + SHADOW]
+        return shading[-1] if shading else ""
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether the second half weighs no more than the first one, by and large."""
+        half = len(self.memory) // 2
+        if half < 1:
+            return True
+        return max(self.memory[half:]) <= max(self.memory[:half]) * (1 + GROWTH)
+
+    @property
+    def is_good(self) -> bool:
+        """No answer without an explanation, and no growth."""
+        return not +self.unexplained and self.is_flat
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Soak, and print what was seen; 0 when nothing is unexplained and memory is flat."""
+    from labkit.lab import Lab
+
+    lab, soak = Lab.connect(), Soak()
+    if not lab.can("local-pods"):
+        raise errors.SetupError("soak kills pods: it runs on the sandbox only.", next_step="./lab up --cluster sandbox")
+    lab.goto("07")
+    end = time.time() + arguments.minutes * 60
+    stop = threading.Event()
+    disturber = threading.Thread(target=_disturb, args=(lab, soak, random.Random(arguments.seed), stop), daemon=True)
+    disturber.start()
+    try:
+        for path in itertools.cycle(PATHS):
+            if time.time() >= end:
+                break
+            frame = lab.send(path, rate=arguments.rate, duration=SLICE)
+            soak.judge(_rows(frame))
+            soak.memory.append(_memory())
+            print(f"{max(0.0, end - time.time()):5.0f} s left, {_line(soak)}", flush=True)
+    finally:
+        stop.set()
+        disturber.join(timeout=60)
+        lab.reset()
+    print(_summary(soak))
+    return 0 if soak.is_good else 1
+
+
+def _rows(frame: "pd.DataFrame") -> list[tuple[float, int, str]]:
+    return [(row.time.timestamp(), int(row.status), str(row.error)) for row in frame.itertuples()]
+
+
+def _memory() -> float:
+    from labkit.clusters import sandbox
+
+    return sum(p.pss_bytes for p in sandbox.process_table(settings.Paths())) / 1024 / 1024
+
+
+def _disturb(lab: "Lab", soak: Soak, chance: random.Random, stop: threading.Event) -> None:
+    """Every second another split; now and then a pod, or istiod, is killed."""
+    from labkit.cli import demo
+
+    killed, restarted = time.time(), time.time()
+    for second in itertools.count(1):
+        if stop.wait(1.0):
+            return
+        share = chance.randrange(0, 101, 10)
+        with contextlib.suppress(errors.LabError):  # nothing can be applied while istiod is away
+            lab.apply([demo.weights(100 - share, share), *_policies(second)], quiet=True)
+        if time.time() - killed >= PODS_EVERY:
+            killed = time.time()
+            app, version = chance.choice((("reviews", "v1"), ("reviews", "v2"), ("ratings", "v1"), ("details", "v1")))
+            soak.disturbances.append(Disturbance(time.time(), f"a pod of {app}-{version} was killed"))
+            _kill(lab, f"app={app},version={version}", "default")
+        if time.time() - restarted >= ISTIOD_EVERY:
+            restarted = time.time()
+            soak.disturbances.append(Disturbance(time.time(), "istiod was killed"))
+            _kill(lab, "app=istiod", "istio-system")
+
+
+def _policies(second: int) -> list[dict[str, object]]:
+    """Policies that change every second and refuse nothing that is sent here."""
+    metadata = {"name": "soak", "namespace": "default"}
+    rules = [{"to": [{"operation": {"notPaths": [f"/soak-{second}"]}}]}]
+    kinds = {
+        "AuthorizationPolicy": {"action": "ALLOW", "rules": rules},
+        "PeerAuthentication": {"mtls": {"mode": ("STRICT", "PERMISSIVE")[second // 5 % 2]}},
+    }
+    group = {"apiVersion": "security.istio.io/v1", "metadata": metadata}
+    return [{**group, "kind": kind, "spec": spec} for kind, spec in kinds.items()]
+
+
+def _kill(lab: "Lab", labels: str, namespace: str) -> None:
+    from labkit.kube import resources
+
+    for pod in lab.api.list(resources.PODS, namespace, labels=labels):
+        lab.api.delete(resources.PODS, resources.name_of(pod), namespace)
+
+
+def _line(soak: Soak) -> str:
+    bad = f"{sum(soak.explained.values())} explained, {sum(soak.unexplained.values())} unexplained"
+    return f"{soak.requests} requests, {bad}, {soak.memory[-1]:.0f} MiB"
+
+
+def _summary(soak: Soak) -> str:
+    lines = [f"{soak.requests} requests, {len(soak.disturbances)} disturbances"]
+    lines += [f"  {count} × not 200 after: {what}" for what, count in (+soak.explained).most_common()]
+    lines += [f"  {count} × UNEXPLAINED: {what}" for what, count in (+soak.unexplained).most_common()]
+    lines.append(
+        f"  memory {min(soak.memory):.0f} to {max(soak.memory):.0f} MiB, {'flat' if soak.is_flat else 'GROWING'}"
+    )
+    return "\n".join(lines)
