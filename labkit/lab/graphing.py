@@ -13,7 +13,7 @@ from labkit.telemetry import flows, graph, marks, workloads
 if TYPE_CHECKING:
     from labkit.views.graph import GraphView
 
-RARELY = 3
+RARELY = 5
 """Of so many looks one asks for ejected endpoints and open circuits, too."""
 
 APART = ("istiod", "prometheus", "jaeger", "grafana", "kiali")
@@ -47,6 +47,9 @@ class Reader:
         self._connection = connection
         self._looks = 0
         self._circuits: Mapping[str, list[str]] = {}
+        self._counts: Mapping[str, str] = {}
+        self._pages: Mapping[str, str] = {}
+        self._totals: graph.Graph = {}
 
     def read(self) -> Any:
         """One ``views.graph.Reading``."""
@@ -60,9 +63,19 @@ class Reader:
         rules = self._rules()
         nodes = nodes_of(pods)
         marked = {node.name: [*marks.of_rules(rules, node), *self._circuits.get(node.name, ())] for node in nodes}
-        pages = self._connection.doors.metrics(proxies, graph.QUERY)
-        totals = graph.resolved(graph.totals(pages.values()), only_workloads(nodes))
-        return Reading(nodes=nodes, totals=totals, marks=marked)
+        self._renew(proxies)
+        return Reading(nodes=nodes, totals=graph.resolved(self._totals, only_workloads(nodes)), marks=marked)
+
+    def _renew(self, proxies: Sequence[workloads.Workload]) -> None:
+        """Ask those proxies for their whole page that counted something since the last look."""
+        doors = self._connection.doors
+        counts = {pod: _counted(page) for pod, page in doors.metrics(proxies, graph.COUNTS).items()}
+        changed = [pod for pod in proxies if pod.name in counts and counts[pod.name] != self._counts.get(pod.name)]
+        if not changed and counts.keys() == self._counts.keys():
+            return
+        pages = {**self._pages, **doors.metrics(changed, graph.QUERY)}
+        self._pages = {pod: page for pod, page in pages.items() if pod in counts}
+        self._counts, self._totals = counts, graph.totals(self._pages.values())
 
     def _belongs(self, pod: workloads.Workload) -> bool:
         is_near = pod.has_proxy or pod.namespace == self._connection.namespace
@@ -79,6 +92,11 @@ class Reader:
             return self._connection.api.list(resources.VIRTUAL_SERVICES)
         except status.StatusError:
             return []
+
+
+def _counted(page: str) -> str:
+    """The lines that count requests; what an agent says of itself changes by being asked."""
+    return "\n".join(line for line in page.splitlines() if line.startswith(("istio_requests", "istio_tcp")))
 
 
 def nodes_of(pods: Sequence[workloads.Workload]) -> list[flows.Node]:

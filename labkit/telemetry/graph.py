@@ -8,12 +8,17 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 # Divided by %7C, a bar, as a URL has it.
-FILTER = "istio_requests_total%7Cistio_request_duration_milliseconds%7Cistio_tcp_connections_opened_total"
-QUERY = f"stats/prometheus?usedonly&filter={FILTER}"
-"""What a proxy is asked: the few of its statistics that a graph needs."""
+COUNTERS = "istio_requests_total%7Cistio_tcp_connections_opened_total"
+COUNTS = f"stats/prometheus?usedonly&filter={COUNTERS}"
+"""What a proxy is asked each time: a page of few lines, which stays the same while nobody calls."""
+
+QUERY = f"{COUNTS}%7Cistio_request_duration_milliseconds"
+"""What a proxy is asked for whose counts have changed: all that a graph needs."""
 
 UNKNOWN, SOURCE = "unknown", "source"
 QUANTILE = 0.95
@@ -69,7 +74,13 @@ class Sample(NamedTuple):
 def samples(page: str) -> Iterator[Sample]:
     """Istio's metrics on a page of Prometheus' text."""
     for name, labels, value in _LINE.findall(page):
-        yield Sample(name, dict(_LABEL.findall(labels)), float(value))
+        yield Sample(name, _labels(labels), float(value))
+
+
+@lru_cache(maxsize=8192)
+def _labels(text: str) -> Mapping[str, str]:
+    """A page has the same labels at each look: only its numbers change."""
+    return MappingProxyType(dict(_LABEL.findall(text)))
 
 
 def totals(pages: Iterable[str]) -> dict[Way, Totals]:
