@@ -56,7 +56,7 @@ def remembered(paths: settings.Paths) -> Choice:
     try:
         facts = json.loads(_file(paths).read_bytes())
         return Choice(
-            kubeconfig=Path(facts["kubeconfig"]),
+            kubeconfig=Path(facts["kubeconfig"]) if facts["kubeconfig"] else None,
             context=facts["context"],
             namespace=str(facts["namespace"]),
             kind_cluster=str(facts["kind_cluster"]),
@@ -73,7 +73,7 @@ def remember(paths: settings.Paths, choice: Choice) -> None:
         forget(paths)
         return
     facts = {
-        "kubeconfig": str(choice.kubeconfig),
+        "kubeconfig": str(choice.kubeconfig) if choice.kubeconfig else None,
         "context": choice.context,
         "namespace": choice.namespace,
         "kind_cluster": choice.kind_cluster,

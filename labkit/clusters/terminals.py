@@ -20,13 +20,14 @@ def kubeconfig(paths: settings.Paths, chosen: choice.Choice) -> str:
 
     kubectl merges the files in order, and what the first one says counts. Credentials stay where they are.
     """
-    if chosen.kubeconfig is None:
+    if chosen == choice.SANDBOX:
         return str(paths.kubeconfig)
+    kubeconfig = chosen.kubeconfig or paths.kubeconfig
     try:
-        context = contexts.chosen(chosen.kubeconfig, contexts.read(chosen.kubeconfig), named=chosen.context)
+        context = contexts.chosen(kubeconfig, contexts.read(kubeconfig), named=chosen.context)
     except contexts.KubeconfigError:
-        return str(chosen.kubeconfig)  # a file that has gone since: kubectl says so
-    return os.pathsep.join([str(_written(paths, context, chosen.namespace)), str(chosen.kubeconfig)])
+        return str(kubeconfig)  # a file that is not there yet, or no more: kubectl says so
+    return os.pathsep.join([str(_written(paths, context, chosen.namespace)), str(kubeconfig)])
 
 
 def _written(paths: settings.Paths, context: contexts.Context, namespace: str) -> Path:

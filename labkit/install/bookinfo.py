@@ -17,8 +17,11 @@ def objects() -> list[Object]:
 
 
 def label_namespace(api: client.Client, namespace: str) -> None:
-    """``kubectl label namespace NAME istio-injection=enabled``, unless it injects already."""
-    labels = resources.labels_of(api.get(resources.NAMESPACES, namespace))
+    """``kubectl label namespace NAME istio-injection=enabled``, unless it injects already; made if it is not there."""
+    live = api.find(resources.NAMESPACES, namespace)
+    if live is None:
+        kinds.apply_all(api, [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}])
+    labels = resources.labels_of(live or {})
     if labels.get("istio-injection") == "enabled" or "istio.io/rev" in labels:
         return
     body = {"metadata": {"labels": {"istio-injection": "enabled"}}}

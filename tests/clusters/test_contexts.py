@@ -99,6 +99,8 @@ def test_the_choice_of_a_lab_is_remembered_until_the_sandbox_is_chosen(tmp_path,
     choice.remember(paths, mine)
     assert choice.current(paths) == mine
     assert (tmp_path / "cluster.json").stat().st_mode & 0o077 == 0
+    choice.remember(paths, choice.Choice(namespace="anna"))
+    assert choice.current(paths) == choice.Choice(namespace="anna")
     choice.remember(paths, choice.SANDBOX)
     assert choice.current(paths) == choice.SANDBOX
 

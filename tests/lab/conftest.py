@@ -80,7 +80,7 @@ def guests(sandbox, tmp_path_factory) -> Iterator[Guests]:
         api.apply(resource_of(obj), obj)
     folder = tmp_path_factory.mktemp("guests")
     yield Guests(guest=_kubeconfig(sandbox, folder, "guest"), tenant=_kubeconfig(sandbox, folder, "tenant"))
-    for record in tmp_path_factory.getbasetemp().glob("*/home/run/forward-*.json"):
+    for record in tmp_path_factory.getbasetemp().glob("*/*/run/forward-*.json"):
         forwarder.stop(records.Record(path=record))
 
 
