@@ -33,7 +33,7 @@ export function edgeSaid(edge) {
 }
 
 function label(edge) {
-  if (!edge.rate) return `${edge.sent} sent`;
+  if (!edge.rate) return `${edge.sent} sent${edge.failed ? `, ${edge.failed} ✗` : ""}`;
   const failing = edge.errors ? ` ✗ ${edge.errors} %` : "";
   return `${edge.rate}/s${failing}${edge.p95 === null ? "" : ` · ${edge.p95} ms`}`;
 }
