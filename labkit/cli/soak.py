@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 SLICE = 10.0
 """Seconds of traffic that are judged together."""
 
-SHADOW = 8.0
-"""Seconds after a disturbance in which an answer that is not 200 is put down to it: a pod starts again in less."""
+SHADOW = 3.0
+"""Seconds after the end of a disturbance in which an answer that is not 200 is put down to it: proxies hear of it."""
+
+READY = 120.0
+"""Seconds that a killed pod may take to be ready again."""
 
 GROWTH = 0.15
 """How much more memory is still flat."""
@@ -38,12 +41,14 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="which pods are killed")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Disturbance:
     """Something that was done to the mesh."""
 
     time: float
     what: str
+    until: float = float("inf")
+    """When what was killed was ready again; without an end while it is not."""
 
 
 @dataclass(kw_only=True)
@@ -69,7 +74,7 @@ class Soak:
 
     def cause(self, moment: float) -> str:
         """The last disturbance whose shadow the moment is in; empty where there is none."""
-        shading = [d.what for d in self.disturbances if d.time - 1.0 <= moment <= d.time + SHADOW]
+        shading = [d.what for d in self.disturbances if d.time - 1.0 <= moment <= d.until + SHADOW]
         return shading[-1] if shading else ""
 
     @property
@@ -138,12 +143,10 @@ def _disturb(lab: "Lab", soak: Soak, chance: random.Random, stop: threading.Even
         if time.time() - killed >= PODS_EVERY:
             killed = time.time()
             app, version = chance.choice((("reviews", "v1"), ("reviews", "v2"), ("ratings", "v1"), ("details", "v1")))
-            soak.disturbances.append(Disturbance(time.time(), f"a pod of {app}-{version} was killed"))
-            _kill(lab, f"app={app},version={version}", "default")
+            _kill(lab, soak, f"{app}-{version}", f"app={app},version={version}", "default")
         if time.time() - restarted >= ISTIOD_EVERY:
             restarted = time.time()
-            soak.disturbances.append(Disturbance(time.time(), "istiod was killed"))
-            _kill(lab, "app=istiod", "istio-system")
+            _kill(lab, soak, "istiod", "app=istiod", "istio-system")
 
 
 def _policies(second: int) -> list[dict[str, object]]:
@@ -158,11 +161,17 @@ def _policies(second: int) -> list[dict[str, object]]:
     return [{**group, "kind": kind, "spec": spec} for kind, spec in kinds.items()]
 
 
-def _kill(lab: "Lab", labels: str, namespace: str) -> None:
+def _kill(lab: "Lab", soak: Soak, deployment: str, labels: str, namespace: str) -> None:
+    """Delete the pods of a Deployment, and note when it is ready again."""
+    from labkit.install import kinds
     from labkit.kube import resources
 
+    disturbance = Disturbance(time.time(), f"{deployment} was killed")
+    soak.disturbances.append(disturbance)
     for pod in lab.api.list(resources.PODS, namespace, labels=labels):
         lab.api.delete(resources.PODS, resources.name_of(pod), namespace)
+    kinds.until_rolled_out(lab.api, [deployment], namespace, timeout=READY)
+    disturbance.until = time.time()
 
 
 def _line(soak: Soak) -> str:
