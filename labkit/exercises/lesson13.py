@@ -5,14 +5,15 @@ from typing import Any
 
 import yaml
 
-from labkit.exercises import verdict
-from labkit.exercises.diagnosis import cause, objects, permissions
+from labkit.exercises import flows, verdict
+from labkit.exercises.diagnosis import answers, cause, objects, permissions, way
 from labkit.exercises.diagnosis.cause import Cause
+from labkit.exercises.diagnosis.decision import Ask
 from labkit.exercises.diagnosis.permissions import ALLOWED, NO_TOKEN, REFUSED, Call
-from labkit.exercises.evidence import Evidence
+from labkit.exercises.evidence import GATEWAY, Evidence
 from labkit.exercises.exercise import Exercise, Right, Wrong
 from labkit.exercises.verdict import Verdict
-from labkit.traffic import tokens
+from labkit.traffic import fetching, tokens
 
 PAGE = "/productpage"
 HTTPBIN = "httpbin:8000"
@@ -113,7 +114,14 @@ def _why_not_routed(evidence: Evidence, call: Call, status: int) -> list[Cause]:
         return [cause.shown(f"{titles} is for sidecars (`gateways`), and claims are matched at gateways alone")]
     if status == 200:
         return [cause.shown(f"a rule of {titles} without a claim leads there too")]
-    return [cause.undecided(f"{titles} matches on claims, and this request fits none of its rules")]
+    claims = call.token.claims if call.token else {}
+    ask = Ask(proxy=GATEWAY, host=evidence.address(), path=call.path, claims=claims)
+    hop = way.Hop(ask=ask, host=flows.full("httpbin", evidence))
+    answer = fetching.Answer(status=status, text="", headers={})
+    return [
+        *answers.causes(evidence, objects.read(evidence), hop, answer),
+        cause.undecided(f"{titles} matches on claims, and this request fits none of its rules"),
+    ]
 
 
 def route(match: list[dict[str, Any]], *, gateways: list[str] | None = None) -> str:
@@ -294,12 +302,12 @@ EXERCISES = (
             Wrong(
                 why="another group",
                 yaml=route(_claim({"exact": "tester"})),
-                says="matches on claims, and this request fits none of its rules",
+                says="the claim groups of the request's token is not that of the rule",
             ),
             Wrong(
                 why="another claim",
                 yaml=route(_claim({"exact": TESTERS}, "@request.auth.claims.group")),
-                says="matches on claims, and this request fits none of its rules",
+                says="the claim group of the request's token is not that of the rule",
             ),
             Wrong(
                 why="tokens needed for all",

@@ -257,6 +257,8 @@ def caller_of(id: str, objects: Sequence[Mapping[str, Any]]) -> Mapping[str, Any
 
 TWO = "two objects make rules for the host"
 
+BY_CLAIM = "a claim is no header: its own verdict names it"
+
 MISTAKES = (
     Mistake(
         name="a misspelt host",
@@ -287,8 +289,14 @@ MISTAKES = (
         name="a misspelt header",
         change=a_misspelt_header,
         says=("which the request does not have; did you mean",),
+        spares={"13-3": BY_CLAIM},
     ),
-    Mistake(name="a capital letter", change=a_capital_letter, says=("capital letters count",)),
+    Mistake(
+        name="a capital letter",
+        change=a_capital_letter,
+        says=("capital letters count",),
+        spares={"13-3": BY_CLAIM},
+    ),
     Mistake(name="the wrong way round", change=the_wrong_way_round, says=("has no match, so it takes every request",)),
     Mistake(name="nobody else", change=nobody_else, says=("no rule fits this request, so the answer is 404",)),
     Mistake(name="a weight left out", change=a_weight_left_out, says=("has no weight",)),
