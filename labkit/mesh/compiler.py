@@ -38,7 +38,7 @@ class Index:
             self._take_apart(snapshot, previous)
 
     def _take_apart(self, snapshot: Snapshot, previous: "Index | None") -> None:
-        snapshot = _with_known(snapshot, previous)
+        snapshot = _with_unchanged(snapshot, previous)
         self.snapshot: Snapshot = snapshot
         self.services = peer_authentication.unmarked(registry.all_of(snapshot, self.memo), snapshot, self.memo)
         self.selected = self.memo.get("selected", (self.services,), lambda: inbound.Selected(self.services))
@@ -151,7 +151,7 @@ class Index:
             endpoints=view.reach.endpoints,
             listeners=ChainMap(listener, _not_own(view.listeners(sides.outbound), proxy)),
             routes=view.routes,
-            secrets=secrets.found(view.reach.secret_names, self.snapshot, proxy.namespace),
+            secrets=secrets.granted_to(view.reach.secret_names, self.snapshot, proxy.namespace),
         )
 
     def _entrance(self, proxy: Proxy, told: ir.Telemetry) -> Entrance:
@@ -236,7 +236,7 @@ class Index:
             endpoints=view.reach.endpoints,
             listeners={x["name"]: x for x in every},
             routes=tables,
-            secrets=secrets.found(asked, self.snapshot, proxy.namespace, granted),
+            secrets=secrets.granted_to(asked, self.snapshot, proxy.namespace, granted),
         )
 
     def _gateway_table(self, table: ir.RouteTable, view: View) -> Resource:
@@ -269,7 +269,7 @@ def index(snapshot: Snapshot, previous: Index | None = None) -> Index:
     return renewed
 
 
-def _with_known(snapshot: Snapshot, previous: Index | None) -> Snapshot:
+def _with_unchanged(snapshot: Snapshot, previous: Index | None) -> Snapshot:
     """The snapshot, with objects that are made anew each time in their former identity where they say the same.
 
     Such are those that stand for objects of the Gateway API; the memo knows parts by identity.
@@ -281,7 +281,10 @@ def _with_known(snapshot: Snapshot, previous: Index | None) -> Snapshot:
         before = list(takewhile(_is_made, previous.snapshot.of(kind))) if previous is not None and converted else []
         if before:
             previous_by_name = {(resources.namespace_of(o), resources.name_of(o)): o for o in before}
-            changed[kind] = [*(_known(o, previous_by_name) for o in converted), *snapshot.of(kind)[len(converted) :]]
+            changed[kind] = [
+                *(_unchanged(o, previous_by_name) for o in converted),
+                *snapshot.of(kind)[len(converted) :],
+            ]
     return replace(snapshot, objects={**snapshot.objects, **changed}) if changed else snapshot
 
 
@@ -289,7 +292,7 @@ def _is_made(obj: Object) -> bool:
     return virtual_services.PARENTS in resources.annotations_of(obj)
 
 
-def _known(obj: Object, previous_by_name: Mapping[tuple[str, str], Object]) -> Object:
+def _unchanged(obj: Object, previous_by_name: Mapping[tuple[str, str], Object]) -> Object:
     same = previous_by_name.get((resources.namespace_of(obj), resources.name_of(obj)))
     return same if same == obj and same is not None else obj
 

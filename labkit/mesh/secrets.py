@@ -31,7 +31,7 @@ def of_upstream(upstream: ir.Upstream) -> Iterator[str]:
         yield from (name for name in (upstream.tls.certificate, upstream.tls.authority) if name)
 
 
-def found(
+def granted_to(
     names: Iterable[str], snapshot: Snapshot, namespace: str, granted: Container[str] = ()
 ) -> dict[str, Resource]:
     """Those that there are and that a proxy of this namespace may have; any other is never sent."""

@@ -194,7 +194,7 @@ Located = tuple[Path, Mapping[str, Any]]
 def destinations(service: Object) -> Iterator[Located]:
     """Every destination of a VirtualService's routes, HTTP, TLS and TCP, and where it stands."""
     yield from http_destinations(service)
-    yield from (found for kind in ("tcp", "tls") for found in _destinations(service, kind))
+    yield from (destination for kind in ("tcp", "tls") for destination in _destinations(service, kind))
 
 
 def http_destinations(service: Object) -> Iterator[Located]:

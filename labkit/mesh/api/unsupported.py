@@ -79,7 +79,7 @@ def findings(obj: Object) -> list[str]:
     kind, spec = str(obj.get("kind", "")), obj.get("spec") or {}
     if kind in KINDS and str(obj.get("apiVersion", "")).partition("/")[0].endswith("istio.io"):
         return [f"spec has no effect: {KINDS[kind]}"]
-    found = [
+    problems = [
         f"spec.{where} has no effect: {reason}"
         for path, reason in FIELDS.get(kind, {}).items()
         for where, value in at(spec, path)
@@ -87,12 +87,12 @@ def findings(obj: Object) -> list[str]:
     ]
     for (of, path), values in VALUES.items():
         if of == kind:
-            found += [
+            problems += [
                 f"spec.{where}: {value} has no effect: {values[value]}"
                 for where, value in at(spec, path)
                 if isinstance(value, str) and value in values
             ]
-    return found
+    return problems
 
 
 def at(value: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -107,8 +107,8 @@ def at(value: Any, path: str) -> Iterator[tuple[str, Any]]:
         places = [(name, inner)]
     else:
         places = [(f"{name}[{n}]", v) for n, v in enumerate(inner)] if isinstance(inner, list) else []
-    for where, found in places:
+    for where, inner_value in places:
         if not rest:
-            yield where, found
+            yield where, inner_value
         else:
-            yield from ((f"{where}.{deeper}", v) for deeper, v in at(found, rest))
+            yield from ((f"{where}.{deeper}", v) for deeper, v in at(inner_value, rest))

@@ -171,7 +171,7 @@ def _listener(config: Config, host: str, port: int | None) -> tuple[str, Resourc
     name, _, number = host.partition(":")
     if is_sidecar and port is None:
         port = int(number) if number.isdecimal() else HTTP_PORT
-    routed = [found for found in _routed(config, port) if not is_sidecar or _is_for(found[1], name, port)]
+    routed = [candidate for candidate in _routed(config, port) if not is_sidecar or _is_for(candidate[1], name, port)]
     if routed:
         # A table for one host alone comes before that of its port.
         return min(routed, key=lambda listener: listener[1].get("name", "").isdecimal())

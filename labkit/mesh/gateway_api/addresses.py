@@ -71,7 +71,7 @@ class Places:
         return [{"type": "IPAddress" if _is_ip(a) else "Hostname", "value": a} for a in self.outside]
 
 
-def found(gateway: Object, scene: Scene) -> Places:
+def of_services(gateway: Object, scene: Scene) -> Places:
     """Look for every Service of a Gateway."""
     ports = list(dict.fromkeys(listener["port"] for listener in gateway["spec"].get("listeners") or []))
     inside: list[str] = []

@@ -37,22 +37,22 @@ def convert(snapshot: model.Snapshot, *, has_low_ports: bool = True) -> Converte
     """Convert all of them; ``has_low_ports`` says whether a gateway's pods may listen below 1024."""
     scene = Scene(snapshot)
     ours = [g for g in scene.of("gateways") if g["spec"].get("gatewayClassName") in scene.controlled]
-    found = {_key(gateway): listeners.of_gateway(gateway, scene) for gateway in ours}
+    by_gateway = {_key(gateway): listeners.of_gateway(gateway, scene) for gateway in ours}
     bound: list[tuple[parents.Binding, rules.Rules]] = []
     statuses: dict[Key, Object] = dict(_classes(scene))
     for kind, plural in ROUTES.items():
         for route in scene.of(plural):
-            own = [_with_rules(binding, scene) for binding in parents.bindings(route, found, scene)]
+            own = [_with_rules(binding, scene) for binding in parents.bindings(route, by_gateway, scene)]
             bound += own
             statuses[kind, *_key(route)] = _route_status(route, own)
     objects: list[Object] = []
     for gateway in ours:
-        statuses["Gateway", *_key(gateway)] = _gateway_status(gateway, found[_key(gateway)], bound, scene)
+        statuses["Gateway", *_key(gateway)] = _gateway_status(gateway, by_gateway[_key(gateway)], bound, scene)
         if addresses.is_managed(gateway):
             objects += deployments.of_gateway(gateway, scene, has_low_ports=has_low_ports)
     return Converted(
         virtual_services=(*_mesh_services(bound), *_gateway_services(bound)),
-        gateways=tuple(_gateways(ours, found, scene)),
+        gateways=tuple(_gateways(ours, by_gateway, scene)),
         statuses=statuses,
         deployments=tuple(objects),
     )
@@ -86,7 +86,7 @@ def _route_status(route: Object, own: Iterable[tuple[parents.Binding, rules.Rule
     """What other controllers said of their parents stays."""
     parents = (route.get("status") or {}).get("parents") or []
     others = [entry for entry in parents if entry.get("controllerName") != CONTROLLER]
-    return {"parents": [*others, *(binding.status(found.problem) for binding, found in own)]}
+    return {"parents": [*others, *(binding.status(resolved.problem) for binding, resolved in own)]}
 
 
 def _gateway_status(
@@ -96,7 +96,7 @@ def _gateway_status(
     scene: Scene,
 ) -> Object:
     seen = generation_of(gateway)
-    places = addresses.found(gateway, scene)
+    places = addresses.of_services(gateway, scene)
     accepted = condition("Accepted", "Accepted", "Resource accepted", seen=seen)
     if not all(listener.is_valid for listener in listeners_of):
         text = "One or more of the Gateway's listeners are invalid"

@@ -69,8 +69,8 @@ def _to_service(route: Object, reference: Any, service: Object | None) -> Bindin
 
 def _to_gateway(route: Object, reference: Any, listeners: Sequence[Listener], scene: Scene) -> Binding:
     section, port = reference.get("sectionName"), reference.get("port")
-    named = [found for found in listeners if not section or found.name == section]
-    asked = [found for found in named if not port or found.spec["port"] == port]
+    named = [listener for listener in listeners if not section or listener.name == section]
+    asked = [listener for listener in named if not port or listener.spec["port"] == port]
     if not asked:
         text = f'sectionName "{section}" not found' if not named else f"port {port} not found"
         return Binding(route=route, reference=reference, denied=Problem("NoMatchingParent", text))

@@ -48,7 +48,7 @@ def _targets(rule: Any, destination: filters.Destination) -> list[Object]:
     # Backends that get nothing are looked up all the same: the status speaks of every reference.
     places = {id(reference): destination(reference) for reference in rule.get("backendRefs") or []}
     targets = backends.weighted(rule.get("backendRefs") or [])
-    made = []
+    weighted = []
     for reference, weight in targets:
         target: Object = {"destination": places[id(reference)]}
         if len(targets) > 1:
@@ -56,8 +56,8 @@ def _targets(rule: Any, destination: filters.Destination) -> list[Object]:
         own = filters.applied(reference.get("filters"), {"uri": {}}, destination)
         if "headers" in own:
             target["headers"] = own["headers"]
-        made.append(target)
-    return made
+        weighted.append(target)
+    return weighted
 
 
 def _limits(rule: Any) -> Object:

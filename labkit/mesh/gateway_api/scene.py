@@ -60,7 +60,7 @@ class Scene:
     @cached_property
     def instances(self) -> Mapping[tuple[str, str], frozenset[int]]:
         """Namespace and name of a Service → its ports that have an instance."""
-        found: dict[tuple[str, str], set[int]] = {}
+        instances: dict[tuple[str, str], set[int]] = {}
         for piece in self.snapshot.of("endpointslices.discovery.k8s.io"):
             key = resources.namespace_of(piece), resources.labels_of(piece).get("kubernetes.io/service-name", "")
             service = self.services.get(key)
@@ -68,8 +68,8 @@ class Scene:
                 continue
             names = {port.get("name") or "" for port in piece.get("ports") or []}
             ports = service["spec"].get("ports") or []
-            found.setdefault(key, set()).update(p["port"] for p in ports if (p.get("name") or "") in names)
-        return {key: frozenset(ports) for key, ports in found.items()}
+            instances.setdefault(key, set()).update(p["port"] for p in ports if (p.get("name") or "") in names)
+        return {key: frozenset(ports) for key, ports in instances.items()}
 
     def is_granted(self, *, kind: str, namespace: str, to: str, name: str, target: str) -> bool:
         """Whether objects of ``kind`` in ``namespace`` may refer to ``to`` of that name in namespace ``target``."""

@@ -16,7 +16,7 @@ def normalized(path: str, mode: str = "BASE") -> str | None:
     if mode == "NONE":
         return path
     if mode == "DECODE_AND_MERGE_SLASHES":
-        path = re.sub("%2[fF]|%5[cC]", lambda found: "/" if found[0][1] == "2" else "\\", path)
+        path = re.sub("%2[fF]|%5[cC]", lambda match: "/" if match[0][1] == "2" else "\\", path)
     if not path.startswith("/") or re.search(r"%(?![0-9A-Fa-f]{2})", path) or "%00" in path:
         return None
     path = _resolved(path.replace("\\", "/"))
@@ -24,9 +24,9 @@ def normalized(path: str, mode: str = "BASE") -> str | None:
     return re.sub("/+", "/", path) if mode.endswith("MERGE_SLASHES") else path
 
 
-def _plain(found: "re.Match[str]") -> str:
-    character = chr(int(found[1], 16))
-    return character if _UNRESERVED.fullmatch(character) else found[0]
+def _plain(match: "re.Match[str]") -> str:
+    character = chr(int(match[1], 16))
+    return character if _UNRESERVED.fullmatch(character) else match[0]
 
 
 def _resolved(path: str) -> str:

@@ -39,8 +39,10 @@ def placed(
         return ChainMap(*(cast("dict[str, Resource]", placed(m, endpoints, place, memo)) for m in clusters.maps))
 
     def one(name: str, cluster: Resource) -> Resource:
-        known = endpoints.get(_service_name(cluster))
-        return memo.get(("placed", id(cluster)), (cluster, known), lambda: _placed(name, cluster, known, place))
+        assignment = endpoints.get(_service_name(cluster))
+        return memo.get(
+            ("placed", id(cluster)), (cluster, assignment), lambda: _placed(name, cluster, assignment, place)
+        )
 
     key = "all placed", id(clusters), id(endpoints)
     return memo.get(key, (clusters, endpoints), lambda: {name: one(name, c) for name, c in clusters.items()})
