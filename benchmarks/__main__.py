@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmarks import (
     chapters,
     compiling,
+    counting,
     course,
     idle,
     limiter,
@@ -30,6 +31,7 @@ MEASURES: dict[str, Callable[[PrivateLab], list[result.Result]]] = {
     "up": starting.measure,
     "idle": idle.measure,
     "throughput": throughput.measure,
+    "metrics": counting.measure,
     "mistakes": mistakes.measure,
     "publish": publishing.measure,
     "compile": compiling.measure,
