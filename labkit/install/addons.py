@@ -51,7 +51,7 @@ def install(api: client.Client, name: str, *, on_step: istio.OnStep = lambda _: 
     """
     manifest = objects(name)
     if not is_installed(api, name):
-        if capabilities.BUNDLED_ISTIO not in capabilities.ask(api):
+        if not capabilities.ask(api) & {capabilities.BUNDLED_ISTIO, capabilities.OWNED}:
             raise errors.SetupError(
                 f"This cluster has no {name.capitalize()} in {istio.NAMESPACE}, and the kit installs nothing on it.",
                 next_step=command(name),
