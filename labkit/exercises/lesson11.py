@@ -123,13 +123,13 @@ DETAILS = _policy(PERMISSIVE, name="details", app="details")
 EXERCISES = (
     Exercise(
         id="11-1",
-        task="All of Bookinfo takes mutual TLS only, and details takes plain text as well, for the old client.",
+        task="Let Bookinfo take mutual TLS only, and let details take plain text as well, for the old client.",
         done_when="productpage, reviews and ratings are STRICT, and details is PERMISSIVE",
         check=all_but_details,
         hints=(
-            "Two policies: one for the namespace, one for a workload.",
+            "You need two policies: one for the namespace, one for a workload.",
             "The second has a selector with matchLabels, and wins over the first for these pods.",
-            "manifests/strict.yaml and manifests/details-permissive.yaml do it together.",
+            "Apply manifests/strict.yaml and manifests/details-permissive.yaml.",
         ),
         solution=f"{_policy(STRICT)}---\n{DETAILS}",
         right=(
@@ -167,13 +167,13 @@ EXERCISES = (
     ),
     Exercise(
         id="11-2",
-        task="The policy for httpbin should let plain text in on one port, and does not. Mend it.",
+        task="The policy for httpbin should allow plain text on one port, and does not. Repair it.",
         done_when="httpbin is STRICT, and PERMISSIVE on the port that its pods listen on",
         check=one_port,
         given=("httpbin-port.yaml",),
         hints=(
-            'lab.mtls("httpbin") names what does not fit together.',
-            "portLevelMtls speaks of ports of the pods; 8000 is the Service's. kubectl get service httpbin shows both.",
+            'lab.mtls("httpbin") names the setting that has no effect.',
+            "portLevelMtls takes pod ports; 8000 is the Service's. kubectl get service httpbin -o yaml shows both.",
             "portLevelMtls: {8080: {mode: PERMISSIVE}}",
         ),
         solution=_policy(STRICT, name="httpbin", app="httpbin", more=_port(PORT)),
@@ -218,14 +218,14 @@ EXERCISES = (
     ),
     Exercise(
         id="11-3",
-        task="Since the namespace is STRICT, the page has no reviews. Mend it, and leave the policy as it is.",
+        task="Since the namespace is STRICT, the page has no reviews. Repair that, and leave the policy as it is.",
         done_when="reviews is STRICT, and its callers send mutual TLS",
         check=reviews_again,
         given=("strict.yaml", "reviews-plain.yaml"),
         hints=(
-            'What do clients with a sidecar send? lab.mtls("reviews") says it, and why.',
-            "A DestinationRule with tls takes the decision away from Istio.",
-            "Take tls out of DestinationRule reviews, or let it say ISTIO_MUTUAL.",
+            'What do clients with a sidecar send? lab.mtls("reviews") shows it, with the reason.',
+            "A DestinationRule with tls replaces the choice that auto mTLS makes.",
+            "Take tls out of DestinationRule reviews, or set its mode to ISTIO_MUTUAL.",
         ),
         solution=_rule("  trafficPolicy:\n    tls: {mode: ISTIO_MUTUAL}\n"),
         right=(
@@ -269,7 +269,7 @@ EXERCISES = (
         hints=(
             "In the lesson, a certificate of one minute was replaced after how many seconds?",
             "It is renewed when half of its life is over.",
-            "Half of ten.",
+            "Half of ten minutes.",
         ),
         answer=5,
         right=(Right(how="in words", answer="five minutes"),),

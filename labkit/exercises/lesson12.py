@@ -100,7 +100,7 @@ EXERCISES = (
         done_when="details answers productpage, and curl gets 403",
         check=one_reader,
         hints=(
-            "One ALLOW policy for details is enough: what no ALLOW rule allows is refused from then on.",
+            "One ALLOW policy for details is enough: it refuses every request that none of its rules allows.",
             "The caller is known by its service account: kubectl get pod -l app=productpage -o yaml shows which.",
             'principals: ["cluster.local/ns/default/sa/bookinfo-productpage"], below from and source',
         ),
@@ -148,11 +148,11 @@ EXERCISES = (
     ),
     Exercise(
         id="12-2",
-        task="Let nobody change ratings. All may read them, and no other service is touched.",
+        task="Let nobody change ratings. Everybody may still read them, and no other service changes.",
         done_when="GET of /ratings/7 is 200, POST and DELETE are 403, and details answers as before",
         check=read_only,
         hints=(
-            "Say what is forbidden, or say what alone is allowed: a DENY or an ALLOW policy for ratings.",
+            "Write a DENY policy for the forbidden methods of ratings, or an ALLOW policy for the allowed ones.",
             "Methods stand below to and operation.",
             "action: DENY, methods: [POST, PUT, PATCH, DELETE], and a selector for app: ratings",
         ),
@@ -202,7 +202,7 @@ EXERCISES = (
     ),
     Exercise(
         id="12-3",
-        task="only-curl lets nobody but the namespace call productpage, and so locks out the gateway. Turn it round.",
+        task="Only the namespace may call productpage, so the gateway is locked out. Let in the gateway alone.",
         done_when="the page answers through the gateway, and curl gets 403 from productpage",
         check=gateway_again,
         given=("only-own-namespace.yaml",),
@@ -264,8 +264,8 @@ EXERCISES = (
         check=no_api_outside,
         given=("bookinfo-gateway-api.yaml",),
         hints=(
-            "targetRefs stands in the place of selector, and names the Gateway itself.",
-            "A DENY policy for paths that begin with /api/.",
+            "Write targetRefs in place of selector; it names the Gateway itself.",
+            "Write a DENY policy for paths that begin with /api/.",
             'paths: ["/api/*"]; group gateway.networking.k8s.io, kind Gateway, name bookinfo-gateway',
         ),
         solution=targeted("no-api", API),

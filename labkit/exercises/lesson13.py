@@ -153,11 +153,11 @@ def _believed(**more: Any) -> str:
 EXERCISES = (
     Exercise(
         id="13-1",
-        task="At the ingress gateway the page shall need a token of the lessons' issuer.",
+        task="Require a token of the lessons' issuer for the page at the ingress gateway.",
         done_when="/productpage is 403 without a token, 200 with jason's, and 401 with a forged one",
         check=only_with_a_token,
         hints=(
-            "Two objects: one says which tokens are believed, the other that one is needed.",
+            "You need two objects: one says which tokens are valid, the other requires one.",
             "A RequestAuthentication with issuer and jwks (lab.jwks()), and an AuthorizationPolicy, in istio-system.",
             'DENY from notRequestPrincipals: ["*"], or ALLOW from requestPrincipals: ["*"]',
         ),
@@ -211,13 +211,13 @@ EXERCISES = (
     ),
     Exercise(
         id="13-2",
-        task="httpbin is for users whose token has the group admins. It believes the tokens of the lessons.",
+        task="Let only users whose token has the group admins call httpbin. It accepts the lessons' tokens.",
         done_when="/get of httpbin is 403 without a token and for jason of the users, and 200 for kate of the admins",
         check=only_admins,
         hints=(
-            "httpbin's own sidecar has to believe the token before it knows a claim.",
-            "A claim is asked for in when: request.auth.claims[groups].",
-            "RequestAuthentication and ALLOW policy in default, both with the selector app: httpbin",
+            "httpbin's own sidecar has to check the token before it knows a claim.",
+            "A rule asks for a claim in when: request.auth.claims[groups].",
+            "Apply a RequestAuthentication and an ALLOW policy in default, both with the selector app: httpbin.",
         ),
         solution=_both(_believed(), _httpbin(ADMINS)),
         right=(
@@ -274,12 +274,12 @@ EXERCISES = (
     ),
     Exercise(
         id="13-3",
-        task="Let /get at the gateway lead to httpbin for users of the group testers, and nowhere for anybody else.",
+        task="Route /get at the gateway to httpbin for users of the group testers, and to nothing for all others.",
         done_when="/get is 200 for kate of the testers, 404 for jason and for nobody, and the page answers as before",
         check=testers_alone,
         given=("tokens-at-the-gateway.yaml",),
         hints=(
-            "Claims are matched as if they were headers, in a VirtualService that is bound to the gateway.",
+            "A VirtualService bound to the gateway matches claims as if they were headers.",
             "The name of the header is @request.auth.claims.groups.",
             "headers: {'@request.auth.claims.groups': {exact: testers}} beside uri",
         ),
