@@ -165,8 +165,8 @@ def judge(
     answer: object, right: str, *, what: str, pitfalls: Sequence[Pitfall], scale: Sequence[float] = (1.0,)
 ) -> Verdict:
     """On a filed query; ``scale`` says by which factors its numbers may differ from those of ``right``."""
-    wanted = numbers_of(right)
-    expected = f"{what}: {_shown(wanted)} on the check's own samples"
+    right_numbers = numbers_of(right)
+    expected = f"{what}: {_shown(right_numbers)} on the check's own samples"
     if answer is None:
         return verdict.not_yet(expected, "nothing is filed", cause='lab.answer(id, "your query") files it')
     if not isinstance(answer, str) or not answer.strip():
@@ -176,19 +176,19 @@ def judge(
     except QueryError as e:
         return verdict.not_yet(expected, f"Prometheus refuses it: {e}", cause="the query cannot be evaluated")
     observed = f"your query gives {_shown(numbers)}"
-    if any(_equal([factor * number for number in wanted], numbers) for factor in scale):
+    if any(_equal([factor * number for number in right_numbers], numbers) for factor in scale):
         return verdict.passed(expected, observed)
     for pitfall in pitfalls if numbers else ():
         if _equal(numbers_of(pitfall.query), numbers):
             return verdict.not_yet(expected, observed, cause=pitfall.says)
-    return verdict.not_yet(expected, observed, cause=_cause(numbers, wanted))
+    return verdict.not_yet(expected, observed, cause=_cause(numbers, right_numbers))
 
 
-def _cause(numbers: Sequence[float], wanted: Sequence[float]) -> str:
+def _cause(numbers: Sequence[float], right_numbers: Sequence[float]) -> str:
     if not numbers:
         return "no series matches: a label's name or value is misspelt, or two sides of an operator share no labels"
-    if len(numbers) != len(wanted):
-        return f"it gives {len(numbers)} elements where {len(wanted)} are asked for: see what stands after by"
+    if len(numbers) != len(right_numbers):
+        return f"it gives {len(numbers)} elements where {len(right_numbers)} are asked for: see what stands after by"
     return "the number of elements is right, and other requests are counted"
 
 

@@ -13,6 +13,9 @@ from labkit.sandbox.network import listening
 
 PORT = 9090
 CONFIG = "/etc/prometheus/prometheus.yml"
+REASON = 200
+"""Letters of promtool's words that are repeated in the log."""
+
 OWN = "LABKIT_PROMETHEUS"
 """The variable of a container that says ``ours`` where the machine's Prometheus shall not run."""
 
@@ -34,8 +37,11 @@ def _machines(path: Path, env: Mapping[str, str]) -> str | None:
         return None
     checked = subprocess.run([tool, "check", "config", path], capture_output=True, text=True, check=False)
     if checked.returncode:
-        reason = " ".join((checked.stderr or checked.stdout).split())
-        print(f"sandbox: {program} cannot use this configuration ({reason}); its own Prometheus runs", flush=True)
+        reason = " ".join((checked.stderr or checked.stdout).split())[:REASON]
+        print(
+            f"sandbox: {program} refuses this configuration ({reason}), so the sandbox's own Prometheus runs",
+            flush=True,
+        )
         return None
     return program
 
