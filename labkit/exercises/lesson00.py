@@ -50,7 +50,7 @@ EXERCISES = (
             Wrong(why="the application counted", answer=1, says="Bookinfo is one application"),
             Wrong(why="versions counted", answer="three", says="versions of reviews"),
             Wrong(why="a name", answer="reviews", says="is no number"),
-            Wrong(why="another number", answer="3", says="the cluster shows another number"),
+            Wrong(why="another number", answer="9", says="the cluster shows another number"),
         ),
     ),
 )
