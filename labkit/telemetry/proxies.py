@@ -52,6 +52,14 @@ class Proxy:
         rows = endpoint_rows(json.loads(self._ask("clusters?format=json")))
         return _frame(ENDPOINT, (row for row in rows if host in row[0]))
 
+    def filters(self) -> "pd.DataFrame":
+        """The HTTP filters of each listener's chains, in the order in which a request passes them."""
+        return _frame(FILTER, filter_rows(self.config()))
+
+    def secrets(self) -> "pd.DataFrame":
+        """The certificates it was given: names and kinds, never contents."""
+        return _frame(SECRET, secret_rows(self.config()))
+
     def identity(self) -> str:
         """The name in its own certificate: ``spiffe://cluster.local/ns/default/sa/bookinfo-reviews``."""
         for certificate in json.loads(self._ask("certs")).get("certificates", []):
@@ -66,6 +74,8 @@ CLUSTER = ("service", "port", "subset", "direction", "type")
 LISTENER = ("name", "address", "port")
 ROUTE = ("route_configuration", "virtual_host", "match", "cluster", "weight")
 ENDPOINT = ("cluster", "endpoint", "health")
+FILTER = ("listener", "chain", "order", "filter")
+SECRET = ("name", "kind", "state")
 
 
 def cluster_rows(dump: Dump) -> list[tuple[str, str, str, str, str]]:
@@ -157,6 +167,30 @@ def endpoint_rows(document: Mapping[str, Any]) -> list[tuple[str, str, str]]:
             where = f"{address.get('address', '?')}:{address.get('port_value', '')}" if address else pipe
             rows.append((cluster["name"], where, str(host.get("health_status", {}).get("eds_health_status", ""))))
     return sorted(rows)
+
+
+def filter_rows(dump: Dump) -> list[tuple[str, str, int, str]]:
+    """One row an HTTP filter; chains without HTTP have none."""
+    rows = []
+    live = (entry["active_state"] for entry in _each(dump, "dynamic_listeners") if "active_state" in entry)
+    for listener in (*(e["listener"] for e in _each(dump, "static_listeners")), *(e["listener"] for e in live)):
+        for number, chain in enumerate(listener.get("filter_chains", [])):
+            names = [
+                f["name"] for c in chain.get("filters", []) for f in c.get("typed_config", {}).get("http_filters", [])
+            ]
+            title = chain.get("name") or str(number)
+            rows += [(listener.get("name", ""), title, at, name) for at, name in enumerate(names, start=1)]
+    return rows
+
+
+def secret_rows(dump: Dump) -> list[tuple[str, str, str]]:
+    """One row a secret."""
+    states = {"static_secrets": "active", "dynamic_active_secrets": "active", "dynamic_warming_secrets": "warming"}
+    return sorted(
+        (entry["name"], "certificate" if "tls_certificate" in (entry.get("secret") or {}) else "authority", state)
+        for key, state in states.items()
+        for entry in _each(dump, key)
+    )
 
 
 def _each(dump: Dump, *keys: str) -> Iterator[Any]:
