@@ -60,15 +60,15 @@ def measure(lab: PrivateLab) -> list[result.Result]:
 def _envoys(lab: PrivateLab) -> list[Path]:
     """The processes of this lab's Envoys."""
     own = str(lab.paths.home)
-    found = []
+    processes = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
             is_envoy = (process / "cmdline").read_bytes().startswith(b"envoy\0")
             if is_envoy and own in str((process / "cwd").readlink()):
-                found.append(process)
+                processes.append(process)
         except OSError:
             continue
-    return found
+    return processes
 
 
 def _seconds(process: Path) -> float:

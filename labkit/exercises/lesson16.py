@@ -81,16 +81,16 @@ def only_failures(evidence: Evidence) -> Verdict:
     silent = [name for name, expressions in observed.items() if not expressions]
     loud = [name for name, expressions in observed.items() if "" in expressions]
     other = sorted({e for own in observed.values() for e in own if e and not is_of_failures(e)})
-    said = f"{len(silent)} of {len(WORKLOADS)} proxies write nothing, {len(loud)} write every request"
+    observation = f"{len(silent)} of {len(WORKLOADS)} proxies write nothing, {len(loud)} write every request"
     if silent:
-        return verdict.not_yet(expected, said, cause=_silence(evidence, silent))
+        return verdict.not_yet(expected, observation, cause=_silence(evidence, silent))
     if other:
         return verdict.not_yet(
             expected, f"the filter is {other[0]}", cause=f"{other[0]!r} is not the same as response.code >= 500"
         )
     if loud:
         names = ", ".join(loud)
-        return verdict.not_yet(expected, said, cause=f"no filter holds for {names}: {_scope(evidence)}")
+        return verdict.not_yet(expected, observation, cause=f"no filter holds for {names}: {_scope(evidence)}")
     return verdict.passed(expected, f"all {len(WORKLOADS)} proxies write {observed[WORKLOADS[0]][0]}")
 
 
@@ -128,13 +128,13 @@ def _scope(evidence: Evidence) -> str:
 def _expressions(evidence: Evidence, pod: str) -> list[str]:
     """The filters of a proxy's logs, one for each connection manager; the empty text for a log without one."""
     config = evidence.config(pod)
-    found: list[str] = []
+    expressions: list[str] = []
     for manager in _managers(dict(config.listeners) if config else {}):
         logs = [log for log in manager.get("access_log") or () if log.get("name") == FILE]
         if not logs:
             return []
-        found += [_expression(log) for log in logs]
-    return found
+        expressions += [_expression(log) for log in logs]
+    return expressions
 
 
 def _expression(log: Mapping[str, Any]) -> str:

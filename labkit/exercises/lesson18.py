@@ -77,8 +77,8 @@ def ways(evidence: Evidence) -> Verdict:
     return verdict.number(evidence.answer("18-3"), WAYS, what="ways in use", shows=shows, causes=causes)
 
 
-def _unasked(answer: object, found: list[str], id: str, manifest: str) -> tuple[str, str, str] | None:
-    if not found:
+def _unasked(answer: object, affected: list[str], id: str, manifest: str) -> tuple[str, str, str] | None:
+    if not affected:
         where = f'lab.apply("manifests/{manifest}")'
         return "nothing is wrong in this mesh", "the mystery is not applied, or is gone already", where
     if answer is None:

@@ -154,9 +154,9 @@ class Index:
             secrets=secrets.granted_to(view.reach.secret_names, self.snapshot, proxy.namespace),
         )
 
-    def _entrance(self, proxy: Proxy, told: ir.Telemetry) -> Entrance:
+    def _entrance(self, proxy: Proxy, signals: ir.Telemetry) -> Entrance:
         normalization = entrance.normalization(self.snapshot.mesh_config)
-        return Entrance(guard=self.guards.of(proxy), normalization=normalization, telemetry=told)
+        return Entrance(guard=self.guards.of(proxy), normalization=normalization, telemetry=signals)
 
     def _inbound(self, proxy: Proxy, view: View, entrance: Entrance) -> tuple[dict[str, Resource], dict[str, Resource]]:
         """(listener, clusters of the app): of one proxy alone, so kept while nothing about it changes."""

@@ -60,7 +60,7 @@ def of_circuits(
             for target in pods:
                 if target.app == app:
                     marks[_name(target)].add(f"circuit open for {caller}")
-    return {name: sorted(said) for name, said in marks.items()}
+    return {name: sorted(texts) for name, texts in marks.items()}
 
 
 def _ejected(text: str) -> Iterator[str]:

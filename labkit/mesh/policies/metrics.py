@@ -50,19 +50,19 @@ def of(entries: Sequence[Spec], mesh: Spec, mode: str) -> ir.Metrics | None:
 
 
 def _by_provider(entries: Sequence[Spec], default: Sequence[str], mode: str) -> Mapping[str, Mapping[str, _Override]]:
-    """Provider → metric → what is said of it."""
+    """Provider → metric → what is by_provider of it."""
     if not entries:
         return {name: {} for name in default}
-    said: dict[str, dict[str, _Override]] = {}
+    by_provider: dict[str, dict[str, _Override]] = {}
     before = list(default)
     for entry in entries:
         before = providers.names(entry) or before
         for name in before:
-            overrides = said.setdefault(name, {})
+            overrides = by_provider.setdefault(name, {})
             for override in entry.get("overrides") or ():
                 if providers.is_of(override, mode):
                     _apply(override, overrides)
-    return said
+    return by_provider
 
 
 def _apply(override: Spec, overrides: dict[str, _Override]) -> None:
@@ -86,5 +86,5 @@ def _departures(overrides: Mapping[str, _Override]) -> Iterator[ir.Metric]:
 
 
 def _interval(entries: Sequence[Spec]) -> str:
-    said = [str(entry["reportingInterval"]) for entry in entries if entry.get("reportingInterval")]
-    return said[-1] if said else ""
+    intervals = [str(entry["reportingInterval"]) for entry in entries if entry.get("reportingInterval")]
+    return intervals[-1] if intervals else ""

@@ -53,8 +53,8 @@ def _manager(config: Resource, *, is_served: bool) -> Resource:
 
 def _in_place_of(entry: Resource) -> list[Resource]:
     if entry.get("name") == PEERS:
-        said: dict[str, Any] = (entry.get("typed_config") or {}).get("value") or {}
-        return stats.reads_who_calls() if "downstream_discovery" in said else stats.says_who_calls()
+        settings: dict[str, Any] = (entry.get("typed_config") or {}).get("value") or {}
+        return stats.reads_who_calls() if "downstream_discovery" in settings else stats.says_who_calls()
     return [] if entry.get("name") in OWN else [entry]
 
 

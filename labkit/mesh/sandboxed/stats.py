@@ -54,6 +54,11 @@ PEER = f"%FILTER_STATE({PEER_STATE}:PLAIN)%"
 ADDRESS = "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"
 HOST = "%REQ(:AUTHORITY)%"
 
+GRPC_STATE = "envoy.filters.http.grpc_stats"
+
+Departures = dict[str, Resource]
+"""Metric, without its prefix → how a Telemetry changes it."""
+
 OPENED, CLOSED = "TcpUpstreamConnected", "TcpConnectionEnd"
 
 
@@ -64,15 +69,17 @@ def of_requests(plugin: Resource, *, is_served: bool) -> list[Resource]:
         tags["peer"] = PEER
     elif not plugin.get("disable_host_header_fallback"):
         tags["request_host"] = HOST
-    said = _said(plugin)
+    departures = _departures(plugin)
     each = [
-        _counter("requests_total", tags, said),
-        _histogram("request_duration_milliseconds", "Milliseconds", "%DURATION%", tags, said),
-        _histogram("request_bytes", "Bytes", "%DOWNSTREAM_WIRE_BYTES_RECEIVED%", tags, said),
-        _histogram("response_bytes", "Bytes", "%DOWNSTREAM_WIRE_BYTES_SENT%", tags, said),
+        _counter("requests_total", tags, departures),
+        _histogram("request_duration_milliseconds", "Milliseconds", "%DURATION%", tags, departures),
+        _histogram("request_bytes", "Bytes", "%DOWNSTREAM_WIRE_BYTES_RECEIVED%", tags, departures),
+        _histogram("response_bytes", "Bytes", "%DOWNSTREAM_WIRE_BYTES_SENT%", tags, departures),
     ]
     messages = [
-        _counter(f"{side}_messages_total", tags, said, f"%FILTER_STATE(envoy.filters.http.grpc_stats:FIELD:{count})%")
+        _counter(
+            f"{side}_messages_total", tags, departures, f"%FILTER_STATE(envoy.filters.http.grpc_stats:FIELD:{count})%"
+        )
         for side, count in (("request", "request_message_count"), ("response", "response_message_count"))
     ]
     return [*_logger(each), *_logger(messages, only=GRPC)]
@@ -81,14 +88,14 @@ def of_requests(plugin: Resource, *, is_served: bool) -> list[Resource]:
 def of_connections(plugin: Resource, *, is_served: bool) -> list[Resource]:
     """The loggers of a TCP proxy."""
     tags = {**SERVED, "address": ADDRESS} if is_served else dict(CALLED)
-    said = _said(plugin)
+    departures = _departures(plugin)
     opened = {**tags, "response_flags": "-"}
     closing = [
-        _counter("tcp_connections_closed_total", tags, said),
-        _counter("tcp_sent_bytes_total", tags, said, "%BYTES_SENT%"),
-        _counter("tcp_received_bytes_total", tags, said, "%BYTES_RECEIVED%"),
+        _counter("tcp_connections_closed_total", tags, departures),
+        _counter("tcp_sent_bytes_total", tags, departures, "%BYTES_SENT%"),
+        _counter("tcp_received_bytes_total", tags, departures, "%BYTES_RECEIVED%"),
     ]
-    beginning = [_counter("tcp_connections_opened_total", opened, said)]
+    beginning = [_counter("tcp_connections_opened_total", opened, departures)]
     return [*_logger(closing, only=_of_type(CLOSED)), *_logger(beginning, only=_of_type(OPENED))]
 
 
@@ -105,13 +112,13 @@ def _of_type(kind: str) -> Resource:
     return {"log_type_filter": {"types": [kind]}}
 
 
-def _said(plugin: Resource) -> dict[str, Resource]:
+def _departures(plugin: Resource) -> Departures:
     return {str(metric.get("name")): metric for metric in plugin.get("metrics") or ()}
 
 
-def _tags(name: str, tags: dict[str, str], said: dict[str, Resource]) -> list[Resource] | None:
+def _tags(name: str, tags: dict[str, str], departures: Departures) -> list[Resource] | None:
     """The tags of a metric; None where a Telemetry drops it."""
-    metric = said.get(name) or {}
+    metric = departures.get(name) or {}
     if metric.get("drop"):
         return None
     own = {label: f"%CEL({expression})%" for label, expression in (metric.get("dimensions") or {}).items()}
@@ -120,16 +127,16 @@ def _tags(name: str, tags: dict[str, str], said: dict[str, Resource]) -> list[Re
     return [{"name": label, "value_format": value} for label, value in {**about, **own, **gone}.items()]
 
 
-def _counter(name: str, tags: dict[str, str], said: dict[str, Resource], value: str = "") -> Resource | None:
-    kept = _tags(name, tags, said)
+def _counter(name: str, tags: dict[str, str], departures: Departures, value: str = "") -> Resource | None:
+    kept = _tags(name, tags, departures)
     if kept is None:
         return None
     amount: dict[str, Any] = {"value_format": value} if value else {"value_fixed": 1}
     return {"stat": {"name": f"istio_{name}", "tags": kept}, **amount}
 
 
-def _histogram(name: str, unit: str, value: str, tags: dict[str, str], said: dict[str, Resource]) -> Resource | None:
-    kept = _tags(name, tags, said)
+def _histogram(name: str, unit: str, value: str, tags: dict[str, str], departures: Departures) -> Resource | None:
+    kept = _tags(name, tags, departures)
     if kept is None:
         return None
     return {"stat": {"name": f"istio_{name}", "tags": kept}, "unit": unit, "value_format": value}

@@ -118,8 +118,8 @@ def text(health: Health, state: State) -> str:
 def _family(name: str, kind: str, samples: Iterable[Sample]) -> Iterator[str]:
     yield f"# TYPE {name} {kind}"
     for labels, value in samples:
-        said = ",".join(f'{key}="{value}"' for key, value in labels.items())
-        yield f"{name}{{{said}}} {value:.15g}" if said else f"{name} {value:.15g}"
+        text_of_labels = ",".join(f'{key}="{value}"' for key, value in labels.items())
+        yield f"{name}{{{text_of_labels}}} {value:.15g}" if text_of_labels else f"{name} {value:.15g}"
 
 
 def routes(health: Health, state: Callable[[], State]) -> list[web.RouteDef]:

@@ -127,7 +127,7 @@ def labels_of(tags: Mapping[str, str], own: str, peer: str = "") -> dict[str, st
     source, destination = (here, there) if is_source else (there, here)
     labels = {"reporter": about.get("reporter", UNKNOWN), **_source(source, about), **_destination(destination, about)}
     labels |= {**_service(about, destination), **_request(about)}
-    is_mutual = _said(about.get("source_principal"), "") != ""
+    is_mutual = _value(about.get("source_principal"), "") != ""
     labels |= {
         "response_flags": about.get("response_flags") or "-",
         "connection_security_policy": UNKNOWN if is_source else "mutual_tls" if is_mutual else "none",
@@ -141,7 +141,7 @@ def labels_of(tags: Mapping[str, str], own: str, peer: str = "") -> dict[str, st
 def _request(about: Mapping[str, str]) -> dict[str, str]:
     if not about.get("response_code"):
         return {"request_protocol": "tcp"}
-    status = _said(about.get("grpc_response_status"), "")
+    status = _value(about.get("grpc_response_status"), "")
     return {
         "request_protocol": "grpc" if status else "http",
         "response_code": about["response_code"],
@@ -155,7 +155,7 @@ def _source(source: Workload, about: Mapping[str, str]) -> dict[str, str]:
         "source_canonical_service": source.service,
         "source_canonical_revision": source.revision,
         "source_workload_namespace": source.namespace,
-        "source_principal": _said(about.get("source_principal")),
+        "source_principal": _value(about.get("source_principal")),
         "source_app": source.service,
         "source_version": source.revision,
         "source_cluster": source.cluster,
@@ -166,7 +166,7 @@ def _destination(destination: Workload, about: Mapping[str, str]) -> dict[str, s
     return {
         "destination_workload": destination.name,
         "destination_workload_namespace": destination.namespace,
-        "destination_principal": _said(about.get("destination_principal")),
+        "destination_principal": _value(about.get("destination_principal")),
         "destination_app": destination.service,
         "destination_version": destination.revision,
         "destination_canonical_service": destination.service,
@@ -178,7 +178,7 @@ def _destination(destination: Workload, about: Mapping[str, str]) -> dict[str, s
 def _service(about: Mapping[str, str], destination: Workload) -> dict[str, str]:
     """The service that was called; where no upstream belongs to one, the host that the caller named."""
     host, name, namespace = [*about.get("destination_service", "").split(";"), "", ""][:3]
-    host = _said(host, "") or about.get("request_host") or UNKNOWN
+    host = _value(host, "") or about.get("request_host") or UNKNOWN
     return {
         "destination_service": host,
         "destination_service_name": name or host,
@@ -186,5 +186,5 @@ def _service(about: Mapping[str, str], destination: Workload) -> dict[str, str]:
     }
 
 
-def _said(value: str | None, absent: str = UNKNOWN) -> str:
+def _value(value: str | None, absent: str = UNKNOWN) -> str:
     return absent if value in (None, "", "-") else str(value)

@@ -87,10 +87,10 @@ class Page:
         for container in (*(self.pod["spec"].get("initContainers") or ()), *self.pod["spec"]["containers"]):
             for entry in container.get("env") or ():
                 if entry["name"] == "ISTIO_PROMETHEUS_ANNOTATIONS":
-                    said = json.loads(entry.get("value") or "{}")
-                    port = str(said.get("port") or "80")
-                    is_asked = said.get("scrape") == "true" and port.isdecimal()
-                    return (int(port), str(said.get("path") or "/metrics")) if is_asked else None
+                    annotations = json.loads(entry.get("value") or "{}")
+                    port = str(annotations.get("port") or "80")
+                    is_asked = annotations.get("scrape") == "true" and port.isdecimal()
+                    return (int(port), str(annotations.get("path") or "/metrics")) if is_asked else None
         return None
 
     def _agent(self) -> str:
