@@ -140,13 +140,13 @@ SERVICE = ("ratelimit.yaml", "limit-global.yaml")
 EXERCISES = (
     Exercise(
         id="14-1",
-        task="Protect ratings: each of its pods takes ten requests a minute, and refuses all others.",
+        task="Protect ratings: let each of its pods admit ten requests a minute and refuse the rest.",
         done_when="the sidecars of ratings let ten requests pass, and ten come back every minute",
         check=ratings_protected,
         hints=(
-            "manifests/limit-productpage.yaml does it for productpage.",
-            "workloadSelector chooses the pods, token_bucket says how many; stat_prefix is a name of your own.",
-            "app: ratings, and max_tokens: 10, tokens_per_fill: 10, fill_interval: 60s; two shares of 100.",
+            "manifests/limit-productpage.yaml sets such a limit for productpage.",
+            "workloadSelector chooses the pods, token_bucket sets the number; choose any stat_prefix.",
+            "app: ratings, max_tokens: 10, tokens_per_fill: 10, fill_interval: 60s, and both percentages 100.",
         ),
         solution=local(),
         right=(
@@ -201,9 +201,9 @@ EXERCISES = (
         check=tenants,
         given=SERVICE,
         hints=(
-            "The limits stand in ConfigMap ratelimit-config, in the part of the file that is named config.yaml.",
-            "A descriptor with a value is for that value alone; one without a value is for every other.",
-            "In manifests/ratelimit.yaml, 20 becomes 30 and 3 becomes 5. lab.apply with the whole ConfigMap.",
+            "The limits are in ConfigMap ratelimit-config, under the key config.yaml.",
+            "A descriptor with a value limits that value alone; one without a value limits each other value.",
+            "Take the ConfigMap in manifests/ratelimit.yaml, change 20 to 30 and 3 to 5, and apply all of it.",
         ),
         solution=limits_file(PATH, GOLD, OTHERS),
         right=(
@@ -253,14 +253,14 @@ EXERCISES = (
     ),
     Exercise(
         id="14-3",
-        task="When the rate limit service is gone, the shop must stay open: nobody waits longer than 0.1 s for it.",
+        task="Keep the shop open when the rate limit service is gone, and never wait longer than 0.1 s for it.",
         done_when="the gateway asks the service, gives up after 0.1 s or sooner, and lets requests pass then",
         check=passes_without_the_service,
         given=SERVICE,
         hints=(
-            "What happens without an answer is said in the filter, in EnvoyFilter limit-global.",
-            "failure_mode_deny decides; false is also what it is when nobody says it. timeout is how long it waits.",
-            "In manifests/limit-global.yaml: without failure_mode_deny, and timeout: 0.1s. Apply the whole file.",
+            "The filter in EnvoyFilter limit-global decides what happens without an answer.",
+            "failure_mode_deny decides, and its default is false. timeout limits the wait.",
+            "In manifests/limit-global.yaml, remove failure_mode_deny and set timeout: 0.1s. Apply the whole file.",
         ),
         solution=asking(timeout="0.1s"),
         right=(
@@ -307,7 +307,7 @@ EXERCISES = (
         hints=(
             "Who keeps the bucket of a local limit?",
             "Every proxy has one of its own.",
-            "40 by four.",
+            "Divide 40 by four.",
         ),
         answer=10,
         right=(Right(how="in words", answer="ten"),),

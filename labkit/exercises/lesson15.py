@@ -156,11 +156,11 @@ def slow(evidence: Evidence) -> Verdict:
 EXERCISES = (
     Exercise(
         id="15-1",
-        task="File a query: how many requests each version of reviews gets, per second, over the last minute.",
-        done_when="the query counts each request once, by who receives it, one number a version",
+        task="File a query for the requests per second that each version of reviews gets, over the last minute.",
+        done_when="the query counts each request once, at the receiver, and gives one number per version",
         check=by_version,
         hints=(
-            "Begin with istio_requests_total and look which labels tell the service and the version.",
+            "Begin with istio_requests_total and find the labels that name the service and the version.",
             'Choose reporter="destination" and destination_service_name="reviews"; a counter needs rate(…[1m]).',
             "sum by (destination_version) (rate(istio_requests_total{…}[1m])), with both labels between the braces.",
         ),
@@ -199,12 +199,12 @@ EXERCISES = (
     ),
     Exercise(
         id="15-2",
-        task="File a query: which share of the requests to ratings fails with a 5xx, as its callers see it.",
-        done_when="the query divides failures by all requests, both counted where they are sent",
+        task="File a query for the share of requests to ratings that fail with a 5xx, as its callers see it.",
+        done_when="the query divides failures by all requests, both counted by the caller's proxy",
         check=failing,
         hints=(
             "A share is one rate divided by another. Who sees a request that never arrived?",
-            'reporter="source" on both sides; response_code=~"5.." on the upper one; sum(…) around each.',
+            'Use reporter="source" on both sides; response_code=~"5.." on the upper one; sum(…) around each.',
             'sum(rate(istio_requests_total{reporter="source",…,response_code=~"5.."}[1m])) / sum(rate(…[1m]))',
         ),
         answer=FAILING,
@@ -230,12 +230,12 @@ EXERCISES = (
     ),
     Exercise(
         id="15-3",
-        task="File a query: the time within which reviews answers 95 of 100 requests, all versions together.",
-        done_when="the query gives the 95th percentile from the buckets that reviews' own proxies count",
+        task="File a query for the time within which reviews answers 95 of 100 requests, all versions together.",
+        done_when="the query gives the 95th percentile from the buckets of reviews' own proxies",
         check=slow,
         hints=(
             "A histogram's buckets end in _bucket, and histogram_quantile reads them.",
-            "The buckets are counters, so rate(…[1m]); they must be added up by le.",
+            "The buckets are counters, so take rate(…[1m]) of them and sum by le.",
             "histogram_quantile(0.95, sum by (le) (rate(istio_request_duration_milliseconds_bucket{…}[1m])))",
         ),
         answer=P95,

@@ -184,12 +184,12 @@ def _telemetry(
 EXERCISES = (
     Exercise(
         id="16-1",
-        task="The page has lost its reviews. Which object is to blame, by the access log?",
-        done_when="you filed kind and name of the object that leaves the requests without a pod",
+        task="The page has lost its reviews. Find the object that causes it, with the access log.",
+        done_when="you have filed kind and name of the object that leaves the requests without a pod",
         check=accused,
         hints=(
-            "lab.send() once, then lab.logs(failed=True): which proxy wrote the line, and which flag has it?",
-            "UH: the cluster of the line exists, and nobody is in it. Its name has four parts; which subset is it?",
+            "Run lab.send(), then lab.logs(failed=True). Which proxy wrote the line, and which flag does it have?",
+            "UH: the cluster in the line exists and has no endpoints. Its name has four parts; which is the subset?",
             "Which object says which pods belong to that subset? kubectl get destinationrule reviews -o yaml.",
         ),
         answer="destinationrule/reviews",
@@ -208,11 +208,11 @@ EXERCISES = (
     ),
     Exercise(
         id="16-2",
-        task="Let the proxies of your namespace write a line for requests that ended with 500 and more, only.",
-        done_when="all six proxies have a filter for status 500 and more",
+        task="Let the proxies of your namespace log only requests that end with status 500 or above.",
+        done_when="all six proxies have a filter for status 500 and above",
         check=only_failures,
         hints=(
-            "A Telemetry in your namespace, without a selector, speaks for all its proxies.",
+            "A Telemetry without a selector applies to all proxies of its namespace.",
             "accessLogging takes a filter with an expression in CEL; the status is response.code.",
             "providers: [{name: envoy}] and filter: {expression: response.code >= 500}.",
         ),
@@ -249,7 +249,7 @@ EXERCISES = (
         hints=(
             "Count the calls first: who calls whom for one page?",
             "Two sidecars see each call between services; the gateway has no sidecar in front of it.",
-            "One at the gateway; then productpage, details, reviews and ratings: 3, 1, 2, 1.",
+            "The gateway writes one line; productpage, details, reviews and ratings write 3, 1, 2 and 1.",
         ),
         answer=LINES,
         right=(Right(how="a word", answer="eight"), Right(how="a text", answer="8 lines")),
