@@ -9,7 +9,7 @@ from tests import recorded
 pytestmark = pytest.mark.sandbox
 
 ANSWERS = answers.Answers(recorded.ISTIO.place, with_capture=True)
-CASES = ("weight-missing-on-one-of-two", "mtls-port-level", "gateway-for-one-host")
+CASES = ("weight-missing-on-one-of-two", "mtls-port-level", "gateway-for-one-host", "several-policies-one-workload")
 
 
 @pytest.fixture(scope="module")
