@@ -64,8 +64,8 @@ class Incident:
         """The verdict on the repair and on the explanation."""
         expected = f"{self.done_when}, and the object at fault is filed with the reason"
         trouble, answer = self.symptom(evidence), evidence.answer(self.id)
-        said = f"{answer!r} is filed" if answer else "nothing is filed"
-        observed = f"{trouble or self.done_when}; {said}"
+        filing = f"{answer!r} is filed" if answer else "nothing is filed"
+        observed = f"{trouble or self.done_when}; {filing}"
         if cause := self._misunderstanding(evidence, answer, trouble):
             return verdict.not_yet(expected, observed, cause=cause)
         if trouble:

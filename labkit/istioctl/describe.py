@@ -143,10 +143,10 @@ def _authentication(session: Session, pod: Object) -> Iterator[str]:
     applying = []
     for policy in session.api.list(resources.PEER_AUTHENTICATIONS):
         space, selector = resources.namespace_of(policy), (policy.get("spec") or {}).get("selector")
-        wanted = (selector or {}).get("matchLabels") or {}
-        if space == namespace and wanted and wanted.items() <= labels.items():
+        labels_of_policy = (selector or {}).get("matchLabels") or {}
+        if space == namespace and labels_of_policy and labels_of_policy.items() <= labels.items():
             applying.append((0, policy))
-        elif not wanted and space in (namespace, session.istio_namespace):
+        elif not labels_of_policy and space in (namespace, session.istio_namespace):
             applying.append((1 if space == namespace else 2, policy))
     yield "Effective PeerAuthentication:"
     modes = [((p.get("spec") or {}).get("mtls") or {}).get("mode", "UNSET") for _, p in sorted(applying, key=_rank)]

@@ -123,8 +123,8 @@ def _plan(session: Session, arguments: argparse.Namespace, *, needs_cluster: boo
             f"Next: set profile ({', '.join(CARRIED)}) and meshConfig.… only"
         )
     if profile not in CARRIED:
-        known = "is a profile of Istio, and not carried out here" if profile in PROFILES else "is no profile"
-        raise CommandError(f"profile {profile} {known}\nNext: one of {', '.join(CARRIED)}")
+        reason = "is a profile of Istio, and not carried out here" if profile in PROFILES else "is no profile"
+        raise CommandError(f"profile {profile} {reason}\nNext: one of {', '.join(CARRIED)}")
     return profile, ({**DEMO, **mesh} if profile == "demo" else mesh)
 
 

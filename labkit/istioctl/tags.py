@@ -101,11 +101,11 @@ def tagged(source: Object, tag: str, revision: str) -> Object:
         ("namespace", "namespaceSelector", "objectSelector"),
         ("object", "objectSelector", "namespaceSelector"),
     ):
-        wanted: Any = [{"key": REVISION, "operator": "In", "values": [tag]}]
+        tagged_pods: Any = [{"key": REVISION, "operator": "In", "values": [tag]}]
         absent: Any = [{"key": REVISION, "operator": "DoesNotExist"}]
         off = {"key": "sidecar.istio.io/inject", "operator": "NotIn", "values": ["false"]}
         legacy = {"key": "istio-injection", "operator": "DoesNotExist"}
-        selectors = {field: [*wanted], other: [*absent] if name == "object" else []}
+        selectors = {field: [*tagged_pods], other: [*absent] if name == "object" else []}
         selectors["namespaceSelector"].append(legacy)
         selectors["objectSelector"].append(off)
         fields = {key: {"matchExpressions": value} for key, value in selectors.items()}

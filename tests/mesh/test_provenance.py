@@ -21,9 +21,9 @@ OWN_HOSTS = ("allow_any", "block_all", "inbound|", "blackhole")
 
 def linked(case):
     objects = [*manifests.read(golden.FOLDER / "scene.yaml"), *manifests.parse((case / "in.yaml").read_text())]
-    found = golden.snapshot(case)
-    index = compiler.index(found)
-    for proxy in golden.proxies(found).values():
+    snapshot = golden.snapshot(case)
+    index = compiler.index(snapshot)
+    for proxy in golden.proxies(snapshot).values():
         config = index.for_proxy(proxy)
         yield config, provenance.links(config, objects), {provenance.title(o): o for o in objects}
 
@@ -31,11 +31,11 @@ def linked(case):
 @pytest.mark.parametrize("case", golden.CASES, ids=lambda case: case.name)
 def test_every_host_and_cluster_of_a_golden_case_has_an_origin(case):
     for config, links, _ in linked(case):
-        known = {(link.kind, link.name) for link in links}
+        linked_parts = {(link.kind, link.name) for link in links}
         clusters = [("cluster", name) for name in config.clusters if not name.startswith(ISTIOS)]
         hosts = [("virtual host", h["name"]) for t in config.routes.values() for h in t.get("virtual_hosts", [])]
         hosts = [host for host in hosts if not host[1].startswith(OWN_HOSTS)]
-        assert [one for one in (*clusters, *hosts) if one not in known] == []
+        assert [one for one in (*clusters, *hosts) if one not in linked_parts] == []
 
 
 @pytest.mark.parametrize("case", golden.CASES, ids=lambda case: case.name)

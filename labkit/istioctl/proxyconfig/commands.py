@@ -102,11 +102,11 @@ def run_listener(session: Session, arguments: Arguments) -> int:
 def _is_listener(listener: Any, arguments: Arguments) -> bool:
     socket = (listener.get("address") or {}).get("socket_address") or {}
     kinds = {f["name"] for chain in listener.get("filter_chains", []) for f in chain.get("filters", [])}
-    wanted = {"HTTP": summaries.HTTP, "TCP": summaries.TCP}.get(arguments.type.upper())
+    filter_name = {"HTTP": summaries.HTTP, "TCP": summaries.TCP}.get(arguments.type.upper())
     return (
         arguments.address in ("", socket.get("address", ""))
         and arguments.port in (0, socket.get("port_value", 0))
-        and (not arguments.type or wanted in kinds)
+        and (not arguments.type or filter_name in kinds)
     )
 
 

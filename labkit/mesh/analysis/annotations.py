@@ -21,7 +21,7 @@ _TRAFFIC = (
 )
 _ANYWHERE = ("galley.istio.io/analyze-suppress", "install.operator.istio.io/chart-owner", "istio.io/dry-run")
 
-KNOWN: dict[str, tuple[str, ...]] = {
+PLACES: dict[str, tuple[str, ...]] = {
     **{f"sidecar.istio.io/{name}": (POD,) for name in _SIDECAR},
     **{f"traffic.sidecar.istio.io/{name}": (POD,) for name in _TRAFFIC},
     **{
@@ -59,7 +59,7 @@ def annotations(objects: Snapshot) -> Iterator[Message]:
     for obj in (one for kind in KINDS for one in objects.of(kind)):
         given = obj["metadata"].get("annotations") or {}
         for name in sorted(filter(_is_istios, given)):
-            kinds = KNOWN.get(name)
+            kinds = PLACES.get(name)
             if kinds is None:
                 yield on(obj, "IST0108", WARNING, f"Unknown annotation: {name}")
                 continue

@@ -74,13 +74,13 @@ OF_POLICY = (
 
 def links(config: Config, objects: Iterable[Object]) -> list[Link]:
     """Every link, by resource and path."""
-    known = {title(obj): obj for obj in objects}
-    found = {
-        *(link for table in config.routes.values() for link in _of_table(table, known)),
-        *(link for cluster in config.clusters.values() for link in _of_cluster(cluster, known)),
-        *(link for listener in config.listeners.values() for link in _of_listener(listener, known)),
+    by_title = {title(obj): obj for obj in objects}
+    unique = {
+        *(link for table in config.routes.values() for link in _of_table(table, by_title)),
+        *(link for cluster in config.clusters.values() for link in _of_cluster(cluster, by_title)),
+        *(link for listener in config.listeners.values() for link in _of_listener(listener, by_title)),
     }
-    return sorted(found)
+    return sorted(unique)
 
 
 def title(obj: Object) -> str:
@@ -107,13 +107,13 @@ def value_at(value: Any, path: str) -> Any:
 # Routes
 
 
-def _of_table(table: Resource, known: Mapping[str, Object]) -> Iterator[Link]:
+def _of_table(table: Resource, by_title: Mapping[str, Object]) -> Iterator[Link]:
     for host in table.get("virtual_hosts") or ():
-        yield from _of_host(host, known)
+        yield from _of_host(host, by_title)
         places: dict[Source, tuple[int, int]] = {}
         for number, route in enumerate(host.get("routes") or ()):
             source = source_of(route)
-            obj = known.get(str(source)) if source else None
+            obj = by_title.get(str(source)) if source else None
             if source is None or obj is None:
                 continue
             place = _place(route, obj, places.get(source, (0, -1)))
@@ -126,9 +126,9 @@ def _of_table(table: Resource, known: Mapping[str, Object]) -> Iterator[Link]:
 HOST, CLUSTER, LISTENER = "virtual host", "cluster", "listener"
 
 
-def _of_host(host: Resource, known: Mapping[str, Object]) -> Iterator[Link]:
+def _of_host(host: Resource, by_title: Mapping[str, Object]) -> Iterator[Link]:
     """A virtual host of a Service has the Service's names."""
-    for obj in known.values():
+    for obj in by_title.values():
         own = f"{obj['metadata']['name']}.{obj['metadata'].get('namespace') or 'default'}.svc."
         if obj["kind"] == "Service" and any(domain.startswith(own) for domain in host.get("domains") or ()):
             yield Link(kind=HOST, name=host["name"], path="name", object=title(obj), field="metadata.name")
@@ -161,11 +161,11 @@ def _place(route: Resource, obj: Object, after: tuple[int, int]) -> tuple[int, i
 
 
 def _fits(route: Resource, rule: Object, match: Object) -> bool:
-    wanted = next(iter((match.get("uri") or {}).values()), None)
+    text_of_uri = next(iter((match.get("uri") or {}).values()), None)
     path = route.get("match") or {}
     texts = [path[key] if key != "safe_regex" else path[key].get("regex") for key in OF_PATHS if key in path]
     # A prefix may be written with or without its last slash, a regex without case has a mark before it.
-    is_path = wanted is None or any(str(wanted).rstrip("/") in str(text) for text in texts)
+    is_path = text_of_uri is None or any(str(text_of_uri).rstrip("/") in str(text) for text in texts)
     hosts = {d["host"] for entry in rule.get("route") or () if (d := entry.get("destination"))}
     clusters = [name.rpartition("|")[2] for name in _clusters(route)]
     is_there = not clusters or any(c.partition(".")[0] == h.partition(".")[0] for c in clusters for h in hosts)
@@ -242,24 +242,24 @@ def _destination(cluster: str, targets: Sequence[Object]) -> int | None:
 # Clusters
 
 
-def _of_cluster(cluster: Resource, known: Mapping[str, Object]) -> Iterator[Link]:
+def _of_cluster(cluster: Resource, by_title: Mapping[str, Object]) -> Iterator[Link]:
     name, parts = cluster["name"], cluster["name"].split("|")
     services = (((cluster.get("metadata") or {}).get("filter_metadata") or {}).get("istio") or {}).get("services") or ()
     for service in services:
         owner = f"{service.get('namespace')}/{service.get('name')}"
-        yield from _of_port(name, parts[1] if len(parts) == 4 else "", owner, service.get("host", ""), known)
+        yield from _of_port(name, parts[1] if len(parts) == 4 else "", owner, service.get("host", ""), by_title)
     if not services and len(parts) == 4:
-        yield from _of_port(name, parts[1], "", parts[3], known)
+        yield from _of_port(name, parts[1], "", parts[3], by_title)
     source = source_of(cluster)
-    rule = known.get(str(source)) if source else None
+    rule = by_title.get(str(source)) if source else None
     if source is None or rule is None:
         return
     subset = parts[2] if len(parts) == 4 else ""
     yield from _of_rule(cluster, str(source), rule, subset)
 
 
-def _of_port(cluster: str, port: str, owner: str, host: str, known: Mapping[str, Object]) -> Iterator[Link]:
-    for obj in known.values():
+def _of_port(cluster: str, port: str, owner: str, host: str, by_title: Mapping[str, Object]) -> Iterator[Link]:
+    for obj in by_title.values():
         spec, place = obj.get("spec") or {}, title(obj).partition(" ")[2]
         if obj["kind"] == "Service" and (place == owner or names.full_host(*reversed(place.split("/"))) == host):
             fields = [f"spec.ports[{at}]" for at, p in enumerate(spec.get("ports") or ()) if port in _numbers(p)]
@@ -293,17 +293,17 @@ def _of_rule(cluster: Resource, source: str, rule: Object, subset: str) -> Itera
 # Listeners
 
 
-def _of_listener(listener: Resource, known: Mapping[str, Object]) -> Iterator[Link]:
+def _of_listener(listener: Resource, by_title: Mapping[str, Object]) -> Iterator[Link]:
     name = listener.get("name", "")
     number = name.rpartition("_")[2]
-    for obj in known.values():
+    for obj in by_title.values():
         spec = obj.get("spec") or {}
         if obj["kind"] == "Service":
             for at, port in enumerate(spec.get("ports") or ()):
                 if str(port["port"]) == number:
                     yield Link(kind=LISTENER, name=name, path="name", object=title(obj), field=f"spec.ports[{at}].port")
         if obj["kind"] in ("Gateway", "ServiceEntry") and "gatewayClassName" not in spec:
-            yield from _of_servers(name, number, obj, known)
+            yield from _of_servers(name, number, obj, by_title)
     for path, policy in _policies(listener, ""):
         match = POLICY.match(policy)
         if match:
@@ -311,18 +311,18 @@ def _of_listener(listener: Resource, known: Mapping[str, Object]) -> Iterator[Li
             yield Link(kind=LISTENER, name=name, path=path, object=owner, field=f"spec.rules[{match['rule']}]")
 
 
-def _of_servers(name: str, number: str, obj: Object, known: Mapping[str, Object]) -> Iterator[Link]:
+def _of_servers(name: str, number: str, obj: Object, by_title: Mapping[str, Object]) -> Iterator[Link]:
     key = "servers" if obj["kind"] == "Gateway" else "ports"
     for at, entry in enumerate((obj.get("spec") or {}).get(key) or ()):
         port = (entry.get("port") or {}).get("number") if key == "servers" else entry.get("number")
-        if number in {str(port), *_targets(port, known)}:
+        if number in {str(port), *_targets(port, by_title)}:
             field = f"spec.{key}[{at}].{'port' if key == 'servers' else 'number'}"
             yield Link(kind=LISTENER, name=name, path="address", object=title(obj), field=field)
 
 
-def _targets(port: Any, known: Mapping[str, Object]) -> set[str]:
+def _targets(port: Any, by_title: Mapping[str, Object]) -> set[str]:
     """Target ports of gateways' Services: a Gateway's port 80 is served at 8080 of the pod."""
-    services = [o for o in known.values() if o["kind"] == "Service" and "istio" in (o["spec"].get("selector") or {})]
+    services = [o for o in by_title.values() if o["kind"] == "Service" and "istio" in (o["spec"].get("selector") or {})]
     ports = [p for service in services for p in service["spec"].get("ports") or ()]
     return {str(p.get("targetPort", p["port"])) for p in ports if p["port"] == port}
 
