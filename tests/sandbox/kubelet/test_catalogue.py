@@ -45,7 +45,7 @@ def test_an_image_that_exists_is_had(image, name):
         ("busybox:1.99", "the sandbox's catalogue has the tags"),
         ("alpine:alpine", "not found"),
         ("curlimages/curls:8.16.0", "pull access denied, repository does not exist or may require authorization"),
-        ("mongo:7", "its catalogue has alpine, busybox, curl, curl-ssl"),
+        ("mongo:7", "its catalogue has all-in-one, alpine, busybox, curl, curl-ssl"),
         ("nosuchregistry.invalid/other/nginx:1.27", "lookup nosuchregistry.invalid: no such host"),
         ("ghcr.io/istio/pilot:1.31.1", "pull access denied"),
     ],
