@@ -54,7 +54,11 @@ PEER = f"%FILTER_STATE({PEER_STATE}:PLAIN)%"
 ADDRESS = "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"
 HOST = "%REQ(:AUTHORITY)%"
 
-GRPC_STATE = "envoy.filters.http.grpc_stats"
+MESSAGES = "messages"
+"""The tag with the messages of one call of gRPC, ``{"requestMessageCount":"1"}``: a counter cannot be told a number out
+of it, so each call counts once here and who reads the page multiplies."""
+
+MESSAGE_COUNTS = "%FILTER_STATE(envoy.filters.http.grpc_stats:TYPED)%"
 
 Departures = dict[str, Resource]
 """Metric, without its prefix → how a Telemetry changes it."""
@@ -76,12 +80,7 @@ def of_requests(plugin: Resource, *, is_served: bool) -> list[Resource]:
         _histogram("request_bytes", "Bytes", "%DOWNSTREAM_WIRE_BYTES_RECEIVED%", tags, departures),
         _histogram("response_bytes", "Bytes", "%DOWNSTREAM_WIRE_BYTES_SENT%", tags, departures),
     ]
-    messages = [
-        _counter(
-            f"{side}_messages_total", tags, departures, f"%FILTER_STATE(envoy.filters.http.grpc_stats:FIELD:{count})%"
-        )
-        for side, count in (("request", "request_message_count"), ("response", "response_message_count"))
-    ]
+    messages = [_messages(f"{side}_messages_total", tags, departures) for side in ("request", "response")]
     return [*_logger(each), *_logger(messages, only=GRPC)]
 
 
@@ -133,6 +132,14 @@ def _counter(name: str, tags: dict[str, str], departures: Departures, value: str
         return None
     amount: dict[str, Any] = {"value_format": value} if value else {"value_fixed": 1}
     return {"stat": {"name": f"istio_{name}", "tags": kept}, **amount}
+
+
+def _messages(name: str, tags: dict[str, str], departures: Departures) -> Resource | None:
+    kept = _tags(name, tags, departures)
+    if kept is None:
+        return None
+    counted = {"name": MESSAGES, "value_format": MESSAGE_COUNTS}
+    return {"stat": {"name": f"istio_{name}", "tags": [*kept, counted]}, "value_fixed": 1}
 
 
 def _histogram(name: str, unit: str, value: str, tags: dict[str, str], departures: Departures) -> Resource | None:

@@ -50,6 +50,10 @@ ORDER = (
 """Istio's labels, in the order in which Istio writes them."""
 
 
+APART = (stats.ABOUT, stats.WITHOUT, stats.MESSAGES)
+"""Tags that are no labels."""
+
+
 class Workload(NamedTuple):
     """Who takes part in a request."""
 
@@ -83,8 +87,19 @@ def translated(page: str, own: str, peer_at: PeerAt) -> str:
             kinds[name.removeprefix(OWN_PREFIX)] = kind
         elif sample := SAMPLE.match(line):
             name, tags, value = sample.groups()
-            _add(families.setdefault(name.removeprefix(OWN_PREFIX), {}), tags, float(value), own, peer_at)
+            family = name.removeprefix(OWN_PREFIX)
+            amount = float(value) * _messages(family, tags)
+            _add(families.setdefault(family, {}), tags, amount, own, peer_at)
     return "\n".join([*_written(families, kinds), *others, ""])
+
+
+def _messages(family: str, tags: str) -> int:
+    """How many messages each call had that a counter of messages counts; 1 for every other statistic."""
+    side = family.removeprefix("istio_").removesuffix("_messages_total")
+    if side not in ("request", "response"):
+        return 1
+    match = re.search(rf'{side}MessageCount\\?":\\?"?(\d+)', tags)
+    return int(match[1]) if match else 0
 
 
 def _add(family: dict[str, float], tags: str, value: float, own: str, peer_at: PeerAt) -> None:
@@ -132,7 +147,7 @@ def labels_of(tags: Mapping[str, str], own: str, peer: str = "") -> dict[str, st
         "response_flags": about.get("response_flags") or "-",
         "connection_security_policy": UNKNOWN if is_source else "mutual_tls" if is_mutual else "none",
     }
-    own_labels = {name: value for name, value in tags.items() if name not in (stats.ABOUT, stats.WITHOUT)}
+    own_labels = {name: value for name, value in tags.items() if name not in APART}
     every = {**{name: labels[name] for name in ORDER if name in labels}, **own_labels}
     gone = tags.get(stats.WITHOUT, "").split(" ")
     return {name: value for name, value in every.items() if name not in gone}

@@ -95,6 +95,19 @@ def test_series_that_istio_does_not_tell_apart_are_one() -> None:
     assert [sample.value for sample in families["envoy_server_uptime"]] == [5]
 
 
+def test_messages_of_grpc_are_counted_by_call_and_multiplied() -> None:
+    name = "envoy_istiocustom_istio_request_messages_total"
+    tags = written({**AT_CALLER, "grpc_response_status": "0"})
+    lines = [
+        f'{name}{{{tags},messages="{{\\"requestMessageCount\\":\\"{n}\\"}}"}} {calls}' for n, calls in ((1, 5), (3, 2))
+    ]
+    (line,) = [
+        text for text in istio_metrics.translated("\n".join(lines), CALLER, lambda _: "").splitlines() if "{" in text
+    ]
+    assert line.endswith("} 11")
+    assert "messages=" not in line
+
+
 def test_who_calls_by_plain_tcp_is_told_by_an_address_that_mutual_tls_proves() -> None:
     name = "envoy_istiocustom_istio_tcp_connections_opened_total"
     tags = {"reporter": "destination", "destination_service": SERVICE, "address": "127.66.0.9", **PROOF}
