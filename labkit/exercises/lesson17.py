@@ -187,13 +187,13 @@ def _selecting(label: str) -> str:
 EXERCISES = (
     Exercise(
         id="17-1",
-        task="All requests are traced. Let the ingress gateway begin a trace for one request in four.",
+        task="All requests are traced. Let the ingress gateway trace one request in four.",
         done_when="the gateway samples 25 %, and its spans still go to Jaeger",
         check=one_in_four,
         given=("tracing.yaml",),
         hints=(
-            "Whether a request is traced is decided once, by the first proxy that it meets.",
-            "The gateway runs in istio-system, where the Telemetry tracing speaks for the whole mesh.",
+            "The first proxy on a request's path decides whether it is traced.",
+            "The gateway runs in istio-system, and the Telemetry tracing there applies to the whole mesh.",
             "Apply manifests/tracing.yaml again, with randomSamplingPercentage: 25.",
         ),
         solution=telemetry(),
@@ -227,13 +227,13 @@ EXERCISES = (
     ),
     Exercise(
         id="17-2",
-        task="Which service forgets to hand on the headers of the trace? File its name.",
-        done_when="the service is named whose own call begins another trace",
+        task="Which service does not copy the trace headers to its own calls? File its name.",
+        done_when="you have filed the service whose call begins another trace",
         check=loser,
         hints=(
             "Look at the last service that is still in the trace of the page, and at what it calls.",
             'lab.traces("ratings")[0] is the trace that ratings is part of. Whose span is its root?',
-            "The root of the other trace is a client's span: it belongs to who asked without headers.",
+            "The root of that trace is a client span: its service sent the request without the headers.",
         ),
         answer="reviews",
         wrong=(
@@ -247,13 +247,13 @@ EXERCISES = (
     ),
     Exercise(
         id="17-3",
-        task="The page is slow. In which service's proxy does the time pass? File the service's name.",
-        done_when="the service is named whose span is long while the spans below it are short",
+        task="The page is slow. In which service's proxy does the request wait? File the service's name.",
+        done_when="you have filed the service whose span is long while the spans below it are short",
         check=waiter,
         hints=(
             "lab.traced() draws one request. Follow the long bars down.",
-            "A client's span is long, and the server's span below it is short. Between the two the time passes.",
-            "The client's span below the page's server span belongs to the proxy of the page itself.",
+            "A client span is long, and the server span below it is short. The request waits between the two.",
+            "The client span below productpage's server span belongs to productpage's own proxy.",
         ),
         answer="productpage",
         wrong=(

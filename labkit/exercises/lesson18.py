@@ -131,13 +131,13 @@ def _faults(part: Any) -> Iterator[Mapping[str, Any]]:
 EXERCISES = (
     Exercise(
         id="18-1",
-        task="One of the six workloads is slow itself; others only wait for it. Which one?",
-        done_when="you filed the workload that takes its time itself",
+        task="One of the six workloads is slow itself; others only wait for it. Find it.",
+        done_when="you have filed the workload that is slow itself",
         check=slow_one,
         hints=(
             "lab.graph(), then Send: read the milliseconds on the lines, from the right to the left.",
-            "A caller is at least as slow as the slowest that it waits for. Who is slow, and calls nobody that is?",
-            "productpage calls two services. The ways to reviews are quick; the way to the other one is not.",
+            "A caller is at least as slow as what it waits for. Which slow workload calls no slow one?",
+            "productpage calls two services. The ways to reviews are fast; the way to the other service is slow.",
         ),
         answer="details-v1",
         given=("slow-one.yaml",),
@@ -158,12 +158,12 @@ EXERCISES = (
     Exercise(
         id="18-2",
         task="Some pages have no stars. On which way between two workloads do requests fail?",
-        done_when="you filed source and target of the failing way",
+        done_when="you have filed source and target of the failing way",
         check=failing_way,
         hints=(
             "A failing line is dashed and has a ✗ and a number.",
             "Three versions of reviews stand one below the other; compare the lines that leave them.",
-            "Versions 2 and 3 call the same pod. One of them gets answers: file the other, and ratings.",
+            "Versions 2 and 3 call ratings. One of them gets answers: file the way from the other one to ratings.",
         ),
         answer="reviews-v3 → ratings-v1",
         given=("failing-for-some.yaml",),
@@ -181,12 +181,12 @@ EXERCISES = (
     Exercise(
         id="18-3",
         task="Nothing is wrong, and every version of reviews gets requests. How many ways are in use?",
-        done_when="the number you filed is right",
+        done_when="you have filed the right number",
         check=ways,
         hints=(
             "A way is a line between two boxes that requests take.",
-            "lab.graph() counts them, too: its text form says how many ways are in use.",
-            "One into productpage, four out of it, and one from each version that shows stars.",
+            "lab.graph() counts them too: its text form shows the number of ways in use.",
+            "One way leads into productpage, four leave it, and one leaves each version that shows stars.",
         ),
         answer=WAYS,
         right=(Right(how="a word", answer="seven"), Right(how="a text", answer="7 ways")),

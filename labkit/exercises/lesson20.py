@@ -129,12 +129,12 @@ EXERCISES = (
     Exercise(
         id="20-1",
         task="A DestinationRule gives details two subsets. How many clusters does istiod send to productpage for it?",
-        done_when="the number is filed",
+        done_when="you have filed the right number",
         check=sent_clusters,
         hints=(
             "Apply such a rule, and look at lab.diff().",
-            "Count the clusters that are new, and those that changed.",
-            "A subset is a cluster of its own; and the cluster without a subset notes which rule it follows.",
+            "Count the new clusters and the changed ones.",
+            "Each subset is a cluster; the cluster without a subset changes too, as its metadata names the rule.",
         ),
         answer=3,
         wrong=(
@@ -147,14 +147,14 @@ EXERCISES = (
     ),
     Exercise(
         id="20-2",
-        task="manifests/rejected.yaml is stored, and no proxy follows it. Mend it: reviews v1, with header x-release.",
+        task="manifests/rejected.yaml is stored, but no proxy follows it. Repair it: reviews v1 and header x-release.",
         done_when="every proxy has a rule that sends reviews to v1 and sets x-release",
         check=mended_header,
         given=("rejected.yaml",),
         hints=(
-            "Who said no: the API server, istiod, or Envoy? Each has its place to say so.",
-            "istioctl proxy-status -v 1 shows where the last push was not taken; lab.analyze() has Envoy's words.",
-            "%RELEASE% would be a command of Envoy's. A plain word, or %% for the sign, is a value.",
+            "Which part refused it: the API server, istiod or Envoy? Each reports that in another place.",
+            "istioctl proxy-status -v 1 shows who refused the last push; lab.analyze() shows Envoy's message.",
+            "Envoy reads %RELEASE% as a command. Use a plain word, or write %% for a per cent sign.",
         ),
         solution=_rule("stable"),
         right=(
@@ -170,13 +170,13 @@ EXERCISES = (
     ),
     Exercise(
         id="20-3",
-        task="productpage calls reviews and details. Let its proxy hear of those and of no other Service of the shop.",
+        task="productpage calls reviews and details. Let its proxy get those two and no other Service of the shop.",
         done_when="productpage's proxy has clusters of reviews and details only, all other proxies have what they had",
         check=told_less,
         hints=(
-            "Every proxy is told of every Service, unless somebody says which ones it needs.",
-            "A Sidecar with egress hosts says so, for the pods that its workloadSelector names.",
-            "Hosts are written ./NAME.default.svc.cluster.local, and istio-system/* beside them.",
+            "istiod sends every Service to every proxy, unless an object lists the ones a proxy needs.",
+            "A Sidecar lists them as egress hosts, for the pods that its workloadSelector selects.",
+            "Write each host as ./NAME.default.svc.cluster.local, and add istio-system/*.",
         ),
         solution=_sidecar(*FULL, SYSTEM),
         right=(Right(how="with the namespace's name", yaml=_sidecar(*(h.replace("./", "default/") for h in FULL))),),
