@@ -122,16 +122,23 @@ def _network_filter(entry: Resource, deciding: list[Resource]) -> Resource:
 
 
 def _places(filters: list[Resource]) -> Iterator[Resource]:
-    tokens, access = iter((TOKENS,)), iter(ACCESS)
-    is_before = True
-    for entry in filters:
-        if _decides(entry):
-            yield _place(next(tokens if entry["name"] == JWT else access))
-            continue
-        if is_before and entry["name"] in BEHIND:
-            yield from (_place(name) for name in (*tokens, *access))
-            is_before = False
-        yield entry
+    """The filters with all places, in one order whatever is in them."""
+    deciding = [number for number, entry in enumerate(filters) if _decides(entry)]
+    ahead = next((n for n, entry in enumerate(filters) if entry["name"] in BEHIND), len(filters))
+    first, last = (deciding[0], deciding[-1]) if deciding else (ahead, -1)
+    has_tokens = any(filters[number]["name"] == JWT for number in deciding)
+    access = iter(ACCESS)
+    for number, entry in enumerate(filters):
+        if number == first and not has_tokens:
+            yield _place(TOKENS)
+        if not deciding and number == ahead:
+            yield from map(_place, access)
+        if number in deciding:
+            yield _place(TOKENS if entry["name"] == JWT else next(access))
+        else:
+            yield entry
+        if number == last:
+            yield from map(_place, access)
 
 
 def _place(name: str) -> Resource:
