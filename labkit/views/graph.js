@@ -1,12 +1,12 @@
 // The page side of the service graph: boxes in columns, a line for each way, and the series of the one that is chosen.
 
-const SIZE = { width: 178, height: 54, gap: 18, left: 10, top: 26 };
+const SIZE = { width: 140, height: 54, gap: 18, left: 10, top: 26, way: 84 };
 const LOCK = "M-4 0h8v6h-8zM-2.5 0v-2.5a2.5 2.5 0 0 1 5 0v2.5";
 const OPEN_LOCK = "M-4 0h8v6h-8zM-2.5 0v-2.5a2.5 2.5 0 0 1 5 0";
 
 function spots(nodes, width) {
   const columns = [...new Set(nodes.map((node) => node.column))].sort((a, b) => a - b);
-  const step = columns.length > 1 ? Math.max(SIZE.width + 60, (width - SIZE.width - 2 * SIZE.left) / (columns.length - 1)) : 0;
+  const step = columns.length > 1 ? Math.max(SIZE.width + SIZE.way, (width - SIZE.width - 2 * SIZE.left) / (columns.length - 1)) : 0;
   const most = Math.max(1, ...columns.map((c) => nodes.filter((node) => node.column === c).length));
   const height = SIZE.top + most * (SIZE.height + SIZE.gap) + 10;
   const at = new Map();
@@ -32,10 +32,20 @@ export function edgeSaid(edge) {
   return `${edge.source} to ${edge.target}: ${edge.rate} requests per second, ${edge.errors ?? 0} percent failing${late}${lock}`;
 }
 
-function label(edge) {
-  if (!edge.rate) return `${edge.sent} sent${edge.failed ? `, ${edge.failed} ✗` : ""}`;
-  const failing = edge.errors ? ` ✗ ${edge.errors} %` : "";
-  return `${edge.rate}/s${failing}${edge.p95 === null ? "" : ` · ${edge.p95} ms`}`;
+const late = (ms) => (ms < 10 ? `${ms} ms` : ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
+
+// What stands above a line, and what below it: short enough for the space between two columns.
+function labels(edge) {
+  if (!edge.rate) return [`${edge.sent} sent${edge.failed ? `, ${edge.failed} ✗` : ""}`, ""];
+  const failing = edge.errors ? ` ✗ ${Math.round(edge.errors)} %` : "";
+  return [`${edge.rate}/s${failing}`, edge.p95 === null ? "" : late(edge.p95)];
+}
+
+// Where a line's labels stand: at the end that fewer lines share, in the space between the boxes.
+function labelled(from, to, isShared) {
+  const middle = (y) => y + SIZE.height / 2;
+  if (to.x <= from.x) return { x: (from.x + to.x + SIZE.width) / 2, y: Math.max(from.y, to.y) + SIZE.height + 14 };
+  return isShared ? { x: from.x + SIZE.width + SIZE.way / 2, y: middle(from.y) } : { x: to.x - SIZE.way / 2, y: middle(to.y) };
 }
 
 function box(node, { x, y }) {
@@ -45,9 +55,9 @@ function box(node, { x, y }) {
   const state = !node.pods ? "no pod of the mesh" : `${node.ready}/${node.pods} ready${node.has_proxy ? "" : ", no proxy"}`;
   const g = s("g", { class: `lk-node lk-node-${kind}${busy}`, transform: `translate(${x} ${y})`, tabindex: 0, role: "img", "aria-label": nodeSaid(node) },
     s("rect", { width: SIZE.width, height: SIZE.height, rx: 9 }),
-    write({ x: 12, y: 21, "font-weight": 650, fill: "currentColor" }, title),
-    write({ x: 12, y: 38, class: "lk-axis" }, state));
-  if (node.marks.length) g.append(write({ x: 12, y: SIZE.height - 4, class: "lk-mark" }, `⚠ ${node.marks[0]}`.slice(0, 30)));
+    write({ x: 10, y: 21, "font-weight": 650, fill: "currentColor", ...(title.length > 16 ? { textLength: SIZE.width - 20, lengthAdjust: "spacingAndGlyphs" } : {}) }, title),
+    write({ x: 10, y: 38, class: "lk-axis" }, state));
+  if (node.marks.length) g.append(write({ x: 10, y: SIZE.height - 4, class: "lk-mark" }, `⚠ ${node.marks[0]}`.slice(0, 24)));
   g.append(s("title", {}, document.createTextNode(nodeSaid(node))));
   return g;
 }
@@ -121,8 +131,9 @@ function render({ model, el }) {
     if (drawn.has(key)) return drawn.get(key);
     const g = s("g", { class: "lk-way", tabindex: 0, role: "button" });
     const parts = { g, wide: s("path", { class: "lk-wide" }), line: s("path", { class: "lk-line-of" }),
-      text: s("text", { class: "lk-label", "text-anchor": "middle" }), lock: s("path", { class: "lk-lock" }) };
-    g.append(parts.wide, parts.line, parts.lock, parts.text);
+      above: s("text", { class: "lk-label", "text-anchor": "middle" }), below: s("text", { class: "lk-label", "text-anchor": "middle" }),
+      lock: s("path", { class: "lk-lock" }) };
+    g.append(parts.wide, parts.line, parts.lock, parts.above, parts.below);
     g.addEventListener("click", () => choose(key));
     g.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" && event.key !== " ") return;
@@ -149,12 +160,13 @@ function render({ model, el }) {
       })));
     }
     const keys = new Set();
+    const ends = (name, end) => edges.filter((edge) => edge[end] === name).length;
     for (const edge of edges) {
       const [from, to] = [at.get(edge.source), at.get(edge.target)];
       if (!from || !to) continue;
       const key = `${edge.source} ${edge.target}`;
       keys.add(key);
-      const { g, wide, line, text, lock } = way(key);
+      const { g, wide, line, above, below, lock } = way(key);
       const state = !edge.rate ? "lk-idle" : edge.errors ? "lk-failing" : "";
       g.setAttribute("class", `lk-way ${state}${model.get("selected") === key ? " lk-chosen" : ""}`);
       g.setAttribute("aria-label", edgeSaid(edge));
@@ -162,12 +174,14 @@ function render({ model, el }) {
       const d = bend(from, to);
       for (const path of [wide, line]) if (path.getAttribute("d") !== d) path.setAttribute("d", d);
       line.setAttribute("stroke-width", edge.rate ? Math.min(6, 1.5 + Math.sqrt(edge.rate) / 2) : 1.2);
-      const middle = line.getTotalLength ? line.getPointAtLength(line.getTotalLength() * 0.55) : from;
-      text.setAttribute("x", middle.x);
-      text.setAttribute("y", middle.y - 6);
-      text.textContent = label(edge);
+      const spot = labelled(from, to, ends(edge.target, "target") > ends(edge.source, "source"));
+      [above.textContent, below.textContent] = labels(edge);
+      above.setAttribute("x", spot.x);
+      above.setAttribute("y", spot.y - 7);
+      below.setAttribute("x", spot.x + (edge.mutual === null ? 0 : 8));
+      below.setAttribute("y", spot.y + 17);
       lock.setAttribute("d", edge.mutual ? LOCK : OPEN_LOCK);
-      lock.setAttribute("transform", `translate(${middle.x} ${middle.y + 7})`);
+      lock.setAttribute("transform", `translate(${spot.x - (below.textContent ? 24 : 0)} ${spot.y + 10})`);
       lock.style.display = edge.mutual === null ? "none" : "";
     }
     for (const [key, { g }] of drawn) if (!keys.has(key)) { g.remove(); drawn.delete(key); }
