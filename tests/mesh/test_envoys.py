@@ -39,8 +39,9 @@ def endpoints(address: str = "10.0.0.1", *, name: str = "web") -> Resource:
 def listener(judge: envoys.Judge, *, port: int = 8080, stat_prefix: str = "in") -> Resource:
     manager = filters.connection_manager(ir.Http(side=ir.INBOUND, stat=stat_prefix, table="table"))
     address = envoy.address(judge.proxy(envoys.NOBODY).ip, port)
-    loadable: Resource = istios_filters.replaced(manager)
-    return {"name": "in", "address": address, "filter_chains": [{"filters": [loadable]}]}
+    own = {"name": "in", "address": address, "filter_chains": [{"filters": [manager]}]}
+    loadable: Resource = istios_filters.replaced(own)
+    return loadable
 
 
 def config(judge: envoys.Judge, **other: Resource) -> Config:
