@@ -113,8 +113,8 @@ function render({ model, el }) {
   const told = h("p", { className: "lk-told", role: "status" });
   const message = h("div", { className: "lk-msg", "aria-live": "polite" });
   const svg = s("svg", { class: "lk-chart lk-map", role: "group", "aria-label": "The service graph" });
-  const [groups, lines, boxes] = [s("g", { "aria-hidden": "true" }), s("g"), s("g")];
-  svg.append(groups, lines, boxes);
+  const [groups, lines, texts, boxes] = [s("g", { "aria-hidden": "true" }), s("g"), s("g", { class: "lk-texts", "aria-hidden": "true" }), s("g")];
+  svg.append(groups, lines, texts, boxes); // no line is drawn over what another one says
   const picture = h("figure", {}, svg);
   const chart = h("div", { className: "lk-sparks" });
   const panel = h("section", { "aria-label": "The chosen way", hidden: true }, chart);
@@ -132,8 +132,9 @@ function render({ model, el }) {
     const g = s("g", { class: "lk-way", tabindex: 0, role: "button" });
     const parts = { g, wide: s("path", { class: "lk-wide" }), line: s("path", { class: "lk-line-of" }),
       above: s("text", { class: "lk-label", "text-anchor": "middle" }), below: s("text", { class: "lk-label", "text-anchor": "middle" }),
-      lock: s("path", { class: "lk-lock" }) };
-    g.append(parts.wide, parts.line, parts.lock, parts.above, parts.below);
+      lock: s("path", { class: "lk-lock" }), area: s("rect", { fill: "transparent", width: SIZE.way, height: 34 }) };
+    g.append(parts.wide, parts.line, parts.area);
+    texts.append(parts.lock, parts.above, parts.below);
     g.addEventListener("click", () => choose(key));
     g.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" && event.key !== " ") return;
@@ -166,7 +167,7 @@ function render({ model, el }) {
       if (!from || !to) continue;
       const key = `${edge.source} ${edge.target}`;
       keys.add(key);
-      const { g, wide, line, above, below, lock } = way(key);
+      const { g, wide, line, area, above, below, lock } = way(key);
       const state = !edge.rate ? "lk-idle" : edge.errors ? "lk-failing" : "";
       g.setAttribute("class", `lk-way ${state}${model.get("selected") === key ? " lk-chosen" : ""}`);
       g.setAttribute("aria-label", edgeSaid(edge));
@@ -176,15 +177,21 @@ function render({ model, el }) {
       line.setAttribute("stroke-width", edge.rate ? Math.min(6, 1.5 + Math.sqrt(edge.rate) / 2) : 1.2);
       const spot = labelled(from, to, ends(edge.target, "target") > ends(edge.source, "source"));
       [above.textContent, below.textContent] = labels(edge);
+      area.setAttribute("x", spot.x - SIZE.way / 2);
+      area.setAttribute("y", spot.y - 17);
       above.setAttribute("x", spot.x);
       above.setAttribute("y", spot.y - 7);
       below.setAttribute("x", spot.x + (edge.mutual === null ? 0 : 8));
       below.setAttribute("y", spot.y + 17);
       lock.setAttribute("d", edge.mutual ? LOCK : OPEN_LOCK);
-      lock.setAttribute("transform", `translate(${spot.x - (below.textContent ? 24 : 0)} ${spot.y + 10})`);
+      lock.setAttribute("transform", `translate(${spot.x - (below.textContent ? 20 : 0)} ${spot.y + 10})`);
       lock.style.display = edge.mutual === null ? "none" : "";
     }
-    for (const [key, { g }] of drawn) if (!keys.has(key)) { g.remove(); drawn.delete(key); }
+    for (const [key, parts] of drawn) {
+      if (keys.has(key)) continue;
+      for (const part of [parts.g, parts.above, parts.below, parts.lock]) part.remove();
+      drawn.delete(key);
+    }
     const said = graphSaid(nodes, edges);
     if (told.textContent !== said) told.textContent = said;
     table.replaceChildren(tableOfWays(edges));
