@@ -1,10 +1,12 @@
-"""The pictures of the README, taken from the running product: ``python -m tools.pictures [FOLDER]`` (default: docs).
+"""The pictures of the README: ``python -m tools.pictures [FOLDER]`` (default: docs).
 
-Starts a lab of its own in a temporary folder, opens JupyterLab in a headless Chromium, works the views as a learner
-does, and stops everything. Takes about two minutes; ``--width`` and ``--dark`` give other editions.
+The graph and the policy matrix are drawn from the gallery's canned frames; ``--canned`` takes these alone, in seconds.
+For the split view it starts a lab of its own in a temporary folder, opens JupyterLab in a headless Chromium, works the
+view as a learner does, and stops everything. That takes two minutes; ``--width`` and ``--dark`` give other editions.
 """
 
 import argparse
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -13,10 +15,23 @@ from typing import Any
 from labkit.base import settings
 from labkit.clusters import sandbox
 from labkit.install import bookinfo, gateway, istio
+from labkit.lab.gallery import limiting, observing
+from labkit.views import live
 from tools import jupyterlab
 
 SETUP = 'from labkit import Lab\nlab = Lab.connect()\nlab.apply("manifests/destination-rules.yaml");'
 MOST_BYTES = 250_000
+
+PAGE = """<!DOCTYPE html><meta charset="utf-8"><style>{css}</style>
+<body style="margin:0;background:#fff"><div id="view" style="width:{width}px;padding:4px"></div>
+<script type="module">
+const traits = {traits};
+const model = {{ get: (name) => traits[name], set() {{}}, save_changes() {{}}, on() {{}}, off() {{}}, send() {{}} }};
+const code = new Blob([{module}], {{ type: "text/javascript" }});
+const view = (await import(URL.createObjectURL(code))).default;
+view.render({{ model, el: document.getElementById("view") }});
+</script>"""
+"""A view without a kernel: its own module, on traits that never change."""
 
 
 def main() -> None:
@@ -25,8 +40,15 @@ def main() -> None:
     parser.add_argument("folder", nargs="?", type=Path, default=settings.CHECKOUT / "docs")
     parser.add_argument("--width", type=int, default=1500, help="pixels of the browser (1500)")
     parser.add_argument("--dark", action="store_true", help="in JupyterLab's dark theme")
+    parser.add_argument("--canned", action="store_true", help="only those of canned frames, which need no lab")
     arguments = parser.parse_args()
     arguments.folder.mkdir(exist_ok=True)
+    with jupyterlab.chromium() as browser:
+        page = browser.new_page(viewport={"width": 1200, "height": 1000})
+        canned(page, observing.graphed(), arguments.folder / "service-graph.png")
+        canned(page, limiting.matrix(), arguments.folder / "policies.png")
+    if arguments.canned:
+        return
     with tempfile.TemporaryDirectory(prefix="labkit-pictures-") as folder:
         paths = settings.Paths(home=Path(folder) / "home")
         root = Path(folder) / "course"
@@ -67,6 +89,16 @@ def split(page: Any, server: tuple[str, str], root: Path, path: Path) -> None:
     notebook.close()
 
 
+def canned(page: Any, view: live.LiveView, path: Path, *, width: int = 1000) -> None:
+    """A view as a notebook draws it, without a notebook."""
+    traits = {name: value for name, value in view.get_state().items() if not name.startswith("_")}
+    values = {"traits": json.dumps(traits, default=str), "module": json.dumps(str(view._esm))}
+    page.set_content(PAGE.format(css=view._css, width=width, **{k: v.replace("</", "<\\/") for k, v in values.items()}))
+    page.locator(".lk-view").wait_for()
+    page.locator("#view").screenshot(path=path)
+    weigh(path)
+
+
 def take(page: Any, cell: Any, view: Any, path: Path) -> None:
     """A picture of a cell's code and the view below it, as large as they are."""
     top, box = cell.bounding_box(), view.bounding_box()
@@ -77,6 +109,11 @@ def take(page: Any, cell: Any, view: Any, path: Path) -> None:
     page.screenshot(
         path=path, clip={"x": left, "y": above, "width": box["x"] + box["width"] + 6 - left, "height": bottom - above}
     )
+    weigh(path)
+
+
+def weigh(path: Path) -> None:
+    """Print a picture's size; one too large for a README ends the program."""
     bytes_written = path.stat().st_size
     print(f"{path}: {bytes_written:,} bytes")
     if bytes_written > MOST_BYTES:

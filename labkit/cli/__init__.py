@@ -18,6 +18,7 @@ COMMANDS = {
     "demo": "play the traffic split in this terminal, in under a minute",
     "run": "execute one notebook without a browser: ./lab run 07",
     "test": "every check: style, types, layers, unit, sandbox, notebooks, browser",
+    "gallery": "all views on one page, from canned frames",
     "doctor": "what this machine and the chosen cluster lack, and the command that mends each",
     "tools": "fetch kind, istioctl, helm and prometheus, each verified by its published sum",
     "images": "images of a class on a stick: ./lab images save DIR, ./lab images load DIR",

@@ -3,16 +3,12 @@
 import pytest
 
 from labkit.base import errors
+from labkit.lab.gallery.routing import HOPS, LINES
 from labkit.telemetry import flags
 from labkit.views import explorer
 
 OK = explorer.Answer(status=200, latency_ms=12.0, version="v2", request_id="id-1", html="<h1>Books")
 FAILED = explorer.Answer(status=503, latency_ms=3.0, request_id="id-2", error="no healthy upstream")
-HOPS = (
-    explorer.Hop(proxy="gateway", sent_to="productpage", status=200, ms=12.0),
-    explorer.Hop(proxy="productpage-v1", sent_to="reviews v2", status=503, ms=3.0, start_ms=2.0, flags="UO,URX"),
-)
-LINES = (("gateway", '"GET /productpage HTTP/1.1" 200'),)
 
 
 class Gateway:
