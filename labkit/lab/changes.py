@@ -34,6 +34,7 @@ class Changes:
         """Label the namespace for injection, apply Bookinfo, wait for its pods."""
         with steps.Steps() as step:
             bookinfo.deploy(self._connection.api, self._connection.namespace, on_step=step)
+            self._connection.control.until_endpoints(bookinfo.objects(), self._connection.namespace)
         return results.Done(
             sentence="Bookinfo runs: six pods, each with a sidecar.",
             command=f"kubectl apply -n {self._connection.namespace} -f manifests/bookinfo.yaml",
@@ -70,7 +71,8 @@ class Changes:
             )
             if lesson.istio is not False:
                 self._connection.control.until_gone(self._connection.control.versions_of(arrival.removed))
-                self._connection.control.until_endpoints(arrival.applied, self._connection.namespace)
+                application = bookinfo.objects() if lesson.bookinfo else []
+                self._connection.control.until_endpoints([*application, *arrival.applied], self._connection.namespace)
                 self._connection.control.until_live(
                     self._connection.control.versions(arrival.applied, self._connection.namespace)
                 )

@@ -51,16 +51,7 @@ class ControlPlane:
 
     def versions_of(self, stored: Sequence[Object]) -> list[Version]:
         """The versions of objects as the API server gave them."""
-        return [
-            Version(
-                kind=obj["kind"],
-                namespace=resources.namespace_of(obj),
-                name=resources.name_of(obj),
-                version=obj["metadata"]["resourceVersion"],
-            )
-            for obj in stored
-            if _is_configuration(obj)
-        ]
+        return [_version(obj) for obj in stored if _is_configuration(obj)]
 
     def until_live(self, versions: Sequence[Version]) -> str:
         """Wait until they are live everywhere, and say so in a sentence; empty when there is nothing to wait for."""
@@ -95,7 +86,7 @@ class ControlPlane:
         return body.decode("utf-8", "replace") if code == 200 else ""
 
     def until_endpoints(self, objects: Sequence[Object], namespace: str) -> None:
-        """Wait until every Service among them leads where it says, and every proxy has heard of it."""
+        """Wait until every Service among them leads where it says, and every proxy has taken its endpoints."""
         services = [
             (resources.namespace_of(obj) or namespace, resources.name_of(obj))
             for obj in objects
@@ -104,12 +95,25 @@ class ControlPlane:
         if not services:
             return
         endpoints.until_listed(self._api, services)
+        versions = [_version(obj) for obj in endpoints.objects_behind(self._api, services)]
         with contextlib.suppress(doors.UnreachableError, KubectlError):  # no Istio, or none at the moment
-            liveness.of_istiod(self._doors.istiod)
+            if versions and self._tells_of_versions():
+                liveness.of_sandbox(self._doors.istiod, versions)
+            else:
+                liveness.of_istiod(self._doors.istiod)
 
     def until_gone(self, versions: Sequence[Version]) -> str:
         """The same for the deletion of objects that had these versions."""
         return self.until_live([replace(version, is_gone=True) for version in versions])
+
+
+def _version(stored: Object) -> Version:
+    return Version(
+        kind=stored["kind"],
+        namespace=resources.namespace_of(stored),
+        name=resources.name_of(stored),
+        version=stored["metadata"]["resourceVersion"],
+    )
 
 
 def _is_configuration(obj: Object) -> bool:

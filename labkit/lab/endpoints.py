@@ -33,6 +33,16 @@ def services_of(api: client.Client, deployments: Iterable[str], namespace: str) 
     ]
 
 
+def objects_behind(api: client.Client, services: Iterable[tuple[str, str]]) -> list[Object]:
+    """These Services and their slices, as stored: each new version of one is a push of endpoints."""
+    behind = []
+    for namespace, name in services:
+        behind += api.list(resources.ENDPOINT_SLICES, namespace, labels=f"{SERVICE_NAME}={name}")
+        if (service := api.find(resources.SERVICES, name, namespace)) is not None:
+            behind.append({**service, "kind": "Service"})
+    return behind
+
+
 def _is_listed(api: client.Client, namespace: str, name: str) -> bool:
     service = api.find(resources.SERVICES, name, namespace)
     if service is None or not service["spec"].get("selector"):

@@ -1,5 +1,7 @@
 """A notebook's lab on a running sandbox."""
 
+import json
+
 import pytest
 
 from labkit.base import errors
@@ -154,6 +156,11 @@ def test_what_wait_says_is_ready_is_known_to_every_proxy(lab):
     lab.wait("scribe")
     endpoints = lab.proxy("productpage-v1").endpoints(host="scribe")
     assert "HEALTHY" in set(endpoints["health"])
+    slices = lab.api.list(resources.ENDPOINT_SLICES, "default", labels="kubernetes.io/service-name=scribe")
+    versions = {piece["metadata"]["name"]: piece["metadata"]["resourceVersion"] for piece in slices}
+    asked = [f"object=EndpointSlice/default/{name}&resourceVersion={version}" for name, version in versions.items()]
+    answers = [json.loads(lab._connection.doors.istiod(f"/debug/labkit/live?{query}")) for query in asked]
+    assert [answer["live"] for answer in answers] == [answer["proxies"] for answer in answers] != []
     lab.goto("05")
 
 

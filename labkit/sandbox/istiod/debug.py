@@ -23,7 +23,7 @@ comes when it is live or refused everywhere, or when the time is over::
 proxy takes a resource whole or not at all. ``included`` is false while istiod has not published it. ``proxies`` counts
 all that are connected, ``live`` those that have taken that push whole; ``waiting`` and ``refusing`` name the others.
 ``milliseconds`` run from when istiod heard of the object until the last proxy had taken it; null until then. Kinds:
-Istio's, the Gateway API's, Service, ConfigMap.
+Istio's, the Gateway API's, Service, EndpointSlice, ConfigMap.
 
 ``GET /debug/labkit/pushes``: ``{"push": 17, "proxies": 7, "live": 7, "why": []}``, the newest snapshot, who has it, and
 each refusal that stands, as above.

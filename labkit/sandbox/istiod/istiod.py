@@ -156,6 +156,9 @@ class Istiod:
                 return
             self._remember(resource, old, new, obj)
             self._reporter.note(resource, old, new)
+        if resource == resources.ENDPOINT_SLICES:
+            # Nobody writes these by hand, but who waits for a pod asks whether every proxy has its endpoint.
+            self.progress.note(obj, is_gone=new is None)
         if resource in (resources.NAMESPACES, resources.CONFIG_MAPS):
             self._trust.wake.set()
         if resource == resources.SECRETS and new is not None and _is_plugged_authority(new):

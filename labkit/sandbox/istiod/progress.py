@@ -47,7 +47,7 @@ class Taker:
 
 @dataclass(kw_only=True)
 class Progress:
-    """Every object that people wrote, and its push."""
+    """Every object that people wrote, every EndpointSlice, and the push of each."""
 
     clock: Callable[[], float] = time.monotonic
     records: dict[Key, Record] = field(default_factory=dict)
