@@ -10,7 +10,7 @@ _HERE = Path(__file__).parent
 
 def module(*names: str) -> str:
     """The ES module of a view: ``module("canary", "split")``; the last one renders."""
-    return "".join(_text(f"{name}.js") for name in ("draw", *names))
+    return "".join(_text(f"{name}.js") for name in ("draw", "live", *names))
 
 
 def styles(*names: str) -> str:

@@ -1,11 +1,7 @@
 // The page side of a page: a bar like a browser's, and the page itself.
 
 function render({ model, el }) {
-  const stops = [];
-  const follow = (names, draw) => names.split(" ").forEach((trait) => {
-    model.on(`change:${trait}`, draw);
-    stops.push(() => model.off(`change:${trait}`, draw));
-  });
+  const { follow, unfollow } = following(model);
   const go = (wish) => { if (!model.get("busy")) model.send({ go: wish }); };
   const reload = h("button", { type: "button", title: "Reload", "aria-label": "Reload the page" }, "↻");
   reload.addEventListener("click", () => go({}));
@@ -20,7 +16,7 @@ function render({ model, el }) {
     go({ user: model.get("user") ? "" : user.value });
   });
   const say = h("span", { className: "lk-say", role: "status" });
-  const message = h("div", { className: "lk-msg lk-bad", "aria-live": "polite" });
+  const message = messageBox(model, follow);
   const page = h("div");
   const drawBar = () => {
     path.value = model.get("path");
@@ -33,18 +29,11 @@ function render({ model, el }) {
     say.className = `lk-say lk-pill-${status >= 500 || !status ? "bad" : status >= 400 ? "odd" : "good"}`;
   };
   const drawPage = () => page.replaceChildren(pageFrame(model.get("html"), model.get("path"), go));
-  const drawMessage = () => { message.textContent = model.get("message"); };
   follow("path user status busy url", drawBar);
   follow("html", drawPage);
-  follow("message", drawMessage);
-  for (const draw of [drawBar, drawPage, drawMessage]) draw();
+  for (const draw of [drawBar, drawPage]) draw();
   const root = viewBox("browser", "A page of the application", h("div", { className: "lk-top" }, place, say, who), message, page);
-  el.append(root);
-  const leave = lifeline(model, root);
-  return () => {
-    stops.forEach((stop) => stop());
-    leave();
-  };
+  return show(model, el, root, unfollow);
 }
 
 export default { render };

@@ -47,7 +47,7 @@ function canaryPanel(model, follow) {
   const budget = h("div");
   const why = h("p", { className: "lk-why", "aria-live": "polite" });
   const buttons = h("div", { className: "lk-presets", role: "group", "aria-label": "Canary" });
-  const log = h("div", { className: "lk-table", tabIndex: 0, role: "region", "aria-label": "What the canary did" });
+  const log = tableBox("What the canary did");
   const made = new Map();
   const drawState = () => {
     const state = model.get("state");

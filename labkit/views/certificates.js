@@ -31,28 +31,15 @@ function chainOf(row) {
 }
 
 function render({ model, el }) {
-  const stops = [];
-  const follow = (names, draw) => names.split(" ").forEach((trait) => {
-    model.on(`change:${trait}`, draw);
-    stops.push(() => model.off(`change:${trait}`, draw));
-  });
+  const { follow, unfollow } = following(model);
   const say = h("span", { className: "lk-say", role: "status" });
-  const button = h("button", { type: "button", className: "lk-go" });
-  button.addEventListener("click", () => {
-    model.set("running", !model.get("running"));
-    model.save_changes();
-  });
-  const told = h("p", { className: "lk-told", role: "status" });
-  const message = h("div", { className: "lk-msg lk-bad", "aria-live": "polite" });
-  const table = h("div", { className: "lk-table", tabIndex: 0, role: "region", "aria-label": "Certificates" });
+  const { button, draw: drawRunning } = runButton(model, say, (on) => ({
+    state: on ? "looking" : "stopped", start: "Look", label: on ? "Stop looking at the certificates" : "Look at the certificates",
+  }));
+  const { told, tell } = toldLine();
+  const message = messageBox(model, follow);
+  const table = tableBox("Certificates");
   const open = new Set();
-  const drawRunning = () => {
-    const on = model.get("running");
-    say.className = on ? "lk-say lk-on" : "lk-say";
-    say.replaceChildren(h("span", { className: "lk-dot" }), on ? "looking" : "stopped");
-    button.textContent = on ? "■ Stop" : "▶ Look";
-    button.setAttribute("aria-label", on ? "Stop looking at the certificates" : "Look at the certificates");
-  };
   const chain = (row) => {
     const key = `${row.proxy} ${row.name}`;
     const details = h("details", { open: open.has(key) },
@@ -63,25 +50,17 @@ function render({ model, el }) {
   const drawRows = () => {
     const rows = model.get("rows");
     const focused = [...table.querySelectorAll("summary")].indexOf(document.activeElement);
-    const said = certificatesSaid(rows);
-    if (told.textContent !== said) told.textContent = said;
+    tell(certificatesSaid(rows));
     table.replaceChildren(tableFrom("A certificate is renewed at half of its life", ["proxy", "identity and chain", "left", "rotations", "serial"],
       rows.map((row) => [[row.proxy], [chain(row)], [bar(row)], [String(row.rotations)], [h("code", {}, row.serial)]])));
     if (focused >= 0) table.querySelectorAll("summary")[focused]?.focus();
   };
-  const drawMessage = () => { message.textContent = model.get("message"); };
   follow("running", drawRunning);
   follow("rows", drawRows);
-  follow("message", drawMessage);
   const root = viewBox("certificates", "Certificates",
     h("header", {}, h("h4", {}, "Certificates", h("small", {}, "as the proxies hold them")), say, button), message, told, table);
-  el.append(root);
-  for (const draw of [drawRunning, drawRows, drawMessage]) draw();
-  const leave = lifeline(model, root);
-  return () => {
-    stops.forEach((stop) => stop());
-    leave();
-  };
+  for (const draw of [drawRunning, drawRows]) draw();
+  return show(model, el, root, unfollow);
 }
 
 export default { render };

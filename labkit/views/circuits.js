@@ -76,46 +76,15 @@ function happened(events) {
     ...[...events].reverse().map((event) => h("li", {}, h("time", {}, event.time), ` ${event.what}`)))] : [];
 }
 
+const CHARTS = [
+  { title: "Refused per second", name: "refused", colour: "var(--bad)", dash: "none" },
+  { title: "Endpoints ejected", name: "ejected", colour: "var(--c0)", dash: "7 3" },
+];
+
 function render({ model, el }) {
-  const stops = [];
-  const follow = (names, draw) => names.split(" ").forEach((trait) => {
-    model.on(`change:${trait}`, draw);
-    stops.push(() => model.off(`change:${trait}`, draw));
-  });
-  const proxy = model.get("proxy");
-  const say = h("span", {});
-  const button = h("button", { type: "button", className: "lk-go" });
-  button.addEventListener("click", () => {
-    model.set("running", !model.get("running"));
-    model.save_changes();
-  });
-  const drawRunning = () => {
-    const on = model.get("running");
-    say.className = on ? "lk-say lk-on" : "lk-say";
-    say.replaceChildren(h("span", { className: "lk-dot" }), !model.get("can_read") ? "recorded" : on ? "live" : "stopped");
-    button.hidden = !model.get("can_read");
-    button.textContent = on ? "■ Stop" : "▶ Start";
-    button.setAttribute("aria-label", `${on ? "Stop" : "Start"} looking at the circuits of ${proxy}`);
-  };
-  const told = h("p", { className: "lk-told", role: "status" });
-  const table = h("div", { className: "lk-table", tabIndex: 0, role: "region", "aria-label": `Circuits of ${proxy}` });
-  const small = h("div", { className: "lk-sparks" });
-  const message = h("div", { className: "lk-msg lk-bad", "aria-live": "polite" });
-  const drawRows = () => {
-    const rows = model.get("rows");
-    const said = rows.length ? circuitsSaid(rows) : "Nothing was read yet.";
-    if (told.textContent !== said) told.textContent = said;
-    table.replaceChildren(circuitTable(rows));
-  };
-  const drawPoints = () => {
-    const points = model.get("points");
-    const newest = points.at(-1);
-    const end = newest?.t ?? 0;
-    small.hidden = points.length < 2;
-    small.replaceChildren(
-      spark("Refused per second", newest ? newest.refused.toFixed(0) : "–", points, [{ colour: "var(--bad)", dash: "none", of: (p) => p.refused }], end),
-      spark("Endpoints ejected", newest ? String(newest.ejected) : "–", points, [{ colour: "var(--c0)", dash: "7 3", of: (p) => p.ejected }], end));
-  };
+  const sentence = (rows) => (rows.length ? circuitsSaid(rows) : "Nothing was read yet.");
+  const meter = meterOf(model, { what: "circuits", sentence, tableOf: circuitTable, charts: CHARTS });
+  const { title, header, message, told, table, small, follow, unfollow } = meter;
   const log = h("div", { className: "lk-log", tabIndex: 0, role: "region", "aria-label": "What happened" });
   const drawEvents = () => {
     log.hidden = !model.get("events").length;
@@ -123,21 +92,9 @@ function render({ model, el }) {
   };
   follow("events", drawEvents);
   drawEvents();
-  const drawMessage = () => { message.textContent = model.get("message"); };
-  follow("running can_read", drawRunning);
-  follow("rows", drawRows);
-  follow("points", drawPoints);
-  follow("message", drawMessage);
-  for (const draw of [drawRunning, drawRows, drawPoints, drawMessage]) draw();
-  const root = viewBox("circuits", `Circuits of ${proxy}`,
-    h("header", {}, h("h4", {}, proxy, h("small", {}, "circuits")), say, button), message,
-    ...(model.get("load") ? [loadBar(model, follow)] : []), told, table, h("div", { className: "lk-below" }, small, log));
-  el.append(root);
-  const leave = lifeline(model, root);
-  return () => {
-    stops.forEach((stop) => stop());
-    leave();
-  };
+  const load = model.get("load") ? [loadBar(model, follow)] : [];
+  const below = h("div", { className: "lk-below" }, small, log);
+  return show(model, el, viewBox("circuits", title, header, message, ...load, told, table, below), unfollow);
 }
 
 export default { render };

@@ -4,21 +4,18 @@ It knows two callbacks: ``read() -> rows`` as ``telemetry.circuits.rows`` has th
 stop`` for a load that goes on while the panel is read. Recorded rows work as well.
 """
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import traitlets
 
-from labkit.base import errors, waiting
-from labkit.views import assets, live, markup
+from labkit.base import waiting
+from labkit.views import assets, markup, meter
+from labkit.views.meter import Read, Row
 
 EVERY = 1.0
 """Seconds between two looks; each costs two requests to the proxy's admin port."""
-
-KEEP = 120
-"""Looks that are kept: two minutes."""
 
 CALM = 3
 """Looks without a refusal after which a circuit counts as closed again."""
@@ -30,35 +27,23 @@ MOST_CALLERS = 12
 
 HEAD = ("upstream", "circuit", "connections", "waiting", "requests", "refused", "endpoints")
 
-Row = Mapping[str, Any]
-Read = Callable[[], Sequence[Row]]
 OnCounts = Callable[[Mapping[int, int]], None]
 """Called with the answers of each round of a load: status to number."""
 
 Drive = Callable[[int, OnCounts], Callable[[], None]]
 
 
-class CircuitView(live.LiveView):
-    """One row per upstream: whether its circuit is open, what is in use of its limits, which endpoints are ejected."""
+class CircuitView(meter.MeterView):
+    """One row per upstream: whether its circuit is open, what is in use of its limits, which endpoints are ejected.
+
+    ``rows`` are as those of ``telemetry.circuits.rows``, with ``lately``: what was refused since the look before. A
+    point has ``refused`` per second and ``ejected`` endpoints.
+    """
 
     made_by = "lab.circuits"
-    _esm = assets.module("circuits")
+    _esm = assets.module("meter", "circuits")
     _css = assets.styles("circuits")
 
-    proxy = traitlets.Unicode().tag(sync=True)
-    """Whose circuits these are."""
-
-    running = traitlets.Bool(False).tag(sync=True)
-    """Whether it keeps looking; a page that shows it starts that, assigning it is what the button does."""
-
-    can_read = traitlets.Bool(True).tag(sync=True)
-    rows: Any = traitlets.List().tag(sync=True)
-    """As ``telemetry.circuits.rows``, with ``lately``: what was refused since the look before."""
-
-    points: Any = traitlets.List().tag(sync=True)
-    """``{"t": seconds, "refused": per second, "ejected": endpoints}``, a point a look."""
-
-    message = traitlets.Unicode().tag(sync=True)
     events: Any = traitlets.List().tag(sync=True)
     """``{"time": "11:02:03", "what": "ratings :9080: 127.66.0.9:9080 is ejected"}``, oldest first."""
 
@@ -81,35 +66,17 @@ class CircuitView(live.LiveView):
         every: float | None = EVERY,
     ) -> None:
         """``every`` is the seconds between two looks; None looks only when ``look`` is called."""
-        self._read, self._drive, self._every = read, drive, every
-        self._guard = threading.RLock()
+        self._drive = drive
         self._opened: dict[str, int] = {}
         """Circuits that are open, by upstream, with the looks that were calm since."""
         self._stop_load: Callable[[], None] | None = None
-        super().__init__(proxy=proxy, can_read=read is not None, load=load)
-        self.observe(self._on_running, names="running")
+        super().__init__(proxy, read, every=every, load=load)
         self.observe(self._on_callers, names="callers")
-
-    @classmethod
-    def of_rows(cls, proxy: str, rows: Sequence[Row]) -> "CircuitView":
-        """Recorded rows."""
-        view = cls(proxy)
-        view._take(rows, now=0.0)
-        return view
 
     def __repr__(self) -> str:
         opened = sum(bool(row["open"] or row["lately"] or row["recent"]) for row in self.rows)
         ejected = sum(row["ejected"] for row in self.rows)
         return f"Circuits({self.proxy}: {len(self.rows)} upstreams, {opened} open, {ejected} endpoints ejected)"
-
-    def start(self) -> "CircuitView":
-        """Keep looking; returns itself."""
-        self.running = True
-        return self
-
-    def stop(self) -> None:
-        """Look no more."""
-        self.running = False
 
     def until(self, word: str, *, timeout: float = 60.0) -> str:
         """Look until an event says ``opened``, ``ejected`` or ``back``; the newest such event."""
@@ -127,16 +94,6 @@ class CircuitView(live.LiveView):
             next_step="the panel's load may be too small: assign more callers",
             show=lambda _: repr(self),
         )
-
-    def look(self) -> "CircuitView":
-        """Look once, now."""
-        if self._read is not None:
-            try:
-                self._take(self._read(), now=time.time())
-            except errors.LabError as e:
-                with self._guard:
-                    self.message = str(e)
-        return self
 
     def table(self) -> Any:
         """The table twin as a DataFrame."""
@@ -166,7 +123,7 @@ class CircuitView(live.LiveView):
             }
             happened = [{"time": time.strftime("%H:%M:%S"), "what": what} for what in self._happened(before, new)]
             new = [{**row, "recent": name(row) in self._opened} for row in new]
-            self.rows, self.points, self.message = new, [*self.points, point][-KEEP:], ""
+            self.rows, self.points, self.message = new, [*self.points, point][-meter.KEEP :], ""
             self.events = [*self.events, *happened][-EVENTS:]
 
     def _happened(self, before: Mapping[str, Row], rows: Sequence[Row]) -> Iterator[str]:
@@ -207,19 +164,6 @@ class CircuitView(live.LiveView):
         with self._guard:
             both = self.counts.keys() | {str(status) for status in counts}
             self.counts = {s: self.counts.get(s, 0) + counts.get(int(s), 0) for s in sorted(both)}
-
-    def _on_running(self, change: Any) -> None:
-        if not change["new"]:
-            self.unwatch()
-        elif self._read is None:
-            self.running = False
-        elif self._every is not None:
-            self.watch(self.look, every=self._every)
-
-    def appears(self) -> None:
-        """Looking begins with the first page that shows the view."""
-        if self._read is not None:
-            self.start()
 
     def leaves(self) -> None:
         """Nobody looks, so nothing is read and nothing is sent."""

@@ -2,8 +2,6 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const SPAN = 60; // seconds that a chart shows
-const PATIENT = 12; // signs of life without an answer, four minutes, after which the kernel counts as gone
-const ALIVE = 20_000; // milliseconds between signs of life; the kernel stops the traffic 90 s after the last one
 
 const percent = (share, digits = 0) => `${(100 * share).toFixed(digits)} %`;
 const tone = (n) => `var(--c${n % 6})`;
@@ -101,72 +99,4 @@ function tableFrom(caption, head, rows) {
     h("caption", {}, caption),
     h("thead", {}, h("tr", {}, ...head.map((name) => h("th", { scope: "col" }, name)))),
     h("tbody", {}, ...rows.map((row) => h("tr", {}, ...row.map(cell)))));
-}
-
-/** The box of a view. Keys are its own: JupyterLab would take arrows and Enter for moving between cells. */
-function viewBox(kind, label, ...children) {
-  return h("section", { className: `lk-view lk-${kind}`, "aria-label": label, "data-lm-suppress-shortcuts": "true" }, ...children);
-}
-
-/** Leaves commands such as Ctrl+S to JupyterLab, also while a view has the focus; call what it returns at the end. */
-function keepCommands(root) {
-  const sort = (event) => {
-    const isCommand = (event.ctrlKey || event.metaKey) && event.key !== "Enter";
-    if (isCommand) root.removeAttribute("data-lm-suppress-shortcuts");
-    else root.setAttribute("data-lm-suppress-shortcuts", "true");
-  };
-  window.addEventListener("keydown", sort, true); // before JupyterLab, which listens at the document
-  const own = (event) => { if (root.hasAttribute("data-lm-suppress-shortcuts")) event.stopPropagation(); };
-  root.addEventListener("keydown", own);
-  return () => window.removeEventListener("keydown", sort, true);
-}
-
-/**
- * Ties a view to its kernel: tells it that a page shows the view, and tells the reader when the kernel has ended.
- * Call what it returns when the view is taken away.
- */
-function lifeline(model, root) {
-  const name = `page${Date.now().toString(36)}${Math.random().toString(36).slice(2, 8)}`;
-  const origin = model.get("origin");
-  const over = h("div", { className: "lk-msg lk-over", role: "status" });
-  root.prepend(over);
-  let isOver = false;
-  let unanswered = 0;
-  const end = (why) => {
-    if (isOver) return;
-    isOver = true;
-    root.classList.add("lk-is-over");
-    over.replaceChildren(h("b", {}, "This view is over. "), `${why} What you see are its last numbers. `,
-      "To begin again, run the first cells of this notebook, and then this one: ", h("code", {}, origin || "the cell above"));
-    for (const control of root.querySelectorAll("button, input, textarea")) control.disabled = true;
-    for (const say of root.querySelectorAll(".lk-say")) {
-      say.className = "lk-say";
-      say.replaceChildren(h("span", { className: "lk-dot" }), "over");
-    }
-  };
-  const check = async () => {
-    const own = await model.widget_manager?.get_model?.(model.get("me"))?.catch?.(() => null);
-    if (own?.comm_live === false) end("The kernel that drove it has ended.");
-  };
-  const heard = (message) => { if (message?.here === name) unanswered = 0; };
-  const beat = () => {
-    if (isOver) return;
-    // A busy kernel answers later; one that crashed and began anew never does.
-    if (unanswered >= PATIENT) end("The kernel has not answered for some minutes: it was started again, or a cell runs on.");
-    unanswered += 1;
-    model.send({ alive: name });
-  };
-  const timer = setInterval(beat, ALIVE);
-  const release = keepCommands(root);
-  model.on("comm_live_update", check);
-  model.on("msg:custom", heard);
-  check();
-  model.send({ alive: name, first: true });
-  return () => {
-    clearInterval(timer);
-    release();
-    model.off("comm_live_update", check);
-    model.off("msg:custom", heard);
-    if (!isOver) model.send({ gone: name });
-  };
 }

@@ -72,16 +72,12 @@ function askForm(model, serial) {
 let explorers = 0;
 
 function render({ model, el }) {
-  const stops = [];
-  const follow = (names, draw) => names.split(" ").forEach((trait) => {
-    model.on(`change:${trait}`, draw);
-    stops.push(() => model.off(`change:${trait}`, draw));
-  });
+  const { follow, unfollow } = following(model);
   const { form, button, draw: drawAsk } = askForm(model, ++explorers);
   form.hidden = !model.get("can_send");
   const say = h("span", { className: "lk-say", role: "status" });
-  const message = h("div", { className: "lk-msg lk-bad", "aria-live": "polite" });
-  const answers = h("div", { className: "lk-table", tabIndex: 0, role: "region", "aria-label": "Answers" });
+  const message = messageBox(model, follow);
+  const answers = tableBox("Answers");
   const way = h("div");
   const log = h("div", { className: "lk-log" });
   const page = h("div");
@@ -116,29 +112,22 @@ function render({ model, el }) {
     const isOpen = way.querySelector("details")?.open ?? false;
     way.replaceChildren(h("div", { className: "lk-cap" }, "The way it took"),
       ...(hops.length ? [wayOf(hops), Object.assign(h("details", {}, h("summary", {}, "The way as a table"),
-        h("div", { className: "lk-table", tabIndex: 0, role: "region", "aria-label": "The way as a table" }, wayTable(hops))), { open: isOpen })]
+        tableBox("The way as a table", wayTable(hops))), { open: isOpen })]
         : [h("p", { className: "lk-note" }, note || "Nothing is known of its way.")]),
       ...(hops.length && note ? [h("p", { className: "lk-note" }, note)] : []));
     log.replaceChildren(...(lines.length ? [h("div", { className: "lk-cap" }, "Access-log lines it left"),
       h("pre", { tabIndex: 0, "aria-label": "Access-log lines" }, ...lines.flatMap(([proxy, line]) => [h("b", {}, proxy), `  ${line}\n`]))] : []));
   };
-  const drawMessage = () => { message.textContent = model.get("message"); };
   follow("ask", drawAsk);
   follow("busy", drawBusy);
   follow("answers chosen", drawAnswers);
   follow("page", drawPage);
   follow("trace", drawTrace);
-  follow("message", drawMessage);
   shown.append(h("div", {}, way, log), h("div", {}, h("div", { className: "lk-cap" }, "The page"), page));
-  for (const draw of [drawAsk, drawBusy, drawAnswers, drawPage, drawTrace, drawMessage]) draw();
+  for (const draw of [drawAsk, drawBusy, drawAnswers, drawPage, drawTrace]) draw();
   const root = viewBox("explorer", "Request explorer",
     h("header", {}, h("h4", {}, "Request explorer"), say), form, message, nothing, answers, shown);
-  el.append(root);
-  const leave = lifeline(model, root);
-  return () => {
-    stops.forEach((stop) => stop());
-    leave();
-  };
+  return show(model, el, root, unfollow);
 }
 
 export default { render };

@@ -91,35 +91,13 @@ function tableOfWays(edges) {
 }
 
 function render({ model, el }) {
-  const stops = [];
-  const follow = (names, draw) => names.split(" ").forEach((trait) => {
-    model.on(`change:${trait}`, draw);
-    stops.push(() => model.off(`change:${trait}`, draw));
+  const { follow, unfollow, header, message, told, tell, svg, figure, details, table } = pictureOf(model, {
+    title: "The service graph", by: "as the proxies count it", role: "group", rows: "Ways that requests took", messages: "",
   });
-  const say = h("span", { className: "lk-say", role: "status" });
-  const button = h("button", { type: "button", className: "lk-go" });
-  button.addEventListener("click", () => {
-    model.set("running", !model.get("running"));
-    model.save_changes();
-  });
-  const drawRunning = () => {
-    const [on, load] = [model.get("running"), model.get("load")];
-    say.className = on ? "lk-say lk-on" : "lk-say";
-    say.replaceChildren(h("span", { className: "lk-dot" }), on ? `sending ${load}` : "looking");
-    button.hidden = !load;
-    button.textContent = on ? "■ Stop" : "▶ Send";
-    button.setAttribute("aria-label", on ? "Stop sending requests" : `Send ${load}`);
-  };
-  const told = h("p", { className: "lk-told", role: "status" });
-  const message = h("div", { className: "lk-msg", "aria-live": "polite" });
-  const svg = s("svg", { class: "lk-chart lk-map", role: "group", "aria-label": "The service graph" });
   const [groups, lines, texts, boxes] = [s("g", { "aria-hidden": "true" }), s("g"), s("g", { class: "lk-texts", "aria-hidden": "true" }), s("g")];
   svg.append(groups, lines, texts, boxes); // no line is drawn over what another one says
-  const picture = h("figure", {}, svg);
   const chart = h("div", { className: "lk-sparks" });
   const panel = h("section", { "aria-label": "The chosen way", hidden: true }, chart);
-  const table = h("div", { className: "lk-table", tabIndex: 0, role: "region", "aria-label": "Ways that requests took" });
-  const details = h("details", {}, h("summary", {}, "The same as a table"), table);
   const choose = (key) => {
     model.set("selected", model.get("selected") === key ? "" : key);
     model.save_changes();
@@ -192,8 +170,7 @@ function render({ model, el }) {
       for (const part of [parts.g, parts.above, parts.below, parts.lock]) part.remove();
       drawn.delete(key);
     }
-    const said = graphSaid(nodes, edges);
-    if (told.textContent !== said) told.textContent = said;
+    tell(graphSaid(nodes, edges));
     table.replaceChildren(tableOfWays(edges));
   };
   const drawSeries = () => {
@@ -207,30 +184,16 @@ function render({ model, el }) {
     chart.replaceChildren(h("h5", {}, key.replace(" ", " → ")), one("requests per second", "rate", "/s"),
       one("failing", "errors", " %"), one("95 of 100 within", "p95", " ms"));
   };
-  const drawMessage = () => { message.textContent = model.get("message"); };
-  follow("running load", drawRunning);
   follow("nodes edges selected", drawGraph);
   follow("selected series", drawSeries);
-  follow("message", drawMessage);
-  const root = viewBox("graph", "The service graph",
-    h("header", {}, h("h4", {}, "The service graph", h("small", {}, "as the proxies count it")), say, button),
-    message, told, picture, panel, details);
-  el.append(root);
-  for (const draw of [drawRunning, drawGraph, drawSeries, drawMessage]) draw();
-  const resized = new ResizeObserver(() => {
-    const wide = Math.max(560, picture.clientWidth);
-    if (picture.clientWidth > 0 && wide !== width) {
-      width = wide;
-      drawGraph();
-    }
+  const resized = onWidth(figure, { first: width, least: 560 }, (wide) => {
+    width = wide;
+    drawGraph();
   });
-  resized.observe(picture);
-  const release = lifeline(model, root);
-  return () => {
-    release();
-    resized.disconnect();
-    for (const stop of stops) stop();
-  };
+  const leave = show(model, el, viewBox("graph", "The service graph", header, message, told, figure, panel, details), resized, unfollow);
+  drawGraph();
+  drawSeries();
+  return leave;
 }
 
 export default { render };

@@ -4,8 +4,6 @@ It knows one callback, ``read() -> Reading``, and ``send(on_batch) -> stop`` for
 request it draws what is deployed and says what to do.
 """
 
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,11 +11,11 @@ from typing import Any
 
 import traitlets
 
-from labkit.base import errors
 from labkit.telemetry import graph
 from labkit.telemetry.flows import Node
-from labkit.views import assets, layers, live, markup
-from labkit.views.meshmap import COLUMNS, Send
+from labkit.views import assets, layers, markup, picture
+from labkit.views.picture import COLUMNS
+from labkit.views.sender import Send
 
 EVERY = 1.0
 """Seconds between two looks; each asks every proxy for a few of its statistics."""
@@ -49,11 +47,11 @@ class Reading:
 Read = Callable[[], Reading]
 
 
-class GraphView(live.LiveView):
+class GraphView(picture.PictureView):
     """Boxes for workloads, versions of a service one below the other; a line for each way that requests take."""
 
     made_by = "lab.graph"
-    _esm = assets.module("graph")
+    _esm = assets.module("picture", "graph")
     _css = assets.styles("graph")
 
     nodes: Any = traitlets.List().tag(sync=True)
@@ -68,47 +66,19 @@ class GraphView(live.LiveView):
     series: Any = traitlets.List().tag(sync=True)
     """``{"t", "rate", "errors", "p95"}`` of the selected edge."""
 
-    running = traitlets.Bool(False).tag(sync=True)
-    load = traitlets.Unicode().tag(sync=True)
-    message = traitlets.Unicode().tag(sync=True)
-
     def __init__(self, read: Read, *, send: Send | None = None, load: str = "", every: float | None = EVERY) -> None:
-        self._read, self._sender, self._every = read, send, every
-        self._stop_sending: Callable[[], None] | None = None
-        self._guard = threading.RLock()
         self._first: graph.Graph | None = None
         self._frames: deque[tuple[float, graph.Graph]] = deque()
         self._points: dict[str, deque[dict[str, Any]]] = {}
         self._columns: dict[str, int] = {}
         self._rows: dict[str, int] = {}
-        super().__init__(load=load if send else "")
-        self.observe(self._on_running, names="running")
+        super().__init__(read, send=send, load=load, every=every)
         self.observe(self._on_selected, names="selected")
 
     def __repr__(self) -> str:
         busy = [edge for edge in self.edges if edge["rate"]]
         failing = sum(bool(edge["errors"]) for edge in busy)
         return f"Graph({len(self.nodes)} workloads, {len(busy)} ways in use, {failing} failing)"
-
-    def look(self) -> "GraphView":
-        """Look once, now; returns itself."""
-        try:
-            reading = self._read()
-        except errors.LabError as e:
-            with self._guard:
-                self.message = str(e)
-            return self
-        self.take(reading, now=time.monotonic())
-        return self
-
-    def start(self) -> "GraphView":
-        """Send requests from outside; returns itself."""
-        self.running = True
-        return self
-
-    def stop(self) -> None:
-        """Send no more."""
-        self.running = False
 
     def table(self) -> Any:
         """The table twin as a DataFrame: a row per way."""
@@ -141,16 +111,6 @@ class GraphView(live.LiveView):
             ]
             for edge in self.edges
         ]
-
-    def appears(self) -> None:
-        """Looking begins with the first page that shows the view."""
-        if self._every is not None:
-            self.watch(self.look, every=self._every)
-
-    def leaves(self) -> None:
-        """Nobody looks: nothing is read, and nothing is sent."""
-        self.unwatch()
-        self.running = False
 
     def take(self, reading: Reading, *, now: float) -> None:
         """Draw a reading that was made at ``now``, in seconds of any clock."""
@@ -195,25 +155,6 @@ class GraphView(live.LiveView):
 
     def _on_selected(self, _: Any) -> None:
         self.series = list(self._points.get(self.selected, ()))
-
-    def _on_running(self, change: Any) -> None:
-        stop, self._stop_sending = self._stop_sending, None
-        if stop is not None:
-            stop()
-        if not change["new"]:
-            return
-        if self._sender is None:
-            self.running = False
-            return
-        self._presence.looked()
-        try:
-            self._stop_sending = self._sender(self._on_batch)
-        except errors.LabError as e:
-            self.message, self.running = str(e), False
-
-    def _on_batch(self, _: Sequence[Any]) -> None:
-        if self._presence.is_lost:
-            self.running = False
 
 
 def drawn_edge(edge: graph.Edge) -> dict[str, Any]:

@@ -41,60 +41,15 @@ function limitTable(rows) {
   ]));
 }
 
+const CHARTS = [
+  { title: "Allowed per second", name: "allowed", colour: "var(--c0)", dash: "7 3" },
+  { title: "Refused per second", name: "refused", colour: "var(--bad)", dash: "none" },
+];
+
 function render({ model, el }) {
-  const stops = [];
-  const follow = (names, draw) => names.split(" ").forEach((trait) => {
-    model.on(`change:${trait}`, draw);
-    stops.push(() => model.off(`change:${trait}`, draw));
-  });
-  const proxy = model.get("proxy");
-  const say = h("span", {});
-  const button = h("button", { type: "button", className: "lk-go" });
-  button.addEventListener("click", () => {
-    model.set("running", !model.get("running"));
-    model.save_changes();
-  });
-  const drawRunning = () => {
-    const on = model.get("running");
-    say.className = on ? "lk-say lk-on" : "lk-say";
-    say.replaceChildren(h("span", { className: "lk-dot" }), !model.get("can_read") ? "recorded" : on ? "live" : "stopped");
-    button.hidden = !model.get("can_read");
-    button.textContent = on ? "■ Stop" : "▶ Start";
-    button.setAttribute("aria-label", `${on ? "Stop" : "Start"} looking at the rate limits of ${proxy}`);
-  };
-  const told = h("p", { className: "lk-told", role: "status" });
-  const table = h("div", { className: "lk-table", tabIndex: 0, role: "region", "aria-label": `Rate limits of ${proxy}` });
-  const small = h("div", { className: "lk-sparks" });
-  const message = h("div", { className: "lk-msg lk-bad", "aria-live": "polite" });
-  const drawRows = () => {
-    const rows = model.get("rows");
-    const said = limitsSaid(rows);
-    if (told.textContent !== said) told.textContent = said;
-    table.replaceChildren(limitTable(rows));
-  };
-  const drawPoints = () => {
-    const points = model.get("points");
-    const newest = points.at(-1);
-    const end = newest?.t ?? 0;
-    small.hidden = points.length < 2;
-    small.replaceChildren(
-      spark("Allowed per second", newest ? newest.allowed.toFixed(0) : "–", points, [{ colour: "var(--c0)", dash: "7 3", of: (p) => p.allowed }], end),
-      spark("Refused per second", newest ? newest.refused.toFixed(0) : "–", points, [{ colour: "var(--bad)", dash: "none", of: (p) => p.refused }], end));
-  };
-  const drawMessage = () => { message.textContent = model.get("message"); };
-  follow("running can_read", drawRunning);
-  follow("rows", drawRows);
-  follow("points", drawPoints);
-  follow("message", drawMessage);
-  for (const draw of [drawRunning, drawRows, drawPoints, drawMessage]) draw();
-  const root = viewBox("limits", `Rate limits of ${proxy}`,
-    h("header", {}, h("h4", {}, proxy, h("small", {}, "rate limits")), say, button), message, told, table, small);
-  el.append(root);
-  const leave = lifeline(model, root);
-  return () => {
-    stops.forEach((stop) => stop());
-    leave();
-  };
+  const meter = meterOf(model, { what: "rate limits", sentence: limitsSaid, tableOf: limitTable, charts: CHARTS });
+  const { title, header, message, told, table, small, unfollow } = meter;
+  return show(model, el, viewBox("limits", title, header, message, told, table, small), unfollow);
 }
 
 export default { render };

@@ -3,89 +3,40 @@
 It knows one callback, ``read() -> rows`` as ``telemetry.limits.rows`` has them. Recorded rows work as well.
 """
 
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import traitlets
-
-from labkit.base import errors
-from labkit.views import assets, live, markup
+from labkit.views import assets, markup, meter
+from labkit.views.meter import Read, Row
 
 EVERY = 1.0
 """Seconds between two looks; each costs one request to the proxy and two to the service."""
 
-KEEP = 120
-"""Looks that are kept: two minutes."""
-
 HEAD = ("limit", "kept by", "asked", "left", "allowed", "refused", "measured")
 
-Row = Mapping[str, Any]
-Read = Callable[[], Sequence[Row]]
 
+class LimitView(meter.MeterView):
+    """One row per limit: what it admits, what is left of it, what it let pass and what it refused.
 
-class LimitView(live.LiveView):
-    """One row per limit: what it admits, what is left of it, what it let pass and what it refused."""
+    ``proxy`` says whose local limits these are; those of the service are everybody's. ``rows`` are as those of
+    ``telemetry.limits.rows``, with ``left``, and with ``lately``: refused since the look before. A point has
+    ``allowed`` and ``refused``, both per second.
+    """
 
     made_by = "lab.limits"
-    _esm = assets.module("limits")
+    _esm = assets.module("meter", "limits")
     _css = assets.styles("limits")
-
-    proxy = traitlets.Unicode().tag(sync=True)
-    """Whose local limits these are; those of the service are everybody's."""
-
-    running = traitlets.Bool(False).tag(sync=True)
-    """Whether it keeps looking; a page that shows it starts that, assigning it is what the button does."""
-
-    can_read = traitlets.Bool(True).tag(sync=True)
-    rows: Any = traitlets.List().tag(sync=True)
-    """As ``telemetry.limits.rows``, with ``left``, and with ``lately``: refused since the look before."""
-
-    points: Any = traitlets.List().tag(sync=True)
-    """``{"t": seconds, "allowed": per second, "refused": per second}``, a point a look."""
-
-    message = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, proxy: str, read: Read | None = None, *, every: float | None = EVERY) -> None:
         """``every`` is the seconds between two looks; None looks only when ``look`` is called."""
-        self._read, self._every = read, every
-        self._guard = threading.RLock()
         self._looked = 0.0
         self._began: dict[str, tuple[int, int, int]] = {}
         """For each limit of the service: its window, and what was allowed and refused before it."""
-        super().__init__(proxy=proxy, can_read=read is not None)
-        self.observe(self._on_running, names="running")
-
-    @classmethod
-    def of_rows(cls, proxy: str, rows: Sequence[Row]) -> "LimitView":
-        """Recorded rows."""
-        view = cls(proxy)
-        view._take(rows, now=0.0)
-        return view
+        super().__init__(proxy, read, every=every)
 
     def __repr__(self) -> str:
         allowed, refused = (sum(row[what] for row in self.rows) for what in ("allowed", "refused"))
         return f"Limits({self.proxy}: {len(self.rows)} limits, {allowed} allowed, {refused} refused)"
-
-    def start(self) -> "LimitView":
-        """Keep looking; returns itself."""
-        self.running = True
-        return self
-
-    def stop(self) -> None:
-        """Look no more."""
-        self.running = False
-
-    def look(self) -> "LimitView":
-        """Look once, now."""
-        if self._read is not None:
-            try:
-                self._take(self._read(), now=time.time())
-            except errors.LabError as e:
-                with self._guard:
-                    self.message = str(e)
-        return self
 
     def table(self) -> Any:
         """The table twin as a DataFrame."""
@@ -107,7 +58,7 @@ class LimitView(live.LiveView):
             allowed, refused = (sum(row[what] for row in new) for what in ("passed", "lately"))
             each = (round(n / passed, 1) if passed > 0 else 0.0 for n in (allowed, refused))
             point = {"t": round(now, 2), **dict(zip(("allowed", "refused"), each, strict=True))}
-            self.rows, self.points, self.message = new, [*self.points, point][-KEEP:], ""
+            self.rows, self.points, self.message = new, [*self.points, point][-meter.KEEP :], ""
             self._looked = now
 
     def _with_changes(self, row: Row, before: Row | None, *, passed: float, now: float) -> dict[str, Any]:
@@ -126,23 +77,6 @@ class LimitView(live.LiveView):
             self._began[key] = window, old["allowed"], old["refused"]
         used = int(row["allowed"] - self._began[key][1] + row["refused"] - self._began[key][2])
         return max(0, int(row["most"]) - max(0, used))
-
-    def _on_running(self, change: Any) -> None:
-        if not change["new"]:
-            self.unwatch()
-        elif self._read is None:
-            self.running = False
-        elif self._every is not None:
-            self.watch(self.look, every=self._every)
-
-    def appears(self) -> None:
-        """Looking begins with the first page that shows the view."""
-        if self._read is not None:
-            self.start()
-
-    def leaves(self) -> None:
-        """Nobody looks, so nothing is read."""
-        self.stop()
 
 
 NONE = "No limit was found: apply an EnvoyFilter with a rate limit, or start the rate limit service."

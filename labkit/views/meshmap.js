@@ -62,34 +62,11 @@ export function meshSaid(nodes, edges) {
 }
 
 function render({ model, el }) {
-  const stops = [];
-  const follow = (names, draw) => names.split(" ").forEach((trait) => {
-    model.on(`change:${trait}`, draw);
-    stops.push(() => model.off(`change:${trait}`, draw));
+  const { follow, unfollow, header, message, told, tell, svg, figure, details, table } = pictureOf(model, {
+    title: "The mesh", by: "as its proxies count it", role: "img", rows: "Requests between workloads",
   });
-  const say = h("span", { className: "lk-say", role: "status" });
-  const button = h("button", { type: "button", className: "lk-go" });
-  button.addEventListener("click", () => {
-    model.set("running", !model.get("running"));
-    model.save_changes();
-  });
-  const drawRunning = () => {
-    const on = model.get("running");
-    const load = model.get("load");
-    say.className = on ? "lk-say lk-on" : "lk-say";
-    say.replaceChildren(h("span", { className: "lk-dot" }), on ? `sending ${load}` : "looking");
-    button.hidden = !load;
-    button.textContent = on ? "■ Stop" : "▶ Send";
-    button.setAttribute("aria-label", on ? "Stop sending requests" : `Send ${load}`);
-  };
-  const told = h("p", { className: "lk-told", role: "status" });
-  const message = h("div", { className: "lk-msg lk-bad", "aria-live": "polite" });
-  const svg = s("svg", { class: "lk-chart lk-map", role: "img", "aria-label": "The mesh" });
   const [lines, boxes] = [s("g"), s("g")];
   svg.append(lines, boxes);
-  const picture = h("figure", {}, svg);
-  const table = h("div", { className: "lk-table", tabIndex: 0, role: "region", "aria-label": "Requests between workloads" });
-  const details = h("details", {}, h("summary", {}, "The same as a table"), table);
   const drawn = new Map(); // a line's elements stay, so that its dots run on
   let width = 900;
   const drawMap = () => {
@@ -131,32 +108,17 @@ function render({ model, el }) {
       parts.forEach((part) => part.remove());
       drawn.delete(key);
     }
-    const said = meshSaid(nodes, edges);
-    if (told.textContent !== said) told.textContent = said;
+    tell(meshSaid(nodes, edges));
     table.replaceChildren(tableOfEdges(edges));
   };
-  const drawMessage = () => { message.textContent = model.get("message"); };
-  follow("running load", drawRunning);
   follow("nodes edges", drawMap);
-  follow("message", drawMessage);
-  const root = viewBox("meshmap", "The mesh",
-    h("header", {}, h("h4", {}, "The mesh", h("small", {}, "as its proxies count it")), say, button), message, told, picture, details);
-  el.append(root);
-  for (const draw of [drawRunning, drawMap, drawMessage]) draw();
-  const resized = new ResizeObserver(() => {
-    const wide = Math.max(560, picture.clientWidth);
-    if (picture.clientWidth > 0 && wide !== width) {
-      width = wide;
-      drawMap();
-    }
+  const resized = onWidth(figure, { first: width, least: 560 }, (wide) => {
+    width = wide;
+    drawMap();
   });
-  resized.observe(picture);
-  const leave = lifeline(model, root);
-  return () => {
-    resized.disconnect();
-    stops.forEach((stop) => stop());
-    leave();
-  };
+  const leave = show(model, el, viewBox("meshmap", "The mesh", header, message, told, figure, details), resized, unfollow);
+  drawMap();
+  return leave;
 }
 
 export default { render };

@@ -4,41 +4,29 @@ It knows two callbacks: ``read() -> (nodes, flows)`` as ``telemetry.flows`` make
 for requests from outside.
 """
 
-import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import traitlets
 
-from labkit.base import errors
 from labkit.telemetry.flows import Flow, Node
-from labkit.views import assets, live, markup
+from labkit.views import assets, markup, picture
+from labkit.views.picture import COLUMNS
+from labkit.views.sender import Send
 
 EVERY = 1.0
 """Seconds between two looks; each asks every proxy two questions."""
 
-COLUMNS = {
-    "istio-ingressgateway": 0,
-    "productpage": 1,
-    "details": 2,
-    "reviews": 2,
-    "ratings": 3,
-    "httpbin": 2,
-    "istiod": 4,
-}
-"""Where the course's applications stand, from left to right, by the label ``app``."""
-
-Read = Callable[[], tuple[Sequence[Node], Sequence[Flow]]]
-Send = Callable[[Callable[[Sequence[Any]], None]], Callable[[], None]]
+Reading = tuple[Sequence[Node], Sequence[Flow]]
+Read = Callable[[], Reading]
 
 
-class MeshView(live.LiveView):
+class MeshView(picture.PictureView):
     """Boxes for workloads and lines for requests; dots on a line are as quick as its requests are many."""
 
     made_by = "lab.mesh"
-    _esm = assets.module("meshmap")
+    _esm = assets.module("picture", "meshmap")
     _css = assets.styles("meshmap")
 
     nodes: Any = traitlets.List().tag(sync=True)
@@ -47,47 +35,15 @@ class MeshView(live.LiveView):
     edges: Any = traitlets.List().tag(sync=True)
     """``{"source", "target", "rate", "failing", "sent", "failed", "security"}``: per second, and since it began."""
 
-    running = traitlets.Bool(False).tag(sync=True)
-    """Whether requests are sent from outside; assigning it is what the button does."""
-
-    load = traitlets.Unicode().tag(sync=True)
-    """What is sent: ``10 requests per second for /productpage``; empty where nothing can be."""
-
-    message = traitlets.Unicode().tag(sync=True)
-
     def __init__(self, read: Read, *, send: Send | None = None, load: str = "", every: float | None = EVERY) -> None:
-        self._read, self._sender, self._every = read, send, every
-        self._stop_sending: Callable[[], None] | None = None
-        self._guard = threading.RLock()
         self._first: dict[tuple[str, str], Flow] = {}
         self._last: dict[tuple[str, str], Flow] = {}
         self._at = 0.0
-        super().__init__(load=load if send else "")
-        self.observe(self._on_running, names="running")
+        super().__init__(read, send=send, load=load, every=every)
 
     def __repr__(self) -> str:
         with_proxy = sum(node["has_proxy"] for node in self.nodes)
         return f"Mesh({len(self.nodes)} workloads, {with_proxy} with a proxy)"
-
-    def look(self) -> "MeshView":
-        """Look once, now; returns itself."""
-        try:
-            nodes, flows = self._read()
-        except errors.LabError as e:
-            with self._guard:
-                self.message = str(e)
-            return self
-        self._take(nodes, flows, now=time.monotonic())
-        return self
-
-    def start(self) -> "MeshView":
-        """Send requests from outside; returns itself."""
-        self.running = True
-        return self
-
-    def stop(self) -> None:
-        """Send no more."""
-        self.running = False
 
     def table(self) -> Any:
         """The table twin as a DataFrame: a row per line of the picture."""
@@ -104,17 +60,9 @@ class MeshView(live.LiveView):
             f"{markup.table(('from', 'to', 'requests', 'failed', 'sent as'), lines) if lines else ''}</div>"
         )
 
-    def appears(self) -> None:
-        """Looking begins with the first page that shows the view."""
-        if self._every is not None:
-            self.watch(self.look, every=self._every)
-
-    def leaves(self) -> None:
-        """Nobody looks: nothing is read, and nothing is sent."""
-        self.unwatch()
-        self.running = False
-
-    def _take(self, nodes: Sequence[Node], flows: Sequence[Flow], *, now: float) -> None:
+    def take(self, reading: Reading, *, now: float) -> None:
+        """Draw nodes and flows that were read at ``now``, in seconds of any clock."""
+        nodes, flows = reading
         current = {(flow.source, flow.target): flow for flow in flows}
         with self._guard, self.hold_sync():
             passed = now - self._at if self._at else 0.0
@@ -138,25 +86,6 @@ class MeshView(live.LiveView):
             "sent": flow.sent - (first.sent if first and first.sent <= flow.sent else 0),
             "failed": flow.failed - (first.failed if first and first.failed <= flow.failed else 0),
         }
-
-    def _on_running(self, change: Any) -> None:
-        stop, self._stop_sending = self._stop_sending, None
-        if stop is not None:
-            stop()
-        if not change["new"]:
-            return
-        if self._sender is None:
-            self.running = False
-            return
-        self._presence.looked()
-        try:
-            self._stop_sending = self._sender(self._on_batch)
-        except errors.LabError as e:
-            self.message, self.running = str(e), False
-
-    def _on_batch(self, _: Sequence[Any]) -> None:
-        if self._presence.is_lost:
-            self.running = False
 
 
 def _rate(now: int, before: int, passed: float) -> float:

@@ -16,11 +16,7 @@ function cellSaid(cell) {
 }
 
 function render({ model, el }) {
-  const stops = [];
-  const follow = (name, draw) => {
-    model.on(`change:${name}`, draw);
-    stops.push(() => model.off(`change:${name}`, draw));
-  };
+  const { follow, unfollow } = following(model);
   let chosen = "";
   const key = (cell) => `${cell.caller} ${cell.service}`;
   const button = h("button", { type: "button", className: "lk-go" });
@@ -28,9 +24,9 @@ function render({ model, el }) {
     model.set("measuring", true);
     model.save_changes();
   });
-  const told = h("p", { className: "lk-told", role: "status" });
-  const message = h("div", { className: "lk-msg lk-bad", "aria-live": "polite" });
-  const table = h("div", { className: "lk-table", tabIndex: 0, role: "region", "aria-label": "Who may call whom" });
+  const { told, tell } = toldLine();
+  const message = messageBox(model, follow);
+  const table = tableBox("Who may call whom");
   const why = h("div", { className: "lk-msg lk-why", role: "status" });
   const drawWhy = () => {
     const cell = model.get("cells").find((one) => key(one) === chosen);
@@ -56,8 +52,7 @@ function render({ model, el }) {
   const drawCells = () => {
     const cells = model.get("cells");
     const focused = document.activeElement?.dataset?.key;
-    const said = policiesSaid(cells);
-    if (told.textContent !== said) told.textContent = said;
+    tell(policiesSaid(cells));
     const services = [...new Set(cells.map((cell) => cell.service))];
     const callers = [...new Set(cells.map((cell) => cell.caller))];
     const at = new Map(cells.map((cell) => [key(cell), cell]));
@@ -74,19 +69,12 @@ function render({ model, el }) {
     button.textContent = on ? "… measuring" : "↻ Measure again";
     button.disabled = on;
   };
-  const drawMessage = () => { message.textContent = model.get("message"); };
   follow("cells", drawCells);
   follow("measuring", drawMeasuring);
-  follow("message", drawMessage);
   const root = viewBox("policies", "Who may call whom",
     h("header", {}, h("h4", {}, "Who may call whom", h("small", {}, "asked and measured")), button), message, told, table, why);
-  el.append(root);
-  for (const draw of [drawCells, drawMeasuring, drawMessage]) draw();
-  const leave = lifeline(model, root);
-  return () => {
-    stops.forEach((stop) => stop());
-    leave();
-  };
+  for (const draw of [drawCells, drawMeasuring]) draw();
+  return show(model, el, root, unfollow);
 }
 
 export default { render };

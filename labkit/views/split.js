@@ -156,12 +156,8 @@ function render({ model, el }) {
   const service = model.get("service");
   const versions = model.get("versions");
   const ids = versions.map((_, n) => `lk${serial}p${n}`);
-  const stops = [];
+  const { follow, unfollow } = following(model);
   const sliders = new Map();
-  const follow = (names, draw) => names.split(" ").forEach((trait) => {
-    model.on(`change:${trait}`, draw);
-    stops.push(() => model.off(`change:${trait}`, draw));
-  });
 
   // One change is under way at a time: the kernel applies it and says so by `turn`, then the newest one follows.
   let local = { ...model.get("weights") };
@@ -191,23 +187,12 @@ function render({ model, el }) {
   };
 
   const say = h("span", { className: "lk-say", role: "status" });
-  const button = h("button", { type: "button", className: "lk-go" });
-  button.addEventListener("click", () => {
-    model.set("running", !model.get("running"));
-    model.save_changes();
-  });
-  let said = "";
-  const drawRunning = () => {
-    const on = model.get("running");
-    const text = !model.get("can_send") ? "recorded" : on ? "sending requests" : "stopped";
-    if (said === text) return; // a screen reader hears changes, not every picture
-    said = text;
-    say.className = on ? "lk-say lk-on" : "lk-say";
-    say.replaceChildren(h("span", { className: "lk-dot" }), text);
-    button.textContent = on ? "■ Stop" : "▶ Start";
-    button.hidden = !model.get("can_send");
-    button.setAttribute("aria-label", `${on ? "Stop" : "Start"} sending requests to ${service}`);
-  };
+  const { button, draw: drawRunning } = runButton(model, say, (on) => ({
+    state: !model.get("can_send") ? "recorded" : on ? "sending requests" : "stopped",
+    start: "Start",
+    label: `${on ? "Stop" : "Start"} sending requests to ${service}`,
+    isHidden: !model.get("can_send"),
+  }));
 
   const plan = model.get("plan"); // only a canary has one: then its buttons set the weights, not the sliders
   const canApply = model.get("can_apply") && !plan;
@@ -261,7 +246,7 @@ function render({ model, el }) {
   const trouble = h("div", { className: "lk-msg lk-bad" }); // not live: its numbers change with every picture
   const chart = h("figure");
   const small = h("div", { className: "lk-sparks" });
-  const table = h("div", { className: "lk-table", tabIndex: 0, role: "region", "aria-label": `Measurements of ${service}` });
+  const table = tableBox(`Measurements of ${service}`);
   const yaml = h("pre", { tabIndex: 0, "aria-label": "The YAML it applied" });
   const details = h("details", {}, h("summary", {}, "The YAML it applied"), yaml);
   const drawMessage = () => {
@@ -324,7 +309,7 @@ function render({ model, el }) {
   return () => {
     clearTimeout(patience);
     resized.disconnect();
-    stops.forEach((stop) => stop());
+    unfollow();
     leave();
   };
 }

@@ -15,7 +15,7 @@ import traitlets
 
 from labkit.base import errors, waiting
 from labkit.traffic import judge
-from labkit.views import assets, live, rules, splittable, windows
+from labkit.views import assets, rules, sender, splittable, windows
 
 SETTLE = 1.0
 """Seconds after a change before requests count: every proxy has the new weights by then (0.1 s on the sandbox)."""
@@ -43,7 +43,7 @@ class Asked:
 Read = Callable[[], Asked]
 
 
-class SplitView(live.LiveView):
+class SplitView(sender.SenderView):
     """Sliders for the weights of a service's versions, and a live picture of what the traffic does."""
 
     made_by = "lab.split"
@@ -60,9 +60,6 @@ class SplitView(live.LiveView):
 
     turn = traitlets.Int(0).tag(sync=True)
     """Grows with each change that is dealt with: the page sends the next one then, so a drag never piles up."""
-
-    running = traitlets.Bool(False).tag(sync=True)
-    """Whether traffic is being sent; assigning it is what the button does."""
 
     can_send = traitlets.Bool(True).tag(sync=True)
     can_apply = traitlets.Bool(True).tag(sync=True)
@@ -96,14 +93,14 @@ class SplitView(live.LiveView):
         send: Send | None = None,
         read: Read | None = None,
     ) -> None:
-        self._applier, self._sender, self._read = apply, send, read
+        self._applier, self._read = apply, read
         self._changing = threading.Lock()
         """Held while the cluster is changed, and while it is asked whether somebody else changed it."""
-        self._stop_sending: Callable[[], None] | None = None
         self._guard = threading.RLock()
         self._series = windows.Series()
         self._tally = windows.Tally(since=0.0)
         super().__init__(
+            send,
             service=service,
             versions=list(weights),
             weights=dict(weights),
@@ -113,7 +110,6 @@ class SplitView(live.LiveView):
         )
         self._refresh()
         self.observe(self._on_weights, names="weights")
-        self.observe(self._on_running, names="running")
         if SplitView._live is not None and SplitView._live.service == service:
             SplitView._live.stop()  # the cell was run again: its old view is gone from the page
         if apply is not None:
@@ -143,15 +139,6 @@ class SplitView(live.LiveView):
     def failed(self) -> int:
         """Failed requests since the last change."""
         return self._tally.all.failed
-
-    def start(self) -> "SplitView":
-        """Send traffic, instead of any other split view of this kernel; returns itself."""
-        self.running = True
-        return self
-
-    def stop(self) -> None:
-        """Send no more."""
-        self.running = False
 
     def wait(self, *, count: int = 600, timeout: float = 120.0) -> judge.Judgement:
         """Send until ``count`` requests are measured since the last change; asked beside measured."""
@@ -250,30 +237,16 @@ class SplitView(live.LiveView):
         shares = judge.shares(self.applied)
         return [round(shares.get(v, 0.0), 4) for v in self.versions]
 
-    def _on_running(self, change: Any) -> None:
-        if change["new"]:
-            self._begin()
-        else:
-            self._end()
-
     def _begin(self) -> None:
+        """Send instead of any other split view of this kernel."""
         other = SplitView._live
         if other is not None and other is not self:
             other.stop()
-        if self._sender is None:
-            self.running = False
-            return
         SplitView._live = self
-        self._presence.looked()
-        try:
-            self._stop_sending = self._sender(self._on_batch)
-        except errors.LabError as e:
-            self.message, self.running = str(e), False
+        super()._begin()
 
     def _end(self) -> None:
-        stop, self._stop_sending = self._stop_sending, None
-        if stop is not None:
-            stop()
+        super()._end()
         if SplitView._live is self:
             SplitView._live = None
 

@@ -14,9 +14,9 @@ from labkit.exercises import verdict
 from labkit.lab import gallery
 from labkit.lab.doctor import report
 from labkit.lab.gallery.exhibit import Exhibit
-from labkit.views import browser, live, page, results, showing
+from labkit.views import browser, live, meter, page, picture, results, sender, showing
 
-BASES = {live.LiveView, showing.Shown, showing.Drawn}
+BASES = {live.LiveView, meter.MeterView, picture.PictureView, sender.SenderView, showing.Shown, showing.Drawn}
 PARTS = {page.Page: browser.PageView}
 """Drawings that stand inside of a view, and of which."""
 

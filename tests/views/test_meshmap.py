@@ -18,7 +18,7 @@ def view(*counted, nodes=(PAGE, REVIEWS)):
     created = meshmap.MeshView(lambda: ((), ()), every=None)
     for second, (sent, failed) in enumerate(counted):
         flow = Flow(source="productpage-v1", target="reviews-v1", sent=sent, failed=failed)
-        created._take(nodes, [flow], now=10.0 + second)
+        created.take((nodes, [flow]), now=10.0 + second)
     return created
 
 
@@ -31,7 +31,7 @@ def test_a_line_says_how_its_requests_are_sent():
     flow = Flow(source="productpage-v1", target="reviews-v1", sent=5, failed=0, security="plain text")
     shown = meshmap.MeshView(lambda: ((), ()), every=None)
     for second, sent in enumerate((0, 5)):
-        shown._take((PAGE, REVIEWS), [replace(flow, sent=sent)], now=10.0 + second)
+        shown.take(((PAGE, REVIEWS), [replace(flow, sent=sent)]), now=10.0 + second)
     assert list(shown.table()["security"]) == ["plain text"]
     assert "plain text" in shown.static_html()
 
