@@ -13,19 +13,30 @@ def page(
     forwarded: Any = None
     try:
         forwarded = api.forward(namespace, pod, port)
+        _close_wholly(forwarded.websocket)
         link = http.client.HTTPConnection("localhost", port)
         link.sock = forwarded.socket(port)
         link.sock.settimeout(timeout)
-        # The connection is kept, so that we close it: where the server closes first the client leaves its socket open.
         link.request(method, f"/{path.lstrip('/')}")
         reply = link.getresponse()
         body = reply.read().decode("utf-8", "replace")
         if reply.status >= 400:
             raise status.StatusError({"code": reply.status, "message": f"{path} of {pod}: {body[:200]}"})
         return body
-    except http.client.HTTPException as e:
+    except (http.client.HTTPException, BrokenPipeError) as e:
         error = forwarded.error(port) if forwarded else ""
         raise ConnectionRefusedError(error or f"port {port} of {pod} does not answer") from e
     finally:
         if forwarded is not None:
             forwarded.close()
+
+
+def _close_wholly(websocket: Any) -> None:
+    """Let ``close`` end the socket too where the server said goodbye first: websocket-client returns early then."""
+    close = websocket.close
+
+    def wholly(*arguments: Any, **options: Any) -> None:
+        close(*arguments, **options)
+        websocket.shutdown()
+
+    websocket.close = wholly
