@@ -1,16 +1,21 @@
 """Incidents: a mesh that somebody broke. A repair counts when what was complained of is over, nothing that was meant is
 lost, and the explanation names the object at fault and what is wrong in it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from labkit.exercises import filed, verdict
+from labkit.exercises.diagnosis import objects, way
 from labkit.exercises.evidence import Evidence
 from labkit.exercises.exercise import Exercise, Right, Wrong
 from labkit.exercises.verdict import Verdict
 
 Look = Callable[[Evidence], str]
 """What is wrong, in a sentence; empty when nothing is."""
+
+
+Way = Callable[[Evidence], Sequence[way.Hop]]
+"""The way that the requests in question should take, proxy by proxy."""
 
 
 def nothing(_: Evidence) -> str:
@@ -39,6 +44,9 @@ class Incident:
     """An explanation has a word of each group."""
 
     symptom: Look
+    ways: tuple[Way, ...] = ()
+    """Where the proxies should send those requests: a repair that does not work is told why."""
+
     lost: Look = nothing
     """What the repair took away that was meant."""
 
@@ -69,12 +77,21 @@ class Incident:
         if cause := self._misunderstanding(evidence, answer, trouble):
             return verdict.not_yet(expected, observed, cause=cause)
         if trouble:
-            return verdict.not_yet(
-                expected, observed, cause=f"the explanation is right; not repaired so far: {trouble}"
-            )
+            cause = f"the explanation is right; not repaired so far: {self._why(evidence) or trouble}"
+            return verdict.not_yet(expected, observed, cause=cause)
         if lost := self.lost(evidence):
-            return verdict.not_yet(expected, observed, cause=f"repaired at a price: {lost}")
+            return verdict.not_yet(
+                expected, observed, cause=f"repaired at a price: {lost}" + self._why(evidence, before=": ")
+            )
         return verdict.passed(expected, observed)
+
+    def _why(self, evidence: Evidence, *, before: str = "") -> str:
+        """The first thing that leads those requests elsewhere, or nothing."""
+        mesh = objects.read(evidence)
+        for hops in self.ways:
+            if causes := way.follow(evidence, mesh, hops(evidence)).causes:
+                return f"{before}{causes[0].sentence}"
+        return ""
 
     def _misunderstanding(self, evidence: Evidence, answer: object, trouble: str) -> str:
         form = f'lab.answer("{self.id}", "kind/name: what is wrong in it")'

@@ -3,6 +3,7 @@
 import re
 
 from labkit.exercises import flows, symptoms, verdict, written
+from labkit.exercises.diagnosis import objects, way
 from labkit.exercises.evidence import Evidence
 from labkit.exercises.exercise import Exercise, Right, Wrong
 from labkit.exercises.verdict import Verdict
@@ -47,7 +48,8 @@ def mended_header(evidence: Evidence) -> Verdict:
         cause = "the object is stored, Envoy refuses the routes, and the last good ones stay"
         return verdict.not_yet(expected, problem, cause=cause, next_step="istioctl proxy-status, then lab.analyze()")
     if elsewhere := symptoms.only("v1")(evidence):
-        return verdict.not_yet(expected, elsewhere, cause="the route leads elsewhere than before")
+        findings = way.follow(evidence, objects.read(evidence), flows.to_reviews(evidence, {"v1": 100.0}))
+        return verdict.because(expected, elsewhere, findings.causes)
     return verdict.passed(expected, f"every proxy has the rule; {HEADER} is {values[0]}")
 
 
@@ -81,7 +83,7 @@ def told_less(evidence: Evidence) -> Verdict:
     if extra := sorted(own - {*CALLED}):
         return verdict.not_yet(expected, observed, cause=_why_known(evidence, extra))
     if "ratings" not in others:
-        cause = "the Sidecar is for every pod of the namespace: reviews no longer knows ratings"
+        cause = "the Sidecar has no workloadSelector, so it is for every pod: reviews no longer knows ratings"
         return verdict.not_yet(expected, observed, cause=cause)
     status = evidence.fetch(symptoms.PAGE).status
     if status != 200:

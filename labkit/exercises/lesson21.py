@@ -82,6 +82,7 @@ INCIDENTS = (
         culprits=("virtualservice/reviews",),
         reasons=(("subset", "v4"),),
         symptom=symptoms.answers(flows.REVIEWS),
+        ways=(symptoms.way_of_reviews(),),
         hints=(
             "Ask istioctl analyze first.",
             "Where does the route of productpage's proxy lead? istioctl proxy-config route shows it.",
@@ -99,6 +100,7 @@ INCIDENTS = (
         culprits=("destinationrule/reviews",),
         reasons=(("label", "version", "select"),),
         symptom=symptoms.only("v2"),
+        ways=(symptoms.way_of_reviews("v2"),),
         hints=(
             "The cluster exists. Does it have endpoints?",
             "Run istioctl proxy-config endpoint for the cluster of subset v2: does it list an endpoint?",
@@ -133,6 +135,7 @@ INCIDENTS = (
         culprits=("virtualservice/reviews-to-v1",),
         reasons=(("host", "name", "namespace"),),
         symptom=symptoms.only("v1"),
+        ways=(symptoms.way_of_reviews("v1"),),
         hints=(
             "Does the proxy have the rule? Look for it in the column VIRTUAL SERVICE of proxy-config route.",
             "A rule names its hosts. What is the Service's full name?",
@@ -153,6 +156,7 @@ INCIDENTS = (
         culprits=("service/reviews",),
         reasons=(("port", "protocol", "tcp"),),
         symptom=symptoms.only("v1"),
+        ways=(symptoms.way_of_reviews("v1"),),
         hints=(
             "The VirtualService has not changed. Does the proxy have a route for reviews?",
             "istioctl proxy-config listener --port 9080: which of the Services is handled as TCP?",
@@ -231,6 +235,7 @@ INCIDENTS = (
         culprits=("virtualservice/reviews",),
         reasons=(("case", "capital", "jason", "exact"),),
         symptom=symptoms.only("v2", user="jason"),
+        ways=(symptoms.way_of_reviews("v2", user="jason"), symptoms.way_of_reviews("v1")),
         lost=symptoms.only("v1"),
         hints=(
             "The proxy has the rule and follows its second route. What does the first route match on?",

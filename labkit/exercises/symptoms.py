@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from labkit.exercises import flows
-from labkit.exercises.clinic import Look
+from labkit.exercises.clinic import Look, Way
 from labkit.exercises.diagnosis import encryption
 from labkit.exercises.evidence import Evidence
 from labkit.kube import resources
@@ -38,6 +38,11 @@ def only(version: str, *, user: str = "") -> Look:
         return "" if seen == [version] else f"reviews for {whom} come from {', '.join(seen)}, not from {version} alone"
 
     return look
+
+
+def way_of_reviews(version: str = "", *, user: str = "") -> Way:
+    """The way of reviews from outside, to one version or to any."""
+    return lambda evidence: flows.to_reviews(evidence, {version: 100.0} if version else None, user=user)
 
 
 def both(*looks: Look) -> Look:

@@ -259,11 +259,15 @@ TWO = "two objects make rules for the host"
 
 BY_CLAIM = "a claim is no header: its own verdict names it"
 
+STAYS = "the broken object is another one and stays where it is; the verdict names that one"
+BROKEN = dict.fromkeys(("20-2", "21-1", "21-9"), STAYS)
+
 MISTAKES = (
     Mistake(
         name="a misspelt host",
         change=a_misspelt_host,
         says=("no Service", "defines it for the host"),
+        spares={**BROKEN, "21-2": STAYS},
     ),
     Mistake(
         name="a misspelt destination",
@@ -277,14 +281,24 @@ MISTAKES = (
     ),
     Mistake(name="a misspelt gateway", change=a_misspelt_gateway, says=("there is none of that name; did you mean",)),
     Mistake(name="no gateway", change=no_gateway, says=("has no line `gateways`",)),
-    Mistake(name="the gateway only", change=the_gateway_only, says=("holds at the gateway bookinfo-gateway only",)),
+    Mistake(
+        name="the gateway only",
+        change=the_gateway_only,
+        says=("holds at the gateway bookinfo-gateway only",),
+        spares={"21-1": "without a rule in the mesh reviews answer, and no more was complained of"},
+    ),
     Mistake(
         name="another namespace",
         change=another_namespace,
         says=("in namespace istio-system", "istio-system.svc.cluster.local", "istio-system/bookinfo-gateway"),
-        spares={"05-3": "the object at fault stays where it is, and is what breaks the way"},
+        spares={**BROKEN, "21-2": STAYS, "05-3": STAYS},
     ),
-    Mistake(name="a second object", change=a_second_object, says=(TWO,)),
+    Mistake(
+        name="a second object",
+        change=a_second_object,
+        says=(TWO,),
+        spares={**BROKEN, "21-4": "the broken object has another host, so a rule beside it is a repair"},
+    ),
     Mistake(
         name="a misspelt header",
         change=a_misspelt_header,
@@ -310,6 +324,7 @@ MISTAKES = (
         name="labels of nobody",
         change=labels_of_nobody,
         says=("gives the labels version=v9, and no ready pod has them",),
+        spares={"21-2": "it spoils a subset that nobody is sent to"},
     ),
     Mistake(name="no workloadSelector", change=no_selector, says=("has no workloadSelector",)),
     Mistake(name="a redirect", change=an_answer_of_its_own, says=("answers by itself with a redirect",)),
