@@ -74,6 +74,10 @@ def _empty_subsets(evidence: Evidence) -> dict[str, str]:
     return empty
 
 
+OF_THE_AGENT = "agent"
+"""The statistics of the proxy's own pages, for probes and for Prometheus, which never have a log."""
+
+
 def only_failures(evidence: Evidence) -> Verdict:
     """Whether every proxy of the course writes lines of failed requests alone."""
     expected = "every proxy of the namespace writes a line for status 500 and more, and for nothing else"
@@ -130,6 +134,8 @@ def _expressions(evidence: Evidence, pod: str) -> list[str]:
     config = evidence.config(pod)
     expressions: list[str] = []
     for manager in _managers(dict(config.listeners) if config else {}):
+        if manager.get("stat_prefix") == OF_THE_AGENT:
+            continue
         logs = [log for log in manager.get("access_log") or () if log.get("name") == FILE]
         if not logs:
             return []
