@@ -35,7 +35,7 @@ class LimitFile:
         near = next((w for w in written if w != f"{key}_{value}" and w.lower() == f"{key}_{value}".lower()), "")
         other = near.removeprefix(f"{key}_")
         guess = f"; did you mean {other}? Values are compared letter by letter" if near else ""
-        return [cause.shown(f"{name} has {_said(limit)}, by {limit.key}{guess}")]
+        return [cause.shown(f"{name} has {_shown(limit)}, by {limit.key}{guess}")]
 
 
 def read(evidence: Evidence) -> LimitFile:
@@ -63,7 +63,7 @@ def read(evidence: Evidence) -> LimitFile:
     return LimitFile(observed=observed, domain=asked[0], domains=domains)
 
 
-def _said(limit: Limit) -> str:
+def _shown(limit: Limit) -> str:
     if limit.is_unlimited:
         return "no limit"
     every = f" every {limit.multiplier} {limit.unit}s" if limit.multiplier > 1 else f" a {limit.unit}"

@@ -7,25 +7,25 @@ from labkit.base import errors, waiting
 from labkit.kube import client, marks, resources
 from labkit.kube.resources import Object
 
-_KNOWN = {(r.api_version, r.kind): r for r in vars(resources).values() if isinstance(r, resources.Resource)}
+_RESOURCES = {(r.api_version, r.kind): r for r in vars(resources).values() if isinstance(r, resources.Resource)}
 
 
 def resource_of(api: client.Client, obj: Object) -> resources.Resource:
     """The resource of an object's kind; kinds we do not know are asked of the server."""
     key = obj["apiVersion"], obj["kind"]
-    if key not in _KNOWN:
+    if key not in _RESOURCES:
         for entry in _served(api, obj["apiVersion"]):
             if entry["kind"] == obj["kind"] and "/" not in entry["name"]:
-                _KNOWN[key] = resources.Resource(
+                _RESOURCES[key] = resources.Resource(
                     api_version=key[0], kind=key[1], plural=entry["name"], namespaced=entry["namespaced"]
                 )
-                return _KNOWN[key]
+                return _RESOURCES[key]
         raise errors.ManifestError(
             f"{obj['kind']} {resources.name_of(obj)}",
             problem=f"this cluster serves no {key[1]} in {key[0]}",
             next_step="check apiVersion and kind (kubectl api-resources); Istio's kinds come with its installation",
         )
-    return _KNOWN[key]
+    return _RESOURCES[key]
 
 
 def _served(api: client.Client, api_version: str) -> list[Object]:

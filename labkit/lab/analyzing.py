@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from labkit.kube import client, resources
 from labkit.kube.resources import Object, Resource
-from labkit.lab import clearing
+from labkit.lab import cleanup
 from labkit.mesh import analysis
 from labkit.mesh.api import caveats
 from labkit.sandbox import support
@@ -48,7 +48,7 @@ LEVELS = ("error", "warning", "info")
 
 EVERYWHERE = (
     *(resources.NAMESPACES, resources.SERVICES, resources.PODS, resources.SECRETS, resources.CONFIG_MAPS),
-    *(resources.DEPLOYMENTS, resources.MUTATING_WEBHOOKS, *clearing.RULES),
+    *(resources.DEPLOYMENTS, resources.MUTATING_WEBHOOKS, *cleanup.RULES),
 )
 """Kinds that are looked at in every namespace: an object may refer to one elsewhere."""
 
@@ -117,7 +117,7 @@ EXPECTED = ("Conflicted", "OverlappingTLSConfig")
 
 
 def _objects(api: client.Client, namespace: str) -> Iterator[Object]:
-    for resource in clearing.RULES:
+    for resource in cleanup.RULES:
         yield from _list(api, resource, namespace)
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from labkit.base import settings
 from labkit.install import bookinfo, gateway, gateway_api, istio, ownership, presence
-from labkit.lab import applying, arriving, chapters, clearing, control, discarding
+from labkit.lab import applying, chapters, cleanup, control, discarding, preparation
 from labkit.lab.connection import Connection
 from labkit.telemetry import differences
 from labkit.views import results, steps
@@ -62,7 +62,7 @@ class Changes:
         lesson = chapters.chapter(chapter)
         number = str(chapter).zfill(2)[:2]
         with steps.Steps() as step:
-            arrival = arriving.arrive(
+            preparing = preparation.prepare(
                 self._connection.api,
                 self._connection.cluster,
                 lesson,
@@ -70,14 +70,14 @@ class Changes:
                 on_step=step,
             )
             if lesson.istio is not False:
-                self._connection.control.until_gone(self._connection.control.versions_of(arrival.removed))
+                self._connection.control.until_gone(self._connection.control.versions_of(preparing.removed))
                 application = bookinfo.objects() if lesson.bookinfo else []
-                self._connection.control.until_endpoints([*application, *arrival.applied], self._connection.namespace)
+                self._connection.control.until_endpoints([*application, *preparing.applied], self._connection.namespace)
                 self._connection.control.until_live(
-                    self._connection.control.versions(arrival.applied, self._connection.namespace)
+                    self._connection.control.versions(preparing.applied, self._connection.namespace)
                 )
         self.chapter = number
-        return results.Done(sentence=f"Ready for lesson {number}: {lesson.title}.", details=arrival.notes).shown()
+        return results.Done(sentence=f"Ready for lesson {number}: {lesson.title}.", details=preparing.notes).shown()
 
     def reset(self) -> results.Done:
         """Back to the beginning of the lesson."""
@@ -96,7 +96,7 @@ class Changes:
             raise ownership.ForeignError(
                 foreign.names, next_step="apply it with adopt=True, which keeps a copy, or choose other names"
             )
-        copy = clearing.keep_copy(foreign.foreign, settings.Paths().home / "set-aside") if foreign else None
+        copy = cleanup.keep_copy(foreign.foreign, settings.Paths().home / "set-aside") if foreign else None
         self.before = self._connection.configurations() if control.configures(objects) else self.before
         done = self._connection.run("apply -f -", text=applying.text_of(objects), subject=applying.subject(objects))
         changes = applying.changes(done, applying.typed(given, "apply"))

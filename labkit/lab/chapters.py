@@ -1,4 +1,4 @@
-"""What each lesson begins with. Pure data; ``arriving`` makes it so."""
+"""What each lesson begins with. Pure data; ``preparation`` brings a cluster there."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ from typing import Any
 from labkit import traffic
 from labkit.kube import manifests
 from labkit.kube.resources import Object
-from labkit.lab import clearing
+from labkit.lab import cleanup
 
 DEFAULT_PATHS = {"reviews": "/api/v1/products/0/reviews"}
 """What shows at the gateway which version of a service answered."""
@@ -51,7 +51,7 @@ def weights_of(live: Object | None) -> dict[str, int]:
 
 def yaml_of(live: Object | None) -> str:
     """The object as somebody would write it; empty where there is none."""
-    return manifests.dump(clearing.stripped(live)) if live else ""
+    return manifests.dump(cleanup.stripped(live)) if live else ""
 
 
 def subsets_of(rules: list[Object], service: str) -> list[str]:

@@ -15,7 +15,7 @@ from labkit.mesh.upstreams.destination_rules import Rule, Rules, priorities_of
 
 PASSTHROUGH, INBOUND_PASSTHROUGH = "PassthroughCluster", "InboundPassthroughCluster"
 
-Made = tuple[tuple[ir.Upstream, Resource, Resource | None], ...]
+Upstreams = tuple[tuple[ir.Upstream, Resource, Resource | None], ...]
 """Upstreams of one host, each with its cluster and, where it has one, its endpoints."""
 
 
@@ -90,13 +90,13 @@ class Reach:
             clusters.passthrough(INBOUND_PASSTHROUGH, pool, is_inbound=True),
         ]
 
-    def _of_service(self, service: Service) -> Made:
+    def _of_service(self, service: Service) -> Upstreams:
         rule = self.rule(service.host)
         like = tuple(self._labels.get(label, "") for label in priorities_of(rule))
         key = "upstreams", self._is_gateway, service.host, service.namespace, id(rule), like
         return self._memo.get(key, (service, rule), lambda: self._make(service, rule))
 
-    def _make(self, service: Service, rule: Rule | None) -> Made:
+    def _make(self, service: Service, rule: Rule | None) -> Upstreams:
         name = f"DestinationRule {rule.namespace}/{rule.name}" if rule else f"Service {service.host}"
         with blame.naming(name):
             return tuple(

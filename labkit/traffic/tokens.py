@@ -54,9 +54,9 @@ def token(
     header = {"alg": algorithm, "typ": "JWT", **({} if algorithm == "none" else {"kid": KEY_ID})}
     payload = {"iss": issuer, "sub": subject, "iat": start, "exp": issued + int(lifetime), **claims}
     signed = f"{_encoded(header)}.{_encoded(payload)}"
-    made = Token(f"{signed}.{_signature(signed, is_forged=is_forged) if algorithm != 'none' else ''}")
-    made.header, made.claims = header, payload
-    return made
+    token = Token(f"{signed}.{_signature(signed, is_forged=is_forged) if algorithm != 'none' else ''}")
+    token.header, token.claims = header, payload
+    return token
 
 
 def jwks() -> str:

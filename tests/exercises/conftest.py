@@ -6,7 +6,7 @@ from labkit import traffic
 from labkit.clusters import cluster
 from labkit.install import bookinfo, gateway
 from labkit.kube import manifests, resources
-from labkit.lab import Lab, arriving, chapters
+from labkit.lab import Lab, chapters, preparation
 from labkit.telemetry import inside
 from labkit.traffic import fetching
 from tests.exercises.simulated import STARTS, group, key
@@ -84,7 +84,7 @@ class Desk:
         for name in exercise.given:
             self.lab.apply(f"manifests/{name}")
         files = (*chapters.chapter(number).manifests, *exercise.given)
-        own = [obj for name in files for obj in manifests.read(arriving.MANIFESTS / name)]
+        own = [obj for name in files for obj in manifests.read(preparation.MANIFESTS / name)]
         self._objects = {key(obj): obj for obj in (*bookinfo.objects(), *gateway.objects(), *own)}
         self._start = number, exercise.given
 

@@ -17,7 +17,7 @@ from labkit.exercises.diagnosis.decision import Ask
 from labkit.exercises.evidence import GATEWAY
 from labkit.install import addons, bookinfo, gateway, istio
 from labkit.kube import manifests, resources
-from labkit.lab import arriving, chapters
+from labkit.lab import chapters, preparation
 from labkit.mesh import compiler, gateway_api
 from labkit.telemetry import inside
 from labkit.traffic import fetching
@@ -32,7 +32,7 @@ def started(exercise):
     """The objects that are there when a learner begins with an exercise."""
     chapter = chapters.chapter(STARTS.get(exercise.id[:2], exercise.id[:2]))
     files = [*chapter.manifests, *exercise.given]
-    own = [obj for name in files for obj in manifests.read(arriving.MANIFESTS / name)]
+    own = [obj for name in files for obj in manifests.read(preparation.MANIFESTS / name)]
     beside = [obj for name in chapter.addons for obj in addons.objects(name)]
     return [*istio.objects(), *beside, *bookinfo.objects(), *gateway.objects(), *own]
 

@@ -6,7 +6,7 @@ import pytest
 
 from labkit.exercises import course, lesson21
 from labkit.kube import manifests
-from labkit.lab import arriving, chapters
+from labkit.lab import chapters, preparation
 from tests.exercises.conftest import Written
 
 EVERY = pytest.mark.parametrize("exercise", course.ALL.values(), ids=lambda e: e.id)
@@ -24,7 +24,7 @@ def test_it_belongs_to_a_lesson_and_is_complete(exercise):
 def test_what_it_names_is_there(exercise):
     words = "\n".join([*exercise.hints, exercise.task])
     named = [*exercise.given, *re.findall(r"manifests/([\w.-]+)", words)]
-    assert [name for name in named if not (arriving.MANIFESTS / name.rstrip(".")).exists()] == []
+    assert [name for name in named if not (preparation.MANIFESTS / name.rstrip(".")).exists()] == []
 
 
 @EVERY

@@ -2,7 +2,7 @@
 
 import pytest
 
-from labkit.lab import arriving, chapters
+from labkit.lab import chapters, preparation
 
 
 def test_a_number_may_be_written_short():
@@ -16,5 +16,5 @@ def test_an_unknown_lesson_lists_those_there_are():
 
 @pytest.mark.parametrize("number", chapters.CHAPTERS)
 def test_every_manifest_of_a_lesson_is_there(number):
-    missing = [m for m in chapters.CHAPTERS[number].manifests if not (arriving.MANIFESTS / m).exists()]
+    missing = [m for m in chapters.CHAPTERS[number].manifests if not (preparation.MANIFESTS / m).exists()]
     assert missing == []

@@ -4,7 +4,7 @@ import pytest
 
 from labkit.base import waiting
 from labkit.kube import manifests
-from labkit.lab import arriving
+from labkit.lab import preparation
 
 pytestmark = pytest.mark.sandbox
 
@@ -26,7 +26,7 @@ data:
 
 
 def objects(name):
-    return manifests.read(arriving.MANIFESTS / name)
+    return manifests.read(preparation.MANIFESTS / name)
 
 
 def asking(**fields):

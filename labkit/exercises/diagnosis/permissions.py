@@ -150,8 +150,8 @@ class Scene:
         if not named:
             issuers = ", ".join(issuer.issuer for issuer in tokens.issuers)
             return f"the token is by {call.token.claims['iss']}, and {callee.name} believes {issuers} alone"
-        if (wanted := named[0].audiences) and not {*wanted} & {*_list(call.token.claims.get("aud"))}:
-            return f"`audiences` asks for {' or '.join(wanted)}, and the token names none of them"
+        if (audiences := named[0].audiences) and not {*audiences} & {*_list(call.token.claims.get("aud"))}:
+            return f"`audiences` asks for {' or '.join(audiences)}, and the token names none of them"
         return "the issuer is believed, and the token's signature fits none of its `jwks`"
 
     def _apart(self, callee: access.Workload, kind: str) -> list[Cause]:
@@ -218,9 +218,11 @@ class Scene:
     def _pod_port(self, service: str) -> int:
         """The port of the pods behind ``httpbin:8000``, which policies speak of."""
         name, _, number = service.partition(":")
-        for known in self._snapshot.of(_key(resources.SERVICES)):
-            if (resources.name_of(known), resources.namespace_of(known)) == (name, self._namespace):
-                targets = {str(p["port"]): p.get("targetPort") or p["port"] for p in objects.spec_of(known)["ports"]}
+        for candidate in self._snapshot.of(_key(resources.SERVICES)):
+            if (resources.name_of(candidate), resources.namespace_of(candidate)) == (name, self._namespace):
+                targets = {
+                    str(p["port"]): p.get("targetPort") or p["port"] for p in objects.spec_of(candidate)["ports"]
+                }
                 target = targets.get(number, number)
                 return int(target) if str(target).isdecimal() else int(number)
         return int(number or 80)

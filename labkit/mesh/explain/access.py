@@ -145,11 +145,11 @@ def _failing(tests: Sequence[ir.Test], caller: Caller, request: Request) -> list
 
 
 def _sentence(test: ir.Test, caller: Caller, request: Request) -> str:
-    wanted = " or ".join(_shown(test, number) for number in range(len(test.texts)))
+    expected = " or ".join(_shown(test, number) for number in range(len(test.texts)))
     word = f"{test.asks} {'.'.join(test.keys)}".strip()
     seen = ", ".join(decisions.values(test, caller, request)) or "none"
     asks = "excludes" if test.is_negated else "asks for"
-    return f"{asks} the {word} {wanted}, and here it is {seen.removeprefix('spiffe://')}"
+    return f"{asks} the {word} {expected}, and here it is {seen.removeprefix('spiffe://')}"
 
 
 def _shown(test: ir.Test, number: int) -> str:

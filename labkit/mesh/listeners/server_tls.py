@@ -6,13 +6,13 @@ from typing import Any
 from labkit.mesh import ir
 from labkit.mesh.validation import servertls
 
-Said = Mapping[str, Any]
+Spec = Mapping[str, Any]
 
 VERSIONS = {"TLSV1_0": "1.0", "TLSV1_1": "1.1", "TLSV1_2": "1.2", "TLSV1_3": "1.3"}
 """Every other word leaves it to Envoy."""
 
 
-def read(spec: Said, *, is_http: bool) -> ir.EdgeTls:
+def read(spec: Spec, *, is_http: bool) -> ir.EdgeTls:
     """How the server takes clients."""
     mode = spec.get("mode", "SIMPLE")
     certificates, authority = credentials(spec)
@@ -30,7 +30,7 @@ def read(spec: Said, *, is_http: bool) -> ir.EdgeTls:
     )
 
 
-def credentials(spec: Said) -> tuple[list[str], str]:
+def credentials(spec: Spec) -> tuple[list[str], str]:
     """(secrets with the server's certificates, the secret with who is trusted)."""
     if spec.get("mode") == "ISTIO_MUTUAL":
         return ["default"], "ROOTCA"

@@ -155,23 +155,23 @@ VALUES: Mapping[str, Callable[[Caller, Request, tuple[str, ...]], str | None]] =
 
 def fits(text: ir.Text, value: str, asks: str = "") -> bool:
     """Whether a value fits one text."""
-    wanted = text.value
+    expected = text.value
     if asks == access.HOST:
-        value, wanted = value.lower(), wanted.lower()
+        value, expected = value.lower(), expected.lower()
     match text.kind:
         case "present":
             return True
         case "prefix":
-            return value.startswith(wanted)
+            return value.startswith(expected)
         case "suffix":
-            return value.endswith(wanted)
+            return value.endswith(expected)
         case "regex":
-            return re.fullmatch(wanted, value) is not None
+            return re.fullmatch(expected, value) is not None
         case "template":
-            return re.fullmatch(_template(wanted), value) is not None
+            return re.fullmatch(_template(expected), value) is not None
         case "range":
-            return ipaddress.ip_address(value) in ipaddress.ip_network(wanted, strict=False)
-    return value == wanted
+            return ipaddress.ip_address(value) in ipaddress.ip_network(expected, strict=False)
+    return value == expected
 
 
 def _template(path: str) -> str:

@@ -15,7 +15,7 @@ FAILED_PRECONDITION ABORTED OUT_OF_RANGE UNIMPLEMENTED INTERNAL UNAVAILABLE DATA
 """
 GRPC_STATUS = {name: number for number, name in enumerate(GRPC_STATUSES.split())}
 
-Said = Mapping[str, Any]
+Spec = Mapping[str, Any]
 
 
 def route_name(rule: str, match: str) -> str:
@@ -23,7 +23,7 @@ def route_name(rule: str, match: str) -> str:
     return f"{rule}.{match}" if match else rule
 
 
-def headers(operations: Said | None) -> ir.Headers:
+def headers(operations: Spec | None) -> ir.Headers:
     """Headers to set, add and remove; a Host that is set or added becomes the authority."""
     if not operations:
         return ir.NO_HEADERS
@@ -33,7 +33,7 @@ def headers(operations: Said | None) -> ir.Headers:
     return ir.Headers(request=_change(request), response=_change(operations.get("response") or {}), authority=authority)
 
 
-def _change(spec: Said) -> ir.HeaderChange:
+def _change(spec: Spec) -> ir.HeaderChange:
     return ir.HeaderChange(
         set=tuple(_without_authority(spec.get("set") or {})),
         add=tuple(_without_authority(spec.get("add") or {})),
@@ -42,7 +42,7 @@ def _change(spec: Said) -> ir.HeaderChange:
     )
 
 
-def _without_authority(spec: Said) -> list[tuple[str, str]]:
+def _without_authority(spec: Spec) -> list[tuple[str, str]]:
     return sorted((k, str(v)) for k, v in spec.items() if not names.is_authority(k))
 
 
@@ -65,7 +65,7 @@ DEFAULT_RETRIES = ir.Retries(on=RETRY_ON, attempts=2)
 """What Istio does without being asked."""
 
 
-def retries(spec: Said | None) -> ir.Retries | None:
+def retries(spec: Spec | None) -> ir.Retries | None:
     """What a rule or the mesh says, else Istio's default; None for ``attempts: 0``."""
     if spec is None:
         return DEFAULT_RETRIES
@@ -94,7 +94,7 @@ def retry_words(text: str) -> tuple[str, tuple[int, ...]]:
     return ",".join(kept), codes
 
 
-def fault(spec: Said | None) -> ir.Fault | None:
+def fault(spec: Spec | None) -> ir.Fault | None:
     """Delay and abort."""
     if not spec or not (spec.get("delay") or spec.get("abort")):
         return None
@@ -108,7 +108,7 @@ def fault(spec: Said | None) -> ir.Fault | None:
     )
 
 
-def _share(spec: Said) -> ir.Share | None:
+def _share(spec: Spec) -> ir.Share | None:
     if spec.get("percentage") is not None:
         return ir.Share(percent=float(spec["percentage"].get("value") or 0))
     return ir.Share(percent=max(0, spec["percent"]), is_whole=True) if spec.get("percent") else None
@@ -121,14 +121,14 @@ def _grpc_status(status: Any) -> int | None:
     return int(text) if text.isdecimal() else GRPC_STATUS.get(text.upper(), GRPC_STATUS["UNKNOWN"])
 
 
-def mirror_share(percentage: Said | None, percent: int | None = None) -> float | None:
+def mirror_share(percentage: Spec | None, percent: int | None = None) -> float | None:
     """Percent of requests that are copied; None for all, 0 for none."""
     if percentage is not None:
         return float(percentage.get("value") or 0)
     return None if percent is None else float(percent)
 
 
-def redirect(spec: Said) -> ir.Redirect:
+def redirect(spec: Spec) -> ir.Redirect:
     """Where to, and with which code; the port that was called is not known here."""
     uri = spec.get("uri") or ""
     prefix = spec.get("prefixRewrite")
@@ -142,13 +142,13 @@ def redirect(spec: Said) -> ir.Redirect:
     )
 
 
-def reply(spec: Said) -> ir.Reply:
+def reply(spec: Spec) -> ir.Reply:
     """What the proxy answers itself."""
     body = spec.get("body") or {}
     return ir.Reply(status=spec.get("status") or 200, text=body.get("string"), data=body.get("bytes"))
 
 
-def cors(spec: Said | None) -> ir.Cors | None:
+def cors(spec: Spec | None) -> ir.Cors | None:
     """Which pages of other origins may call."""
     if spec is None:
         return None

@@ -7,7 +7,7 @@ from typing import Any
 from labkit.mesh import durations, ir, names
 from labkit.mesh.routes import actions, matches
 
-Said = Mapping[str, Any]
+Spec = Mapping[str, Any]
 
 UNKNOWN = "UnknownService"
 """The destination of a route of the Gateway API whose backend must not or cannot be used."""
@@ -115,7 +115,7 @@ class ConnectionRule:
     targets: tuple[Target, ...]
 
 
-def http(rule: Said, namespace: str, *, by_elements: bool, is_route: bool) -> HttpRule:
+def http(rule: Spec, namespace: str, *, by_elements: bool, is_route: bool) -> HttpRule:
     """An http rule of a VirtualService in ``namespace``; ``is_route`` if it was made from the Gateway API."""
     rewrite = rule.get("rewrite") or {}
     regex = rewrite.get("uriRegexRewrite") or {}
@@ -140,17 +140,17 @@ def http(rule: Said, namespace: str, *, by_elements: bool, is_route: bool) -> Ht
     )
 
 
-def tcp(rule: Said, namespace: str) -> ConnectionRule:
+def tcp(rule: Spec, namespace: str) -> ConnectionRule:
     """A tcp rule; without a match it is for every connection."""
     return _connections(rule, namespace, rule.get("match") or (None,))
 
 
-def tls(rule: Said, namespace: str) -> ConnectionRule:
+def tls(rule: Spec, namespace: str) -> ConnectionRule:
     """A tls rule; without a match it is for none."""
     return _connections(rule, namespace, rule.get("match") or ())
 
 
-def _http_match(match: Said | None, namespace: str, *, by_elements: bool) -> HttpMatch:
+def _http_match(match: Spec | None, namespace: str, *, by_elements: bool) -> HttpMatch:
     spec = match or {}
     return HttpMatch(
         name=spec.get("name") or "",
@@ -159,7 +159,7 @@ def _http_match(match: Said | None, namespace: str, *, by_elements: bool) -> Htt
     )
 
 
-def _connections(rule: Said, namespace: str, given: Collection[Said | None]) -> ConnectionRule:
+def _connections(rule: Spec, namespace: str, given: Collection[Spec | None]) -> ConnectionRule:
     return ConnectionRule(
         matches=tuple(
             ConnectionMatch(
@@ -173,7 +173,7 @@ def _connections(rule: Said, namespace: str, given: Collection[Said | None]) -> 
     )
 
 
-def _callers(match: Said, namespace: str) -> Callers:
+def _callers(match: Spec, namespace: str) -> Callers:
     return Callers(
         port=match.get("port") or 0,
         gateways=tuple(names.gateway(g, namespace) for g in match.get("gateways") or ()),
@@ -182,7 +182,7 @@ def _callers(match: Said, namespace: str) -> Callers:
     )
 
 
-def _targets(rule: Said, namespace: str, *, is_route: bool) -> Iterator[Target]:
+def _targets(rule: Spec, namespace: str, *, is_route: bool) -> Iterator[Target]:
     for route in rule.get("route") or ():
         yield _target(
             route.get("destination"),
@@ -193,8 +193,8 @@ def _targets(rule: Said, namespace: str, *, is_route: bool) -> Iterator[Target]:
         )
 
 
-def _copies(rule: Said, namespace: str, *, is_route: bool) -> Iterator[Copies]:
-    given: list[tuple[Said | None, float | None]] = []
+def _copies(rule: Spec, namespace: str, *, is_route: bool) -> Iterator[Copies]:
+    given: list[tuple[Spec | None, float | None]] = []
     if rule.get("mirror"):
         given.append((rule["mirror"], actions.mirror_share(rule.get("mirrorPercentage"), rule.get("mirrorPercent"))))
     given += [(m.get("destination"), actions.mirror_share(m.get("percentage"))) for m in rule.get("mirrors") or ()]
@@ -204,7 +204,7 @@ def _copies(rule: Said, namespace: str, *, is_route: bool) -> Iterator[Copies]:
 
 
 def _target(
-    destination: Said | None,
+    destination: Spec | None,
     namespace: str,
     *,
     is_route: bool,

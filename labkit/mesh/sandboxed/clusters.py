@@ -69,9 +69,9 @@ def _placed(name: str, cluster: Resource, endpoints: Resource | None, place: Pla
         return _to_app(cluster)
     cluster = secrets.by_stream(cluster)
     if name == INBOUND_PASSTHROUGH:
-        return _said_to(cluster, places.PASSTHROUGH)
+        return _told_by_header(cluster, places.PASSTHROUGH)
     if name == PASSTHROUGH:
-        return _said_to(cluster, places.NETWORK)
+        return _told_by_header(cluster, places.NETWORK)
     return _outbound(_named(cluster) if name == BLACK_HOLE else cluster, endpoints, place)
 
 
@@ -84,7 +84,7 @@ def _to_app(cluster: Resource) -> Resource:
     return _at_socket(cluster, places.app_socket(port))
 
 
-def _said_to(cluster: Resource, socket: str) -> Resource:
+def _told_by_header(cluster: Resource, socket: str) -> Resource:
     """A cluster without addresses of its own: the sandbox reads in the PROXY header where a connection goes."""
     options = (cluster.get("typed_extension_protocol_options") or {}).get(HTTP_OPTIONS) or {}
     common = options.get("common_http_protocol_options") or {}

@@ -5,7 +5,7 @@ from typing import Any
 
 from labkit.mesh import durations, ir
 
-Said = Mapping[str, Any]
+Spec = Mapping[str, Any]
 
 LARGEST_RING = 8388608
 """What Envoy takes; Istio passes on any number, and Envoy refuses the cluster."""
@@ -15,7 +15,7 @@ BALANCERS = ("ROUND_ROBIN", "RANDOM")
 """Every other word means LEAST_REQUEST, Istio's default."""
 
 
-def read(policy: Said) -> ir.TrafficPolicy:
+def read(policy: Spec) -> ir.TrafficPolicy:
     """The policy that counts for one port and subset, its ``tls`` left out."""
     proxy_protocol = policy.get("proxyProtocol")
     return ir.TrafficPolicy(
@@ -27,7 +27,7 @@ def read(policy: Said) -> ir.TrafficPolicy:
     )
 
 
-def pool(spec: Said) -> ir.ConnectionPool:
+def pool(spec: Spec) -> ir.ConnectionPool:
     """A ``connectionPool``; 0 is no limit."""
     tcp, http = spec.get("tcp") or {}, spec.get("http") or {}
     return ir.ConnectionPool(
@@ -48,17 +48,17 @@ def _seconds(text: Any) -> float | None:
     return durations.seconds(text) if text else None
 
 
-def _keepalive(spec: Said) -> ir.Keepalive:
+def _keepalive(spec: Spec) -> ir.Keepalive:
     return ir.Keepalive(
         probes=spec.get("probes") or None, time=_seconds(spec.get("time")), interval=_seconds(spec.get("interval"))
     )
 
 
-def _budget(spec: Said) -> ir.RetryBudget:
+def _budget(spec: Spec) -> ir.RetryBudget:
     return ir.RetryBudget(percent=spec.get("percent", 20), least=spec.get("minRetryConcurrency", 3))
 
 
-def _outliers(spec: Said) -> ir.Outliers:
+def _outliers(spec: Spec) -> ir.Outliers:
     splits = bool(spec.get("splitExternalLocalOriginErrors"))
     return ir.Outliers(
         interval=_seconds(spec.get("interval")),
@@ -72,7 +72,7 @@ def _outliers(spec: Said) -> ir.Outliers:
     )
 
 
-def _balancer(spec: Said) -> ir.Balancer:
+def _balancer(spec: Spec) -> ir.Balancer:
     hashed = spec.get("consistentHash")
     if hashed and hashed.get("maglev") is not None:
         return ir.Balancer(kind="MAGLEV", size=hashed["maglev"].get("tableSize") or None)
@@ -83,7 +83,7 @@ def _balancer(spec: Said) -> ir.Balancer:
     return ir.Balancer(kind=simple if simple in BALANCERS else "LEAST_REQUEST", slow_start=_slow_start(spec))
 
 
-def _slow_start(spec: Said) -> ir.SlowStart | None:
+def _slow_start(spec: Spec) -> ir.SlowStart | None:
     warm = spec.get("warmup")
     window = (warm or {}).get("duration") or spec.get("warmupDurationSecs")
     if not window:
@@ -98,7 +98,7 @@ def _slow_start(spec: Said) -> ir.SlowStart | None:
     )
 
 
-def hashes(spec: Said) -> tuple[ir.Hash, ...]:
+def hashes(spec: Spec) -> tuple[ir.Hash, ...]:
     """What a ``consistentHash`` looks at; nothing where it names no part of a request."""
     if spec.get("httpHeaderName"):
         return (ir.Hash(kind="header", name=spec["httpHeaderName"]),)
@@ -111,7 +111,7 @@ def hashes(spec: Said) -> tuple[ir.Hash, ...]:
     return ()
 
 
-def _cookie(spec: Said) -> ir.Hash:
+def _cookie(spec: Spec) -> ir.Hash:
     return ir.Hash(
         kind="cookie",
         name=spec.get("name", ""),

@@ -24,7 +24,7 @@ _ROUTED: Mapping[str, Resource] = {
     "HTTPRoute": resources.HTTP_ROUTES,
     "GRPCRoute": resources.GRPC_ROUTES,
 }
-_MADE: Mapping[str, Resource] = {
+_GENERATED: Mapping[str, Resource] = {
     "ServiceAccount": resources.SERVICE_ACCOUNTS,
     "Deployment": resources.DEPLOYMENTS,
     "Service": resources.SERVICES,
@@ -112,7 +112,9 @@ class GatewayController:
         if self._applied.get(key) == body:
             return True
         self._applied[key] = body
-        write = self._client.patch(_MADE[obj["kind"]], key[2], key[1], obj, type=api.APPLY, manager=MANAGER, force=True)
+        write = self._client.patch(
+            _GENERATED[obj["kind"]], key[2], key[1], obj, type=api.APPLY, manager=MANAGER, force=True
+        )
         if await self._tried(write, f"{obj['kind']} {key[1]}/{key[2]}"):
             return True
         self._applied.pop(key, None)

@@ -67,13 +67,13 @@ class Keys:
         """Source → JWKS."""
         return dict(self._fetched)
 
-    async def follow(self, wanted: set[str]) -> None:
+    async def follow(self, sources: set[str]) -> None:
         """Fetch from these sources and no others; returns when each was tried, or after ``PATIENCE``."""
-        for gone in self._tasks.keys() - wanted:
+        for gone in self._tasks.keys() - sources:
             self._tasks.pop(gone).cancel()
             self._fetched.pop(gone, None)
             self._tried.pop(gone, None)
-        for source in wanted - self._tasks.keys():
+        for source in sources - self._tasks.keys():
             self._tried[source] = asyncio.Event()
             self._tasks[source] = asyncio.create_task(self._refresh(source))
         waiting = [event.wait() for event in self._tried.values() if not event.is_set()]

@@ -13,14 +13,14 @@ from labkit.sandbox.apiserver.objects.validation import causes, formats, lists, 
 from labkit.sandbox.apiserver.objects.validation.causes import Cause
 
 Schema = Mapping[str, Any]
-Found = Generator[Cause, None, int]
+Causes = Generator[Cause, None, int]
 """What is wrong, and in the end the number of checks that were passed."""
 
 _CHECKS = {"string": 5, "integer": 6, "number": 6, "array": 6, "object": 5, "boolean": 4}
 """Kind of a value → how many checks it passes whatever it is: those that apply to its kind count as such."""
 
 
-def problems(schema: Schema, value: Any, path: str, old: Any = None) -> Found:
+def problems(schema: Schema, value: Any, path: str, old: Any = None) -> Causes:
     """What is wrong; what ``old`` said already may stay."""
     if old is not None and old == value:
         return 0
@@ -50,7 +50,7 @@ def _listed(schema: Schema, value: Any, path: str) -> Iterable[Cause]:
         yield causes.unsupported(path, value, [w if isinstance(w, str) else causes.shown(w) for w in words])
 
 
-def _string(schema: Schema, value: str, path: str, old: Any) -> Found:
+def _string(schema: Schema, value: str, path: str, old: Any) -> Causes:
     longest, shortest, pattern = schema.get("maxLength"), schema.get("minLength"), schema.get("pattern")
     if longest is not None and len(value) > longest:
         yield causes.too_long(path, longest)
@@ -64,7 +64,7 @@ def _string(schema: Schema, value: str, path: str, old: Any) -> Found:
     return 1 if form else 0
 
 
-def _number(schema: Schema, value: float, path: str, old: Any) -> Found:
+def _number(schema: Schema, value: float, path: str, old: Any) -> Causes:
     if schema_types.types(schema) == ("integer",):
         form = formats.effective(schema)
         limit = 2**31 if form == "int32" else 2**63
@@ -88,7 +88,7 @@ def _limit(limit: float, value: float) -> str:
     return refusals.printed(int(limit) if isinstance(value, int) else float(limit))
 
 
-def _array(schema: Schema, value: list[Any], path: str, old: Any) -> Found:
+def _array(schema: Schema, value: list[Any], path: str, old: Any) -> Causes:
     passed, before = 0, lists.by_identity(schema, old)
     if isinstance(items := schema.get("items"), dict):
         for at, item in enumerate(value):
@@ -101,7 +101,7 @@ def _array(schema: Schema, value: list[Any], path: str, old: Any) -> Found:
     return passed
 
 
-def _object(schema: Schema, value: dict[str, Any], path: str, old: Any) -> Found:
+def _object(schema: Schema, value: dict[str, Any], path: str, old: Any) -> Causes:
     if (limit := schema.get("minProperties")) is not None and len(value) < limit:
         yield causes.wrong(path, len(value), f"{path} in body should have at least {limit} properties")
     if (limit := schema.get("maxProperties")) is not None and len(value) > limit:
@@ -134,13 +134,13 @@ def _tried(option: Schema, value: Any, path: str) -> _Tried:
             return _Tried(complaints, end.value)
 
 
-def _furthest(tried: Sequence[_Tried]) -> Found:
+def _furthest(tried: Sequence[_Tried]) -> Causes:
     best = max(tried, key=lambda one: one.passed)
     yield from best.causes
     return best.passed
 
 
-def _any_of(options: Sequence[Schema], value: Any, path: str) -> Found:
+def _any_of(options: Sequence[Schema], value: Any, path: str) -> Causes:
     tried = []
     for option in options:
         tried.append(_tried(option, value, path))
@@ -150,7 +150,7 @@ def _any_of(options: Sequence[Schema], value: Any, path: str) -> Found:
     return (yield from _furthest(tried))
 
 
-def _one_of(options: Sequence[Schema], value: Any, path: str) -> Found:
+def _one_of(options: Sequence[Schema], value: Any, path: str) -> Causes:
     tried = [_tried(option, value, path) for option in options]
     fitting = [one for one in tried if not one.causes]
     if len(fitting) == 1:
@@ -160,7 +160,7 @@ def _one_of(options: Sequence[Schema], value: Any, path: str) -> Found:
     return 0 if fitting else (yield from _furthest(tried))
 
 
-def _all_of(options: Sequence[Schema], value: Any, path: str) -> Found:
+def _all_of(options: Sequence[Schema], value: Any, path: str) -> Causes:
     tried = [_tried(option, value, path) for option in options]
     for one in tried:
         yield from one.causes
@@ -170,20 +170,20 @@ def _all_of(options: Sequence[Schema], value: Any, path: str) -> Found:
     return sum(one.passed for one in tried)
 
 
-def _not(option: Schema, value: Any, path: str) -> Found:
+def _not(option: Schema, value: Any, path: str) -> Causes:
     if not _tried(option, value, path).causes:
         yield causes.unplaced(f"{refusals.quoted(path)} must not validate the schema (not)")
     return 0
 
 
-_COMBINATIONS: Mapping[str, Callable[[Any, Any, str], Found]] = {
+_COMBINATIONS: Mapping[str, Callable[[Any, Any, str], Causes]] = {
     "anyOf": _any_of,
     "oneOf": _one_of,
     "allOf": _all_of,
     "not": _not,
 }
 
-_KINDS: Mapping[str, Callable[[Schema, Any, str, Any], Found]] = {
+_KINDS: Mapping[str, Callable[[Schema, Any, str, Any], Causes]] = {
     "string": _string,
     "integer": _number,
     "number": _number,

@@ -9,7 +9,7 @@ from labkit.clusters.cluster import Cluster
 from labkit.install import addons, bookinfo, gateway, gateway_api, istio, kinds, ownership
 from labkit.kube import client, manifests, marks, resources
 from labkit.kube.resources import Object
-from labkit.lab import clearing, endings
+from labkit.lab import cleanup, endings
 from labkit.lab.chapters import Chapter
 
 OnStep = Callable[[str], None]
@@ -18,8 +18,8 @@ MANIFESTS = settings.CHECKOUT / "notebooks" / "manifests"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arrival:
-    """What it took."""
+class Preparation:
+    """What was applied and removed to get there."""
 
     notes: tuple[str, ...]
     """What a learner should know of it, a line each."""
@@ -29,10 +29,10 @@ class Arrival:
     """As they last were."""
 
 
-def arrive(api: client.Client, cluster: Cluster, chapter: Chapter, *, namespace: str, on_step: OnStep) -> Arrival:
-    """Make it so; safe to repeat."""
+def prepare(api: client.Client, cluster: Cluster, chapter: Chapter, *, namespace: str, on_step: OnStep) -> Preparation:
+    """Bring the cluster to where the chapter begins; safe to repeat."""
     objects = _objects(chapter)
-    keys = {clearing.key_of(obj, namespace) for obj in objects}
+    keys = {cleanup.key_of(obj, namespace) for obj in objects}
     removed, notes = _clear(api, cluster, keys, [namespace, istio.NAMESPACE], on_step=on_step)
     _remove_own_namespaces(api, cluster, on_step=on_step)
     if chapter.bookinfo is False and api.find(resources.SERVICES, "productpage", namespace):
@@ -65,7 +65,7 @@ def arrive(api: client.Client, cluster: Cluster, chapter: Chapter, *, namespace:
         on_step("gateway")
         gateway.expose(api, namespace)
     applied = [*_files(chapter), *(gateway.objects() if chapter.gateway else [])]
-    return Arrival(notes=tuple(notes), applied=tuple(applied), removed=tuple(removed))
+    return Preparation(notes=tuple(notes), applied=tuple(applied), removed=tuple(removed))
 
 
 def _until_they_run(api: client.Client, objects: list[Object], namespace: str) -> None:
@@ -80,7 +80,7 @@ def _files(chapter: Chapter) -> list[Object]:
 
 
 def _objects(chapter: Chapter) -> list[Object]:
-    """Objects of the chapter's manifests; what an undecided chapter may have counts as wanted."""
+    """Objects of the chapter's manifests; what an undecided chapter may have is kept."""
     objects = _files(chapter)
     if chapter.bookinfo is not False:
         objects += bookinfo.objects()
@@ -92,7 +92,7 @@ def _objects(chapter: Chapter) -> list[Object]:
 def _remove_own_namespaces(api: client.Client, cluster: Cluster, *, on_step: OnStep) -> None:
     """Wait until they are gone: a lesson that begins by making one is refused while the old one ends."""
     is_owned = cluster.can(capabilities.OWNED)
-    namespaces = [capabilities.readable(api, resources.NAMESPACES, name) for name in clearing.OWN_NAMESPACES]
+    namespaces = [capabilities.readable(api, resources.NAMESPACES, name) for name in cleanup.OWN_NAMESPACES]
     going = [resources.name_of(o) for o in namespaces if o is not None and (is_owned or marks.is_ours(o))]
     if going:
         on_step(f"clear namespace {', '.join(going)}")
@@ -103,18 +103,18 @@ def _remove_own_namespaces(api: client.Client, cluster: Cluster, *, on_step: OnS
 
 
 def _clear(
-    api: client.Client, cluster: Cluster, keys: set[clearing.Key], namespaces: list[str], *, on_step: OnStep
+    api: client.Client, cluster: Cluster, keys: set[cleanup.Key], namespaces: list[str], *, on_step: OnStep
 ) -> tuple[list[Object], list[str]]:
-    leftovers = clearing.leftovers(api, namespaces, kept=keys)
-    leftovers = [f for f in leftovers if f.resource in clearing.RULES or _is_course_object(f)]
-    going = [f for f in leftovers if clearing.goes(f, is_owned=cluster.can(capabilities.OWNED))]
-    staying = [f for f in leftovers if f not in going and f.resource in clearing.RULES]
+    leftovers = cleanup.leftovers(api, namespaces, kept=keys)
+    leftovers = [f for f in leftovers if f.resource in cleanup.RULES or _is_course_object(f)]
+    going = [f for f in leftovers if cleanup.goes(f, is_owned=cluster.can(capabilities.OWNED))]
+    staying = [f for f in leftovers if f not in going and f.resource in cleanup.RULES]
     foreign = [f.obj for f in going if not marks.is_ours(f.obj)]
     notes = []
     if going:
         on_step(f"clear {', '.join(f.name for f in going[:4])}{' …' if len(going) > 4 else ''}")
     if foreign:
-        copy = clearing.keep_copy(foreign, settings.Paths().home / "set-aside")
+        copy = cleanup.keep_copy(foreign, settings.Paths().home / "set-aside")
         names = ", ".join(f.name for f in going if not marks.is_ours(f.obj))
         notes.append(f"set aside {names}: kubectl apply -f {copy} brings it back")
     for f in going:
@@ -125,6 +125,6 @@ def _clear(
     return [f.obj for f in going], notes
 
 
-def _is_course_object(leftover: clearing.Found) -> bool:
+def _is_course_object(leftover: cleanup.Leftover) -> bool:
     """Istio's own workloads carry the kit's label too; they belong to no lesson."""
     return marks.is_ours(leftover.obj) and resources.namespace_of(leftover.obj) != istio.NAMESPACE

@@ -3,7 +3,7 @@
 import pytest
 
 from labkit.kube import manifests, marks, resources
-from labkit.lab import clearing
+from labkit.lab import cleanup
 
 
 def virtual_service(**metadata):
@@ -16,30 +16,30 @@ def virtual_service(**metadata):
 
 
 def present(obj, resource=resources.VIRTUAL_SERVICES):
-    return clearing.Found(resource=resource, obj=obj)
+    return cleanup.Leftover(resource=resource, obj=obj)
 
 
 @pytest.mark.parametrize("is_owned", [True, False], ids=["own cluster", "other cluster"])
 def test_what_the_kit_made_goes(is_owned):
-    assert clearing.goes(present(marks.marked(virtual_service())), is_owned=is_owned)
+    assert cleanup.goes(present(marks.marked(virtual_service())), is_owned=is_owned)
 
 
 def test_a_users_rule_goes_where_the_cluster_is_the_kits_own_only():
-    assert clearing.goes(present(virtual_service()), is_owned=True)
-    assert not clearing.goes(present(virtual_service()), is_owned=False)
+    assert cleanup.goes(present(virtual_service()), is_owned=True)
+    assert not cleanup.goes(present(virtual_service()), is_owned=False)
 
 
 def test_a_users_workload_never_goes():
     deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "mine"}}
-    assert not clearing.goes(present(deployment, resources.DEPLOYMENTS), is_owned=True)
+    assert not cleanup.goes(present(deployment, resources.DEPLOYMENTS), is_owned=True)
 
 
 def test_what_another_object_owns_is_left_to_its_owner():
     owned = virtual_service(ownerReferences=[{"kind": "Gateway", "name": "g", "controller": True}])
-    assert not clearing.goes(present(owned), is_owned=True)
+    assert not cleanup.goes(present(owned), is_owned=True)
 
 
 def test_a_copy_can_be_applied_again(tmp_path):
     live = virtual_service(uid="1", resourceVersion="7", annotations={"mine": "yes"}) | {"status": {"x": 1}}
-    (kept,) = manifests.read(clearing.keep_copy([live], tmp_path))
+    (kept,) = manifests.read(cleanup.keep_copy([live], tmp_path))
     assert kept == virtual_service(annotations={"mine": "yes"})

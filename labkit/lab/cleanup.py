@@ -29,8 +29,8 @@ WORKLOADS = (resources.DEPLOYMENTS, resources.SERVICES, resources.SERVICE_ACCOUN
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
-    """One object that is there and not wanted."""
+class Leftover:
+    """One object that no manifest of the chapter has."""
 
     resource: Resource
     obj: Object
@@ -46,7 +46,7 @@ def key_of(obj: Object, namespace: str) -> Key:
     return obj["kind"], resources.namespace_of(obj) or namespace, resources.name_of(obj)
 
 
-def leftovers(api: client.Client, namespaces: Collection[str], *, kept: Collection[Key]) -> list[Found]:
+def leftovers(api: client.Client, namespaces: Collection[str], *, kept: Collection[Key]) -> list[Leftover]:
     """Every object of the kinds above that no manifest of the chapter has."""
     others = []
     for resource in (*RULES, *WORKLOADS):
@@ -57,11 +57,11 @@ def leftovers(api: client.Client, namespaces: Collection[str], *, kept: Collecti
                 if e.code not in (403, 404):
                     raise
                 continue  # a kind that this cluster does not serve, or a namespace that this user may not read
-            others += [Found(resource=resource, obj=o) for o in listed if key_of(o, namespace) not in kept]
+            others += [Leftover(resource=resource, obj=o) for o in listed if key_of(o, namespace) not in kept]
     return others
 
 
-def goes(leftover: Found, *, is_owned: bool) -> bool:
+def goes(leftover: Leftover, *, is_owned: bool) -> bool:
     """Whether the kit may take it away; ``is_owned`` says that the cluster is there for the course alone."""
     if marks.is_ours(leftover.obj):
         return True
