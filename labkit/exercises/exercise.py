@@ -118,7 +118,8 @@ class Exercise:
             late = evidence.until_live()
             verdict = settled(lambda: self.check(evidence), evidence.unsettled)
             if late and not verdict.passed:
-                verdict = replace(verdict, cause=late, next_step="lab.analyze()")
+                both = "; ".join(filter(None, (late, verdict.cause)))
+                verdict = replace(verdict, cause=both, next_step="lab.analyze()")
         except errors.LabError as e:
             first, _, rest = str(e).partition("\n")
             verdict = Verdict(

@@ -53,7 +53,7 @@ def test_a_rule_that_asks_for_something_else_does_not_pass_by_luck():
 def test_a_proxy_that_refuses_what_was_applied_is_named_first():
     late = "refused by 7 of 7 proxies, which keep the last good configuration: bad regex"
     verdict = course.find("06-1").judge(Written(late=late))
-    assert verdict.cause == late
+    assert verdict.cause.startswith(late)
 
 
 def test_a_check_that_stumbles_is_a_verdict_too():

@@ -326,4 +326,4 @@ def test_sockets_are_their_owners_alone(play: Any) -> None:
 
     folder, modes = play(scene)
     assert (folder, set(modes.values())) == (0o700, {0o600})
-    assert modes.keys() == {door.SOCKET, place.NETWORK, place.PASSTHROUGH}
+    assert modes.keys() == {door.SOCKET, place.NETWORK, place.PASSTHROUGH, place.METRICS}
