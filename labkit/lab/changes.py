@@ -1,5 +1,6 @@
 """What a lesson changes: the steps of an installation, the state of a chapter, objects applied and deleted."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from labkit.base import settings
@@ -13,8 +14,9 @@ from labkit.views import results, steps
 class Changes:
     """Changes of one cluster."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, *, until_read: Callable[[float], object]) -> None:
+        """``until_read`` waits until Prometheus has read every target after a moment."""
+        self._connection, self._until_read = connection, until_read
         self.chapter = ""
         """The number of the lesson that it was brought to."""
 
@@ -76,6 +78,9 @@ class Changes:
                 self._connection.control.until_live(
                     self._connection.control.versions(preparing.applied, self._connection.namespace)
                 )
+            if "prometheus" in lesson.addons:
+                step("the first look of Prometheus")
+                self._until_read(0.0)
         self.chapter = number
         return results.Done(sentence=f"Ready for lesson {number}: {lesson.title}.", details=preparing.notes).shown()
 

@@ -40,11 +40,11 @@ class Lab:
 
     def __init__(self, cluster: clusters.Cluster, *, namespace: str = "default") -> None:
         self._connection = connection = Connection(cluster, namespace=namespace)
-        self._changes = changes = Changes(connection)
+        self._observing = observed = Observing(connection, lambda path, headers: requests.send(path, headers=headers))
+        self._changes = changes = Changes(connection, until_read=observed.until_read)
         self._requests = requests = Requests(connection, changes)
         self._security = security = Security(connection)
         self._limiting = limiting = Limiting(connection)
-        self._observing = observed = Observing(connection, lambda path, headers: requests.send(path, headers=headers))
         self.graph = Graphing(connection, requests).graph
         self._logs = accesslogs.AccessLogs(
             connection.api, connection.doors, connection.proxies, requests.padlocks.sends

@@ -56,7 +56,7 @@ class Observing:
         with steps.Steps() as step:
             addons.install(self._connection.api, name, on_step=step)
         if name == "prometheus":
-            self._until_read(0.0)
+            self.until_read(0.0)
         return results.Done(
             sentence=f"{name.capitalize()} runs in {istio.NAMESPACE}.", command=addons.command(name)
         ).shown()
@@ -103,7 +103,7 @@ class Observing:
     def scraped(self) -> results.Done:
         """Wait until Prometheus has read every proxy once more: what was counted until now is in its store then."""
         began = time.time()
-        count = self._until_read(began)
+        count = self.until_read(began)
         took = time.time() - began
         return results.Done(sentence=f"Prometheus read {count} targets again within {took:.0f} s.").shown()
 
@@ -119,7 +119,7 @@ class Observing:
         status, _, body = self._connection.api.raw("GET", base + path)
         return status, body.decode("utf-8", "replace")
 
-    def _until_read(self, since: float) -> int:
+    def until_read(self, since: float) -> int:
         """How many targets there are, once all that answer were read after ``since``."""
         asked = self.prometheus
 
