@@ -111,7 +111,7 @@ class Ground:
         return draft
 
     def deploy(self, *files: Named, namespace: str = NAMESPACE) -> None:
-        """Apply workloads as they are and wait for their pods; once."""
+        """Apply workloads as they are, and wait for their pods and until every proxy leads to them; once."""
         missing = [f for f in files if (f, namespace) not in self._deployed]
         if not missing:
             return
@@ -120,6 +120,8 @@ class Ground:
         objects = [obj for f in missing for obj in manifests.read(self.file(f))]
         names = [resources.name_of(obj) for obj in objects if obj["kind"] == "Deployment"]
         kinds.until_rolled_out(self.api, names, namespace, timeout=ROLLOUT)
+        # A client's Envoy without the Service's listener lets the call through in plain text.
+        self._control.until_endpoints(objects, namespace)
         self._deployed |= {(f, namespace) for f in missing}
 
     def rules(self, *files: Named) -> str:
