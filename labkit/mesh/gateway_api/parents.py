@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from labkit.kube import resources
+from labkit.kube import label_selectors, resources
 from labkit.kube.resources import Object
 from labkit.mesh.gateway_api.backends import Problem
 from labkit.mesh.gateway_api.conditions import RESOLVED, condition
 from labkit.mesh.gateway_api.listeners import Listener
-from labkit.mesh.gateway_api.scene import CONTROLLER, GROUP, Scene, generation_of, is_selected
+from labkit.mesh.gateway_api.scene import CONTROLLER, GROUP, Scene, generation_of
 
 Gateways = Mapping[tuple[str, str], Sequence[Listener]]
 """Namespace and name of our Gateways → their listeners."""
@@ -114,7 +114,7 @@ def _is_welcome(namespace: str, listener: Listener, scene: Scene) -> bool:
         case "Same":
             return namespace == resources.namespace_of(listener.gateway)
         case "Selector":
-            return is_selected(
+            return label_selectors.fits(
                 allowed.get("selector") or {}, resources.labels_of(scene.namespaces.get(namespace) or {})
             )
     return False

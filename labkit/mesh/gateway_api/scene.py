@@ -101,23 +101,6 @@ def generation_of(obj: Object) -> int:
     return int(obj["metadata"].get("generation", 1))
 
 
-def is_selected(selector: Reference, labels: Mapping[str, str]) -> bool:
-    """Whether labels fit a label selector."""
-    if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
-        return False
-    for term in selector.get("matchExpressions") or []:
-        key, values = term.get("key"), term.get("values") or []
-        fits = {
-            "In": labels.get(key) in values,
-            "NotIn": labels.get(key) not in values,
-            "Exists": key in labels,
-            "DoesNotExist": key not in labels,
-        }
-        if not fits.get(str(term.get("operator")), False):
-            return False
-    return True
-
-
 def _age(obj: Object) -> tuple[str, str, str]:
     return obj["metadata"].get("creationTimestamp", ""), resources.namespace_of(obj), resources.name_of(obj)
 
