@@ -1,8 +1,8 @@
-"""Bookinfo: four services, six pods, and a sidecar in each."""
+"""Bookinfo: four services, six pods, and a sidecar in each unless ambient mode is asked for."""
 
-from labkit.base import errors, settings
-from labkit.install import istio, kinds, ownership, ports
-from labkit.kube import client, manifests, resources, status
+from labkit.base import settings
+from labkit.install import dataplane, istio, kinds, ownership, ports
+from labkit.kube import client, manifests, resources
 from labkit.kube.resources import Object
 
 MANIFEST = settings.CHECKOUT / "notebooks" / "manifests" / "bookinfo.yaml"
@@ -16,35 +16,22 @@ def objects() -> list[Object]:
     return manifests.read(MANIFEST)
 
 
-def label_namespace(api: client.Client, namespace: str) -> None:
-    """``kubectl label namespace NAME istio-injection=enabled``, unless it injects already; made if it is not there."""
-    live = api.find(resources.NAMESPACES, namespace)
-    if live is None:
-        kinds.apply_all(api, [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}])
-    labels = resources.labels_of(live or {})
-    if labels.get("istio-injection") == "enabled" or "istio.io/rev" in labels:
-        return
-    body = {"metadata": {"labels": {"istio-injection": "enabled"}}}
-    try:
-        api.patch(resources.NAMESPACES, namespace, None, body)
-    except status.StatusError as e:
-        if e.code != 403:
-            raise
-        raise errors.SetupError(
-            f"Namespace {namespace} has no label istio-injection=enabled, and you may not label it.",
-            next_step=f"ask its owner for this: kubectl label namespace {namespace} istio-injection=enabled",
-        ) from e
-
-
-def deploy(api: client.Client, namespace: str, *, on_step: istio.OnStep = lambda _: None) -> None:
-    """Label the namespace, apply Bookinfo and wait for its pods; safe to repeat."""
+def deploy(
+    api: client.Client,
+    namespace: str,
+    *,
+    mode: str = dataplane.SIDECARS,
+    on_step: istio.OnStep = lambda _: None,
+) -> None:
+    """Label the namespace, apply Bookinfo and wait for its pods, which are in the mesh as ``mode`` says; repeatable."""
     ports.require(api, objects(), wanted_for="Bookinfo")
-    on_step(f"kubectl label namespace {namespace} istio-injection=enabled")
-    label_namespace(api, namespace)
+    on_step(f"kubectl label namespace {namespace} {dataplane.words(mode)}")
+    dataplane.label(api, namespace, mode)
     on_step(f"kubectl apply -n {namespace} -f manifests/bookinfo.yaml")
     if names := ownership.apply(api, objects(), namespace=namespace):
         on_step(ownership.left_alone(names))
     kinds.until_rolled_out(api, DEPLOYMENTS, namespace, timeout=TIMEOUT)
+    dataplane.ensure(api, namespace, mode, on_step=on_step)
 
 
 def remove(api: client.Client, namespace: str) -> None:

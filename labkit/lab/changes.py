@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from labkit.base import settings
-from labkit.install import bookinfo, gateway, gateway_api, istio, ownership, presence
-from labkit.lab import applying, chapters, cleanup, control, discarding, preparation
+from labkit.install import bookinfo, dataplane, gateway, gateway_api, istio, ownership, presence
+from labkit.lab import applying, chapters, cleanup, control, discarding, endpoints, preparation
 from labkit.lab.connection import Connection
 from labkit.telemetry import differences
 from labkit.views import results, steps
@@ -40,6 +40,23 @@ class Changes:
         return results.Done(
             sentence="Bookinfo runs: six pods, each with a sidecar.",
             command=f"kubectl apply -n {self._connection.namespace} -f manifests/bookinfo.yaml",
+        ).shown()
+
+    def dataplane(self, mode: str) -> results.Done:
+        """Give the namespace's pods sidecars, or take them away for ambient mode: ``lab.dataplane("ambient")``.
+
+        ``mode`` is ``sidecars`` or ``ambient``. Pods that do not fit are made anew.
+        """
+        dataplane.require(mode)
+        api, namespace = self._connection.api, self._connection.namespace
+        with steps.Steps() as step:
+            restarted = dataplane.ensure(api, namespace, mode, on_step=step)
+            services = endpoints.services_of(api, restarted, namespace)
+            self._connection.control.until_endpoints(services, namespace)
+        made = f"; made anew: {', '.join(restarted)}" if restarted else ""
+        return results.Done(
+            sentence=f"The pods of {namespace} are in the mesh by {mode}{made}.",
+            command=f"kubectl label namespace {namespace} {dataplane.words(mode)}",
         ).shown()
 
     def install_gateway_api(self) -> results.Done:

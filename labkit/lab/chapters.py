@@ -24,6 +24,9 @@ class Chapter:
     gateway_api: bool = False
     """Whether the lesson makes objects of the Gateway API."""
 
+    ambient: bool = False
+    """Whether Bookinfo's pods are in ambient mode instead of having sidecars."""
+
     addons: tuple[str, ...] = ()
     """What runs beside istiod: ``prometheus``, ``jaeger``."""
 

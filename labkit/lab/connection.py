@@ -8,7 +8,7 @@ from labkit.install import bookinfo, istio, kinds
 from labkit.kube import client, resources
 from labkit.lab import control, doors, endpoints
 from labkit.lab.kubectl import Kubectl, only_reads, shown
-from labkit.telemetry import differences, proxies, quiet, workloads
+from labkit.telemetry import differences, memory, proxies, quiet, workloads
 from labkit.views import results
 
 if TYPE_CHECKING:
@@ -46,6 +46,20 @@ class Connection:
     def pods(self, namespace: str = "") -> "pd.DataFrame":
         """A row a pod: app, version, ready containers, whether it has a sidecar."""
         return workloads.frame(workloads.pods(self.api, namespace or self.namespace))
+
+    def memory(self) -> memory.Memory:
+        """What the mesh's proxies and the namespace's applications hold, by the nodes' kubelets."""
+        pages = []
+        for node in self.api.visible(resources.NODES):
+            path = f"/api/v1/nodes/{resources.name_of(node)}/proxy/stats/summary"
+            code, _, body = self.api.raw("GET", path)
+            if code != 200:
+                raise errors.SetupError(
+                    f"The kubelet of node {resources.name_of(node)} does not say what its containers hold: {code}.",
+                    next_step=f"kubectl get --raw {path}",
+                )
+            pages.append(body)
+        return memory.of_pages(pages, namespace=self.namespace)
 
     def wait(self, *deployments: str) -> results.Done:
         """Until these Deployments have all their pods ready and every proxy knows them: ``lab.wait("httpbin")``."""

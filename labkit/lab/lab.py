@@ -54,11 +54,11 @@ class Lab:
         self.cluster, self.namespace, self.api = cluster, namespace, connection.api
         self.can, self.kubectl, self.wait = connection.can, connection.kubectl, connection.wait
         self.istioctl = istioctl.Istioctl(cluster, namespace=namespace).printed
-        self.pods, self.logged = connection.pods, connection.logged
+        self.pods, self.logged, self.memory = connection.pods, connection.logged, connection.memory
         self.proxy, self.control = connection.proxy, connection.control
 
         self.install_istio, self.deploy_bookinfo = changes.install_istio, changes.deploy_bookinfo
-        self.install_gateway_api = changes.install_gateway_api
+        self.install_gateway_api, self.dataplane = changes.install_gateway_api, changes.dataplane
         self.expose, self.goto, self.reset = changes.expose, changes.goto, changes.reset
         self.apply, self.delete, self.discard = changes.apply, changes.delete, changes.discard
 

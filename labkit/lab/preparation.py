@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from labkit.base import settings
 from labkit.clusters import capabilities
 from labkit.clusters.cluster import Cluster
-from labkit.install import addons, bookinfo, gateway, gateway_api, istio, kinds, ownership
+from labkit.install import addons, bookinfo, dataplane, gateway, gateway_api, istio, kinds, ownership
 from labkit.kube import client, manifests, marks, resources
 from labkit.kube.resources import Object
 from labkit.lab import cleanup, endings
@@ -55,7 +55,7 @@ def prepare(api: client.Client, cluster: Cluster, chapter: Chapter, *, namespace
             notes.append(gateway_api.advice())
     if chapter.bookinfo:
         on_step("Bookinfo")
-        bookinfo.deploy(api, namespace)
+        bookinfo.deploy(api, namespace, mode=dataplane.AMBIENT if chapter.ambient else dataplane.SIDECARS)
     if chapter.manifests:
         on_step("rules of this lesson")
         if names := ownership.apply(api, _files(chapter), namespace=namespace):

@@ -1,6 +1,6 @@
-"""The part of a node that the API server calls: logs, commands and ports of running containers."""
+"""The part of a node that the API server calls: logs, commands and ports of running containers, and their memory."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiohttp import web
 
@@ -18,3 +18,6 @@ class NodeAgent(Protocol):
 
     async def port_forward(self, request: web.Request, pod: Object) -> web.StreamResponse:
         """``…/portforward``."""
+
+    def summary(self) -> dict[str, Any]:
+        """``GET …/proxy/stats/summary``."""

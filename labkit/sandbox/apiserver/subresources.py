@@ -24,7 +24,9 @@ from labkit.sandbox.apiserver.writing import Written
 STREAMED = ("log", "exec", "attach", "portforward")
 """What the node serves, not the store."""
 
-PROXIED = ("/nodes", "/pods", "/services")
+NODES = "/nodes"
+PROXIED = (NODES, "/pods", "/services")
+SUMMARY = "/proxy/stats/summary"
 
 Serve = Callable[[Call], Awaitable[Written]]
 
@@ -52,6 +54,8 @@ class Subresources:
     async def serve(self, request: web.BaseRequest, call: Call) -> Written | web.StreamResponse:
         """The outcome of a write or read, or an answer that is written already."""
         if call.subresource == "proxy" and call.served.key in PROXIED:
+            if call.served.key == NODES:
+                return self._page_of_node(request, call)
             return await proxying.forward(self._core, request, call)
         if call.subresource in STREAMED and call.subresource in call.served.subresources:
             return await self._stream(request, call)
@@ -77,6 +81,15 @@ class Subresources:
 
     async def _patch(self, call: Call) -> Written:
         return await writing.patch(self._core, call)
+
+    def _page_of_node(self, request: web.BaseRequest, call: Call) -> web.StreamResponse:
+        """Of a kubelet's own pages there is one."""
+        self._core.find(call.served, "", call.name)
+        if not request.path.endswith(SUMMARY) or self.node is None:
+            raise refusing.bad_request(f"of a node's pages the sandbox serves {SUMMARY.removeprefix('/proxy')} alone")
+        if request.method != "GET":
+            raise refusing.method_not_allowed()
+        return web.json_response(self.node.summary())
 
     async def _stream(self, base_request: web.BaseRequest, call: Call) -> web.StreamResponse:
         if call.verb not in (("get",) if call.subresource == "log" else ("get", "create")):

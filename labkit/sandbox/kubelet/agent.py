@@ -23,6 +23,7 @@ from labkit.sandbox.kubelet import (
     pod,
     requests,
     rootfs,
+    usage,
 )
 from labkit.sandbox.network import addresses, pods
 
@@ -199,6 +200,10 @@ class Kubelet:
     async def port_forward(self, request: web.Request, pod: Object) -> web.StreamResponse:
         """``kubectl port-forward``."""
         return await requests.port_forward(self._of(pod), request, pod)
+
+    def summary(self) -> dict[str, Any]:
+        """The memory of containers."""
+        return usage.summary(self.pods.values())
 
     def _of(self, obj: Object) -> pod.Pod | None:
         return self.pods.get(resources.uid_of(obj))

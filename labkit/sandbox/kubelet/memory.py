@@ -23,20 +23,20 @@ def limit(container: Object) -> int | None:
 
 def exceeds(first: int, most: int) -> bool:
     """Whether the container of this first process holds more than ``most`` bytes."""
-    family = _family(first)
+    processes = family(first)
     # Cheap, but it counts what a fork shares with the launcher; only above the limit is it worth a closer look.
-    return sum(map(_anonymous, family)) > most and sum(map(_private, family)) > most
+    return sum(map(_anonymous, processes)) > most and sum(map(_private, processes)) > most
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
     """A process and all its descendants."""
-    family = [pid]
-    for each in family:
+    processes = [pid]
+    for each in processes:
         try:
-            family += [int(child) for child in Path(f"/proc/{each}/task/{each}/children").read_text().split()]
+            processes += [int(child) for child in Path(f"/proc/{each}/task/{each}/children").read_text().split()]
         except OSError:
             continue
-    return family
+    return processes
 
 
 def _anonymous(pid: int) -> int:
