@@ -4,8 +4,8 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from labkit.base import choice, errors, settings
-from labkit.clusters import cluster, contexts, sandbox, versions
+from labkit.base import choice, errors, settings, versions
+from labkit.clusters import cluster, contexts, sandbox
 from labkit.clusters import kind as kinds
 
 CLUSTERS = "sandbox, kind, or context:NAME for a context of your own kubeconfig"

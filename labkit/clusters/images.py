@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from labkit.base import errors, settings
-from labkit.clusters import commands, failures, tools, versions
+from labkit.base import errors, settings, versions
+from labkit.clusters import commands, failures, tools
 
 TIMEOUT = 1800.0
 """Seconds for one image; a slow line takes minutes for the largest."""
@@ -46,7 +46,7 @@ class Image:
 def needed(kind_version: str = "") -> list[Image]:
     """Every image: the node's, Istio's, and those of the lessons' manifests."""
     pinned = versions.pinned()
-    sizes = {entry["name"]: int(entry["mb"]) for entry in pinned["images"]}
+    sizes = {versions.filled(entry["name"]): int(entry["mb"]) for entry in pinned["images"]}
     node = versions.node_image(kind_version or pinned["tools"]["kind"]["version"])
     names = dict.fromkeys([*sizes, *sorted(set(_of_manifests()))])
     images = [Image(name=name, mb=sizes.get(name, UNKNOWN_MB)) for name in names]

@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from labkit.base import errors, ports, private, settings, waiting
-from labkit.clusters import capabilities, commands, failures, versions
+from labkit.base import errors, ports, private, settings, versions, waiting
+from labkit.clusters import capabilities, commands, failures
 from labkit.kube import client, resources
 
 CREATE_TIMEOUT = 900.0

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labkit.base import errors, settings
-from labkit.clusters import downloads, versions
+from labkit.base import errors, settings, versions
+from labkit.clusters import downloads
 
 MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 

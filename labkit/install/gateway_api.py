@@ -1,11 +1,11 @@
 """The definitions of the Gateway API, which neither Kubernetes nor Istio brings: looked at, and added when asked to."""
 
-from labkit.base import errors, waiting
+from labkit.base import errors, versions, waiting
 from labkit.install import kinds, types
 from labkit.kube import client, resources, status
 from labkit.kube.resources import Object
 
-VERSION = dict(types.BUNDLE)["gateway.networking.k8s.io/bundle-version"]
+VERSION = versions.gateway_api()
 PUBLISHED = (
     "kubectl apply --server-side -f "
     f"https://github.com/kubernetes-sigs/gateway-api/releases/download/{VERSION}/standard-install.yaml"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from importlib import resources as files
 
-from labkit.base import waiting
+from labkit.base import versions, waiting
 from labkit.clusters import capabilities
 from labkit.install import kinds, ports, presence, types
 from labkit.kube import client, manifests, marks, resources, status
@@ -21,7 +21,7 @@ OnStep = Callable[[str], None]
 
 def objects() -> list[Object]:
     """The default profile without its definitions, in the order to apply."""
-    text = files.files(__package__).joinpath("data/istio.yaml").read_text()
+    text = versions.filled(files.files(__package__).joinpath("data/istio.yaml").read_text())
     return manifests.parse(text, source="istio.yaml")
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import yaml
 
-from labkit.base import errors
-from labkit.clusters import commands, failures, versions
+from labkit.base import errors, versions
+from labkit.clusters import commands, failures
 from labkit.install import istio, presence
 from labkit.kube import client
 

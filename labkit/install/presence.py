@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from labkit.base import errors
+from labkit.base import errors, versions
 from labkit.kube import client, resources, status
 from labkit.kube.resources import Object, Resource
 
@@ -15,7 +15,7 @@ GROUP = "networking.istio.io"
 VERSION = "v1"
 """The version of Istio's API that the course's manifests have; served since Istio 1.22."""
 
-TRIED = ("1.31",)
+TRIED = (".".join(map(str, versions.parse(versions.istio())[:2])),)
 """Minor versions of Istio that the course was run on."""
 
 INSTALL = "istioctl install --set profile=default -y"
@@ -39,7 +39,7 @@ class Istiod:
     """``default`` unless it was installed with one."""
 
     version: str
-    """The tag of its image: ``1.31.3``."""
+    """The tag of its image: ``1.31.1``."""
 
     ready: int
     replicas: int

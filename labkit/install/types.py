@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from labkit.base import versions
 from labkit.install import schemas
 from labkit.kube.resources import Object
 
@@ -132,7 +133,7 @@ GATEWAY_API = "gateway.networking.k8s.io"
 BUNDLE = (
     # The API server lets only approved definitions into this group.
     ("api-approved.kubernetes.io", "https://github.com/kubernetes-sigs/gateway-api/pull/3328"),
-    ("gateway.networking.k8s.io/bundle-version", "v1.6.0"),
+    ("gateway.networking.k8s.io/bundle-version", versions.gateway_api()),
     ("gateway.networking.k8s.io/channel", "standard"),
 )
 GATEWAY_KINDS = (

@@ -4,11 +4,12 @@ import argparse
 from collections import Counter
 from typing import Any
 
+from labkit.base import versions
 from labkit.istioctl import proxy_status
 from labkit.istioctl.session import CommandError, Session
 from labkit.kube import resources
 
-VERSION = "1.31.1"
+VERSION = versions.istio()
 """Istio's version whose commands this program follows."""
 
 OWN = "the lab's own stand-in for istioctl"

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from labkit.base import versions
 from labkit.kube.resources import Object
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 Resource = dict[str, Any]
 """One Envoy resource in proto3 JSON with snake_case names."""
 
-ISTIO_VERSION = "1.31.1"
+ISTIO_VERSION = versions.istio()
 """The version of Istio that is followed."""
 
 TRUST_DOMAIN = "cluster.local"

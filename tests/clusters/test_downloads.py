@@ -182,9 +182,9 @@ def test_a_list_without_the_file_is_refused(listing):
     [
         ("kind", "Linux", "x86_64", "kind/releases/download/v0.33.0/kind-linux-amd64"),
         ("kind", "Darwin", "arm64", "kind-darwin-arm64"),
-        ("istioctl", "Darwin", "arm64", "istioctl-1.31.3-osx-arm64.tar.gz"),
-        ("istioctl", "Linux", "aarch64", "istioctl-1.31.3-linux-arm64.tar.gz"),
-        ("helm", "Linux", "aarch64", "helm-v3.19.0-linux-arm64.tar.gz"),
+        ("istioctl", "Darwin", "arm64", "istioctl-1.31.1-osx-arm64.tar.gz"),
+        ("istioctl", "Linux", "aarch64", "istioctl-1.31.1-linux-arm64.tar.gz"),
+        ("helm", "Linux", "aarch64", "helm-v3.22.0-linux-arm64.tar.gz"),
         ("prometheus", "Linux", "x86_64", "prometheus-3.10.0.linux-amd64.tar.gz"),
     ],
 )

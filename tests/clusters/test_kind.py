@@ -5,8 +5,8 @@ import json
 import pytest
 import yaml
 
-from labkit.base import errors, settings
-from labkit.clusters import failures, images, kind, versions
+from labkit.base import errors, settings, versions
+from labkit.clusters import failures, images, kind
 from labkit.install import istioctl
 from tests.clusters.recorded import ENGINE_DOWN, Recorded, failed, said
 
@@ -173,7 +173,7 @@ def test_istio_is_installed_with_the_pinned_hub_and_node_ports():
 
 SMALL = [
     images.Image(name="kindest/node:v1@sha256:00", mb=350, is_node=True),
-    images.Image(name="docker.io/istio/pilot:1.31.3", mb=85),
+    images.Image(name="docker.io/istio/pilot:1.31.1", mb=85),
 ]
 
 
@@ -194,7 +194,7 @@ def test_images_are_saved_for_one_platform_and_the_nodes_by_its_tag(tmp_path):
     images.save(played, tmp_path, SMALL)
     saves = [line for line in played.ran if line.startswith("docker save")]
     assert all("--platform linux/" in line for line in saves)
-    assert [line.split()[-1] for line in saves] == ["kindest/node:v1", "docker.io/istio/pilot:1.31.3"]
+    assert [line.split()[-1] for line in saves] == ["kindest/node:v1", "docker.io/istio/pilot:1.31.1"]
 
 
 def test_saving_goes_on_where_it_was_interrupted(tmp_path):
@@ -203,7 +203,7 @@ def test_saving_goes_on_where_it_was_interrupted(tmp_path):
             saving(**{"docker pull --platform linux/amd64 docker.io": failed("toomanyrequests: wait")}), tmp_path, SMALL
         )
     again = saving()
-    assert images.save(again, tmp_path, SMALL) == ["docker.io/istio/pilot:1.31.3"]
+    assert images.save(again, tmp_path, SMALL) == ["docker.io/istio/pilot:1.31.1"]
     assert not [line for line in again.ran if "kindest" in line]
     assert not list(tmp_path.glob("*.part"))
 
@@ -231,6 +231,6 @@ def test_a_folder_without_images_says_how_to_get_them(tmp_path):
 
 def test_every_image_of_the_lessons_is_on_the_list():
     names = {image.name for image in images.needed()}
-    assert {"docker.io/istio/proxyv2:1.31.3", "docker.io/curlimages/curl:8.16.0"} <= names
+    assert {"docker.io/istio/proxyv2:1.31.1", "docker.io/curlimages/curl:8.16.0"} <= names
     retired = versions.pinned()["istio"]["retired_hubs"]
     assert [name for name in names if name.startswith(tuple(retired))] == []

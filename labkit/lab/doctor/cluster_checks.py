@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from labkit.clusters import versions
+from labkit.base import versions
 from labkit.install import gateway_api, presence
 from labkit.kube import resources
 from labkit.kube.resources import Object

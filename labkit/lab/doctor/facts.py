@@ -14,8 +14,8 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from labkit.base import choice, errors, ports, settings
-from labkit.clusters import capabilities, cluster, commands, contexts, kind, sandbox, versions
+from labkit.base import choice, errors, ports, settings, versions
+from labkit.clusters import capabilities, cluster, commands, contexts, kind, sandbox
 from labkit.install import gateway, gateway_api, presence
 from labkit.kube import client, resources, status
 from labkit.kube.resources import Object

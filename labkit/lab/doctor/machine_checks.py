@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from labkit.clusters import failures, versions
+from labkit.base import versions
+from labkit.clusters import failures
 from labkit.lab.doctor.facts import Facts
 from labkit.lab.doctor.finding import Answer, Check, passed, skipped
 

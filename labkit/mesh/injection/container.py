@@ -4,12 +4,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from labkit.base import versions
 from labkit.kube import resources
 from labkit.kube.resources import Object
 from labkit.mesh.injection import probes, scraping
 from labkit.mesh.injection.settings import Settings
 
-IMAGE = "docker.io/istio/proxyv2:1.31.1"
+IMAGE = versions.image("proxyv2")
 PROXY, INIT = "istio-proxy", "istio-init"
 BOOTSTRAP = "custom-bootstrap-volume"
 OVERRIDE_FILE = "/etc/istio/custom-bootstrap/custom_bootstrap.json"

@@ -3,11 +3,12 @@
 import platform
 from typing import Any
 
+from labkit.base import versions as pins
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver.registry import Registry, Served
 
-MINOR = "36"
-VERSION = f"v1.{MINOR}.3"
+VERSION = pins.kubernetes()
+MINOR = VERSION.split(".")[1]
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 
 _READ_WRITE = ("get", "patch", "update")

@@ -9,13 +9,14 @@ from typing import Any
 import grpc
 from aiohttp import web
 
+from labkit.base import versions
 from labkit.kube import api, resources
 from labkit.kube.resources import Object
 from labkit.sandbox.istiod import authority
 
 NAMES = ("istiod.istio-system.svc", "istiod.istio-system.svc.cluster.local", "istiod")
 DISCOVERY, WEBHOOKS, DEBUG, READY = 15012, 15017, 15014, 8080
-VERSION = "1.31.1"
+VERSION = versions.istio()
 """Istio's version that this istiod follows."""
 
 LARGEST = 4 * 1024 * 1024

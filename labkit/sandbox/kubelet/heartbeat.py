@@ -5,6 +5,7 @@ import contextlib
 import platform
 from typing import Any
 
+from labkit.base import versions
 from labkit.kube import api, marks, resources, status, times
 from labkit.kube.resources import Object
 from labkit.sandbox.kubelet import node
@@ -14,7 +15,7 @@ LEASE_SECONDS = 40
 RENEW_EVERY = 10.0
 """Seconds between renewals of the lease, as the kubelet's."""
 
-VERSION = "v1.36.3"
+VERSION = versions.kubernetes()
 """The Kubernetes version that the sandbox imitates."""
 
 LEASE_NAMESPACE = "kube-node-lease"

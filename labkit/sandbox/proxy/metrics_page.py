@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from labkit.base import versions
 from labkit.kube.resources import Object
 from labkit.mesh.hosts import workloads
 from labkit.sandbox.apps import http1
@@ -20,7 +21,7 @@ LONGEST = 16 * 1024
 """Bytes of a request."""
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
-VERSION = "1.31.1"
+VERSION = versions.istio()
 NOTHING = f"{PATH}?usedonly&filter=^nothing$"
 """A page without lines: asking for it has Envoy bring its histograms up to date."""
 
