@@ -17,6 +17,9 @@ CREATED = "2026-11-01T00:00:00Z"
 API_PORT = "16443"
 """Where the API server of the recordings listened."""
 
+NODE = "node-1"
+"""Where every pod of the recordings ran."""
+
 SAMPLE_PORT = 8080
 """Which port Istio's own sample of Bookinfo's Gateway names."""
 
@@ -138,8 +141,13 @@ def pods_of(deployment: Object) -> Iterator[Object]:
                 "labels": labels,
                 "annotations": annotations,
                 "creationTimestamp": CREATED,
+                "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": name, "controller": True}],
             },
-            "spec": {**template["spec"], "serviceAccountName": template["spec"].get("serviceAccountName", "default")},
+            "spec": {
+                **template["spec"],
+                "serviceAccountName": template["spec"].get("serviceAccountName", "default"),
+                "nodeName": NODE,
+            },
             "status": {"podIP": address_of(namespace, short), "conditions": [{"type": "Ready", "status": "True"}]},
         }
 

@@ -1,0 +1,114 @@
+"""The scene of the recordings of family ambient, and ztunnel's tables compared with what a real istiod told it."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import resources as files
+from typing import Any
+
+from labkit.conformance import scene
+from labkit.conformance.answers import Answers
+from labkit.install import bookinfo
+from labkit.kube import manifests, resources
+from labkit.kube.resources import Object
+from labkit.mesh import model
+from labkit.mesh.ambient import enrolment, tables
+
+NAMESPACE = "amb"
+ZTUNNEL = "ztunnel"
+"""The name that the recordings give to what is no Envoy."""
+
+Named = Mapping[str, Mapping[str, Any]]
+"""``workloads``, ``services`` or ``policies`` → name as the recordings write it → entry."""
+
+WITHOUT_ORDER = ("matches", "principals", "notPrincipals", "namespaces", "notNamespaces", "addresses")
+
+
+def base(extra: Iterable[Object]) -> list[Object]:
+    """The base scene with namespace amb; ``extra`` is what all recordings add to Istio's profile and Bookinfo."""
+    own = manifests.parse(files.files(__package__).joinpath("ambient.yaml").read_text())
+    copies = [{**o, "metadata": {**o["metadata"], "namespace": NAMESPACE}} for o in bookinfo.objects()]
+    return [*scene.base(extra), *(scene.with_namespace(_redirected(o)) for o in (*own, *copies))]
+
+
+def snapshot(objects: Iterable[Object]) -> model.Snapshot:
+    """Objects with their pods and endpoints; a Gateway of class istio-waypoint has its Deployment and Service."""
+    given = list(objects)
+    waypoints = [o for o in given if (o.get("spec") or {}).get("gatewayClassName") == "istio-waypoint"]
+    made = [scene.with_namespace(piece) for gateway in waypoints for piece in _deployed(gateway)]
+    return scene.snapshot([*given, *made])
+
+
+def named(found: tables.Tables) -> Named:
+    """Tables by the names that the recordings use."""
+    workloads = {f"{w['namespace']}/{w['name']}": w for w in found.workloads.values()}
+    return {"workloads": workloads, "services": found.services, "policies": found.policies}
+
+
+def recorded(answers: Answers, case: str) -> Named:
+    """What a real istiod told ztunnel in a case; ``base`` is the scene without any."""
+    base = answers.base[ZTUNNEL]
+    if case == "base":
+        return base
+    answer = answers.answer(case)
+    changed: dict[str, dict[str, Any]] = {kind: dict(entries) for kind, entries in base.items()}
+    for kind, keys in answer["proxies"].get(ZTUNNEL, {}).items():
+        gone = {name for name, key in keys.items() if key is None}
+        there = {name: answer["bodies"][key] for name, key in keys.items() if key is not None}
+        changed[kind] = {n: entry for n, entry in changed.get(kind, {}).items() if n not in gone} | there
+    return changed
+
+
+def differences(ours: Named, theirs: Named) -> Iterator[str]:
+    """One line for each entry that is another."""
+    for kind in ("workloads", "services", "policies"):
+        here, there = ours.get(kind, {}), theirs.get(kind, {})
+        for name in sorted(here.keys() | there.keys()):
+            one, other = _sorted(here.get(name)), _sorted(there.get(name))
+            if one != other:
+                yield f"{kind} {name}: we have {one}, istiod {other}"
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _sorted(part) for key, part in sorted(value.items())}
+    return sorted(map(_sorted, value), key=repr) if isinstance(value, list) else value
+
+
+def _redirected(obj: Object) -> Object:
+    """The object; pods of a Deployment as istio-cni has marked them."""
+    if obj["kind"] != "Deployment":
+        return obj
+    template = obj["spec"]["template"]
+    annotations = {**(template["metadata"].get("annotations") or {}), enrolment.REDIRECTION: enrolment.ENABLED}
+    marked = {**template, "metadata": {**template["metadata"], "annotations": annotations}}
+    return {**obj, "spec": {**obj["spec"], "template": marked}}
+
+
+def _deployed(gateway: Object) -> Iterator[Object]:
+    """What istiod makes for a waypoint, as far as ztunnel sees it."""
+    name, namespace = resources.name_of(gateway), resources.namespace_of(gateway)
+    labels = {
+        "gateway.istio.io/managed": "istio.io-mesh-controller",
+        "gateway.networking.k8s.io/gateway-class-name": "istio-waypoint",
+        "gateway.networking.k8s.io/gateway-name": name,
+    }
+    selector = {"gateway.networking.k8s.io/gateway-name": name}
+    own = {"name": name, "namespace": namespace, "labels": labels}
+    container = {"name": "istio-proxy", "image": "docker.io/istio/proxyv2:1.31.1"}
+    spec = {"serviceAccountName": name, "containers": [container]}
+    template = {"metadata": {"labels": {**labels, enrolment.MODE: enrolment.NONE}}, "spec": spec}
+    yield {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": own,
+        "spec": {"replicas": 1, "selector": {"matchLabels": selector}, "template": template},
+    }
+    ports = [
+        {"appProtocol": "tcp", "name": "status-port", "port": 15021, "targetPort": 15021},
+        {"appProtocol": "hbone", "name": "mesh", "port": 15008, "targetPort": 15008},
+    ]
+    yield {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {**own, "annotations": {"networking.istio.io/traffic-distribution": "PreferClose"}},
+        "spec": {"selector": selector, "ports": ports},
+    }

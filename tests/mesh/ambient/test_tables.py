@@ -1,0 +1,62 @@
+"""What istiod tells ztunnel, compared with what a real one told it."""
+
+import pytest
+
+from labkit.conformance import ambient, answers, scene
+from labkit.kube import resources
+from labkit.kube.resources import Object
+from labkit.mesh import model
+from labkit.mesh.ambient import authorizations, tables
+from tests import recorded
+
+ANSWERS = answers.Answers(recorded.AMBIENT.place)
+OF_ZTUNNEL = [c.name for c in ANSWERS.cases if ambient.ZTUNNEL in ANSWERS.answer(c.name)["proxies"]]
+OF_A_POLICY = [
+    c.name for c in ANSWERS.cases if any(s["kind"] == "AuthorizationPolicy" for s in ANSWERS.answer(c.name)["status"])
+]
+
+OTHERWISE = {
+    # The recording gives this pod the name of another one that had its address before.
+    "workloads default/curl",
+    # Istio's chart puts its own version on istiod's pods (app.kubernetes.io/version); the sandbox's profile does not.
+    "workloads istio-system/istiod",
+}
+
+
+@pytest.fixture(scope="module")
+def objects() -> list[Object]:
+    return ambient.base(ANSWERS.extra())
+
+
+def in_case(objects: list[Object], case: str) -> model.Snapshot:
+    applied = [_entry_with_addresses(scene.with_namespace(o)) for o in ANSWERS.input(case)] if case != "base" else []
+    return ambient.snapshot([*objects, *applied])
+
+
+def _entry_with_addresses(obj: Object) -> Object:
+    if obj["kind"] != "ServiceEntry":
+        return obj
+    return {**obj, "status": {"addresses": [{"value": "AutoIPv4"}, {"value": "AutoIPv6"}]}}
+
+
+@pytest.mark.parametrize("case", ["base", *OF_ZTUNNEL])
+def test_ztunnel_is_told_what_a_real_istiod_tells_it(objects: list[Object], case: str) -> None:
+    ours = ambient.named(tables.of(in_case(objects, case)))
+    lines = ambient.differences(ours, ambient.recorded(ANSWERS, case))
+    assert [line for line in lines if line.partition(":")[0] not in OTHERWISE] == []
+
+
+@pytest.mark.parametrize("case", OF_A_POLICY)
+def test_statuses_of_policies_are_istiods_word_for_word(objects: list[Object], case: str) -> None:
+    written = {
+        resources.name_of(policy.policy): authorizations.condition(policy)
+        for policy in tables.of(in_case(objects, case)).converted
+    }
+    statuses = {
+        s["name"]: condition
+        for s in ANSWERS.answer(case)["status"]
+        if s["kind"] == "AuthorizationPolicy"
+        for condition in s["status"]["conditions"]
+        if condition["type"] == "ZtunnelAccepted"
+    }
+    assert written == statuses
