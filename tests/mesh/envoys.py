@@ -14,7 +14,7 @@ from labkit.base import processes, programs
 from labkit.mesh import model, refusals, sandboxed
 from labkit.sandbox.istiod import ads, authority, identities, messages, serving, session
 from labkit.sandbox.network import addresses
-from labkit.sandbox.proxy import agent, bootstrap
+from labkit.sandbox.proxy import agent, bootstrap, credentials
 
 Name = tuple[str, str]
 """Kind and name of a resource: ``("clusters", "outbound|80||web")``."""
@@ -119,6 +119,10 @@ class Judge:
         return self._verdict()
 
     async def _served(self) -> Any:
+        files = {name: self._folder / file for name, (_, file) in credentials.MOUNTS.items()}
+        files[credentials.ROOT].write_text(self._root.root)
+        files[credentials.TOKEN].write_text("")
+        self._agent = await credentials.Service(files).listen(self._folder)
         return await serving.discovery((self._discovery.handler(),), self._root.server(*serving.NAMES), self._ip)
 
     @contextlib.contextmanager
@@ -137,17 +141,15 @@ class Judge:
             process.wait()
 
     def _bootstrap(self) -> dict[str, Any]:
-        authorities = self._folder / "root-cert.pem"
-        authorities.write_text(self._root.root)
         start = bootstrap.Start(
             role=NOBODY.role,
             name=NOBODY.name,
             namespace=NOBODY.namespace,
             ip=self._ip,
             istiod=self._ip,
-            root_ca=str(authorities),
-            token="",
             metadata={},
+            credentials=credentials.SOCKET,
+            refresh=3600.0,
         )
         # Names of other hosts are not looked up by anybody: whether Envoy takes a cluster does not depend on it.
         kind = "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig"

@@ -46,12 +46,12 @@ class Claims:
 class Tokens:
     """Issues and checks tokens of ServiceAccounts."""
 
-    def __init__(self, key: bytes, *, admin: str, lookup: Lookup) -> None:
+    def __init__(self, key: bytes, *, admin: str, lookup: Lookup, clock: Callable[[], float] = time.time) -> None:
         loaded = serialization.load_pem_private_key(key, None)
         assert isinstance(loaded, ec.EllipticCurvePrivateKey)
         self._key, self._public = loaded, loaded.public_key()
         self._admin = admin.encode()
-        self._lookup = lookup
+        self._lookup, self._clock = lookup, clock
         self._checked: dict[str, Claims] = {}
         public = self._public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
         digest = hashes.Hash(hashes.SHA256())
@@ -111,7 +111,7 @@ class Tokens:
         node: Object | None = None,
     ) -> tuple[str, float]:
         """A token for a ServiceAccount and the time it expires; ``bound`` is the Pod or Secret it lives with."""
-        now = int(time.time())
+        now = int(self._clock())
         metadata = account["metadata"]
         about: dict[str, Any] = {
             "namespace": metadata["namespace"],
@@ -145,7 +145,7 @@ class Tokens:
             if len(self._checked) > 1000:
                 self._checked.clear()
             self._checked[token] = checked
-        if checked.expires < time.time():
+        if checked.expires < self._clock():
             raise RefusedTokenError("token has expired")
         return checked
 

@@ -102,6 +102,7 @@ def view(
     own = [rootfs.Bind(source=str(m.source), target=m.target, read_only=m.read_only) for m in mounts]
     own += [
         rootfs.Bind(source=str(place.run), target=str(place.run)),
+        *([rootfs.Bind(source=str(place.agent), target=str(place.agent))] if name == node.PROXY else []),
         rootfs.Bind(source=str(commands), target=COMMANDS, read_only=True),
         rootfs.Bind(source=str(message), target=told),
     ]

@@ -67,6 +67,11 @@ class Place:
         """Sockets of the pod's own, seen in all its containers at this same path."""
         return self.folder / "run"
 
+    @property
+    def agent(self) -> Path:
+        """Sockets of its proxy's agent, seen in the container ``istio-proxy`` alone, at this same path."""
+        return self.folder / "agent"
+
     def termination_message(self, container: str) -> Path:
         """What stands for the container's ``terminationMessagePath``."""
         return self.folder / "containers" / container / "termination-log"

@@ -21,6 +21,7 @@ from labkit.sandbox.kubelet import (
     volumes,
 )
 from labkit.sandbox.network import addresses, pods
+from labkit.sandbox.proxy import credentials
 
 MOUNT_RETRY = 1.0
 """Seconds until a volume that could not be filled is tried again."""
@@ -55,6 +56,7 @@ class Pod:
         self._age: asyncio.Task[None] | None = None
         self._lives: list[asyncio.Task[None]] = []
         self._deadline: deadline.Deadline | None = None
+        self._agent: asyncio.Server | None = None
 
     def __repr__(self) -> str:
         return f"Pod({node.full_name(self.pod)}, ip={self.ip}, ending={self._is_ending})"
@@ -224,6 +226,7 @@ class Pod:
             self.addressed, self.ip, self.place.run, has_proxy=node.has_proxy(self.pod)
         )
         await self._fill_volumes()
+        await self._serve_credentials()
         if not await self.shared.launcher.isolates():
             for reason, message, kind in sharing.told(self.pod):
                 self.event(reason, message, type=kind)
@@ -347,6 +350,13 @@ class Pod:
         else:
             volumes.write(folder, content)
 
+    async def _serve_credentials(self) -> None:
+        """Answer the pod's Envoy, which asks for its token and istiod's root."""
+        proxy = next((c for c in node.containers_of(self.pod) if c["name"] == node.PROXY), None)
+        if proxy is not None:
+            service = credentials.Service(credentials.files(proxy, self.place.folder / "volumes"))
+            self._agent = await service.listen(self.place.agent)
+
     # The end
 
     def _patience(self) -> deadline.Deadline:
@@ -389,6 +399,8 @@ class Pod:
             await stop
 
     async def _cancel_tasks(self) -> None:
+        if self._agent:
+            self._agent.close()
         for task in [*self._lives, self._age, self._writer]:
             await _cancelled(task)
 

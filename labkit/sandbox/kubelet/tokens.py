@@ -1,7 +1,7 @@
 """Service account tokens of one pod, asked for through the API and renewed before they run out."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from labkit.kube import api, resources
 from labkit.kube.resources import Object
@@ -14,8 +14,8 @@ RENEW_AT = 0.8
 class Tokens:
     """``by_key`` maps audience and lifetime to a token."""
 
-    def __init__(self, client: api.Api, pod: Object) -> None:
-        self._client, self._pod = client, pod
+    def __init__(self, client: api.Api, pod: Object, clock: Callable[[], float] = time.time) -> None:
+        self._client, self._pod, self._clock = client, pod, clock
         self.by_key: dict[volumes.TokenKey, str] = {}
         self._renew_at: dict[volumes.TokenKey, float] = {}
 
@@ -31,7 +31,7 @@ class Tokens:
 
     async def renew(self, keys: Iterable[volumes.TokenKey]) -> bool:
         """Replace those that are old by the wall clock, which also runs while a laptop sleeps."""
-        old = [key for key in keys if time.time() >= self._renew_at.get(key, 0)]
+        old = [key for key in keys if self._clock() >= self._renew_at.get(key, 0)]
         for key in old:
             await self._ask(key)
         return bool(old)
@@ -60,4 +60,4 @@ class Tokens:
             },
         )
         self.by_key[key] = reply["status"]["token"]
-        self._renew_at[key] = time.time() + seconds * RENEW_AT
+        self._renew_at[key] = self._clock() + seconds * RENEW_AT

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.mesh import model
-from labkit.sandbox.proxy import bootstrap
+from labkit.sandbox.proxy import bootstrap, credentials
 
 ACCOUNT = "var/run/secrets/kubernetes.io/serviceaccount"
 ISTIOD = "/api/v1/namespaces/istio-system/services/istiod"
@@ -69,7 +69,9 @@ def _become_envoy(role: str, env: Mapping[str, str]) -> int:
 
 
 def _start(role: str, env: Mapping[str, str], root: Path) -> bootstrap.Start:
-    authority = root / "var/run/secrets/istio/root-cert.pem"
+    for folder, file in credentials.MOUNTS.values():
+        if not (root / folder.lstrip("/") / file).exists():
+            raise SystemExit(f"istio-proxy needs {folder}/{file}, and the pod mounts none: see the injected volumes")
     return bootstrap.Start(
         role=role,
         name=env["LABKIT_POD_NAME"],
@@ -77,8 +79,6 @@ def _start(role: str, env: Mapping[str, str], root: Path) -> bootstrap.Start:
         ip=env["LABKIT_POD_IP"],
         istiod=service_twin(_istiod_address(env, root), env["LABKIT_SERVICE_BASE"]),
         name_server=service_twin(NAME_SERVER, env["LABKIT_SERVICE_BASE"]),
-        root_ca=str(authority),
-        token=(root / "var/run/secrets/tokens/istio-token").read_text(),
         metadata=_metadata(env),
         probers=json.loads(env.get("ISTIO_KUBE_APP_PROBERS") or "{}"),
     )

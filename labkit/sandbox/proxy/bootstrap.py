@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labkit.mesh.place import METRICS, app_socket
-from labkit.sandbox.proxy import agentport
+from labkit.sandbox.proxy import agentport, credentials
 
 ADMIN_PORT, READY_PORT, XDS_PORT = 15000, 15021, 15012
 DNS_PORT = 15053
 """As Istio's agent has for DNS; here the sandbox's own server for Envoys."""
 
-XDS_NAME = "istiod.istio-system.svc"
 TYPE = "type.googleapis.com/envoy"
 
 
@@ -26,10 +25,6 @@ class Start:
     istiod: str
     """The address istiod is reached at."""
 
-    root_ca: str
-    """A file: the certificate that istiod's own is checked against."""
-
-    token: str
     metadata: Mapping[str, Any]
     """Istio's node metadata."""
 
@@ -38,6 +33,12 @@ class Start:
 
     probers: Mapping[str, Any] = field(default_factory=dict)
     """The app's probes, by the path that asks for each."""
+
+    credentials: str = f"../agent/{credentials.SOCKET}"
+    """The socket where the token for istiod and its root are asked for."""
+
+    refresh: float = 15.0
+    """Seconds between two such questions: a proxy reconnects so long after istiod got another root."""
 
 
 def bootstrap(start: Start) -> dict[str, Any]:
@@ -88,7 +89,6 @@ def bootstrap(start: Start) -> dict[str, Any]:
                             "cluster_name": "xds-grpc",
                             "retry_policy": {"retry_back_off": {"base_interval": "0.1s", "max_interval": "1s"}},
                         },
-                        "initial_metadata": [{"key": "authorization", "value": f"Bearer {start.token}"}],
                     }
                 ],
             },
@@ -98,6 +98,7 @@ def bootstrap(start: Start) -> dict[str, Any]:
         "static_resources": {
             "clusters": [
                 _xds_upstream(start),
+                _upstream(credentials.UPSTREAM, {"pipe": {"path": start.credentials}}),
                 _admin_upstream(),
                 _upstream(agentport.METRICS, {"pipe": {"path": METRICS}}),
                 *agentport.clusters(start.probers),
@@ -171,14 +172,10 @@ def _admin_upstream() -> dict[str, Any]:
 def _xds_upstream(start: Start) -> dict[str, Any]:
     context = {
         "@type": f"{TYPE}.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
-        "sni": XDS_NAME,
+        "sni": credentials.ISTIOD,
         "common_tls_context": {
             "alpn_protocols": ["h2"],
-            # Read once: a watched file costs an inotify instance per Envoy, and a machine has 128 of them by default.
-            "validation_context": {
-                "trusted_ca": {"filename": start.root_ca},
-                "match_typed_subject_alt_names": [{"san_type": "DNS", "matcher": {"exact": XDS_NAME}}],
-            },
+            "validation_context_sds_secret_config": _secret(start, credentials.ROOT),
         },
     }
     return {
@@ -191,10 +188,42 @@ def _xds_upstream(start: Start) -> dict[str, Any]:
                         "connection_keepalive": {"interval": "30s", "timeout": "10s"},
                     }
                 },
+                "http_filters": _shows_token(start),
             }
         },
         "transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": context},
     }
+
+
+def _secret(start: Start, name: str) -> dict[str, Any]:
+    """A secret that the agent's socket answers, asked for again and again."""
+    source = {
+        "api_type": "REST",
+        "transport_api_version": "V3",
+        "cluster_names": [credentials.UPSTREAM],
+        "refresh_delay": f"{start.refresh:g}s",
+        "request_timeout": "5s",
+    }
+    config = {"api_config_source": source, "resource_api_version": "V3", "initial_fetch_timeout": "0s"}
+    return {"name": name, "sds_config": config}
+
+
+def _shows_token(start: Start) -> list[dict[str, Any]]:
+    """Filters that put the token on each stream to istiod."""
+    extensions = f"{TYPE}.extensions"
+    generic = {
+        "@type": f"{extensions}.http.injected_credentials.generic.v3.Generic",
+        "credential": _secret(start, credentials.TOKEN),
+    }
+    injector = {
+        "@type": f"{extensions}.filters.http.credential_injector.v3.CredentialInjector",
+        "credential": {"name": "envoy.http.injected_credentials.generic", "typed_config": generic},
+    }
+    codec = {"@type": f"{extensions}.filters.http.upstream_codec.v3.UpstreamCodec"}
+    return [
+        {"name": "envoy.filters.http.credential_injector", "typed_config": injector},
+        {"name": "envoy.filters.http.upstream_codec", "typed_config": codec},
+    ]
 
 
 def _ready_listener(start: Start) -> dict[str, Any]:

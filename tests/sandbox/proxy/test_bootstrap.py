@@ -12,8 +12,6 @@ START = bootstrap.Start(
     namespace="default",
     ip="127.66.0.9",
     istiod="127.66.0.2",
-    root_ca="/ca",
-    token="t",
     metadata={},
 )
 PATTERNS = bootstrap.bootstrap(START)["stats_config"]["stats_matcher"]["inclusion_list"]["patterns"]

@@ -11,7 +11,7 @@ import pytest
 
 from labkit.base import waiting
 from labkit.mesh.place import app_socket
-from labkit.sandbox.proxy import agent, bootstrap
+from labkit.sandbox.proxy import agent, bootstrap, credentials
 
 IP = "127.211.0.9"
 PATH = "/app-health/web/readyz"
@@ -21,8 +21,6 @@ START = bootstrap.Start(
     namespace="default",
     ip=IP,
     istiod="127.211.0.1",
-    root_ca="",
-    token="",
     metadata={},
     probers={PATH: {"tcpSocket": {"port": 8081}}},
 )
@@ -34,7 +32,9 @@ def status(tmp_path: Path) -> Iterator[Callable[[], int]]:
     config = bootstrap.bootstrap(START)
     del config["dynamic_resources"]
     parts = config["static_resources"]
-    parts["clusters"] = [cluster for cluster in parts["clusters"] if cluster["name"] != "xds-grpc"]
+    parts["clusters"] = [
+        cluster for cluster in parts["clusters"] if cluster["name"] not in ("xds-grpc", credentials.UPSTREAM)
+    ]
     (tmp_path / "envoy.json").write_text(json.dumps(config))
     command = [agent.envoy() or "envoy", "-c", "envoy.json", *agent.FLAGS]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
