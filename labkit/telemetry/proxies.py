@@ -8,6 +8,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from labkit.sandbox.proxy import credentials
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -184,12 +186,13 @@ def filter_rows(dump: Dump) -> list[tuple[str, str, int, str]]:
 
 
 def secret_rows(dump: Dump) -> list[tuple[str, str, str]]:
-    """One row a secret."""
+    """One row a secret that istiod sends."""
     states = {"static_secrets": "active", "dynamic_active_secrets": "active", "dynamic_warming_secrets": "warming"}
     return sorted(
         (entry["name"], "certificate" if "tls_certificate" in (entry.get("secret") or {}) else "authority", state)
         for key, state in states.items()
         for entry in _each(dump, key)
+        if entry["name"] not in credentials.MOUNTS
     )
 
 

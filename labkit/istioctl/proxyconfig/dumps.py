@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from labkit.sandbox.proxy import credentials
+
 Dump = Mapping[str, Any]
 
 _OBJECT = re.compile(r"/namespaces/([^/]+)/(?:virtual-service|destination-rule)/(.+)$")
@@ -37,9 +39,10 @@ def routes(dump: Dump) -> list[Any]:
 
 
 def secrets(dump: Dump) -> list[tuple[str, Any]]:
-    """``ACTIVE`` or ``WARMING``, and the entry, of every secret."""
+    """``ACTIVE`` or ``WARMING``, and the entry, of every secret that istiod sends or names."""
     words = {"static_secrets": "ACTIVE", "dynamic_active_secrets": "ACTIVE", "dynamic_warming_secrets": "WARMING"}
-    return [(word, entry) for key, word in words.items() for entry in parts(dump, key)]
+    listed = [(word, entry) for key, word in words.items() for entry in parts(dump, key)]
+    return [(word, entry) for word, entry in listed if entry.get("name") not in credentials.MOUNTS]
 
 
 def bootstrap(dump: Dump) -> Any:
