@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 from labkit.base import errors, processes, programs, records, settings
 from labkit.clusters import cluster
 from labkit.kube import resources
+from labkit.sandbox.proxy import agent
 
 START_TIMEOUT = 30.0
 """Seconds until the API must answer; it takes half a second, a cold disk several."""
@@ -97,6 +98,7 @@ def command(paths: settings.Paths) -> list[str]:
 def _spawn(paths: settings.Paths) -> None:
     paths.make()
     stop(paths)  # one that an interrupted start left half-way
+    agent.prepare_envoy()
     log = paths.logs / "sandbox.log"
     receiving, report = os.pipe()
     with os.fdopen(receiving, "rb") as reason:

