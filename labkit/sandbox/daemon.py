@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from labkit.base import errors, logs, processes, records, settings, tls
+from labkit.base import errors, logs, memory, processes, records, settings, tls
 from labkit.sandbox import controllers
 from labkit.sandbox.apiserver import server
 from labkit.sandbox.kubelet import agent
@@ -66,6 +66,7 @@ async def serve(paths: settings.Paths) -> None:
             "controllers": controllers.run(api_server.local, root_ca=api_server.root_ca),
             "kubelet": kubelet.run(),
             "service proxy": services.run(),
+            "memory": memory.keep_small(),
             "housekeeping": _keep_house(api_server, logs.Bounded(paths.logs / LOG)),
         }
         try:

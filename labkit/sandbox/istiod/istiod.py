@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from labkit.base import tls
+from labkit.base import memory, tls
 from labkit.kube import aio, api, resources
 from labkit.kube.resources import Object, Resource
 from labkit.mesh.api import caveats
@@ -101,6 +101,7 @@ class Istiod:
             self._publish()
             group.create_task(self._push_loop())
             group.create_task(self._renew_loop())
+            group.create_task(memory.keep_small())
             async with contextlib.AsyncExitStack() as servers:
                 await self._serve(servers)
                 log.info("ready on %s", self._ip)
