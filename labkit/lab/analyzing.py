@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from labkit.kube import client, resources
 from labkit.kube.resources import Object, Resource
 from labkit.lab import cleanup
-from labkit.mesh import analysis
+from labkit.mesh import analysis, refusals
 from labkit.mesh.api import caveats
 from labkit.sandbox import support
 
@@ -66,10 +66,11 @@ def refused(page: str, namespace: str) -> list[Finding]:
     """What Envoys refuse of the objects of a namespace, by istiod's page of pushes: a sandbox alone knows it."""
     findings = []
     for refusal in json.loads(page).get("why") or []:
+        text = refusals.sentence(refusal["text"]) or refusals.UNTOLD
         for name in refusal["objects"]:
             kind, space, own = name.split("/", 2)
             if space == namespace:
-                message = f"an Envoy refuses what this became, and keeps what it had: {refusal['text']}"
+                message = f"an Envoy refuses what this became, and keeps what it had: {text}"
                 findings.append(Finding(object=f"{kind} {space}/{own}", level="error", message=message))
     return findings
 

@@ -4,6 +4,7 @@ from collections import ChainMap
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
+from types import MappingProxyType
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
@@ -25,6 +26,11 @@ from labkit.mesh.views import View
 __all__ = ["Config", "Index", "Proxy", "Snapshot", "index"]
 
 GATEWAYS = "gateways.networking.istio.io"
+
+Versions = Mapping[str, Object | None]
+"""uid of an EnvoyFilter → the version that counts in its place, None for none."""
+
+NO_VERSIONS: Versions = MappingProxyType({})
 
 
 class Index:
@@ -107,22 +113,48 @@ class Index:
             ),
         )
 
-    def for_proxy(self, proxy: Proxy) -> Config:
+    def for_proxy(self, proxy: Proxy, versions: Versions = NO_VERSIONS) -> Config:
         """Everything one Envoy gets, with addresses that exist where it runs."""
-        config = self.config(proxy)
+        config = self.config(proxy, versions)
         return config if proxy.place is None else sandboxed.placed(config, self._place(proxy, proxy.place), self.memo)
 
-    def config(self, proxy: Proxy) -> Config:
+    def config(self, proxy: Proxy, versions: Versions = NO_VERSIONS) -> Config:
         """Everything that Istio would send to one Envoy."""
         with blame.naming(f"What is for {proxy.namespace}/{proxy.name}"):
             view = self.view(proxy)
             config = self._router(proxy, view) if proxy.role == "router" else self._sidecar(proxy, view)
-            return self._patched(config, proxy)
+            return self._patched(config, proxy, versions)
 
-    def _patched(self, config: Config, proxy: Proxy) -> Config:
+    def filters_behind(self, proxy: Proxy, kind: str, name: str) -> list[Object]:
+        """The EnvoyFilters without which a resource of a proxy would be another, in the order in which they apply."""
+        objects = {resources.uid_of(obj): obj for obj in self.snapshot.of(patches.RESOURCE)}
+        every = [f.uid for f in patches.applying(self._envoy_filters, proxy, root=self.snapshot.root_namespace)]
+
+        def without(*uids: str) -> Resource | None:
+            config = self.for_proxy(proxy, dict.fromkeys(uids))
+            resource: Resource | None = getattr(config, kind).get(name)
+            return resource
+
+        now, bare = without(), without(*every)
+        behind = [uid for uid in every if without(uid) != now]
+        if not behind and bare != now:
+            # Two say the same: without one of them nothing is another.
+            behind = [uid for uid in every if without(*(other for other in every if other != uid)) != bare]
+        return [objects[uid] for uid in behind]
+
+    def _patched(self, config: Config, proxy: Proxy, versions: Versions) -> Config:
         root = self.snapshot.root_namespace
-        chosen = patches.chosen(self._envoy_filters, proxy, root=root, memo=self.memo)
+        filters = self._of_versions(versions) if versions else self._envoy_filters
+        chosen = patches.chosen(filters, proxy, root=root, memo=self.memo)
         return config if chosen is None else patches.patched(config, chosen, self._target(proxy), self.memo)
+
+    def _of_versions(self, versions: Versions) -> Iterator[patches.EnvoyFilter]:
+        for envoy_filter in self._envoy_filters:
+            obj = versions.get(envoy_filter.uid)
+            if envoy_filter.uid not in versions:
+                yield envoy_filter
+            elif obj is not None:
+                yield self.memo.get(("version", envoy_filter.uid), (obj,), lambda obj=obj: patches.read(obj))  # type: ignore[misc]
 
     def _target(self, proxy: Proxy) -> patches.Target:
         if proxy.role == "router":

@@ -65,6 +65,11 @@ class Proxy:
     place: "Place | None" = None
     """Where it runs, if in a sandbox; elsewhere Istio's own addresses are right."""
 
+    @property
+    def key(self) -> str:
+        """``pod.namespace``, as istiod's pages call it."""
+        return f"{self.name}.{self.namespace}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:

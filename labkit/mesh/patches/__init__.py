@@ -6,7 +6,7 @@ added.
 """
 
 from labkit.mesh.patches.configuration import Target, patched
-from labkit.mesh.patches.envoyfilters import RESOURCE, EnvoyFilter, Patches, chosen, read
+from labkit.mesh.patches.envoyfilters import RESOURCE, EnvoyFilter, Patches, applying, chosen, read
 from labkit.mesh.patches.unsupported import findings
 
-__all__ = ["RESOURCE", "EnvoyFilter", "Patches", "Target", "chosen", "findings", "patched", "read"]
+__all__ = ["RESOURCE", "EnvoyFilter", "Patches", "Target", "applying", "chosen", "findings", "patched", "read"]

@@ -59,6 +59,7 @@ class Patch:
 class EnvoyFilter:
     """One object."""
 
+    uid: str
     namespace: str
     priority: int
     age: tuple[str, str]
@@ -102,11 +103,15 @@ class Patches:
         return any(p.apply_to in apply_to and p.is_for(context) for p in self._patches)
 
 
+def applying(filters: Iterable[EnvoyFilter], proxy: Proxy, *, root: str) -> list[EnvoyFilter]:
+    """The EnvoyFilters for a proxy, in the order in which they apply."""
+    every = [f for f in filters if f.namespace in (root, proxy.namespace) and f.selects(proxy)]
+    return sorted(every, key=lambda f: (f.priority, f.namespace != root, f.age))
+
+
 def chosen(filters: Iterable[EnvoyFilter], proxy: Proxy, *, root: str, memo: Memo) -> Patches | None:
     """The patches for a proxy, None for none; proxies with the same ones are given the same object."""
-    applying = [f for f in filters if f.namespace in (root, proxy.namespace) and f.selects(proxy)]
-    applying.sort(key=lambda f: (f.priority, f.namespace != root, f.age))
-    patches = tuple(p for f in applying for p in f.patches if p.fits(proxy))
+    patches = tuple(p for f in applying(filters, proxy, root=root) for p in f.patches if p.fits(proxy))
     return memo.get(("patches", tuple(map(id, patches))), patches, lambda: Patches(patches)) if patches else None
 
 
@@ -117,6 +122,7 @@ def read(obj: Object) -> EnvoyFilter:
         spec = obj.get("spec") or {}
         targets = spec.get("targetRefs") or ()
         return EnvoyFilter(
+            uid=resources.uid_of(obj),
             namespace=namespace,
             priority=int(spec.get("priority") or 0),
             age=(obj["metadata"].get("creationTimestamp") or "", f"{name}.{namespace}"),

@@ -89,11 +89,16 @@ class Discovery:
         self,
         authenticate: Authenticate,
         resources_for: Callable[[model.Proxy], Encoded],
-        on_refusal: Callable[[Refusal], None],
+        on_refusal: Callable[[Refusal], bool | None],
+        on_taken: Callable[[model.Proxy], bool] = lambda _: False,
         *,
         again_after: float = AGAIN,
     ) -> None:
-        self._again_after = again_after
+        """``on_refusal`` is told of each NACK, ``on_taken`` when a proxy has answered all and refused nothing anew.
+
+        Both say whether the proxy is to be offered other resources at once.
+        """
+        self._again_after, self._on_taken = again_after, on_taken
         self._authenticate, self._resources_for, self._on_refusal = authenticate, resources_for, on_refusal
         self.streams: dict[str, Stream] = {}
         """By ``pod.namespace``."""
@@ -187,7 +192,7 @@ class Discovery:
         except PermissionError as e:
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(e))
         stream = Stream(proxy=proxy)
-        name = f"{proxy.name}.{proxy.namespace}"
+        name = proxy.key
         self.streams[name] = stream
         stream.resources, stream.push = self._resources_for(proxy), self.pushes
         self._take(stream, first)
@@ -248,11 +253,16 @@ class Discovery:
             self._respond(stream, kind, part)
         if again and kind == "clusters" and "endpoints" in stream.subscriptions:
             self._send(stream, "endpoints")
+        is_again: bool | None = False
         if refused:
             self.health.rejects[kind] += 1
-            self._on_refusal(Refusal(proxy=stream.proxy, kind=kind, names=refused, text=text))
+            is_again = self._on_refusal(Refusal(proxy=stream.proxy, kind=kind, names=refused, text=text))
+        elif stream.is_live:
+            is_again = self._on_taken(stream.proxy)
         if refused and TAKEN in text:
             asyncio.get_running_loop().call_later(self._again_after, self._again, stream, kind, refused)
+        if is_again:
+            self.push(stream)
         stream.settle()
 
     def _again(self, stream: Stream, kind: str, names: tuple[str, ...]) -> None:

@@ -61,8 +61,12 @@ class Blame:
 
     def names_of(self, text: str) -> list[str]:
         """``KIND/NAMESPACE/NAME`` of the objects a refusal was put down to."""
-        objects = [change.object for change in self._standing.get(text, ())]
-        return [f"{o['kind']}/{resources.namespace_of(o)}/{resources.name_of(o)}" for o in objects]
+        return [name_of(change.object) for change in self._standing.get(text, ())]
+
+
+def name_of(obj: Object) -> str:
+    """``KIND/NAMESPACE/NAME``."""
+    return f"{obj['kind']}/{resources.namespace_of(obj)}/{resources.name_of(obj)}"
 
 
 def _stands(change: Change, snapshot: model.Snapshot) -> bool:

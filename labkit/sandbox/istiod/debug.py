@@ -18,12 +18,12 @@ comes when it is live or refused everywhere, or when the time is over::
     {"included": true, "deleted": false, "resourceVersion": "812", "push": 17,
      "proxies": 7, "live": 7, "waiting": [], "refusing": [], "milliseconds": 34.2, "why": []}
 
-``why`` has an entry for each refusal that stands: ``{"text": "what Envoy says", "objects":
-["VirtualService/default/ratings"]}``, the objects it is put down to; that may be others than the one asked for, for a
-proxy takes a resource whole or not at all. ``included`` is false while istiod has not published it. ``proxies`` counts
-all that are connected, ``live`` those that have taken that push whole; ``waiting`` and ``refusing`` name the others.
-``milliseconds`` run from when istiod heard of the object until the last proxy had taken it; null until then. Kinds:
-Istio's, the Gateway API's, Service, EndpointSlice, ConfigMap.
+``why`` has an entry for each refusal that stands, ``{"text": "what Envoy says", "objects":
+["VirtualService/default/ratings"]}`` with the objects it is put down to. Those that are put down to the object asked
+for are told alone; there may be none, for a proxy takes a resource whole or not at all. ``included`` is false while
+istiod has not published it. ``proxies`` counts all that are connected, ``live`` those that have taken that push whole;
+``waiting`` and ``refusing`` name the others. ``milliseconds`` run from when istiod heard of the object until the last
+proxy had taken it; null until then. Kinds: Istio's, the Gateway API's, Service, EndpointSlice, ConfigMap.
 
 ``GET /debug/labkit/pushes``: ``{"push": 17, "proxies": 7, "live": 7, "why": []}``, the newest snapshot, who has it, and
 each refusal that stands, as above.
@@ -32,14 +32,15 @@ each refusal that stands, as above.
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 
 import orjson
 from aiohttp import web
 
 from labkit.kube.resources import Object
 from labkit.mesh import model
-from labkit.sandbox.istiod import ads, progress
+from labkit.sandbox.istiod import ads, attribution, progress
 
 NAMES = {
     "clusters": "cluster",
@@ -54,10 +55,19 @@ NAMES = {
 LONGEST_WAIT = 30.0
 
 
-def takers(discovery: ads.Discovery) -> list[progress.Taker]:
+Refuses = Callable[[str], Sequence[Object]]
+"""``pod.namespace`` → the objects that this proxy does without."""
+
+
+def takers(discovery: ads.Discovery, refuses: Refuses = lambda _: ()) -> list[progress.Taker]:
     """The connected proxies, and how far they are."""
     return [
-        progress.Taker(name=name, push=stream.live, refused=bool(stream.refusals))
+        progress.Taker(
+            name=name,
+            push=stream.live,
+            refused=bool(stream.refusals),
+            refuses=frozenset(map(progress.key_of, refuses(name))),
+        )
         for name, stream in sorted(discovery.streams.items())
     ]
 
@@ -84,27 +94,39 @@ def entry(name: str, stream: ads.Stream) -> Object:
     return row
 
 
-Blamed = Callable[[str], Sequence[str]]
-"""The text of a refusal → the objects it is put down to, ``KIND/NAMESPACE/NAME``."""
-
-
-def why(discovery: ads.Discovery, blamed: Blamed) -> list[Object]:
-    """Each refusal that stands, once."""
+def why(
+    discovery: ads.Discovery,
+    blamed: Callable[[str], Sequence[str]],
+    standing: Mapping[str, Sequence[Object]] = MappingProxyType({}),
+) -> dict[str, list[str]]:
+    """Each refusal that stands, with the objects it is put down to; ``standing``: what proxies do without."""
     texts = {text for stream in discovery.streams.values() for text in stream.refusals.values()}
-    return [{"text": text, "objects": list(blamed(text))} for text in sorted(texts)]
+    reasons = {text: list(map(attribution.name_of, objects)) for text, objects in standing.items()}
+    return reasons | {text: list(blamed(text)) for text in texts}
 
 
-def routes(discovery: ads.Discovery, pushed: progress.Progress, blamed: Blamed = lambda _: ()) -> list[web.RouteDef]:
+Why = Callable[[], Mapping[str, Sequence[str]]]
+"""Text of each refusal that stands → the objects it is put down to, ``KIND/NAMESPACE/NAME``."""
+
+Takers = Callable[[], Sequence[progress.Taker]]
+
+
+def routes(discovery: ads.Discovery, pushed: progress.Progress, why: Why, takers: Takers) -> list[web.RouteDef]:
     """All pages."""
+
+    def reasons(asked: str = "") -> list[Object]:
+        every = sorted(why().items())
+        own = [(text, objects) for text, objects in every if asked in objects]
+        return [{"text": text, "objects": list(objects)} for text, objects in own or every]
 
     async def syncz(_: web.Request) -> web.Response:
         return _answer([entry(name, stream) for name, stream in sorted(discovery.streams.items())])
 
     async def pushes(_: web.Request) -> web.Response:
-        proxies = takers(discovery)
-        live = sum(t.push == discovery.pushes and not t.refused for t in proxies)
+        proxies = takers()
+        live = sum(t.push == discovery.pushes and not t.refused and not t.refuses for t in proxies)
         report: Object = {"push": discovery.pushes, "proxies": len(proxies), "live": live}
-        return _answer(report | {"why": why(discovery, blamed)})
+        return _answer(report | {"why": reasons()})
 
     async def live(request: web.Request) -> web.Response:
         parts = request.query.get("object", "").split("/")
@@ -117,8 +139,8 @@ def routes(discovery: ads.Discovery, pushed: progress.Progress, blamed: Blamed =
             raise web.HTTPBadRequest(text="wait is a number of seconds\n") from e
         version = request.query.get("resourceVersion", "")
         gone = request.query.get("gone") == "true"
-        report = await until_live(discovery, pushed, (kind, namespace, name), version, seconds, gone=gone)
-        return _answer(report | {"why": why(discovery, blamed)})
+        report = await until_live(discovery, takers, pushed, (kind, namespace, name), version, seconds, gone=gone)
+        return _answer(report | {"why": reasons("/".join(parts))})
 
     return [
         web.get("/debug/syncz", syncz),
@@ -129,6 +151,7 @@ def routes(discovery: ads.Discovery, pushed: progress.Progress, blamed: Blamed =
 
 async def until_live(
     discovery: ads.Discovery,
+    takers: Takers,
     pushed: progress.Progress,
     key: progress.Key,
     version: str,
@@ -141,7 +164,7 @@ async def until_live(
     while True:
         left, push = end - time.monotonic(), pushed.push_of(key, version, gone=gone)
         if left <= 0 or (push is not None and push <= discovery.reached):
-            return pushed.report(key, takers(discovery), version=version, gone=gone)
+            return pushed.report(key, takers(), version=version, gone=gone)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(left):
                 await discovery.until_change()

@@ -15,6 +15,7 @@ import yaml
 from labkit.base import memory, tls
 from labkit.kube import aio, api, resources
 from labkit.kube.resources import Object, Resource
+from labkit.mesh import model, patches
 from labkit.mesh.api import caveats
 from labkit.mesh.policies import request_authentication
 from labkit.sandbox.istiod import (
@@ -36,6 +37,7 @@ from labkit.sandbox.istiod import (
     progress,
     publishing,
     serving,
+    trials,
     trust,
     webhooks,
 )
@@ -66,7 +68,7 @@ class Istiod:
         self._issued = asyncio.Event()
         self._identities = identities.Identities(root, lifetimes, on_issue=self._issued.set)
         self._publication = publishing.Publication(
-            self._identities, self._refused, has_low_ports=lowports.may_be_bound()
+            self._identities, self._blamed, has_low_ports=lowports.may_be_bound()
         )
         self._controller = gatewaycontroller.GatewayController(client, self._followed)
         self._ingresses = ingressstatuses.IngressStatuses(client, self._followed)
@@ -74,7 +76,7 @@ class Istiod:
         self._blame = attribution.Blame()
         self.progress = progress.Progress()
         authenticator = authentication.Authenticator(client, self._followed)
-        self.discovery = ads.Discovery(authenticator.proxy, self._publication.resources_for, self._refused)
+        self.discovery = ads.Discovery(authenticator.proxy, self._publication.resources_for, self._refused, self._taken)
         self.progress.on_live = self.discovery.health.convergence.observe
         self._debug = debugxds.DebugDiscovery(
             self.discovery, authenticator.account, instance=socket.gethostname(), version=serving.VERSION
@@ -112,7 +114,7 @@ class Istiod:
         server = await serving.discovery((self.discovery.handler(), self._debug.handler()), own, self._ip)
         servers.push_async_callback(server.stop, 0.1)
         hooks = webhooks.Webhooks(lambda name: self._followed.get(resources.NAMESPACES, name) or {}, self._mesh_config)
-        pages = [*debug.routes(self.discovery, self.progress, self._blame.names_of), *serving.version()]
+        pages = [*debug.routes(self.discovery, self.progress, self._why, self._takers), *serving.version()]
         pages += health.routes(self.discovery.health, self._state)
         for routes, port, certificate in (
             (hooks.routes(), serving.WEBHOOKS, own),
@@ -144,7 +146,13 @@ class Istiod:
         )
 
     def _report(self, key: progress.Key, version: str) -> Object:
-        return self.progress.report(key, debug.takers(self.discovery), version=version)
+        return self.progress.report(key, self._takers(), version=version)
+
+    def _takers(self) -> list[progress.Taker]:
+        return debug.takers(self.discovery, self._publication.trials.refuses)
+
+    def _why(self) -> dict[str, list[str]]:
+        return debug.why(self.discovery, self._blame.names_of, self._publication.trials.standing())
 
     def _note(self, resource: Resource, old: Object | None, new: Object | None) -> None:
         obj = new or old or {}
@@ -237,16 +245,40 @@ class Istiod:
                 self.discovery.push(connected[name])
             self._identities.forget(due - connected.keys())
 
-    def _refused(self, refusal: ads.Refusal) -> None:
-        """Find out which of the objects that changed is to blame, and say so on it."""
+    def _refused(self, refusal: ads.Refusal) -> bool:
+        """Find out which object is behind a refusal, and say so on it; whether the proxy is offered something else."""
+        try:
+            ruling = self._publication.refused(refusal)
+        except Exception:
+            log.exception("whether an EnvoyFilter is behind a refusal could not be found out")
+            ruling = trials.Ruling(is_unexplained=True)
+        if ruling.is_unexplained:
+            self._blamed(refusal)
+        return self._carried_out(refusal.proxy, ruling)
+
+    def _taken(self, proxy: model.Proxy) -> bool:
+        """Whether a proxy that has taken everything is offered something else."""
+        return self._carried_out(proxy, self._publication.taken(proxy))
+
+    def _carried_out(self, proxy: model.Proxy, ruling: trials.Ruling) -> bool:
+        for guilt in ruling.guilty:
+            kind, name = guilt.resource
+            self._complaints.refused(
+                ads.Refusal(proxy=proxy, kind=kind, names=(name,), text=guilt.text), [guilt.object]
+            )
+        return ruling.is_offered_again
+
+    def _blamed(self, refusal: ads.Refusal) -> None:
+        """Put a refusal down to the objects that changed, without EnvoyFilters: those were tried."""
+        recent = [change for change in self._recent if change.place != patches.RESOURCE] or self._recent
         try:
             objects = self._blame.of(
-                self._publication.snapshot, self._recent, refusal.proxy, refusal.kind, refusal.names, refusal.text
+                self._publication.snapshot, recent, refusal.proxy, refusal.kind, refusal.names, refusal.text
             )
         except Exception:
             # Blame is a help; not finding it must not end the stream of the proxy that spoke.
             log.exception("whom to blame for a refusal could not be found out")
-            objects = [change.object for change in self._recent]
+            objects = [change.object for change in recent]
         self._complaints.refused(refusal, objects)
 
 

@@ -43,6 +43,10 @@ class Taker:
     """The last push it has taken whole."""
 
     refused: bool
+    """Whether it keeps a resource from before."""
+
+    refuses: frozenset[Key] = frozenset()
+    """Objects that it does without, for it refuses what they make."""
 
 
 @dataclass(kw_only=True)
@@ -115,7 +119,7 @@ class Progress:
             } | nothing
         # A refusal of an earlier push may be over with this one: only its answer tells.
         behind = [t.name for t in proxies if t.push < record.push]
-        refusing = [t.name for t in proxies if t.push >= record.push and t.refused]
+        refusing = [t.name for t in proxies if t.push >= record.push and (t.refused or key in t.refuses)]
         return {
             "included": True,
             "deleted": record.is_gone,

@@ -2,11 +2,12 @@
 
 from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 
 from labkit.kube.resources import Object
-from labkit.mesh import compiler, gateway_api, ingress, model
-from labkit.sandbox.istiod import ads, attribution, encoding, identities
+from labkit.mesh import compiler, gateway_api, ingress, model, patches
+from labkit.sandbox.istiod import ads, attribution, encoding, identities, trials
 
 KINDS = ("clusters", "endpoints", "listeners", "extensions", "routes", "secrets")
 
@@ -20,7 +21,7 @@ class Publication:
     def __init__(
         self,
         secrets: identities.Identities,
-        on_refusal: Callable[[ads.Refusal], None] = lambda _: None,
+        on_refusal: Callable[[ads.Refusal], object] = lambda _: None,
         *,
         has_low_ports: bool = True,
     ) -> None:
@@ -30,6 +31,9 @@ class Publication:
 
         self.converted = gateway_api.Converted()
         """What became of the Gateway API's objects."""
+
+        self.trials = trials.Trials()
+        """What Envoys refuse because of an EnvoyFilter."""
 
         self._index: compiler.Index | None = None
         self._encoder = encoding.Encoder()
@@ -62,6 +66,7 @@ class Publication:
                 self._compile(attribution.reverted(snapshot, change))
         self._given = {key: self._given[key] for key in self._asked}
         self._secrets.keep(self._asked)
+        self.trials.keep(f"{name}.{namespace}" for namespace, name in self._asked)
         self._asked = set()
         self._encoder.turn()
         return broken
@@ -75,7 +80,7 @@ class Publication:
         """Kind → name → bytes for one proxy; nothing before the first snapshot."""
         if self._index is None:
             return {}
-        config = self._index.for_proxy(proxy)
+        config = self._offered(self._index, proxy)
         key = proxy.namespace, proxy.name
         before = self._given.get(key, {})
         encoded = {kind: self._of_kind(kind, getattr(config, kind), proxy, before.get(kind, {})) for kind in KINDS}
@@ -84,6 +89,27 @@ class Publication:
         self._given[key] = encoded
         self._asked.add(key)
         return encoded
+
+    def _offered(self, index: compiler.Index, proxy: model.Proxy) -> model.Config:
+        """The configuration of a proxy, resources on trial without the EnvoyFilters that they are tried without."""
+        config = index.for_proxy(proxy)
+        offered = config
+        for name, versions in self.trials.instead(proxy.key, lambda name: _resource(config, name)).items():
+            offered = _with(offered, name, _resource(index.for_proxy(proxy, versions), name))
+        return offered
+
+    def refused(self, refusal: ads.Refusal) -> trials.Ruling:
+        """What follows from a NACK, as far as EnvoyFilters go."""
+        index = self._index
+        if index is None or len(refusal.names) != 1 or ads.TAKEN in refusal.text:
+            return trials.Ruling(is_unexplained=True)
+        proxy, name = refusal.proxy, (refusal.kind, refusal.names[0])
+        whole = _resource(index.for_proxy(proxy), name)
+        return self.trials.refused(proxy.key, name, refusal.text, whole, lambda: index.filters_behind(proxy, *name))
+
+    def taken(self, proxy: model.Proxy) -> trials.Ruling:
+        """What follows when a proxy has taken all that it was offered."""
+        return self.trials.taken(proxy.key, self.snapshot.of(patches.RESOURCE))
 
     @property
     def _trust_domain(self) -> str:
@@ -107,6 +133,21 @@ class Publication:
         if (kind, name, text) not in self._told:
             self._told.add((kind, name, text))
             self._on_refusal(ads.Refusal(proxy=proxy, kind=kind, names=(name,), text=text))
+
+
+def _resource(config: model.Config, name: trials.Name) -> Object | None:
+    resource: Object | None = getattr(config, name[0]).get(name[1])
+    return resource
+
+
+def _with(config: model.Config, name: trials.Name, resource: Object | None) -> model.Config:
+    """The configuration with another resource of a name, or none."""
+    kind, own = name
+    before: Mapping[str, Object] = getattr(config, kind)
+    if resource is None:
+        return replace(config, **{kind: {n: r for n, r in before.items() if n != own}})
+    layers = before.maps if isinstance(before, ChainMap) else [dict(before)]
+    return replace(config, **{kind: ChainMap({own: resource}, *layers)})
 
 
 def _layers(resources: Mapping[str, Object]) -> Sequence[Mapping[str, Object]]:

@@ -138,8 +138,10 @@ def answered(subscription: Subscription, nonce: str, error: str = "") -> tuple[t
         return (), ()
     if sent and len(names) + len(sent.removed) > 1:
         return (), tuple(_halves(sent, subscription))
-    subscription.refusals.update(dict.fromkeys(names, error))
-    return names, ()
+    # What a later response has overtaken is answered for by that one.
+    newest = tuple(name for name in names if sent and subscription.sent.get(name) == version_of(sent.changed[name]))
+    subscription.refusals.update(dict.fromkeys(newest, error))
+    return newest, ()
 
 
 def _halves(sent: Update, subscription: Subscription) -> Iterator[Update]:

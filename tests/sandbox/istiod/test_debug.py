@@ -24,7 +24,7 @@ def page(use: Callable[[test_utils.TestClient, ads.Discovery, progress.Progress]
         discovery = ads.Discovery(proxies.proxy_of, lambda _: {}, lambda _: None)
         tracker = progress.Progress()
         app = web.Application()
-        app.add_routes(debug.routes(discovery, tracker))
+        app.add_routes(debug.routes(discovery, tracker, dict, lambda: debug.takers(discovery)))
         async with test_utils.TestClient(test_utils.TestServer(app)) as client:
             await use(client, discovery, tracker)
 
@@ -69,8 +69,11 @@ def test_a_refusal_is_told_with_the_objects_it_is_put_down_to() -> None:
             await envoy.ask("clusters")
             await envoy.answer(await envoy.heard(), error="no such thing")
             await proxies.until(lambda: bool(discovery.streams["web.default"].refusals))
-            reasons = debug.why(discovery, lambda text: [f"VirtualService/default/{text[:2]}"])
-            assert reasons == [{"text": "no such thing", "objects": ["VirtualService/default/no"]}]
+            reasons = debug.why(discovery, lambda text: [f"VirtualService/default/{text[:2]}"], {"bad": [RULE]})
+            assert reasons == {
+                "no such thing": ["VirtualService/default/no"],
+                "bad": ["VirtualService/default/reviews"],
+            }
 
     asyncio.run(scene())
 

@@ -37,6 +37,16 @@ def rule(name: str, **http: Any) -> Object:
     }
 
 
+def merged_into_every_cluster(name: str, **fields: Any) -> Object:
+    entry = {"applyTo": "CLUSTER", "match": {"context": "GATEWAY"}, "patch": {"operation": "MERGE", "value": fields}}
+    return {
+        "apiVersion": "networking.istio.io/v1alpha3",
+        "kind": "EnvoyFilter",
+        "metadata": {"name": name, "namespace": "istio-system"},
+        "spec": {"workloadSelector": {"labels": {"istio": "ingressgateway"}}, "configPatches": [entry]},
+    }
+
+
 def until(look: Callable[[], Any], what: str) -> Any:
     return waiting.until(look, what=what, timeout=20, next_step="look into istiod's log", every=0.02)
 
@@ -45,6 +55,8 @@ def until(look: Callable[[], Any], what: str) -> Any:
 def api(sandbox: Sandbox) -> Iterator[client.Client]:
     """The sandbox, with what a test applied taken away again."""
     yield sandbox.client
+    for name in ("worse", "fine", "fine-too"):
+        sandbox.client.delete(resources.ENVOY_FILTERS, name, "istio-system")
     for name in ("details", "ratings"):
         sandbox.client.delete(resources.VIRTUAL_SERVICES, name, "default")
     sandbox.client.delete(resources.HTTP_ROUTES, "side", "default")
@@ -75,6 +87,24 @@ def test_a_refusal_is_an_event_on_the_object_that_caused_it(api: client.Client) 
     events = until(rejected, "an Event on the rule that Envoy refuses")
     assert {e["involvedObject"]["name"] for e in events} == {"ratings"}
     assert "NOPE" in events[0]["message"]
+
+
+def test_an_envoyfilter_that_is_refused_keeps_no_other_one_from_the_proxies(api: client.Client) -> None:
+    for name, fields in (
+        ("worse", {"ring_hash_lb_config": {"minimum_ring_size": 9_000_000}}),
+        ("fine", {"connect_timeout": "7s"}),
+        ("fine-too", {"per_connection_buffer_limit_bytes": 4096}),
+    ):
+        api.apply(resources.ENVOY_FILTERS, merged_into_every_cluster(name, **fields))
+
+    def condition(name: str) -> str:
+        obj = api.get(resources.ENVOY_FILTERS, name, "istio-system")
+        return next((c["reason"] for c in (obj.get("status") or {}).get("conditions") or []), "")
+
+    reasons = {"worse": "Rejected", "fine": "Distributed", "fine-too": "Distributed"}
+    until(lambda: {name: condition(name) for name in reasons} == reasons, "what becomes of three EnvoyFilters")
+    events = [e for e in api.list(resources.EVENTS, "istio-system") if e["involvedObject"]["kind"] == "EnvoyFilter"]
+    assert {e["involvedObject"]["name"] for e in events if e["reason"] == "Rejected"} == {"worse"}
 
 
 def test_a_gateway_of_the_gateway_api_answers_at_its_node_port(api: client.Client) -> None:

@@ -73,3 +73,13 @@ def test_one_resource_alone_is_what_was_refused() -> None:
 
 def _update(**changed: bytes) -> session.Update:
     return session.Update(kind="clusters", changed=changed, removed=())
+
+
+def test_a_refusal_of_what_was_overtaken_meanwhile_is_none() -> None:
+    subscription = session.Subscription(wildcard=True)
+    for nonce, data in (("1", b"old"), ("2", b"new")):
+        session.record(
+            subscription, session.Update(kind="clusters", changed={"a": data}, removed=()), nonce=nonce, push=1
+        )
+    assert session.answered(subscription, "1", "no such thing") == ((), ())
+    assert session.answered(subscription, "2", "no such thing") == (("a",), ())
