@@ -19,6 +19,13 @@ hypothesis.settings.register_profile("other", derandomize=False, **EXAMPLES)
 hypothesis.settings.load_profile(os.environ.get("EXAMPLES", "same"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever starts a sandbox carries the mark, so that all other tests can run beside those."""
+    for item in items:
+        if "empty_sandbox" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.sandbox)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sandbox:
     """A running sandbox."""

@@ -56,6 +56,22 @@ def run(command: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: Pa
     return subprocess.run(list(command), env=os.environ | dict(env or {}), cwd=cwd, check=False).returncode
 
 
+def run_quietly(
+    command: Sequence[str], log: Path, *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> int:
+    """Run a program to its end with all that it prints in a file; its exit code."""
+    with log.open("wb") as out:
+        return subprocess.run(
+            list(command),
+            env=os.environ | dict(env or {}),
+            cwd=cwd,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        ).returncode
+
+
 def beside_python(name: str) -> Path:
     """A program installed with the packages, such as ``kubectl``: it lies beside the interpreter."""
     return Path(sys.executable).parent / name
