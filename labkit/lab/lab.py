@@ -65,7 +65,7 @@ class Lab:
         self.url, self.page, self.send = requests.url, requests.page, requests.send
         self.curl, self.fortio, self.https = requests.curl, requests.fortio, requests.https
         self.mesh, self.split, self.canary = requests.mesh, requests.split, requests.canary
-        self.mtls, self.certificates = security.mtls, security.certificates
+        self.mtls, self.certificates, self.path = security.mtls, security.certificates, security.path
         self.limits = limiting.limits
         self.install_addon, self.promql, self.scraped = observed.install_addon, observed.promql, observed.scraped
         self.golden = observed.golden

@@ -6,9 +6,9 @@ from labkit.base import errors
 from labkit.kube import resources
 from labkit.lab import snapshots
 from labkit.lab.connection import Connection
-from labkit.mesh.explain import mutual_tls
+from labkit.mesh.explain import mutual_tls, paths
 from labkit.telemetry import certificates
-from labkit.views import mutualtls
+from labkit.views import connectionpath, mutualtls
 
 if TYPE_CHECKING:
     from labkit.views.certificates import CertificateView
@@ -32,6 +32,21 @@ class Security:
             name, place = host.split(".")[:2]
             raise errors.SetupError(f"{self._missing(name, place)}.", next_step="kubectl get services,pods -A")
         return mutualtls.MutualTls(host=host, ports=ports)
+
+    def path(self, client: str, called: str, *, beside: str = "") -> connectionpath.ConnectionPaths:
+        """Every program that a connection passes: ``lab.path("curl", "ratings:9080")``, or a pod's address and port.
+
+        ``beside`` draws the same pair next to it as if both were in the mesh by ``sidecars`` or ``ambient``.
+        """
+        drawn = paths.Paths(snapshots.read(self._connection.api))
+        namespace = self._connection.namespace
+        try:
+            every = [drawn.of(client, called, namespace=namespace)]
+            if beside:
+                every.append(drawn.of(client, called, namespace=namespace, as_if=beside))
+        except paths.UnknownError as e:
+            raise errors.SetupError(f"{str(e)[0].upper()}{str(e)[1:]}.", next_step="kubectl get services,pods") from e
+        return connectionpath.ConnectionPaths(paths=every)
 
     def certificates(self, name: str = "") -> "CertificateView":
         """Who each proxy is, by whom that is certified and for how long, live: ``lab.certificates("reviews")``.
