@@ -173,11 +173,11 @@ class Paths:
 
     def _called(self, host: str, namespace: str) -> tuple[Object | None, Object]:
         """The Service, if it is one, and one of the pods that answer."""
+        addressed = next((p for p in self._snapshot.of("pods") if (p.get("status") or {}).get("podIP") == host), None)
+        if addressed is not None:
+            return None, addressed
         if names.is_address(host):
-            pod = next((p for p in self._snapshot.of("pods") if (p.get("status") or {}).get("podIP") == host), None)
-            if pod is None:
-                raise UnknownError(f"no pod has the address {host}")
-            return None, pod
+            raise UnknownError(f"no pod has the address {host}")
         name, _, rest = host.partition(".")
         place = rest.partition(".")[0] or namespace
         service = next((s for s in self._snapshot.of("services") if _is(s, name, place)), None)
