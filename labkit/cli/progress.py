@@ -36,17 +36,21 @@ class Progress:
 
     def line(self, what: str) -> None:
         """A line about something that begins now."""
-        print(f"  … {what}", flush=True)
+        print(f"{self._again}  … {what}", flush=True)
 
     def bytes(self, written: int, length: int | None) -> None:
         """Show how far a download of the current step is, on a terminal."""
         if self._live:
             of = f" of {length / 1e6:.0f}" if length else ""
-            print(f"\r\033[K  … {self._what} ({written / 1e6:.0f}{of} MB)", end="", flush=True)
+            print(f"{self._again}  … {self._what} ({written / 1e6:.0f}{of} MB)", end="", flush=True)
 
     def _end(self, mark: str, what: str, began: float) -> None:
-        again = "\r\033[K" if self._live else ""
-        print(f"{again}  {mark} {what:<58}{time.monotonic() - began:6.1f} s", flush=True)
+        print(f"{self._again}  {mark} {what:<58}{time.monotonic() - began:6.1f} s", flush=True)
+
+    @property
+    def _again(self) -> str:
+        """What clears the line of a step that lasts, on a terminal."""
+        return "\r\033[K" if self._live else ""
 
     @property
     def elapsed(self) -> float:

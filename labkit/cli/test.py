@@ -16,6 +16,9 @@ from labkit.base import programs, settings
 from labkit.cli import skipped
 from labkit.clusters import forwarder, sandbox
 
+START = ("00-start-here.ipynb", "02-install-istio.ipynb")
+"""Lessons that run on the lab's own sandbox too: the one that starts it, and the one that installs Istio."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
@@ -25,6 +28,9 @@ class Stage:
     command: list[str]
     is_beside: bool = False
     """Whether it needs no cluster, so that it runs beside the stages that mostly wait for theirs."""
+
+    is_elsewhere: bool = False
+    """Whether it runs in a lab folder without a sandbox, which knows the cluster by its kubeconfig alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,11 +55,11 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the stages; 0 when all of them passed. The lab of the user, if one runs, is left alone."""
     python = [sys.executable, "-m"]
-    every = all_stages(python, on=arguments.kubeconfig)
-    stages = [stage for stage in every if not arguments.only or stage.name in arguments.only]
     results: list[Result] = []
-    with private_lab() as environment, tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as aside:
-        runner = Runner(environment, Path(folder))
+    with private_labs() as labs, tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(1) as aside:
+        every = all_stages(python, labs.own, on=arguments.kubeconfig)
+        stages = [stage for stage in every if not arguments.only or stage.name in arguments.only]
+        runner = Runner(labs, Path(folder))
         beside: list[Future[Result]] = []
         for stage in stages:
             if stage.is_beside:
@@ -71,11 +77,25 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if any(result.code for result in results) else 0
 
 
-class Runner:
-    """Runs stages in one environment; what a stage beside others prints comes at its end, in one piece."""
+@dataclass(frozen=True, kw_only=True)
+class Labs:
+    """Two lab folders of a run, and what the environment of both has."""
 
-    def __init__(self, environment: Mapping[str, str], folder: Path) -> None:
-        self._environment, self._folder = environment, folder
+    own: settings.Paths
+    elsewhere: settings.Paths
+    shared: Mapping[str, str]
+
+    def environment(self, stage: Stage) -> dict[str, str]:
+        """The environment of a stage."""
+        paths = self.elsewhere if stage.is_elsewhere else self.own
+        return {"LABKIT_HOME": str(paths.home), **self.shared}
+
+
+class Runner:
+    """Runs stages; what a stage beside others prints comes at its end, in one piece."""
+
+    def __init__(self, labs: Labs, folder: Path) -> None:
+        self._labs, self._folder = labs, folder
         self._numbers = itertools.count()
 
     def run(self, stage: Stage) -> Result:
@@ -83,23 +103,36 @@ class Runner:
         began, number = time.monotonic(), next(self._numbers)
         report, printed = self._folder / f"{number}.xml", self._folder / f"{number}.log"
         extra = [f"--junitxml={report}"] if "pytest" in stage.command else []
+        environment = self._labs.environment(stage)
         title = f"\n== {stage.name}: {' '.join(stage.command[1:])}"
         if stage.is_beside:
-            code = programs.run_quietly([*stage.command, *extra], printed, env=self._environment, cwd=settings.CHECKOUT)
+            code = programs.run_quietly([*stage.command, *extra], printed, env=environment, cwd=settings.CHECKOUT)
             print(f"{title}\n{printed.read_text(errors='replace')}", flush=True)
         else:
             print(title, flush=True)
-            code = programs.run([*stage.command, *extra], env=self._environment, cwd=settings.CHECKOUT)
+            code = programs.run([*stage.command, *extra], env=environment, cwd=settings.CHECKOUT)
+        if stage.is_elsewhere and sandbox.was_started(self._labs.elsewhere):
+            print("A sandbox was started where only a kubeconfig was to be used.")
+            code = code or 1
         seconds = time.monotonic() - began
         return Result(name=stage.name, code=code, seconds=seconds, skips=list(skipped.skips(report)))
 
 
-def all_stages(python: list[str], *, on: Path | None = None) -> list[Stage]:
-    """Every stage, cheapest first; the notebooks on a sandbox, or on the cluster of a kubeconfig."""
-    where = ["--kubeconfig", str(on)] if on else []
+def all_stages(python: list[str], own: settings.Paths, *, on: Path | None = None) -> list[Stage]:
+    """Every stage, cheapest first.
+
+    The notebooks run by a kubeconfig alone, that of a cluster named by ``on`` or of the sandbox of ``own``: what passes
+    so asks the Kubernetes API and nothing else.
+    """
     beside = programs.beside_python
     pytest = [*python, "pytest", "-q"]
     tests = [*pytest, "-ra", "--durations=15", "tests", "-m"]
+    nbval = [*pytest, "--nbval-lax", "--nbval-cell-timeout=120"]
+    up = [*python, "labkit", "up", "--no-browser", "--no-jupyter"]
+    of_sandbox = [
+        Stage(name="notebooks", command=up),
+        Stage(name="notebooks", command=[*nbval, *(f"notebooks/{name}" for name in START)]),
+    ]
     return [
         Stage(name="style", command=[str(beside("ruff")), "check", "."]),
         Stage(name="style", command=[str(beside("ruff")), "format", "--check", "."]),
@@ -108,22 +141,24 @@ def all_stages(python: list[str], *, on: Path | None = None) -> list[Stage]:
         Stage(name="tests", command=[*tests, "not sandbox"], is_beside=True),
         Stage(name="tests", command=[*tests, "sandbox"]),
         Stage(name="pythons", command=[*python, "tools.pythons"]),
-        Stage(name="notebooks", command=[*python, "labkit", "up", "--no-browser", "--no-jupyter", *where]),
-        Stage(name="notebooks", command=[*pytest, "--nbval-lax", "--nbval-cell-timeout=120", "notebooks"]),
+        *([] if on else of_sandbox),
+        Stage(name="notebooks", command=[*up, "--kubeconfig", str(on or own.kubeconfig)], is_elsewhere=True),
+        Stage(name="notebooks", command=[*nbval, "notebooks"], is_elsewhere=True),
     ]
 
 
 @contextlib.contextmanager
-def private_lab() -> Iterator[dict[str, str]]:
-    """The environment of a lab of its own in a temporary folder; stopped at the end if it was started."""
+def private_labs() -> Iterator[Labs]:
+    """Two lab folders in a temporary one; what was started there ends with them."""
     with tempfile.TemporaryDirectory(prefix="labkit-test-") as folder:
-        paths = settings.Paths(home=Path(folder) / "home")
+        own, elsewhere = (settings.Paths(home=Path(folder) / name) for name in ("home", "elsewhere"))
         # Proxies of this machine are not for loopback; a test must not depend on them.
         clean = {name: "" for name in os.environ if name.lower() in ("http_proxy", "all_proxy")}
         # Property tests draw the same examples each time only if sets have the same order each time.
         seed = {} if os.environ.get("EXAMPLES") else {"PYTHONHASHSEED": "0"}
         try:
-            yield {"LABKIT_HOME": str(paths.home), "PYTHONPATH": str(settings.CHECKOUT), **clean, **seed}
+            yield Labs(own=own, elsewhere=elsewhere, shared={"PYTHONPATH": str(settings.CHECKOUT), **clean, **seed})
         finally:
-            forwarder.stop_all(paths)
-            sandbox.stop(paths)
+            for paths in (elsewhere, own):
+                forwarder.stop_all(paths)
+                sandbox.stop(paths)

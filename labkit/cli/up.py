@@ -111,10 +111,12 @@ def _course(chosen: cluster.Cluster, namespace: str, steps: progress.Progress) -
     from labkit.install import bookinfo, gateway, istio
 
     api = chosen.client()
+    # A sandbox takes seconds for all of it; elsewhere each step may last, and something may have been left alone.
+    on_step = (lambda _: None) if chosen.can(capabilities.BUNDLED_ISTIO) else steps.line
     with steps.step("Istio: istiod and the ingress gateway"):
-        istio.install(api)
+        istio.install(api, on_step=on_step)
     with steps.step("Bookinfo: four services, six pods with sidecars"):
-        bookinfo.deploy(api, namespace)
+        bookinfo.deploy(api, namespace, on_step=on_step)
     with steps.step("Gateway: Bookinfo answers from outside"):
-        address = gateway.expose(api, namespace)
+        address = gateway.expose(api, namespace, on_step=on_step)
     return str(address)

@@ -87,6 +87,12 @@ def pod_of(api: client.Client, service: str, namespace: str, port: int) -> tuple
     return (resources.name_of(ready[0]), number) if number else None
 
 
+def leads(service: Object, port: int) -> bool:
+    """Whether a Service has such a port and chooses pods; one is looked for at each connection."""
+    spec = service["spec"]
+    return bool(spec.get("selector")) and any(entry["port"] == port for entry in spec.get("ports") or [])
+
+
 def is_ready(pod: Object) -> bool:
     """Whether it serves: ready, and not on its way out."""
     conditions = pod.get("status", {}).get("conditions") or []

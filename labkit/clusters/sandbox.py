@@ -34,6 +34,11 @@ def running(paths: settings.Paths) -> dict[str, Any] | None:
     return facts if facts and facts.get("port") and _is_locked(paths) else None
 
 
+def was_started(paths: settings.Paths) -> bool:
+    """Whether a sandbox of this lab runs or ever did; one that was forgotten did not."""
+    return running(paths) is not None or paths.kubeconfig.exists()
+
+
 def _record(paths: settings.Paths) -> records.Record:
     return records.Record(path=paths.run / "sandbox.json")
 

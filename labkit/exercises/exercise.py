@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from labkit.base import errors
 from labkit.exercises.evidence import Evidence
 from labkit.exercises.verdict import Verdict
+from labkit.kube import status
 
 Check = Callable[[Evidence], Verdict]
 
@@ -122,13 +123,18 @@ class Exercise:
                 verdict = replace(verdict, cause=both, next_step="lab.analyze()")
         except errors.LabError as e:
             first, _, rest = str(e).partition("\n")
+            is_denied = isinstance(e, status.StatusError) and e.code == 403
             verdict = Verdict(
                 exercise=self.id,
                 passed=False,
                 expected=self.done_when,
                 observed=first,
-                cause="the cluster or the gateway did not answer the check's questions",
-                next_step=rest.replace("Next: ", "").replace("\n", "; "),
+                cause="you may not read what the check looks at"
+                if is_denied
+                else "the cluster or the gateway did not answer the check's questions",
+                next_step="kubectl auth can-i --list; ask the cluster's owner for this right"
+                if is_denied
+                else rest.replace("Next: ", "").replace("\n", "; "),
             )
         except Exception as e:  # an object in a shape that the check did not expect: still no traceback for a learner
             verdict = Verdict(

@@ -5,7 +5,7 @@ from importlib import resources as files
 from labkit.base import errors
 from labkit.clusters import capabilities
 from labkit.install import istio, kinds
-from labkit.kube import client, manifests, resources
+from labkit.kube import client, manifests, resources, status
 from labkit.kube.resources import Object
 
 ADDONS = {"prometheus": "prometheus", "jaeger": "tracing"}
@@ -33,7 +33,16 @@ def objects(name: str) -> list[Object]:
 
 def is_installed(api: client.Client, name: str) -> bool:
     """Whether its Service is there, of ours or of Istio's own manifest."""
-    return api.find(resources.SERVICES, ADDONS[name], istio.NAMESPACE) is not None
+    try:
+        return api.find(resources.SERVICES, ADDONS[name], istio.NAMESPACE) is not None
+    except status.StatusError as e:
+        if e.code != 403:
+            raise
+        raise errors.SetupError(
+            f"You may not read Services in namespace {istio.NAMESPACE}, where {name.capitalize()} is looked for.",
+            next_step=f"ask the cluster's owner for the rights to read {istio.NAMESPACE} and to reach "
+            f"services/proxy there; ./lab up --cluster sandbox has it all",
+        ) from e
 
 
 def require(api: client.Client, name: str) -> None:
@@ -44,18 +53,24 @@ def require(api: client.Client, name: str) -> None:
         )
 
 
+def require_or_may(api: client.Client, name: str) -> None:
+    """SetupError where the addon is not there and the kit does not install it, with what to type."""
+    if is_installed(api, name) or capabilities.ask(api) & {capabilities.BUNDLED_ISTIO, capabilities.OWNED}:
+        return
+    raise errors.SetupError(
+        f"This cluster has no {name.capitalize()} in {istio.NAMESPACE}, and the kit installs nothing on it.",
+        next_step=command(name),
+    )
+
+
 def install(api: client.Client, name: str, *, on_step: istio.OnStep = lambda _: None) -> None:
     """Install it and wait until it is ready; one that is there already stays as it is.
 
     On a cluster where the kit installs nothing, SetupError says what to type.
     """
     manifest = objects(name)
+    require_or_may(api, name)
     if not is_installed(api, name):
-        if not capabilities.ask(api) & {capabilities.BUNDLED_ISTIO, capabilities.OWNED}:
-            raise errors.SetupError(
-                f"This cluster has no {name.capitalize()} in {istio.NAMESPACE}, and the kit installs nothing on it.",
-                next_step=command(name),
-            )
         on_step(f"{name} in {istio.NAMESPACE}")
         kinds.apply_all(api, manifest)
     deployments = [resources.name_of(obj) for obj in manifest if obj["kind"] == "Deployment"]

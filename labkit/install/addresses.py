@@ -78,15 +78,7 @@ def find(api: client.Client, service: str, namespace: str, *, port: int, is_ingr
     """Host and port by the first way that works; None where there is no such Service."""
     if is_ingress and (named := override()):
         return named
-    try:
-        live = api.find(resources.SERVICES, service, namespace)
-    except status.StatusError as e:
-        if e.code != 403:
-            raise
-        raise errors.SetupError(
-            f"You may not read Service {service} in namespace {namespace}, and so the kit does not know its address.",
-            next_step=f"ask for its address, then: export {OVERRIDE}=http://ADDRESS:PORT",
-        ) from e
+    live = _service(api, service, namespace)
     if live is None:
         return None
     listed = list(ways(live, _nodes(api), port=port, host_ports=_host_ports(api), is_inside=IN_CLUSTER.exists()))
@@ -104,10 +96,35 @@ def find(api: client.Client, service: str, namespace: str, *, port: int, is_ingr
         # The node itself said no, so it is there: nobody listens yet.
         return refused.host, refused.port
     if forwarder.pod_of(api, service, namespace, port):
-        where = cluster.Cluster(kubeconfig=api.kubeconfig, context=api.context)
-        return forwarder.address(settings.Paths(), where, service, namespace, port)
-    # No pod is ready: whoever asks at the address that is promised learns so.
-    return (listed[0].host, listed[0].port) if listed else None
+        return _forwarded(api, service, namespace, port)
+    # No pod is ready: whoever asks at the address that is promised, or at the forwarder's, learns so.
+    if listed:
+        return listed[0].host, listed[0].port
+    return _forwarded(api, service, namespace, port) if forwarder.leads(live, port) else None
+
+
+def _forwarded(api: client.Client, service: str, namespace: str, port: int) -> tuple[str, int] | None:
+    where = cluster.Cluster(kubeconfig=api.kubeconfig, context=api.context)
+    return forwarder.address(settings.Paths(), where, service, namespace, port)
+
+
+def require_readable(api: client.Client, service: str, namespace: str) -> None:
+    """SetupError where the environment names no address and this user may not read the Service that has one."""
+    if not override():
+        _service(api, service, namespace)
+
+
+def _service(api: client.Client, service: str, namespace: str) -> Object | None:
+    try:
+        live: Object | None = api.find(resources.SERVICES, service, namespace)
+        return live
+    except status.StatusError as e:
+        if e.code != 403:
+            raise
+        raise errors.SetupError(
+            f"You may not read Service {service} in namespace {namespace}, and so the kit does not know its address.",
+            next_step=f"ask for its address, then: export {OVERRIDE}=http://ADDRESS:PORT",
+        ) from e
 
 
 _last: dict[tuple[Any, ...], tuple[str, int]] = {}

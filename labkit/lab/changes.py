@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from labkit.base import settings
-from labkit.install import bookinfo, dataplane, gateway, gateway_api, istio, ownership, presence
-from labkit.lab import applying, chapters, cleanup, control, discarding, endpoints, preparation
+from labkit.clusters import capabilities
+from labkit.install import bookinfo, dataplane, gateway, gateway_api, istio, ownership, presence, rights
+from labkit.lab import applying, chapters, cleanup, control, discarding, endpoints, needs, preparation
 from labkit.lab.connection import Connection
 from labkit.telemetry import differences
 from labkit.views import results, steps
@@ -80,12 +81,16 @@ class Changes:
         """Bring the cluster to where a lesson begins, whatever it was before; ``lab.goto("07")``."""
         lesson = chapters.chapter(chapter)
         number = str(chapter).zfill(2)[:2]
+        api, namespace = self._connection.api, self._connection.namespace
+        is_owned = self._connection.can(capabilities.OWNED)
+        if not is_owned:
+            needs.require(api, number, lesson, preparation.applied(lesson), namespace=namespace)
         with steps.Steps() as step:
             preparing = preparation.prepare(
-                self._connection.api,
+                api,
                 self._connection.cluster,
                 lesson,
-                namespace=self._connection.namespace,
+                namespace=namespace,
                 on_step=step,
             )
             if lesson.istio is not False:
@@ -99,7 +104,9 @@ class Changes:
                 step("the first look of Prometheus")
                 self._until_read(0.0)
         self.chapter = number
-        return results.Done(sentence=f"Ready for lesson {number}: {lesson.title}.", details=preparing.notes).shown()
+        more = "" if is_owned else needs.note(api, number, namespace=namespace)
+        notes = [*preparing.notes, *([more] if more else [])]
+        return results.Done(sentence=f"Ready for lesson {number}: {lesson.title}.", details=notes).shown()
 
     def reset(self) -> results.Done:
         """Back to the beginning of the lesson."""
@@ -110,9 +117,14 @@ class Changes:
 
         It shows what it did wherever it stands in a cell, unless ``quiet``. KubectlError in kubectl's words when
         it is refused; the last good configuration then stays. On a cluster that others use as well, ForeignError
-        where it would change what the kit did not make; ``adopt`` keeps a copy of that and goes on.
+        where it would change what the kit did not make; ``adopt`` keeps a copy of that and goes on. RightsError where
+        this user may not apply all of it.
         """
         objects = applying.objects_of(given)
+        if not self._connection.can(capabilities.OWNED):
+            rights.require(
+                self._connection.api, objects, namespace=self._connection.namespace, what=applying.subject(objects)
+            )
         foreign = ownership.divide(self._connection.api, objects, namespace=self._connection.namespace)
         if foreign and not adopt:
             raise ownership.ForeignError(

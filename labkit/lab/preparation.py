@@ -31,8 +31,7 @@ class Preparation:
 
 def prepare(api: client.Client, cluster: Cluster, chapter: Chapter, *, namespace: str, on_step: OnStep) -> Preparation:
     """Bring the cluster to where the chapter begins; safe to repeat."""
-    objects = _objects(chapter)
-    keys = {cleanup.key_of(obj, namespace) for obj in objects}
+    keys = {cleanup.key_of(obj, namespace) for obj in _objects(chapter)}
     removed, notes = _clear(api, cluster, keys, [namespace, istio.NAMESPACE], on_step=on_step)
     _remove_own_namespaces(api, cluster, on_step=on_step)
     if chapter.bookinfo is False and api.find(resources.SERVICES, "productpage", namespace):
@@ -79,14 +78,20 @@ def _files(chapter: Chapter) -> list[Object]:
     return [obj for name in chapter.manifests for obj in manifests.read(MANIFESTS / name)]
 
 
+def applied(chapter: Chapter) -> list[Object]:
+    """What ``prepare`` applies in the course's namespace."""
+    application = bookinfo.objects() if chapter.bookinfo else []
+    return [*_files(chapter), *application, *(gateway.objects() if chapter.gateway else [])]
+
+
 def _objects(chapter: Chapter) -> list[Object]:
     """Objects of the chapter's manifests; what an undecided chapter may have is kept."""
-    objects = _files(chapter)
+    listed = _files(chapter)
     if chapter.bookinfo is not False:
-        objects += bookinfo.objects()
+        listed += bookinfo.objects()
     if chapter.gateway:
-        objects += gateway.objects()
-    return objects
+        listed += gateway.objects()
+    return listed
 
 
 def _remove_own_namespaces(api: client.Client, cluster: Cluster, *, on_step: OnStep) -> None:

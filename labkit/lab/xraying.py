@@ -6,7 +6,7 @@ from typing import Any
 
 from labkit.base import errors
 from labkit.exercises import filed
-from labkit.kube import client, manifests, resources, status
+from labkit.kube import client, manifests, resources
 from labkit.kube.resources import Object
 from labkit.lab import doors
 from labkit.mesh.explain import explanations, provenance
@@ -51,11 +51,7 @@ def look(api: client.Client, ways: doors.Doors, proxy: proxies.Proxy, what: str,
 def _everything(api: client.Client) -> list[Object]:
     objects: list[Object] = []
     for resource in READ:
-        try:
-            listed = api.list(resource)
-        except status.NotFound:
-            continue  # a kind that this cluster does not serve
-        objects += [{"apiVersion": resource.api_version, "kind": resource.kind, **obj} for obj in listed]
+        objects += [{"apiVersion": resource.api_version, "kind": resource.kind, **obj} for obj in api.visible(resource)]
     return objects
 
 

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from labkit import cli
+from labkit.base import errors
 from labkit.clusters import cluster
-from labkit.install import bookinfo, gateway, ownership, presence, pruning
+from labkit.install import bookinfo, gateway, ownership, presence, pruning, rights
 from labkit.kube import marks, resources
 from labkit.lab import Lab
 
@@ -109,6 +110,42 @@ def test_a_lesson_that_makes_a_namespace_leaves_one_of_the_same_name(guest, anna
     guest.goto("02")
     assert annas.find(resources.NAMESPACES, "shop")
     assert annas.find(resources.NAMESPACES, "istio-system"), "Istio stays where the kit could not install it again"
+
+
+def test_a_lesson_whose_cells_need_more_rights_says_so_when_it_begins_and_they_change_nothing(guest, sandbox):
+    (note,) = guest.goto("14").details
+    assert "you may not create or change limitranges, resourcequotas in namespace shop" in note
+    assert "kubectl create role labkit-more -n shop" in note and "--serviceaccount=guests:guest" in note
+    with pytest.raises(rights.RightsError, match=r"nothing was changed\.\nNext: ask the cluster's owner for this"):
+        guest.apply("manifests/quota.yaml")
+    assert sandbox.client.find(resources.NAMESPACES, "shop") is None, "not half of the manifest either"
+    guest.goto("05")
+
+
+@pytest.mark.parametrize(
+    ("who", "lesson", "why"),
+    [
+        ("guest", "15", r"no Prometheus in istio-system(.|\n)*kubectl apply -f samples/addons/prometheus"),
+        ("tenant", "15", r"may not read Services in namespace istio-system(.|\n)*ask the cluster's owner"),
+        ("tenant", "06", r"does not know its address(.|\n)*export LABKIT_GATEWAY_URL"),
+    ],
+    ids=["an addon is missing", "an addon cannot be seen", "the gateway's address cannot be read"],
+)
+def test_a_lesson_that_cannot_begin_says_why_before_it_changes_anything(guest, guests, sandbox, who, lesson, why):
+    lab = Lab(cluster.of_kubeconfig(getattr(guests, who)), namespace="default" if who == "guest" else "guests")
+    lab.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "left-over"}})
+    before = {resources.name_of(o) for o in sandbox.client.list(resources.DEPLOYMENTS, lab.namespace)}
+    with pytest.raises(errors.SetupError, match=why):
+        lab.goto(lesson)
+    assert lab.api.find(resources.CONFIG_MAPS, "left-over", lab.namespace)
+    assert {resources.name_of(o) for o in sandbox.client.list(resources.DEPLOYMENTS, lab.namespace)} == before
+    lab.discard("configmap/left-over")
+
+
+def test_somebody_with_one_namespace_is_told_all_that_a_lesson_needs(guests):
+    lab = Lab(cluster.of_kubeconfig(guests.tenant), namespace="guests")
+    with pytest.raises(rights.RightsError, match=r"create or change namespaces(.|\n)*kubectl create clusterrole "):
+        lab.apply("manifests/quota.yaml")
 
 
 def test_everything_of_the_kits_is_listed_by_its_label_and_nothing_else(guest, annas):

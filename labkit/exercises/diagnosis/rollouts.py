@@ -157,8 +157,9 @@ def _reasons(pod: Object) -> Iterator[str]:
 def another_kind(evidence: Evidence, name: str, namespace: str) -> str:
     """What has the name of a missing Deployment and is none; empty when nothing has it."""
     for kind in OTHER_KINDS:
-        obj = evidence.resource(kind, name, namespace)
-        if obj is not None and resources.owner_of(obj) is None:
+        # Listed, not read by name: a kind that this user may not read is none that they created.
+        named = (obj for obj in evidence.resources(kind, namespace) if resources.name_of(obj) == name)
+        if any(resources.owner_of(obj) is None for obj in named):
             alone = " that stands alone" if kind == resources.PODS else ""
             return f"{name} is a {kind.kind}{alone}; the exercise wants a Deployment, which makes pods"
     return ""

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from labkit.base import choice, errors, ports, settings, versions
 from labkit.clusters import capabilities, cluster, commands, contexts, kind, sandbox
-from labkit.install import gateway, gateway_api, presence
+from labkit.install import gateway, gateway_api, presence, rights
 from labkit.kube import client, resources, status
 from labkit.kube.resources import Object
 
@@ -258,24 +258,11 @@ def _inside(api: client.Client, namespace: str) -> dict[str, Any]:
 
 
 def _denied(api: client.Client, namespace: str) -> list[str]:
-    return [
-        f"{verb} {resource}{f' in {namespace}' if scope else ''}"
+    asked = [
+        rights.Right(verb=verb, group=group, resource=resource, namespace=namespace if scope else "")
         for group, resource, verb, scope in RIGHTS
-        if not _may(api, group, resource, verb, namespace if scope else "")
     ]
-
-
-def _may(api: client.Client, group: str, resource: str, verb: str, namespace: str) -> bool:
-    plural, _, sub = resource.partition("/")
-    asked = {"group": group, "resource": plural, "subresource": sub, "verb": verb, "namespace": namespace}
-    review = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": {key: value for key, value in asked.items() if value}},
-    }
-    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-    code, _, body = api.raw("POST", path, body=review, headers={"Content-Type": "application/json"}, timeout=8.0)
-    return code == 201 and bool(json.loads(body).get("status", {}).get("allowed"))
+    return [str(right) for right in rights.denied(api, asked)]
 
 
 def _definitions(api: client.Client) -> str:
