@@ -1,7 +1,7 @@
 """The descriptor file: read with the service's own refusals, and asked which limit a request's descriptor has."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
@@ -21,9 +21,10 @@ SECONDS = {
 KEYS = frozenset(
     (
         "domain", "key", "value", "descriptors", "rate_limit", "unit", "unit_multiplier", "requests_per_unit",
-        "unlimited", "shadow_mode", "detailed_metric", "name", "replaces",
+        "unlimited", "shadow_mode", "detailed_metric", "value_to_metric", "share_threshold", "name", "replaces",
     )
 )  # fmt: skip
+NOT_CARRIED_OUT = {"quota_mode": "quota_mode, by which Envoy's routing learns of a quota, is not carried out here"}
 Entries = Sequence[tuple[str, str]]
 """A request's descriptor: ``[("PATH", "/productpage")]``."""
 
@@ -39,11 +40,20 @@ class Limit:
     key: str
     """``domain.PATH_/productpage``: the name of its statistics."""
 
+    rolled_up: str = ""
+    """The name without the values of a request; where those are in the statistics, there may be too many."""
+
+    counted: "Entries" = ()
+    """The entries that name its counter, where those are not the request's own."""
+
     unit: str = ""
     multiplier: int = 1
     requests: int = 0
     is_unlimited: bool = False
     is_shadow: bool = False
+    is_detailed: bool = False
+    """Whether every value of a request is in the name of its statistics (``detailed_metric``)."""
+
     name: str = ""
     replaces: tuple[str, ...] = ()
 
@@ -63,6 +73,15 @@ class Limit:
 @dataclass(kw_only=True)
 class Node:
     """One level of the tree of descriptors."""
+
+    value: str = ""
+    """As the file has it: empty for any value, ``/api/*`` for all that begin so."""
+
+    is_measured: bool = False
+    """Whether the value of a request is in the name of the statistics (``value_to_metric``)."""
+
+    is_shared: bool = False
+    """Whether all values that a wildcard fits have one counter (``share_threshold``)."""
 
     limit: Limit | None = None
     children: "dict[str, Node]" = field(default_factory=dict)
@@ -85,12 +104,32 @@ Domains = Mapping[str, Node]
 
 def limit_of(domains: Domains, domain: str, entries: Entries) -> Limit | None:
     """The limit of a descriptor: of the level that is as deep as the descriptor; None for none."""
-    node = domains.get(domain)
-    for depth, (key, value) in enumerate(entries, 1):
+    node, path = domains.get(domain), []
+    for key, value in entries:
         node = node.child(key, value) if node is not None else None
-        if node is None or depth == len(entries):
-            break
-    return node.limit if node is not None else None
+        if node is None:
+            return None
+        path.append(node)
+    limit = node.limit if node is not None else None
+    if limit is None or not (limit.is_detailed or any(n.is_measured or n.is_shared for n in path)):
+        return limit
+    return _of_request(limit, domain, path, entries)
+
+
+def _of_request(limit: Limit, domain: str, path: Sequence[Node], entries: Entries) -> Limit:
+    """The limit with what a request's values change: the name of its statistics, and of its counter."""
+    words, counted = [domain], []
+    for node, (key, value) in zip(path, entries, strict=True):
+        is_in_name = (limit.is_detailed or node.is_measured) and not node.is_shared
+        shown = value if is_in_name else node.value
+        words.append(f"{key}_{shown}" if shown else key)
+        counted.append((key, node.value if node.is_shared else value))
+    return replace(limit, key=shortened(".".join(words)), rolled_up=limit.key, counted=tuple(counted))
+
+
+def shortened(name: str) -> str:
+    """What a request says must not make names without end."""
+    return name[:200]
 
 
 def limits(domains: Domains) -> Iterable[Limit]:
@@ -134,6 +173,8 @@ def _document(name: str, text: str) -> Mapping[str, Any]:
 
 def _check(name: str, value: Mapping[Any, Any]) -> None:
     for key, item in value.items():
+        if key in NOT_CARRIED_OUT:
+            raise ConfigurationError(f"{name}: {NOT_CARRIED_OUT[key]}")
         if key not in KEYS:
             raise ConfigurationError(f"{name}: config error, unknown key '{key}'")
         for inner in item if isinstance(item, list) else [item]:
@@ -153,7 +194,15 @@ def _add(name: str, into: Node, parent: str, descriptors: Any) -> None:
         final = f"{key}_{value}" if value else key
         if final in into.children:
             raise ConfigurationError(f"{name}: duplicate descriptor composite key '{parent}{final}'")
-        node = Node(limit=_limit(name, f"{parent}{final}", entry))
+        is_shared = _flag(name, entry.get("share_threshold"))
+        if is_shared and not value.endswith("*"):
+            raise ConfigurationError(f"{name}: share_threshold needs a value that ends with '*': '{parent}{final}'")
+        node = Node(
+            value=value,
+            is_measured=_flag(name, entry.get("value_to_metric")),
+            is_shared=is_shared,
+            limit=_limit(name, f"{parent}{final}", entry),
+        )
         into.children[final] = node
         if value.endswith("*"):
             into.wildcards.append(final)
@@ -181,6 +230,7 @@ def _limit(name: str, key: str, entry: Mapping[str, Any]) -> Limit | None:
         requests=_number(name, written.get("requests_per_unit") or "0"),
         is_unlimited=is_unlimited,
         is_shadow=_flag(name, entry.get("shadow_mode")),
+        is_detailed=_flag(name, entry.get("detailed_metric")),
         name=own,
         replaces=replaces,
     )

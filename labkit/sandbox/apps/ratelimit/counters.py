@@ -22,7 +22,9 @@ class Counters(asyncio.Protocol):
         self._host, self._port, self._env = host, port, env
         self._transport: asyncio.Transport | None = None
         self._opening: asyncio.Lock = asyncio.Lock()
-        self._waiting: deque[asyncio.Future[int]] = deque()
+        self._waiting: deque[asyncio.Future[int] | None] = deque()
+        """For each command whoever awaits its answer; None for EXPIRE, whose answer nobody needs."""
+
         self._parser, self._buffer = resp.Parser(), bytearray()
 
     async def add(self, counters: Sequence[Counter]) -> list[int]:
@@ -33,6 +35,8 @@ class Counters(asyncio.Protocol):
             if self._transport is None:
                 await self._open()
         answers = [self._send(counter) for counter in counters]
+        if len(answers) == 1:
+            return [await answers[0]]
         return list(await asyncio.gather(*answers))
 
     async def ping(self) -> None:
@@ -59,7 +63,7 @@ class Counters(asyncio.Protocol):
             asyncio.get_running_loop().call_soon(self._flush)
         self._buffer += resp.command("INCRBY", name, str(hits)) + resp.command("EXPIRE", name, str(seconds))
         count: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._waiting += (count, asyncio.get_running_loop().create_future())
+        self._waiting += (count, None)
         return count
 
     def _flush(self) -> None:
@@ -73,10 +77,11 @@ class Counters(asyncio.Protocol):
         try:
             for value in self._parser.feed(data):
                 answer = self._waiting.popleft()
+                if answer is None or answer.done():
+                    continue
                 if isinstance(value, resp.Error):
                     answer.set_exception(RedisError(str(value)))
-                    answer.exception()
-                elif not answer.done():
+                else:
                     answer.set_result(value if isinstance(value, int) else 0)
         except (resp.ProtocolError, IndexError) as e:
             self._fail(f"what answers at {self._host}:{self._port} is no Redis: {e}")
@@ -90,7 +95,5 @@ class Counters(asyncio.Protocol):
             transport.close()
         waiting, self._waiting, self._buffer = self._waiting, deque(), bytearray()
         for answer in waiting:
-            if not answer.done():
+            if answer is not None and not answer.done():
                 answer.set_exception(RedisError(f"redis {self._host}:{self._port}: {why}"))
-                # Half of them nobody awaits.
-                answer.exception()

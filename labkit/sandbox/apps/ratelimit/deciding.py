@@ -16,6 +16,9 @@ MOST = 2**32 - 1
 Statistics = Counter[str]
 """``domain.key.over_limit`` → hits."""
 
+NAMES = 20_000
+"""Statistics of limits that name a request's values; from there on they count for the limit as a whole."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Descriptor:
@@ -54,7 +57,9 @@ class Status:
 
 def hits(domains: Domains, domain: str, descriptors: Sequence[Descriptor], now: float) -> list[Hit]:
     """What is counted, in the order of the descriptors; a limit that another one replaces is not."""
-    limits = [d.override or limit_of(domains, domain, d.entries) for d in descriptors]
+    # In a domain that no file has, nothing is limited, by an override neither.
+    is_there = domain in domains
+    limits = [(d.override if is_there else None) or limit_of(domains, domain, d.entries) for d in descriptors]
     replaced = {name for limit in limits if limit is not None for name in limit.replaces}
     return [_hit(domain, d, limit, replaced, now) for d, limit in zip(descriptors, limits, strict=True)]
 
@@ -66,7 +71,7 @@ def _hit(domain: str, descriptor: Descriptor, limit: Limit | None, replaced: set
         return Hit(limit=None, is_unlimited=True)
     start = int(now) // limit.seconds * limit.seconds
     # Every value has a counter of its own, also where the file says the key alone.
-    words = "_".join(f"{key}_{value}" for key, value in descriptor.entries)
+    words = "_".join(f"{key}_{value}" for key, value in limit.counted or descriptor.entries)
     return Hit(limit=limit, counter=f"{domain}_{words}_{start}", hits=descriptor.hits)
 
 
@@ -75,20 +80,26 @@ def status(hit: Hit, after: int, now: float, statistics: Statistics) -> Status:
     if hit.limit is None:
         return Status(remaining=MOST if hit.is_unlimited else 0)
     limit, most = hit.limit, hit.limit.requests
-    near, before = math.floor(most * NEAR), after - hit.hits
-    statistics[f"{limit.key}.total_hits"] += hit.hits
+    near, before, key = math.floor(most * NEAR), after - hit.hits, _key(limit, statistics)
+    statistics[f"{key}.total_hits"] += hit.hits
     reset = limit.seconds - int(now) % limit.seconds
     if after <= most:
         if after > near:
-            statistics[f"{limit.key}.near_limit"] += hit.hits if before >= near else after - near
-        statistics[f"{limit.key}.within_limit"] += hit.hits
+            statistics[f"{key}.near_limit"] += hit.hits if before >= near else after - near
+        statistics[f"{key}.within_limit"] += hit.hits
         return Status(limit=limit, remaining=most - after, reset=reset)
     if before >= most:
-        statistics[f"{limit.key}.over_limit"] += hit.hits
+        statistics[f"{key}.over_limit"] += hit.hits
     else:
         # Of several hits at once only those beyond the limit are over it.
-        statistics[f"{limit.key}.over_limit"] += after - most
-        statistics[f"{limit.key}.near_limit"] += most - max(near, before)
+        statistics[f"{key}.over_limit"] += after - most
+        statistics[f"{key}.near_limit"] += most - max(near, before)
     if limit.is_shadow:
-        statistics[f"{limit.key}.shadow_mode"] += hit.hits
+        statistics[f"{key}.shadow_mode"] += hit.hits
     return Status(is_over=not limit.is_shadow, limit=limit, reset=reset)
+
+
+def _key(limit: Limit, statistics: Statistics) -> str:
+    """The name of a limit's statistics."""
+    is_full = limit.rolled_up and len(statistics) >= NAMES and f"{limit.key}.total_hits" not in statistics
+    return limit.rolled_up if is_full else limit.key

@@ -12,7 +12,7 @@ from labkit.mesh import messages
 from labkit.sandbox.apps import exchange
 from labkit.sandbox.apps.exchange import Request, Response
 from labkit.sandbox.apps.ratelimit import configuration, counters, deciding
-from labkit.sandbox.apps.ratelimit.configuration import Limit
+from labkit.sandbox.apps.ratelimit.configuration import Limit, shortened
 from labkit.sandbox.apps.ratelimit.files import Files
 
 SERVICE = "envoy.service.ratelimit.v3.RateLimitService"
@@ -77,7 +77,7 @@ class RateLimit:
         assert self._files.domains is not None
         now = self._clock()
         if request.domain not in self._files.domains:
-            self._statistics[f"rate_limit.{_shortened(request.domain)}.domain_not_found"] += 1
+            self._statistics[f"rate_limit.{shortened(request.domain)}.domain_not_found"] += 1
         hits = deciding.hits(self._files.domains, request.domain, descriptors, now)
         counted = [(hit.counter, hit.hits, hit.limit.seconds) for hit in hits if hit.limit is not None]
         try:
@@ -107,7 +107,13 @@ class RateLimit:
         if descriptor.HasField("limit"):
             key = ".".join([request.domain, *(f"{key}_{value}" for key, value in entries)])
             unit = OVERRIDES.get(descriptor.limit.unit, "second")
-            override = Limit(key=_shortened(key), unit=unit, requests=descriptor.limit.requests_per_unit)
+            keys = ".".join([request.domain, *(key for key, _ in entries)])
+            override = Limit(
+                key=shortened(key),
+                rolled_up=shortened(keys),
+                unit=unit,
+                requests=descriptor.limit.requests_per_unit,
+            )
         own = descriptor.hits_addend.value if descriptor.HasField("hits_addend") else max(1, request.hits_addend)
         return deciding.Descriptor(entries=entries, hits=own, override=override)
 
@@ -162,8 +168,3 @@ class RateLimit:
         """One line a limit; above them why newer files are not used."""
         problem = f"# not used: {self._files.problem}\n" if self._files.problem else ""
         return problem + "".join(f"{limit}\n" for limit in configuration.limits(self._files.domains or {}))
-
-
-def _shortened(name: str) -> str:
-    """What a request says must not make names without end."""
-    return name[:200]

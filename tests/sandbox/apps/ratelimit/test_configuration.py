@@ -59,6 +59,48 @@ def test_what_the_file_says_is_shown_as_the_service_shows_it() -> None:
     assert "shop.tenant: unit=DAY requests_per_unit=100, unit_multiplier=2, shadow_mode: false" in lines
 
 
+DETAILS = """
+domain: shop
+descriptors:
+  - key: path
+    value: files/*
+    share_threshold: true
+    rate_limit: {unit: minute, requests_per_unit: 5}
+  - key: path
+    value: api/*
+    value_to_metric: true
+    descriptors:
+      - key: user
+        rate_limit: {unit: minute, requests_per_unit: 5}
+  - key: all
+    descriptors:
+      - key: user
+        detailed_metric: true
+        rate_limit: {unit: minute, requests_per_unit: 5}
+  - key: plain
+    value: a*
+    rate_limit: {unit: minute, requests_per_unit: 5}
+"""
+
+
+@pytest.mark.parametrize(
+    ("entries", "statistic", "counted"),
+    [
+        pytest.param([("path", "files/a")], "shop.path_files/*", [("path", "files/*")], id="a shared threshold"),
+        pytest.param([("path", "api/v1"), ("user", "u")], "shop.path_api/v1.user", None, id="one value in the metric"),
+        pytest.param([("all", "x"), ("user", "u")], "shop.all_x.user_u", None, id="all values in the metric"),
+        pytest.param([("plain", "ab")], "shop.plain_a*", None, id="a wildcard alone"),
+    ],
+)
+def test_a_limit_is_counted_and_measured_by_the_values_that_the_file_says(
+    entries: list[tuple[str, str]], statistic: str, counted: list[tuple[str, str]] | None
+) -> None:
+    limit = configuration.limit_of(configuration.read({"config.yaml": DETAILS}), "shop", entries)
+    assert limit is not None
+    assert limit.key == statistic
+    assert list(limit.counted or entries) == (counted or entries)
+
+
 LIMIT = "rate_limit: {unit: minute, requests_per_unit: 1}"
 
 
@@ -99,6 +141,16 @@ LIMIT = "rate_limit: {unit: minute, requests_per_unit: 1}"
             "domain: a\ndescriptors: [{key: k, rate_limit: {unit: day, name: n, replaces: [{name: n}]}}]",
             "replaces should not contain name of same descriptor: n",
             id="a limit that replaces itself",
+        ),
+        pytest.param(
+            f"domain: a\ndescriptors: [{{key: k, quota_mode: true, {LIMIT}}}]",
+            "quota_mode, by which Envoy's routing learns of a quota, is not carried out here",
+            id="what a newer service has",
+        ),
+        pytest.param(
+            f"domain: a\ndescriptors: [{{key: k, value: v, share_threshold: true, {LIMIT}}}]",
+            "share_threshold needs a value that ends with '*': 'a.k_v'",
+            id="a threshold to share with nobody",
         ),
         pytest.param("domain: [", "error loading config file", id="no YAML"),
         pytest.param("- a", "the file is no map", id="a list"),

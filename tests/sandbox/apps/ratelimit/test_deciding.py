@@ -83,3 +83,19 @@ def test_hits_are_counted_as_the_service_counts_them(after: int, count: int, exp
 def test_shadow_mode_counts_what_it_lets_pass() -> None:
     _, statistics = answered("watched", 2)
     assert statistics["shop.watched.over_limit"] == statistics["shop.watched.shadow_mode"] == 1
+
+
+def test_an_override_limits_nothing_in_a_domain_that_no_file_has() -> None:
+    own = Descriptor(entries=[("user", "x")], override=configuration.Limit(key="a", unit="second", requests=1))
+    assert [deciding.hits(DOMAINS, domain, [own], 0.0)[0].limit is None for domain in ("shop", "other")] == [
+        False,
+        True,
+    ]
+
+
+def test_statistics_by_value_are_bounded() -> None:
+    statistics = Counter(dict.fromkeys(map(str, range(deciding.NAMES)), 1))
+    limit = configuration.Limit(key="shop.user_me", rolled_up="shop.user", unit="second", requests=1)
+    deciding.status(deciding.Hit(limit=limit, counter="c"), 1, 0.0, statistics)
+    assert statistics["shop.user.within_limit"] == 1
+    assert "shop.user_me.within_limit" not in statistics
