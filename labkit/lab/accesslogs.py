@@ -140,7 +140,7 @@ class AccessLogs:
     def switch(self, on: Switch, *, is_on: bool) -> results.Done:
         """Carry out a change of the access logs, ``on(MANIFEST)``; it holds for every connection when this returns."""
         changes = on(MANIFEST)
-        details = [changes.live] if changes.live else []
+        details = [str(changes.live)] if changes.live else []
         if any(change.action != "unchanged" for change in changes.changes) and not self.until_drained():
             details.append("connections that were open before say nothing until they are closed, in Istio after 45 s")
         details += [f"{other} speaks for the whole mesh too: the older one decides" for other in self.others(NAME)]

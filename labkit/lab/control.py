@@ -53,19 +53,19 @@ class ControlPlane:
         """The versions of objects as the API server gave them."""
         return [_version(obj) for obj in stored if _is_configuration(obj)]
 
-    def until_live(self, versions: Sequence[Version]) -> str:
-        """Wait until they are live everywhere, and say so in a sentence; empty when there is nothing to wait for."""
+    def until_live(self, versions: Sequence[Version]) -> liveness.State | None:
+        """Wait until they are live everywhere; None where there is nothing to wait for, or nobody who may be asked."""
         if not versions:
-            return ""
+            return None
         try:
             if self._tells_of_versions():
-                return str(liveness.of_sandbox(self._doors.istiod, versions, read=self._log))
-            return str(liveness.of_istiod(self._doors.istiod))
+                return liveness.of_sandbox(self._doors.istiod, versions, read=self._log)
+            return liveness.of_istiod(self._doors.istiod)
         except doors.NotAllowedError:
             time.sleep(UNSEEN)
-            return ""
+            return None
         except (doors.UnreachableError, KubectlError):
-            return "istiod does not answer: every proxy keeps what it has"
+            return liveness.Silence()
 
     def _tells_of_versions(self) -> bool:
         """Whether this istiod has a page about single versions, as the sandbox's has; asked once."""
@@ -102,7 +102,7 @@ class ControlPlane:
             else:
                 liveness.of_istiod(self._doors.istiod)
 
-    def until_gone(self, versions: Sequence[Version]) -> str:
+    def until_gone(self, versions: Sequence[Version]) -> liveness.State | None:
         """The same for the deletion of objects that had these versions."""
         return self.until_live([replace(version, is_gone=True) for version in versions])
 

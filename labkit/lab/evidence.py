@@ -44,9 +44,6 @@ TAILED = (
 EVERY = 0.05
 """Seconds between looks at it."""
 
-LIVE = "live on "
-"""How the sentence of a liveness begins that holds everywhere."""
-
 
 class LabEvidence:
     """``exercises.Evidence`` of a running lab."""
@@ -159,8 +156,8 @@ class LabEvidence:
         kinds = (*resources.ISTIO, *resources.GATEWAY_API)
         stored = [obj for kind in kinds for obj in self._listed(kind, None)]
         control = self._lab.control
-        told = control.until_live(control.versions_of(stored))
-        return "" if not told or (told.startswith(LIVE) and _is_whole(told)) else told
+        state = control.until_live(control.versions_of(stored))
+        return "" if state is None or state.is_everywhere else str(state)
 
     def _place(self, kind: Resource, namespace: str) -> str | None:
         return (namespace or self._lab.namespace) if kind.namespaced else None
@@ -180,12 +177,6 @@ def _last_change(obj: Object) -> datetime | None:
     times = [entry["time"] for entry in fields if entry.get("time") and not entry.get("subresource")]
     newest = max(times, default=obj["metadata"].get("creationTimestamp") or "")
     return datetime.fromisoformat(newest.replace("Z", "+00:00")) if newest else None
-
-
-def _is_whole(told: str) -> bool:
-    """``live on 7 of 7 proxies``, not ``live on 5 of 7``."""
-    words = told.removeprefix(LIVE).split()
-    return len(words) > 2 and words[0] == words[2]
 
 
 def _age(obj: Object) -> tuple[str, str, str]:

@@ -220,10 +220,9 @@ class Lab:
         older = [
             f"{name} speaks for the whole mesh too: the older one decides" for name in self._logs.others("tracing")
         ]
+        live = [str(changes.live)] if changes.live else []
         sentence = f"Traced: {sampling:g} % of the requests." if on else "The kit asks for no traces."
-        return results.Done(
-            sentence=sentence, details=[changes.live, *older] if on else [], command=changes.command
-        ).shown()
+        return results.Done(sentence=sentence, details=[*live, *older] if on else [], command=changes.command).shown()
 
     def analyze(self) -> "pd.DataFrame":
         """What does not fit together in the course's namespace: a row each, with the object, Istio's code, and why."""

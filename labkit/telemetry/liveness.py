@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from labkit.mesh import refusals
 
@@ -64,6 +64,17 @@ class Refusal:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Silence:
+    """istiod does not answer, so nobody knows how far they have come."""
+
+    is_everywhere: ClassVar[bool] = False
+    is_refused: ClassVar[bool] = False
+
+    def __str__(self) -> str:
+        return "istiod does not answer: every proxy keeps what it has"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Liveness:
     """How far some objects have come."""
 
@@ -88,6 +99,11 @@ class Liveness:
         """Whether every proxy has them."""
         return self.live == self.proxies
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether some proxy said no."""
+        return bool(self.refusing)
+
     def __str__(self) -> str:
         took = f" after {self.milliseconds:.0f} ms" if self.milliseconds is not None else ""
         if self.is_everywhere:
@@ -101,6 +117,10 @@ class Liveness:
         who = self.refusing[0] if len(self.refusing) == 1 else f"{len(self.refusing)} of {self.proxies} proxies"
         kept = f"refused by {who}, which {'keeps' if len(self.refusing) == 1 else 'keep'} the last good configuration"
         return f"{kept}: {'; '.join(map(str, self.why))}" if self.why else kept
+
+
+State = Liveness | Silence
+"""What is told of objects that were applied."""
 
 
 def _have(names: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from labkit.telemetry import liveness
 from labkit.views import markup, showing
 
 
@@ -49,8 +50,8 @@ class Changes(showing.Shown):
     warnings: Sequence[str] = ()
     """What the API server warned about, in its own words."""
 
-    live: str = ""
-    """Where it is live by now: ``live on 7 of 7 proxies after 34 ms``; empty where nobody knows."""
+    live: liveness.State | None = None
+    """Where it is live by now, as text ``live on 7 of 7 proxies after 34 ms``; None where nobody can be asked."""
 
     command: str = ""
 
@@ -58,11 +59,11 @@ class Changes(showing.Shown):
         lines = [f"Warning: {warning}" for warning in self.warnings]
         lines += [f"{change.what} {change.action}" for change in self.changes]
         # Whoever reads only the text must not take a refusal for a change.
-        lines += [self.live] if self.live.startswith("refused") else []
+        lines += [str(self.live)] if self.live and self.live.is_refused else []
         return "\n".join(lines) or "nothing to do"
 
     def _repr_html_(self) -> str:
-        live = f'<div style="{markup.QUIET}">{markup.text(self.live)}</div>' if self.live else ""
+        live = f'<div style="{markup.QUIET}">{markup.text(str(self.live))}</div>' if self.live else ""
         return f"{markup.pre(repr(self))}{live}{markup.command(self.command)}"
 
 

@@ -90,7 +90,7 @@ def test_nothing_is_said_of_a_machine_and_a_cluster_that_are_well():
         ("packages", {"packages": {"jupyterlab": ""}}, "fail", "jupyterlab", "./lab up"),
         ("api", {"api_problem": "The cluster does not answer.\nNext: kubectl x", "is_created": True}, "fail",
          "not answer", "kubectl x"),
-        ("api", {"api_problem": "the sandbox does not run", "is_sandbox": True, "wants_kind": False}, "skip",
+        ("api", {"api_problem": "the sandbox does not run", "brings_its_own": True, "wants_kind": False}, "skip",
          "does not run", ""),
         ("api", {"api_problem": "the kind cluster does not exist yet"}, "skip", "--cluster kind creates it", ""),
         ("safety", {"context": contexts.Context(name="shop", cluster="c", user="u", server="https://shop.example")},

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labkit.telemetry import liveness
 from labkit.views import markup, page, results
 
 NASTY = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>&amp;"
@@ -40,7 +41,10 @@ def is_safe(text: str) -> bool:
         pytest.param(lambda t: results.Printed(command=t, text=t)._repr_html_(), id="printed"),
         pytest.param(
             lambda t: results.Changes(
-                changes=[results.Change(what=t, action=t)], warnings=[t], live=t, command=t
+                changes=[results.Change(what=t, action=t)],
+                warnings=[t],
+                live=liveness.Liveness(proxies=2, live=0, refusing=(t,), waiting=(t,)),
+                command=t,
             )._repr_html_(),
             id="changes",
         ),

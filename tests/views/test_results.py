@@ -1,5 +1,6 @@
 """What cells end in reads the same everywhere and is free of anything random."""
 
+from labkit.telemetry import liveness
 from labkit.views import results
 
 
@@ -11,9 +12,17 @@ def test_printed_is_what_a_terminal_shows():
 
 def test_changes_have_a_line_an_object_and_warnings_first():
     change = results.Change(what="virtualservice.networking.istio.io/reviews", action="created")
-    changes = results.Changes(changes=[change], warnings=["it is deprecated"], live="live on 7 of 7 proxies")
+    changes = results.Changes(
+        changes=[change], warnings=["it is deprecated"], live=liveness.Liveness(proxies=7, live=7)
+    )
     assert repr(changes) == "Warning: it is deprecated\nvirtualservice.networking.istio.io/reviews created"
     assert "live on 7 of 7 proxies" in changes._repr_html_()
+
+
+def test_a_refusal_stands_in_the_text():
+    state = liveness.Liveness(proxies=7, live=0, refusing=("reviews-v1.default",))
+    assert "refused by reviews-v1.default" in repr(results.Changes(changes=[], live=state))
+    assert repr(results.Changes(changes=[], live=liveness.Silence())) == "nothing to do"
 
 
 def test_no_change_is_said():

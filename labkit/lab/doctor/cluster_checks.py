@@ -28,7 +28,7 @@ def api(facts: Facts) -> Answer:
     if not facts.api_problem:
         return passed(f"{facts.cluster}: Kubernetes {facts.version}")
     first, _, rest = facts.api_problem.partition("\n")
-    if facts.is_sandbox or (facts.wants_kind and not facts.is_created):
+    if facts.brings_its_own or (facts.wants_kind and not facts.is_created):
         return skipped(f"{first}: ./lab up {'--cluster kind creates' if facts.wants_kind else 'starts'} it")
     step = rest.rpartition("Next: ")[2] or "kubectl config get-contexts"
     return "fail", first, step
@@ -47,7 +47,7 @@ def skew(facts: Facts) -> Answer:
     """Whether this Istio is for this Kubernetes."""
     if facts.api_problem:
         return skipped(_why(facts))
-    if facts.is_sandbox:
+    if facts.brings_its_own:
         return passed(f"Kubernetes {facts.version}, as the sandbox serves it")
     low, high = versions.pinned()["istio"]["kubernetes"]
     minor = versions.parse(facts.version)[1]
@@ -98,7 +98,7 @@ def istio(facts: Facts) -> Answer:
     trouble = presence.problem(facts.istio)
     if trouble is None:
         return passed(f"{facts.istio}{f'; {presence.note(facts.istio)}' if presence.note(facts.istio) else ''}")
-    if facts.is_sandbox:
+    if facts.brings_its_own:
         return "warn", trouble.what, "./lab up"
     return "fail", trouble.what, trouble.next_step
 

@@ -52,7 +52,9 @@ class Facts:
     """``wsl``, ``container``, ``binder``, ``jupyterhub``, ``codespaces``."""
 
     wants_kind: bool = False
-    is_sandbox: bool = False
+    brings_its_own: bool = False
+    """Whether ``./lab up`` makes the cluster and its Istio: nothing about them is the learner's to mend."""
+
     is_created: bool = False
     """Whether the lab has a kind cluster, whose ports are taken by itself."""
 
@@ -119,7 +121,7 @@ def gather(paths: settings.Paths, chosen: choice.Choice, machine: commands.Comma
             place=place(where),
             environment=where,
             wants_kind=bool(chosen.kind_cluster),
-            is_sandbox=chosen.kubeconfig is None,
+            brings_its_own=chosen.kubeconfig is None,
             is_created=kind.recorded(paths) is not None,
             engine=engine.result(),
             free_bytes=_or_none(lambda: shutil.disk_usage(settings.CHECKOUT).free),

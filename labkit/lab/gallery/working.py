@@ -6,6 +6,7 @@ from labkit.exercises.verdict import Verdict
 from labkit.lab.doctor.finding import Finding
 from labkit.lab.doctor.report import Report
 from labkit.lab.gallery.exhibit import Exhibit
+from labkit.telemetry import liveness
 from labkit.telemetry.differences import Difference, Edit
 from labkit.views import diffs, results, xray
 
@@ -53,7 +54,7 @@ def exhibits() -> Iterator[Exhibit]:
         lesson="02",
         view=results.Changes(
             changes=[results.Change(what="virtualservice.networking.istio.io/reviews", action="configured")],
-            live="live on 7 of 7 proxies after 34 ms",
+            live=liveness.Liveness(proxies=7, live=7, milliseconds=34.0),
             command="kubectl apply -f manifests/reviews-80-20.yaml",
         ),
     )

@@ -21,6 +21,9 @@ from pathlib import Path
 BASE = 0x400000
 """Where programs of a fixed address begin by convention; a multiple of every page size in use."""
 
+FOLDER = Path(sys.prefix) / "libexec" / "labkit"
+"""Where linked copies lie: with the packages, which every container sees."""
+
 RELATIVE = {62: 8, 183: 1027}
 """By machine (x86-64, AArch64): the relocation that adds the program's address to a number."""
 
@@ -62,22 +65,20 @@ class _Segment:
     size: int
 
 
-def place(program: Path) -> Path:
+def place(program: Path, folder: Path = FOLDER) -> Path:
     """Where the linked copy of a program lies, known by size and time: another version has another place."""
     facts = program.stat()
-    folder = Path(sys.prefix) / "libexec" / "labkit"
-    return folder / f"{program.name}-{facts.st_size:x}-{facts.st_mtime_ns:x}"
+    return folder / f"{facts.st_size:x}-{facts.st_mtime_ns:x}" / program.name
 
 
-def prepare(program: Path) -> None:
+def prepare(program: Path, folder: Path = FOLDER) -> None:
     """Make the linked copy of a program unless it is there; nothing where that cannot be."""
     with contextlib.suppress(OSError, UnknownFormatError, struct.error):
-        copy = place(program)
+        copy = place(program, folder)
         if copy.exists() or sys.platform != "linux":
             return
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        for older in copy.parent.glob(f"{program.name}-*"):
-            older.unlink()
+        shutil.rmtree(folder, ignore_errors=True)
+        copy.parent.mkdir(parents=True)
         draft = copy.with_name(f".{copy.name}-{os.getpid()}")
         try:
             shutil.copyfile(program, draft)
