@@ -11,6 +11,7 @@ from labkit.kube import client, manifests, marks, resources
 from labkit.kube.resources import Object
 from labkit.lab import cleanup, endings
 from labkit.lab.chapters import Chapter
+from labkit.mesh.ambient import waypoints
 
 OnStep = Callable[[str], None]
 
@@ -34,6 +35,7 @@ def prepare(api: client.Client, cluster: Cluster, chapter: Chapter, *, namespace
     keys = {cleanup.key_of(obj, namespace) for obj in _objects(chapter)}
     removed, notes = _clear(api, cluster, keys, [namespace, istio.NAMESPACE], on_step=on_step)
     _remove_own_namespaces(api, cluster, on_step=on_step)
+    _leave_waypoints(api, cluster, namespace)
     if chapter.bookinfo is False and api.find(resources.SERVICES, "productpage", namespace):
         on_step("take Bookinfo away")
         bookinfo.remove(api, namespace)
@@ -105,6 +107,15 @@ def _remove_own_namespaces(api: client.Client, cluster: Cluster, *, on_step: OnS
         api.delete(resources.NAMESPACES, name)
     for name in going:
         endings.until_gone(api, name)
+
+
+def _leave_waypoints(api: client.Client, cluster: Cluster, namespace: str) -> None:
+    """Take the label away by which Services use a waypoint; a lesson sets it with kubectl, so no manifest undoes it."""
+    for service in api.list(resources.SERVICES, namespace):
+        may_change = cluster.can(capabilities.OWNED) or marks.is_ours(service)
+        if may_change and waypoints.USE_WAYPOINT in resources.labels_of(service):
+            body = {"metadata": {"labels": {waypoints.USE_WAYPOINT: None}}}
+            api.patch(resources.SERVICES, resources.name_of(service), namespace, body)
 
 
 def _clear(
