@@ -72,19 +72,21 @@ def _answers(arguments: argparse.Namespace) -> int:
     from labkit.conformance import answers, comparing, deployed
     from labkit.conformance.facts import running
 
-    recorded = answers.Answers(arguments.answers, with_capture=arguments.capture)
-    cases = recorded.chosen(families=arguments.family, names=arguments.case)
+    recorded = answers.parts(arguments.answers, with_capture=arguments.capture)
+    chosen = answers.chosen(recorded, families=arguments.family, names=arguments.case)
     if not arguments.running:
-        return _compare(comparing.Comparison(recorded), cases, quiet=arguments.quiet)
-    with running.throwaway() as cluster:
-        mesh = deployed.Deployed(cluster, recorded.extra())
-        return _compare(comparing.Comparison(recorded, mesh.dumps), cases, quiet=arguments.quiet)
+        return _compare([(comparing.Comparison(part), cases) for part, cases in chosen], quiet=arguments.quiet)
+    same = True
+    for part, cases in chosen:
+        with running.throwaway() as cluster:
+            mesh = deployed.Deployed(cluster, part.extra())
+            same &= _compare([(comparing.Comparison(part, mesh.dumps), cases)], quiet=arguments.quiet) == 0
+    return 0 if same else 1
 
 
-def _compare(comparison: "Comparison", cases: list["Case"], *, quiet: bool) -> int:
+def _compare(comparisons: list[tuple["Comparison", list["Case"]]], *, quiet: bool) -> int:
     same, every = collections.Counter[str](), collections.Counter[str]()
-    for case in cases:
-        outcome = comparison.outcome(case)
+    for case, outcome in ((c, comparison.outcome(c)) for comparison, cases in comparisons for c in cases):
         every[case.family] += 1
         same[case.family] += outcome.is_same
         if not outcome.is_same:
@@ -93,5 +95,5 @@ def _compare(comparison: "Comparison", cases: list["Case"], *, quiet: bool) -> i
                 print("\n".join(outcome.differences))
     for family in every:
         print(f"  {family:<16}{same[family]:>4} of {every[family]} the same")
-    print(f"{same.total()}/{len(cases)} the same")
+    print(f"{same.total()}/{every.total()} the same")
     return 0 if same == every else 1

@@ -7,7 +7,7 @@ from typing import Any
 from labkit.conformance import scene
 from labkit.conformance.answers import Answers
 from labkit.install import bookinfo
-from labkit.kube import manifests, resources
+from labkit.kube import manifests
 from labkit.kube.resources import Object
 from labkit.mesh import model
 from labkit.mesh.ambient import enrolment, tables
@@ -30,17 +30,32 @@ def base(extra: Iterable[Object]) -> list[Object]:
 
 
 def snapshot(objects: Iterable[Object]) -> model.Snapshot:
-    """Objects with their pods and endpoints; a Gateway of class istio-waypoint has its Deployment and Service."""
-    given = list(objects)
-    waypoints = [o for o in given if (o.get("spec") or {}).get("gatewayClassName") == "istio-waypoint"]
-    made = [scene.with_namespace(piece) for gateway in waypoints for piece in _deployed(gateway)]
-    return scene.snapshot([*given, *made])
+    """Objects with their pods and endpoints, and what istiod deploys for Gateways."""
+    return scene.snapshot(map(_with_addresses, objects), is_ambient=True)
+
+
+def _with_addresses(obj: Object) -> Object:
+    """A ServiceEntry with the addresses that istiod gives it, as the recordings write them."""
+    if obj["kind"] != "ServiceEntry" or obj["spec"].get("addresses") or obj["spec"].get("resolution") in (None, "NONE"):
+        return obj
+    given = [
+        {"host": host, "value": value}
+        for host in obj["spec"].get("hosts") or ()
+        if not host.startswith("*")
+        for value in ("AutoIPv4", "AutoIPv6")
+    ]
+    return {**obj, "status": {"addresses": given}}
 
 
 def named(found: tables.Tables) -> Named:
     """Tables by the names that the recordings use."""
     workloads = {f"{w['namespace']}/{w['name']}": w for w in found.workloads.values()}
     return {"workloads": workloads, "services": found.services, "policies": found.policies}
+
+
+def tables_of(scene_snapshot: model.Snapshot) -> dict[str, dict[str, Any]]:
+    """What ztunnel is told in a scene, under the names of the recordings."""
+    return {kind: dict(entries) for kind, entries in named(tables.of(scene_snapshot)).items()}
 
 
 def recorded(answers: Answers, case: str) -> Named:
@@ -81,34 +96,3 @@ def _redirected(obj: Object) -> Object:
     annotations = {**(template["metadata"].get("annotations") or {}), enrolment.REDIRECTION: enrolment.ENABLED}
     marked = {**template, "metadata": {**template["metadata"], "annotations": annotations}}
     return {**obj, "spec": {**obj["spec"], "template": marked}}
-
-
-def _deployed(gateway: Object) -> Iterator[Object]:
-    """What istiod makes for a waypoint, as far as ztunnel sees it."""
-    name, namespace = resources.name_of(gateway), resources.namespace_of(gateway)
-    labels = {
-        "gateway.istio.io/managed": "istio.io-mesh-controller",
-        "gateway.networking.k8s.io/gateway-class-name": "istio-waypoint",
-        "gateway.networking.k8s.io/gateway-name": name,
-    }
-    selector = {"gateway.networking.k8s.io/gateway-name": name}
-    own = {"name": name, "namespace": namespace, "labels": labels}
-    container = {"name": "istio-proxy", "image": "docker.io/istio/proxyv2:1.31.1"}
-    spec = {"serviceAccountName": name, "containers": [container]}
-    template = {"metadata": {"labels": {**labels, enrolment.MODE: enrolment.NONE}}, "spec": spec}
-    yield {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": own,
-        "spec": {"replicas": 1, "selector": {"matchLabels": selector}, "template": template},
-    }
-    ports = [
-        {"appProtocol": "tcp", "name": "status-port", "port": 15021, "targetPort": 15021},
-        {"appProtocol": "hbone", "name": "mesh", "port": 15008, "targetPort": 15008},
-    ]
-    yield {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {**own, "annotations": {"networking.istio.io/traffic-distribution": "PreferClose"}},
-        "spec": {"selector": selector, "ports": ports},
-    }

@@ -1,7 +1,7 @@
 """Recorded cases: what each applies, and what real Istio then sent to every proxy."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,13 @@ from labkit.conformance.recordings import Recording
 from labkit.kube import manifests, resources
 from labkit.kube.resources import Object
 
-INDEX = "xds/index.tsv"
+PARTS = ("xds", "ambient")
+"""Folders of a recording that hold cases, each on a base scene of its own."""
+
+INDEX = "index.tsv"
+AMBIENT = "ambient"
+"""The family whose base scene has ambient switched on."""
+
 NOT_KUBERNETES = ("MeshConfig", "LoadBalancerAddress")
 """Kinds in cases that are no objects of the API."""
 
@@ -30,40 +36,40 @@ class Case:
 class Answers:
     """The cases of a recording."""
 
-    def __init__(self, place: Path, *, with_capture: bool = False) -> None:
-        self.recording = Recording(place)
+    def __init__(self, place: Path, *, part: str = PARTS[0], with_capture: bool = False) -> None:
+        self.recording, self._part = Recording(place), part
         self._with_capture = with_capture
         self.cases = tuple(self._cases())
 
     def _cases(self) -> Iterator[Case]:
-        for number, line in enumerate(self.recording.text(INDEX).splitlines(), 1):
+        for number, line in enumerate(self.recording.text(self.index).splitlines(), 1):
             columns = line.split("\t")
             if len(columns) < 3:
-                raise self.recording.refusal(f"line {number} of {INDEX} is not family, case and sentence")
+                raise self.recording.refusal(f"line {number} of {self.index} is not family, case and sentence")
             yield Case(family=columns[0], name=columns[1], sentence=columns[2])
+
+    @property
+    def is_ambient(self) -> bool:
+        """Whether they were recorded with ambient switched on."""
+        return all(case.family == AMBIENT for case in self.cases)
 
     def chosen(self, *, families: list[str] | None = None, names: list[str] | None = None) -> list[Case]:
         """The cases of these families and names; SetupError names those there are where one is unknown."""
-        self._require("family", families, {case.family for case in self.cases})
-        self._require("case", names, {case.name for case in self.cases})
-        return [c for c in self.cases if (not families or c.family in families) and (not names or c.name in names)]
+        return [case for _, cases in chosen([self], families=families, names=names) for case in cases]
 
-    def _require(self, what: str, asked: list[str] | None, there: set[str]) -> None:
-        unknown = sorted(set(asked or ()) - there)
-        if unknown:
-            few = sorted(there) if len(there) <= 20 else [f"one of {len(there)} in {INDEX}"]
-            raise errors.SetupError(
-                f"{self.recording.place} has no {what} {', '.join(unknown)}.", next_step=f"choose {', '.join(few)}"
-            )
+    @property
+    def index(self) -> str:
+        """The file that lists the cases."""
+        return f"{self._part}/{INDEX}"
 
     def extra(self) -> list[Object]:
         """What the base scene has beside Istio's profile and Bookinfo."""
-        return self._manifest("xds/base-extra.yaml")
+        return self._manifest(f"{PARTS[0]}/base-extra.yaml")
 
     def input(self, case: str) -> list[Object]:
         """What a case applies; what the API server or a webhook refused there is not in the scene."""
         applied = self.answer(case).get("applied")
-        objects = self._manifest(f"xds/cases/{case}.yaml")
+        objects = self._manifest(f"{self._part}/cases/{case}.yaml")
         return objects if applied is None else [o for o in objects if _is_applied(o, applied)]
 
     def _manifest(self, path: str) -> list[Object]:
@@ -71,7 +77,7 @@ class Answers:
 
     def answer(self, case: str) -> dict[str, Any]:
         """All that was recorded of a case: what kubectl printed, statuses, objects that istiod created, resources."""
-        answer: dict[str, Any] = self.recording.json(f"xds/answers/{case}.json")
+        answer: dict[str, Any] = self.recording.json(f"{self._part}/answers/{case}.json")
         return answer
 
     def facts(self, resources: envoy.Resources) -> envoy.Facts:
@@ -93,7 +99,7 @@ class Answers:
     @cached_property
     def base(self) -> dict[str, envoy.Resources]:
         """The resources of each proxy in the scene without any case."""
-        base = self.recording.json("xds/base.json")
+        base = self.recording.json(f"{self._part}/base.json")
         with self._recorded_form("base"):
             return {proxy: _changed({}, kinds, base["bodies"]) for proxy, kinds in base["proxies"].items()}
 
@@ -109,6 +115,34 @@ class Answers:
             yield
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as e:
             raise self.recording.refusal(f"the answer {case} has another form ({type(e).__name__}: {e})") from e
+
+
+def parts(place: Path, *, with_capture: bool = False) -> list[Answers]:
+    """The parts of a recording that there are, each with a base scene of its own."""
+    there = [part for part in PARTS if Recording(place).paths(f"{part}/{INDEX}")] or PARTS[:1]
+    return [Answers(place, part=part, with_capture=with_capture) for part in there]
+
+
+def chosen(
+    recorded: Sequence[Answers], *, families: list[str] | None = None, names: list[str] | None = None
+) -> list[tuple[Answers, list[Case]]]:
+    """The cases of these families and names, by part; SetupError names those there are where one is unknown."""
+    every = [case for part in recorded for case in part.cases]
+    for what, asked, there in (
+        ("family", families, {case.family for case in every}),
+        ("case", names, {case.name for case in every}),
+    ):
+        if unknown := sorted(set(asked or ()) - there):
+            few = sorted(there) if len(there) <= 20 else [f"one of {len(there)} in {recorded[0].index}"]
+            raise errors.SetupError(
+                f"{recorded[0].recording.place} has no {what} {', '.join(unknown)}.",
+                next_step=f"choose {', '.join(few)}",
+            )
+    by_part = [
+        (part, [c for c in part.cases if (not families or c.family in families) and (not names or c.name in names)])
+        for part in recorded
+    ]
+    return [(part, cases) for part, cases in by_part if cases]
 
 
 def _is_applied(obj: Object, lines: list[str]) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from labkit.conformance import differences, envoy, export, scene
+from labkit.conformance import ambient, differences, envoy, export, scene
 from labkit.conformance.answers import Answers, Case
 from labkit.kube.resources import Object
 from labkit.mesh import compiler
@@ -29,12 +29,14 @@ Dumps = Callable[[list[Object]], dict[str, envoy.Resources]]
 
 def compiled(answers: Answers) -> Dumps:
     """What the compiler makes of the scene, without a cluster."""
-    objects = scene.base(answers.extra())
+    is_ambient = answers.is_ambient
+    objects = (ambient if is_ambient else scene).base(answers.extra())
 
     def dumps(applied: list[Object]) -> dict[str, envoy.Resources]:
-        snapshot = scene.snapshot([*objects, *map(scene.with_namespace, applied)])
+        snapshot = (ambient if is_ambient else scene).snapshot([*objects, *map(scene.with_namespace, applied)])
         index = compiler.index(snapshot)
-        return {name: export.dump(index, proxy) for name, proxy in scene.proxies(snapshot).items()}
+        every = {name: export.dump(index, proxy) for name, proxy in scene.proxies(snapshot).items()}
+        return {**every, ambient.ZTUNNEL: ambient.tables_of(snapshot)} if is_ambient else every
 
     return dumps
 

@@ -8,6 +8,7 @@ from labkit.install import bookinfo, gateway, istio
 from labkit.kube import manifests, resources
 from labkit.kube.resources import Object
 from labkit.mesh import gateway_api, ingress
+from labkit.mesh.ambient import waypoints
 from labkit.mesh.hosts import workloads
 from labkit.mesh.model import Proxy, Snapshot
 
@@ -74,16 +75,16 @@ def with_namespace(obj: Object) -> Object:
     return {**obj, "metadata": metadata}
 
 
-def snapshot(objects: Iterable[Object]) -> Snapshot:
+def snapshot(objects: Iterable[Object], *, is_ambient: bool = False) -> Snapshot:
     """Objects with the pods of their Deployments, their addresses and endpoints, and what Gateways have deployed."""
     given = list(objects)
-    scene = _snapshot(given)
+    scene = _snapshot(given, is_ambient=is_ambient)
     if deployed := gateway_api.convert(scene).deployments:
-        scene = _snapshot([*given, *map(with_namespace, deployed)])
+        scene = _snapshot([*given, *map(with_namespace, deployed)], is_ambient=is_ambient)
     return ingress.expanded(gateway_api.expanded(scene, gateway_api.convert(scene)))
 
 
-def _snapshot(objects: Iterable[Object]) -> Snapshot:
+def _snapshot(objects: Iterable[Object], *, is_ambient: bool) -> Snapshot:
     mesh_config: dict[str, Any] = {}
     by_kind: dict[str, list[Object]] = {}
     for obj in objects:
@@ -99,7 +100,7 @@ def _snapshot(objects: Iterable[Object]) -> Snapshot:
     by_kind["services"] = services
     slices = [s for service in services for s in slices_of(service, by_kind["pods"])]
     by_kind.setdefault("endpointslices.discovery.k8s.io", []).extend(slices)
-    return Snapshot(objects=by_kind, mesh_config=mesh_config)
+    return Snapshot(objects=by_kind, mesh_config=mesh_config, is_ambient=is_ambient)
 
 
 def _put(into: list[Object], obj: Object) -> None:
@@ -220,12 +221,13 @@ def proxies(scene: Snapshot) -> dict[str, Proxy]:
         is_gateway = labels.get("istio") == "ingressgateway" or "gateway.networking.k8s.io/gateway-name" in labels
         if not is_gateway and labels.get("security.istio.io/tlsMode") != "istio":
             continue
-        called = name if namespace == "default" or is_gateway else f"{namespace}/{name}"
+        is_waypoint = labels.get(waypoints.MANAGED) == waypoints.MANAGED_BY_MESH
+        called = name if namespace == "default" or (is_gateway and not is_waypoint) else f"{namespace}/{name}"
         ip = pod["status"]["podIP"]
         proxies[called] = Proxy(
             name=name,
             namespace=namespace,
-            role="router" if is_gateway else "sidecar",
+            role="waypoint" if is_waypoint else "router" if is_gateway else "sidecar",
             ip=ip,
             labels=labels,
             service_account=pod["spec"]["serviceAccountName"],

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
-from labkit.mesh import blame, ir, model, patches, sandboxed, secrets
+from labkit.mesh import blame, ir, model, patches, sandboxed, secrets, tunnels, waypoint_config
 from labkit.mesh.envoy import listeners, routes
 from labkit.mesh.envoy import upstreams as clusters
 from labkit.mesh.hosts import registry
@@ -69,13 +69,14 @@ class Index:
     def view(self, proxy: Proxy) -> View:
         """What a proxy sees: the same for all of a namespace whose labels nobody asks about."""
         labels = dict(proxy.labels)
-        is_gateway = proxy.role == "router"
+        is_gateway, is_waypoint = proxy.role == "router", proxy.role == "waypoint"
+        sends_hbone = tunnels.sends_hbone(proxy)
         chosen = frozenset(s for s in self._selectors if s <= labels.items())
         like = frozenset((label, labels.get(label, "")) for label in self.rules.priorities)
-        key = proxy.namespace, is_gateway, chosen, like
+        key = proxy.namespace, proxy.role, sends_hbone, chosen, like
         if key not in self._views:
             number = self.memo.number(key)
-            sidecar = None if is_gateway else scopes.sidecar_of(self.snapshot, proxy.namespace, labels)
+            sidecar = None if is_gateway or is_waypoint else scopes.sidecar_of(self.snapshot, proxy.namespace, labels)
             name = f"Sidecar {resources.name_of(sidecar)} of {proxy.namespace}" if sidecar else "What is exported"
             with blame.naming(name):
                 scope = scopes.scope(
@@ -89,7 +90,7 @@ class Index:
                 )
             self._views[key] = View(
                 scope,
-                reach=self._reach(scope, labels, number, is_gateway=is_gateway),
+                reach=self._reach(scope, labels, number, is_gateway=is_gateway, sends_hbone=sends_hbone),
                 labels=labels,
                 memo=self.memo,
                 key=number,
@@ -97,7 +98,9 @@ class Index:
             )
         return self._views[key]
 
-    def _reach(self, scope: scopes.Scope, labels: Mapping[str, str], number: int, *, is_gateway: bool) -> Reach:
+    def _reach(
+        self, scope: scopes.Scope, labels: Mapping[str, str], number: int, *, is_gateway: bool, sends_hbone: bool
+    ) -> Reach:
         # Upstreams that are the same in several views are made once for all of them.
         memo = self.memo.within("reach", (self.services, self.rules))
         return memo.get(
@@ -108,6 +111,7 @@ class Index:
                 rules=self.rules,
                 labels=labels,
                 is_gateway=is_gateway,
+                sends_hbone=sends_hbone,
                 memo=memo,
                 mesh_config=self.snapshot.mesh_config,
             ),
@@ -122,8 +126,13 @@ class Index:
         """Everything that Istio would send to one Envoy."""
         with blame.naming(f"What is for {proxy.namespace}/{proxy.name}"):
             view = self.view(proxy)
-            config = self._router(proxy, view) if proxy.role == "router" else self._sidecar(proxy, view)
-            return self._patched(config, proxy, versions)
+            config = self._of_role(proxy, view)
+            return self._patched(tunnels.with_tunnels(config, proxy, self._trust_domains), proxy, versions)
+
+    def _of_role(self, proxy: Proxy, view: View) -> Config:
+        if proxy.role == "waypoint":
+            return waypoint_config.of(proxy, view, self.snapshot, self.services, self.guards, self.memo)
+        return self._router(proxy, view) if proxy.role == "router" else self._sidecar(proxy, view)
 
     def filters_behind(self, proxy: Proxy, kind: str, name: str) -> list[Object]:
         """The EnvoyFilters without which a resource of a proxy would be another, in the order in which they apply."""

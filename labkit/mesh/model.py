@@ -42,7 +42,7 @@ class Proxy:
     namespace: str
 
     role: str
-    """``sidecar`` or ``router``."""
+    """``sidecar``, ``router`` or ``waypoint``."""
 
     ip: str
     """The pod's address."""
@@ -80,6 +80,9 @@ class Snapshot:
 
     root_namespace: str = "istio-system"
     mesh_config: Mapping[str, Any] = field(default_factory=dict)
+    is_ambient: bool = False
+    """Whether istiod runs with ``PILOT_ENABLE_AMBIENT``: without it nobody is in ambient, and no waypoint counts."""
+
     keys: Mapping[str, str] = field(default_factory=dict)
     """Keys of token issuers that were fetched: URI → JWKS."""
 

@@ -27,6 +27,11 @@ def upstream_name(port: int, subset: str, host: str) -> str:
     return f"outbound|{port}|{subset}|{host}"
 
 
+def waypoint_upstream(port: int, subset: str, host: str) -> str:
+    """``inbound-vip|9080|http/v1|reviews.default.svc.cluster.local``: a host as its waypoint calls it."""
+    return f"inbound-vip|{port}|{subset}|{host}"
+
+
 def is_wildcard(host: str) -> bool:
     """``*`` or ``*.example.com``."""
     return host.startswith("*")

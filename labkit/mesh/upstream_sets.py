@@ -29,10 +29,12 @@ class Reach:
         rules: Rules,
         labels: Mapping[str, str],
         is_gateway: bool,
+        sends_hbone: bool,
         memo: Memo,
         mesh_config: Mapping[str, Any],
     ) -> None:
         self.services, self._namespace, self._labels = scope.services, scope.namespace, labels
+        self._sends_hbone = sends_hbone
         self._is_gateway, self._memo, self._mesh_config = is_gateway, memo, mesh_config
         self._rules = {
             service.host: rules.for_host(service.host, service.namespace, client=scope.namespace, labels=labels)
@@ -93,7 +95,7 @@ class Reach:
     def _of_service(self, service: Service) -> Upstreams:
         rule = self.rule(service.host)
         like = tuple(self._labels.get(label, "") for label in priorities_of(rule))
-        key = "upstreams", self._is_gateway, service.host, service.namespace, id(rule), like
+        key = "upstreams", self._is_gateway, self._sends_hbone, service.host, service.namespace, id(rule), like
         return self._memo.get(key, (service, rule), lambda: self._make(service, rule))
 
     def _make(self, service: Service, rule: Rule | None) -> Upstreams:
@@ -105,4 +107,4 @@ class Reach:
             )
 
     def _client(self) -> subsets.Client:
-        return subsets.Client(is_gateway=self._is_gateway, mesh=self._mesh_config)
+        return subsets.Client(is_gateway=self._is_gateway, mesh=self._mesh_config, sends_hbone=self._sends_hbone)

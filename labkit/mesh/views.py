@@ -1,6 +1,6 @@
 """One view of the mesh, for all proxies that see the same: what they reach, their tables, their listeners."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,7 @@ from labkit.mesh.model import Resource
 from labkit.mesh.routes import actions, plan, scopes, tcp_routes
 from labkit.mesh.routes.choice import Choice
 from labkit.mesh.routes.tables import Tables
-from labkit.mesh.routes.virtual_services import MESH
+from labkit.mesh.routes.virtual_services import MESH, VirtualService
 from labkit.mesh.upstream_sets import Reach
 
 
@@ -56,6 +56,10 @@ class View:
             )
             for number, egress in enumerate(self._egress)
         )
+
+    def rules(self, host: str) -> Sequence[VirtualService]:
+        """The VirtualServices that speak for a host to the mesh, the best first."""
+        return self._choices[-1].every(host) if self._choices else ()
 
     @cached_property
     def tables(self) -> Mapping[str, ir.RouteTable]:

@@ -100,6 +100,12 @@ def endpoints(assignment: Json) -> list[Json]:
     )
 
 
+def _internal(address: Json) -> str:
+    """An endpoint that is a listener of the same Envoy: its name, and what tells it from others."""
+    internal = address.get("envoy_internal_address") or address
+    return " ".join(str(internal[key]) for key in sorted(internal))
+
+
 def _endpoint(group: Json, entry: Json) -> Json:
     address = entry["endpoint"]["address"]
     socket = address.get("socket_address", address)
@@ -107,7 +113,8 @@ def _endpoint(group: Json, entry: Json) -> Json:
     place = group.get("locality") or {}
     return present(
         {
-            "address": socket.get("address", str(socket)),
+            "address": socket.get("address") or _internal(socket),
+            "tunnel": entry.get("metadata", {}).get("filter_metadata", {}).get("envoy.filters.listener.original_dst"),
             "port": socket.get("port_value"),
             "weight": entry.get("load_balancing_weight", 1),
             "health": entry.get("health_status", "HEALTHY"),

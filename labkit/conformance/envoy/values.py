@@ -18,6 +18,13 @@ def present(fields: Json) -> Json:
     return {key: value for key, value in fields.items() if value not in (None, [], {}, "")}
 
 
+def unordered(value: Any) -> Any:
+    """A value whose lists are in the order of their items' text, however deep."""
+    if isinstance(value, dict):
+        return {key: unordered(part) for key, part in value.items()}
+    return ordered(map(unordered, value)) if isinstance(value, list) else value
+
+
 def ordered(items: Iterable[Any]) -> list[Any]:
     """A list whose order means nothing, in the order of its items' JSON text."""
     return sorted(items, key=lambda item: json.dumps(item, sort_keys=True))

@@ -94,6 +94,18 @@ class Waypoints:
         """The waypoint of a pod or a WorkloadEntry, for connections to its own address."""
         return self._for(obj, WORKLOAD)
 
+    def is_asked_for(self, obj: Object) -> bool:
+        """Whether a label of the object or of its namespace names a waypoint, there or not."""
+        return self._asked_for(obj) not in (None, OPTED_OUT)
+
+    def ingress_label(self, obj: Object) -> str | None:
+        """What the label about requests from a gateway says, of the object or else of its namespace."""
+        namespace = self._namespaces.get(resources.namespace_of(obj)) or {"metadata": {}}
+        for holder in (obj, namespace):
+            if (says := resources.labels_of(holder).get(INGRESS_USE_WAYPOINT)) is not None:
+                return says.lower()
+        return None
+
     def of_gateway(self, obj: Object) -> Waypoint | None:
         """The waypoint that a Gateway object is, if its class is one of waypoints."""
         return self.by_key.get((resources.namespace_of(obj), resources.name_of(obj)))
@@ -108,11 +120,14 @@ class Waypoints:
         text = f'attempting to bind to traffic type "{traffic}" which the waypoint "{waypoint.key}" does not support'
         return Binding(reason="UnsupportedTrafficType", message=text)
 
-    def _target(self, obj: Object) -> Binding:
-        """The waypoint that the object's own label names; else the one that its namespace's label names."""
+    def _asked_for(self, obj: Object) -> tuple[str, str] | None:
+        """What the object's own label names; else what its namespace's label names."""
         namespace = resources.namespace_of(obj)
         holders = (obj, self._namespaces.get(namespace) or {"metadata": {}})
-        key = next((key for holder in holders if (key := _asked(holder, namespace)) is not None), None)
+        return next((key for holder in holders if (key := _asked(holder, namespace)) is not None), None)
+
+    def _target(self, obj: Object) -> Binding:
+        namespace, key = resources.namespace_of(obj), self._asked_for(obj)
         if key is None or key == OPTED_OUT:
             return NONE
         waypoint, title = self.by_key.get(key), "/".join(key)
@@ -125,7 +140,7 @@ class Waypoints:
 
     @cached_property
     def _gateways(self) -> Mapping[tuple[str, str], Object]:
-        gateways = self._snapshot.of(GATEWAYS)
+        gateways = self._snapshot.of(GATEWAYS) if self._snapshot.is_ambient else ()
         return {
             (resources.namespace_of(g), resources.name_of(g)): g
             for g in gateways

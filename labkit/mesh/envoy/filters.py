@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from labkit.mesh import ir
 from labkit.mesh.envoy import TYPE, access_logs, authorizers, http_filters, istios_filters, rbac, rds, tracing, typed
+from labkit.mesh.envoy import routes as envoy_routes
 from labkit.mesh.model import Resource
 
 REQUEST_ID: Resource = {
@@ -42,6 +43,7 @@ SIDES: dict[str, Resource] = {
     },
     # Without a name of its own Envoy says "envoy": that is what an app sees in answers of its own sidecar.
     ir.OUTBOUND: {"use_remote_address": False},
+    ir.WAYPOINT: {"server_name": "istio-envoy", "use_remote_address": False},
     ir.GATEWAY: {
         "server_name": "istio-envoy",
         "use_remote_address": True,
@@ -56,21 +58,23 @@ SIDES: dict[str, Resource] = {
 def of_chain(chain: ir.Chain, side: str) -> list[Resource]:
     """The network filters of a chain, its last one a connection manager or a TCP proxy."""
     carries = chain.carries
-    peers = [istios_filters.connection_peers()] if side == ir.INBOUND else []
+    tells_peers = side == ir.INBOUND or (side == ir.WAYPOINT and isinstance(carries, ir.Tcp))
+    peers = [istios_filters.connection_peers()] if tells_peers else []
     if isinstance(carries, ir.Http):
         return [*peers, connection_manager(carries)]
-    access = [entry for step in carries.access.connections for entry in _access(step)]
+    by_state = side == ir.WAYPOINT
+    access = [entry for step in carries.access.connections for entry in _access(step, by_state=by_state)]
     metrics = carries.telemetry.metrics
     stats = [istios_filters.stats(metrics, side)] if metrics is not None else []
     return [*peers, *access, *stats, tcp_proxy(carries)]
 
 
-def _access(step: ir.Step) -> Iterator[Resource]:
+def _access(step: ir.Step, *, by_state: bool) -> Iterator[Resource]:
     """The filters that decide about a connection before it is carried on."""
     if isinstance(step, ir.Rules):
-        yield typed(RBAC, RBAC_KIND, stat_prefix=TCP, **rbac.config(step))
+        yield typed(RBAC, RBAC_KIND, stat_prefix=TCP, **rbac.config(step, by_state=by_state))
     else:
-        yield typed(RBAC, RBAC_KIND, stat_prefix=TCP, **rbac.asked(step))
+        yield typed(RBAC, RBAC_KIND, stat_prefix=TCP, **rbac.asked(step, by_state=by_state))
         yield typed(
             "envoy.filters.network.ext_authz",
             "extensions.filters.network.ext_authz.v3.ExtAuthz",
@@ -80,7 +84,7 @@ def _access(step: ir.Step) -> Iterator[Resource]:
 
 def connection_manager(http: ir.Http) -> Resource:
     """The filter that takes requests apart."""
-    routes = {"rds": rds(http.table)} if http.table else {"route_config": _to_app(http)}
+    routes = {"rds": rds(http.table)} if http.table else {"route_config": _inline(http)}
     logs = [access_logs.access_log(log) for log in http.telemetry.logs]
     spans = http.telemetry.tracing
     return typed(
@@ -105,6 +109,20 @@ def _request_id(spans: ir.Tracing | None) -> Resource:
     kind = f"{TYPE}.extensions.request_id.uuid.v3.UuidRequestIdConfig"
     by_id = spans is None or spans.samples_by_request_id
     return {"typed_config": {"@type": kind, "use_request_id_for_trace_sampling": by_id}}
+
+
+def _inline(http: ir.Http) -> Resource:
+    return _to_app(http) if not http.routes else _of_waypoint(http)
+
+
+def _of_waypoint(http: ir.Http) -> Resource:
+    """The routes of one host behind a waypoint: its address has told it apart, so every name fits."""
+    host = {
+        "name": f"inbound|http|{http.port}",
+        "domains": ["*"],
+        "routes": [envoy_routes.route(route) for route in http.routes],
+    }
+    return {"name": http.upstream, "validate_clusters": False, "virtual_hosts": [host]}
 
 
 def _to_app(http: ir.Http) -> Resource:

@@ -10,6 +10,7 @@ from labkit.mesh.model import Resource
 
 STATS, PEERS, ALPN = "istio.stats", "istio.metadata_exchange", "istio.alpn"
 _STRUCT = "type.googleapis.com/udpa.type.v1.TypedStruct"
+_PEER_METADATA = "type.googleapis.com/io.istio.http.peer_metadata.Config"
 _BY: list[dict[str, Any]] = [{"istio_headers": {}}, {"workload_discovery": {}}]
 _PROTOCOLS = {"": "http/1.0", "HTTP11": "http/1.1", "HTTP2": "h2"}
 
@@ -20,6 +21,8 @@ def stats(metrics: ir.Metrics, side: str) -> Resource:
     if side != ir.OUTBOUND:
         # Who is called from outside may say any host: it must not become a label.
         config["disable_host_header_fallback"] = True
+    if side == ir.WAYPOINT:
+        config["reporter"] = "SERVER_GATEWAY"
     if metrics.interval:
         config["tcp_reporting_duration"] = metrics.interval
     if metrics.departures:
@@ -40,7 +43,18 @@ def peers(side: str) -> Resource:
     """Tells the other side who a workload is, by headers of requests and answers."""
     end = "downstream" if side == ir.INBOUND else "upstream"
     value = {f"{end}_discovery": _BY, f"{end}_propagation": _BY[:1]}
-    return _struct(PEERS, "type.googleapis.com/io.istio.http.peer_metadata.Config", value)
+    return _struct(PEERS, _PEER_METADATA, value)
+
+
+def tunnel_peers() -> Resource:
+    """Finds out who calls a waypoint, by the address of the tunnel's other end."""
+    value = {"downstream_discovery": _BY[1:], "shared_with_upstream": True}
+    return _struct("waypoint_downstream_peer_metadata", _PEER_METADATA, value)
+
+
+def endpoint_peers() -> Resource:
+    """Finds out who answers a waypoint."""
+    return _struct("waypoint_upstream_peer_metadata", _PEER_METADATA, {"upstream_discovery": _BY[1:]})
 
 
 def connection_peers() -> Resource:

@@ -17,56 +17,62 @@ TRIAL = {access.ALLOW: "istio_dry_run_allow_", access.DENY: "istio_dry_run_deny_
 ASKED = "istio_ext_authz_"
 
 
-def config(rules: ir.Rules) -> Resource:
-    """What a step's filter enforces, and what it only notes."""
+PEER_STATE = "io.istio.peer_principal"
+"""The filter state in which a waypoint notes who called: the connection that it decides about has no certificate."""
+
+
+def config(rules: ir.Rules, *, by_state: bool = False) -> Resource:
+    """What a step's filter enforces, and what it only notes; ``by_state`` at a waypoint."""
     resource: Resource = {}
     if rules.enforced is not None:
-        resource["rules"] = tree(rules.action, rules.enforced)
+        resource["rules"] = tree(rules.action, rules.enforced, by_state=by_state)
     if rules.trial is not None:
-        resource["shadow_rules"] = tree(rules.action, rules.trial)
+        resource["shadow_rules"] = tree(rules.action, rules.trial, by_state=by_state)
     prefix = TRIAL.get(rules.action if rules.trial is not None else access.ALLOW, "")
     return {**resource, "shadow_rules_stat_prefix": prefix} if prefix and not rules.is_refusal else resource
 
 
-def asked(asking: ir.Asking) -> Resource:
+def asked(asking: ir.Asking, *, by_state: bool = False) -> Resource:
     """What notes for the authorizer's filter that a rule applies."""
-    return {"shadow_rules": tree(access.DENY, asking.rules), "shadow_rules_stat_prefix": ASKED}
+    return {"shadow_rules": tree(access.DENY, asking.rules, by_state=by_state), "shadow_rules_stat_prefix": ASKED}
 
 
-def tree(action: str, rules: Iterable[ir.Rule]) -> Resource:
+def tree(action: str, rules: Iterable[ir.Rule], *, by_state: bool = False) -> Resource:
     """An action and its policies; ALLOW is Envoy's default and goes without saying."""
-    policies = {rule.name: _policy(rule) for rule in rules}
+    policies = {rule.name: _policy(rule, by_state=by_state) for rule in rules}
     resource: Resource = {"policies": policies} if policies else {}
     return resource if action == access.ALLOW else {"action": action, **resource}
 
 
-def _policy(rule: ir.Rule) -> Resource:
+def _policy(rule: ir.Rule, *, by_state: bool) -> Resource:
     if rule.is_never:
         return {"permissions": [{"not_rule": {"any": True}}], "principals": [{"not_id": {"any": True}}]}
     return {
-        "permissions": [_all(tests, "rule", "rules") for tests in rule.operations],
-        "principals": [_all(tests, "id", "ids") for tests in rule.callers],
+        "permissions": [_all(tests, "rule", "rules", by_state=by_state) for tests in rule.operations],
+        "principals": [_all(tests, "id", "ids", by_state=by_state) for tests in rule.callers],
     }
 
 
-def _all(tests: access.Tests, one: str, many: str) -> Resource:
-    return {f"and_{many}": {many: [_test(test, one, many) for test in tests] or [{"any": True}]}}
+def _all(tests: access.Tests, one: str, many: str, *, by_state: bool) -> Resource:
+    return {f"and_{many}": {many: [_test(test, one, many, by_state=by_state) for test in tests] or [{"any": True}]}}
 
 
-def _test(test: ir.Test, one: str, many: str) -> Resource:
+def _test(test: ir.Test, one: str, many: str, *, by_state: bool) -> Resource:
     if test.asks == access.CLAIM:
         passes: Resource = {"metadata": claim(test.keys, test.texts)}
     else:
-        options = [_option(test, number) for number in range(len(test.texts))]
+        options = [_option(test, number, by_state=by_state) for number in range(len(test.texts))]
         # Istio writes a single issuer/subject without the "one of".
         is_alone = len(options) == 1 and test.asks == access.SUBJECT
         passes = options[0] if is_alone else {f"or_{many}": {many: options}}
     return {f"not_{one}": passes} if test.is_negated else passes
 
 
-def _option(test: ir.Test, number: int) -> Resource:
+def _option(test: ir.Test, number: int, *, by_state: bool) -> Resource:
     text = test.texts[number]
     match test.asks:
+        case access.PRINCIPAL if by_state:
+            return {"filter_state": {"key": PEER_STATE, "string_match": strings.matcher(text)}}
         case access.PRINCIPAL:
             return {"authenticated": {"principal_name": strings.matcher(text)}}
         case access.PEER_ADDRESS:

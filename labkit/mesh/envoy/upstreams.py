@@ -1,10 +1,10 @@
 """Upstreams as Envoy's clusters and load assignments."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from labkit.mesh import durations, envoy, ir
-from labkit.mesh.envoy import tls
+from labkit.mesh.envoy import internal, tls
 from labkit.mesh.hosts.services import Endpoint
 from labkit.mesh.model import Resource
 
@@ -16,6 +16,12 @@ HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 ORIGINAL: Resource = {"type": "ORIGINAL_DST", "lb_policy": "CLUSTER_PROVIDED"}
 FROM_SIDECAR: Resource = {"source_address": {"address": "127.0.0.6", "port_value": 0}}
 """The address from which an app is called by its own sidecar, so that such calls are not captured again."""
+
+SOCKET_MATCH = "envoy.transport_socket_match"
+"""The metadata by which an endpoint chooses among the sockets of its cluster."""
+
+TUNNEL = {"tunnel": "http"}
+"""Of an endpoint that is reached by HBONE."""
 
 FOREVER = "9223372035s"
 """The longest time: the one endpoint of an app stays."""
@@ -51,7 +57,8 @@ def cluster(upstream: ir.Upstream) -> Resource:
 
 def _metadata(upstream: ir.Upstream) -> Resource:
     services = [{"host": upstream.host, "name": upstream.service, "namespace": upstream.namespace}]
-    return {**({"config": upstream.source} if upstream.source else {}), "services": services}
+    subset = {"subset": upstream.subset} if upstream.subset else {}
+    return {**({"config": upstream.source} if upstream.source else {}), "services": services, **subset}
 
 
 def limits(policy: ir.TrafficPolicy) -> Resource:
@@ -162,19 +169,32 @@ def _http_options(http: str, pool: ir.ConnectionPool, tls: ir.Tls | None) -> Res
 
 
 def _sockets(upstream: ir.Upstream) -> Resource:
+    if upstream.tunnels:
+        return {"transport_socket": internal.TO_TUNNEL}
     version = upstream.policy.proxy_protocol
     wrap = (lambda s: tls.with_proxy_protocol(s, version)) if version else (lambda s: s)
+    if upstream.tunnels_by_endpoint:
+        return {"transport_socket_matches": [_HBONE, *_choices(upstream, wrap)]}
     if upstream.tls is None:
         return {"transport_socket": wrap(envoy.RAW_BUFFER)} if version else {}
     socket = tls.upstream(upstream.tls, is_http2=upstream.http == "2")
     if not upstream.is_tls_by_endpoint:
         return {"transport_socket": wrap(socket)}
-    return {
-        "transport_socket_matches": [
-            {"name": "tlsMode-istio", "match": {"tlsMode": "istio"}, "transport_socket": wrap(socket)},
-            {"name": "tlsMode-disabled", "match": {}, "transport_socket": wrap(envoy.RAW_BUFFER)},
-        ]
-    }
+    return {"transport_socket_matches": _choices(upstream, wrap)}
+
+
+_HBONE: Resource = {"name": "hbone", "match": TUNNEL, "transport_socket": internal.TO_TUNNEL}
+
+
+def _choices(upstream: ir.Upstream, wrap: Callable[[Resource], Resource]) -> list[Resource]:
+    """Sockets for endpoints by their marks; where nothing is encrypted, or everything, one for all of them."""
+    plain = {"name": "tlsMode-disabled", "match": {}, "transport_socket": wrap(envoy.RAW_BUFFER)}
+    if upstream.tls is None:
+        return [plain]
+    socket = wrap(tls.upstream(upstream.tls, is_http2=upstream.http == "2"))
+    if not upstream.is_tls_by_endpoint:
+        return [{"name": "tlsMode-istio", "match": {}, "transport_socket": socket}]
+    return [{"name": "tlsMode-istio", "match": {"tlsMode": "istio"}, "transport_socket": socket}, plain]
 
 
 def assignment(upstream: ir.Upstream, labels: Mapping[str, str] | None = None) -> Resource:
@@ -184,7 +204,7 @@ def assignment(upstream: ir.Upstream, labels: Mapping[str, str] | None = None) -
     # Envoy wants priorities without gaps.
     order = {rank: number for number, rank in enumerate(sorted(set(ranks.values())))}
     for endpoint in upstream.endpoints:
-        groups.setdefault((order[ranks[id(endpoint)]], endpoint.locality), []).append(_endpoint(endpoint))
+        groups.setdefault((order[ranks[id(endpoint)]], endpoint.locality), []).append(_endpoint(endpoint, upstream))
     if not groups:
         return {"cluster_name": upstream.name}
     return {
@@ -210,15 +230,21 @@ def _group(priority: int, place: tuple[str, ...], same: Sequence[Resource]) -> R
     return {**resource, "priority": priority} if priority else resource
 
 
-def _endpoint(endpoint: Endpoint) -> Resource:
+def _endpoint(endpoint: Endpoint, upstream: ir.Upstream) -> Resource:
+    is_tunneled = endpoint.speaks_hbone and (upstream.tunnels or upstream.tunnels_by_endpoint)
+    at = internal.address if is_tunneled else _at
     resource: Resource = {
-        "endpoint": {"address": _at(endpoint.address, endpoint.port)},
+        "endpoint": {"address": at(endpoint.address, endpoint.port)},
         "health_status": "HEALTHY",
         "load_balancing_weight": endpoint.weight,
     }
     metadata: Resource = {}
-    if endpoint.speaks_mtls:
-        metadata["envoy.transport_socket_match"] = {"tlsMode": "istio"}
+    if is_tunneled:
+        metadata[internal.ORIGINAL_DST] = internal.destination(endpoint.address, endpoint.port)
+    if is_tunneled and upstream.tunnels_by_endpoint:
+        metadata[SOCKET_MATCH] = TUNNEL
+    elif endpoint.speaks_mtls and not upstream.tunnels:
+        metadata[SOCKET_MATCH] = {"tlsMode": "istio"}
     if endpoint.workload:
         metadata["istio"] = {"workload": endpoint.workload}
     return {**resource, "metadata": {"filter_metadata": metadata}} if metadata else resource

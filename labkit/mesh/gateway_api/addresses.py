@@ -17,17 +17,18 @@ def is_managed(gateway: Object) -> bool:
     return not [a for a in gateway["spec"].get("addresses") or [] if a.get("type") == "Hostname"]
 
 
-def service_name(gateway: Object) -> str:
-    """The Deployment and Service that istiod makes for it."""
+def service_name(gateway: Object, *, is_waypoint: bool = False) -> str:
+    """The Deployment and Service that istiod makes for it; those of a waypoint have the Gateway's own name."""
     annotation = resources.annotations_of(gateway).get("gateway.istio.io/name-override")
-    return annotation or f"{resources.name_of(gateway)}-{gateway['spec']['gatewayClassName']}"
+    name = resources.name_of(gateway)
+    return annotation or (name if is_waypoint else f"{name}-{gateway['spec']['gatewayClassName']}")
 
 
-def hosts_of(gateway: Object) -> list[str]:
+def hosts_of(gateway: Object, *, is_waypoint: bool = False) -> list[str]:
     """Full names of its Services."""
     namespace = resources.namespace_of(gateway)
     if is_managed(gateway):
-        return [host(service_name(gateway), namespace)]
+        return [host(service_name(gateway, is_waypoint=is_waypoint), namespace)]
     listed = [a["value"] for a in gateway["spec"]["addresses"] if a.get("type") == "Hostname"]
     return [value if "." in value else host(value, namespace) for value in listed]
 
@@ -46,7 +47,10 @@ class Places:
     """``HOST:PORT`` of Services that lead to the gateway's pods."""
 
     outside: tuple[str, ...]
-    """Addresses for clients."""
+    """Names or addresses for clients."""
+
+    cluster_ips: tuple[str, ...] = ()
+    """Addresses inside the cluster: a waypoint says them too."""
 
     pending: tuple[str, ...]
     """Services whose load balancer has no address yet, as texts."""
@@ -68,7 +72,8 @@ class Places:
 
     def addresses(self) -> list[Object]:
         """``status.addresses``."""
-        return [{"type": "IPAddress" if _is_ip(a) else "Hostname", "value": a} for a in self.outside]
+        given = [{"type": "IPAddress" if _is_ip(a) else "Hostname", "value": a} for a in self.outside]
+        return [*given, *({"type": "IPAddress", "value": ip} for ip in self.cluster_ips)]
 
 
 def of_services(gateway: Object, scene: Scene) -> Places:
@@ -78,7 +83,8 @@ def of_services(gateway: Object, scene: Scene) -> Places:
     outside: list[str] = []
     pending: list[str] = []
     problems: list[str] = []
-    for name in hosts_of(gateway):
+    ips: list[str] = []
+    for name in hosts_of(gateway, is_waypoint=scene.is_waypoint(gateway)):
         service = service_of(name, scene)
         if service is None or resources.namespace_of(service) != resources.namespace_of(gateway):
             problems.append(_missing(name, resources.namespace_of(gateway), service))
@@ -89,11 +95,17 @@ def of_services(gateway: Object, scene: Scene) -> Places:
         if not reached:
             continue
         external = _external(name, service)
+        if scene.is_waypoint(gateway) and service["spec"].get("clusterIP", "None") != "None":
+            ips.append(service["spec"]["clusterIP"])
         outside += external
         if not external:
             pending.append(f'address pending for hostname "{name}"')
     return Places(
-        inside=tuple(sorted(inside)), outside=tuple(outside), pending=tuple(pending), problems=tuple(problems)
+        inside=tuple(sorted(inside)),
+        outside=tuple(outside),
+        cluster_ips=tuple(ips),
+        pending=tuple(pending),
+        problems=tuple(problems),
     )
 
 

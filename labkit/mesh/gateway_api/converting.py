@@ -29,6 +29,9 @@ class Converted:
     statuses: Mapping[Key, Object] = field(default_factory=dict)
     """Whole statuses, their conditions without times."""
 
+    classes: Mapping[str, tuple[str, str]] = field(default_factory=lambda: CLASSES)
+    """GatewayClasses to create: controller and description."""
+
     deployments: tuple[Object, ...] = ()
     """ServiceAccounts, Deployments and Services to apply."""
 
@@ -44,7 +47,7 @@ def convert(snapshot: model.Snapshot, *, has_low_ports: bool = True) -> Converte
         for route in scene.of(plural):
             own = [_with_rules(binding, scene) for binding in parents.bindings(route, by_gateway, scene)]
             bound += own
-            statuses[kind, *_key(route)] = _route_status(route, own)
+            statuses[kind, *_key(route)] = _route_status(route, own, scene)
     objects: list[Object] = []
     for gateway in ours:
         statuses["Gateway", *_key(gateway)] = _gateway_status(gateway, by_gateway[_key(gateway)], bound, scene)
@@ -54,6 +57,7 @@ def convert(snapshot: model.Snapshot, *, has_low_ports: bool = True) -> Converte
         virtual_services=(*_mesh_services(bound), *_gateway_services(bound)),
         gateways=tuple(_gateways(ours, by_gateway, scene)),
         statuses=statuses,
+        classes=scene.classes,
         deployments=tuple(objects),
     )
 
@@ -75,18 +79,18 @@ def _with_rules(binding: parents.Binding, scene: Scene) -> tuple[parents.Binding
 
 def _classes(scene: Scene) -> Iterator[tuple[Key, Object]]:
     for classes in scene.of("gatewayclasses"):
-        controllers = {controller for controller, _ in CLASSES.values()}
+        controllers = {controller for controller, _ in scene.classes.values()}
         if classes["spec"].get("controllerName") in controllers:
             seen = generation_of(classes)
             accepted = condition("Accepted", "Accepted", "Handled by Istio controller", seen=seen)
             yield ("GatewayClass", "", resources.name_of(classes)), {"conditions": [accepted]}
 
 
-def _route_status(route: Object, own: Iterable[tuple[parents.Binding, rules.Rules]]) -> Object:
+def _route_status(route: Object, own: Iterable[tuple[parents.Binding, rules.Rules]], scene: Scene) -> Object:
     """What other controllers said of their parents stays."""
     parents = (route.get("status") or {}).get("parents") or []
     others = [entry for entry in parents if entry.get("controllerName") != CONTROLLER]
-    return {"parents": [*others, *(binding.status(resolved.problem) for binding, resolved in own)]}
+    return {"parents": [*others, *(binding.status(resolved.problem, scene) for binding, resolved in own)]}
 
 
 def _gateway_status(
@@ -118,6 +122,8 @@ def _gateways(
 ) -> Iterator[Object]:
     """One for each listener that is served, where a Service leads to its port."""
     for gateway in ours:
+        if scene.is_waypoint(gateway):
+            continue  # What comes in there is decided by who uses it.
         namespace, hosts = resources.namespace_of(gateway), addresses.hosts_of(gateway)
         for listener in by_gateway[_key(gateway)]:
             if not listener.is_served or not addresses.has_port(gateway, listener.spec["port"], scene):

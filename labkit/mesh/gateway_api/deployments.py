@@ -1,6 +1,7 @@
 """What istiod makes for a Gateway that names no Service of its own: ServiceAccount, Deployment, Service."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -8,6 +9,7 @@ import yaml
 from labkit.kube import resources
 from labkit.kube.resources import Object
 from labkit.mesh import injection
+from labkit.mesh.ambient import waypoints
 from labkit.mesh.gateway_api.addresses import service_name
 from labkit.mesh.gateway_api.scene import Scene
 
@@ -21,10 +23,45 @@ LOW = 1024
 
 def of_gateway(gateway: Object, scene: Scene, *, has_low_ports: bool) -> list[Object]:
     """Its three objects; without low ports, its pods listen 8000 above them."""
-    objects = [_account(gateway), _deployment(gateway), _service(gateway, has_low_ports=has_low_ports)]
+    kind = WAYPOINT if scene.is_waypoint(gateway) else GATEWAY
+    service = _service(gateway, kind, has_low_ports=has_low_ports)
+    objects = [_account(gateway, kind), _deployment(gateway, kind), service]
     parameters = _parameters(gateway, scene)
     return [overlaid(obj, parameters.get(_KEYS[obj["kind"]], {})) for obj in objects]
 
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """What differs between the proxies of gateways and those of waypoints."""
+
+    is_waypoint: bool
+    managed_by: str
+    """The value of ``gateway.istio.io/managed``."""
+
+    service_type: str
+    service_annotations: Mapping[str, str]
+    pod_labels: Mapping[str, str]
+    role: str
+    """What ``pilot-agent proxy`` is told to be."""
+
+
+GATEWAY = Kind(
+    is_waypoint=False,
+    managed_by="istio.io-gateway-controller",
+    service_type="LoadBalancer",
+    service_annotations={},
+    pod_labels={},
+    role="router",
+)
+WAYPOINT = Kind(
+    is_waypoint=True,
+    managed_by=waypoints.MANAGED_BY_MESH,
+    service_type="ClusterIP",
+    # Callers prefer a waypoint of their own zone.
+    service_annotations={"networking.istio.io/traffic-distribution": "PreferClose"},
+    pod_labels={"istio.io/dataplane-mode": "none"},
+    role="waypoint",
+)
 
 _KEYS = {"ServiceAccount": "serviceAccount", "Deployment": "deployment", "Service": "service"}
 OVERLAYS = tuple(_KEYS.values())
@@ -61,17 +98,18 @@ def overlaid(value: Any, overlay: Any) -> Any:
     return overlay
 
 
-def _metadata(gateway: Object) -> Object:
+def _metadata(gateway: Object, kind: Kind, more: Mapping[str, str] | None = None) -> Object:
     infrastructure = gateway["spec"].get("infrastructure")
     own = resources.annotations_of(gateway)
-    annotations = {k: v for k, v in own.items() if k not in _DROPPED}
+    annotations: dict[str, str] = {k: v for k, v in own.items() if k not in _DROPPED}
     labels: Mapping[str, str] = resources.labels_of(gateway)
     if infrastructure is not None:
-        annotations, labels = infrastructure.get("annotations") or {}, infrastructure.get("labels") or {}
+        annotations, labels = dict(infrastructure.get("annotations") or {}), infrastructure.get("labels") or {}
+    annotations |= more or {}
     obj: Object = {
-        "name": service_name(gateway),
+        "name": service_name(gateway, is_waypoint=kind.is_waypoint),
         "namespace": resources.namespace_of(gateway),
-        "labels": {**labels, **_own_labels(gateway), "gateway.istio.io/managed": "istio.io-gateway-controller"},
+        "labels": {**labels, **_own_labels(gateway), waypoints.MANAGED: kind.managed_by},
         "ownerReferences": [
             {
                 "apiVersion": gateway["apiVersion"],
@@ -81,7 +119,7 @@ def _metadata(gateway: Object) -> Object:
             }
         ],
     }
-    return obj | ({"annotations": dict(annotations)} if annotations else {})
+    return obj | ({"annotations": annotations} if annotations else {})
 
 
 def _own_labels(gateway: Object) -> dict[str, str]:
@@ -91,11 +129,11 @@ def _own_labels(gateway: Object) -> dict[str, str]:
     }
 
 
-def _account(gateway: Object) -> Object:
-    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata(gateway)}
+def _account(gateway: Object, kind: Kind) -> Object:
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata(gateway, kind)}
 
 
-def _service(gateway: Object, *, has_low_ports: bool) -> Object:
+def _service(gateway: Object, kind: Kind, *, has_low_ports: bool) -> Object:
     ports: dict[int, Object] = {
         STATUS_PORT: {"name": "status-port", "appProtocol": "tcp", "port": STATUS_PORT, "targetPort": STATUS_PORT}
     }
@@ -104,27 +142,27 @@ def _service(gateway: Object, *, has_low_ports: bool) -> Object:
         target = number if has_low_ports or number >= LOW else number + 8000
         entry = {"name": listener["name"], "appProtocol": listener["protocol"].lower(), "port": number}
         ports.setdefault(number, {**entry, "targetPort": target})
-    kind = resources.annotations_of(gateway).get(SERVICE_TYPE, "LoadBalancer")
     return {
         "apiVersion": "v1",
         "kind": "Service",
-        "metadata": _metadata(gateway),
+        "metadata": _metadata(gateway, kind, kind.service_annotations),
         "spec": {
-            "type": kind,
+            "type": resources.annotations_of(gateway).get(SERVICE_TYPE, kind.service_type),
             "ports": [{**port, "protocol": "TCP"} for port in ports.values()],
             "selector": {LABEL: resources.name_of(gateway)},
         },
     }
 
 
-def _deployment(gateway: Object) -> Object:
-    name, metadata = service_name(gateway), _metadata(gateway)
+def _deployment(gateway: Object, kind: Kind) -> Object:
+    name, metadata = service_name(gateway, is_waypoint=kind.is_waypoint), _metadata(gateway, kind)
     labels = {
         **metadata["labels"],
         "istio.io/rev": "default",
         "service.istio.io/canonical-name": name,
         "service.istio.io/canonical-revision": "latest",
         "sidecar.istio.io/inject": "false",
+        **kind.pod_labels,
     }
     annotations = {
         **metadata.get("annotations", {}),
@@ -143,7 +181,7 @@ def _deployment(gateway: Object) -> Object:
                 "metadata": {"labels": labels, "annotations": annotations},
                 "spec": {
                     "serviceAccountName": name,
-                    "containers": [_proxy(name, resources.namespace_of(gateway))],
+                    "containers": [_proxy(name, resources.namespace_of(gateway), kind)],
                     "volumes": list(_VOLUMES),
                 },
             },
@@ -151,7 +189,7 @@ def _deployment(gateway: Object) -> Object:
     }
 
 
-def _proxy(name: str, namespace: str) -> Object:
+def _proxy(name: str, namespace: str, kind: Kind) -> Object:
     def value(key: str, text: str) -> Object:
         return {"name": key, "value": text}
 
@@ -161,7 +199,7 @@ def _proxy(name: str, namespace: str) -> Object:
     return {
         "name": injection.PROXY,
         "image": injection.IMAGE,
-        "args": ["proxy", "router", "--domain", "$(POD_NAMESPACE).svc.cluster.local", "--proxyLogLevel", "warning"],
+        "args": ["proxy", kind.role, "--domain", "$(POD_NAMESPACE).svc.cluster.local", "--proxyLogLevel", "warning"],
         "ports": [
             {"containerPort": STATUS_PORT, "name": "status-port", "protocol": "TCP"},
             {"containerPort": 15090, "name": "http-envoy-prom", "protocol": "TCP"},

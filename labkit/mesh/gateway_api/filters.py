@@ -47,6 +47,8 @@ def _redirect(redirect: Any) -> Object:
     for ours, theirs in (("scheme", "scheme"), ("hostname", "authority"), ("port", "port")):
         if redirect.get(ours):
             obj[theirs] = redirect[ours]
+    if not redirect.get("port") and not redirect.get("scheme"):
+        obj["derivePort"] = "FROM_REQUEST_PORT"
     path = redirect.get("path") or {}
     if path.get("type") == "ReplaceFullPath":
         obj["uri"] = path["replaceFullPath"]

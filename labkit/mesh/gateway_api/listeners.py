@@ -1,6 +1,6 @@
 """Listeners of a Gateway: which of them are valid, and what each becomes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,9 @@ KINDS = {
     "TCP": ("TCPRoute",),
 }
 """Protocol → kinds of routes that its listeners take."""
+
+HBONE = "HBONE"
+"""The protocol of waypoints; routes are bound to Services behind them, never to such a listener."""
 
 _CONFLICT = "Listener has a conflict with another listener attached to the same Gateway"
 
@@ -103,14 +106,15 @@ def of_gateway(gateway: Object, scene: Scene) -> list[Listener]:
     """All of them; of two that want one port for different protocols the first has it."""
     protocols: dict[int, str] = {}
     listeners = []
+    possible = {**KINDS, HBONE: ()} if scene.is_waypoint(gateway) else KINDS
     for spec in gateway["spec"].get("listeners") or []:
         family = "HTTP" if spec["protocol"] in ("HTTP",) else spec["protocol"]
         first = protocols.setdefault(spec["port"], family)
-        kinds, bad_kinds = _kinds(spec)
+        kinds, bad_kinds = _kinds(spec, possible)
         problems: list[tuple[str, str, str]] = []
         if first != family:
             problems = [(kind, "ProtocolConflict", _CONFLICT) for kind in ("Accepted", "Conflicted", "Programmed")]
-        elif spec["protocol"] not in KINDS:
+        elif spec["protocol"] not in possible:
             problems.append(("Accepted", "UnsupportedProtocol", f'protocol "{spec["protocol"]}" is unsupported'))
         elif bad_kinds:
             problems.append(("ResolvedRefs", "InvalidRouteKinds", "Invalid route kinds"))
@@ -120,9 +124,9 @@ def of_gateway(gateway: Object, scene: Scene) -> list[Listener]:
     return listeners
 
 
-def _kinds(spec: Object) -> tuple[tuple[str, ...], bool]:
+def _kinds(spec: Object, kinds: Mapping[str, tuple[str, ...]]) -> tuple[tuple[str, ...], bool]:
     """Kinds that it takes, and whether it asks for others."""
-    possible = KINDS.get(spec["protocol"], ())
+    possible = kinds.get(spec["protocol"], ())
     asked = (spec.get("allowedRoutes") or {}).get("kinds") or []
     if not asked:
         return possible, False

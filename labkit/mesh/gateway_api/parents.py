@@ -1,6 +1,6 @@
 """Parents of routes: which listeners or Services a route is bound to, and why to no other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,7 @@ class Binding:
 
     denied: Problem | None = None
 
-    def status(self, unresolved: Problem | None) -> Object:
+    def status(self, unresolved: Problem | None, scene: Scene) -> Object:
         """Its entry in ``status.parents``."""
         seen, bound = generation_of(self.route), len(self.listeners)
         message = "Route was valid" if bound < 2 else f"Route was valid, bound to {bound} parents"
@@ -43,8 +43,22 @@ class Binding:
         return {
             "parentRef": dict(self.reference),
             "controllerName": CONTROLLER,
-            "conditions": [accepted, resolved],
+            "conditions": [accepted, resolved, *self._waypoints(scene)],
         }
+
+    def _waypoints(self, scene: Scene) -> Iterator[Object]:
+        """Whether somebody carries the route out in ambient: of a Service, its waypoint."""
+        if not scene.snapshot.is_ambient:
+            return
+        reason, message, is_resolved = "ResolvedWaypoints", "All waypoints resolved", True
+        if self.service is not None and not scene.waypoints.is_asked_for(self.service):
+            reason, message, is_resolved = "MissingUseWaypointLabel", _NO_WAYPOINT, False
+        yield condition("ResolvedWaypoints", reason, message, is_true=is_resolved, seen=generation_of(self.route))
+
+
+_NO_WAYPOINT = (
+    "istio.io/use-waypoint label missing from parent and parent namespace; in ambient mode, route will not be respected"
+)
 
 
 def bindings(route: Object, gateways: Gateways, scene: Scene) -> list[Binding]:

@@ -8,6 +8,7 @@ from typing import Any
 from labkit.kube import resources
 from labkit.kube.resources import Object
 from labkit.mesh import model
+from labkit.mesh.ambient import waypoints
 
 GROUP = "gateway.networking.k8s.io"
 CONTROLLER = "istio.io/gateway-controller"
@@ -15,7 +16,13 @@ CLASSES: Mapping[str, tuple[str, str]] = {
     "istio": (CONTROLLER, "The default Istio GatewayClass"),
     "istio-remote": ("istio.io/unmanaged-gateway", "Remote to this cluster. Does not deploy or affect configuration."),
 }
-"""The GatewayClasses that istiod creates: controller and description."""
+"""The GatewayClasses that every istiod creates: controller and description."""
+
+AMBIENT_CLASSES: Mapping[str, tuple[str, str]] = {
+    **CLASSES,
+    waypoints.CLASS: (waypoints.CONTROLLER, "The default Istio waypoint GatewayClass"),
+}
+"""Those that an istiod with ``PILOT_ENABLE_AMBIENT`` creates."""
 
 Reference = Mapping[str, Any]
 
@@ -50,12 +57,39 @@ class Scene:
         """By name."""
         return {resources.name_of(n): n for n in self.snapshot.of("namespaces")}
 
+    @property
+    def classes(self) -> Mapping[str, tuple[str, str]]:
+        """The GatewayClasses that istiod creates here."""
+        return AMBIENT_CLASSES if self.snapshot.is_ambient else CLASSES
+
     @cached_property
     def controlled(self) -> frozenset[str]:
-        """Names of the classes whose Gateways are ours."""
-        controller = {resources.name_of(c): c["spec"].get("controllerName") for c in self.of("gatewayclasses")}
-        classes = {name: controller for name, (controller, _) in CLASSES.items()} | controller
-        return frozenset(name for name, controller in classes.items() if controller == CONTROLLER)
+        """Names of the classes whose Gateways are ours, those of waypoints among them."""
+        return (
+            frozenset(name for name, controller in self._controllers.items() if controller == CONTROLLER)
+            | self._of_waypoints
+        )
+
+    def is_waypoint(self, gateway: Object) -> bool:
+        """Whether a Gateway is a waypoint."""
+        return gateway["spec"].get("gatewayClassName") in self._of_waypoints
+
+    @cached_property
+    def waypoints(self) -> waypoints.Waypoints:
+        """Every waypoint, and who uses which."""
+        return waypoints.Waypoints(self.snapshot)
+
+    @cached_property
+    def _of_waypoints(self) -> frozenset[str]:
+        if not self.snapshot.is_ambient:
+            return frozenset()
+        return frozenset(name for name, controller in self._controllers.items() if controller == waypoints.CONTROLLER)
+
+    @cached_property
+    def _controllers(self) -> Mapping[str, str]:
+        """Name of a class → its controller; one that istiod has not created yet counts already."""
+        stored = {resources.name_of(c): str(c["spec"].get("controllerName")) for c in self.of("gatewayclasses")}
+        return {name: controller for name, (controller, _) in self.classes.items()} | stored
 
     @cached_property
     def instances(self) -> Mapping[tuple[str, str], frozenset[int]]:

@@ -24,8 +24,8 @@ def findings(obj: Object) -> Iterator[str]:
 
 
 def _gateway(spec: Mapping[str, Any]) -> Iterator[str]:
-    name = spec.get("gatewayClassName")
-    if name in ("istio-waypoint", *CLASSES) and CLASSES.get(name, ("", ""))[0] != CONTROLLER:
+    name = str(spec.get("gatewayClassName"))
+    if name in CLASSES and CLASSES[name][0] != CONTROLLER:
         yield f"spec.gatewayClassName: Gateways of class {name} are not carried out here"
     for number, listener in enumerate(spec.get("listeners") or []):
         place = f"spec.listeners[{number}]"

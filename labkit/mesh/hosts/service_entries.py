@@ -1,5 +1,7 @@
 """ServiceEntries as hosts of the mesh: one for each name."""
 
+import ipaddress
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 
 from labkit.kube import resources
@@ -41,6 +43,29 @@ def _services(
             is_kubernetes=False,
             exported_to=visibility.audience(spec.get("exportTo"), namespace, default_export),
         )
+
+
+def virtual_address(entry: Object, host: str) -> str:
+    """The address under which pods of the mesh reach a ServiceEntry; empty where its host is asked for outside.
+
+    Istio gives one to entries without an address of their own (240.240.0.0/16), but for wildcards and resolution NONE.
+    """
+    spec = entry["spec"]
+    for own in (entry.get("status") or {}).get("addresses") or []:
+        if own.get("host", host) == host and ":" not in own.get("value", ":"):
+            return str(own["value"])
+    if plain := next((a for a in spec.get("addresses") or [] if names.is_address(a)), ""):
+        return str(plain)
+    if spec.get("addresses") or spec.get("resolution", "NONE") == "NONE" or names.is_wildcard(host):
+        return ""
+    number = zlib.crc32(f"{resources.namespace_of(entry)}/{resources.name_of(entry)}/{host}".encode()) % 0xFFFE + 1
+    return f"240.240.{number >> 8}.{number & 255}"
+
+
+def virtual_address_v6(address: str) -> str:
+    """The address of the other family beside an allocated one: ``240.240.0.5`` has ``2001:2::f0f0:5``."""
+    a, b, c, d = (int(part) for part in address.split("."))
+    return str(ipaddress.IPv6Address((0x20010002 << 96) | (a << 24 | b << 16 | c << 8 | d)))
 
 
 def _port(port: Object) -> Port:

@@ -31,6 +31,9 @@ class Endpoint:
     locality: tuple[str, ...] = ()
     """Region, zone, sub-zone; as many as are known."""
 
+    speaks_hbone: bool = False
+    """Whether it is reached through a tunnel, as ambient's pods are."""
+
     workload: str = ""
     """``reviews-v1;default;reviews;v1;Kubernetes``, as Istio notes it on endpoints."""
 

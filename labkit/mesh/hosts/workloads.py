@@ -9,6 +9,11 @@ from labkit.mesh import names
 from labkit.mesh.hosts.services import Endpoint
 
 TLS_MODE = "security.istio.io/tlsMode"
+REDIRECTION, ENABLED = "ambient.istio.io/redirection", "enabled"
+"""The annotation that istio-cni sets on a pod once its connections go through ztunnel."""
+
+TUNNEL, TUNNEL_HTTP = "networking.istio.io/tunnel", "http"
+"""The label of a pod whose own proxy speaks HBONE."""
 
 
 def labels_of(entry: Object) -> dict[str, str]:
@@ -21,6 +26,11 @@ def speaks_mtls(labels: Mapping[str, str], account: str = "") -> bool:
     return labels[TLS_MODE] == "istio" if TLS_MODE in labels else bool(account)
 
 
+def speaks_hbone(annotations: Mapping[str, str], labels: Mapping[str, str]) -> bool:
+    """Whether istiod tells others to reach a workload by HBONE."""
+    return annotations.get(REDIRECTION) == ENABLED or labels.get(TUNNEL) == TUNNEL_HTTP
+
+
 def pod_endpoint(pod: Object, address: str, port: int) -> Endpoint:
     """A pod behind a port."""
     labels, namespace = resources.labels_of(pod), resources.namespace_of(pod)
@@ -31,6 +41,7 @@ def pod_endpoint(pod: Object, address: str, port: int) -> Endpoint:
         labels=labels,
         account=f"{namespace}/{account}" if account else "",
         speaks_mtls=speaks_mtls(labels),
+        speaks_hbone=speaks_hbone(resources.annotations_of(pod), labels),
         workload=identity(pod),
     )
 

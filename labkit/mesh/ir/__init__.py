@@ -9,6 +9,7 @@ from labkit.mesh.ir.listeners import (
     INBOUND,
     OPEN,
     OUTBOUND,
+    WAYPOINT,
     Chain,
     ChainMatch,
     EdgeTls,
@@ -72,6 +73,7 @@ from labkit.mesh.ir.upstreams import (
     Tls,
     Upstream,
 )
+from labkit.mesh.ir.waypoints import VirtualAddress, Waypoint
 
 __all__ = [
     "ANYWHERE",
@@ -90,6 +92,7 @@ __all__ = [
     "NO_TELEMETRY",
     "OPEN",
     "OUTBOUND",
+    "WAYPOINT",
     "Access",
     "AppUpstream",
     "Asking",
@@ -143,5 +146,7 @@ __all__ = [
     "Tracing",
     "TrafficPolicy",
     "Upstream",
+    "VirtualAddress",
     "VirtualHost",
+    "Waypoint",
 ]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from labkit.mesh.ir.access import FREE, Access
+from labkit.mesh.ir.routes import Route
 from labkit.mesh.ir.telemetry import NO_TELEMETRY, Telemetry
 from labkit.mesh.ir.tokens import Tokens
 from labkit.mesh.ir.upstreams import Destination
@@ -10,8 +11,9 @@ from labkit.mesh.ir.upstreams import Destination
 ANYWHERE = "0.0.0.0"
 """The address of listeners for every destination of a port."""
 
-INBOUND, OUTBOUND, GATEWAY = "inbound", "outbound", "gateway"
-"""The sides of a proxy: what comes in for a sidecar's app, what the app sends, and what comes in at a gateway."""
+INBOUND, OUTBOUND, GATEWAY, WAYPOINT = "inbound", "outbound", "gateway", "waypoint"
+"""The sides of a proxy: what comes in for a sidecar's app, what the app sends, what comes in at a gateway, and what
+goes through a waypoint."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +112,9 @@ class Http:
     """The route table; empty where every request goes to one upstream."""
 
     upstream: str = ""
+    routes: tuple[Route, ...] = ()
+    """Of a waypoint: its routes, which come with the listener."""
+
     port: int = 0
     """The port under which clients call the app behind ``upstream``; 0 where it is not known beforehand."""
 

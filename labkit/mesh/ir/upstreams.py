@@ -85,6 +85,14 @@ class Upstream:
     """Labels by which endpoints like the client come first."""
 
     source: str = ""
+    subset: str = ""
+    """Of a waypoint's upstream: ``http`` or ``tcp``, and after a slash the subset of a DestinationRule."""
+
+    tunnels: bool = False
+    """Whether every endpoint may be one that is reached by HBONE."""
+
+    tunnels_by_endpoint: bool = False
+    """Whether HBONE is used for exactly the endpoints that are marked for it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,6 +30,21 @@ class Guards:
         )
         return self._memo.alike(("guard", proxy.namespace, proxy.name), guard, lambda: guard)
 
+    def at_waypoint(self, waypoint: selection.Waypoint) -> ir.Guard:
+        """The guard of a waypoint for one host behind it."""
+        root = self._snapshot.root_namespace
+        access, tokens = (
+            selection.at_waypoint(self._snapshot.of(kind), waypoint, root=root) if self._snapshot.of(kind) else []
+            for kind in KINDS
+        )
+        if not access and not tokens:
+            return ir.OPEN
+        guard = ir.Guard(
+            tokens=request_authentication.tokens(tokens, self._snapshot.keys, chooses_routes=True),
+            access=authorization.access_of(access, self._providers, domains=self._domains),
+        )
+        return self._memo.alike(("waypoint's guard", waypoint), guard, lambda: guard)
+
     def _attached(self, kind: str, proxy: Proxy) -> list[Any]:
         policies = self._snapshot.of(kind)
         if not policies:

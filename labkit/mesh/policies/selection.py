@@ -12,6 +12,7 @@ from labkit.kube import resources
 from labkit.kube.resources import Object
 from labkit.mesh import blame
 
+GATEWAY_GROUP = "gateway.networking.k8s.io"
 GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
 """The label of a gateway's pods by which ``targetRefs`` choose them."""
 
@@ -57,6 +58,48 @@ def _chooses(policy: Object, namespace: str, labels: Mapping[str, str]) -> bool:
     return resources.namespace_of(policy) == namespace and any(
         target.get("kind") == "Gateway" and target.get("name") == own for target in targets
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waypoint:
+    """A waypoint as policies name it, and the host behind it that they are asked for."""
+
+    name: str
+    namespace: str
+    gateway_class: str
+    target: tuple[str, str, str] = ("", "", "")
+    """Kind, namespace and name of the Service or ServiceEntry; empty for connections to pods' own addresses."""
+
+
+GROUPS = {"Gateway": GATEWAY_GROUP, "GatewayClass": GATEWAY_GROUP, "Service": "", "ServiceEntry": "networking.istio.io"}
+"""Kind of a target → its group."""
+
+
+def at_waypoint(policies: Iterable[Object], waypoint: Waypoint, *, root: str) -> list[Object]:
+    """The policies that a waypoint carries out for one host: only those that name it, or the host, as their target.
+
+    A policy without targets is ztunnel's. The root namespace's first, the oldest first of each namespace.
+    """
+    every = sorted(policies, key=age)
+    places = dict.fromkeys((root, waypoint.namespace, waypoint.target[1]))
+    return [
+        p
+        for place in places
+        for p in every
+        if resources.namespace_of(p) == place
+        and any(_is_target(target, place, waypoint, root) for target in targets_of(p.get("spec") or {}))
+    ]
+
+
+def _is_target(target: Mapping[str, Any], namespace: str, waypoint: Waypoint, root: str) -> bool:
+    kind, name = str(target.get("kind")), target.get("name")
+    if str(target.get("group") or "") not in (GROUPS.get(kind), "core" if kind == "Service" else None):
+        return False
+    if kind == "Gateway":
+        return (namespace, name) == (waypoint.namespace, waypoint.name)
+    if kind == "GatewayClass":
+        return namespace == root and name == waypoint.gateway_class
+    return (kind, namespace, name) == waypoint.target
 
 
 def targets_of(spec: Mapping[str, Any]) -> list[Mapping[str, Any]]:

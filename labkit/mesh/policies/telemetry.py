@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from labkit.kube import resources
 from labkit.kube.resources import Object
 from labkit.mesh import blame, ir
 from labkit.mesh.model import Proxy, Resource, Snapshot
@@ -30,6 +31,21 @@ def of(snapshot: Snapshot, proxy: Proxy, clusters: Mapping[str, Resource]) -> Si
             inbound=_side(specs, snapshot, proxy, clusters, SERVER) if proxy.role == "sidecar" else ir.NO_TELEMETRY,
             outbound=_side(specs, snapshot, proxy, clusters, CLIENT),
         )
+
+
+def at_waypoint(
+    snapshot: Snapshot, proxy: Proxy, waypoint: selection.Waypoint, clusters: Mapping[str, Resource]
+) -> ir.Telemetry:
+    """What a waypoint tells of one host: the mesh's, its namespace's, and what names it or the host as its target."""
+    with blame.naming("What MeshConfig and Telemetry say of access logs, tracing and metrics"):
+        every = snapshot.of(RESOURCE)
+        root, namespace = snapshot.root_namespace, proxy.namespace
+        levels = selection.applying(every, root=root, namespace=namespace, labels={})
+        named = selection.at_waypoint(every, waypoint, root=root)
+        own = [obj for obj in named if resources.namespace_of(obj) == namespace]
+        chosen = [level[0] for level in (levels.mesh, levels.namespace, own) if level]
+        specs = [telemetry.get("spec") or {} for telemetry in chosen]
+        return _side(specs, snapshot, proxy, clusters, SERVER)
 
 
 def _side(

@@ -9,6 +9,10 @@ from labkit.mesh.routes.rules import UNKNOWN, HttpMatch, HttpRule, Target
 from labkit.mesh.routes.virtual_services import VirtualService
 
 
+DEFAULT_PORTS = (80, 443)
+"""Of HTTP and HTTPS."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Context:
     """For whom routes are made."""
@@ -34,6 +38,12 @@ class Context:
     default_retries: ir.Retries | None = actions.DEFAULT_RETRIES
     """What the mesh says for rules that say nothing."""
 
+    name_of: Callable[[int, str, str], str] = names.upstream_name
+    """(port, subset, host) → the upstream that is meant."""
+
+    serves_everybody: bool = False
+    """Whether calls of all workloads come through: a waypoint cannot tell callers apart by their labels."""
+
 
 def routes(service: VirtualService, context: Context) -> tuple[ir.Route, ...]:
     """The routes of a VirtualService for one port; nothing follows one that every request fits."""
@@ -48,17 +58,25 @@ def routes(service: VirtualService, context: Context) -> tuple[ir.Route, ...]:
 def _seen(service: VirtualService, context: Context) -> Iterator[tuple[HttpRule, HttpMatch]]:
     for rule in service.http:
         for match in rule.matches:
-            if match.callers.include(
-                port=context.port, gateways=context.gateways, labels=context.labels, namespace=context.namespace
-            ):
+            if context.serves_everybody:
+                is_seen = match.callers.port in (0, context.port)
+            else:
+                is_seen = match.callers.include(
+                    port=context.port, gateways=context.gateways, labels=context.labels, namespace=context.namespace
+                )
+            if is_seen:
                 yield rule, match
 
 
 def default_route(
-    host: str, port: int, hashes: tuple[ir.Hash, ...] = (), retries: ir.Retries | None = actions.DEFAULT_RETRIES
+    host: str,
+    port: int,
+    hashes: tuple[ir.Hash, ...] = (),
+    retries: ir.Retries | None = actions.DEFAULT_RETRIES,
+    upstream: str = "",
 ) -> ir.Route:
     """What a host without rules gets."""
-    upstream = names.upstream_name(port, "", host)
+    upstream = upstream or names.upstream_name(port, "", host)
     return ir.Route(
         name="default",
         match=ir.Match(is_empty=True),
@@ -88,7 +106,9 @@ def _action(
     service: VirtualService, rule: HttpRule, headers: ir.Headers, context: Context
 ) -> ir.Forward | ir.Redirect | ir.Reply:
     if rule.redirect is not None:
-        return replace(rule.redirect, port=context.port) if rule.takes_port else rule.redirect
+        # A route of the Gateway API leaves the port out where the scheme says it.
+        says_port = rule.takes_port and not (service.is_route and context.port in DEFAULT_PORTS)
+        return replace(rule.redirect, port=context.port) if says_port else rule.redirect
     if rule.reply is not None:
         return rule.reply
     destinations = tuple(_destinations(rule, context))
@@ -142,7 +162,7 @@ def _hashes(rule: HttpRule, context: Context) -> Iterator[ir.Hash]:
 def _upstream(target: Target, context: Context) -> str:
     if target.host == UNKNOWN:
         return UNKNOWN
-    return names.upstream_name(_port(target, context), target.subset, target.host)
+    return context.name_of(_port(target, context), target.subset, target.host)
 
 
 def _port(target: Target, context: Context) -> int:

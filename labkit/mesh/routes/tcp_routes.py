@@ -18,6 +18,8 @@ class Context:
     namespace: str
     labels: Mapping[str, str]
     ports_of: Callable[[str], tuple[int, ...]]
+    name_of: Callable[[int, str, str], str] = names.upstream_name
+    """(port, subset, host) → the upstream that is meant."""
 
 
 def routes(service: Service, port: Port, rules: Sequence[VirtualService], context: Context) -> tuple[ir.TcpRoute, ...]:
@@ -75,4 +77,4 @@ def _destinations(rule: ConnectionRule, context: Context) -> Iterator[ir.Destina
         port = target.port or (of_host[0] if len(of_host) == 1 else context.port)
         weight = 100 if len(rule.targets) == 1 else target.weight
         if weight:
-            yield ir.Destination(upstream=names.upstream_name(port, target.subset, target.host), weight=weight)
+            yield ir.Destination(upstream=context.name_of(port, target.subset, target.host), weight=weight)

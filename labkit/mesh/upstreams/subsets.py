@@ -14,6 +14,7 @@ ORIGINAL = "ORIGINAL_DST"
 FORWARD = "FORWARD"
 """Wherever the request's own host leads: resolution DYNAMIC_DNS."""
 
+HTTP, TCP = "http", "tcp"
 KINDS = {"DNS": "STRICT_DNS", "DNS_ROUND_ROBIN": "LOGICAL_DNS", "DYNAMIC_DNS": FORWARD, "NONE": ORIGINAL}
 LOOKED_UP = ("STRICT_DNS", "LOGICAL_DNS")
 """Kinds whose endpoints are names that Envoy looks up itself."""
@@ -26,6 +27,9 @@ class Client:
     is_gateway: bool
     mesh: Mapping[str, Any] = field(default_factory=dict)
     """The mesh's own configuration."""
+
+    sends_hbone: bool = False
+    """Whether it reaches ambient's pods by tunnels; without it they get plaintext."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +116,36 @@ def _upstream(service: Service, target: Target, rule: Rule | None, client: Clien
         endpoints=tuple(_endpoints(kind, ready if target.marks else map(_unmarked, ready))),
         priorities=_priorities(policy),
         source=names.config_path("destination-rule", rule.namespace, rule.name) if rule else "",
+        tunnels_by_endpoint=client.sends_hbone and kind == "EDS",
     )
+
+
+def behind_waypoint(service: Service, rule: Rule | None, mesh: Mapping[str, Any]) -> Iterator[ir.Upstream]:
+    """A host as its waypoint calls it: for each port as HTTP, as TCP, or both where nobody says which it is."""
+    client = Client(is_gateway=False, mesh=mesh)
+    for port in service.ports:
+        for target in _targets(port, rule, mesh) if port.protocol != "UDP" else ():
+            upstream = _upstream(service, target, rule, client)
+            for kind in kinds_behind_waypoint(port):
+                subset = f"{kind}/{target.subset}" if target.subset else kind
+                # Tunnels encrypt; TLS of its own is for hosts outside, as a rule says.
+                is_encrypted = upstream.tls is not None and upstream.tls.kind != "istio"
+                yield replace(
+                    upstream,
+                    name=names.waypoint_upstream(port.number, subset, service.host),
+                    subset=subset,
+                    http=upstream.http if kind == HTTP else "",
+                    tls=upstream.tls if is_encrypted else None,
+                    is_tls_by_endpoint=False,
+                    tunnels=not is_encrypted,
+                )
+
+
+def kinds_behind_waypoint(port: Port) -> tuple[str, ...]:
+    """``http``, ``tcp``, or both where only the first bytes of a connection tell."""
+    if port.protocol == protocols.UNKNOWN:
+        return TCP, HTTP
+    return (HTTP,) if protocols.is_http(port.protocol) else (TCP,)
 
 
 def of_app(

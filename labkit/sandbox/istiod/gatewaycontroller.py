@@ -9,6 +9,7 @@ import orjson
 from labkit.kube import api, informer, resources, status, times
 from labkit.kube.resources import Object, Resource
 from labkit.mesh import gateway_api
+from labkit.mesh.ambient import statuses as ambient
 from labkit.sandbox.istiod import following, statuses
 
 log = logging.getLogger(__name__)
@@ -23,7 +24,13 @@ _ROUTED: Mapping[str, Resource] = {
     "Gateway": resources.KUBE_GATEWAYS,
     "HTTPRoute": resources.HTTP_ROUTES,
     "GRPCRoute": resources.GRPC_ROUTES,
+    "Service": resources.SERVICES,
+    "ServiceEntry": resources.SERVICE_ENTRIES,
+    "AuthorizationPolicy": resources.AUTHORIZATION_POLICIES,
 }
+_SHARED = ("Service", "ServiceEntry", "AuthorizationPolicy")
+"""Kinds whose statuses have fields of others."""
+
 _GENERATED: Mapping[str, Resource] = {
     "ServiceAccount": resources.SERVICE_ACCOUNTS,
     "Deployment": resources.DEPLOYMENTS,
@@ -37,6 +44,7 @@ class GatewayController:
     def __init__(self, client: api.Api, followed: following.Following) -> None:
         self._client, self._followed = client, followed
         self._converted = gateway_api.Converted()
+        self._ambient: Mapping[ambient.Key, Object] = {}
         self._applied: dict[tuple[str, str, str], bytes] = {}
         self._wake = asyncio.Event()
         self._logged: set[str] = set()
@@ -46,9 +54,9 @@ class GatewayController:
     def __repr__(self) -> str:
         return f"GatewayController({len(self._applied)} objects applied)"
 
-    def want(self, converted: gateway_api.Converted) -> None:
-        """From now on this is wanted."""
-        self._converted = converted
+    def want(self, converted: gateway_api.Converted, of_ambient: Mapping[ambient.Key, Object]) -> None:
+        """From now on this is to be there."""
+        self._converted, self._ambient = converted, of_ambient
         self._wake.set()
 
     def changed(self, old: Object | None, new: Object | None) -> None:
@@ -65,6 +73,9 @@ class GatewayController:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
+                fine = [await self._status(key, fields) for key, fields in self._ambient.items()]
+                if not all(fine):
+                    group.create_task(self._again())
                 if not self._followed.is_served(resources.GATEWAY_CLASSES):
                     continue
                 follower = follower or group.create_task(self._deployments.run())
@@ -77,7 +88,7 @@ class GatewayController:
 
     async def _reconcile(self) -> bool:
         """Write what differs; False when something was refused."""
-        fine = [await self._class(name, *texts) for name, texts in gateway_api.CLASSES.items()]
+        fine = [await self._class(name, *texts) for name, texts in self._converted.classes.items()]
         fine += [await self._status(key, conditions) for key, conditions in self._converted.statuses.items()]
         fine += [await self._apply(obj) for obj in self._converted.deployments]
         return all(fine)
@@ -100,6 +111,8 @@ class GatewayController:
         if live is None:
             return True
         before = live.get("status") or {}
+        if kind in _SHARED:
+            before = {field: before[field] for field in desired if field in before}
         if statuses.timeless(before) == desired:
             return True
         now = times.now()

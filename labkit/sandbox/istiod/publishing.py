@@ -24,8 +24,10 @@ class Publication:
         on_refusal: Callable[[ads.Refusal], object] = lambda _: None,
         *,
         has_low_ports: bool = True,
+        is_ambient: bool = False,
     ) -> None:
         self._secrets, self._on_refusal, self._has_low_ports = secrets, on_refusal, has_low_ports
+        self._is_ambient = is_ambient
         self.snapshot = model.Snapshot(objects={})
         """What was compiled last, without what the Gateway API adds."""
 

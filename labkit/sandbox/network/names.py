@@ -4,13 +4,13 @@ The rules are those of Kubernetes' DNS specification (github.com/kubernetes/dns/
 """
 
 import ipaddress
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
+from labkit.mesh.hosts import service_entries
 
 DOMAIN = "cluster.local"
 ZONE = f"svc.{DOMAIN}"
@@ -102,7 +102,7 @@ def steps(host: str, resolver: Resolver, directory: Directory) -> Iterator[Step]
         return
     for candidate in candidates(name, resolver):
         entry = directory.entry(candidate) if resolver.sees_entries else None
-        if entry is not None and (address := virtual_address(entry, candidate)):
+        if entry is not None and (address := service_entries.virtual_address(entry, candidate)):
             yield [address]
         elif resolver.asks_cluster:
             yield absolute(candidate, directory)
@@ -165,23 +165,6 @@ def is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def virtual_address(entry: Object, host: str) -> str:
-    """The address under which a sidecar's pod reaches a ServiceEntry; empty where its host is asked for outside.
-
-    Istio gives one to entries without an address of their own (240.240.0.0/16), but for wildcards and resolution NONE.
-    """
-    spec = entry["spec"]
-    for own in (entry.get("status") or {}).get("addresses") or []:
-        if own.get("host", host) == host and ":" not in own.get("value", ":"):
-            return str(own["value"])
-    if plain := next((a for a in spec.get("addresses") or [] if is_address(a)), ""):
-        return str(plain)
-    if spec.get("addresses") or spec.get("resolution", "NONE") == "NONE" or host.startswith("*"):
-        return ""
-    number = zlib.crc32(f"{resources.namespace_of(entry)}/{resources.name_of(entry)}/{host}".encode()) % 0xFFFE + 1
-    return f"240.240.{number >> 8}.{number & 255}"
 
 
 def first_endpoint(entry: Object, host: str, port: int) -> tuple[str, int]:

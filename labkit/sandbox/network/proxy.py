@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from labkit.base import ports
 from labkit.kube import api, informer, resources, status
 from labkit.kube.resources import Object
+from labkit.mesh.hosts import service_entries
 from labkit.sandbox.kubelet import events, node
 from labkit.sandbox.network import addresses, dns, forward, names, nodeports, pods, routes, splice
 
@@ -139,11 +140,11 @@ class ServiceProxy:
     def _entry_changed(self, old: Object | None, new: Object | None) -> None:
         for host in (old or {"spec": {}})["spec"].get("hosts") or []:
             entry = self._entries_of.pop(host.lower(), None)
-            self._virtual.pop(names.virtual_address(entry, host.lower()) if entry else "", None)
+            self._virtual.pop(service_entries.virtual_address(entry, host.lower()) if entry else "", None)
         for host in (new or {"spec": {}})["spec"].get("hosts") or []:
             assert new is not None
             self._entries_of[host.lower()] = new
-            self._virtual[names.virtual_address(new, host.lower())] = host.lower(), new
+            self._virtual[service_entries.virtual_address(new, host.lower())] = host.lower(), new
 
     # What pods ask
 

@@ -37,7 +37,7 @@ def binding(obj: Object, *objects: Object, namespace_labels: Object | None = Non
         "gateways.gateway.networking.k8s.io": [o for o in objects if o["kind"] == "Gateway"],
         "gatewayclasses.gateway.networking.k8s.io": [o for o in objects if o["kind"] == "GatewayClass"],
     }
-    every = waypoints.Waypoints(Snapshot(objects=by_kind))
+    every = waypoints.Waypoints(Snapshot(objects=by_kind, is_ambient=True))
     return every.of_workload(obj) if obj["kind"] == "Pod" else every.of_service(obj)
 
 

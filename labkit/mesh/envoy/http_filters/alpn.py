@@ -9,7 +9,7 @@ NAME = istios_filters.ALPN
 
 def of_listener(http: ir.Http) -> Resource | None:
     """Only callers offer."""
-    return None if http.side == ir.INBOUND else istios_filters.alpn()
+    return None if http.side in (ir.INBOUND, ir.WAYPOINT) else istios_filters.alpn()
 
 
 def of_route(route: ir.Route) -> Resource | None:

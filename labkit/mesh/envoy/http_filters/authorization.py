@@ -14,14 +14,15 @@ ASKING_KIND = "extensions.filters.http.ext_authz.v3.ExtAuthz"
 
 def of_listener(http: ir.Http) -> list[Resource]:
     """A filter or two for each step."""
-    return [entry for step in http.guard.access.requests for entry in _entries(step)]
+    return [entry for step in http.guard.access.requests for entry in _entries(step, http.side)]
 
 
-def _entries(step: ir.Step) -> Iterator[Resource]:
+def _entries(step: ir.Step, side: str) -> Iterator[Resource]:
+    by_state = side == ir.WAYPOINT
     if isinstance(step, ir.Rules):
-        yield typed(NAME, KIND, **rbac.config(step))
+        yield typed(NAME, KIND, **rbac.config(step, by_state=by_state))
     else:
-        yield typed(NAME, KIND, **rbac.asked(step))
+        yield typed(NAME, KIND, **rbac.asked(step, by_state=by_state))
         yield typed(ASKING, ASKING_KIND, **authorizers.of_requests(step, NAME))
 
 

@@ -8,8 +8,8 @@ NAME = istios_filters.PEERS
 
 
 def of_listener(http: ir.Http) -> Resource | None:
-    """Present where metrics are, whose labels it fills."""
-    return istios_filters.peers(http.side)
+    """Present where metrics are, whose labels it fills; a waypoint has its own beside them."""
+    return None if http.side == ir.WAYPOINT else istios_filters.peers(http.side)
 
 
 def of_route(route: ir.Route) -> Resource | None:

@@ -7,10 +7,11 @@ from labkit.mesh.model import Resource
 NAME = istios_filters.STATS
 
 
-def of_listener(http: ir.Http) -> Resource | None:
+def of_listener(http: ir.Http) -> list[Resource]:
     """Present where a Telemetry does not take metrics away."""
     metrics = http.telemetry.metrics
-    return istios_filters.stats(metrics, http.side) if metrics is not None else None
+    peers = [istios_filters.endpoint_peers()] if http.side == ir.WAYPOINT else []
+    return [*peers, istios_filters.stats(metrics, http.side)] if metrics is not None else peers
 
 
 def of_route(route: ir.Route) -> Resource | None:
