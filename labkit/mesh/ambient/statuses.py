@@ -165,7 +165,9 @@ class _Targets:
     def _of_class(self, name: str, namespace: str) -> Told:
         title = f"GatewayClass {name}"
         if namespace != self._root:
-            message = f"AuthorizationPolicy must be in the root namespace `{self._root}` when referencing a GatewayClass"
+            message = (
+                f"AuthorizationPolicy must be in the root namespace `{self._root}` when referencing a GatewayClass"
+            )
             return Told(target=title, reason="Invalid", message=message)
         if name not in self._classes:
             return Told(target=title, reason="TargetNotFound", message=f"{title} was not found")

@@ -8,7 +8,6 @@ from labkit.mesh.routes import actions
 from labkit.mesh.routes.rules import UNKNOWN, HttpMatch, HttpRule, Target
 from labkit.mesh.routes.virtual_services import VirtualService
 
-
 DEFAULT_PORTS = (80, 443)
 """Of HTTP and HTTPS."""
 

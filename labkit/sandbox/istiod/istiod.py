@@ -16,6 +16,7 @@ from labkit.base import memory, tls
 from labkit.kube import aio, api, resources
 from labkit.kube.resources import Object, Resource
 from labkit.mesh import model, patches
+from labkit.mesh.ambient import statuses as ambient
 from labkit.mesh.api import caveats
 from labkit.mesh.policies import request_authentication
 from labkit.sandbox.istiod import (
@@ -45,6 +46,9 @@ from labkit.sandbox.istiod import (
 log = logging.getLogger("istiod")
 
 NAMESPACE = "istio-system"
+AMBIENT = "PILOT_ENABLE_AMBIENT"
+"""The variable that Istio's ambient profile sets to ``true``."""
+
 QUIET = 0.005
 """Seconds without a change before a push; istiod waits 0.1."""
 
@@ -61,6 +65,8 @@ class Istiod:
         root: authority.Authority,
         ip: str,
         lifetimes: authority.Lifetimes = authority.Lifetimes(),  # noqa: B008, a frozen record
+        *,
+        is_ambient: bool = False,
     ) -> None:
         self._client, self._root, self._ip = client, root, ip
         self._followed = following.Following(client, self._note, self._kinds_changed)
@@ -68,7 +74,7 @@ class Istiod:
         self._issued = asyncio.Event()
         self._identities = identities.Identities(root, lifetimes, on_issue=self._issued.set)
         self._publication = publishing.Publication(
-            self._identities, self._blamed, has_low_ports=lowports.may_be_bound()
+            self._identities, self._blamed, has_low_ports=lowports.may_be_bound(), is_ambient=is_ambient
         )
         self._controller = gatewaycontroller.GatewayController(client, self._followed)
         self._ingresses = ingressstatuses.IngressStatuses(client, self._followed)
@@ -215,7 +221,7 @@ class Istiod:
         self.progress.pushed(self.discovery.pushes + 1)
         self.discovery.publish()
         self.discovery.health.push_time.observe(time.perf_counter() - began)
-        self._controller.want(self._publication.converted)
+        self._controller.want(self._publication.converted, ambient.of(self._publication.snapshot))
         self._ingresses.want(self._publication.snapshot)
 
     def _mesh_config(self) -> Object:
@@ -302,7 +308,9 @@ async def _serve(env: Mapping[str, str]) -> None:
             root = await trust.root(client, NAMESPACE)
         except ValueError as e:
             raise SystemExit(f"istiod cannot sign: {e}") from e
-        istiod = Istiod(client, root, env["LABKIT_APP_IP"], authority.Lifetimes.from_env(env))
+        istiod = Istiod(
+            client, root, env["LABKIT_APP_IP"], authority.Lifetimes.from_env(env), is_ambient=env.get(AMBIENT) == "true"
+        )
         task = asyncio.create_task(istiod.run())
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)

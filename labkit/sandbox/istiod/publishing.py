@@ -54,7 +54,9 @@ class Publication:
 
         ``keys`` are those of token issuers. What was given to proxies that left is dropped.
         """
-        snapshot = model.Snapshot(objects=objects, mesh_config=mesh_config, keys=keys or {})
+        snapshot = model.Snapshot(
+            objects=objects, mesh_config=mesh_config, keys=keys or {}, is_ambient=self._is_ambient
+        )
         broken: list[tuple[Object, str]] = []
         try:
             self._compile(snapshot)

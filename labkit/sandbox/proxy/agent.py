@@ -33,15 +33,18 @@ Istio writes access logs out every second: here somebody waits for the line of t
 
 
 def main(argv: list[str], env: Mapping[str, str]) -> int:
-    """``proxy sidecar|router …`` becomes Envoy; ``istio-iptables …`` has nothing to do here."""
+    """``proxy sidecar|router|waypoint …`` becomes Envoy; ``istio-iptables …`` has nothing to do here."""
     words = [w for w in argv if not w.startswith("-")]
     if "istio-iptables" in words:
         print("sandbox: no kernel redirects here; the pod's programs reach Envoy by its socket", flush=True)
         return 0
     if "proxy" not in words:
-        print(f"istio-proxy knows `proxy sidecar`, `proxy router` and `istio-iptables`, not {argv}", file=sys.stderr)
+        print(
+            f"istio-proxy knows `proxy sidecar`, `proxy router`, `proxy waypoint` and `istio-iptables`, not {argv}",
+            file=sys.stderr,
+        )
         return 2
-    role = "router" if "router" in words else "sidecar"
+    role = next((role for role in ("router", "waypoint") if role in words), "sidecar")
     return _become_envoy(role, env)
 
 

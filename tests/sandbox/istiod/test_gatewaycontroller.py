@@ -49,7 +49,7 @@ async def get(api: Api, resource: resources.Resource, name: str, namespace: str 
 def test_the_classes_of_istio_are_made(tmp_path: Path) -> None:
     async def scene() -> None:
         async with clusters.running(tmp_path) as api, controlled(api) as (controller, followed):
-            controller.want(desired(followed))
+            controller.want(desired(followed), {})
             obj = await clusters.eventually(lambda: get(api, resources.GATEWAY_CLASSES, "istio", None))
             assert obj["spec"]["controllerName"] == gateway_api.CONTROLLER
 
@@ -61,7 +61,7 @@ def test_a_gateway_gets_its_status_and_its_objects(tmp_path: Path) -> None:
         async with clusters.running(tmp_path) as api:
             await api.create(resources.KUBE_GATEWAYS, GATEWAY)
             async with controlled(api) as (controller, followed):
-                controller.want(desired(followed))
+                controller.want(desired(followed), {})
                 for resource in (resources.SERVICE_ACCOUNTS, resources.SERVICES, resources.DEPLOYMENTS):
                     obj = await clusters.eventually(lambda r=resource: get(api, r, "gw-istio"))
                     assert obj["metadata"]["ownerReferences"][0]["name"] == "gw"
@@ -77,7 +77,7 @@ def test_a_status_that_says_the_same_is_not_written_again(tmp_path: Path) -> Non
         async with clusters.running(tmp_path) as api:
             await api.create(resources.KUBE_GATEWAYS, GATEWAY)
             async with controlled(api) as (controller, followed):
-                controller.want(desired(followed))
+                controller.want(desired(followed), {})
                 await clusters.eventually(lambda: get(api, resources.SERVICES, "gw-istio"))
                 before = await api.get(resources.KUBE_GATEWAYS, "gw", "default")
 
@@ -85,7 +85,7 @@ def test_a_status_that_says_the_same_is_not_written_again(tmp_path: Path) -> Non
                     return followed.get(resources.KUBE_GATEWAYS, "gw", "default") == before
 
                 await clusters.eventually(caught_up)
-                controller.want(desired(followed))
+                controller.want(desired(followed), {})
                 # The classes' statuses are written last and once: when they are there, all has been looked at.
                 await clusters.eventually(lambda: _accepted(api))
                 after = await api.get(resources.KUBE_GATEWAYS, "gw", "default")
@@ -104,7 +104,7 @@ def test_a_deployment_that_was_deleted_is_made_again(tmp_path: Path) -> None:
         async with clusters.running(tmp_path) as api:
             await api.create(resources.KUBE_GATEWAYS, GATEWAY)
             async with controlled(api) as (controller, followed):
-                controller.want(desired(followed))
+                controller.want(desired(followed), {})
                 first = await clusters.eventually(lambda: get(api, resources.DEPLOYMENTS, "gw-istio"))
                 # The controller has seen it once its own cache has it.
                 await clusters.eventually(lambda: _seen(controller))
@@ -126,7 +126,7 @@ async def _seen(controller: GatewayController) -> bool:
 def test_without_the_gateway_api_nothing_is_tried(tmp_path: Path) -> None:
     async def scene() -> None:
         async with clusters.running(tmp_path, has_kinds=False) as api, controlled(api) as (controller, followed):
-            controller.want(desired(followed))
+            controller.want(desired(followed), {})
             await asyncio.sleep(0.05)
             assert not followed.is_served(resources.GATEWAY_CLASSES)
 
