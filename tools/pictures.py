@@ -22,16 +22,22 @@ from tools import jupyterlab
 SETUP = 'from labkit import Lab\nlab = Lab.connect()\nlab.apply("manifests/destination-rules.yaml");'
 MOST_BYTES = 250_000
 
-PAGE = """<!DOCTYPE html><meta charset="utf-8"><style>{css}</style>
-<body style="margin:0;background:#fff"><div id="view" style="width:{width}px;padding:4px"></div>
+PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>A view</title>
+<style>{css}{theme}</style></head>
+<body><main><div id="view" style="width:{width}px;padding:4px"></div></main>
 <script type="module">
 const traits = {traits};
 const model = {{ get: (name) => traits[name], set() {{}}, save_changes() {{}}, on() {{}}, off() {{}}, send() {{}} }};
 const code = new Blob([{module}], {{ type: "text/javascript" }});
 const view = (await import(URL.createObjectURL(code))).default;
 view.render({{ model, el: document.getElementById("view") }});
-</script>"""
+</script></body></html>"""
 """A view without a kernel: its own module, on traits that never change."""
+
+LIGHT = "body { margin: 0; background: #fff; }"
+DARK = """body { margin: 0; background: #111; color: #fff; color-scheme: dark;
+  --jp-ui-font-color1: #fff; --jp-ui-font-color2: #b3b3b3; --jp-border-color2: #616161; --jp-layout-color1: #111; }"""
+"""As in JupyterLab's own themes."""
 
 
 def main() -> None:
@@ -91,12 +97,18 @@ def split(page: Any, server: tuple[str, str], root: Path, path: Path) -> None:
 
 def canned(page: Any, view: live.LiveView, path: Path, *, width: int = 1000) -> None:
     """A view as a notebook draws it, without a notebook."""
-    traits = {name: value for name, value in view.get_state().items() if not name.startswith("_")}
-    values = {"traits": json.dumps(traits, default=str), "module": json.dumps(str(view._esm))}
-    page.set_content(PAGE.format(css=view._css, width=width, **{k: v.replace("</", "<\\/") for k, v in values.items()}))
+    page.set_content(still(view, width=width))
     page.locator(".lk-view").wait_for()
     page.locator("#view").screenshot(path=path)
     weigh(path)
+
+
+def still(view: live.LiveView, *, width: int = 1000, is_dark: bool = False) -> str:
+    """The page that draws a view as it is now."""
+    traits = {name: value for name, value in view.get_state().items() if not name.startswith("_")}
+    values = {"traits": json.dumps(traits, default=str), "module": json.dumps(str(view._esm))}
+    escaped = {name: value.replace("</", "<\\/") for name, value in values.items()}
+    return PAGE.format(css=view._css, theme=DARK if is_dark else LIGHT, width=width, **escaped)
 
 
 def take(page: Any, cell: Any, view: Any, path: Path) -> None:

@@ -6,15 +6,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent import futures
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from labkit.base import errors, waiting
 from labkit.install import istio
 from labkit.kube import client, resources, status
-from labkit.lab import doors
+from labkit.lab import doors, logfollowing
 from labkit.mesh.explain import explanations, matching
 from labkit.mesh.model import Resource
 from labkit.telemetry import accesslogs, flows, quiet, workloads
+from labkit.telemetry.logfilters import LineFilter
 from labkit.views import explorer, logtable, results
+
+if TYPE_CHECKING:
+    from labkit.views import logs
 
 MANIFEST = "manifests/access-logs.yaml"
 NAME = "access-logs"
@@ -26,7 +31,6 @@ EVERY = 0.1
 TAIL = 500
 """Lines of each log that are looked through, the newest."""
 
-FAILURE = 500
 _LOGGERS = re.compile(r"envoy\.access_loggers\.(\w+)")
 
 ANSWERED = "direct_response"
@@ -84,30 +88,20 @@ class AccessLogs:
                 return steps
             time.sleep(EVERY)
 
-    def table(
-        self,
-        *,
-        proxy: str = "",
-        path: str = "",
-        status: int | None = None,
-        flags: str = "",
-        failed: bool = False,
-        last: int = 20,
-    ) -> logtable.LogTable:
+    def table(self, only: LineFilter, *, last: int = 20) -> logtable.LogTable:
         """The newest lines that fit, once the proxies have written down what happened until now."""
-        pods = [pod for pod in self._proxies() if pod.name.startswith(proxy)]
+        pods = [pod for pod in self._proxies() if pod.name.startswith(only.proxy)]
 
         def fitting() -> list[accesslogs.Step]:
-            return [
-                step
-                for step in accesslogs.every(self.logs(pods))
-                if path in step.line.path
-                and status in (None, step.line.status)
-                and (not flags or flags in step.line.flags.split(","))
-                and (not failed or step.line.flags or step.line.status >= FAILURE or not step.line.status)
-            ][-last:]
+            return [step for step in accesslogs.every(self.logs(pods)) if only.fits(step)][-last:]
 
         return logtable.LogTable(steps=quiet.at_rest(fitting))
+
+    def live(self, only: LineFilter, *, last: int = 20) -> "logs.LogView":
+        """The same lines as they are written, from the newest ``last`` of each proxy on."""
+        from labkit.views import logs
+
+        return logs.LogView(logfollowing.LogFollower(self._api, self._proxies, last=last).read, only=only).look()
 
     def logs(self, pods: Sequence[workloads.Workload]) -> Mapping[str, str]:
         """The newest lines of each proxy, by pod."""

@@ -8,7 +8,7 @@ from labkit.kube import resources, status
 from labkit.kube.resources import Object
 from labkit.lab.connection import Connection
 from labkit.lab.requests import Requests
-from labkit.telemetry import flows, graph, marks, workloads
+from labkit.telemetry import flows, graph, marks, proxystate, workloads
 
 if TYPE_CHECKING:
     from labkit.views.graph import GraphView
@@ -29,6 +29,7 @@ class Graphing:
     def graph(self, *, path: str = "/productpage", rate: float = 10.0) -> "GraphView":
         """The service graph, live: requests, failures, latency and mutual TLS between workloads, by Istio's metrics.
 
+        A line opens the series of its way, a box the state of its proxies.
         Its button sends ``rate`` requests per second for ``path`` through the gateway.
         """
         from labkit.views.graph import GraphView
@@ -37,7 +38,8 @@ class Graphing:
             return traffic.stream(traffic.Load(url=self._requests.url(), path=path, rate=rate), on_batch).stop
 
         reader = Reader(self._connection)
-        return GraphView(reader.read, send=send, load=f"{rate:g} requests per second for {path}").look()
+        load = f"{rate:g} requests per second for {path}"
+        return GraphView(reader.read, inspect=reader.inspect, send=send, load=load).look()
 
 
 class Reader:
@@ -65,6 +67,16 @@ class Reader:
         marked = {node.name: [*marks.of_rules(rules, node), *self._circuits.get(node.name, ())] for node in nodes}
         self._renew(proxies)
         return Reading(nodes=nodes, totals=graph.resolved(self._totals, only_workloads(nodes)), marks=marked)
+
+    def inspect(self, node: str) -> dict[str, dict[str, str]]:
+        """What the proxies of a node say of themselves, by pod."""
+        pods = [pod for pod in workloads.pods(self._connection.api, node.partition("/")[0]) if pod.has_proxy and pod.ip]
+        own = [pod for pod in pods if f"{pod.namespace}/{flows.workload_of(pod.name)}" == node]
+        pages = {path: self._connection.doors.envoys(own, path) for path in proxystate.PAGES}
+        return {
+            pod.name: proxystate.state({path: texts[pod.name] for path, texts in pages.items() if pod.name in texts})
+            for pod in own
+        }
 
     def _renew(self, proxies: Sequence[workloads.Workload]) -> None:
         """Ask those proxies for their whole page that counted something since the last look."""

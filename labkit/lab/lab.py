@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from labkit.base import choice, errors, settings
 from labkit.clusters import cluster as clusters
@@ -17,7 +17,7 @@ from labkit.lab.limiting import Limiting
 from labkit.lab.observing import Observing
 from labkit.lab.requests import Requests
 from labkit.lab.security import Security
-from labkit.telemetry import differences
+from labkit.telemetry import differences, logfilters
 from labkit.views import diffs, results, way
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from labkit.traffic import tokens
     from labkit.views.circuits import CircuitView
     from labkit.views.explorer import ExplorerView
+    from labkit.views.logs import LogView
     from labkit.views.logtable import LogTable
     from labkit.views.policies import PolicyView
     from labkit.views.xray import XRay
@@ -173,28 +174,24 @@ class Lab:
     def logs(self, name: str, *, container: str = ..., tail: int = ...) -> results.Printed: ...
 
     @overload
-    def logs(
-        self,
-        *,
-        proxy: str = ...,
-        path: str = ...,
-        status: int | None = ...,
-        flags: str = ...,
-        failed: bool = ...,
-        last: int = ...,
-    ) -> "LogTable": ...
+    def logs(self, *, last: int = ..., follow: Literal[False] = ..., **only: Any) -> "LogTable": ...
+
+    @overload
+    def logs(self, *, last: int = ..., follow: Literal[True], **only: Any) -> "LogView": ...
 
     def logs(
-        self, name: str = "", *, container: str = "", tail: int = 20, **asked: Any
-    ) -> "results.Printed | LogTable":
+        self, name: str = "", *, container: str = "", tail: int = 20, last: int = 20, follow: bool = False, **only: Any
+    ) -> "results.Printed | LogTable | LogView":
         """The last lines of a Deployment's pod, ``lab.logs("ratings-v1")``; ``container="istio-proxy"`` for its Envoy.
 
         Without a name, the access logs of all proxies as a table: ``lab.logs(failed=True)``, ``lab.logs(flags="UF")``,
         ``lab.logs(proxy="reviews", path="/reviews", status=503, last=5)``. ``[-1].explain()`` explains the newest.
+        ``lab.logs(follow=True)``, with any of these, shows lines as they are written.
         """
         if name:
             return self._connection.logs(name, container=container, tail=tail)
-        return self._logs.table(**asked)
+        chosen = logfilters.of_words(only)
+        return self._logs.live(chosen, last=last) if follow else self._logs.table(chosen, last=last)
 
     def doctor(self) -> "Report":
         """What this machine and the cluster lack, and a command that mends each; nothing is changed."""

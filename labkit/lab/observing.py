@@ -4,20 +4,20 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from labkit.base import errors, settings, waiting
 from labkit.clusters import capabilities
 from labkit.install import addons, istio
-from labkit.kube import manifests, resources
+from labkit.kube import manifests
 from labkit.kube.resources import Object
+from labkit.lab import signals
 from labkit.lab.connection import Connection
-from labkit.telemetry import golden, prometheus, quiet
+from labkit.telemetry import prometheus, quiet
 from labkit.telemetry import traces as jaeger
-from labkit.views import golden as golden_view
 from labkit.views import results, steps, waterfall
+from labkit.views import signals as signals_view
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,23 +82,15 @@ class Observing:
 
     def golden(
         self, service: str = "productpage", *, range: str | float = "5m", window: str = ""
-    ) -> golden_view.Golden:
-        """Requests, failures and latencies of a service over the last minutes, with marks where rules changed.
+    ) -> signals_view.SignalsView:
+        """Requests, failures and latencies of a service, live, with marks where rules changed.
 
-        ``window`` is that of ``rate``: two scrapes have to fit into it.
+        ``range`` is how far back it looks, ``window`` that of ``rate``: two scrapes have to fit into it.
         """
-        over = prometheus.seconds(range)
         chosen = window or ("20s" if self._connection.can(capabilities.LOCAL_PODS) else "1m")
-        frame = golden.frame(
-            self.prometheus, service, self._connection.namespace, over=over, step=max(1.0, over / 60), window=chosen
-        )
-        since = datetime.now(UTC) - timedelta(seconds=over)
-        rules = [
-            {"kind": kind.kind, **obj}
-            for kind in resources.ISTIO
-            for obj in self._connection.api.list(kind, self._connection.namespace)
-        ]
-        return golden_view.Golden(service=service, frame=frame, marks=golden.marks(rules, _beginning(frame) or since))
+        over = prometheus.seconds(range)
+        reader = signals.Signals(self._connection, self.prometheus, service, over=over, window=chosen)
+        return signals_view.SignalsView(service, reader.read).look()
 
     def scraped(self) -> results.Done:
         """Wait until Prometheus has read every proxy once more: what was counted until now is in its store then."""
@@ -217,8 +209,3 @@ class Observing:
 
 def _b3(id: str) -> dict[str, str]:
     return {"x-b3-traceid": id, "x-b3-spanid": secrets.token_hex(8), "x-b3-sampled": "1"}
-
-
-def _beginning(frame: "pd.DataFrame") -> datetime | None:
-    """The first moment of a frame."""
-    return frame.index[0].to_pydatetime() if len(frame) else None

@@ -53,11 +53,12 @@ def frame(
 
 def marks(objects: Iterable[Object], since: datetime) -> list[Mark]:
     """When objects were last written, as their managed fields say, from the earliest to the latest."""
-    changes = [Mark(time=at, what=_name(obj)) for obj in objects if (at := _written(obj)) and at >= since]
+    changes = [Mark(time=at, what=name_of(obj)) for obj in objects if (at := _written(obj)) and at >= since]
     return sorted(changes, key=lambda mark: mark.time)
 
 
-def _name(obj: Object) -> str:
+def name_of(obj: Object) -> str:
+    """``virtualservice/reviews``."""
     return f"{str(obj.get('kind', '')).lower()}/{resources.name_of(obj)}"
 
 

@@ -38,7 +38,7 @@ function render({ model, el }) {
   }));
   const { told, tell } = toldLine();
   const message = messageBox(model, follow);
-  const table = tableBox("Certificates");
+  const table = tableBox("Certificates, row by row");
   const open = new Set();
   const chain = (row) => {
     const key = `${row.proxy} ${row.name}`;

@@ -30,7 +30,7 @@ HIDDEN = (
 DEFAULTS = {"timeout": "0s", "num_retries": 2}
 """Values that Istio writes where a rule says nothing; a retry policy with this number is its default one."""
 
-STYLES = {"-": "color:#b3261e", "+": "color:#00705a", " ": markup.QUIET}
+STYLES = {"-": markup.ink("#b3261e"), "+": markup.ink("#00705a"), " ": markup.QUIET}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -97,7 +97,7 @@ function render({ model, el }) {
     say.replaceChildren(...(newest ? [statusPill(newest.status), ` in ${newest.latency_ms.toFixed(1)} ms`] : []));
     const at = model.get("chosen");
     answers.hidden = rows.length < 2; // one answer is all said above
-    answers.replaceChildren(tableFrom("Answers; choose one to look into it", ["", "status", "ms", "version", "x-request-id", "error"], rows.map((row, n) => {
+    answers.replaceChildren(tableFrom("Answers; choose one to look into it", ["number", "status", "ms", "version", "x-request-id", "error"], rows.map((row, n) => {
       const choose = h("button", { type: "button", "aria-pressed": String(n === at), "aria-label": `Look into answer ${n + 1}` }, String(n + 1));
       choose.addEventListener("click", () => model.send({ choose: n }));
       return [[choose], [statusPill(row.status, { short: true })], [row.latency_ms.toFixed(1)], [row.version || "–"], [row.request_id || "–"], [row.error || "–"]];
@@ -116,7 +116,7 @@ function render({ model, el }) {
         : [h("p", { className: "lk-note" }, note || "Nothing is known of its way.")]),
       ...(hops.length && note ? [h("p", { className: "lk-note" }, note)] : []));
     log.replaceChildren(...(lines.length ? [h("div", { className: "lk-cap" }, "Access-log lines it left"),
-      h("pre", { tabIndex: 0, "aria-label": "Access-log lines" }, ...lines.flatMap(([proxy, line]) => [h("b", {}, proxy), `  ${line}\n`]))] : []));
+      h("pre", { tabIndex: 0, role: "region", "aria-label": "Access-log lines" }, ...lines.flatMap(([proxy, line]) => [h("b", {}, proxy), `  ${line}\n`]))] : []));
   };
   follow("ask", drawAsk);
   follow("busy", drawBusy);

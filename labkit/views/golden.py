@@ -4,7 +4,7 @@ Plain SVG without a script: the same in a notebook and in an export.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -41,12 +41,18 @@ PANELS: tuple[tuple[str, tuple[Line, ...]], ...] = (
 )
 
 
+def _nothing() -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.DataFrame()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Golden(showing.Shown):
     """The drawing; ``table()`` is its frame."""
 
     service: str
-    frame: "pd.DataFrame"
+    frame: "pd.DataFrame" = field(default_factory=_nothing)
     marks: Sequence[Mark] = ()
 
     def table(self) -> "pd.DataFrame":

@@ -48,18 +48,30 @@ function labelled(from, to, isShared) {
   return isShared ? { x: from.x + SIZE.width + SIZE.way / 2, y: middle(from.y) } : { x: to.x - SIZE.way / 2, y: middle(to.y) };
 }
 
-function box(node, { x, y }) {
+function box(node, { x, y }, choose) {
   const kind = !node.pods ? "nobody" : node.has_proxy ? "meshed" : "plain";
   const busy = node.ready === node.pods ? "" : " lk-node-busy";
   const title = node.title.length > 22 ? `${node.title.slice(0, 21)}…` : node.title;
   const state = !node.pods ? "no pod of the mesh" : `${node.ready}/${node.pods} ready${node.has_proxy ? "" : ", no proxy"}`;
-  const g = s("g", { class: `lk-node lk-node-${kind}${busy}`, transform: `translate(${x} ${y})`, tabindex: 0, role: "img", "aria-label": nodeSaid(node) },
+  const g = s("g", { class: `lk-node lk-node-${kind}${busy}`, "data-name": node.name, transform: `translate(${x} ${y})`, tabindex: 0,
+    ...(choose ? { role: "button", "aria-pressed": "false" } : { role: "img" }), "aria-label": nodeSaid(node) },
     s("rect", { width: SIZE.width, height: SIZE.height, rx: 9 }),
     write({ x: 10, y: 21, "font-weight": 650, fill: "currentColor", ...(title.length > 16 ? { textLength: SIZE.width - 20, lengthAdjust: "spacingAndGlyphs" } : {}) }, title),
     write({ x: 10, y: 38, class: "lk-axis" }, state));
   if (node.marks.length) g.append(write({ x: 10, y: SIZE.height - 4, class: "lk-mark" }, `⚠ ${node.marks[0]}`.slice(0, 24)));
   g.append(s("title", {}, document.createTextNode(nodeSaid(node))));
+  if (choose) onPress(g, () => choose(node.name));
   return g;
+}
+
+/** A click, Enter or Space. */
+function onPress(element, act) {
+  element.addEventListener("click", act);
+  element.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    act();
+  });
 }
 
 function bend(from, to) {
@@ -98,6 +110,7 @@ function render({ model, el }) {
   svg.append(groups, lines, texts, boxes); // no line is drawn over what another one says
   const chart = h("div", { className: "lk-sparks" });
   const panel = h("section", { "aria-label": "The chosen way", hidden: true }, chart);
+  const inside = h("section", { "aria-label": "The chosen workload", className: "lk-inside", hidden: true });
   const choose = (key) => {
     model.set("selected", model.get("selected") === key ? "" : key);
     model.save_changes();
@@ -113,12 +126,7 @@ function render({ model, el }) {
       lock: s("path", { class: "lk-lock" }), area: s("rect", { fill: "transparent", width: SIZE.way, height: 34 }) };
     g.append(parts.wide, parts.line, parts.area);
     texts.append(parts.lock, parts.above, parts.below);
-    g.addEventListener("click", () => choose(key));
-    g.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" && event.key !== " ") return;
-      event.preventDefault();
-      choose(key);
-    });
+    onPress(g, () => choose(key));
     drawn.set(key, parts);
     lines.append(g);
     return parts;
@@ -130,13 +138,20 @@ function render({ model, el }) {
     const news = JSON.stringify([nodes, width]);
     if (news !== boxesSaid) { // boxes that say nothing new stay, and keep the focus
       boxesSaid = news;
-      boxes.replaceChildren(...nodes.map((node) => box(node, at.get(node.name))));
+      const held = boxes.contains(document.activeElement) ? document.activeElement.dataset.name : "";
+      boxes.replaceChildren(...nodes.map((node) => box(node, at.get(node.name), model.get("can_inspect") && choose)));
+      if (held) boxes.querySelector(`[data-name="${CSS.escape(held)}"]`)?.focus();
       const together = new Map();
       for (const node of nodes) together.set(node.group, [...(together.get(node.group) ?? []), at.get(node.name)]);
       groups.replaceChildren(...[...together.values()].filter((own) => own.length > 1).map((own) => s("rect", {
         class: "lk-group", rx: 12, x: own[0].x - 7, y: Math.min(...own.map((o) => o.y)) - 7,
         width: SIZE.width + 14, height: Math.max(...own.map((o) => o.y)) - Math.min(...own.map((o) => o.y)) + SIZE.height + 14,
       })));
+    }
+    for (const g of boxes.children) {
+      const isChosen = g.dataset.name === model.get("selected");
+      g.classList.toggle("lk-chosen", isChosen);
+      if (model.get("can_inspect")) g.setAttribute("aria-pressed", isChosen);
     }
     const keys = new Set();
     const ends = (name, end) => edges.filter((edge) => edge[end] === name).length;
@@ -175,8 +190,8 @@ function render({ model, el }) {
   };
   const drawSeries = () => {
     const [key, points] = [model.get("selected"), model.get("series")];
-    panel.hidden = !key;
-    if (!key) return;
+    panel.hidden = !key.includes(" ");
+    if (panel.hidden) return;
     const last = points.at(-1) ?? {};
     const end = last.t ?? 0;
     const one = (title, name, unit) => spark(title, `${last[name] ?? "–"}${unit}`, points,
@@ -184,15 +199,28 @@ function render({ model, el }) {
     chart.replaceChildren(h("h5", {}, key.replace(" ", " → ")), one("requests per second", "rate", "/s"),
       one("failing", "errors", " %"), one("95 of 100 within", "p95", " ms"));
   };
+  const drawInside = () => {
+    const [name, proxies] = [model.get("selected"), model.get("proxies")];
+    inside.hidden = !name || name.includes(" ") || !model.get("can_inspect");
+    if (inside.hidden) return;
+    const head = h("h5", {}, name);
+    if (!proxies.length) return inside.replaceChildren(head, h("p", { className: "lk-note" }, "Asking its proxies…"));
+    inside.replaceChildren(head, ...proxies.map(({ pod, words }) =>
+      tableFrom(`The proxy of ${pod}`, ["what", "now"], words.map(([what, value]) => [[what], [value]]))),
+      h("p", { className: "lk-note" }, "More of it: ", h("code", {}, `lab.proxy("${name.split("/").pop()}").routes()`), ", and ",
+        h("code", {}, `istioctl proxy-config routes ${proxies[0].pod}.${name.split("/")[0]}`)));
+  };
   follow("nodes edges selected", drawGraph);
+  follow("selected proxies", drawInside);
   follow("selected series", drawSeries);
   const resized = onWidth(figure, { first: width, least: 560 }, (wide) => {
     width = wide;
     drawGraph();
   });
-  const leave = show(model, el, viewBox("graph", "The service graph", header, message, told, figure, panel, details), resized, unfollow);
+  const leave = show(model, el, viewBox("graph", "The service graph", header, message, told, figure, panel, inside, details), resized, unfollow);
   drawGraph();
   drawSeries();
+  drawInside();
   return leave;
 }
 

@@ -1,9 +1,10 @@
 """The service graph, live: requests per second, failures, latency and mutual TLS between workloads.
 
-It knows one callback, ``read() -> Reading``, and ``send(on_batch) -> stop`` for requests from outside. Before the first
-request it draws what is deployed and says what to do.
+It knows ``read() -> Reading``, ``inspect(node) -> what its proxies hold``, and ``send(on_batch) -> stop`` for requests
+from outside. Before the first request it draws what is deployed and says what to do.
 """
 
+import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any
 
 import traitlets
 
+from labkit.base import errors
 from labkit.telemetry import graph
 from labkit.telemetry.flows import Node
 from labkit.views import assets, layers, markup, picture
@@ -45,6 +47,8 @@ class Reading:
 
 
 Read = Callable[[], Reading]
+Inspect = Callable[[str], Mapping[str, Mapping[str, str]]]
+"""From a node's name to words about each of its proxies, by pod: ``{"reviews-v1-x": {"Envoy": "1.40.0"}}``."""
 
 
 class GraphView(picture.PictureView):
@@ -61,18 +65,32 @@ class GraphView(picture.PictureView):
     """``{"source", "target", "rate", "errors", "p95", "sent", "failed", "mutual", "codes"}``."""
 
     selected = traitlets.Unicode().tag(sync=True)
-    """The edge whose series is shown, ``source target``; assigning it is what a click does."""
+    """The edge whose series is shown, ``source target``, or the node whose proxies are; a click assigns it."""
 
     series: Any = traitlets.List().tag(sync=True)
     """``{"t", "rate", "errors", "p95"}`` of the selected edge."""
 
-    def __init__(self, read: Read, *, send: Send | None = None, load: str = "", every: float | None = EVERY) -> None:
+    proxies: Any = traitlets.List().tag(sync=True)
+    """``{"pod", "words"}`` of the selected node, ``words`` as pairs of a name and a value."""
+
+    can_inspect = traitlets.Bool(False).tag(sync=True)
+
+    def __init__(
+        self,
+        read: Read,
+        *,
+        inspect: Inspect | None = None,
+        send: Send | None = None,
+        load: str = "",
+        every: float | None = EVERY,
+    ) -> None:
+        self._inspect = inspect
         self._first: graph.Graph | None = None
         self._frames: deque[tuple[float, graph.Graph]] = deque()
         self._points: dict[str, deque[dict[str, Any]]] = {}
         self._columns: dict[str, int] = {}
         self._rows: dict[str, int] = {}
-        super().__init__(read, send=send, load=load, every=every)
+        super().__init__(read, send=send, load=load, every=every, can_inspect=inspect is not None)
         self.observe(self._on_selected, names="selected")
 
     def __repr__(self) -> str:
@@ -127,7 +145,7 @@ class GraphView(picture.PictureView):
             self.edges = drawn
             self.nodes = self._placed(reading, drawn)
             self.message = "" if drawn else NO_TRAFFIC
-            self._on_selected({})
+            self.series = list(self._points.get(self.selected, ()))
 
     def _remember(self, edges: Sequence[Mapping[str, Any]], now: float) -> None:
         for edge in edges:
@@ -154,7 +172,21 @@ class GraphView(picture.PictureView):
         ]
 
     def _on_selected(self, _: Any) -> None:
-        self.series = list(self._points.get(self.selected, ()))
+        with self.hold_sync():
+            self.series = list(self._points.get(self.selected, ()))
+            self.proxies = []
+        if self._inspect is not None and self.selected in {node["name"] for node in self.nodes}:
+            # Proxies are asked one after the other: the kernel's own thread goes on drawing.
+            threading.Thread(target=self._open, args=(self.selected,), name="labkit-inspect", daemon=True).start()
+
+    def _open(self, node: str) -> None:
+        try:
+            asked = (self._inspect or (lambda _: {}))(node)
+        except errors.LabError as e:
+            asked = {node: {"no answer": str(e)}}
+        if self.selected == node:
+            rows = [{"pod": pod, "words": [list(pair) for pair in words.items()]} for pod, words in asked.items()]
+            self.proxies = rows or [{"pod": node, "words": [["proxy", "none: no pod of it has an Envoy"]]}]
 
 
 def drawn_edge(edge: graph.Edge) -> dict[str, Any]:

@@ -120,19 +120,21 @@ class LogTable:
         return pd.DataFrame(self._rows(), columns=list(HEAD))
 
     def _rows(self) -> list[list[object]]:
-        return [
-            [
-                step.proxy,
-                f"{step.line.start:%H:%M:%S}",
-                f"{step.line.method} {step.line.path}".strip(),
-                step.line.status,
-                step.line.flags,
-                step.line.destination,
-                f"{step.line.duration_ms:g}",
-                explained(step.line.flags) or _why(step.line),
-            ]
-            for step in self.steps
-        ]
+        return [cells(step) for step in self.steps]
+
+
+def cells(step: accesslogs.Step) -> list[object]:
+    """A line as a row, by ``HEAD``."""
+    return [
+        step.proxy,
+        f"{step.line.start:%H:%M:%S}",
+        f"{step.line.method} {step.line.path}".strip(),
+        step.line.status,
+        step.line.flags,
+        step.line.destination,
+        f"{step.line.duration_ms:g}",
+        explained(step.line.flags) or _why(step.line),
+    ]
 
 
 def _why(line: accesslogs.Line) -> str:

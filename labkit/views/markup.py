@@ -8,6 +8,11 @@ QUIET = "opacity:.75"
 CODE = "font-family:var(--jp-code-font-family,monospace);font-size:.92em"
 
 
+def ink(colour: str) -> str:
+    """A style for words in a colour: nearer to the text's own, so that it can be read on light and on dark paper."""
+    return f"color:color-mix(in srgb, {colour} 60%, currentColor)"
+
+
 def text(value: object) -> str:
     """Any value as text that is safe between tags and in quotes."""
     return escape(str(value), quote=True)
@@ -15,7 +20,8 @@ def text(value: object) -> str:
 
 def pre(value: str, *, label: str = "") -> str:
     """Preformatted text."""
-    named = f' aria-label="{text(label)}"' if label else ""
+    # Keys scroll what has the focus, and only a region may be named.
+    named = f' role="region" tabindex="0" aria-label="{text(label)}"' if label else ""
     return f'<pre style="{CODE};margin:.3em 0;overflow-x:auto"{named}>{text(value)}</pre>'
 
 

@@ -13,7 +13,7 @@ function meterOf(model, { what, sentence, tableOf, charts }) {
     isHidden: !model.get("can_read"),
   }));
   const { told, tell } = toldLine();
-  const table = tableBox(title);
+  const table = tableBox(`${title}, row by row`);
   const small = h("div", { className: "lk-sparks" });
   const drawRows = () => {
     const rows = model.get("rows");

@@ -26,7 +26,7 @@ function render({ model, el }) {
   });
   const { told, tell } = toldLine();
   const message = messageBox(model, follow);
-  const table = tableBox("Who may call whom");
+  const table = tableBox("Who may call whom, row by row");
   const why = h("div", { className: "lk-msg lk-why", role: "status" });
   const drawWhy = () => {
     const cell = model.get("cells").find((one) => key(one) === chosen);

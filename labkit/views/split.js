@@ -247,7 +247,7 @@ function render({ model, el }) {
   const chart = h("figure");
   const small = h("div", { className: "lk-sparks" });
   const table = tableBox(`Measurements of ${service}`);
-  const yaml = h("pre", { tabIndex: 0, "aria-label": "The YAML it applied" });
+  const yaml = h("pre", { tabIndex: 0, role: "region", "aria-label": "The YAML it applied" });
   const details = h("details", {}, h("summary", {}, "The YAML it applied"), yaml);
   const drawMessage = () => {
     message.textContent = model.get("message");

@@ -85,7 +85,7 @@ def _scale(whole: float) -> str:
 
 
 def _row(depth: int, span: Span, whole: float, colours: Mapping[str, str]) -> str:
-    failed = f' <b style="color:{ERROR}">✗ failed</b>' if span.is_error else ""
+    failed = f' <b style="{markup.ink(ERROR)}">✗ failed</b>' if span.is_error else ""
     name = (
         f'<span style="padding-left:{depth * INDENT:.1f}em;overflow-wrap:anywhere"><b>{markup.text(span.service)}</b> '
         f"{markup.text(span.operation)}{failed}</span>"
@@ -153,4 +153,4 @@ class Traces(showing.Shown, Sequence[Trace]):
         return markup.table(TRACES, self.rows(), caption=f"{len(self.traces)} traces, the newest first")
 
 
-TRACES = ("", "time", "duration_ms", "spans", "services", "id")
+TRACES = ("number", "time", "duration_ms", "spans", "services", "id")

@@ -119,7 +119,7 @@ def _is_settled(entry: Mapping[str, Any]) -> bool:
 
 def _badge(number: int) -> str:
     colour = COLOURS[number % len(COLOURS)]
-    return f'<span style="color:{colour};font-weight:bold">●{number}</span>'
+    return f'<span style="{markup.ink(colour)};font-weight:bold">●{number}</span>'
 
 
 def _line(text: str, number: int | None) -> str:

@@ -47,7 +47,7 @@ class Report(showing.Shown):
 
 def _row(finding: Finding) -> str:
     step = f"<br><code>{markup.text(finding.next_step)}</code>" if finding.next_step else ""
-    mark = f'<td style="color:{COLOURS[finding.verdict]}">{MARKS[finding.verdict]} {finding.verdict}</td>'
+    mark = f'<td style="{markup.ink(COLOURS[finding.verdict])}">{MARKS[finding.verdict]} {finding.verdict}</td>'
     cells = f'<td style="text-align:left">{markup.text(finding.seen)}{step}</td>'
     return f'<tr>{mark}<td style="text-align:left">{markup.text(finding.title)}</td>{cells}</tr>'
 

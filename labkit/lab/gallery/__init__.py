@@ -32,9 +32,9 @@ def page(shown: Iterable[Exhibit]) -> str:
     sections = "".join(map(_section, shown))
     return (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Views of the Istio lab kit</title>'
-        f"<style>{STYLE}</style></head><body><h1>Views of the Istio lab kit</h1>"
+        f"<style>{STYLE}</style></head><body><main><h1>Views of the Istio lab kit</h1>"
         "<p>Each view in its static form, from a canned frame. In a notebook most of them are live.</p>"
-        f"{sections}</body></html>\n"
+        f"{sections}</main></body></html>\n"
     )
 
 

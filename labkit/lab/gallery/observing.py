@@ -8,8 +8,11 @@ from labkit.lab.gallery.exhibit import Exhibit
 from labkit.telemetry import accesslogs, golden, traces
 from labkit.telemetry import graph as counted
 from labkit.telemetry.flows import Flow, Node
+from labkit.telemetry.logfilters import LineFilter
 from labkit.views import golden as signals
 from labkit.views import graph, logtable, meshmap, waterfall
+from labkit.views import logs as followed
+from labkit.views import signals as live_signals
 
 NOON = datetime(2026, 11, 30, 12, tzinfo=UTC)
 
@@ -44,7 +47,7 @@ def exhibits() -> Iterator[Exhibit]:
         heading="The golden signals of a service, with marks where rules changed",
         call='lab.golden("reviews")',
         lesson="15",
-        view=golden_signals(),
+        view=live_signals.SignalsView.of_golden(golden_signals()),
     )
     yield Exhibit(heading="Access logs as a table", call='lab.logs(path="/reviews/0", last=2)', lesson="16", view=logs)
     yield Exhibit(
@@ -52,6 +55,12 @@ def exhibits() -> Iterator[Exhibit]:
         call='lab.logs(path="/reviews/0")[-1].explain()',
         lesson="16",
         view=logs[-1].explain(),
+    )
+    yield Exhibit(
+        heading="Access logs as they are written, filtered",
+        call="lab.logs(follow=True, failed=True)",
+        lesson="16",
+        view=followed.LogView.of_steps(steps(), only=LineFilter(failed=True)),
     )
     yield Exhibit(
         heading="The newest traces of a service",
