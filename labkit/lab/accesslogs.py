@@ -137,15 +137,20 @@ class AccessLogs:
         details = [str(changes.live)] if changes.live else []
         if any(change.action != "unchanged" for change in changes.changes) and not self.until_drained():
             details.append("connections that were open before say nothing until they are closed, in Istio after 45 s")
-        details += [f"{other} speaks for the whole mesh too: the older one decides" for other in self.others(NAME)]
         sentence = "Every proxy writes a line for each request." if is_on else "The kit asks for no access logs."
+        if is_on and (older := self.older(NAME)):
+            sentence, details = overruled(NAME, older), details[:1]
         return results.Done(sentence=sentence, details=details, command=changes.command)
 
-    def others(self, name: str) -> list[str]:
-        """Other Telemetries that speak for the whole mesh: of several the oldest counts."""
+    def older(self, name: str) -> str:
+        """The Telemetry that speaks for the whole mesh in place of the one of this name; empty where there is none.
+
+        Of several in the root namespace without a selector, Istio takes the oldest alone.
+        """
         telemetries = self._api.list(resources.TELEMETRIES, istio.NAMESPACE)
         general = [t for t in telemetries if not {"selector", "targetRef", "targetRefs"} & (t.get("spec") or {}).keys()]
-        return [f"Telemetry {resources.name_of(t)}" for t in general if resources.name_of(t) != name]
+        ages = sorted((t["metadata"].get("creationTimestamp", ""), resources.name_of(t)) for t in general)
+        return ages[0][1] if ages and ages[0][1] != name else ""
 
     def until_drained(self) -> bool:
         """Wait until connections of before a change are closed; a request on one of them is not told of.
@@ -167,6 +172,14 @@ class AccessLogs:
     def _drains(self) -> bool:
         pages = self._doors.envoys(list(self._proxies()), "stats?filter=listener_manager.*draining")
         return any(draining(text) for text in pages.values())
+
+
+def overruled(name: str, older: str) -> str:
+    """What to say of a Telemetry of the kit that Istio passes over."""
+    return (
+        f"Telemetry {name} has no effect: {older} is older and speaks for the whole mesh too, and Istio takes only the "
+        f"oldest. Delete {older} (kubectl -n {istio.NAMESPACE} delete telemetry {older}), or write both into one."
+    )
 
 
 def writes(dump: str) -> bool:

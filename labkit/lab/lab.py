@@ -214,12 +214,12 @@ class Lab:
         telemetry = observing.tracing(sampling)
         changes = self.apply(telemetry, quiet=True) if on else self.delete(telemetry, quiet=True)
         self._logs.until_drained()
-        older = [
-            f"{name} speaks for the whole mesh too: the older one decides" for name in self._logs.others("tracing")
-        ]
-        live = [str(changes.live)] if changes.live else []
         sentence = f"Traced: {sampling:g} % of the requests." if on else "The kit asks for no traces."
-        return results.Done(sentence=sentence, details=[*live, *older] if on else [], command=changes.command).shown()
+        if on and (older := self._logs.older("tracing")):
+            sentence = accesslogs.overruled("tracing", older)
+        return results.Done(
+            sentence=sentence, details=[str(changes.live)] if on and changes.live else [], command=changes.command
+        ).shown()
 
     def analyze(self) -> "pd.DataFrame":
         """What does not fit together in the course's namespace: a row each, with the object, Istio's code, and why."""
