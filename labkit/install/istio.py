@@ -1,11 +1,11 @@
 """Istio's default profile: control plane, webhooks and the ingress gateway."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import resources as files
 
 from labkit.base import versions, waiting
 from labkit.clusters import capabilities
-from labkit.install import kinds, ports, presence, types
+from labkit.install import control_planes, kinds, ports, presence, types
 from labkit.kube import client, manifests, marks, resources, status
 from labkit.kube.resources import Object
 
@@ -16,6 +16,12 @@ COMMAND = presence.INSTALL
 TIMEOUT = 60.0
 """Seconds; the sandbox takes one or two."""
 
+_CLUSTER_WIDE = (
+    resources.MUTATING_WEBHOOKS,
+    resources.VALIDATING_WEBHOOKS,
+    resources.CLUSTER_ROLE_BINDINGS,
+    resources.CLUSTER_ROLES,
+)
 OnStep = Callable[[str], None]
 
 
@@ -31,24 +37,29 @@ def is_ours(api: client.Client) -> bool:
     return namespace is not None and marks.is_ours(namespace)
 
 
-def install(api: client.Client, *, on_step: OnStep = lambda _: None) -> None:
+def install(api: client.Client, *, on_step: OnStep = lambda _: None, manifest: Sequence[Object] | None = None) -> None:
     """Install the default profile where the kit's manifests can; elsewhere check that Istio and its gateway are ready.
 
-    Safe to repeat. SetupError says what to type where the Istio that is there is none for the course.
+    ``manifest`` has the objects of another revision, version or profile. Safe to repeat. SetupError says what to type
+    where the Istio that is there is none for the course.
     """
     if capabilities.BUNDLED_ISTIO not in capabilities.ask(api):
         _require(api, on_step=on_step)
         return
-    ports.require(api, objects(), wanted_for="Istio")
+    applied = list(objects() if manifest is None else manifest)
+    ports.require(api, applied, wanted_for="Istio")
     on_step(f"namespace {NAMESPACE}")
     kinds.apply_all(api, [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}])
     on_step("custom resource definitions")
     kinds.apply_all(api, types.crds())
     on_step("istiod and its webhooks")
-    _apply_patiently(api)
-    kinds.until_rolled_out(api, ["istiod"], NAMESPACE, timeout=TIMEOUT)
+    _apply_patiently(api, applied)
+    deployed = [obj for obj in applied if obj["kind"] == "Deployment"]
+    istiods = [resources.name_of(obj) for obj in deployed if not control_planes.is_gateway(obj)]
+    kinds.until_rolled_out(api, istiods, NAMESPACE, timeout=TIMEOUT)
     on_step("ingress gateway")
-    kinds.until_rolled_out(api, ["istio-ingressgateway"], NAMESPACE, timeout=TIMEOUT)
+    gateways = [resources.name_of(obj) for obj in deployed if control_planes.is_gateway(obj)]
+    kinds.until_rolled_out(api, gateways, NAMESPACE, timeout=TIMEOUT)
     _until_webhooks_answer(api)
 
 
@@ -69,6 +80,9 @@ def remove(api: client.Client) -> None:
     """
     for obj in sorted(objects(), key=lambda o: not o["kind"].endswith("WebhookConfiguration")):
         api.delete(kinds.resource_of(api, obj), resources.name_of(obj), resources.namespace_of(obj))
+    for resource in _CLUSTER_WIDE:  # those of other revisions, and of tags
+        for obj in api.list(resource, labels="app in (istiod,sidecar-injector)"):
+            api.delete(resource, resources.name_of(obj))
     for obj in types.crds():
         api.delete(resources.CRDS, resources.name_of(obj))
     api.delete(resources.NAMESPACES, NAMESPACE)
@@ -81,13 +95,25 @@ def remove(api: client.Client) -> None:
     )
 
 
-def _apply_patiently(api: client.Client) -> None:
-    """Apply all; webhook configurations keep the certificate that istiod wrote into them."""
-    for obj in objects():
+def remove_revision(api: client.Client, manifest: Sequence[Object]) -> None:
+    """Take one control plane away, its webhooks first; definitions, and what others share, stay."""
+    for obj in sorted(manifest, key=lambda o: not o["kind"].endswith("WebhookConfiguration")):
+        api.delete(kinds.resource_of(api, obj), resources.name_of(obj), resources.namespace_of(obj))
+
+
+def _apply_patiently(api: client.Client, manifest: Sequence[Object]) -> None:
+    """Apply all; webhook configurations keep the certificate that istiod wrote into them.
+
+    While a tag ``default`` says which revision injects, the default revision's own webhook stays switched off.
+    """
+    has_tag = api.find(resources.MUTATING_WEBHOOKS, control_planes.DEFAULT_TAG) is not None
+    for obj in manifest:
         resource = kinds.resource_of(api, obj)
-        if obj["kind"].endswith("WebhookConfiguration") and api.find(resource, resources.name_of(obj)):
-            continue
-        kinds.apply_all(api, [obj])
+        live = api.find(resource, resources.name_of(obj)) if obj["kind"].endswith("WebhookConfiguration") else None
+        if live is None:
+            kinds.apply_all(api, [obj])
+        elif not (has_tag and resources.name_of(obj) in control_planes.OF_DEFAULT_TAG):
+            kinds.apply_all(api, [control_planes.trusted(obj, live)])
 
 
 def _until_webhooks_answer(api: client.Client) -> None:

@@ -2,12 +2,13 @@
 
 import argparse
 import json
-from typing import Any
 
+from labkit.install import control_planes, kinds
 from labkit.istioctl import tables
 from labkit.istioctl.session import CommandError, Session
 from labkit.kube import manifests, resources
 from labkit.kube.resources import Object
+from labkit.mesh import revisions
 
 TAG, REVISION, INJECTOR = "istio.io/tag", "istio.io/rev", "sidecar-injector"
 
@@ -75,11 +76,15 @@ def _set(session: Session, arguments: argparse.Namespace) -> int:
         raise CommandError(
             f'revision tag "{arguments.name}" already exists, and --overwrite is false\nNext: add --overwrite'
         )
-    webhook = tagged(source, arguments.name, arguments.revision)
+    revision = revisions.of_name(arguments.revision)
+    objects = control_planes.tagged(source, revision, arguments.name)
     if arguments.action == "generate":
-        session.out.append(manifests.dump(webhook))
+        session.out.append(manifests.dump(*objects))
         return 0
-    session.api.apply(resources.MUTATING_WEBHOOKS, webhook, manager="istioctl")
+    for obj in objects:
+        session.api.apply(kinds.resource_of(session.api, obj), obj, manager="istioctl")
+    if arguments.name == revisions.DEFAULT:
+        _move_default(session, revision)
     session.print(
         f'Revision tag "{arguments.name}" created, referencing control plane revision "{arguments.revision}". To '
         "enable injection using this",
@@ -88,35 +93,19 @@ def _set(session: Session, arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _move_default(session: Session, revision: revisions.Revision) -> None:
+    """The tag ``default`` injects and validates from now on: the default revision's own webhook would do it twice."""
+    injector = session.api.find(resources.MUTATING_WEBHOOKS, control_planes.INJECTOR)
+    if injector is not None:
+        session.api.replace(resources.MUTATING_WEBHOOKS, control_planes.switched_off(injector))
+    validator = session.api.find(resources.VALIDATING_WEBHOOKS, control_planes.VALIDATOR)
+    if validator is not None:
+        session.api.replace(resources.VALIDATING_WEBHOOKS, control_planes.redirected(validator, revision))
+
+
 def _is_revision(webhook: Object, revision: str) -> bool:
     labels = resources.labels_of(webhook)
     return labels.get(REVISION, "default") == revision and TAG not in labels
-
-
-def tagged(source: Object, tag: str, revision: str) -> Object:
-    """The webhook of a tag: that of its revision, for the label ``istio.io/rev=TAG``."""
-    hook = next((h for h in source["webhooks"] if h["name"].startswith("rev.")), source["webhooks"][0])
-    hooks = []
-    for name, field, other in (
-        ("namespace", "namespaceSelector", "objectSelector"),
-        ("object", "objectSelector", "namespaceSelector"),
-    ):
-        tagged_pods: Any = [{"key": REVISION, "operator": "In", "values": [tag]}]
-        absent: Any = [{"key": REVISION, "operator": "DoesNotExist"}]
-        off = {"key": "sidecar.istio.io/inject", "operator": "NotIn", "values": ["false"]}
-        legacy = {"key": "istio-injection", "operator": "DoesNotExist"}
-        selectors = {field: [*tagged_pods], other: [*absent] if name == "object" else []}
-        selectors["namespaceSelector"].append(legacy)
-        selectors["objectSelector"].append(off)
-        fields = {key: {"matchExpressions": value} for key, value in selectors.items()}
-        hooks.append({**hook, **fields, "name": f"rev.{name}.sidecar-injector.istio.io"})
-    labels = {"app": INJECTOR, TAG: tag, REVISION: revision, "istio.io/owned-by": "istioctl"}
-    return {
-        "apiVersion": resources.MUTATING_WEBHOOKS.api_version,
-        "kind": resources.MUTATING_WEBHOOKS.kind,
-        "metadata": {"name": f"istio-revision-tag-{tag}", "labels": labels},
-        "webhooks": hooks,
-    }
 
 
 def _remove(session: Session, arguments: argparse.Namespace) -> int:
@@ -129,5 +118,6 @@ def _remove(session: Session, arguments: argparse.Namespace) -> int:
     if using and not arguments.skip_confirmation:
         raise CommandError(f'tag "{arguments.name}" is used by {", ".join(using)}\nNext: label them anew, or add -y')
     session.api.delete(resources.MUTATING_WEBHOOKS, resources.name_of(webhook))
+    session.api.delete(resources.SERVICES, f"istiod-revision-tag-{arguments.name}", session.istio_namespace)
     session.print(f'Revision tag "{arguments.name}" removed')
     return 0

@@ -85,6 +85,10 @@ STORAGE_CLASSES = _in("storage.k8s.io/v1", "StorageClass", "storageclasses", nam
 LEASES = _in("coordination.k8s.io/v1", "Lease", "leases")
 TOKEN_REVIEWS = _in("authentication.k8s.io/v1", "TokenReview", "tokenreviews", namespaced=False)
 CRDS = _in("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False)
+CLUSTER_ROLES = _in("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", namespaced=False)
+CLUSTER_ROLE_BINDINGS = _in(
+    "rbac.authorization.k8s.io/v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False
+)
 MUTATING_WEBHOOKS = _in(
     "admissionregistration.k8s.io/v1",
     "MutatingWebhookConfiguration",

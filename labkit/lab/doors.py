@@ -16,7 +16,8 @@ from labkit.install import istio
 from labkit.kube import client, forwarding, resources, status
 from labkit.kube.resources import Object
 from labkit.lab.kubectl import Kubectl
-from labkit.telemetry import workloads
+from labkit.mesh import revisions
+from labkit.telemetry import liveness, workloads
 
 ISTIOD_PORT = 15014
 ENVOY_PORT = 15000
@@ -49,9 +50,9 @@ class Doors:
         self._api, self._cluster, self._kubectl = api, cluster, kubectl
 
     def istiod(self, path: str) -> str:
-        """A page of istiod's debug port: ``/debug/syncz``."""
+        """A page of istiod's debug port: ``/debug/syncz``; of several revisions, their pages as one."""
         if self._cluster.can(capabilities.LOCAL_PODS):
-            return _fetch("istiod", self._istiod_address(), ISTIOD_PORT, path)
+            return liveness.joined([_fetch("istiod", ip, ISTIOD_PORT, path) for ip in self._istiod_addresses()])
         try:
             # A forwarded port arrives from the pod's own loopback, for which Istio's debug pages ask no token.
             return forwarding.page(self._api, istio.NAMESPACE, self._istiod_pod(), ISTIOD_PORT, path, timeout=TIMEOUT)
@@ -97,11 +98,14 @@ class Doors:
     def _exec(self, namespace: str, pod: str, container: str, program: str, path: str) -> str:
         return self._kubectl(["-n", namespace, "exec", pod, "-c", container, "--", program, "request", "GET", path]).out
 
-    def _istiod_address(self) -> str:
-        for pod in self._istiods():
-            if address := (pod.get("status") or {}).get("podIP"):
-                return str(address)
-        raise UnreachableError("istiod", "none of its pods has an address")
+    def _istiod_addresses(self) -> list[str]:
+        """An address for each revision; one that is not ready yet counts where no other is."""
+        placed = [pod for pod in self._istiods() if (pod.get("status") or {}).get("podIP")]
+        ready = [pod for pod in placed if forwarder.is_ready(pod)]
+        chosen = {resources.labels_of(pod).get(revisions.LABEL): pod for pod in (ready or placed[:1])[::-1]}
+        if not chosen:
+            raise UnreachableError("istiod", "none of its pods has an address")
+        return [str(pod["status"]["podIP"]) for pod in chosen.values()]
 
     def _istiod_pod(self) -> str:
         ready = [resources.name_of(pod) for pod in self._istiods() if forwarder.is_ready(pod)]

@@ -141,6 +141,29 @@ def of_sandbox(ask: Ask, subjects: Sequence[Subject], *, read: Read = lambda _: 
     return liveness
 
 
+def joined(pages: Sequence[str]) -> str:
+    """One page for several control planes, each with proxies of its own: lists and counts of all together."""
+    if len(pages) == 1:
+        return pages[0]
+    documents = [json.loads(page) for page in pages]
+    if all(isinstance(document, list) for document in documents):
+        return json.dumps([entry for document in documents for entry in document])
+    keys = dict.fromkeys(key for document in documents for key in document)
+    return json.dumps({key: _sum(key, [d[key] for d in documents if key in d]) for key in keys})
+
+
+def _sum(key: str, values: list[Any]) -> Any:
+    if key == "included":
+        return all(values)
+    if key in ("proxies", "live"):
+        return sum(values)
+    if values and isinstance(values[0], list):
+        return [entry for value in values for entry in value]
+    if None in values:
+        return None  # not everywhere yet
+    return max(values) if isinstance(values[0], int | float) else values[0]
+
+
 def live_path(subject: Subject, *, wait: float) -> str:
     """Where the sandbox's istiod tells how far a version, or a deletion, is."""
     gone = "&gone=true" if subject.is_gone else ""

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from labkit.mesh import injection, names
+from labkit.mesh import injection, names, revisions
 from labkit.mesh.analysis.messages import Path
 
 Object = Mapping[str, Any]
@@ -103,9 +103,7 @@ class Snapshot:
     @cached_property
     def proxy_image(self) -> str:
         """The image that the injector gives proxies; empty where its ConfigMap does not say."""
-        values = json.loads(self._config("istio-sidecar-injector").get("values") or "{}").get("global") or {}
-        image = (values.get("proxy") or {}).get("image", "")
-        return image if "/" in image or not image else f"{values.get('hub')}/{image}:{values.get('tag')}"
+        return revisions.proxy_image(json.loads(self._config("istio-sidecar-injector").get("values") or "{}"))
 
     def _config(self, name: str) -> Mapping[str, str]:
         maps = (m for m in self.of("ConfigMap") if full_name(m) == f"{ROOT}/{name}")

@@ -142,7 +142,7 @@ def _env(pod: Object, apps: list[Object], namespace: str, settings: Settings) ->
     scraped = scraping.app(settings)
     return [
         value("PILOT_CERT_PROVIDER", "istiod"),
-        value("CA_ADDR", "istiod.istio-system.svc:15012"),
+        value("CA_ADDR", settings.revision.address),
         field("POD_NAME", "metadata.name"),
         field("POD_NAMESPACE", "metadata.namespace"),
         field("INSTANCE_IP", "status.podIP"),

@@ -2,11 +2,11 @@
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
+from labkit.mesh import revisions
 
 NEVER = frozenset({"kube-system", "kube-public", "kube-node-lease", "local-path-storage"})
 """Namespaces whose pods are never injected."""
 
-REVISION = "default"
 YES = ("true", "yes", "y", "on", "1")
 
 
@@ -17,8 +17,11 @@ def is_willing(pod: Object) -> bool:
     return choice.lower() in YES and not pod.get("spec", {}).get("hostNetwork")
 
 
-def is_wanted(pod: Object, namespace: Object) -> bool:
-    """By the pod's labels and those of its namespace; the namespace's no is final."""
+def is_wanted(pod: Object, namespace: Object, *, revision: str = revisions.DEFAULT) -> bool:
+    """By the pod's labels and those of its namespace; the namespace's no is final.
+
+    ``revision`` is the control plane whose labels are asked for; ``istio-injection`` asks for the default one.
+    """
     space, own = resources.labels_of(namespace), resources.labels_of(pod)
     if resources.name_of(namespace) in NEVER or pod.get("spec", {}).get("hostNetwork"):
         return False
@@ -33,5 +36,5 @@ def is_wanted(pod: Object, namespace: Object) -> bool:
     if switch == "enabled":
         return True
     if switch is None and "istio.io/rev" in space:
-        return space["istio.io/rev"] == REVISION
-    return switch is None and own.get("istio.io/rev") == REVISION
+        return space["istio.io/rev"] == revision
+    return switch is None and own.get("istio.io/rev") == revision

@@ -7,6 +7,7 @@ from typing import Any
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
+from labkit.mesh import revisions
 from labkit.mesh.injection import container, deciding, probes, scraping, settings
 from labkit.mesh.injection.settings import Settings
 
@@ -20,22 +21,29 @@ _FIELDS = (
 
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+DEFAULT = revisions.Revision()
 
 
 def inject(
-    pod: Object, *, namespace: Object, mesh: Mapping[str, Any] = NOTHING, is_selected: bool = False
+    pod: Object,
+    *,
+    namespace: Object,
+    mesh: Mapping[str, Any] = NOTHING,
+    is_selected: bool = False,
+    revision: revisions.Revision = DEFAULT,
 ) -> Object | None:
     """The pod with its proxy; None when it gets none. InjectionError when its annotations make no sense.
 
     ``mesh`` is the mesh configuration: its trust domain, and ``defaultConfig`` below what the pod says itself.
     ``is_selected`` is for a webhook: its selectors, those of a revision tag too, have decided about the namespace.
+    ``revision`` is the control plane that the proxy will hang on.
     """
     spec = dict(pod["spec"])
     inits, apps = list(spec.get("initContainers") or []), list(spec.get("containers") or [])
-    is_wanted = deciding.is_willing(pod) if is_selected else deciding.is_wanted(pod, namespace)
+    is_wanted = deciding.is_willing(pod) if is_selected else deciding.is_wanted(pod, namespace, revision=revision.name)
     if not is_wanted or any(c["name"] == container.PROXY for c in inits):
         return None
-    own_settings, place = settings.of_pod(pod, mesh), resources.name_of(namespace)
+    own_settings, place = settings.of_pod(pod, mesh, revision), resources.name_of(namespace)
     # A container of the proxy's name is no app: it says what the pod wants otherwise of the proxy.
     own = next((c for c in apps if c["name"] == container.PROXY), None)
     apps = [c for c in apps if c is not own]
@@ -99,11 +107,11 @@ def _annotations(apps: list[Object], added: list[Mapping[str, Any]], of_pod: Set
         "containers": None if native else [container.PROXY],
         "volumes": [v["name"] for v in added],
         "imagePullSecrets": None,
-        "revision": deciding.REVISION,
+        "revision": of_pod.revision.name,
     }
     first = apps[0]["name"] if apps else container.PROXY
     return {
-        "istio.io/rev": deciding.REVISION,
+        "istio.io/rev": of_pod.revision.name,
         "kubectl.kubernetes.io/default-container": first,
         "kubectl.kubernetes.io/default-logs-container": first,
         **scraping.annotations(of_pod),

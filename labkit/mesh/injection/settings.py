@@ -6,7 +6,7 @@ from typing import Any
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
-from labkit.mesh import model
+from labkit.mesh import model, revisions
 from labkit.mesh.injection import annotations, proxyconfig, uservolumes
 from labkit.mesh.injection.annotations import READINESS, TRAFFIC
 from labkit.mesh.validation.findings import listed, sentence
@@ -34,6 +34,7 @@ class Settings:
     """``defaultConfig.proxyMetadata`` of the mesh configuration."""
 
     trust_domain: str = model.TRUST_DOMAIN
+    revision: revisions.Revision = revisions.Revision()  # noqa: RUF009, a frozen record
 
     @property
     def is_native(self) -> bool:
@@ -81,6 +82,7 @@ class Settings:
 
     def image(self, default: str) -> str:
         """The proxy's."""
+        default = self.revision.image or default
         image = self.annotations.get("sidecar.istio.io/proxyImage")
         kind = self.annotations.get("sidecar.istio.io/proxyImageType")
         kind = kind or (self.proxy_config.get("image") or {}).get("imageType") or "default"
@@ -144,7 +146,7 @@ class Settings:
         return uservolumes.read(self.annotations.get(annotations.USER_MOUNT, ""))
 
 
-def of_pod(pod: Object, mesh: Mapping[str, Any]) -> Settings:
+def of_pod(pod: Object, mesh: Mapping[str, Any], revision: revisions.Revision) -> Settings:
     """Read a pod's annotations; InjectionError in Istio's words when one makes no sense."""
     given = resources.annotations_of(pod)
     if problem := sentence(map(listed, annotations.problems(given))):
@@ -156,7 +158,13 @@ def of_pod(pod: Object, mesh: Mapping[str, Any]) -> Settings:
             raise InjectionError(f"{_FAILED}the sandbox has no template {template}")
     return Settings(
         annotations=given,
-        proxy_config=proxyconfig.read(given.get(annotations.PROXY_CONFIG, "")),
+        proxy_config={**_own_address(revision), **proxyconfig.read(given.get(annotations.PROXY_CONFIG, ""))},
         mesh_metadata=(mesh.get("defaultConfig") or {}).get("proxyMetadata") or {},
         trust_domain=model.trust_domain(mesh),
+        revision=revision,
     )
+
+
+def _own_address(revision: revisions.Revision) -> Mapping[str, str]:
+    """PROXY_CONFIG tells what differs from Istio's defaults, and the default address is that of ``istiod``."""
+    return {} if revision.is_default else {"discoveryAddress": revision.address}

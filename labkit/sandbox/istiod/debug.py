@@ -77,7 +77,7 @@ def entry(name: str, stream: ads.Stream) -> Object:
     row: Object = {
         "proxy": name,
         "proxy_type": stream.proxy.role,
-        "istio_version": model.ISTIO_VERSION,
+        "istio_version": stream.proxy.version or model.ISTIO_VERSION,
         "cluster_id": "Kubernetes",
         "push": stream.push,
         "live": stream.live,

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import json
 import logging
 import signal
 import socket
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -15,7 +17,7 @@ import yaml
 from labkit.base import memory, tls
 from labkit.kube import aio, api, resources
 from labkit.kube.resources import Object, Resource
-from labkit.mesh import model, patches
+from labkit.mesh import model, patches, revisions
 from labkit.mesh.ambient import statuses as ambient
 from labkit.mesh.api import caveats
 from labkit.mesh.policies import request_authentication
@@ -34,6 +36,7 @@ from labkit.sandbox.istiod import (
     identities,
     ingressstatuses,
     keys,
+    leading,
     lowports,
     progress,
     publishing,
@@ -67,8 +70,12 @@ class Istiod:
         lifetimes: authority.Lifetimes = authority.Lifetimes(),  # noqa: B008, a frozen record
         *,
         is_ambient: bool = False,
+        revision: revisions.Revision = revisions.Revision(),  # noqa: B008, a frozen record
+        version: str = serving.VERSION,
     ) -> None:
         self._client, self._root, self._ip = client, root, ip
+        self._revision, self._version = revision, version
+        self._scope = leading.Scope(revision)
         self._followed = following.Following(client, self._note, self._kinds_changed)
         self._trust = trust.Distribution(client, self._followed, root.root)
         self._issued = asyncio.Event()
@@ -85,7 +92,7 @@ class Istiod:
         self.discovery = ads.Discovery(authenticator.proxy, self._publication.resources_for, self._refused, self._taken)
         self.progress.on_live = self.discovery.health.convergence.observe
         self._debug = debugxds.DebugDiscovery(
-            self.discovery, authenticator.account, instance=socket.gethostname(), version=serving.VERSION
+            self.discovery, authenticator.account, instance=socket.gethostname(), version=version
         )
         self._reporter = distribution.Reporter(client, self._report)
         self.discovery.listeners.append(self._heard)
@@ -116,11 +123,13 @@ class Istiod:
                 await asyncio.Event().wait()
 
     async def _serve(self, servers: contextlib.AsyncExitStack) -> None:
-        own = self._root.server(*serving.NAMES)
+        own = self._root.server(*serving.names(self._revision))
         server = await serving.discovery((self.discovery.handler(), self._debug.handler()), own, self._ip)
         servers.push_async_callback(server.stop, 0.1)
-        hooks = webhooks.Webhooks(lambda name: self._followed.get(resources.NAMESPACES, name) or {}, self._mesh_config)
-        pages = [*debug.routes(self.discovery, self.progress, self._why, self._takers), *serving.version()]
+        hooks = webhooks.Webhooks(
+            lambda name: self._followed.get(resources.NAMESPACES, name) or {}, self._mesh_config, self._injecting
+        )
+        pages = [*debug.routes(self.discovery, self.progress, self._why, self._takers), *serving.version(self._version)]
         pages += health.routes(self.discovery.health, self._state)
         for routes, port, certificate in (
             (hooks.routes(), serving.WEBHOOKS, own),
@@ -129,7 +138,7 @@ class Istiod:
             runner = await serving.web_app(routes, self._ip, port, certificate)
             servers.push_async_callback(runner.cleanup)
         # Only now, as the readiness probe finds out next.
-        await serving.announce_webhooks(self._client, self._root.root)
+        await serving.announce_webhooks(self._client, self._root.root, self._revision.name)
         runner = await serving.web_app(serving.ready(), self._ip, serving.READY)
         servers.push_async_callback(runner.cleanup)
 
@@ -142,7 +151,7 @@ class Istiod:
     def _state(self) -> health.State:
         objects = self._followed.objects()
         return health.State(
-            version=serving.VERSION,
+            version=self._version,
             proxies=len(self.discovery.streams),
             services=len(objects.get("services", ())),
             virtual_services=len(objects.get("virtualservices.networking.istio.io", ())),
@@ -170,7 +179,8 @@ class Istiod:
                 self.progress.touch(new)
                 return
             self._remember(resource, old, new, obj)
-            self._reporter.note(resource, old, new)
+            if self._leads():
+                self._reporter.note(resource, old, new)
         if resource == resources.ENDPOINT_SLICES:
             # Nobody writes these by hand, but who waits for a pod asks whether every proxy has its endpoint.
             self.progress.note(obj, is_gone=new is None)
@@ -214,24 +224,39 @@ class Istiod:
         began = time.perf_counter()
         self._recent, self._changes = list(self._changes.values()), {}
         broken = self._publication.renew(
-            self._followed.objects(), self._mesh_config(), self._recent, self._keys.fetched
+            self._scope.of(self._followed.objects()), self._mesh_config(), self._recent, self._keys.fetched
         )
         for obj, text in broken:
             self._complaints.broken(obj, text)
         self.progress.pushed(self.discovery.pushes + 1)
         self.discovery.publish()
         self.discovery.health.push_time.observe(time.perf_counter() - began)
-        self._controller.want(self._publication.converted, ambient.of(self._publication.snapshot))
-        self._ingresses.want(self._publication.snapshot)
+        if self._leads():
+            self._controller.want(self._publication.converted, ambient.of(self._publication.snapshot))
+            self._ingresses.want(self._publication.snapshot)
 
     def _mesh_config(self) -> Object:
-        config_map = self._followed.get(resources.CONFIG_MAPS, "istio", NAMESPACE)
+        config_map = self._followed.get(resources.CONFIG_MAPS, self._revision.named("istio"), NAMESPACE)
         text = ((config_map or {}).get("data") or {}).get("mesh", "")
         try:
             return yaml.safe_load(text) or {}
         except yaml.YAMLError as e:
             log.warning("ConfigMap istio-system/istio, key mesh, is not YAML and is not used: %s", e)
             return {}
+
+    def _injecting(self) -> revisions.Revision:
+        """This revision, with the image of proxies that its injector's values name."""
+        values = self._followed.get(resources.CONFIG_MAPS, self._revision.named("istio-sidecar-injector"), NAMESPACE)
+        text = ((values or {}).get("data") or {}).get("values", "")
+        try:
+            return replace(self._revision, image=revisions.proxy_image(json.loads(text or "{}")))
+        except (ValueError, AttributeError) as e:
+            log.warning("the injector's values are not used: %s", e)
+            return self._revision
+
+    def _leads(self) -> bool:
+        """Whether this istiod writes what one alone writes: statuses, and the Deployments of Gateways."""
+        return leading.leads(self._revision, self._followed.all(resources.PODS))
 
     def _take_authority(self, secret: Object) -> None:
         if (new := trust.replaced(self._root, secret)) is not None:
@@ -309,7 +334,13 @@ async def _serve(env: Mapping[str, str]) -> None:
         except ValueError as e:
             raise SystemExit(f"istiod cannot sign: {e}") from e
         istiod = Istiod(
-            client, root, env["LABKIT_APP_IP"], authority.Lifetimes.from_env(env), is_ambient=env.get(AMBIENT) == "true"
+            client,
+            root,
+            env["LABKIT_APP_IP"],
+            authority.Lifetimes.from_env(env),
+            revision=revisions.of_name(env.get("REVISION", "")),
+            version=revisions.version_of(env.get("LABKIT_IMAGE", "")),
+            is_ambient=env.get(AMBIENT) == "true",
         )
         task = asyncio.create_task(istiod.run())
         for number in (signal.SIGTERM, signal.SIGINT):

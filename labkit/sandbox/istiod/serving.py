@@ -12,9 +12,12 @@ from aiohttp import web
 from labkit.base import versions
 from labkit.kube import api, resources
 from labkit.kube.resources import Object
+from labkit.mesh import revisions
 from labkit.sandbox.istiod import authority
 
 NAMES = ("istiod.istio-system.svc", "istiod.istio-system.svc.cluster.local", "istiod")
+"""In the certificate of every revision: a proxy asks for the first, whichever istiod it hangs on."""
+
 DISCOVERY, WEBHOOKS, DEBUG, READY = 15012, 15017, 15014, 8080
 VERSION = versions.istio()
 """Istio's version that this istiod follows."""
@@ -56,20 +59,27 @@ def ready() -> list[web.RouteDef]:
     return [web.get("/ready", answer)]
 
 
-def version() -> list[web.RouteDef]:
+def names(revision: revisions.Revision) -> tuple[str, ...]:
+    """The host names in one istiod's certificate."""
+    own = revision.named("istiod")
+    return tuple(dict.fromkeys((*NAMES, f"{own}.istio-system.svc", f"{own}.istio-system.svc.cluster.local", own)))
+
+
+def version(number: str = VERSION) -> list[web.RouteDef]:
     """``/version``, as istioctl reads it: version, revision and state of the build."""
 
     async def answer(_: web.Request) -> web.Response:
-        return web.Response(text=f"{VERSION}-labkit-Sandbox")
+        return web.Response(text=f"{number}-labkit-Sandbox")
 
     return [web.get("/version", answer)]
 
 
-async def announce_webhooks(client: api.Api, root: str) -> None:
-    """Tell the API server which certificate signs our webhooks; before that nothing may be injected."""
+async def announce_webhooks(client: api.Api, root: str, revision: str = revisions.DEFAULT) -> None:
+    """Tell the API server which certificate signs this revision's webhooks; before that nothing may be injected."""
     bundle = base64.b64encode(root.encode()).decode()
     for resource in (resources.MUTATING_WEBHOOKS, resources.VALIDATING_WEBHOOKS):
-        for configuration in (await client.list(resource, labels="app in (istiod,sidecar-injector)"))["items"]:
+        labels = f"app in (istiod,sidecar-injector),{revisions.LABEL}={revision}"
+        for configuration in (await client.list(resource, labels=labels))["items"]:
             hooks: list[Object] = [
                 {**h, "clientConfig": {**h["clientConfig"], "caBundle": bundle}} for h in configuration["webhooks"]
             ]

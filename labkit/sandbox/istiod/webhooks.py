@@ -8,7 +8,7 @@ import orjson
 from aiohttp import web
 
 from labkit.kube.resources import Object
-from labkit.mesh import injection, validation
+from labkit.mesh import injection, revisions, validation
 from labkit.mesh.api import caveats
 from labkit.sandbox.istiod import protos
 
@@ -19,8 +19,13 @@ Namespace = Callable[[str], Object]
 class Webhooks:
     """Answers AdmissionReviews."""
 
-    def __init__(self, namespace_of: Namespace, mesh_config: Callable[[], Object] = dict) -> None:
-        self._namespace_of, self._mesh_config = namespace_of, mesh_config
+    def __init__(
+        self,
+        namespace_of: Namespace,
+        mesh_config: Callable[[], Object] = dict,
+        revision: Callable[[], revisions.Revision] = revisions.Revision,
+    ) -> None:
+        self._namespace_of, self._mesh_config, self._revision = namespace_of, mesh_config, revision
         self._envoy = protos.Protos()
 
     def routes(self) -> list[web.RouteDef]:
@@ -34,7 +39,9 @@ class Webhooks:
         response: dict[str, Any] = {"uid": asked["uid"], "allowed": True}
         try:
             namespace = self._namespace_of(asked.get("namespace", ""))
-            injected = injection.inject(pod, namespace=namespace, mesh=self._mesh_config(), is_selected=True)
+            injected = injection.inject(
+                pod, namespace=namespace, mesh=self._mesh_config(), is_selected=True, revision=self._revision()
+            )
         except injection.InjectionError as e:
             injected = None
             response |= {"allowed": False, "status": {"code": 400, "message": str(e)}}

@@ -6,7 +6,7 @@ import shutil
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from labkit.base import settings
 from labkit.kube import resources
@@ -57,7 +57,7 @@ def command_of(owner: "Owner", spec: Object, program: catalogue.Program, *, isol
         return launching.Command(
             argv=words,
             entry=entry,
-            env=_given(owner, uid) | linked | env | declared,
+            env=_given(owner, uid, spec) | linked | env | declared,
             cwd=folder,
             tty=bool(spec.get("tty")),
             rootfs=filesystem.view(
@@ -85,7 +85,7 @@ def command_of(owner: "Owner", spec: Object, program: catalogue.Program, *, isol
     return launching.Command(
         argv=sharing.relocated(words, root=str(root), inside=sharing.paths(spec)),
         entry=entry,
-        env=_given(owner, uid) | linked | env | {"TMPDIR": str(root / "tmp")} | declared,
+        env=_given(owner, uid, spec) | linked | env | {"TMPDIR": str(root / "tmp")} | declared,
         cwd=str(cwd),
         tty=bool(spec.get("tty")),
     )
@@ -111,7 +111,7 @@ def refuse_missing(command: launching.Command) -> None:
             raise launching.StartError(f'{_RUNTIME}exec: "{word}": stat {word}: no such file or directory')
 
 
-def _given(owner: "Owner", uid: int) -> dict[str, str]:
+def _given(owner: "Owner", uid: int, spec: Mapping[str, Any]) -> dict[str, str]:
     """What every process gets, whatever its pod declares."""
     pod, shared = owner.pod, owner.shared
     env = {
@@ -120,6 +120,7 @@ def _given(owner: "Owner", uid: int) -> dict[str, str]:
         "LABKIT_POD_NAMESPACE": resources.namespace_of(pod),
         "LABKIT_NODE_IP": addresses.NODE,
         "LABKIT_UID": str(uid),
+        "LABKIT_IMAGE": str(spec.get("image", "")),
         "LABKIT_SERVICE_BASE": str(shared.block.service_base),
         "LABKIT_RUN": str(owner.place.run),
         "HOSTNAME": hosts.host_name(pod),

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from labkit.mesh import model
+from labkit.mesh import revisions
 from labkit.sandbox.proxy import bootstrap, credentials, prelinked
 
 ACCOUNT = "var/run/secrets/kubernetes.io/serviceaccount"
-ISTIOD = "/api/v1/namespaces/istio-system/services/istiod"
+SERVICES = "/api/v1/namespaces/istio-system/services/"
 NAME_SERVER = "10.96.0.10"
 """The ClusterIP of a cluster's DNS, as on kind."""
 
@@ -94,10 +94,15 @@ def _metadata(env: Mapping[str, str]) -> dict[str, Any]:
         "NAMESPACE": env["LABKIT_POD_NAMESPACE"],
         "NAME": env["LABKIT_POD_NAME"],
         "SERVICE_ACCOUNT": env.get("SERVICE_ACCOUNT", ""),
-        "ISTIO_VERSION": model.ISTIO_VERSION,
+        "ISTIO_VERSION": revisions.version_of(env.get("LABKIT_IMAGE", "")),
         "LABKIT_NODE_IP": env["LABKIT_NODE_IP"],
         **settings,
     }
+
+
+def istiod_service(env: Mapping[str, str]) -> str:
+    """The Service of the revision that this proxy hangs on: the host of ``CA_ADDR``, else of the mesh's default."""
+    return env.get("CA_ADDR", "").partition(":")[0].partition(".")[0] or "istiod"
 
 
 def service_twin(cluster_ip: str, base: str) -> str:
@@ -107,6 +112,7 @@ def service_twin(cluster_ip: str, base: str) -> str:
 
 def _istiod_address(env: Mapping[str, str], root: Path) -> str:
     """istiod's ClusterIP, asked of the API: a sandbox has no DNS."""
+    service = istiod_service(env)
     context = ssl.create_default_context(cafile=str(root / ACCOUNT / "ca.crt"))
     token = (root / ACCOUNT / "token").read_text()
     deadline = time.monotonic() + WAIT
@@ -114,14 +120,14 @@ def _istiod_address(env: Mapping[str, str], root: Path) -> str:
         link = http.client.HTTPSConnection(
             env["KUBERNETES_SERVICE_HOST"], int(env["KUBERNETES_SERVICE_PORT"]), context=context, timeout=5
         )
-        link.request("GET", ISTIOD, headers={"Authorization": f"Bearer {token}"})
+        link.request("GET", f"{SERVICES}{service}", headers={"Authorization": f"Bearer {token}"})
         reply = link.getresponse()
         body = reply.read()
         link.close()
         if reply.status == 200:
             return str(json.loads(body)["spec"]["clusterIP"])
         if time.monotonic() > deadline:
-            raise SystemExit(f"no Service istiod in istio-system: {reply.status}")
+            raise SystemExit(f"no Service {service} in istio-system: {reply.status}")
         time.sleep(0.2)
 
 
