@@ -26,6 +26,7 @@ from labkit.exercises import (
     lesson19,
     lesson20,
     lesson21,
+    lesson23,
     routed,
 )
 from labkit.exercises.exercise import Exercise
@@ -53,6 +54,7 @@ LESSONS = (
     lesson19,
     lesson20,
     lesson21,
+    lesson23,
     routed,
 )
 

@@ -8,6 +8,7 @@ from labkit.clusters import capabilities
 from labkit.install import control_planes, kinds, ports, presence, types
 from labkit.kube import client, manifests, marks, resources, status
 from labkit.kube.resources import Object
+from labkit.mesh import revisions
 
 NAMESPACE = presence.NAMESPACE
 COMMAND = presence.INSTALL
@@ -101,6 +102,19 @@ def remove_revision(api: client.Client, manifest: Sequence[Object]) -> None:
         api.delete(kinds.resource_of(api, obj), resources.name_of(obj), resources.namespace_of(obj))
 
 
+def remove_others(api: client.Client, *, on_step: OnStep = lambda _: None) -> None:
+    """Take away what a lesson left: control planes of other revisions, tags, and another version of the default one."""
+    for deployment in api.list(resources.DEPLOYMENTS, NAMESPACE, labels="app=istiod"):
+        revision = revisions.of_name(resources.labels_of(deployment).get(revisions.LABEL, ""))
+        if not revision.is_default and marks.is_ours(deployment):
+            on_step(f"take revision {revision} away")
+            manifest = control_planes.of(objects(), revision)
+            remove_revision(api, [obj for obj in manifest if not control_planes.is_gateway(obj)])
+    for resource, namespace in ((resources.MUTATING_WEBHOOKS, None), (resources.SERVICES, NAMESPACE)):
+        for obj in api.list(resource, namespace, labels="istio.io/owned-by=istioctl"):
+            api.delete(resource, resources.name_of(obj), namespace)
+
+
 def _apply_patiently(api: client.Client, manifest: Sequence[Object]) -> None:
     """Apply all; webhook configurations keep the certificate that istiod wrote into them.
 
@@ -113,7 +127,9 @@ def _apply_patiently(api: client.Client, manifest: Sequence[Object]) -> None:
         if live is None:
             kinds.apply_all(api, [obj])
         elif not (has_tag and resources.name_of(obj) in control_planes.OF_DEFAULT_TAG):
-            kinds.apply_all(api, [control_planes.trusted(obj, live)])
+            # Replaced, not applied: a selector that a tag has written would stay beside the manifest's own.
+            metadata = {**live["metadata"], **marks.marked(obj)["metadata"]}
+            api.replace(resource, {**control_planes.trusted(obj, live), "metadata": metadata})
 
 
 def _until_webhooks_answer(api: client.Client) -> None:

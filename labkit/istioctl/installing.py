@@ -5,7 +5,6 @@ They install on the sandbox alone. Each setting is carried out or refused by nam
 
 import argparse
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -73,13 +72,12 @@ def install(session: Session, arguments: argparse.Namespace) -> int:
 def upgrade(session: Session, arguments: argparse.Namespace) -> int:
     """In place: istiod and the gateway roll over to the newest version; sidecars do when their pods restart."""
     session.istiods()
-    before = Counter(p["istio_version"] for p in proxy_status.read(session))
     code = install(session, arguments)
-    late = sum(count for version, count in before.items() if version != _plan(session, arguments).version)
+    late = [p for p in proxy_status.read(session) if p["istio_version"] != _plan(session, arguments).version]
     if code == 0 and late:
         session.print(
-            f"{late} {'proxy' if late == 1 else 'proxies'} ran another version before. Sidecars keep theirs until "
-            "their pods restart: kubectl rollout restart deployment -n <NAMESPACE>"
+            f"{len(late)} {'sidecar runs' if len(late) == 1 else 'sidecars run'} another version until their pods "
+            "restart: kubectl rollout restart deployment -n <NAMESPACE>"
         )
     return code
 

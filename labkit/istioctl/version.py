@@ -35,8 +35,11 @@ def run(session: Session, arguments: argparse.Namespace) -> int:
         session.document(document, arguments.output)
         return 0
     session.print(f"client version: {VERSION} ({OWN})")
-    for istiod in document.get("meshVersion", ()):
-        session.print(f"control plane version: {istiod['Info']['version']}")
+    planes = [istiod["Info"]["version"] for istiod in document.get("meshVersion", ())]
+    if len(set(planes)) == 1:
+        session.print(f"control plane version: {planes[0]}")
+    else:
+        session.print(*(f"pilot version: {version}" for version in planes))
     counts = Counter(p["IstioVersion"] for p in document.get("dataPlaneVersion", ()))
     if counts:
         words = ", ".join(f"{v} ({n} {'proxy' if n == 1 else 'proxies'})" for v, n in sorted(counts.items()))

@@ -42,6 +42,8 @@ def prepare(api: client.Client, cluster: Cluster, chapter: Chapter, *, namespace
     if chapter.istio is False and cluster.can(capabilities.BUNDLED_ISTIO) and istio.is_ours(api):
         on_step("take Istio away")
         istio.remove(api)
+    if chapter.istio and cluster.can(capabilities.BUNDLED_ISTIO) and istio.is_ours(api):
+        istio.remove_others(api, on_step=on_step)
     if chapter.istio:
         on_step("Istio")
         istio.install(api)

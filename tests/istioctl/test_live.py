@@ -7,9 +7,11 @@ import tarfile
 
 import pytest
 
-from labkit import istioctl
+from labkit import Lab, istioctl
+from labkit.base import waiting
+from labkit.install import kinds
 from labkit.istioctl import shim
-from labkit.kube import resources
+from labkit.kube import manifests, resources
 
 pytestmark = pytest.mark.sandbox
 
@@ -147,3 +149,76 @@ def test_the_command_of_a_terminal_is_the_same_program(sandbox, run):
     environment = {**os.environ, "KUBECONFIG": str(sandbox.kubeconfig)}
     done = subprocess.run([script, "proxy-status"], env=environment, capture_output=True, text=True, check=True)
     assert len(done.stdout.splitlines()) == len(run("proxy-status").out.splitlines())
+
+
+RULE = """
+apiVersion: networking.istio.io/v1
+kind: VirtualService
+metadata: {name: revised}
+spec:
+  hosts: [revised.test]
+  http: [{directResponse: {status: 200}}]
+"""
+SHOP = """
+apiVersion: v1
+kind: Namespace
+metadata: {name: revised, labels: {istio.io/rev: prod}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: client, namespace: revised}
+spec:
+  selector: {matchLabels: {app: client}}
+  template:
+    metadata: {labels: {app: client}}
+    spec: {containers: [{name: curl, image: curlimages/curl}]}
+"""
+
+
+@pytest.fixture(scope="module")
+def canary(sandbox, run):
+    """A second control plane, and a pod of a namespace that a tag gives to it; the gateway stays where it is."""
+    words = ("install", "--set", "profile=minimal", "--revision", "canary", "-y")
+    assert run(*words).code == 0
+    assert run("tag", "set", "prod", "--revision", "canary").code == 0
+    kinds.apply_all(sandbox.client, manifests.parse(SHOP, source="shop"))
+    kinds.until_rolled_out(sandbox.client, ["client"], "revised", timeout=60)
+    yield
+    sandbox.client.delete(resources.NAMESPACES, "revised")
+    run("tag", "remove", "prod", "-y")
+    run("uninstall", "--revision", "canary", "-y")
+
+
+def proxies_of(run, part):
+    return [row for row in rows(run("proxy-status")) if part in row[2]]
+
+
+def test_a_tagged_namespace_hangs_on_the_revision_of_its_tag(canary, run):
+    assert [row[0].rpartition(".")[2] for row in proxies_of(run, "istiod-canary-")] == ["revised"]
+    assert rows(run("tag", "list"))[1:] == [["prod", "canary", "revised"]]
+    assert run("analyze", "-A").out.count("IST0139") == 0
+
+
+def test_a_rule_is_live_at_the_proxies_of_both_revisions(canary, sandbox):
+    lab = Lab.connect(kubeconfig=sandbox.kubeconfig)
+    applied = lab.apply(RULE).live
+    assert "live on 8 of 8 proxies" in applied
+    lab.delete(RULE)
+
+
+def test_rolling_back_is_moving_the_tag_and_restarting(canary, run, sandbox):
+    refused = run("tag", "set", "prod", "--revision", "default")
+    assert (refused.code, "--overwrite" in refused.err) == (1, True)
+    assert run("tag", "set", "prod", "--revision", "default", "--overwrite").code == 0
+    (pod,) = sandbox.client.list(resources.PODS, "revised")
+    sandbox.client.delete(resources.PODS, resources.name_of(pod), "revised")
+    kinds.until_rolled_out(sandbox.client, ["client"], "revised", timeout=60)
+    waiting.until(lambda: not proxies_of(run, "istiod-canary-"), what="no proxy at canary", timeout=30, next_step="")
+
+
+def test_the_revision_that_is_left_goes_and_the_other_stays(canary, run, sandbox):
+    assert run("uninstall", "--revision", "canary", "-y").code == 0
+    deployments = [resources.name_of(d) for d in sandbox.client.list(resources.DEPLOYMENTS, "istio-system")]
+    assert sorted(deployments) == ["istio-ingressgateway", "istiod"]
+    again = run("uninstall", "--revision", "canary", "-y")
+    assert (again.code, "no control plane" in again.err or "could not find" in again.err) == (1, True)

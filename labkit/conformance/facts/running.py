@@ -13,6 +13,7 @@ from labkit.clusters.cluster import Cluster
 from labkit.conformance.facts import (
     authorization,
     connections,
+    diagnosis,
     egress,
     faults,
     limits,
@@ -26,7 +27,19 @@ from labkit.conformance.facts.fact import Checks, Fact, Outcome, Verdict
 from labkit.conformance.facts.ground import Ground
 from labkit.install import istio
 
-GROUPS = (routing, splitting, faults, resilience, connections, egress, limits, mutual_tls, authorization, observing)
+GROUPS = (
+    routing,
+    splitting,
+    faults,
+    resilience,
+    connections,
+    egress,
+    limits,
+    mutual_tls,
+    authorization,
+    observing,
+    diagnosis,
+)
 
 FACTS: tuple[Fact, ...] = tuple(sorted((f for group in GROUPS for f in group.FACTS), key=lambda f: f.number))
 """Every fact, by number."""
