@@ -21,6 +21,11 @@ def istio() -> str:
     return str(pinned()["istio"]["version"])
 
 
+def previous_istio() -> str:
+    """The release before it: what an upgrade is practised from on the sandbox, where both run the same program."""
+    return str(pinned()["istio"]["previous"])
+
+
 def kubernetes() -> str:
     """The Kubernetes that the sandbox follows: ``v1.36.3``."""
     return str(pinned()["kubernetes"])

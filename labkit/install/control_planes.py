@@ -8,12 +8,12 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from labkit.base import versions
 from labkit.kube import resources
 from labkit.kube.resources import Object
 from labkit.mesh import revisions
 
 GATEWAY = "istio-ingressgateway"
-VERSION = "1.31.1"
 INJECTOR, DEFAULT_TAG, VALIDATOR = "istio-sidecar-injector", "istio-revision-tag-default", "istiod-default-validator"
 OF_DEFAULT_TAG = (INJECTOR, VALIDATOR)
 """Webhooks of the default revision that a tag ``default`` switches off, or sends to the tag's revision."""
@@ -21,9 +21,9 @@ OF_DEFAULT_TAG = (INJECTOR, VALIDATOR)
 INJECTION, REVISION = "istio-injection", revisions.LABEL
 
 
-def of(objects: list[Object], revision: revisions.Revision, *, version: str = VERSION) -> list[Object]:
+def of(objects: list[Object], revision: revisions.Revision, *, version: str = "") -> list[Object]:
     """The default profile's objects as this revision and version have them."""
-    return [_at(version, _revised(obj, revision)) for obj in objects]
+    return [_at(version or versions.istio(), _revised(obj, revision)) for obj in objects]
 
 
 def is_gateway(obj: Object) -> bool:
@@ -236,8 +236,6 @@ _CHANGES: Mapping[str, Callable[[Object, revisions.Revision], Object]] = {
 
 def _at(version: str, obj: Object) -> Object:
     """An object whose images, or whose values for the injector, have another version."""
-    text = json.dumps(obj)
-    changed: Object = json.loads(
-        text.replace(f":{VERSION}", f":{version}").replace(f'\\"{VERSION}\\"', f'\\"{version}\\"')
-    )
+    own, text = versions.istio(), json.dumps(obj)
+    changed: Object = json.loads(text.replace(f":{own}", f":{version}").replace(f'\\"{own}\\"', f'\\"{version}\\"'))
     return changed

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from labkit.base import versions
 from labkit.install import control_planes, istio
 from labkit.install import types as definitions
 from labkit.istioctl import proxy_status
@@ -28,7 +29,7 @@ CARRIED = {
 """Profiles that the kit's manifests can bring, and what that is."""
 
 DEMO = {"accessLogFile": "/dev/stdout"}
-VERSIONS = ("1.31.1", "1.31.0")
+VERSIONS = (versions.istio(), versions.previous_istio())
 """Tags of ``istio/pilot`` that the sandbox has, the newest first; the same program behind each."""
 
 _REVISION = re.compile(r"[a-z0-9]([-a-z0-9]{0,54}[a-z0-9])?")
@@ -171,7 +172,7 @@ class Plan:
 def _plan(session: Session, arguments: argparse.Namespace, *, needs_cluster: bool = True) -> Plan:
     if needs_cluster:
         _require_sandbox(session)
-    profile, revision, version = "default", arguments.revision, control_planes.VERSION
+    profile, revision, version = "default", arguments.revision, versions.istio()
     mesh: dict[str, Any] = {}
     refused: list[str] = []
     for name, value in [*_files(session, arguments), *map(_setting, arguments.settings)]:

@@ -201,7 +201,7 @@ def test_a_tagged_namespace_hangs_on_the_revision_of_its_tag(canary, run):
 
 def test_a_rule_is_live_at_the_proxies_of_both_revisions(canary, sandbox):
     lab = Lab.connect(kubeconfig=sandbox.kubeconfig)
-    applied = lab.apply(RULE).live
+    applied = str(lab.apply(RULE).live)
     assert "live on 8 of 8 proxies" in applied
     lab.delete(RULE)
 
