@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent import futures
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from labkit.base import errors, waiting
 from labkit.install import istio
@@ -213,12 +213,25 @@ def trace(
             start_ms=(s.line.start - first).total_seconds() * 1000,
             flags=s.line.flags,
             rule="; ".join(_rules(s.line, tables.get(s.proxy, ()))),
-            security="" if s.line.is_inbound else sends.get(flows.workload_of(_pod(s.line, pods)), ""),
+            **_security(s, steps, pods, sends),
         )
         for s in steps
     ]
     lines = [(s.proxy, s.text) for s in steps]
     return explorer.Trace(hops=hops, lines=lines, note=NAMED.format(id=steps[0].line.request_id))
+
+
+def _security(
+    step: accesslogs.Step, steps: Sequence[accesslogs.Step], pods: Mapping[str, str], sends: Mapping[str, str]
+) -> dict[str, Any]:
+    """How a step's request was sent on: as the log of the called proxy has it, else as the rules say."""
+    if step.line.is_inbound:
+        return {}
+    called = _pod(step.line, pods)
+    came = next((s.line for s in steps if s.proxy == called and s.line.is_inbound), None)
+    if came is not None:
+        return {"security": came.came_by, "is_measured": True}
+    return {"security": sends.get(flows.workload_of(called), "")}
 
 
 def _sent_to(line: accesslogs.Line, pods: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ from labkit.kube import manifests, resources
 from labkit.lab import padlocks, rounds, splitting
 from labkit.lab.changes import Changes
 from labkit.lab.connection import Connection
-from labkit.telemetry import flows, inside, workloads
+from labkit.telemetry import flows, graph, inside, workloads
 from labkit.traffic import authorities, fetching, secured
 from labkit.views import page
 
@@ -34,7 +34,7 @@ class Requests:
 
     def __init__(self, connection: Connection, changes: Changes) -> None:
         self._connection, self._changes = connection, changes
-        self.padlocks = padlocks.Padlocks(connection.api, connection.namespace)
+        self.padlocks = padlocks.Padlocks(connection.api, connection.namespace, count=self._counted)
 
     def url(self, path: str = "", *, through: str = "") -> str:
         """The ingress gateway's address, ``http://127.0.0.1:30080``, with ``path`` behind it.
@@ -97,6 +97,10 @@ class Requests:
             return traffic.stream(traffic.Load(url=self.url(), path=path, rate=rate), on_batch).stop
 
         return MeshView(self._flows, send=send, load=f"{rate:g} requests per second for {path}").look()
+
+    def _counted(self) -> graph.Graph:
+        proxies = [pod for pod in workloads.pods(self._connection.api) if pod.has_proxy and pod.ip]
+        return graph.totals(self._connection.doors.metrics(proxies, graph.COUNTS).values())
 
     def _flows(self) -> tuple[list[flows.Node], list[flows.Flow]]:
         pods = [pod for pod in workloads.pods(self._connection.api) if pod.app != "istiod"]

@@ -7,7 +7,7 @@ from labkit.kube import resources
 from labkit.lab import snapshots
 from labkit.lab.connection import Connection
 from labkit.mesh.explain import mutual_tls, paths
-from labkit.telemetry import certificates
+from labkit.telemetry import certificates, graph, workloads
 from labkit.views import connectionpath, mutualtls
 
 if TYPE_CHECKING:
@@ -31,7 +31,18 @@ class Security:
         if not ports:
             name, place = host.split(".")[:2]
             raise errors.SetupError(f"{self._missing(name, place)}.", next_step="kubectl get services,pods -A")
-        return mutualtls.MutualTls(host=host, ports=ports)
+        return mutualtls.MutualTls(host=host, ports=ports, counted=self._counted(host.split(".")[1]))
+
+    def _counted(self, namespace: str) -> dict[str, mutualtls.Counted]:
+        """What the proxies of a namespace counted, by the workload that was called."""
+        pods = workloads.pods(self._connection.api, namespace)
+        pages = self._connection.doors.metrics([p for p in pods if p.has_proxy and p.ip], graph.COUNTS)
+        sums: dict[str, list[float]] = {}
+        for way, totals in graph.totals(pages.values()).items():
+            entry = sums.setdefault(way.target.rpartition("/")[2], [0, 0])
+            entry[0] += totals.mutual
+            entry[1] += totals.plain
+        return {name: mutualtls.Counted(mutual=int(mutual), plain=int(plain)) for name, (mutual, plain) in sums.items()}
 
     def path(self, client: str, called: str, *, beside: str = "") -> connectionpath.ConnectionPaths:
         """Every program that a connection passes: ``lab.path("curl", "ratings:9080")``, or a pod's address and port.

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from labkit.mesh.explain import mutual_tls
+
 FIELDS = (
     "start_time", "request", "response_code", "response_flags", "response_code_details",
     "connection_termination_details", "upstream_transport_failure_reason", "bytes_received", "bytes_sent", "duration",
@@ -58,10 +60,20 @@ class Line:
     route: str
     """The name of the route; empty where it has none."""
 
+    server_name: str = ""
+    """The server name that TLS asked for; empty for plain text."""
+
     @property
     def is_inbound(self) -> bool:
         """Whether it went to the proxy's own app."""
         return self.cluster.startswith("inbound|")
+
+    @property
+    def came_by(self) -> str:
+        """How it came in: a sidecar asks for server names of its own, ``outbound_.9080_._.reviews…``, by mutual TLS."""
+        if self.server_name.startswith("outbound_"):
+            return mutual_tls.MUTUAL
+        return mutual_tls.TLS if self.server_name else mutual_tls.PLAIN
 
     @property
     def destination(self) -> str:
@@ -142,6 +154,7 @@ def _line(fields: Mapping[str, str]) -> Line:
         upstream_host=word("upstream_host"),
         cluster=word("upstream_cluster"),
         route=word("route_name"),
+        server_name=word("requested_server_name"),
     )
 
 

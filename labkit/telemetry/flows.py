@@ -45,6 +45,9 @@ class Flow:
     security: str = ""
     """How they are sent: ``mutual TLS``, ``TLS`` or ``plain text``; empty where nobody knows."""
 
+    is_measured: bool = False
+    """Whether the called proxies counted that; else it is what the rules make of it."""
+
 
 def nodes(pods: Iterable[Workload]) -> list[Node]:
     """The workloads of these pods, by name; pods that are on their way out do not count."""

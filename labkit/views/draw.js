@@ -30,17 +30,21 @@ const write = (attributes, said) => s("text", attributes, document.createTextNod
  * A padlock for a connection: closed where both sides show a certificate, open for plain text; nothing where nobody
  * knows. Its form tells the two apart where colours do not.
  */
-function padlock(security, attributes = {}) {
+function padlock(security, attributes = {}, title = security) {
   const isClosed = security === "mutual TLS";
-  const lock = s("g", { class: `lk-lock lk-lock-${isClosed ? "closed" : "open"}`, role: "img", "aria-label": security, ...attributes },
+  const lock = s("g", { class: `lk-lock lk-lock-${isClosed ? "closed" : "open"}`, role: "img", "aria-label": title, ...attributes },
     s("path", { class: "lk-shackle", d: isClosed ? "M3 6V4a3 3 0 0 1 6 0v2" : "M9 6V3.5a3 3 0 0 1 6 0V5" }),
     s("rect", { x: 1, y: 6, width: 10, height: 7.5, rx: 1.5 }));
-  lock.append(s("title", {}, document.createTextNode(security)));
+  lock.append(s("title", {}, document.createTextNode(title)));
   return lock;
 }
 
 /** The same beside words. */
-const padlockBesideWords = (security) => s("svg", { class: "lk-inline-lock", viewBox: "0 0 16 15", width: 15, height: 14 }, padlock(security));
+const padlockBesideWords = (security, title = security) =>
+  s("svg", { class: "lk-inline-lock", viewBox: "0 0 16 15", width: 15, height: 14 }, padlock(security, {}, title));
+
+/** How a way is sent, and whether its called proxy saw that or the rules say so. */
+const sentAs = ({ security, is_measured: isMeasured }) => (security ? `${security}, ${isMeasured ? "measured" : "as configured"}` : "–");
 
 /** Colour and pattern of a version, twelve different ones; the pattern tells them apart where colours do not. */
 function pattern(id, n) {

@@ -24,7 +24,7 @@ function wayOf(hops) {
     const bar = h("div", { className: "lk-time", "aria-hidden": "true" }, Object.assign(h("div"),
       { style: `margin-left:${(100 * hop.start_ms) / whole}%;width:${Math.max(1, (100 * hop.ms) / whole)}%` }));
     return h("li", {}, h("div", { className: "lk-hop" },
-      h("b", { title: hop.proxy }, hop.proxy), h("span", {}, ...(hop.security ? [padlockBesideWords(hop.security), " "] : []), "→ ", hop.sent_to), statusPill(hop.status, { short: true }),
+      h("b", { title: hop.proxy }, hop.proxy), h("span", {}, ...(hop.security ? [padlockBesideWords(hop.security, sentAs(hop)), " "] : []), "→ ", hop.sent_to), statusPill(hop.status, { short: true }),
       h("span", { className: "lk-ms" }, `${hop.ms.toFixed(1)} ms`)), bar,
       ...(hop.why ? [h("div", { className: "lk-out" }, `${hop.flags}: ${hop.why}`)] : []),
       ...(hop.rule ? [h("div", { className: "lk-note" }, hop.rule)] : []));
@@ -33,7 +33,7 @@ function wayOf(hops) {
 
 function wayTable(hops) {
   const head = ["proxy", "sent to", "sent as", "status", "began, ms", "took, ms", "why", "decided by"];
-  return tableFrom("", head, hops.map((hop) => [[hop.proxy], [hop.sent_to], [hop.security || "–"], [String(hop.status || "–")],
+  return tableFrom("", head, hops.map((hop) => [[hop.proxy], [hop.sent_to], [sentAs(hop)], [String(hop.status || "–")],
     [hop.start_ms.toFixed(1)], [hop.ms.toFixed(1)], [hop.why || "–"], [hop.rule || "–"]]));
 }
 

@@ -90,6 +90,9 @@ class Hop:
     security: str = ""
     """How it was sent from there: ``mutual TLS`` or ``plain text``; empty where nobody knows."""
 
+    is_measured: bool = False
+    """Whether the called proxy's log tells that; else it is what the rules make of it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Trace:
@@ -274,7 +277,16 @@ def static_html(rows: Sequence[Mapping[str, Any]], trace: Mapping[str, Any]) -> 
     hops = trace.get("hops", [])
     if hops:
         cells = [
-            [h["proxy"], h["sent_to"], h["security"], h["status"], f"{h['ms']:.1f}", h["why"], h["rule"]] for h in hops
+            [
+                h["proxy"],
+                h["sent_to"],
+                markup.sent_as(h["security"], is_measured=h["is_measured"]),
+                h["status"],
+                f"{h['ms']:.1f}",
+                h["why"],
+                h["rule"],
+            ]
+            for h in hops
         ]
         head = ("proxy", "sent to", "sent as", "status", "ms", "why", "decided by")
         parts.append(markup.table(head, cells, caption="The way of the first one"))

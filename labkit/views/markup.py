@@ -13,6 +13,11 @@ def ink(colour: str) -> str:
     return f"color:color-mix(in srgb, {colour} 60%, currentColor)"
 
 
+def sent_as(security: str, *, is_measured: bool) -> str:
+    """How requests are sent, and how that is known: ``mutual TLS, measured``."""
+    return f"{security}, {'measured' if is_measured else 'as configured'}" if security else ""
+
+
 def text(value: object) -> str:
     """Any value as text that is safe between tags and in quotes."""
     return escape(str(value), quote=True)

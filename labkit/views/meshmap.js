@@ -47,7 +47,7 @@ const pace = (rate) => `${Math.min(2.5, Math.max(0.12, 1.6 / Math.sqrt(rate))).t
 
 function tableOfEdges(edges) {
   return tableFrom("Requests between workloads, since this view began", ["from", "to", "per second", "requests", "failed", "sent as"],
-    edges.map((e) => [[e.source], [e.target], [e.rate.toFixed(1)], [e.sent], [e.failed], [e.security || "–"]]));
+    edges.map((e) => [[e.source], [e.target], [e.rate.toFixed(1)], [e.sent], [e.failed], [sentAs(e)]]));
 }
 
 export function meshSaid(nodes, edges) {
@@ -97,9 +97,9 @@ function render({ model, el }) {
       label.setAttribute("x", middle.x);
       label.setAttribute("y", middle.y - 7);
       lock.setAttribute("transform", `translate(${middle.x - 6} ${middle.y + 3})`);
-      if (lock.dataset.said !== (edge.security || "")) {
-        lock.dataset.said = edge.security || "";
-        lock.replaceChildren(...(edge.security ? [padlock(edge.security)] : []));
+      if (lock.dataset.said !== sentAs(edge)) {
+        lock.dataset.said = sentAs(edge);
+        lock.replaceChildren(...(edge.security ? [padlock(edge.security, {}, sentAs(edge))] : []));
       }
       label.textContent = edge.rate ? `${edge.rate.toFixed(edge.rate < 10 ? 1 : 0)}/s${edge.failing ? `, ${edge.failing.toFixed(1)} ✗` : ""}` : "";
     }

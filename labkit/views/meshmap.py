@@ -15,6 +15,9 @@ from labkit.views import assets, markup, picture
 from labkit.views.picture import COLUMNS
 from labkit.views.sender import Send
 
+FIELDS = ["source", "target", "rate", "failing", "sent", "failed", "security", "is_measured"]
+"""Columns of the table twin."""
+
 EVERY = 1.0
 """Seconds between two looks; each asks every proxy two questions."""
 
@@ -49,12 +52,12 @@ class MeshView(picture.PictureView):
         """The table twin as a DataFrame: a row per line of the picture."""
         import pandas as pd
 
-        return pd.DataFrame(self.edges, columns=["source", "target", "rate", "failing", "sent", "failed", "security"])
+        return pd.DataFrame(self.edges, columns=FIELDS)
 
     def static_html(self) -> str:
         """The picture as two tables, for exports."""
         places = [[n["name"], f"{n['ready']} of {n['pods']}", "yes" if n["has_proxy"] else "no"] for n in self.nodes]
-        lines = [[e["source"], e["target"], e["sent"], e["failed"], e["security"]] for e in self.edges if e["sent"]]
+        lines = [[e["source"], e["target"], e["sent"], e["failed"], _sent_as(e)] for e in self.edges if e["sent"]]
         return (
             f'<div style="{markup.BOX}">{markup.table(("workload", "pods ready", "proxy"), places, caption="The mesh")}'
             f"{markup.table(('from', 'to', 'requests', 'failed', 'sent as'), lines) if lines else ''}</div>"
@@ -80,12 +83,17 @@ class MeshView(picture.PictureView):
             "source": flow.source,
             "target": flow.target,
             "security": flow.security,
+            "is_measured": flow.is_measured,
             "rate": _rate(flow.sent, before.sent if before else 0, passed),
             "failing": _rate(flow.failed, before.failed if before else 0, passed),
             # A counter below what it was belongs to a proxy that began anew.
             "sent": flow.sent - (first.sent if first and first.sent <= flow.sent else 0),
             "failed": flow.failed - (first.failed if first and first.failed <= flow.failed else 0),
         }
+
+
+def _sent_as(edge: Mapping[str, Any]) -> str:
+    return markup.sent_as(edge["security"], is_measured=edge["is_measured"])
 
 
 def _rate(now: int, before: int, passed: float) -> float:

@@ -22,6 +22,27 @@ def line(**message):
     return dataclasses.replace(lines, **message)
 
 
+CAME = {
+    "outbound_.9080_._.reviews.default.svc.cluster.local": "mutual TLS",
+    "": "plain text",
+    "reviews.example.com": "TLS",
+}
+
+
+@pytest.mark.parametrize(("server_name", "security"), CAME.items(), ids=CAME.values())
+def test_the_log_of_the_called_proxy_tells_how_a_request_was_sent(server_name, security):
+    own = line(cluster="inbound|9080||", server_name=server_name)
+    steps = [accesslogs.Step(proxy=p, line=at, text="") for p, at in (("page", line()), ("reviews-v2-x", own))]
+    sent, came = logs.trace(steps, {}, PODS, {"reviews-v2": "as the rules say"}).hops
+    assert (sent.security, sent.is_measured, came.security) == (security, True, "")
+
+
+def test_without_a_line_of_the_called_proxy_the_rules_tell():
+    steps = [accesslogs.Step(proxy="page", line=line(), text="")]
+    (sent,) = logs.trace(steps, {}, {"10.0.0.7": "reviews-v2-5d8f-x"}, {"reviews-v2": "mutual TLS"}).hops
+    assert (sent.security, sent.is_measured) == ("mutual TLS", False)
+
+
 def route(name="default", *, of="", **action):
     path = f"/apis/networking.istio.io/v1/namespaces/default/virtual-service/{of}"
     created = {"name": name, **action}
