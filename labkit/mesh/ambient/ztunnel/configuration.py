@@ -1,0 +1,44 @@
+"""All that the Envoy in ztunnel's place on one node is told."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from labkit.mesh import model
+from labkit.mesh.ambient.tables import Tables
+from labkit.mesh.ambient.ztunnel import inbound, outbound, rules
+from labkit.mesh.ambient.ztunnel.local import LocalPod, local_pods
+from labkit.mesh.model import Config, Resource
+
+
+def config(snapshot: model.Snapshot, tables: Tables, node: str) -> Config:
+    """The configuration for the pods of a node."""
+    pods = list(local_pods(snapshot, node))
+    domains = model.trust_domains(snapshot.mesh_config)
+    destinations = outbound.Destinations(tables)
+    clusters = [*(c for pod in pods for c in _clusters_of(pod, domains)), *destinations.clusters()]
+    listeners = [*outbound.internal_listeners(), *(x for pod in pods for x in _listeners_of(pod, tables, domains))]
+    return Config(
+        clusters={cluster["name"]: cluster for cluster in clusters},
+        endpoints={assignment["cluster_name"]: assignment for assignment in destinations.endpoints()},
+        listeners={listener["name"]: listener for listener in listeners},
+    )
+
+
+def identities(snapshot: model.Snapshot, node: str) -> Mapping[str, tuple[str, str]]:
+    """The certificates that the node needs: SPIFFE name → namespace and service account."""
+    return {pod.identity: (pod.namespace, pod.account) for pod in local_pods(snapshot, node)}
+
+
+def _clusters_of(pod: LocalPod, domains: tuple[str, ...]) -> Iterator[Resource]:
+    yield from outbound.clusters_of(pod, domains)
+    yield from inbound.clusters_of(pod)
+
+
+def _listeners_of(pod: LocalPod, tables: Tables, domains: tuple[str, ...]) -> Iterator[Resource]:
+    workload: Mapping[str, Any] = tables.workloads.get(pod.workload) or {}
+    named = workload.get("authorizationPolicies") or ()
+    policies = rules.applying(tables.policies, namespace=pod.namespace, named=named)
+    host = next((key.partition("/")[2] for key in workload.get("services") or ()), "")
+    yield outbound.listener(pod)
+    yield inbound.tunnels(pod, policies, host, domains)
+    yield inbound.plaintext(pod, policies, host)

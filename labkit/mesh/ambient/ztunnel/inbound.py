@@ -1,0 +1,130 @@
+"""The way into a pod: tunnels at its port 15008, and plaintext at the ports of its programs.
+
+Each pod has listeners of its own: with shared ones each pod that comes or goes would close everybody's tunnels.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from labkit.mesh.ambient.ztunnel import logs, rules
+from labkit.mesh.ambient.ztunnel import resources as pieces
+from labkit.mesh.ambient.ztunnel.local import LocalPod
+from labkit.mesh.envoy import address, typed
+from labkit.mesh.model import Resource
+from labkit.mesh.place import INBOUND, PASSTHROUGH
+
+Policies = Sequence[Mapping[str, Any]]
+
+UNAUTHORIZED, BAD_REQUEST, UNAVAILABLE = 401, 400, 503
+"""What ztunnel answers a CONNECT: a policy forbids it, the authority is not the pod's, nothing serves the port."""
+
+UNIX_SOCKET: Resource = {"destination_port_range": {"start": 0, "end": 1}}
+"""Fits connections by a Unix socket alone (Envoy's source, ListenerFilterDstPortMatcher): they have no port."""
+
+
+def tunnels(pod: LocalPod, policies: Policies, host: str, domains: tuple[str, ...]) -> Resource:
+    """The listener that takes HBONE: HTTP/2 CONNECT in mutual TLS."""
+    context = typed(
+        "envoy.transport_sockets.tls",
+        "extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+        require_client_certificate=True,
+        common_tls_context=pieces.tls(pod.identity, domains),
+    )
+    return {
+        "name": f"hbone|{pod.ip}",
+        "address": address(pod.ip, pieces.HBONE_PORT),
+        "filter_chains": [
+            {"name": "hbone", "transport_socket": context, "filters": [_connections(pod, policies, host)]}
+        ],
+        "traffic_direction": "INBOUND",
+    }
+
+
+def _connections(pod: LocalPod, policies: Policies, host: str) -> Resource:
+    filters = [
+        typed("envoy.filters.http.rbac", "extensions.filters.http.rbac.v3.RBAC", rules=tree)
+        for tree in rules.trees(policies, pod.ip, is_tunnelled=True)
+    ]
+    hosts = [_host(f"{pod.ip}:{port}", _tunnel(f"app|{pod.ip}|{port}")) for port in pod.ports]
+    # ztunnel first asks whether the authority is the pod's, then the policies, then connects.
+    hosts.append(_host(f"{pod.ip}:*", _answer(UNAVAILABLE)))
+    hosts.append(_host("*", {**_answer(BAD_REQUEST), **_without_policies(bool(filters))}))
+    return typed(
+        "envoy.filters.network.http_connection_manager",
+        "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        stat_prefix=f"hbone_{pod.ip}",
+        route_config={"name": pod.ip, "virtual_hosts": hosts},
+        http_filters=[*filters, typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router")],
+        http2_protocol_options={"allow_connect": True},
+        upgrade_configs=[{"upgrade_type": "CONNECT"}],
+        stream_idle_timeout="0s",
+        local_reply_config={"mappers": [_refusal()]},
+        access_log=logs.inbound(pod, host, is_tunnelled=True),
+    )
+
+
+def _host(domain: str, route: Resource) -> Resource:
+    return {"name": domain, "domains": [domain], "routes": [{"match": {"connect_matcher": {}}, **route}]}
+
+
+def _tunnel(cluster: str) -> Resource:
+    upgrade = {"upgrade_type": "CONNECT", "connect_config": {}}
+    return {"route": {"cluster": cluster, "timeout": "0s", "upgrade_configs": [upgrade]}}
+
+
+def _answer(status: int) -> Resource:
+    return {"direct_response": {"status": status}}
+
+
+def _without_policies(has_filters: bool) -> Resource:
+    if not has_filters:
+        return {}
+    kind = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBACPerRoute"
+    return {"typed_per_filter_config": {"envoy.filters.http.rbac": {"@type": kind}}}
+
+
+def _refusal() -> Resource:
+    """Envoy's 403 of RBAC is ztunnel's 401."""
+    status = {"comparison": {"op": "EQ", "value": {"default_value": 403, "runtime_key": "labkit.refused"}}}
+    return {"filter": {"status_code_filter": status}, "status_code": UNAUTHORIZED}
+
+
+def plaintext(pod: LocalPod, policies: Policies, host: str) -> Resource:
+    """The listener that takes everything else: at the pod's ports, and what the sandbox brings for other ports."""
+    access = [
+        typed("envoy.filters.network.rbac", "extensions.filters.network.rbac.v3.RBAC", stat_prefix="tcp.", rules=tree)
+        for tree in rules.trees(policies, pod.ip, is_tunnelled=False)
+    ]
+    log = logs.inbound(pod, host, is_tunnelled=False)
+
+    def filters(cluster: str) -> list[Resource]:
+        return [*access, pieces.tcp_proxy(f"plaintext_{pod.ip}", cluster, access_log=log)]
+
+    chains = [
+        {
+            "name": str(port),
+            "filter_chain_match": {"destination_port": port},
+            "filters": filters(f"app|{pod.ip}|{port}"),
+        }
+        for port in pod.ports
+    ]
+    first, *others = [*(address(pod.ip, port) for port in pod.ports), pieces.own_pipe(pod.socket(INBOUND))]
+    kind = "extensions.filters.listener.proxy_protocol.v3.ProxyProtocol"
+    on_socket = typed("envoy.filters.listener.proxy_protocol", kind)
+    return {
+        "name": f"plaintext|{pod.ip}",
+        "address": first,
+        **({"additional_addresses": [{"address": other} for other in others]} if others else {}),
+        # Whoever connects by TCP must not be able to say who he is.
+        "listener_filters": [{**on_socket, "filter_disabled": {"not_match": UNIX_SOCKET}}],
+        **({"filter_chains": chains} if chains else {}),
+        "default_filter_chain": {"name": "other", "filters": filters(f"app|{pod.ip}")},
+        "traffic_direction": "INBOUND",
+    }
+
+
+def clusters_of(pod: LocalPod) -> Iterator[Resource]:
+    """The pod's programs: each at the socket of its port; others by the sandbox, which knows where they listen."""
+    for port in pod.ports:
+        yield pieces.static(f"app|{pod.ip}|{port}", pieces.pipe(pod.app(port)))
+    yield pieces.static(f"app|{pod.ip}", pieces.pipe(pod.socket(PASSTHROUGH)), transport_socket=pieces.announced())

@@ -1,0 +1,72 @@
+"""The pods of a node that the node's Envoy speaks for."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from labkit.kube import resources
+from labkit.kube.resources import Object
+from labkit.mesh import model, names
+from labkit.mesh.place import app_socket
+
+CAPTURED = "labkit.dev/ambient-ports"
+"""The annotation by which the sandbox's istio-cni tells istiod that the node is ready to hand a pod over.
+
+Its value names the TCP ports that the node's Envoy takes over from the pod's programs: ``9080,9090``, or nothing.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalPod:
+    """One pod that is in ambient, or about to be."""
+
+    name: str
+    namespace: str
+    uid: str
+    ip: str
+    account: str
+    workload: str
+    """The pod's row in the table of workloads."""
+
+    ports: tuple[int, ...]
+    """TCP ports at which the node's Envoy listens for it."""
+
+    domain: str = model.TRUST_DOMAIN
+
+    @property
+    def identity(self) -> str:
+        """``spiffe://cluster.local/ns/amb/sa/curl``; also the name of its certificate."""
+        return names.spiffe(f"{self.namespace}/{self.account}", self.domain)
+
+    def socket(self, name: str) -> str:
+        """The path of a socket of the pod's folder, from the folder of the node's Envoy."""
+        return f"../../{self.uid}/run/{name}"
+
+    def app(self, port: int) -> str:
+        """Where the program listens that serves a port."""
+        return self.socket(app_socket(port))
+
+
+def local_pods(snapshot: model.Snapshot, node: str) -> Iterator[LocalPod]:
+    """The pods of a node that its istio-cni has announced."""
+    domain = model.trust_domain(snapshot.mesh_config)
+    for pod in snapshot.of("pods"):
+        ports = resources.annotations_of(pod).get(CAPTURED)
+        address = (pod.get("status") or {}).get("podIP")
+        spec = pod.get("spec") or {}
+        if ports is None or not address or spec.get("nodeName") != node or _is_over(pod):
+            continue
+        name, namespace = resources.name_of(pod), resources.namespace_of(pod)
+        yield LocalPod(
+            name=name,
+            namespace=namespace,
+            uid=resources.uid_of(pod),
+            ip=address,
+            account=spec.get("serviceAccountName") or "default",
+            workload=f"{names.CLUSTER}//Pod/{namespace}/{name}",
+            ports=tuple(sorted({int(port) for port in ports.split(",") if port.strip().isdecimal()})),
+            domain=domain,
+        )
+
+
+def _is_over(pod: Object) -> bool:
+    return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
