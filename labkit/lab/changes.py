@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from labkit.base import settings
+from labkit.base import errors, settings
 from labkit.clusters import capabilities
-from labkit.install import bookinfo, dataplane, gateway, gateway_api, istio, ownership, presence, rights
+from labkit.install import ambient, bookinfo, dataplane, gateway, gateway_api, istio, ownership, presence, rights
 from labkit.lab import applying, chapters, cleanup, control, discarding, endpoints, needs, preparation
 from labkit.lab.connection import Connection
 from labkit.telemetry import differences
@@ -24,14 +24,23 @@ class Changes:
         self.before: differences.Dumps = {}
         """What the Envoys had before the last change."""
 
-    def install_istio(self) -> results.Done:
-        """Istio's default profile: control plane, webhooks, ingress gateway; ready when this returns."""
+    def install_istio(self, *, profile: str = "default") -> results.Done:
+        """Istio's default profile: control plane, webhooks, ingress gateway; ready when this returns.
+
+        With ``profile="ambient"`` also istio-cni's node agent and ztunnel.
+        """
+        if profile not in ("default", ambient.PROFILE):
+            raise errors.SetupError(f"There is no profile {profile!r} here.", next_step='profile="ambient", or none')
+        is_ambient = profile == ambient.PROFILE
         with steps.Steps() as step:
-            istio.install(self._connection.api, on_step=step)
+            (ambient if is_ambient else istio).install(self._connection.api, on_step=step)
         seen = presence.of(self._connection.api)
-        ready = "Istio is installed: istiod and the ingress gateway are ready."
+        parts = "istiod, istio-cni, ztunnel" if is_ambient else "istiod"
+        ready = f"Istio is installed: {parts} and the ingress gateway are ready."
         hidden = "Istio is installed; whether istiod and the gateway are ready, this user may not see."
-        return results.Done(sentence=hidden if seen.istiods is None else ready, command=istio.COMMAND).shown()
+        return results.Done(
+            sentence=hidden if seen.istiods is None else ready, command=ambient.COMMAND if is_ambient else istio.COMMAND
+        ).shown()
 
     def deploy_bookinfo(self) -> results.Done:
         """Label the namespace for injection, apply Bookinfo, wait for its pods."""

@@ -7,14 +7,13 @@ keys that would expire first make room, and its log says so.
 import asyncio
 import contextlib
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from labkit.sandbox.apps import resp
-from labkit.sandbox.network import listening
+from labkit.sandbox.network import handover
 
 PORT = 6379
 MOST = 200_000
@@ -195,14 +194,12 @@ def main(argv: Sequence[str], env: Mapping[str, str]) -> int:
 
 async def _serve(env: Mapping[str, str]) -> int:
     loop, ended, store = asyncio.get_running_loop(), asyncio.Event(), Store()
-    with contextlib.ExitStack() as stack:
+    async with contextlib.AsyncExitStack() as stack:
         try:
-            listener, shown = stack.enter_context(listening.listening(PORT, env))
+            _, shown = await handover.serve(stack, lambda: Connection(store), PORT, env)
         except OSError as e:
             print(f"cannot listen on port {PORT}: {e.strerror}", file=sys.stderr, flush=True)
             return 1
-        serve = loop.create_unix_server if listener.family == socket.AF_UNIX else loop.create_server
-        await serve(lambda: Connection(store), sock=listener)
         print(f"this is labkit's stand-in for Redis, in memory, for at most {MOST} keys", flush=True)
         print(f"it knows {COMMANDS}", flush=True)
         print(f"listening on {shown}", flush=True)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 
 from labkit.sandbox.apps import connection
 from labkit.sandbox.apps.exchange import Handler
-from labkit.sandbox.network import listening
+from labkit.sandbox.network import handover
 
 PORT = 9080
 """Where Bookinfo's apps listen."""
@@ -35,7 +35,7 @@ class Server:
 
     def __init__(self, handler: Handler, *, log: Callable[[str], None] | None = None) -> None:
         self._service = connection.Service(handler=handler, log=log)
-        self._listener: asyncio.Server | None = None
+        self._listeners: list[asyncio.Server] = []
 
     def __repr__(self) -> str:
         return f"Server({len(self.connections)} connections, ending={self._service.is_ending})"
@@ -48,28 +48,35 @@ class Server:
     async def start(self, host: str, port: int) -> None:
         """Bind and listen; OSError when the address is taken."""
         loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(
-            lambda: connection.Connection(self._service), host, port, backlog=1024, reuse_address=True
-        )
+        self._listeners.append(await loop.create_server(self.connected, host, port, backlog=1024, reuse_address=True))
 
     async def start_on(self, listener: socket.socket) -> None:
         """Serve what connects to a listening socket."""
-        loop, factory = asyncio.get_running_loop(), lambda: connection.Connection(self._service)
+        loop = asyncio.get_running_loop()
         serve = loop.create_unix_server if listener.family == socket.AF_UNIX else loop.create_server
-        self._listener = await serve(factory, sock=listener, backlog=1024)
+        self._listeners.append(await serve(self.connected, sock=listener, backlog=1024))
+
+    async def start_in(self, stack: contextlib.AsyncExitStack, port: int, env: Mapping[str, str]) -> str:
+        """Serve a port of the pod until the stack ends; how to show where. OSError when the port is taken."""
+        servers, shown = await handover.serve(stack, self.connected, port, env)
+        self._listeners += servers
+        return shown
+
+    def connected(self) -> connection.Connection:
+        """What takes one connection."""
+        return connection.Connection(self._service)
 
     @property
     def port(self) -> int:
         """The port that is bound."""
-        assert self._listener is not None
-        return int(self._listener.sockets[0].getsockname()[1])
+        return int(self._listeners[0].sockets[0].getsockname()[1])
 
     async def stop(self, *, last_requests: float = 0.0, drain: float = DRAIN) -> None:
         """Answer what still comes for a moment, then close; requests in flight get ``drain`` seconds."""
         self._service.is_ending = True
         await asyncio.sleep(last_requests)
-        if self._listener:
-            self._listener.close()
+        for listener in self._listeners:
+            listener.close()
         end = time.monotonic() + drain
         while self.connections and time.monotonic() < end:
             for open_one in list(self.connections):
@@ -111,15 +118,14 @@ async def serving(handlers: Mapping[int, Handler], env: Mapping[str, str], *, lo
     """The same for a handler a port, beside other tasks; ``logs`` says whether each request is a line of the output."""
     log = Log()
     servers = []
-    with contextlib.ExitStack() as stack:
+    async with contextlib.AsyncExitStack() as stack:
         for port, handler in handlers.items():
+            server = Server(handler, log=log if logs else None)
             try:
-                listener, shown = stack.enter_context(listening.listening(port, env))
+                shown = await server.start_in(stack, port, env)
             except OSError as e:
                 print(f"cannot listen on port {port}: {e.strerror}", file=sys.stderr, flush=True)
                 return 1
-            server = Server(handler, log=log if logs else None)
-            await server.start_on(listener)
             servers.append(server)
             print(f"listening on {shown}", flush=True)
         ended = asyncio.Event()

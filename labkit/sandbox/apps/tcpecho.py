@@ -3,11 +3,10 @@
 import asyncio
 import contextlib
 import signal
-import socket
 import sys
 from collections.abc import Mapping, Sequence
 
-from labkit.sandbox.network import listening
+from labkit.sandbox.network import handover
 
 PORTS = "9000,9001"
 
@@ -47,15 +46,13 @@ class Echo(asyncio.Protocol):
 
 async def _serve(env: Mapping[str, str], ports: Sequence[int], prefix: str) -> int:
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    with contextlib.ExitStack() as stack:
+    async with contextlib.AsyncExitStack() as stack:
         for port in ports:
             try:
-                listener, shown = stack.enter_context(listening.listening(port, env))
+                _, shown = await handover.serve(stack, lambda: Echo(prefix), port, env)
             except OSError as e:
                 print(f"cannot listen on port {port}: {e.strerror}", file=sys.stderr, flush=True)
                 return 1
-            serve = loop.create_unix_server if listener.family == socket.AF_UNIX else loop.create_server
-            await serve(lambda: Echo(prefix), sock=listener)
             print(f"listening on {shown}, prefix: {prefix}", flush=True)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)

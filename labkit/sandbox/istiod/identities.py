@@ -4,7 +4,7 @@ import base64
 import datetime
 import logging
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from labkit.mesh import model
 from labkit.sandbox.istiod import authority, messages
@@ -12,7 +12,9 @@ from labkit.sandbox.istiod import authority, messages
 log = logging.getLogger(__name__)
 
 Name = tuple[str, str]
-"""Namespace and pod."""
+"""Namespace and pod; or namespace and ``ACCOUNT`` with a service account, whose pods share a node's proxy."""
+
+ACCOUNT = "sa/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +75,25 @@ class Identities:
             self._on_issue()
         return {"default": identity.secret, "ROOTCA": self._trusted}
 
+    def of_account(
+        self, name: str, namespace: str, account: str, trust_domain: str, *, certificate_of: model.Proxy
+    ) -> bytes | None:
+        """A certificate that a node's proxy holds for the pods of a service account, as a secret of this name.
+
+        It has the life that the node's proxy asks for; None where that is too long.
+        """
+        key = namespace, ACCOUNT + account
+        identity = self._identities.get(key)
+        if identity is None or identity.renewal <= self._clock():
+            holder = replace(certificate_of, name=ACCOUNT + account, namespace=namespace, service_account=account)
+            try:
+                identity = self._identities[key] = self._new(holder, trust_domain, name)
+            except authority.LifetimeError as e:
+                self._say_once(key, str(e))
+                return None
+            self._on_issue()
+        return identity.secret
+
     def due(self) -> set[Name]:
         """The proxies whose certificates are to be renewed now."""
         now = self._clock()
@@ -85,21 +106,21 @@ class Identities:
 
     def keep(self, names: Collection[Name]) -> None:
         """Forget the keys of all other proxies: they left."""
-        self.forget(self._identities.keys() - set(names))
+        self.forget({n for n in self._identities.keys() - set(names) if not is_account(n)})
 
     def forget(self, names: Collection[Name]) -> None:
         """Forget the keys of these proxies; one that comes back gets a new one."""
         for name in names:
             self._identities.pop(name, None)
 
-    def _new(self, proxy: model.Proxy, trust_domain: str) -> _Identity:
+    def _new(self, proxy: model.Proxy, trust_domain: str, name: str = "default") -> _Identity:
         life = self._lifetimes.of(proxy.certificate_seconds)
         own = self._root.workload(proxy.namespace, proxy.service_account, life=life, trust_domain=trust_domain)
         certificate = {
             "certificate_chain": {"inline_bytes": _bytes(own.chain)},
             "private_key": {"inline_bytes": _bytes(own.key)},
         }
-        secret = messages.encoded("secrets", {"name": "default", "tls_certificate": certificate})
+        secret = messages.encoded("secrets", {"name": name, "tls_certificate": certificate})
         now = self._clock()
         return _Identity(secret=secret, account=proxy.service_account, renewal=now + (own.expires - now) / 2)
 
@@ -107,6 +128,11 @@ class Identities:
         if (name, problem) not in self._refused:
             self._refused.add((name, problem))
             log.error("%s/%s gets no certificate: %s. Its SECRET_TTL says how long it asks for", *name, problem)
+
+
+def is_account(name: Name) -> bool:
+    """Whether it stands for a service account, not for a pod."""
+    return name[1].startswith(ACCOUNT)
 
 
 def _bytes(text: str) -> str:

@@ -38,6 +38,7 @@ from labkit.sandbox.istiod import (
     keys,
     leading,
     lowports,
+    nodeproxies,
     progress,
     publishing,
     serving,
@@ -275,6 +276,10 @@ class Istiod:
             for name in due & connected.keys():
                 self.discovery.push(connected[name])
             self._identities.forget(due - connected.keys())
+            if any(map(identities.is_account, due)):
+                for stream in connected.values():
+                    if stream.proxy.role == nodeproxies.ROLE:
+                        self.discovery.push(stream)
 
     def _refused(self, refusal: ads.Refusal) -> bool:
         """Find out which object is behind a refusal, and say so on it; whether the proxy is offered something else."""
@@ -283,7 +288,9 @@ class Istiod:
         except Exception:
             log.exception("whether an EnvoyFilter is behind a refusal could not be found out")
             ruling = trials.Ruling(is_unexplained=True)
-        if ruling.is_unexplained:
+        if refusal.proxy.role == nodeproxies.ROLE:
+            log.error("%s refuses %s: %s", refusal.proxy.name, ", ".join(refusal.names), refusal.text)
+        elif ruling.is_unexplained:
             self._blamed(refusal)
         return self._carried_out(refusal.proxy, ruling)
 

@@ -7,7 +7,7 @@ from itertools import chain
 
 from labkit.kube.resources import Object
 from labkit.mesh import compiler, gateway_api, ingress, model, patches
-from labkit.sandbox.istiod import ads, attribution, encoding, identities, trials
+from labkit.sandbox.istiod import ads, attribution, encoding, identities, nodeproxies, trials
 
 KINDS = ("clusters", "endpoints", "listeners", "extensions", "routes", "secrets")
 
@@ -33,6 +33,9 @@ class Publication:
 
         self.converted = gateway_api.Converted()
         """What became of the Gateway API's objects."""
+
+        self.nodes = nodeproxies.NodeProxies(secrets)
+        """What nodes' proxies of ambient are told."""
 
         self.trials = trials.Trials()
         """What Envoys refuse because of an EnvoyFilter."""
@@ -84,12 +87,15 @@ class Publication:
         """Kind → name → bytes for one proxy; nothing before the first snapshot."""
         if self._index is None:
             return {}
-        config = self._offered(self._index, proxy)
+        is_of_node = proxy.role == nodeproxies.ROLE
+        config = self.nodes.config(self.snapshot, proxy) if is_of_node else self._offered(self._index, proxy)
         key = proxy.namespace, proxy.name
         before = self._given.get(key, {})
         encoded = {kind: self._of_kind(kind, getattr(config, kind), proxy, before.get(kind, {})) for kind in KINDS}
         # Beside the certificates of a gateway's listeners, its own identity.
         encoded["secrets"] = {**encoded["secrets"], **self._secrets.secrets(proxy, self._trust_domain)}
+        if is_of_node:
+            encoded["secrets"] = {**encoded["secrets"], **self.nodes.secrets(self.snapshot, proxy)}
         self._given[key] = encoded
         self._asked.add(key)
         return encoded
@@ -105,7 +111,8 @@ class Publication:
     def refused(self, refusal: ads.Refusal) -> trials.Ruling:
         """What follows from a NACK, as far as EnvoyFilters go."""
         index = self._index
-        if index is None or len(refusal.names) != 1 or ads.TAKEN in refusal.text:
+        is_of_node = refusal.proxy.role == nodeproxies.ROLE
+        if index is None or is_of_node or len(refusal.names) != 1 or ads.TAKEN in refusal.text:
             return trials.Ruling(is_unexplained=True)
         proxy, name = refusal.proxy, (refusal.kind, refusal.names[0])
         whole = _resource(index.for_proxy(proxy), name)

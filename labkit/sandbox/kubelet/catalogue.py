@@ -23,11 +23,11 @@ OWN = "images.yaml"
 COMMANDS: Mapping[str, Mapping[str, str]] = {"apps": apps.COMMANDS, "istio": istio.COMMANDS}
 """Sets of commands that images bring, by name: entries by the command's first word."""
 
-ALONE = frozenset({"pilot", "prometheus", "jaeger", "all-in-one", "ratelimit"})
+ALONE = frozenset({"pilot", "install-cni", "prometheus", "jaeger", "all-in-one", "ratelimit"})
 """Programs that run once, and load what no other does: loaded before the fork, the pages that they change would stay
 in the launcher as a second copy (10 MB), for a third of a second less at their start."""
 
-_FIELDS = frozenset({"images", "tags", "entry", "run", "names", "user", "commands", "folder", "owns"})
+_FIELDS = frozenset({"images", "tags", "entry", "run", "names", "user", "commands", "folder", "owns", "sees"})
 _MANY = re.compile(r"(.*\D|)(\d+)-(\d+)")
 
 
@@ -62,6 +62,9 @@ class Program:
 
     owns: Sequence[str] = ()
     """Folders that the image brings, the container's to write."""
+
+    sees_pods: bool = False
+    """Whether the container sees the folders of all pods of its node."""
 
     def command(self, word: str) -> str | None:
         """The entry of a command given with or without its folder."""
@@ -219,6 +222,7 @@ def _program(entry: Mapping[str, Any], repository: str) -> Program:
         kit=entry.get("commands") or "apps",
         folder=entry.get("folder") or "",
         owns=tuple(entry.get("owns") or ()),
+        sees_pods=entry.get("sees") == "pods",
     )
 
 

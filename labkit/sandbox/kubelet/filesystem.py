@@ -84,6 +84,7 @@ def view(
     mounts: list[Mount],
     folder: str,
     owns: Sequence[str],
+    sees: Sequence[Path],
     uid: int,
     resolv_conf: str,
     hosts_file: str,
@@ -100,6 +101,7 @@ def view(
     message.touch(mode=0o666)
     told = beneath.clean(container.get("terminationMessagePath") or "/dev/termination-log")
     own = [rootfs.Bind(source=str(m.source), target=m.target, read_only=m.read_only) for m in mounts]
+    own += [rootfs.Bind(source=str(path), target=str(path)) for path in sees]
     own += [
         rootfs.Bind(source=str(place.run), target=str(place.run)),
         *([rootfs.Bind(source=str(place.agent), target=str(place.agent))] if name == node.PROXY else []),

@@ -54,10 +54,13 @@ async def _probe(held: "Container", kind: str, probe: Object, process: launching
 
 
 def _target(held: "Container") -> probes.Target:
+    network = held.owner.network
+    is_redirected = network is not None and network.handed.is_prepared
     return probes.Target(
         container=held.spec,
         address=held.owner.ip,
         execute=held.execute,
+        connect=network.streams if network is not None and is_redirected else None,
     )
 
 

@@ -95,6 +95,9 @@ Execute = Callable[[list[str], float], Awaitable[tuple[int, bytes]]]
 """Runs a command in the container for so many seconds: its exit code and output; TimeoutError."""
 
 
+Connect = Callable[[int], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Target:
     """Where a container's probes and hooks go."""
@@ -104,6 +107,8 @@ class Target:
     """The pod's."""
 
     execute: Execute
+    connect: Connect | None = None
+    """Another way to a port of the pod: in ambient the kubelet gets past the node's proxy, as istio-cni has it."""
 
 
 async def ask(probe: Object, target: Target, within: float) -> Result:
@@ -134,10 +139,17 @@ async def _execute(handler: Object, target: Target, within: float) -> Result:
     return code == 0, output[:BODY_SHOWN].decode(errors="replace")
 
 
+async def _open(handler: Object, target: Target, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    context = _tls(handler)
+    if target.connect is not None and context is None and not handler.get("host"):
+        return await target.connect(port)
+    return await asyncio.open_connection(handler.get("host") or target.address, port, ssl=context)
+
+
 async def _connect(handler: Object, target: Target) -> Result:
     port = port_number(handler["port"], target.container)
     try:
-        _, writer = await asyncio.open_connection(handler.get("host") or target.address, port)
+        _, writer = await _open(handler, target, port)
     except OSError:
         return False, f"dial tcp {target.address}:{port}: connect: connection refused"
     writer.close()
@@ -165,7 +177,7 @@ async def _http_get(handler: Object, target: Target) -> Result:
     port = port_number(handler["port"], target.container)
     url = _url(handler, target)
     try:
-        reader, writer = await asyncio.open_connection(handler.get("host") or target.address, port, ssl=_tls(handler))
+        reader, writer = await _open(handler, target, port)
     except OSError:
         return False, f'Get "{url}": dial tcp {target.address}:{port}: connect: connection refused'
     try:

@@ -69,6 +69,7 @@ def command_of(owner: "Owner", spec: Object, program: catalogue.Program, *, isol
                 mounts=mounts,
                 folder=folder,
                 owns=program.owns,
+                sees=[owner.shared.folder] if program.sees_pods else [],
                 uid=uid,
                 resolv_conf=_resolv_conf(owner),
                 hosts_file=hosts.hosts(owner.pod, owner.ip, _local(owner)),

@@ -9,15 +9,26 @@ import json
 import random
 import secrets
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from labkit.kube.resources import Object
 from labkit.mesh import place
+from labkit.mesh.ambient import enrolment
 from labkit.mesh.hosts import workloads
-from labkit.sandbox.network import addresses, door, forward, listening, proxyheader, sockets, splice
+from labkit.sandbox.network import (
+    addresses,
+    ambient,
+    door,
+    forward,
+    handover,
+    listening,
+    proxyheader,
+    sockets,
+    splice,
+)
 from labkit.sandbox.network.ways import Cluster, Ways
 from labkit.sandbox.proxy import istio_metrics, metrics_page
 
@@ -26,6 +37,10 @@ ENVOY_WITHIN = 5.0
 
 QUESTION_LIMIT = 4096
 """Bytes of a question at a door."""
+
+
+async def _unheard(pod: Object, ports: str | None) -> None:
+    """Note nothing."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -38,6 +53,12 @@ class Network:
     peer_at: istio_metrics.PeerAt = lambda _: ""
     """The workload of the pod that has an address."""
 
+    captured: Callable[[Object, str | None], Awaitable[None]] = _unheard
+    """Notes on the pod which ports the node hands over to its proxy of ambient; None for no longer any."""
+
+    network_of: "Callable[[str], Network | None]" = lambda _: None
+    """The network of the pod that has an address."""
+
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     """What programs that are not the catalogue's show to the forwarder."""
 
@@ -48,6 +69,8 @@ class Network:
         self._look: asyncio.Task[None] | None = None
         self._bridges: dict[int, asyncio.Server] = {}
         """Ports whose socket leads to the private address, where programs listen that know no socket."""
+        self.handed = ambient.Handed(self)
+        """What the pod hands over when it joins ambient."""
 
     def environment(self) -> dict[str, str]:
         """What tells the pod's programs of the network."""
@@ -57,6 +80,8 @@ class Network:
             {listening.BEHIND: "1", place.WORKLOAD: workloads.identity(self.ways.pod)} if self.ways.has_proxy else {}
         )
         own = {door.FOLDER: str(self.ways.folder), listening.ADDRESS: self.ways.private_ip}
+        if self.handed.is_prepared:
+            own[handover.TAKEN_OVER] = "1"
         return {**own, **behind, **told, **{name.upper(): text for name, text in told.items()}}
 
     # Connections that the sandbox makes for the pod
@@ -110,14 +135,21 @@ class Network:
         self.ways.folder.chmod(0o700)
         serving: dict[str, Callable[[], asyncio.Protocol]] = {door.SOCKET: lambda: _Door(self)}
         if self.ways.has_proxy:
-            serving[place.NETWORK] = lambda: splice.Announced(self._pass_outbound)
-            serving[place.PASSTHROUGH] = lambda: splice.Announced(self._pass_inbound)
+            await self.serve_passed()
             page = metrics_page.Page(pod=self.ways.pod, streams=self.streams, peer_at=self.peer_at)
             serving[place.METRICS] = lambda: asyncio.StreamReaderProtocol(
                 asyncio.StreamReader(metrics_page.LONGEST), page.serve
             )
         for name, factory in serving.items():
             self._servers.append(await self._serve_socket(name, factory))
+        if enrolment.is_redirected(self.ways.pod):
+            await self.handed.resume()
+
+    async def serve_passed(self) -> None:
+        """Carry on what an Envoy passes through."""
+        passed = {place.NETWORK: self._pass_outbound, place.PASSTHROUGH: self._pass_inbound}
+        for name, carry in passed.items():
+            self._servers.append(await self._serve_socket(name, lambda carry=carry: splice.Announced(carry)))  # type: ignore[misc]
 
     async def _serve_socket(self, name: str, factory: Callable[[], asyncio.Protocol]) -> asyncio.Server:
         listener = sockets.listen(self.ways.folder / name)
@@ -181,8 +213,15 @@ class Network:
 class Networks:
     """All pods' of the node."""
 
-    def __init__(self, block: addresses.Block, cluster: Cluster, *, api_port: int) -> None:
-        self._block, self._cluster, self._api_port = block, cluster, api_port
+    def __init__(
+        self,
+        block: addresses.Block,
+        cluster: Cluster,
+        *,
+        api_port: int,
+        captured: Callable[[Object, str | None], Awaitable[None]] = _unheard,
+    ) -> None:
+        self._block, self._cluster, self._api_port, self._captured = block, cluster, api_port, captured
         self._by_ip: dict[str, Network] = {}
         self._by_token: dict[str, Network] = {}
 
@@ -201,7 +240,7 @@ class Networks:
             cluster=self._cluster,
             api_port=self._api_port,
         )
-        network = Network(ways=ways, peer_at=self._workload_at)
+        network = Network(ways=ways, peer_at=self._workload_at, captured=self._captured, network_of=self._by_ip.get)
         await network.open()
         self._by_ip[ip] = self._by_token[network.token] = network
         return network
@@ -229,12 +268,16 @@ class _Door(asyncio.Protocol):
         self._line = bytearray()
         self._port = 0
         self._task: asyncio.Task[None] | None = None
+        self._program: ambient.Program | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
+        if self._program is not None:
+            self._program.heard(data)
+            return
         self._line += data
         if self._task is None and b"\n" in self._line:
             self._task = asyncio.get_running_loop().create_task(self._reply(bytes(self._line.partition(b"\n")[0])))
@@ -242,12 +285,26 @@ class _Door(asyncio.Protocol):
             self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if self._port:
+        if self._program is not None:
+            self._network.handed.gone(self._program)
+        elif self._port:
             self._network.unlisten(self._port)
 
     async def _reply(self, line: bytes) -> None:
         try:
             question: dict[str, Any] = json.loads(line)
+            if question.get("hands_over"):
+                self._program = ambient.Program(
+                    int(question["listen"]), self._transport, has_address=bool(question.get("has_address"))
+                )
+                self._transport.write(b"{}\n")
+                await self._network.handed.came(self._program)
+                return
+            if "ambient" in question:
+                answer = json.dumps(await ambient.asked(self._network, question)).encode()
+                self._transport.write(answer + b"\n")
+                self._transport.close()
+                return
             if "listen" in question:
                 self._port = int(question["listen"])
                 await self._network.listen(self._port)

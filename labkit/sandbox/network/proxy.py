@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from labkit.base import ports
 from labkit.kube import api, informer, resources, status
 from labkit.kube.resources import Object
+from labkit.mesh.ambient import ztunnel
 from labkit.mesh.hosts import service_entries
 from labkit.sandbox.kubelet import events, node
 from labkit.sandbox.network import addresses, dns, forward, names, nodeports, pods, routes, splice
@@ -38,7 +39,7 @@ class ServiceProxy:
         self._pods = informer.Informer(client, resources.PODS)
         # Its definition comes with Istio.
         self._entries = informer.Informer(client, resources.SERVICE_ENTRIES, retry_after=ABSENT)
-        self.networks = pods.Networks(block, self, api_port=api_port)
+        self.networks = pods.Networks(block, self, api_port=api_port, captured=self._note_captured)
         """Of the pods of this node."""
         self.leads = routes.Routes()
         self._slices_of: dict[informer.Key, dict[str, Object]] = {}
@@ -145,6 +146,14 @@ class ServiceProxy:
             assert new is not None
             self._entries_of[host.lower()] = new
             self._virtual[service_entries.virtual_address(new, host.lower())] = host.lower(), new
+
+    async def _note_captured(self, pod: Object, ports: str | None) -> None:
+        """Tell istiod, by an annotation, which ports the node hands over to its proxy of ambient."""
+        change = {"metadata": {"annotations": {ztunnel.CAPTURED: ports}}}
+        with contextlib.suppress(status.NotFound):
+            await self._client.patch(
+                resources.PODS, resources.name_of(pod), resources.namespace_of(pod), change, manager="kubelet"
+            )
 
     # What pods ask
 

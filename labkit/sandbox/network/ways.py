@@ -46,7 +46,14 @@ class Ways:
 
     def __post_init__(self) -> None:
         self.rules = captured_ports.of_pod(self.pod) if self.has_proxy else captured_ports.NOTHING
+        self.is_redirected = False
+        """Whether the node's proxy of ambient takes the pod's connections."""
         self._resolver = names.resolver_of(self.pod, self.ip, has_proxy=self.has_proxy)
+
+    def redirect(self, *, is_redirected: bool) -> None:
+        """Send the pod's connections to the node's proxy, or no longer; it answers for ServiceEntries too."""
+        self.is_redirected = is_redirected
+        self._resolver = names.resolver_of(self.pod, self.ip, has_proxy=self.has_proxy or is_redirected)
 
     @property
     def private_ip(self) -> str:
@@ -77,7 +84,7 @@ class Ways:
         way = self.rules.way(address, port, own=self.ip, uid=uid)
         if way is captured_ports.Way.LOCAL:
             return self.local(port)
-        if way is captured_ports.Way.CAPTURED:
+        if way is captured_ports.Way.CAPTURED or self.is_redirected:
             return door.Answer(socket=place.OUTBOUND, source=self.ip, address=address, port=port, is_announced=True)
         try:
             host, number = self.beyond(address, port)

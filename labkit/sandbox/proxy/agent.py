@@ -32,6 +32,12 @@ Istio writes access logs out every second: here somebody waits for the line of t
 """
 
 
+ROLES = ("sidecar", "router", "waypoint", "ztunnel")
+"""What an Envoy can be, as its node's id begins."""
+
+INSTEAD = "an Envoy in ztunnel's place: the sandbox has no ztunnel; its tables become this Envoy's configuration"
+
+
 def main(argv: list[str], env: Mapping[str, str]) -> int:
     """``proxy sidecar|router|waypoint …`` becomes Envoy; ``istio-iptables …`` has nothing to do here."""
     words = [w for w in argv if not w.startswith("-")]
@@ -39,13 +45,19 @@ def main(argv: list[str], env: Mapping[str, str]) -> int:
         print("sandbox: no kernel redirects here; the pod's programs reach Envoy by its socket", flush=True)
         return 0
     if "proxy" not in words:
-        print(
-            f"istio-proxy knows `proxy sidecar`, `proxy router`, `proxy waypoint` and `istio-iptables`, not {argv}",
-            file=sys.stderr,
-        )
+        roles = ", ".join(f"`proxy {role}`" for role in ROLES)
+        print(f"istio-proxy knows {roles} and `istio-iptables`, not {argv}", file=sys.stderr)
         return 2
-    role = next((role for role in ("router", "waypoint") if role in words), "sidecar")
-    return _become_envoy(role, env)
+    return _become_envoy(next((role for role in ROLES if role in words), "sidecar"), env)
+
+
+def ztunnel(argv: list[str], env: Mapping[str, str]) -> int:
+    """The ``ztunnel`` image; it says what runs here instead."""
+    if "version" in argv or "--version" in argv:
+        print(INSTEAD)
+        return 0
+    print(f"sandbox: {INSTEAD}", flush=True)
+    return _become_envoy("ztunnel", env)
 
 
 def _become_envoy(role: str, env: Mapping[str, str]) -> int:

@@ -1,4 +1,4 @@
-"""One real Envoy in ztunnel's place, without a sandbox: its configuration is static, its pods are sockets in a folder."""
+"""One real Envoy in ztunnel's place, without a sandbox: its configuration is static, its pods are folders."""
 
 import contextlib
 import json
@@ -20,7 +20,7 @@ from labkit.mesh import model, names
 from labkit.mesh.ambient import enrolment, tables, ztunnel
 from labkit.sandbox.istiod import authority
 from labkit.sandbox.network import proxyheader, sockets
-from labkit.sandbox.proxy import agent
+from labkit.sandbox.proxy import agent, bootstrap
 
 NODE, PORT = "node-1", 9080
 OTHER = 9090
@@ -62,6 +62,7 @@ def static(config: model.Config, root: authority.Authority, accounts: Mapping[st
         "node": {"id": "test", "cluster": "test"},
         "admin": {"address": {"pipe": {"path": "15000.sock", "mode": 0o600}}},
         "bootstrap_extensions": [{"name": "envoy.bootstrap.internal_listener", "typed_config": {"@type": kind}}],
+        "layered_runtime": {"layers": [{"name": "test", "static_layer": bootstrap.TUNNELS}]},
         "static_resources": _without_discovery(resources),
     }
 

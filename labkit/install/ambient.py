@@ -1,0 +1,84 @@
+"""Istio's ambient profile: istiod with ambient switched on, istio-cni's node agent, and ztunnel."""
+
+from collections.abc import Sequence
+from importlib import resources as files
+
+from labkit.base import versions, waiting
+from labkit.clusters import capabilities
+from labkit.install import istio, kinds
+from labkit.kube import client, manifests, resources
+from labkit.kube.resources import Object
+
+PROFILE = "ambient"
+SWITCH = {"name": "PILOT_ENABLE_AMBIENT", "value": "true"}
+"""The variable of istiod that the profile sets."""
+
+DAEMON_SETS = ("istio-cni-node", "ztunnel")
+COMMAND = "istioctl install --set profile=ambient"
+
+
+def objects() -> list[Object]:
+    """The profile without its definitions, in the order to apply; the ingress gateway of the course is in it."""
+    return [*map(_switched, istio.objects()), *additions()]
+
+
+def additions() -> list[Object]:
+    """What the profile has beside istiod."""
+    text = versions.filled(files.files(__package__).joinpath("data/ambient.yaml").read_text())
+    return manifests.parse(text, source="ambient.yaml")
+
+
+def install(api: client.Client, *, on_step: istio.OnStep = lambda _: None) -> None:
+    """Install the profile where the kit's manifests can; elsewhere check that it is there. Safe to repeat."""
+    if capabilities.BUNDLED_ISTIO not in capabilities.ask(api):
+        istio.install(api, on_step=on_step)
+        until_ready(api, on_step=on_step)
+        return
+    istio.install(api, on_step=on_step)
+    kinds.apply_all(api, [obj for obj in map(_switched, istio.objects()) if _is_istiod(obj)])
+    kinds.until_rolled_out(api, ["istiod"], istio.NAMESPACE, timeout=istio.TIMEOUT)
+    kinds.apply_all(api, additions())
+    until_ready(api, on_step=on_step)
+
+
+def until_ready(api: client.Client, *, on_step: istio.OnStep = lambda _: None) -> None:
+    """Wait for the pods of every node; NotReadyError says which are missing."""
+    for name in DAEMON_SETS:
+        on_step(name)
+        waiting.until(
+            lambda name=name: _is_rolled_out(api, name),  # type: ignore[misc]
+            what=f"DaemonSet {istio.NAMESPACE}/{name}",
+            timeout=istio.TIMEOUT,
+            next_step=f"kubectl -n {istio.NAMESPACE} describe daemonset {name}; on a cluster of yours: {COMMAND}",
+            every=0.02,
+        )
+
+
+def remove(api: client.Client) -> None:
+    """Take away what the profile added; istiod stays as it is."""
+    for obj in additions():
+        api.delete(kinds.resource_of(api, obj), resources.name_of(obj), resources.namespace_of(obj))
+
+
+def _is_rolled_out(api: client.Client, name: str) -> bool:
+    daemon_set = api.find(resources.DAEMON_SETS, name, istio.NAMESPACE)
+    if daemon_set is None:
+        return False
+    state = daemon_set.get("status") or {}
+    is_seen = state.get("observedGeneration", 0) >= daemon_set["metadata"].get("generation", 1)
+    return bool(is_seen and state.get("numberReady", 0) == state.get("desiredNumberScheduled", -1) > 0)
+
+
+def _is_istiod(obj: Object) -> bool:
+    return obj["kind"] == "Deployment" and resources.labels_of(obj).get("app") == "istiod"
+
+
+def _switched(obj: Object) -> Object:
+    """istiod's Deployment with ambient on; any other object as it is."""
+    if not _is_istiod(obj):
+        return obj
+    template = obj["spec"]["template"]
+    containers: Sequence[Object] = template["spec"]["containers"]
+    changed = [{**c, "env": [*(c.get("env") or []), SWITCH]} for c in containers]
+    spec = {**template["spec"], "containers": changed}
+    return {**obj, "spec": {**obj["spec"], "template": {**template, "spec": spec}}}

@@ -1,0 +1,199 @@
+"""A pod's way into ambient and out of it, as its node carries it out: the node's proxy takes over, or gives back."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from labkit.base import errors
+from labkit.kube import resources
+from labkit.kube.resources import Object
+from labkit.sandbox.network import door, handover
+
+if TYPE_CHECKING:
+    from labkit.sandbox.network.pods import Network
+
+HBONE_PORT = 15008
+WITHIN = 10.0
+"""Seconds in which the node's proxy begins to listen for a pod, and in which a program answers."""
+
+LOOK_EVERY = 0.02
+"""Seconds between two looks at the kernel's table of sockets."""
+
+CNI = {"k8s-app": "istio-cni-node"}
+"""Labels of the pods that may ask for it, in Istio's namespace."""
+
+NAMESPACE = "istio-system"
+TCP = Path("/proc/net/tcp")
+LISTENING = "0A"
+"""The state of a listening socket in ``/proc/net/tcp`` (proc(5))."""
+
+
+class Program:
+    """A program's end of the line that it holds for a port which it can hand over."""
+
+    def __init__(self, port: int, transport: asyncio.Transport, *, has_address: bool) -> None:
+        self.port, self._transport = port, transport
+        self.has_address = has_address
+        """Whether it listens at the pod's address too."""
+        self._done: asyncio.Future[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"Program(port={self.port})"
+
+    async def tell(self, order: bytes) -> None:
+        """Have it let go of the pod's address, or take it again; TimeoutError."""
+        self._done = asyncio.get_running_loop().create_future()
+        self._transport.write(order)
+        async with asyncio.timeout(WITHIN):
+            await self._done
+        self.has_address = order == handover.TAKE
+
+    def heard(self, data: bytes) -> None:
+        """Its answer."""
+        if self._done is not None and not self._done.done():
+            self._done.set_result(None)
+
+    def gone(self) -> None:
+        """It ended: who waits for it need not."""
+        self.heard(b"")
+
+
+class Handed:
+    """The ports of one pod that its programs can hand over."""
+
+    def __init__(self, network: "Network") -> None:
+        self._network = network
+        self._programs: set[Program] = set()
+        self._ports: set[int] = set()
+        """Those that the node's proxy has, or is to have; a program that restarts does not lose its port."""
+        self.is_prepared = False
+        self._turn = asyncio.Lock()
+
+    def __repr__(self) -> str:
+        return f"Handed({sorted(self._ports)}, prepared={self.is_prepared})"
+
+    async def came(self, program: Program) -> None:
+        """A program listens; in a pod of ambient the node's proxy is to listen for it."""
+        self._programs.add(program)
+        if self.is_prepared and program.port not in self._ports:
+            self._ports.add(program.port)
+            await self._note()
+
+    def gone(self, program: Program) -> None:
+        """A program listens no more."""
+        self._programs.discard(program)
+        program.gone()
+
+    async def resume(self) -> None:
+        """Go on as before a restart of the sandbox: no program has the pod's address."""
+        await self._network.serve_passed()
+        self.is_prepared = True
+        self._network.ways.redirect(is_redirected=True)
+
+    async def join(self) -> None:
+        """Hand the pod over to the node's proxy; TimeoutError where that does not come to listen."""
+        async with self._turn:
+            ways = self._network.ways
+            if not self.is_prepared:
+                await self._network.serve_passed()
+            if not self.is_prepared or not ways.is_redirected:
+                self.is_prepared = True
+                self._ports |= {program.port for program in self._programs}
+                await self._note()
+            if ways.is_redirected:
+                return
+            await _until_shared(ways.ip, {p.port: 2 if p.has_address else 1 for p in self._programs})
+            await asyncio.gather(*(p.tell(handover.RELEASE) for p in self._programs))
+            ways.redirect(is_redirected=True)
+
+    async def leave(self) -> None:
+        """Take the pod back; the node's proxy still serves what others send it until ``forget``."""
+        async with self._turn:
+            await asyncio.gather(*(p.tell(handover.TAKE) for p in self._programs))
+            self._network.ways.redirect(is_redirected=False)
+            # Programs use an answer of the door again for as long as this.
+            await asyncio.sleep(door.REMEMBERED)
+
+    async def forget(self) -> None:
+        """The node's proxy need not listen for the pod any more."""
+        async with self._turn:
+            self.is_prepared = False
+            self._ports.clear()
+            await self._network.captured(self._network.ways.pod, None)
+
+    async def _note(self) -> None:
+        await self._network.captured(self._network.ways.pod, ",".join(map(str, sorted(self._ports))))
+
+
+async def asked(network: "Network", question: Mapping[str, Any]) -> dict[str, Any]:
+    """What istio-cni's program asks for a pod: ``join``, ``leave`` or ``forget``; ``error`` says why not."""
+    if not may_ask(network.ways.pod):
+        return {"error": "only the pods of istio-cni-node may redirect others"}
+    other = network.network_of(str(question.get("ip", "")))
+    if other is None or resources.uid_of(other.ways.pod) != question.get("uid"):
+        return {"error": "this node has no such pod"}
+    work = {"join": other.handed.join, "leave": other.handed.leave, "forget": other.handed.forget}[question["ambient"]]
+    try:
+        await work()
+    except (TimeoutError, errors.LabError) as e:
+        return {"error": str(e) or "a program of the pod does not answer"}
+    return {}
+
+
+def may_ask(pod: Object) -> bool:
+    """Whether a pod's programs may redirect other pods."""
+    return resources.namespace_of(pod) == NAMESPACE and CNI.items() <= resources.labels_of(pod).items()
+
+
+async def _until_shared(ip: str, ports: Mapping[int, int]) -> None:
+    """Wait until somebody listens for tunnels at an address, and so many at each port of its programs."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + WITHIN
+    while loop.time() < end:
+        if not TCP.exists():
+            if await _answers(ip):
+                return
+        elif (there := listeners(ip)).get(HBONE_PORT, 0) and all(there.get(n, 0) >= many for n, many in ports.items()):
+            return
+        await asyncio.sleep(LOOK_EVERY)
+    raise errors.SetupError(
+        f"the node's proxy does not listen for {ip} after {WITHIN:g} s",
+        next_step="kubectl -n istio-system get pods -l app=ztunnel, and its log",
+    )
+
+
+def listeners(ip: str) -> Mapping[int, int]:
+    """How many sockets listen at each port of an address, as of a moment ago."""
+    return _Table.read().get("".join(f"{int(part):02X}" for part in reversed(ip.split("."))), {})
+
+
+class _Table:
+    """The kernel's table of sockets; many pods that join at once look at it together."""
+
+    _when, _counts = 0.0, dict[str, dict[int, int]]()
+
+    @classmethod
+    def read(cls) -> dict[str, dict[int, int]]:
+        """Address as the kernel writes it → port → listening sockets."""
+        now = time.monotonic()
+        if now - cls._when >= LOOK_EVERY:
+            cls._when, cls._counts = now, {}
+            with contextlib.suppress(OSError):
+                for line in TCP.read_text().splitlines()[1:]:
+                    _, local, _, state, *_ = line.split(None, 4)
+                    if state == LISTENING:
+                        address, _, port = local.partition(":")
+                        counts = cls._counts.setdefault(address, {})
+                        counts[int(port, 16)] = counts.get(int(port, 16), 0) + 1
+        return cls._counts
+
+
+async def _answers(ip: str) -> bool:
+    with contextlib.suppress(OSError):
+        _, writer = await asyncio.open_connection(ip, HBONE_PORT)
+        writer.close()
+        return True
+    return False
