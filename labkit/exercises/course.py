@@ -26,6 +26,7 @@ from labkit.exercises import (
     lesson19,
     lesson20,
     lesson21,
+    lesson22,
     lesson23,
     routed,
 )
@@ -54,6 +55,7 @@ LESSONS = (
     lesson19,
     lesson20,
     lesson21,
+    lesson22,
     lesson23,
     routed,
 )

@@ -66,6 +66,7 @@ CHAPTERS: Mapping[str, Chapter] = {
     "19": Chapter(title="Egress", manifests=("outside.yaml",)),
     "20": Chapter(title="Inside istiod and Envoy", manifests=("curl.yaml",)),
     "21": Chapter(title="The clinic", manifests=(RULES, "curl.yaml", "httpbin-and-fortio.yaml", "legacy.yaml")),
+    "22": Chapter(title="Ambient", ambient=True, gateway_api=True, manifests=("curl.yaml", "legacy.yaml")),
     "23": Chapter(title="Upgrade Istio"),
 }
 

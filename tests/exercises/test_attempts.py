@@ -6,10 +6,10 @@ from labkit.exercises import course
 from labkit.kube import manifests
 from tests.exercises.simulated import Simulated
 
-BEFORE_THE_MESH = ("00", "01", "02", "03")
-"""Lessons about pods and their rollouts; those are tried on a running cluster."""
+ON_A_CLUSTER = ("00", "01", "02", "03", "22")
+"""Lessons about pods, their rollouts and ambient mode; those are tried on a running cluster."""
 
-MESH = [exercise for exercise in course.ALL.values() if exercise.id[:2] not in BEFORE_THE_MESH]
+MESH = [exercise for exercise in course.ALL.values() if exercise.id[:2] not in ON_A_CLUSTER]
 WRONG = [(exercise, wrong) for exercise in MESH for wrong in exercise.wrong]
 RIGHT = [(exercise, right) for exercise in MESH for right in exercise.right]
 
