@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from labkit.mesh.explain.hops import CLIENT, GATEWAY, SERVER, SIDECAR, WAYPOINT, ZTUNNEL, Hop, Path
+from labkit.mesh.explain.hops import CLIENT, GATEWAY, IN_THE_OPEN, SERVER, SIDECAR, WAYPOINT, ZTUNNEL, Hop, Path
 from labkit.views import markup, showing
 
 if TYPE_CHECKING:
@@ -23,6 +23,11 @@ COLOURS = {CLIENT: "#8c8c8c", SIDECAR: "#0072b2", ZTUNNEL: "#009e73", WAYPOINT: 
 """Of the edge of each box (Okabe and Ito)."""
 
 PLAIN = "#d55e00"
+LOCK = (
+    '<svg viewBox="0 0 12 14" width="11" height="13" aria-hidden="true" style="vertical-align:-.1em">'
+    '<path d="M3 6V4a3 3 0 0 1 6 0v2" fill="none" stroke="currentColor" stroke-width="1.5"/>'
+    '<rect x="1" y="6" width="10" height="7.5" rx="1.5" fill="currentColor"/></svg>'
+)
 NO_ONE = "nobody"
 """As whom a program speaks that shows no certificate."""
 
@@ -86,7 +91,11 @@ def _hop(hop: Hop) -> str:
 def _arrow(hop: Hop) -> str:
     if not hop.sends:
         return ""
-    line = f"2px solid {COLOURS[ZTUNNEL]}" if hop.is_encrypted else f"2px dashed {PLAIN}"
-    lock = "🔒 " if hop.is_encrypted else ""
+    line = "1px solid #8888"
+    if hop.is_encrypted:
+        line = f"3px solid {COLOURS[ZTUNNEL]}"
+    elif hop.sends == IN_THE_OPEN:
+        line = f"3px dashed {PLAIN}"
     style = f"border-left:{line};margin:0 0 0 1.4em;padding:.35em 0 .35em .8em"
-    return f'<div style="{style}"><span aria-hidden="true">↓ {lock}</span>{markup.text(hop.sends)}</div>'
+    lock = f"{LOCK} " if hop.is_encrypted else ""
+    return f'<div style="{style}"><span aria-hidden="true">↓</span> {lock}{markup.text(hop.sends)}</div>'

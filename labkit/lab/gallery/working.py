@@ -6,9 +6,11 @@ from labkit.exercises.verdict import Verdict
 from labkit.lab.doctor.finding import Finding
 from labkit.lab.doctor.report import Report
 from labkit.lab.gallery.exhibit import Exhibit
+from labkit.mesh.explain import hops
+from labkit.mesh.explain.hops import Hop, Path
 from labkit.telemetry import liveness
 from labkit.telemetry.differences import Difference, Edit
-from labkit.views import diffs, results, xray
+from labkit.views import connectionpath, diffs, results, xray
 
 REVIEWS = """apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -80,6 +82,12 @@ def exhibits() -> Iterator[Exhibit]:
         lesson="20",
         view=XRAY,
     )
+    yield Exhibit(
+        heading="The path of a connection, in ambient mode and with sidecars",
+        call='lab.path("curl", "ratings:9080", beside="sidecars")',
+        lesson="22",
+        view=connectionpath.ConnectionPaths(paths=[IN_AMBIENT, WITH_SIDECARS]),
+    )
 
 
 PODS = """NAME                             READY   STATUS    RESTARTS   AGE
@@ -110,6 +118,35 @@ VERDICT = Verdict(
     observed="90 % to v1 and 10 % to v2",
     cause="VirtualService default/reviews still has the weights 90 and 10",
     next_step='lab.hint("07-1")',
+)
+
+CURL, RATINGS = "curl-6f5d8c7b9-q4x2t", "ratings-v1-7d9f8b6c5-m8k2p"
+BY_CURL, BY_WAYPOINT = "cluster.local/ns/default/sa/default", "cluster.local/ns/default/sa/waypoint"
+
+IN_AMBIENT = Path(
+    title="curl calls ratings:9080",
+    hops=(
+        Hop(role=hops.CLIENT, name=CURL, sends=hops.ON_THE_NODE),
+        Hop(role=hops.ZTUNNEL, name="node sandbox", identity=BY_CURL, sends=hops.TUNNEL),
+        Hop(
+            role=hops.WAYPOINT,
+            name="default/waypoint",
+            identity=BY_WAYPOINT,
+            sends=hops.TUNNEL,
+            policies=("AuthorizationPolicy default/ratings-readers",),
+        ),
+        Hop(role=hops.ZTUNNEL, name="node sandbox", sends=hops.ON_THE_NODE),
+        Hop(role=hops.SERVER, name=RATINGS),
+    ),
+)
+WITH_SIDECARS = Path(
+    title="with sidecars",
+    hops=(
+        Hop(role=hops.CLIENT, name=CURL, sends=hops.IN_THE_POD),
+        Hop(role=hops.SIDECAR, name=CURL, identity=BY_CURL, sends=hops.MUTUAL),
+        Hop(role=hops.SIDECAR, name=RATINGS, sends=hops.IN_THE_POD),
+        Hop(role=hops.SERVER, name=RATINGS),
+    ),
 )
 
 XRAY = xray.XRay(

@@ -8,8 +8,8 @@ CLIENT, SIDECAR, ZTUNNEL, WAYPOINT, GATEWAY, SERVER = "client", "sidecar", "ztun
 IN_THE_POD = "plain text inside the pod"
 ON_THE_NODE = "plain text inside the node"
 IN_THE_OPEN = "plain text"
-MUTUAL = "HTTP or TCP in mutual TLS"
-TUNNEL = "a CONNECT tunnel in mutual TLS (HBONE), port 15008"
+MUTUAL = "mutual TLS"
+TUNNEL = "HBONE: a tunnel in mutual TLS"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +33,8 @@ class Hop:
 
     @property
     def is_encrypted(self) -> bool:
-        """Whether nobody between this program and the next can read along."""
-        return self.sends != IN_THE_OPEN
+        """Whether it goes on with certificates on both sides."""
+        return self.sends in (MUTUAL, TUNNEL)
 
 
 @dataclass(frozen=True, kw_only=True)
