@@ -6,7 +6,7 @@ from importlib import resources as files
 from labkit.base import versions, waiting
 from labkit.clusters import capabilities
 from labkit.install import istio, kinds
-from labkit.kube import client, manifests, resources
+from labkit.kube import client, manifests, marks, resources
 from labkit.kube.resources import Object
 
 PROFILE = "ambient"
@@ -34,9 +34,7 @@ def install(api: client.Client, *, on_step: istio.OnStep = lambda _: None) -> No
         istio.install(api, on_step=on_step)
         until_ready(api, on_step=on_step)
         return
-    istio.install(api, on_step=on_step)
-    kinds.apply_all(api, [obj for obj in map(_switched, istio.objects()) if _is_istiod(obj)])
-    kinds.until_rolled_out(api, ["istiod"], istio.NAMESPACE, timeout=istio.TIMEOUT)
+    istio.install(api, on_step=on_step, manifest=list(map(_switched, istio.objects())))
     kinds.apply_all(api, additions())
     until_ready(api, on_step=on_step)
 
@@ -52,6 +50,12 @@ def until_ready(api: client.Client, *, on_step: istio.OnStep = lambda _: None) -
             next_step=f"kubectl -n {istio.NAMESPACE} describe daemonset {name}; on a cluster of yours: {COMMAND}",
             every=0.02,
         )
+
+
+def is_ours(api: client.Client) -> bool:
+    """Whether the kit installed the ztunnel that is there."""
+    daemon_set = api.find(resources.DAEMON_SETS, DAEMON_SETS[-1], istio.NAMESPACE)
+    return daemon_set is not None and marks.is_ours(daemon_set)
 
 
 def remove(api: client.Client) -> None:

@@ -84,7 +84,7 @@ def ensure(api: client.Client, namespace: str, mode: str, *, on_step: OnStep = l
         api.patch(resources.DEPLOYMENTS, name, namespace, body)
     kinds.until_rolled_out(api, restarted, namespace, timeout=TIMEOUT)
     if mode == AMBIENT:
-        _until_redirected(api, namespace)
+        until_redirected(api, namespace)
     return restarted
 
 
@@ -121,7 +121,7 @@ def _is_gateway(pod: Object) -> bool:
     return "gateway.networking.k8s.io/gateway-name" in resources.labels_of(pod)
 
 
-def _until_redirected(api: client.Client, namespace: str) -> None:
+def until_redirected(api: client.Client, namespace: str) -> None:
     """Until istio-cni says of every pod that should be in ambient that it is."""
 
     def missing() -> list[str]:

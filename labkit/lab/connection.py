@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from labkit.base import errors, waiting
 from labkit.clusters import cluster as clusters
-from labkit.install import bookinfo, istio, kinds
+from labkit.install import bookinfo, dataplane, istio, kinds
 from labkit.kube import client, resources
 from labkit.lab import control, doors, endpoints
 from labkit.lab.kubectl import Kubectl, only_reads, shown
@@ -61,20 +61,26 @@ class Connection:
             pages.append(body)
         return memory.of_pages(pages, namespace=self.namespace)
 
-    def wait(self, *deployments: str) -> results.Done:
-        """Until these Deployments have all their pods ready and every proxy knows them: ``lab.wait("httpbin")``."""
+    def wait(self, *deployments: str, namespace: str = "") -> results.Done:
+        """Until these Deployments have all pods ready, in ambient mode if they should be, and known to every proxy.
+
+        ``lab.wait("httpbin")``; those of another namespace than the course's if you name it.
+        """
+        place = namespace or self.namespace
         for name in deployments:
             # Somebody may be about to make it: istiod makes a Gateway's, once it has heard of it.
             waiting.until(
-                lambda name=name: self.api.find(resources.DEPLOYMENTS, name, self.namespace),  # type: ignore[misc]
-                what=f"Deployment {self.namespace}/{name}",
+                lambda name=name: self.api.find(resources.DEPLOYMENTS, name, place),  # type: ignore[misc]
+                what=f"Deployment {place}/{name}",
                 timeout=APPEARS,
-                next_step='lab.kubectl("get deployments")',
+                next_step=f'lab.kubectl("-n {place} get deployments")',
                 show=lambda _: "there is none of this name",
             )
-        kinds.until_rolled_out(self.api, deployments, self.namespace, timeout=bookinfo.TIMEOUT)
-        self.control.until_endpoints(endpoints.services_of(self.api, deployments, self.namespace), self.namespace)
-        command = f"kubectl rollout status deploy/{deployments[0]}" if deployments else ""
+        kinds.until_rolled_out(self.api, deployments, place, timeout=bookinfo.TIMEOUT)
+        dataplane.until_redirected(self.api, place)
+        self.control.until_endpoints(endpoints.services_of(self.api, deployments, place), place)
+        option = f" -n {place}" if namespace else ""
+        command = f"kubectl rollout status deploy/{deployments[0]}{option}" if deployments else ""
         return results.Done(sentence=f"Ready: {', '.join(deployments)}.", command=command).shown()
 
     def logs(self, name: str, *, container: str = "", tail: int = 20) -> results.Printed:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from labkit.base import settings
 from labkit.clusters import capabilities
 from labkit.clusters.cluster import Cluster
-from labkit.install import addons, bookinfo, dataplane, gateway, gateway_api, istio, kinds, ownership
+from labkit.install import addons, ambient, bookinfo, dataplane, gateway, gateway_api, istio, kinds, ownership
 from labkit.kube import client, manifests, marks, resources
 from labkit.kube.resources import Object
 from labkit.lab import cleanup, endings
@@ -46,7 +46,7 @@ def prepare(api: client.Client, cluster: Cluster, chapter: Chapter, *, namespace
         istio.remove_others(api, on_step=on_step)
     if chapter.istio:
         on_step("Istio")
-        istio.install(api)
+        (ambient if chapter.ambient else istio).install(api)
     for name in chapter.addons:
         on_step(name.capitalize())
         addons.install(api, name)
@@ -59,6 +59,9 @@ def prepare(api: client.Client, cluster: Cluster, chapter: Chapter, *, namespace
     if chapter.bookinfo:
         on_step("Bookinfo")
         bookinfo.deploy(api, namespace, mode=dataplane.AMBIENT if chapter.ambient else dataplane.SIDECARS)
+    if chapter.istio and not chapter.ambient and cluster.can(capabilities.BUNDLED_ISTIO) and ambient.is_ours(api):
+        on_step("take ztunnel away")
+        ambient.remove(api)
     if chapter.manifests:
         on_step("rules of this lesson")
         if names := ownership.apply(api, _files(chapter), namespace=namespace):

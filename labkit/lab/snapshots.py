@@ -8,16 +8,20 @@ from labkit.clusters import capabilities
 from labkit.install import istio
 from labkit.kube import client, resources
 from labkit.kube.resources import Resource
+from labkit.mesh.ambient import waypoints
 from labkit.mesh.model import Snapshot
 
-HOSTS = (resources.SERVICES, resources.ENDPOINT_SLICES, resources.PODS)
+HOSTS = (resources.NAMESPACES, resources.SERVICES, resources.ENDPOINT_SLICES, resources.PODS)
 """Kinds of Kubernetes' own that the hosts of a mesh are made of."""
 
 
 def read(api: client.Client) -> Snapshot:
     """Everything in all namespaces; a kind that the cluster does not serve is empty."""
-    objects = {key_of(resource): _listed(api, resource) for resource in (*HOSTS, *resources.ISTIO)}
-    return Snapshot(objects=objects, mesh_config=mesh_config(api))
+    kinds = (*HOSTS, *resources.ISTIO, *resources.GATEWAY_API, resources.GATEWAY_CLASSES)
+    objects = {key_of(resource): _listed(api, resource) for resource in kinds}
+    classes = objects[waypoints.CLASSES]
+    is_ambient = any((c.get("spec") or {}).get("controllerName") == waypoints.CONTROLLER for c in classes)
+    return Snapshot(objects=objects, mesh_config=mesh_config(api), is_ambient=is_ambient)
 
 
 def key_of(resource: Resource) -> str:
