@@ -30,7 +30,7 @@ REFERENCES = {
 }
 """Field of a cluster or a listener → the kind of what Envoy asks for because of it, and where its name stands."""
 
-SYMBOL = re.compile(r"(POD|ClusterIP)\([^)]*\)")
+SYMBOL = re.compile(r"(POD|ClusterIP)\([^)]*\)|AutoIPv4")
 NOBODY = model.Proxy(name="judge", namespace="default", role="sidecar", ip="")
 
 
@@ -105,6 +105,7 @@ class Judge:
                     self.judge(model.Config())
                     yield self
             finally:
+                self._agent.close()
                 self._runner.run(server.stop(0))
 
     def judge(self, config: model.Config) -> Verdict:
@@ -147,7 +148,8 @@ class Judge:
             namespace=NOBODY.namespace,
             ip=self._ip,
             istiod=self._ip,
-            metadata={},
+            # Whoever may begin tunnels is told of listeners inside an Envoy.
+            metadata={"ENABLE_HBONE": "true"},
             credentials=credentials.SOCKET,
             refresh=3600.0,
         )

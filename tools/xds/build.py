@@ -68,6 +68,7 @@ ROOTS = [
     "envoy.extensions.upstreams.http.v3.http_protocol_options",
     "envoy.config.trace.v3.opentelemetry",
     "envoy.config.trace.v3.zipkin",
+    "xds.type.matcher.v3.ip",
     "xds.type.v3.typed_struct",
     "udpa.type.v1.typed_struct",
 ]

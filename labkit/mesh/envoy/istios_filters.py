@@ -9,6 +9,7 @@ from labkit.mesh import ir
 from labkit.mesh.model import Resource
 
 STATS, PEERS, ALPN = "istio.stats", "istio.metadata_exchange", "istio.alpn"
+TUNNEL_PEERS, ENDPOINT_PEERS = "waypoint_downstream_peer_metadata", "waypoint_upstream_peer_metadata"
 _STRUCT = "type.googleapis.com/udpa.type.v1.TypedStruct"
 _PEER_METADATA = "type.googleapis.com/io.istio.http.peer_metadata.Config"
 _BY: list[dict[str, Any]] = [{"istio_headers": {}}, {"workload_discovery": {}}]
@@ -49,12 +50,12 @@ def peers(side: str) -> Resource:
 def tunnel_peers() -> Resource:
     """Finds out who calls a waypoint, by the address of the tunnel's other end."""
     value = {"downstream_discovery": _BY[1:], "shared_with_upstream": True}
-    return _struct("waypoint_downstream_peer_metadata", _PEER_METADATA, value)
+    return _struct(TUNNEL_PEERS, _PEER_METADATA, value)
 
 
 def endpoint_peers() -> Resource:
     """Finds out who answers a waypoint."""
-    return _struct("waypoint_upstream_peer_metadata", _PEER_METADATA, {"upstream_discovery": _BY[1:]})
+    return _struct(ENDPOINT_PEERS, _PEER_METADATA, {"upstream_discovery": _BY[1:]})
 
 
 def connection_peers() -> Resource:

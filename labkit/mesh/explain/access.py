@@ -14,7 +14,7 @@ from labkit.mesh.model import Proxy, Snapshot
 from labkit.mesh.policies import authorization, decisions, guards
 from labkit.mesh.policies.decisions import Caller, Decision, Request
 
-GATEWAY = "router"
+GATEWAY, WAYPOINT = "router", "waypoint"
 _RULE = re.compile(r"(?:istio-ext-authz-.*-)?ns\[(.*?)\]-policy\[(.*?)\]-rule\[(\d+)\]")
 
 
@@ -121,7 +121,7 @@ def _workload(pod: Object) -> Workload:
         labels=labels,
         address=str(pod["status"]["podIP"]),
         has_proxy=bool(proxies) or labels.get(TLS_MODE) == "istio",
-        role=GATEWAY if "router" in arguments else "sidecar",
+        role=next((role for role in (GATEWAY, WAYPOINT) if role in arguments), "sidecar"),
     )
 
 

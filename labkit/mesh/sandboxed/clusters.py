@@ -139,7 +139,7 @@ def _stays_here(cluster: Resource, endpoints: Resource | None) -> bool:
     """Whether all its connections end on this machine's loopback addresses."""
     kind = cluster.get("type", "STATIC")
     if kind == "ORIGINAL_DST":
-        return str(cluster["name"]).endswith(".svc.cluster.local")
+        return str(cluster["name"]).endswith((".svc.cluster.local", "connect_originate"))
     if kind not in ("EDS", "STATIC"):
         return False
     return all(a["address"].startswith("127.") for a in _socket_addresses(endpoints or {}))

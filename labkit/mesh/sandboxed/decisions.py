@@ -13,7 +13,7 @@ from typing import Any
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Config, Resource
 
-INBOUND = "virtualInbound"
+INBOUND, WAYPOINT = "virtualInbound", "main_internal"
 HCM = "envoy.filters.network.http_connection_manager"
 JWT, RBAC, ASKING = "envoy.filters.http.jwt_authn", "envoy.filters.http.rbac", "envoy.filters.http.ext_authz"
 
@@ -65,6 +65,8 @@ def _remembered(listeners: Mapping[str, Resource], memo: Memo) -> Discovered:
 
 def _moved(listeners: dict[str, Resource]) -> Discovered:
     """Only of what comes in: all listeners of a gateway, one of a sidecar."""
+    if WAYPOINT in listeners:
+        return Discovered(listeners, {})  # Its hosts are guarded each in its own way.
     names = [INBOUND] if INBOUND in listeners else list(listeners)
     managers = [manager for name in names for manager in _managers(listeners[name])]
     if not managers:

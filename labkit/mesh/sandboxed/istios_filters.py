@@ -7,12 +7,16 @@ from labkit.mesh.model import Resource
 from labkit.mesh.sandboxed import stats
 
 STATS, PEERS, ALPN = istios_filters.STATS, istios_filters.PEERS, istios_filters.ALPN
-OWN = (STATS, PEERS, ALPN)
+OWN = (STATS, PEERS, ALPN, istios_filters.TUNNEL_PEERS, istios_filters.ENDPOINT_PEERS)
+HASHABLE = {"istio.hashable_string": "envoy.hashable_string"}
+"""Istio's factory of filter state → upstream's, which does the same."""
+
 MANAGER, TCP = "envoy.filters.network.http_connection_manager", "envoy.filters.network.tcp_proxy"
 
 
 def replaced(listener: Resource) -> Resource:
     """The same listener of filters that upstream Envoy has; one without Istio's is the very same object."""
+    listener = renamed(listener)
     is_served = listener.get("traffic_direction") == "INBOUND"
     changed: Resource = {}
     if chains := listener.get("filter_chains"):
@@ -20,6 +24,17 @@ def replaced(listener: Resource) -> Resource:
     if last := listener.get("default_filter_chain"):
         changed["default_filter_chain"] = _chain(last, is_served=is_served)
     return {**listener, **changed} if changed != {key: listener[key] for key in changed} else listener
+
+
+def renamed(part: Any) -> Any:
+    """The same with upstream's factories of filter state; what names none of Istio's is the very same object."""
+    if isinstance(part, dict):
+        changed = {key: new for key, value in part.items() if (new := renamed(value)) is not value}
+        return {**part, **changed} if changed else part
+    if isinstance(part, list):
+        items = [renamed(item) for item in part]
+        return items if any(new is not old for new, old in zip(items, part, strict=True)) else part
+    return HASHABLE.get(part, part) if isinstance(part, str) else part
 
 
 def _chain(chain: Resource, *, is_served: bool) -> Resource:

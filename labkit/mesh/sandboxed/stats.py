@@ -48,6 +48,16 @@ SERVED = {
     "source_principal": "%DOWNSTREAM_PEER_URI_SAN%",
     "destination_principal": "%DOWNSTREAM_LOCAL_URI_SAN%",
 }
+PASSED = {
+    "reporter": "waypoint",
+    "response_flags": FLAGS,
+    "peer": "%UPSTREAM_METADATA(istio:workload)%",
+    "destination_service": SERVICE,
+    "source_principal": "%FILTER_STATE(io.istio.peer_principal:PLAIN)%",
+    "address": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+}
+"""Of a waypoint: it is neither end, so it says who is at both."""
+
 OF_REQUESTS = {"response_code": "%RESPONSE_CODE%", "grpc_response_status": "%GRPC_STATUS_NUMBER%"}
 
 PEER = f"%FILTER_STATE({PEER_STATE}:PLAIN)%"
@@ -68,8 +78,11 @@ OPENED, CLOSED = "TcpUpstreamConnected", "TcpConnectionEnd"
 
 def of_requests(plugin: Resource, *, is_served: bool) -> list[Resource]:
     """The loggers of a connection manager."""
-    tags = {**(SERVED if is_served else CALLED), **OF_REQUESTS}
-    if is_served:
+    is_waypoint = _is_waypoint(plugin)
+    tags = {**(PASSED if is_waypoint else SERVED if is_served else CALLED), **OF_REQUESTS}
+    if is_waypoint:
+        pass
+    elif is_served:
         tags["peer"] = PEER
     elif not plugin.get("disable_host_header_fallback"):
         tags["request_host"] = HOST
@@ -87,6 +100,8 @@ def of_requests(plugin: Resource, *, is_served: bool) -> list[Resource]:
 def of_connections(plugin: Resource, *, is_served: bool) -> list[Resource]:
     """The loggers of a TCP proxy."""
     tags = {**SERVED, "address": ADDRESS} if is_served else dict(CALLED)
+    if _is_waypoint(plugin):
+        tags = dict(PASSED)
     departures = _departures(plugin)
     opened = {**tags, "response_flags": "-"}
     closing = [
@@ -96,6 +111,10 @@ def of_connections(plugin: Resource, *, is_served: bool) -> list[Resource]:
     ]
     beginning = [_counter("tcp_connections_opened_total", opened, departures)]
     return [*_logger(closing, only=_of_type(CLOSED)), *_logger(beginning, only=_of_type(OPENED))]
+
+
+def _is_waypoint(plugin: Resource) -> bool:
+    return plugin.get("reporter") == "SERVER_GATEWAY"
 
 
 def at_end_only(log: Resource) -> Resource:

@@ -15,8 +15,10 @@ UNKNOWN = "unknown"
 OWN_PREFIX = f"envoy_{stats.PREFIX}_"
 TAG = re.compile(r'([a-zA-Z_]\w*)="((?:[^"\\]|\\.)*)"')
 BUCKET = re.compile(r',?le="([^"]*)"$')
-ADDRESS = re.compile(r'about="destination\|[^|]*\|\|\|spiffe:[^|]*\|[^|]*\|\|[^|]*\|([^|]+)\|')
-"""Of a caller by mutual TLS, on a connection that is not HTTP."""
+ADDRESS = re.compile(
+    r'about="(?:destination\|[^|]*\|\|\|spiffe:[^|]*\|[^|]*\|\||waypoint\|(?:[^|]*\|){6})[^|]*\|([^|]+)\|'
+)
+"""Of a caller by mutual TLS, on a connection that is not HTTP; and of whoever calls through a waypoint."""
 
 SAMPLE = re.compile(r"(\w+)\{(.*)\} (\S+)$")
 
@@ -137,9 +139,11 @@ def _labels(tags: str, own: str, peer: str) -> str:
 def labels_of(tags: Mapping[str, str], own: str, peer: str = "") -> dict[str, str]:
     """Istio's labels of a series, in Istio's order; values are escaped as they came."""
     about = dict(zip(stats.PARTS, tags.get(stats.ABOUT, "").split("|", len(stats.PARTS) - 1), strict=False))
-    is_source = about.get("reporter") == "source"
+    is_source, is_waypoint = about.get("reporter") == "source", about.get("reporter") == "waypoint"
     here, there = workload(own), workload(peer or about.get("peer", ""))
     source, destination = (here, there) if is_source else (there, here)
+    if is_waypoint:
+        source, destination = workload(peer), workload(about.get("peer", ""))
     labels = {"reporter": about.get("reporter", UNKNOWN), **_source(source, about), **_destination(destination, about)}
     labels |= {**_service(about, destination), **_request(about)}
     is_mutual = _value(about.get("source_principal"), "") != ""
