@@ -148,8 +148,7 @@ class Judge:
             namespace=NOBODY.namespace,
             ip=self._ip,
             istiod=self._ip,
-            # Whoever may begin tunnels is told of listeners inside an Envoy.
-            metadata={"ENABLE_HBONE": "true"},
+            metadata={},
             credentials=credentials.SOCKET,
             refresh=3600.0,
         )

@@ -65,7 +65,6 @@ def bootstrap(start: Start) -> dict[str, Any]:
         "bootstrap_extensions": [{"name": "envoy.bootstrap.internal_listener", "typed_config": _INTERNAL}],
         # Nothing by the clock: an idle mesh should cost nothing. Histograms are brought up to date when somebody asks.
         "stats_flush_on_admin": True,
-        **({"bootstrap_extensions": [_INTERNAL_LISTENERS]} if _tunnels(start) else {}),
         "stats_config": {
             "use_all_default_tags": False,
             "stats_tags": _TAGS,
@@ -151,17 +150,6 @@ _TAGS = [
 """What Prometheus' text has as labels; the names that Istio gives end in a semicolon."""
 
 _WATCHDOG = {"miss_timeout": "30s", "megamiss_timeout": "60s"}
-
-
-_INTERNAL_LISTENERS: dict[str, Any] = {
-    "name": "envoy.bootstrap.internal_listener",
-    "typed_config": {"@type": f"{TYPE}.extensions.bootstrap.internal_listener.v3.InternalListener"},
-}
-
-
-def _tunnels(start: Start) -> bool:
-    """Whether it begins or ends tunnels (HBONE), which listeners inside an Envoy do."""
-    return start.role == "waypoint" or str(start.metadata.get("ENABLE_HBONE", "")).lower() == "true"
 
 
 def _address(ip: str, port: int) -> dict[str, Any]:
