@@ -1,6 +1,7 @@
 """Hooks around every write, in their order."""
 
 from labkit.sandbox.apiserver import (
+    admissionpolicies,
     crds,
     escalation,
     limitranges,
@@ -45,6 +46,7 @@ def install(core: Core, authorizer: Authorizer, limited: limits.Limits) -> webho
         pods.account,
         pods.status,
     ]
-    core.validating += [ranges.check, podsecurity.PodSecurity(core).check, called.validate]
+    policies = admissionpolicies.AdmissionPolicies(core, authorizer)
+    core.validating += [ranges.check, podsecurity.PodSecurity(core).check, policies.check, called.validate]
     core.finishing += [quotas.Quotas(core).charge, addresses.allocate, limited.record]
     return called

@@ -91,24 +91,16 @@ class Webhooks:
                     yield hook["name"], hook
 
     def _is_meant(self, hook: Object, call: Call, new: Object, old: Object | None) -> bool:
-        if not any(_fits(rule, call) for rule in hook.get("rules") or []):
-            return False
-        selector = hook.get("namespaceSelector") or {}
-        if call.served.namespaced or call.served.key == "/namespaces":
-            own = new or old or {}
-            namespace = own if call.served.key == "/namespaces" else self._core.peek("/namespaces", "", call.namespace)
-            if not labels.matches(selector, _labels(namespace)):
-                return False
-        object_selector = hook.get("objectSelector") or {}
-        return any(labels.matches(object_selector, _labels(obj)) for obj in (new, old) if obj)
+        is_named = any(fits(rule, call) for rule in hook.get("rules") or [])
+        return is_named and is_selected(self._core, hook, call, new, old)
 
     async def _ask(self, name: str, hook: Object, call: Call, new: Object, old: Object | None) -> Object | None:
         if call.dry_run and hook.get("sideEffects") not in ("None", "NoneOnDryRun"):
             text = f"admission webhook {refusing.quoted(name)} does not support dry run"
             raise refusing.bad_request(text)
-        review = _review(call, new, old)
+        question = review(call, new, old)
         try:
-            answer = await self._called(hook, review)
+            answer = await self._called(hook, question)
         except UnreachableError as e:
             if hook.get("failurePolicy") == "Ignore":
                 return None
@@ -121,7 +113,7 @@ class Webhooks:
             raise _denied(name, response.get("status") or {})
         return response
 
-    async def _called(self, hook: Object, review: Object) -> Object:
+    async def _called(self, hook: Object, question: Object) -> Object:
         seconds = hook.get("timeoutSeconds") or DEFAULT_SECONDS
         client = hook["clientConfig"]
         shown = _shown(client, seconds)
@@ -132,7 +124,7 @@ class Webhooks:
             async with asyncio.timeout(seconds):
                 async with self._session.post(
                     url,
-                    data=orjson.dumps(review),
+                    data=orjson.dumps(question),
                     headers={"Content-Type": "application/json", "Host": host},
                     ssl=self._context(client.get("caBundle") or ""),
                     server_hostname=host,
@@ -168,11 +160,23 @@ class Webhooks:
         return context
 
 
+def is_selected(core: Core, match: Object, call: Call, new: Object, old: Object | None) -> bool:
+    """Whether the selectors of a webhook, or of a policy, take the object and its namespace."""
+    if call.served.namespaced or call.served.key == "/namespaces":
+        own = new or old or {}
+        namespace = own if call.served.key == "/namespaces" else core.peek("/namespaces", "", call.namespace)
+        if not labels.matches(match.get("namespaceSelector") or {}, _labels(namespace)):
+            return False
+    selector = match.get("objectSelector") or {}
+    return any(labels.matches(selector, _labels(obj)) for obj in (new, old) if obj)
+
+
 def _labels(obj: Object | None) -> dict[str, str]:
     return ((obj or {}).get("metadata") or {}).get("labels") or {}
 
 
-def _fits(rule: Object, call: Call) -> bool:
+def fits(rule: Object, call: Call) -> bool:
+    """Whether a rule names the operation and the resource of a call."""
     served = call.served
     operation = OPERATIONS.get(call.verb, "CONNECT")
     named = f"{served.plural}/{call.subresource}" if call.subresource else served.plural
@@ -187,7 +191,8 @@ def _fits(rule: Object, call: Call) -> bool:
     )
 
 
-def _review(call: Call, new: Object, old: Object | None) -> Object:
+def review(call: Call, new: Object, old: Object | None) -> Object:
+    """The AdmissionReview of a write."""
     served = call.served
     kind = {"group": served.group, "version": served.version, "kind": served.kind}
     resource = {"group": served.group, "version": served.version, "resource": served.plural}

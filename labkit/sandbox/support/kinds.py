@@ -26,6 +26,8 @@ CARRIED_OUT = frozenset(
         "batch/CronJob",
         "batch/Job",
         "admissionregistration.k8s.io/MutatingWebhookConfiguration",
+        "admissionregistration.k8s.io/ValidatingAdmissionPolicy",
+        "admissionregistration.k8s.io/ValidatingAdmissionPolicyBinding",
         "admissionregistration.k8s.io/ValidatingWebhookConfiguration",
         "apiextensions.k8s.io/CustomResourceDefinition",
         "coordination.k8s.io/Lease",
@@ -47,14 +49,12 @@ DATA = frozenset(["/PodTemplate", "apps/ControllerRevision", "networking.k8s.io/
 """Kinds that only hold data for others: by themselves they do nothing on a real cluster either."""
 
 _NO_DRIVERS = "the sandbox runs no storage drivers"
-_NO_POLICIES = "the sandbox evaluates no admission policies, so nothing is refused or changed by it"
+_NO_POLICIES = "the sandbox evaluates no mutating policies, so nothing is changed by it"
 _FIXED_RANGE = "cluster IPs always come from 10.96.0.0/16"
 
 WITHOUT_EFFECT: Mapping[str, str] = {
     "admissionregistration.k8s.io/MutatingAdmissionPolicy": _NO_POLICIES,
     "admissionregistration.k8s.io/MutatingAdmissionPolicyBinding": _NO_POLICIES,
-    "admissionregistration.k8s.io/ValidatingAdmissionPolicy": _NO_POLICIES,
-    "admissionregistration.k8s.io/ValidatingAdmissionPolicyBinding": _NO_POLICIES,
     "apiregistration.k8s.io/APIService": "the sandbox forwards no requests to other API servers",
     "networking.k8s.io/IPAddress": _FIXED_RANGE,
     "networking.k8s.io/NetworkPolicy": "the sandbox filters no packets; use an AuthorizationPolicy",

@@ -73,7 +73,7 @@ def _bad_pattern(expression: str) -> str:
         except EvaluationError:
             before = expression[: literal.start(1)]
             line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-            return _block(expression, line, column, "invalid matches argument")
+            return block(expression, line, column, "invalid matches argument")
     return ""
 
 
@@ -221,11 +221,11 @@ def _blocks(text: str, expression: str) -> list[str]:
         if "'*error*'" in problem:
             continue  # it follows from an error that stands before it
         place, words = _problem(problem, _line(expression, int(line)), int(column))
-        blocks.append(_block(expression, int(line), place, words))
+        blocks.append(block(expression, int(line), place, words))
     return blocks or [text]
 
 
-def _block(expression: str, line: int, column: int, words: str) -> str:
+def block(expression: str, line: int, column: int, words: str) -> str:
     """One error, the line it is about, and a mark below its place."""
     source = _line(expression, line)
     return f"ERROR: <input>:{line}:{column}: {words}\n | {source}\n | {'.' * (column - 1)}^"

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from labkit.sandbox.apiserver.objects import quantities
-from labkit.sandbox.apiserver.objects.cel import texts
+from labkit.sandbox.apiserver.objects.cel import authorizers, texts
 from labkit.sandbox.apiserver.objects.cel.declared import Kind
 
 OPAQUE: Mapping[Any, str] = {
@@ -21,10 +21,15 @@ OPAQUE: Mapping[Any, str] = {
     "url": "kubernetes.URL",
     "ip": "net.IP",
     "cidr": "net.CIDR",
+    "authorizer": "kubernetes.authorization.Authorizer",
+    "pathcheck": "kubernetes.authorization.PathCheck",
+    "groupcheck": "kubernetes.authorization.GroupCheck",
+    "resourcecheck": "kubernetes.authorization.ResourceCheck",
+    "decision": "kubernetes.authorization.Decision",
 }
 """Kind → its name in messages."""
 
-TAG = "\x01kind"
+TAG = authorizers.TAG
 """The key that marks a value of such a kind; no field can have this name."""
 
 
@@ -42,7 +47,8 @@ class Function:
 def by_name() -> Mapping[str, tuple[Function, ...]]:
     """Every function, by name."""
     groups: dict[str, list[Function]] = {}
-    for name, function in (*_lists(), *_texts(), *_sets(), *_regexes(), *_quantities(), *_urls(), *_addresses()):
+    parts = (_lists, _texts, _sets, _regexes, _quantities, _urls, _addresses, _rights)
+    for name, function in itertools.chain.from_iterable(part() for part in parts):
         groups.setdefault(name, []).append(function)
     return {name: tuple(group) for name, group in groups.items()}
 
@@ -263,3 +269,18 @@ def _addresses() -> Iterator[_Named]:
     yield _member("ip", lambda net: _ip(_text_of(net, "cidr").partition("/")[0]), "ip", "cidr")
     yield _member("masked", lambda net: _tagged("cidr", str(_network(net))), "cidr", "cidr")
     yield _member("prefixLength", lambda net: _network(net).prefixlen, "int", "cidr")
+
+
+def _rights() -> Iterator[_Named]:
+    yield _member("serviceAccount", authorizers.account_of, "authorizer", "authorizer", "string", "string")
+    yield _member("path", authorizers.path_of, "pathcheck", "authorizer", "string")
+    yield _member("group", authorizers.group_of, "groupcheck", "authorizer", "string")
+    yield _member("resource", authorizers.resource_of, "resourcecheck", "groupcheck", "string")
+    for name in ("subresource", "namespace", "name", "fieldSelector", "labelSelector"):
+        yield _member(name, authorizers.narrowed(name), "resourcecheck", "resourcecheck", "string")
+    for kind in ("pathcheck", "resourcecheck"):
+        yield _member("check", authorizers.check, "decision", kind, "string")
+    yield _member("allowed", lambda decision: decision["allowed"], "bool", "decision")
+    yield _member("reason", lambda decision: decision["reason"], "string", "decision")
+    yield _member("errored", lambda _: False, "bool", "decision")
+    yield _member("error", lambda _: "", "string", "decision")

@@ -53,11 +53,12 @@ def _webhook(hook: Object, path: str) -> Iterator[Cause]:
         yield causes.wrong(f"{path}.timeoutSeconds", timeout, detail)
     seen: set[str] = set()
     for at, condition in enumerate(hook.get("matchConditions") or ()):
-        yield from _condition(condition, seen, f"{path}.matchConditions[{at}]")
+        yield from match_condition(condition, seen, f"{path}.matchConditions[{at}]")
     yield from client(hook.get("clientConfig") or {}, f"{path}.clientConfig")
 
 
-def _condition(condition: Object, seen: set[str], path: str) -> Iterator[Cause]:
+def match_condition(condition: Object, seen: set[str], path: str) -> Iterator[Cause]:
+    """One of the conditions of a webhook or of a policy; ``seen`` has the names before it."""
     name, expression = condition.get("name") or "", (condition.get("expression") or "").strip()
     yield from needed()(expression, f"{path}.expression")
     if not name:
@@ -96,7 +97,8 @@ def client(config: Object, path: str) -> Iterator[Cause]:
                 yield causes.required(f"{path}.service.{field}", f"service {field} is required")
 
 
-def _rule(rule: Object, path: str) -> Iterator[Cause]:
+def rule(rule: Object, path: str) -> Iterator[Cause]:
+    """Which operations on which resources a webhook or a policy is asked about."""
     for field in ("apiGroups", "apiVersions", "resources", "operations"):
         if not rule.get(field):
             yield causes.required(f"{path}.{field}")
@@ -106,7 +108,7 @@ def _rule(rule: Object, path: str) -> Iterator[Cause]:
 STRUCTS: Mapping[str, Callable[[Any, str], Iterator[Cause]]] = {
     "MutatingWebhook": _webhook,
     "ValidatingWebhook": _webhook,
-    "RuleWithOperations": _rule,
+    "RuleWithOperations": rule,
 }
 
 

@@ -9,6 +9,7 @@ from labkit.sandbox.apiserver.objects.schemas import Schema
 from labkit.sandbox.apiserver.objects.types import Type
 from labkit.sandbox.apiserver.objects.validation import (
     accounts,
+    admission,
     autoscaling,
     configuration,
     definitions,
@@ -53,7 +54,7 @@ LAST: Mapping[str, Rule] = {struct: rule for part in (jobs, workloads) for struc
 """Go struct → a rule of the whole that comes after its fields."""
 
 KINDS: Mapping[str, Callable[[Object], Iterator[Cause]]] = {
-    kind: rule for part in (*_PARTS, definitions) for kind, rule in part.KINDS.items()
+    kind: rule for part in (*_PARTS, admission, definitions) for kind, rule in part.KINDS.items()
 }
 """``GROUP/KIND`` → the rule of the whole object."""
 
