@@ -119,4 +119,6 @@ def _course(chosen: cluster.Cluster, namespace: str, steps: progress.Progress) -
         bookinfo.deploy(api, namespace, on_step=on_step)
     with steps.step("Gateway: Bookinfo answers from outside"):
         address = gateway.expose(api, namespace, on_step=on_step)
+    if note := gateway.note(address):
+        steps.line(note)
     return str(address)

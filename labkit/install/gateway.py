@@ -12,6 +12,9 @@ MANIFEST = settings.CHECKOUT / "notebooks" / "manifests" / "bookinfo-gateway.yam
 SERVICE = "istio-ingressgateway"
 HTTP_PORT = 80
 TIMEOUT = 30.0
+OK = "status 200"
+REFUSALS = ("status 401", "status 403", "status 418", "status 429")
+"""Answers by which a policy, a token's check or a rate limit refuses; 404 and 503 may still change."""
 
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Never through a proxy of this machine: the gateway is on loopback or in the user's own network."""
@@ -23,7 +26,10 @@ def objects() -> list[Object]:
 
 
 def expose(api: client.Client, namespace: str, *, on_step: istio.OnStep = lambda _: None) -> str:
-    """Apply the gateway and wait until the product page answers; its address. Safe to repeat."""
+    """Apply the gateway and wait until the product page answers; its address. Safe to repeat.
+
+    A refusal, as of a policy or a rate limit that somebody applied, is an answer too: ``note`` tells it.
+    """
     on_step(f"kubectl apply -n {namespace} -f manifests/bookinfo-gateway.yaml")
     if names := ownership.apply(api, objects(), namespace=namespace):
         on_step(ownership.left_alone(names))
@@ -34,7 +40,7 @@ def expose(api: client.Client, namespace: str, *, on_step: istio.OnStep = lambda
         next_step=f"kubectl -n {istio.NAMESPACE} get svc {SERVICE}",
     )
     waiting.until(
-        lambda: answers(f"{address}/productpage"),
+        lambda: is_answer(seen(f"{address}/productpage")),
         what=f"Bookinfo at {address}/productpage",
         timeout=TIMEOUT,
         next_step=f"kubectl -n {namespace} get pods,gateways,virtualservices",
@@ -57,7 +63,20 @@ def url(api: client.Client, *, name: str = SERVICE, namespace: str = istio.NAMES
 
 def answers(address: str) -> bool:
     """Whether it answers 200."""
-    return seen(address) == "status 200"
+    return seen(address) == OK
+
+
+def is_answer(told: str) -> bool:
+    """Whether it is of Bookinfo or of a rule: nobody listens, or no route leads there, where it is not."""
+    return told == OK or told in REFUSALS
+
+
+def note(address: str) -> str:
+    """The sentence for a product page that somebody's rule keeps back; empty where it answers 200."""
+    told = seen(f"{address}/productpage")
+    if told == OK:
+        return ""
+    return f"The product page answers with {told}, as rules that were applied decide; lab.reset() takes them back."
 
 
 def seen(address: str) -> str:

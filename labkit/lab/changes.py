@@ -83,6 +83,7 @@ class Changes:
             address = gateway.expose(self._connection.api, self._connection.namespace, on_step=step)
         return results.Done(
             sentence=f"Bookinfo answers at {address}/productpage.",
+            details=[note] if (note := gateway.note(address)) else [],
             command=f"kubectl apply -n {self._connection.namespace} -f manifests/bookinfo-gateway.yaml",
         ).shown()
 
