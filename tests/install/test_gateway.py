@@ -28,8 +28,14 @@ def page():
 
 @pytest.mark.parametrize(
     ("told", "is_one"),
-    [("status 200", True), ("status 403", True), ("status 429", True)]
-    + [("status 404", False), ("status 503", False), ("Connection refused", False)],
+    [
+        ("status 200", True),
+        ("status 403", True),
+        ("status 429", True),
+        ("status 404", False),
+        ("status 503", False),
+        ("Connection refused", False),
+    ],
 )
 def test_a_refusal_is_an_answer_and_a_missing_route_is_none(told, is_one):
     assert gateway.is_answer(told) is is_one
