@@ -77,12 +77,13 @@ def _kind(
     from labkit.lab import doctor
 
     machine = commands.Machine(paths)
+    with steps.step("Doctor: what this machine has"):
+        warnings = doctor.require(doctor.examine(paths, chosen, machine, only=doctor.MACHINE))
     for name in ("kind", "istioctl"):
         if machine.path(name) is None:
             with steps.step(f"{name}, verified"):
                 tools.install(paths, tools.published(name), folder=stick, on_bytes=steps.bytes)
-    with steps.step("Doctor: what this machine has"):
-        warnings = doctor.require(doctor.examine(paths, chosen, machine, only=doctor.FOR_KIND))
+    warnings = [*warnings, *doctor.require(doctor.examine(paths, chosen, machine, only=doctor.TOOLS))]
     for warning in warnings:
         steps.line(f"{warning.title}: {warning.seen}. {warning.next_step}")
     brought = stick if stick and images.read_index(stick) else None

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labkit.base import errors, settings, versions
-from labkit.clusters import commands, failures, tools
+from labkit.clusters import commands, engine, failures, tools
 
 TIMEOUT = 1800.0
 """Seconds for one image; a slow line takes minutes for the largest."""
@@ -72,11 +72,11 @@ def save(
         file, draft = folder / image.file, folder / f"{image.file}.part"
         # An image that is saved by its digest has no name when it is loaded, so the node's is saved by its tag.
         tag = image.name.partition("@")[0]
-        tagging = [["docker", "tag", image.name, tag]] if tag != image.name else []
+        tagging = [[engine.program(), "tag", image.name, tag]] if tag != image.name else []
         for words in (
-            ["docker", "pull", "--platform", target, image.name],
+            [engine.program(), "pull", "--platform", target, image.name],
             *tagging,
-            ["docker", "save", "--platform", target, "--output", str(draft), tag],
+            engine.save_words(tag, platform=target, file=str(draft)),
         ):
             done = machine.run(words, timeout=TIMEOUT)
             if done.code:
@@ -122,7 +122,7 @@ def load(
 def _loading(file: Path, name: str, cluster: str | None, *, is_node: bool) -> list[list[str]]:
     if not is_node:
         return [["kind", "load", "image-archive", str(file), "--name", str(cluster)]]
-    return [["docker", "load", "--input", str(file)]]
+    return [[engine.program(), "load", "--input", str(file)]]
 
 
 def read_index(folder: Path) -> dict[str, dict[str, object]]:
@@ -146,5 +146,7 @@ def _failure(words: list[str], image: Image, output: str) -> errors.SetupError:
             f"This Docker cannot save one platform of {image.name}.", next_step="update Docker to 28 or newer"
         )
     problem = (output.strip().splitlines() or ["it said nothing"])[-1]
-    step = "docker login, or wait: Docker Hub limits pulls by address" if "toomanyrequests" in output else "try again"
+    step = failures.mend(output) or "try again"
+    if "toomanyrequests" in output:
+        step = "docker login, or wait: Docker Hub limits pulls by address"
     return errors.SetupError(f"{' '.join(words[:2])} {image.name}: {problem}", next_step=step)

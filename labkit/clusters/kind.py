@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from labkit.base import errors, ports, private, settings, versions, waiting
-from labkit.clusters import capabilities, commands, failures
+from labkit.clusters import capabilities, commands, engine, failures
 from labkit.kube import client, resources
 
 CREATE_TIMEOUT = 900.0
@@ -151,14 +151,14 @@ def _create(paths: settings.Paths, machine: commands.Commands, record: Record, *
 
 
 def _is_known(machine: commands.Commands, image: str) -> bool:
-    return machine.run(["docker", "image", "inspect", image], timeout=SHORT).code == 0
+    return machine.run([engine.program(), "image", "inspect", image], timeout=SHORT).code == 0
 
 
 def _start(paths: settings.Paths, machine: commands.Commands, name: str, *, on_step: OnStep) -> None:
     """A node of kind is a container, which a restart of the engine or of the machine leaves stopped."""
     node = f"{name}-control-plane"
-    on_step(f"docker start {node}")
-    done = machine.run(["docker", "start", node], timeout=SHORT)
+    on_step(f"{engine.program()} start {node}")
+    done = machine.run([engine.program(), "start", node], timeout=SHORT)
     if done.code:
         raise failures.failure(f"The node {node} does not start", done)
     machine.run(["kind", "export", "kubeconfig", "--name", name, "--kubeconfig", str(kubeconfig(paths))], timeout=SHORT)

@@ -3,6 +3,8 @@
 import shlex
 from pathlib import Path
 
+import yaml
+
 from labkit.base import programs
 from labkit.clusters import commands
 
@@ -12,6 +14,10 @@ ENGINE_DOWN = programs.Output(
     err="Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?\n",
 )
 """Of Docker's client 28.2.2 without an engine."""
+
+
+OUTPUTS = yaml.safe_load((Path(__file__).parent / "outputs.yaml").read_text())
+"""What programs say when they fail; ``real`` ones were recorded from the programs themselves."""
 
 
 class Recorded:

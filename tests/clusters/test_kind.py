@@ -8,7 +8,7 @@ import yaml
 from labkit.base import errors, settings, versions
 from labkit.clusters import failures, images, kind
 from labkit.install import istioctl
-from tests.clusters.recorded import ENGINE_DOWN, Recorded, failed, said
+from tests.clusters.recorded import OUTPUTS, Recorded, failed, said
 
 
 @pytest.fixture
@@ -115,50 +115,15 @@ def test_an_image_from_a_stick_has_no_digest_any_more(paths):
     assert yaml.safe_load(played.given[created])["nodes"][0]["image"] == "kindest/node:v1.35.8"
 
 
-@pytest.mark.parametrize(
-    ("err", "step"),
-    [
-        pytest.param(ENGINE_DOWN.err, "systemctl start docker", id="the engine is down"),
-        pytest.param(
-            "ERROR: permission denied while trying to connect to the docker API at unix:///var/run/docker.sock",
-            "usermod -aG docker",
-            id="no permission",
-        ),
-        pytest.param(
-            "Error response from daemon: toomanyrequests: You have reached your unauthenticated pull rate limit.",
-            "./lab images load DIR",
-            id="Docker Hub's limit",
-        ),
-        pytest.param(
-            "ERROR: running kind with rootless provider requires cgroup v2", "cgroup_no_v1=all", id="cgroup v1"
-        ),
-        pytest.param(
-            "Bind for 127.0.0.1:8080 failed: port is already allocated", "stop what has the port", id="a port is taken"
-        ),
-        pytest.param("ERROR: failed to create: no space left on device", "docker system prune", id="a full disk"),
-        pytest.param(
-            "failed to create fsnotify watcher: too many open files", "inotify.max_user_instances", id="inotify"
-        ),
-        pytest.param("x509: certificate signed by unknown authority", "network's CA", id="a CA of the network's own"),
-        pytest.param("ctr: content digest sha256:1f2e: not found", "./lab images save", id="kind#3795"),
-        pytest.param("dial tcp: lookup registry-1.docker.io: no such host", "check the network", id="no network"),
-        pytest.param("kind: command not found", "./lab tools install", id="no kind"),
-        pytest.param("0/1 nodes are available: 1 Insufficient memory.", "more memory", id="memory"),
-        pytest.param(
-            'Error: failed calling webhook "validation.istio.io": connection refused',
-            "logs deploy/istiod",
-            id="a webhook",
-        ),
-        pytest.param(
-            'customresourcedefinitions is forbidden: User "anna" cannot create resource', "can-i --list", id="rights"
-        ),
-        pytest.param("ERROR: nobody has seen this", "./lab doctor --cluster kind", id="anything else"),
-    ],
-)
-def test_each_failure_names_the_command_that_mends_it(err, step):
-    text = str(failures.failure("It", failed(err)))
-    assert step in text.partition("Next: ")[2]
-    assert err.strip()[:300] in text
+@pytest.mark.parametrize("output", OUTPUTS, ids=lambda o: o["name"])
+def test_each_failure_names_its_cause_and_the_command_that_mends_it(output):
+    text = str(failures.failure("It", failed(output["err"])))
+    assert output["mend"] in text.partition("Next: ")[2]
+    assert (output.get("told") or output["err"].strip()[:300]) in text.partition("\nNext: ")[0]
+
+
+def test_most_outputs_are_what_the_programs_said():
+    assert sum(output["real"] for output in OUTPUTS) > len(OUTPUTS) / 2
 
 
 def test_istio_is_installed_with_the_pinned_hub_and_node_ports():

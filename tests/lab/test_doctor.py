@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -57,6 +58,33 @@ def finding(id, **changes):
     """What one check says of facts that are well but for these."""
     (check,) = [check for check in doctor.CHECKS if check.id == id]
     return check(replace(WELL, **changes))
+
+
+TROUBLED = json.loads((Path(__file__).parent / "pods_in_trouble.json").read_text())["pods"]
+"""What a kubelet and a scheduler say of pods that cannot run, recorded."""
+
+
+@pytest.mark.parametrize(
+    ("name", "seen", "step"),
+    [
+        ("big", "big has no node: 0/1 nodes are available: 1 Insufficient memory", "more memory"),
+        ("nopull", "nopull, c: ", "docker.io/istio"),
+        ("badname", "badname, c: InvalidImageName", "describe pod"),
+        ("noconfig", "noconfig, c: CreateContainerConfigError", "describe pod"),
+        ("noprogram", "noprogram, c: CrashLoopBackOff", "logs --previous"),
+    ],
+)
+def test_a_real_pod_that_cannot_run_is_named_with_its_reason(name, seen, step):
+    (pod,) = [p for p in TROUBLED if p["metadata"]["name"] == name]
+    finding_ = finding("pods", pods=[pod])
+    assert (finding_.verdict, seen in finding_.seen, step in finding_.next_step) == ("fail", True, True), finding_
+
+
+def test_an_image_of_a_registry_that_is_switched_off_is_named():
+    spec = {"containers": [{"name": "istio-proxy", "image": "registry.istio.io/release/proxyv2:1.30.2"}]}
+    old = {"metadata": {"name": "istiod-1"}, "spec": spec, "status": {}}
+    seen = finding("pods", pods=[], mesh_pods=[old])
+    assert "registry.istio.io/release/proxyv2" in seen.seen and "hub=docker.io/istio" in seen.next_step
 
 
 def test_nothing_is_said_of_a_machine_and_a_cluster_that_are_well():

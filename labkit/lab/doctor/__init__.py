@@ -8,12 +8,15 @@ from labkit.lab.doctor import cluster_checks, facts, machine_checks
 from labkit.lab.doctor.finding import Finding, Verdict
 from labkit.lab.doctor.report import Report, as_text
 
-__all__ = ["CHECKS", "FOR_KIND", "Finding", "Report", "Verdict", "as_text", "examine", "require"]
+__all__ = ["CHECKS", "MACHINE", "TOOLS", "Finding", "Report", "Verdict", "as_text", "examine", "require"]
 
 CHECKS = (*machine_checks.CHECKS, *cluster_checks.CHECKS)
 """Every check, in the order of the table."""
 
-FOR_KIND = frozenset({"engine", "memory", "disk", "cgroup", "inotify", "tools", "ports"})
+MACHINE = frozenset({"engine", "memory", "disk", "cgroup", "inotify", "ports"})
+"""What of the machine has to be right before anything is fetched for a kind cluster."""
+
+TOOLS = frozenset({"tools"})
 """What has to be right before a kind cluster is created."""
 
 

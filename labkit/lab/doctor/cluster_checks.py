@@ -15,9 +15,13 @@ SKEW = 30.0
 
 PULL = "kubectl describe pod: its last events say why; Istio's images are at docker.io/istio alone"
 IPTABLES = "istioctl install --set values.global.nativeNftables=true, where the node has no iptables modules"
+RETIRED = "istioctl install --set hub=docker.io/istio, then restart the workloads: that registry is switched off"
+MEMORY = "give the cluster more memory, or take workloads away: kubectl describe nodes says what is requested"
 TROUBLES = {
     "ImagePullBackOff": PULL,
     "ErrImagePull": PULL,
+    "InvalidImageName": "kubectl describe pod: the image's name is not one",
+    "RunContainerError": "kubectl describe pod: its program cannot be started",
     "CrashLoopBackOff": "kubectl logs --previous, of the container that it names",
     "CreateContainerConfigError": "kubectl describe pod",
 }
@@ -144,14 +148,36 @@ def pods(facts: Facts) -> Answer:
     """Whether pods start, and what keeps those that do not."""
     if facts.pods is None:
         return skipped(_why(facts))
-    for pod in facts.pods:
+    every = [*facts.pods, *(facts.mesh_pods or [])]
+    for pod in every:
+        if message := _unscheduled(pod):
+            more = MEMORY if "Insufficient" in message else "kubectl describe pod"
+            return "fail", f"{resources.name_of(pod)} has no node: {message[:120]}", more
+        for image in _retired(pod):
+            return "fail", f"{resources.name_of(pod)} has the image {image}", RETIRED
         for container, reason, message in _waiting(pod):
             step = TROUBLES.get(reason)
             if container in ("istio-init", "istio-validation") and reason == "CrashLoopBackOff":
                 step = IPTABLES
             if step:
                 return "fail", f"{resources.name_of(pod)}, {container}: {reason} {message[:120]}".rstrip(), step
-    return passed(f"{len(facts.pods)} pods, none stuck")
+    return passed(f"{len(every)} pods, none stuck")
+
+
+def _unscheduled(pod: Object) -> str:
+    """What the scheduler says of a pod that no node takes; empty for others."""
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    refused = (c for c in conditions if c["type"] == "PodScheduled" and c["status"] == "False")
+    return next((str(c.get("message", "")) for c in refused), "")
+
+
+def _retired(pod: Object) -> Iterator[str]:
+    """Images of a registry that Istio has left."""
+    spec = pod.get("spec") or {}
+    hubs = tuple(f"{hub}/" for hub in versions.pinned()["istio"]["retired_hubs"])
+    for container in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
+        if str(container.get("image", "")).startswith(hubs):
+            yield str(container["image"])
 
 
 def _waiting(pod: Object) -> Iterator[tuple[str, str, str]]:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from labkit.base import choice, errors, ports, settings, versions
 from labkit.clusters import capabilities, cluster, commands, contexts, kind, sandbox
+from labkit.clusters import engine as engines
 from labkit.install import gateway, gateway_api, presence, rights
 from labkit.kube import client, resources, status
 from labkit.kube.resources import Object
@@ -95,6 +96,9 @@ class Facts:
     pods: Sequence[Object] | None = None
     """Of the course's namespace."""
 
+    mesh_pods: Sequence[Object] | None = None
+    """Of ``istio-system``."""
+
     labels: Mapping[str, str] | None = None
     """Of the course's namespace."""
 
@@ -124,7 +128,7 @@ def gather(paths: settings.Paths, chosen: choice.Choice, machine: commands.Comma
             brings_its_own=chosen.kubeconfig is None,
             is_created=kind.recorded(paths) is not None,
             engine=engine.result(),
-            free_bytes=_or_none(lambda: shutil.disk_usage(settings.CHECKOUT).free),
+            free_bytes=_or_none(lambda: _free(engine.result())),
             inotify=_or_none(_inotify),
             tools=tools.result(),
             taken_ports=_taken(),
@@ -159,15 +163,14 @@ def place(where: frozenset[str]) -> str:
 
 
 def _engine(machine: commands.Commands) -> Mapping[str, Any] | str:
-    done = machine.run(["docker", "info", "--format", "{{json .}}"], timeout=ENGINE)
-    try:
-        info: Mapping[str, Any] = json.loads(done.out)
-    except ValueError:
-        return done.err.strip() or done.out.strip() or f"docker info ended with {done.code}"
-    if info.get("ServerVersion"):
-        return info
-    # The client of an engine that is down prints the whole form, empty, and complains beside it.
-    return str((info.get("ServerErrors") or [done.err.strip() or "Docker has no server"])[0])
+    return engines.info_of(machine.run(engines.info_words(), timeout=ENGINE))
+
+
+def _free(info: Mapping[str, Any] | str) -> int:
+    """Bytes left where the checkout is, or where the engine keeps its images if that is less."""
+    root = "" if isinstance(info, str) else str(info.get("DockerRootDir", ""))
+    places = [settings.CHECKOUT, *([Path(root)] if root and Path(root).exists() else [])]
+    return min(shutil.disk_usage(place).free for place in places)
 
 
 def _tools(machine: commands.Commands) -> Mapping[str, str]:
@@ -247,6 +250,7 @@ def _inside(api: client.Client, namespace: str) -> dict[str, Any]:
         "denied": lambda: _denied(api, namespace),
         "nodes": lambda: api.list(resources.NODES),
         "pods": lambda: api.list(resources.PODS, namespace),
+        "mesh_pods": lambda: api.list(resources.PODS, presence.NAMESPACE),
         "labels": lambda: resources.labels_of(api.get(resources.NAMESPACES, namespace)),
         "istio": lambda: presence.of(api),
         "definitions": lambda: _definitions(api),

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from labkit.base import versions
+from labkit.clusters import engine as engines
 from labkit.clusters import failures
 from labkit.lab.doctor.facts import Facts
 from labkit.lab.doctor.finding import Answer, Check, passed, skipped
@@ -17,12 +18,12 @@ def engine(facts: Facts) -> Answer:
     """Whether Docker answers."""
     if not isinstance(facts.engine, str):
         name = facts.engine.get("OperatingSystem") or facts.engine.get("Name") or "Docker"
-        return passed(f"Docker {facts.engine.get('ServerVersion', '')} on {name}")
+        return passed(f"{engines.program().capitalize()} {facts.engine.get('ServerVersion', '')} on {name}")
     if not facts.wants_kind:
         return skipped(f"{facts.engine.splitlines()[0][:80]} ({NOT_ASKED})")
     step = failures.mend(facts.engine) or "start Docker"
     if "command not found" in facts.engine:
-        step = "install Docker (or podman: export KIND_EXPERIMENTAL_PROVIDER=podman); or ./lab up --cluster sandbox"
+        step = f"install Docker (or podman: export {engines.PROVIDER}=podman); or ./lab up --cluster sandbox"
     return "fail", facts.engine.splitlines()[0][:160], step
 
 
