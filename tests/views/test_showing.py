@@ -4,10 +4,12 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import RichOutput
 
+from labkit.telemetry import liveness
 from labkit.views import results
 
 APPLIED = (
-    "results.Changes(changes=(results.Change(what='virtualservice/reviews', action='created'),), live='live on 7 of 7')"
+    "results.Changes(changes=(results.Change(what='virtualservice/reviews', action='created'),), "
+    "live=liveness.Liveness(proxies=7, live=7))"
 )
 
 
@@ -15,7 +17,7 @@ APPLIED = (
 def outputs():
     """Runs a cell: what it showed, in order, as text."""
     shell = InteractiveShell.instance()
-    shell.user_ns["results"] = results
+    shell.user_ns |= {"results": results, "liveness": liveness}
     shown: list[str] = []
 
     class Publisher(type(shell.display_pub)):
