@@ -1,15 +1,17 @@
 """Objects of the mesh and of Kubernetes that are not carried out as they stand, for ``lab.analyze()``."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from labkit.install import istio
 from labkit.kube import client, resources
 from labkit.kube.resources import Object, Resource
-from labkit.lab import cleanup
+from labkit.lab import cleanup, snapshots
 from labkit.mesh import analysis, refusals
 from labkit.mesh.api import caveats
+from labkit.mesh.policies import provider_findings
 from labkit.sandbox import support
 
 if TYPE_CHECKING:
@@ -36,8 +38,10 @@ def findings(api: client.Client, namespace: str, *, has_caveats: bool) -> list[F
 
     What ``istioctl analyze`` says, conditions that are not true, and what a cluster with caveats does not carry out.
     """
-    listed = [f for obj in _objects(api, namespace) for f in of_object(obj, has_caveats=has_caveats)]
+    mesh = snapshots.mesh_config(api)
+    listed = [f for obj in _objects(api, namespace) for f in of_object(obj, has_caveats=has_caveats, mesh=mesh)]
     if has_caveats:
+        listed += [_of_mesh(text) for text in provider_findings.of_mesh(mesh)]
         listed += [f for resource in support.resources() for obj in api.list(resource, namespace) for f in _limits(obj)]
     messages = analysis.analyze(_snapshot(api))
     listed += [_of_message(m) for m in messages if m.namespace in ("", namespace) and m.code != CONDITION]
@@ -79,10 +83,14 @@ def _of_message(message: analysis.Message) -> Finding:
     return Finding(object=message.origin, level=message.level.lower(), code=message.code, message=message.text)
 
 
-def of_object(obj: Object, *, has_caveats: bool) -> list[Finding]:
+def _of_mesh(text: str) -> Finding:
+    return Finding(object=f"ConfigMap {istio.NAMESPACE}/istio", level="warning", message=f"{caveats.PREFIX}{text}")
+
+
+def of_object(obj: Object, *, has_caveats: bool, mesh: Mapping[str, Any] | None = None) -> list[Finding]:
     """Of one object: fields without effect on a cluster with caveats, and conditions that are not true."""
     name = f"{obj['kind']} {resources.namespace_of(obj)}/{resources.name_of(obj)}"
-    fields = caveats.findings(obj) if has_caveats else []
+    fields = caveats.findings(obj, mesh) if has_caveats else []
     ignored = [Finding(object=name, level="warning", message=f"{caveats.PREFIX}{text}") for text in fields]
     return [*(Finding(object=name, level="error", message=text) for text in _untrue(obj.get("status") or {})), *ignored]
 

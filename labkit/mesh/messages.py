@@ -30,7 +30,8 @@ def pool() -> descriptor_pool.DescriptorPool:
 
 
 @cache
-def _with_more() -> descriptor_pool.DescriptorPool:
+def pool_of_all() -> descriptor_pool.DescriptorPool:
+    """The same pool, with the seldom spoken messages as well."""
     _add(pool(), MORE)
     return pool()
 
@@ -55,7 +56,7 @@ def descriptor(name: str) -> Descriptor:
     try:
         return pool().FindMessageTypeByName(name)
     except KeyError:
-        return _with_more().FindMessageTypeByName(name)
+        return pool_of_all().FindMessageTypeByName(name)
 
 
 def is_known(name: str) -> bool:

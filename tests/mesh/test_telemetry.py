@@ -7,8 +7,8 @@ import pytest
 
 from labkit.conformance import answers, comparing
 from labkit.mesh import ir, model
-from labkit.mesh.envoy import istios_filters
-from labkit.mesh.policies import telemetry
+from labkit.mesh.envoy import filters, istios_filters
+from labkit.mesh.policies import provider_findings, telemetry
 from labkit.sandbox.istiod import messages
 from tests import recorded
 
@@ -170,3 +170,68 @@ def test_upstream_envoy_is_sent_no_filter_that_only_istios_has() -> None:
     assert sandboxed.replaced({"filter_chains": [chain]}) == {"filter_chains": [{"filters": chain["filters"][1:]}]}
     unchanged = {"filters": chain["filters"][1:]}
     assert sandboxed.replaced(unchanged) is unchanged
+
+
+ZIPKIN = {"service": "zipkin.istio-system.svc.cluster.local", "port": 9411}
+JAEGER = {"service": "jaeger.istio-system.svc.cluster.local", "port": 4317}
+OTHERS = {
+    "extensionProviders": [
+        {"name": "dog", "datadog": {**ZIPKIN, "maxTagLength": 99}},
+        {"name": "sky", "skywalking": {**JAEGER, "accessToken": "t"}},
+        {"name": "light", "lightstep": JAEGER},
+        {"name": "authz", "envoyExtAuthzHttp": {"service": "authz.shop", "port": 8000}},
+    ]
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("provider", "kind", "config"),
+    [
+        pytest.param(
+            "dog",
+            "DatadogConfig",
+            {
+                "collector_cluster": "outbound|9411||zipkin.istio-system.svc.cluster.local",
+                "collector_hostname": "zipkin.istio-system.svc.cluster.local",
+                "service_name": "web.shop",
+            },
+            id="Datadog",
+        ),
+        pytest.param("sky", "SkyWalkingConfig", {"client_config": {"backend_token": "t"}}, id="SkyWalking"),
+    ],
+)
+def test_spans_go_to_collectors_of_other_makers(provider: str, kind: str, config: dict[str, Any]) -> None:
+    spans = tracing({"providers": [{"name": provider}]}, mesh=OTHERS)
+    carries = ir.Http(side=ir.INBOUND, stat="x", telemetry=ir.Telemetry(tracing=spans))
+    manager = filters.connection_manager(carries)["typed_config"]
+    written = manager["tracing"]["provider"]["typed_config"]
+    assert written["@type"].endswith(f".{kind}") and config.items() <= written.items()
+    has_child = manager["http_filters"][-1]["typed_config"].get("start_child_span", False)
+    assert has_child == (kind == "SkyWalkingConfig")
+    chains = [{"filters": [{"name": "http", "typed_config": manager}]}]
+    assert messages.encoded("listeners", {"name": "x", "filter_chains": chains})
+
+
+@pytest.mark.parametrize(
+    ("signal", "name", "why"),
+    [
+        pytest.param("tracing", "sky", "", id="one that is carried out"),
+        pytest.param("tracing", "SKY", "", id="in any case"),
+        pytest.param("tracing", "light", "is of type lightstep, which this sandbox's", id="one of Istio's alone"),
+        pytest.param("tracing", "authz", "of type envoyExtAuthzHttp, which takes no tracing", id="of another purpose"),
+        pytest.param("accessLogging", "sky", "of type skywalking, which takes no accessLogging", id="of another kind"),
+        pytest.param("metrics", "nobody", "MeshConfig has no extension provider 'nobody' (it has authz,", id="unknown"),
+        pytest.param("metrics", "prometheus", "", id="Istio's own"),
+    ],
+)
+def test_a_provider_that_gets_nothing_is_named(signal: str, name: str, why: str) -> None:
+    obj = {"kind": "Telemetry", "spec": {signal: [{}, {"providers": [{"name": name}]}]}}
+    texts = provider_findings.findings(obj, OTHERS)
+    assert bool(texts) == bool(why)
+    for text in texts:
+        assert text.startswith(f"spec.{signal}[1].providers[0] has no effect: ") and why in text
+
+
+def test_a_provider_of_the_mesh_that_nobody_carries_out_is_named() -> None:
+    (text,) = provider_findings.of_mesh(OTHERS)
+    assert text.startswith("extensionProviders[2] has no effect: provider 'light' is of type lightstep")

@@ -37,6 +37,10 @@ def of_manager(tracing: ir.Tracing, side: str) -> Resource:
 def _provider(collector: ir.Collector, tracing: ir.Tracing) -> Resource:
     if collector.kind == "zipkin":
         return typed("envoy.tracers.zipkin", "config.trace.v3.ZipkinConfig", **_zipkin(collector))
+    if collector.kind == "datadog":
+        return typed("envoy.tracers.datadog", "config.trace.v3.DatadogConfig", **_datadog(collector))
+    if collector.kind == "skywalking":
+        return typed("envoy.tracers.skywalking", "config.trace.v3.SkyWalkingConfig", **_skywalking(collector))
     return typed("envoy.tracers.opentelemetry", "config.trace.v3.OpenTelemetryConfig", **_opentelemetry(collector))
 
 
@@ -71,6 +75,23 @@ def _opentelemetry(collector: ir.Collector) -> dict[str, Any]:
         name = "envoy.tracers.opentelemetry.resource_detectors.environment"
         kind = "extensions.tracers.opentelemetry.resource_detectors.v3.EnvironmentResourceDetectorConfig"
         config["resource_detectors"] = [typed(name, kind)]
+    return config
+
+
+def _datadog(collector: ir.Collector) -> dict[str, Any]:
+    return {
+        "collector_cluster": collector.cluster,
+        "collector_hostname": collector.host,
+        "service_name": collector.service,
+    }
+
+
+def _skywalking(collector: ir.Collector) -> dict[str, Any]:
+    config: dict[str, Any] = {
+        "grpc_service": {"envoy_grpc": {"cluster_name": collector.cluster, "authority": collector.host}}
+    }
+    if collector.token:
+        config["client_config"] = {"backend_token": collector.token}
     return config
 
 

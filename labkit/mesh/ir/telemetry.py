@@ -65,14 +65,14 @@ class Collector:
     """Who takes spans, and how they are sent."""
 
     kind: str
-    """``zipkin`` or ``opentelemetry``."""
+    """``zipkin``, ``opentelemetry``, ``datadog`` or ``skywalking``."""
 
     cluster: str
     """Its upstream."""
 
     host: str
     service: str = ""
-    """The name under which a collector of OpenTelemetry files the spans."""
+    """The name under which a collector files the spans; Zipkin's asks for none."""
 
     path: str = ""
     """Of HTTP; empty for gRPC."""
@@ -89,6 +89,9 @@ class Collector:
 
     detectors: tuple[str, ...] = ()
     """What describes the process: ``environment``."""
+
+    token: str = ""
+    """What SkyWalking's collector lets a proxy in by."""
 
 
 @dataclass(frozen=True, kw_only=True)

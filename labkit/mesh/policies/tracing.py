@@ -65,7 +65,8 @@ def _percent(merged: Mapping[str, Any], settings: Spec) -> float:
 
 
 def _collector(provider: Spec, clusters: Collection[str], proxy: Proxy) -> ir.Collector | None:
-    for kind, read in (("zipkin", _zipkin), ("opentelemetry", _opentelemetry)):
+    readers = {"zipkin": _zipkin, "opentelemetry": _opentelemetry, "datadog": _datadog, "skywalking": _skywalking}
+    for kind, read in readers.items():
         settings = provider.get(kind)
         if settings is not None:
             cluster, host = providers.cluster(settings, clusters)
@@ -89,12 +90,25 @@ def _opentelemetry(settings: Spec, proxy: Proxy) -> dict[str, Any]:
     sender = http or grpc
     detectors = settings.get("resourceDetectors") or {}
     return {
-        "service": f"{names.canonical(proxy.labels, proxy.workload)}.{proxy.namespace}",
+        "service": _service(proxy),
         "path": str(http.get("path") or "/") if http is not None else "",
         "timeout": durations.seconds(sender["timeout"]) if sender.get("timeout") else None,
         "headers": _headers(sender.get("headers") or sender.get("initialMetadata")),
         "detectors": tuple(name for name in ("environment",) if name in detectors),
     }
+
+
+def _datadog(settings: Spec, proxy: Proxy) -> dict[str, Any]:
+    return {"service": _service(proxy)}
+
+
+def _skywalking(settings: Spec, proxy: Proxy) -> dict[str, Any]:
+    return {"service": _service(proxy), "token": str(settings.get("accessToken") or "")}
+
+
+def _service(proxy: Proxy) -> str:
+    """The name under which a collector files the spans: ``reviews.default``."""
+    return f"{names.canonical(proxy.labels, proxy.workload)}.{proxy.namespace}"
 
 
 def _headers(headers: Sequence[Spec] | None) -> tuple[tuple[str, str], ...]:
@@ -103,7 +117,8 @@ def _headers(headers: Sequence[Spec] | None) -> tuple[tuple[str, str], ...]:
 
 
 def _max_length(provider: Spec) -> int:
-    return int((provider.get("zipkin") or provider.get("opentelemetry") or {}).get("maxTagLength") or 0)
+    settings: Spec = next((provider[kind] for kind in ("zipkin", "opentelemetry", "datadog") if provider.get(kind)), {})
+    return int(settings.get("maxTagLength") or 0)
 
 
 def _own_tags(proxy: Proxy) -> tuple[ir.SpanTag, ...]:

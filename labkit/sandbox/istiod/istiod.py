@@ -20,7 +20,7 @@ from labkit.kube.resources import Object, Resource
 from labkit.mesh import model, patches, revisions
 from labkit.mesh.ambient import statuses as ambient
 from labkit.mesh.api import caveats
-from labkit.mesh.policies import request_authentication
+from labkit.mesh.policies import provider_findings, request_authentication
 from labkit.sandbox.istiod import (
     ads,
     attribution,
@@ -187,6 +187,8 @@ class Istiod:
             self.progress.note(obj, is_gone=new is None)
         if resource in (resources.NAMESPACES, resources.CONFIG_MAPS):
             self._trust.wake.set()
+            if new is not None and resources.name_of(new) == self._revision.named("istio"):
+                self._complaints.without_effect(new, provider_findings.of_mesh(self._mesh_config()))
         if resource == resources.SECRETS and new is not None and _is_plugged_authority(new):
             self._take_authority(new)
         if resource == resources.SERVICES:
@@ -200,7 +202,7 @@ class Istiod:
         )
         self.progress.note(obj, is_gone=new is None)
         if new is not None:
-            self._complaints.without_effect(new, caveats.findings(new))
+            self._complaints.without_effect(new, caveats.findings(new, self._mesh_config()))
 
     def _kinds_changed(self) -> None:
         self._changed.set()

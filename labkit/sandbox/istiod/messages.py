@@ -4,7 +4,7 @@ from typing import Any
 
 from google.protobuf import json_format
 
-from labkit.mesh.messages import message_class, pool
+from labkit.mesh.messages import message_class, pool, pool_of_all
 
 __all__ = ["TYPES", "as_dict", "encoded", "encoded_host", "kind_of", "message_class", "parsed", "pool", "type_url"]
 
@@ -23,7 +23,12 @@ PREFIX = "type.googleapis.com/"
 
 def parsed(kind: str, resource: dict[str, Any]) -> Any:
     """A resource as its message; ``json_format.ParseError`` names a field that does not exist."""
-    return json_format.ParseDict(resource, message_class(TYPES[kind])(), descriptor_pool=pool())
+    message = message_class(TYPES[kind])()
+    try:
+        return json_format.ParseDict(resource, message, descriptor_pool=pool())
+    except json_format.ParseError:
+        # It may name a message that is seldom spoken: those are read when somebody does.
+        return json_format.ParseDict(resource, message_class(TYPES[kind])(), descriptor_pool=pool_of_all())
 
 
 def encoded(kind: str, resource: dict[str, Any]) -> bytes:

@@ -52,7 +52,7 @@ class Webhooks:
 
     def _unsupported(self, obj: Object) -> list[str]:
         """What is accepted and not carried out is said, whatever else the object does right."""
-        return [f"{caveats.PREFIX}{text}" for text in caveats.findings(obj)]
+        return [f"{caveats.PREFIX}{text}" for text in caveats.findings(obj, self._mesh_config())]
 
     async def _validate(self, request: web.Request) -> web.Response:
         review = orjson.loads(await request.read())
