@@ -4,8 +4,9 @@ import asyncio
 import time
 from collections.abc import Mapping
 
-from labkit.kube import aio, informer, resources
-from labkit.sandbox.apps.prometheus import config, discovery, reading, scraping, targets
+from labkit.kube import aio
+from labkit.sandbox.apps.prometheus import config, reading, scraping, targets
+from labkit.sandbox.apps.prometheus.cluster import ClusterObjects
 from labkit.sandbox.apps.prometheus.scraping import Scrapes
 from labkit.sandbox.apps.prometheus.store import Store
 from labkit.sandbox.apps.prometheus.targets import Target
@@ -15,14 +16,6 @@ QUIET = 1.0
 
 TRIM = 30.0
 """Seconds between looks for samples that must go."""
-
-FOLLOWED = {
-    "pod": (resources.PODS,),
-    "service": (resources.SERVICES,),
-    "node": (resources.NODES,),
-    "endpoints": (resources.ENDPOINTS, resources.SERVICES, resources.PODS),
-}
-"""The kinds that a role looks at."""
 
 
 class Following:
@@ -36,8 +29,8 @@ class Following:
         self.scrapes: dict[Target, Scrapes] = {}
         self._env, self._reader = env, reading.Reader(env)
         self._tasks: dict[Target, asyncio.Task[None]] = {}
-        self._informers: dict[resources.Resource, informer.Informer] = {}
         self._changed = asyncio.Event()
+        self._cluster = ClusterObjects(self._changed.set)
 
     def __repr__(self) -> str:
         return f"Following({len(self.scrapes)} targets, {self.store!r})"
@@ -53,30 +46,13 @@ class Following:
             group.create_task(self._trim())
             while True:
                 await self._changed.wait()
-                await self._follow(client, group)
+                self._cluster.follow((role for job in self.config.jobs for role in job.roles), client, group)
                 await asyncio.sleep(QUIET)
                 self._changed.clear()
                 self._apply(group)
 
-    async def _follow(self, client: aio.Client, group: asyncio.TaskGroup) -> None:
-        kinds = {kind for job in self.config.jobs for role in job.roles for kind in FOLLOWED[role]}
-        for kind in kinds - self._informers.keys():
-            follower = informer.Informer(client, kind)
-            follower.on_change(lambda _old, _new: self._changed.set())
-            self._informers[kind] = follower
-            group.create_task(follower.run())
-
-    def _objects(self) -> discovery.Objects:
-        listed = {kind: follower.listed() for kind, follower in self._informers.items()}
-        return discovery.Objects(
-            pods=listed.get(resources.PODS, ()),
-            services=listed.get(resources.SERVICES, ()),
-            endpoints=listed.get(resources.ENDPOINTS, ()),
-            nodes=listed.get(resources.NODES, ()),
-        )
-
     def _apply(self, group: asyncio.TaskGroup) -> None:
-        objects = self._objects()
+        objects = self._cluster.objects
         self.targets = {job.name: targets.of_job(job, objects) for job in self.config.jobs}
         there = {target for of_job in self.targets.values() for target in of_job.active}
         for target in self._tasks.keys() - there:
