@@ -14,6 +14,9 @@ from labkit.mesh.policies import selection
 
 BOUND = "istio.io/WaypointBound"
 ACCEPTED = "WaypointAccepted"
+CONDITIONS = (BOUND, ACCEPTED, "ZtunnelAccepted")
+"""Types that istiod alone writes; all others in the same lists are somebody else's."""
+
 ENTRIES = "serviceentries.networking.istio.io"
 CLASSES = "gatewayclasses.gateway.networking.k8s.io"
 
@@ -34,9 +37,9 @@ class Told:
 
 
 def of(snapshot: Snapshot, chosen: Waypoints | None = None) -> dict[Key, Object]:
-    """Fields of statuses by object, conditions without times; nothing where ambient is switched off.
+    """Fields of statuses by object, with only the conditions of ``CONDITIONS``, without times.
 
-    Conditions of others stay in their lists. An object that only loses a condition of ours is among them.
+    An object that is to lose such a condition has none. Nothing at all where ambient is switched off.
     """
     if not snapshot.is_ambient:
         return {}
@@ -59,12 +62,11 @@ def _policies(snapshot: Snapshot, every: Waypoints) -> Iterator[tuple[Key, Objec
 
 def _hosts(objects: Any, kind: str, every: Waypoints) -> Iterator[tuple[Key, Object]]:
     for obj in objects:
-        present = (obj.get("status") or {}).get("conditions") or []
-        others = [condition for condition in present if condition.get("type") != BOUND]
+        present = [c.get("type") for c in (obj.get("status") or {}).get("conditions") or []]
         condition = _bound(obj, every)
         fields: Object = {}
-        if condition is not None or len(others) < len(present):
-            fields["conditions"] = [*others, *([condition] if condition else [])]
+        if condition is not None or BOUND in present:
+            fields["conditions"] = [condition] if condition else []
         if kind == "ServiceEntry" and (given := list(_addresses(obj))):
             fields["addresses"] = given
         if fields:

@@ -54,9 +54,10 @@ PASSED = {
     "peer": "%UPSTREAM_METADATA(istio:workload)%",
     "destination_service": SERVICE,
     "source_principal": "%FILTER_STATE(io.istio.peer_principal:PLAIN)%",
+    "destination_principal": "%UPSTREAM_REMOTE_ADDRESS%",
     "address": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
 }
-"""Of a waypoint: it is neither end, so it says who is at both."""
+"""Of a waypoint: it is neither end, so it says who is at both. Whose pod answers, its address tells the page."""
 
 OF_REQUESTS = {"response_code": "%RESPONSE_CODE%", "grpc_response_status": "%GRPC_STATUS_NUMBER%"}
 

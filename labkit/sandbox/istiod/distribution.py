@@ -28,6 +28,9 @@ LATE = 5.0
 
 CONDITION = "Reconciled"
 
+Current = Callable[[Resource, str, str], Object | None]
+"""(kind, name, namespace) → the object as it is now."""
+
 Report = Callable[[progress.Key, str], Mapping[str, Any]]
 """(object, resourceVersion) → how far it is, as ``progress.Progress.report`` has it."""
 
@@ -46,20 +49,21 @@ def condition(report: Mapping[str, Any]) -> Object:
 
 
 def changed(obj: Object, report: Mapping[str, Any], now: str) -> Object | None:
-    """The patch of an object's status; None when it says so already."""
+    """The patch of an object's status; None when it says so already. It holds for this very version of the object."""
     before = obj.get("status") or {}
     others = [c for c in before.get("conditions") or [] if c.get("type") != CONDITION]
     new_status = {"observedGeneration": obj["metadata"]["generation"], "conditions": [*others, condition(report)]}
     if statuses.timeless(new_status) == statuses.timeless({key: before.get(key) for key in new_status}):
         return None
-    return {"status": statuses.timed(new_status, before, now)}
+    version = {"resourceVersion": obj["metadata"]["resourceVersion"]}
+    return {"metadata": version, "status": statuses.timed(new_status, before, now)}
 
 
 class Reporter:
     """Writes the condition of every object that changed, once all proxies have answered for it."""
 
-    def __init__(self, client: api.Api, report: Report) -> None:
-        self._client, self._report = client, report
+    def __init__(self, client: api.Api, report: Report, current: Current = lambda *_: None) -> None:
+        self._client, self._report, self._current = client, report, current
         self._pending: dict[progress.Key, tuple[Resource, Object, float]] = {}
         self._wake = asyncio.Event()
 
@@ -100,15 +104,21 @@ class Reporter:
             return
         if is_done and self._pending.get(key, (None, None))[1] is obj:
             del self._pending[key]
-        now = times.now()
-        patch = changed(obj, report, now)
-        if patch is not None:
-            await self._write(resource, obj, patch)
+        # Others write conditions into the same list: theirs are those of the newest version.
+        newest = self._current(resource, resources.name_of(obj), resources.namespace_of(obj)) or obj
+        patch = changed(newest, report, times.now())
+        if patch is not None and not await self._write(resource, obj, patch):
+            self._pending.setdefault(key, (resource, obj, since))
+            self._wake.set()
 
-    async def _write(self, resource: Resource, obj: Object, patch: Object) -> None:
+    async def _write(self, resource: Resource, obj: Object, patch: Object) -> bool:
+        """Write a status; False where another writer came first."""
         name, namespace = resources.name_of(obj), resources.namespace_of(obj)
         try:
             with contextlib.suppress(status.NotFound):  # it went meanwhile
                 await self._client.patch(resource, name, namespace, patch, subresource="status", manager="istiod")
+        except status.Conflict:
+            return False
         except (status.StatusError, OSError) as e:
             log.warning("no status on %s %s/%s: %s", resource.kind, namespace, name, e)
+        return True

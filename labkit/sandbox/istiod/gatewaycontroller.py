@@ -112,13 +112,33 @@ class GatewayController:
             return True
         before = live.get("status") or {}
         if kind in _SHARED:
-            before = {field: before[field] for field in desired if field in before}
+            return await self._shared_status(key, live, desired)
         if statuses.timeless(before) == desired:
             return True
         now = times.now()
         body = statuses.patch(statuses.timed(desired, before, now), before)
         write = self._client.patch(resource, name, namespace or None, body, subresource="status", manager=MANAGER)
         return await self._tried(write, f"status of {kind} {namespace}/{name}")
+
+    async def _shared_status(self, key: gateway_api.Key, live: Object, desired: Object) -> bool:
+        """Write fields of a status in which others have conditions too; those of this very version stay."""
+        kind, namespace, name = key
+        before = live.get("status") or {}
+        others = [c for c in before.get("conditions") or [] if c.get("type") not in ambient.CONDITIONS]
+        fields = {**desired, "conditions": [*others, *desired.get("conditions", ())]}
+        present = {field: before.get(field) for field in fields}
+        if statuses.timeless(present) == fields or (not fields["conditions"] and not present["conditions"]):
+            return True
+        body = {
+            "metadata": {"resourceVersion": live["metadata"]["resourceVersion"]},
+            "status": statuses.timed(fields, before, times.now()),
+        }
+        write = self._client.patch(_ROUTED[kind], name, namespace, body, subresource="status", manager=MANAGER)
+        try:
+            return await self._tried(write, f"status of {kind} {namespace}/{name}", is_patient=True)
+        except status.Conflict:
+            # The newer version wakes this controller.
+            return True
 
     async def _apply(self, obj: Object) -> bool:
         key, body = _key(obj), orjson.dumps(obj)
@@ -133,7 +153,13 @@ class GatewayController:
         self._applied.pop(key, None)
         return False
 
-    async def _tried(self, write: Awaitable[Object], what: str) -> bool:
+    def look_again(self) -> None:
+        """A status changed, ours or another controller's."""
+        if self._ambient:
+            self._wake.set()
+
+    async def _tried(self, write: Awaitable[Object], what: str, *, is_patient: bool = False) -> bool:
+        """Whether it was written; with ``is_patient`` a conflict is the caller's to judge."""
         try:
             await write
         except status.AlreadyExists:
@@ -142,6 +168,8 @@ class GatewayController:
             # The object went away meanwhile.
             return True
         except (status.StatusError, OSError) as e:
+            if is_patient and isinstance(e, status.Conflict):
+                raise
             if (text := f"{what}: {e}") not in self._logged:
                 self._logged.add(text)
                 log.warning("not written, tried again: %s", text)

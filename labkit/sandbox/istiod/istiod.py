@@ -95,7 +95,7 @@ class Istiod:
         self._debug = debugxds.DebugDiscovery(
             self.discovery, authenticator.account, instance=socket.gethostname(), version=version
         )
-        self._reporter = distribution.Reporter(client, self._report)
+        self._reporter = distribution.Reporter(client, self._report, self._followed.get)
         self.discovery.listeners.append(self._heard)
         self._changed = asyncio.Event()
         self._keys = keys.Keys(self._changed.set)
@@ -178,6 +178,7 @@ class Istiod:
             if old is not None and new is not None and _says_the_same(old, new):
                 # A status, ours or another controller's, changes nothing for any proxy.
                 self.progress.touch(new)
+                self._controller.look_again()
                 return
             self._remember(resource, old, new, obj)
             if self._leads():

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from labkit.kube import resources
 from labkit.kube.resources import Object
+from labkit.mesh import names as mesh_names
 from labkit.mesh import place
 from labkit.mesh.ambient import enrolment
 from labkit.mesh.hosts import workloads
@@ -52,6 +54,9 @@ class Network:
 
     peer_at: istio_metrics.PeerAt = lambda _: ""
     """The workload of the pod that has an address."""
+
+    principal_at: istio_metrics.PeerAt = lambda _: ""
+    """The identity of the pod that has an address."""
 
     captured: Callable[[Object, str | None], Awaitable[None]] = _unheard
     """Notes on the pod which ports the node hands over to its proxy of ambient; None for no longer any."""
@@ -136,7 +141,9 @@ class Network:
         serving: dict[str, Callable[[], asyncio.Protocol]] = {door.SOCKET: lambda: _Door(self)}
         if self.ways.has_proxy:
             await self.serve_passed()
-            page = metrics_page.Page(pod=self.ways.pod, streams=self.streams, peer_at=self.peer_at)
+            page = metrics_page.Page(
+                pod=self.ways.pod, streams=self.streams, peer_at=self.peer_at, principal_at=self.principal_at
+            )
             serving[place.METRICS] = lambda: asyncio.StreamReaderProtocol(
                 asyncio.StreamReader(metrics_page.LONGEST), page.serve
             )
@@ -240,7 +247,13 @@ class Networks:
             cluster=self._cluster,
             api_port=self._api_port,
         )
-        network = Network(ways=ways, peer_at=self._workload_at, captured=self._captured, network_of=self._by_ip.get)
+        network = Network(
+            ways=ways,
+            peer_at=self._workload_at,
+            principal_at=self._principal_at,
+            captured=self._captured,
+            network_of=self._by_ip.get,
+        )
         await network.open()
         self._by_ip[ip] = self._by_token[network.token] = network
         return network
@@ -253,7 +266,14 @@ class Networks:
 
     def _workload_at(self, ip: str) -> str:
         network = self._by_ip.get(ip)
-        return workloads.identity(network.ways.pod) if network and network.ways.has_proxy else ""
+        return workloads.identity(network.ways.pod) if network else ""
+
+    def _principal_at(self, ip: str) -> str:
+        network = self._by_ip.get(ip)
+        if network is None:
+            return ""
+        account = (network.ways.pod.get("spec") or {}).get("serviceAccountName") or "default"
+        return mesh_names.spiffe(f"{resources.namespace_of(network.ways.pod)}/{account}")
 
     def of_token(self, token: str) -> Network | None:
         """Whose programs show this token."""

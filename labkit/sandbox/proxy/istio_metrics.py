@@ -20,6 +20,9 @@ ADDRESS = re.compile(
 )
 """Of a caller by mutual TLS, on a connection that is not HTTP; and of whoever calls through a waypoint."""
 
+TUNNEL = re.compile(r'about="waypoint\|(?:[^|]*\|){4}envoy://connect_originate/([^|]+):\d+\|')
+"""Of the pod that a waypoint's tunnel leads to."""
+
 SAMPLE = re.compile(r"(\w+)\{(.*)\} (\S+)$")
 
 ORDER = (
@@ -75,9 +78,14 @@ def workload(text: str) -> Workload:
 PeerAt = Callable[[str], str]
 """The workload at an address, in the same words; empty where none is known."""
 
+NOBODY: PeerAt = lambda _: ""  # noqa: E731, a value of the type
 
-def translated(page: str, own: str, peer_at: PeerAt) -> str:
-    """Envoy's page with Istio's metrics in the place of what counts them."""
+
+def translated(page: str, own: str, peer_at: PeerAt, principal_at: PeerAt = NOBODY) -> str:
+    """Envoy's page with Istio's metrics in the place of what counts them.
+
+    ``principal_at`` is asked for the identity of the pod at an address, which a waypoint's tunnels lead to.
+    """
     families: dict[str, dict[str, float]] = {}
     others: list[str] = []
     kinds: dict[str, str] = {}
@@ -91,7 +99,7 @@ def translated(page: str, own: str, peer_at: PeerAt) -> str:
             name, tags, value = sample.groups()
             family = name.removeprefix(OWN_PREFIX)
             amount = float(value) * _messages(family, tags)
-            _add(families.setdefault(family, {}), tags, amount, own, peer_at)
+            _add(families.setdefault(family, {}), tags, amount, own, (peer_at, principal_at))
     return "\n".join([*_written(families, kinds), *others, ""])
 
 
@@ -104,13 +112,16 @@ def _messages(family: str, tags: str) -> int:
     return int(match[1]) if match else 0
 
 
-def _add(family: dict[str, float], tags: str, value: float, own: str, peer_at: PeerAt) -> None:
+def _add(family: dict[str, float], tags: str, value: float, own: str, ask: tuple[PeerAt, PeerAt]) -> None:
     """Two sets of tags may say the same in Istio's labels: then they are one series."""
     bucket = BUCKET.search(tags)
     plain = tags[: bucket.start()] if bucket else tags
     # Istio's exchange for connections that are not HTTP rides on mutual TLS.
     address = ADDRESS.search(plain)
-    labels = _labels(plain, own, peer_at(address[1]) if address else "")
+    peer_at, principal_at = ask
+    tunnel = TUNNEL.search(plain)
+    peer, principal = peer_at(address[1]) if address else "", principal_at(tunnel[1]) if tunnel else ""
+    labels = _labels(plain, own, peer, principal)
     if bucket:
         labels = f'{labels},le="{bucket[1]}"'
     family[labels] = family.get(labels, 0.0) + value
@@ -131,12 +142,14 @@ def _number(value: float) -> str:
 
 
 @lru_cache(maxsize=8192)
-def _labels(tags: str, own: str, peer: str) -> str:
+def _labels(tags: str, own: str, peer: str, principal: str) -> str:
     """The labels of a series as text."""
-    return ",".join(f'{name}="{value}"' for name, value in labels_of(dict(TAG.findall(tags)), own, peer).items())
+    return ",".join(
+        f'{name}="{value}"' for name, value in labels_of(dict(TAG.findall(tags)), own, peer, principal).items()
+    )
 
 
-def labels_of(tags: Mapping[str, str], own: str, peer: str = "") -> dict[str, str]:
+def labels_of(tags: Mapping[str, str], own: str, peer: str = "", principal: str = "") -> dict[str, str]:
     """Istio's labels of a series, in Istio's order; values are escaped as they came."""
     about = dict(zip(stats.PARTS, tags.get(stats.ABOUT, "").split("|", len(stats.PARTS) - 1), strict=False))
     is_source, is_waypoint = about.get("reporter") == "source", about.get("reporter") == "waypoint"
@@ -144,6 +157,7 @@ def labels_of(tags: Mapping[str, str], own: str, peer: str = "") -> dict[str, st
     source, destination = (here, there) if is_source else (there, here)
     if is_waypoint:
         source, destination = workload(peer), workload(about.get("peer", ""))
+        about["destination_principal"] = principal
     labels = {"reporter": about.get("reporter", UNKNOWN), **_source(source, about), **_destination(destination, about)}
     labels |= {**_service(about, destination), **_request(about)}
     is_mutual = _value(about.get("source_principal"), "") != ""

@@ -36,6 +36,7 @@ class Page:
     pod: Object
     streams: Streams
     peer_at: istio_metrics.PeerAt
+    principal_at: istio_metrics.PeerAt = istio_metrics.NOBODY
     _scrapes: int = 0
     _failures: dict[str, int] = field(default_factory=dict)
     _peers: dict[str, str] = field(default_factory=dict)
@@ -65,7 +66,7 @@ class Page:
         self._scrapes += 1
         await self._asked("envoy", ADMIN_PORT, NOTHING)
         envoy = await self._asked("envoy", ADMIN_PORT, f"{PATH}?{query}" if query else PATH)
-        translated = istio_metrics.translated(envoy, self._own, self._peer)
+        translated = istio_metrics.translated(envoy, self._own, self._peer, self.principal_at)
         asked = self._app()
         app = await self._asked("application", *asked) if asked else ""
         return "".join([translated, self._agent(), app])
