@@ -1,0 +1,207 @@
+"""A waypoint of real Envoys: routes, policies and tokens by target, and who goes around it."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labkit.base import settings
+from labkit.clusters import cluster
+from labkit.clusters import sandbox as sandboxes
+from labkit.install import ambient
+from labkit.kube import resources
+from labkit.lab import Lab
+from labkit.traffic import tokens
+from tests.kubectl import Kubectl
+
+pytestmark = pytest.mark.sandbox
+
+SCENE = Path(__file__).with_name("waypoint.yaml")
+CURL = "cluster.local/ns/shop/sa/default"
+STATUS = "-s -o /dev/null -w '%{http_code}'"
+HTTPBIN = "http://httpbin.shop:8000"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shop:
+    """Services behind a waypoint, a caller beside them and one in another namespace."""
+
+    lab: Lab
+    kubectl: Kubectl
+    applied: list[Any] = field(default_factory=list)
+
+    def apply(self, *objects: dict[str, Any]) -> None:
+        """Have objects, in force when this returns."""
+        self.applied.extend(objects)
+        self.lab.apply(list(objects), quiet=True)
+
+    def curl(self, words: str, *, namespace: str = "shop") -> str:
+        """What curl prints in a pod."""
+        return str(self.kubectl("-n", namespace, "exec", "deploy/curl", "--", "sh", "-c", f"curl {words}"))
+
+    def status(self, words: str, *, namespace: str = "shop") -> str:
+        """The status of one request."""
+        return self.curl(f"{STATUS} {words}", namespace=namespace)
+
+    def hellos(self, count: int, words: str = "") -> Counter[str]:
+        """Which versions answered so many requests."""
+        text = self.curl(f"-s {words} {'http://hello:5000/hello ' * count}")
+        return Counter(line.split()[2].rstrip(",:") for line in text.splitlines())
+
+    def condition(self, kind: str, name: str) -> tuple[str, str, str]:
+        """Type, status and message of istiod's condition of ambient."""
+        path = '{range .status.conditions[?(@.type!="Reconciled")]}{.type}|{.status}|{.message}{end}'
+        kind, status, message = self.kubectl("-n", "shop", "get", kind, name, "-o", f"jsonpath={path}").split("|")
+        return kind, status, message
+
+
+@pytest.fixture(scope="module")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    paths = settings.Paths(home=tmp_path_factory.mktemp("waypoint") / "home")
+    sandbox = sandboxes.start(paths)
+    try:
+        ambient.install(sandbox.client())
+        kubectl = Kubectl(paths)
+        kubectl("apply", "-f", str(SCENE))
+        kubectl("-n", "shop", "wait", "--for=condition=Programmed", "gateway/waypoint", "--timeout=60s")
+        for namespace in ("shop", "far"):
+            kubectl("-n", namespace, "wait", "--for=condition=Available", "deployment", "--all", "--timeout=60s")
+        lab = Lab(cluster.of_sandbox(paths.kubeconfig))
+        for namespace, name in (("shop", "hello-v1"), ("shop", "hello-v2"), ("shop", "httpbin"), ("far", "curl")):
+            lab.wait(name, namespace=namespace)
+        lab.wait("curl", namespace="shop")
+        yield Shop(lab=lab, kubectl=kubectl)
+    finally:
+        sandboxes.stop(paths)
+
+
+@pytest.fixture
+def shop(mesh: Shop) -> Iterator[Shop]:
+    yield mesh
+    if mesh.applied:
+        mesh.lab.delete(list(mesh.applied), quiet=True)
+        mesh.applied.clear()
+
+
+def route(*rules: dict[str, Any], service: str = "hello", port: int = 5000) -> dict[str, Any]:
+    parent = {"group": "", "kind": "Service", "name": service, "port": port}
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": service, "namespace": "shop"},
+        "spec": {"parentRefs": [parent], "rules": list(rules)},
+    }
+
+
+def policy(spec: dict[str, Any], *, kind: str = "Service", name: str = "httpbin") -> dict[str, Any]:
+    group = "gateway.networking.k8s.io" if kind.startswith("Gateway") else ""
+    return {
+        "apiVersion": "security.istio.io/v1",
+        "kind": "AuthorizationPolicy",
+        "metadata": {"name": "decides", "namespace": "istio-system" if kind == "GatewayClass" else "shop"},
+        "spec": {"targetRefs": [{"group": group, "kind": kind, "name": name}], **spec},
+    }
+
+
+GET_BY_CURL = {
+    "action": "ALLOW",
+    "rules": [{"from": [{"source": {"principals": [CURL]}}], "to": [{"operation": {"methods": ["GET"]}}]}],
+}
+NO_POST = {"action": "DENY", "rules": [{"to": [{"operation": {"methods": ["POST"]}}]}]}
+
+
+def test_requests_go_through_the_waypoint(shop: Shop) -> None:
+    assert shop.curl(f"-s -o /dev/null -w '%header{{server}}' {HTTPBIN}/get") == "istio-envoy"
+    assert shop.condition("service", "httpbin") == (
+        "istio.io/WaypointBound",
+        "True",
+        "Successfully attached to waypoint shop/waypoint",
+    )
+
+
+def test_weights_and_headers_choose_versions(shop: Shop) -> None:
+    v1, v2 = ({"name": f"hello-v{n}", "port": 5000} for n in (1, 2))
+    shop.apply(
+        route(
+            {"matches": [{"headers": [{"name": "end-user", "value": "jason"}]}], "backendRefs": [v2]},
+            {"backendRefs": [{**v1, "weight": 90}, {**v2, "weight": 10}]},
+        )
+    )
+    assert shop.hellos(5, "-H 'end-user: jason'") == {"v2": 5}
+    shares = shop.hellos(200)
+    # Of 200 with a share of 10 %, fewer than 6 or more than 37 come once in 10,000 runs.
+    assert shares.total() == 200 and 6 <= shares["v2"] <= 37
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        pytest.param({"kind": "Service", "name": "httpbin"}, id="a Service"),
+        pytest.param({"kind": "Gateway", "name": "waypoint"}, id="the waypoint"),
+        pytest.param({"kind": "GatewayClass", "name": "istio-waypoint"}, id="the class, in the root namespace"),
+    ],
+)
+def test_a_policy_by_target_refuses_a_method(shop: Shop, target: dict[str, str]) -> None:
+    shop.apply(policy(NO_POST, **target))
+    assert [shop.status(f"-X {method} {HTTPBIN}/anything") for method in ("GET", "POST")] == ["200", "403"]
+
+
+def test_a_policy_by_principal_refuses_a_foreign_caller(shop: Shop) -> None:
+    shop.apply(policy(GET_BY_CURL))
+    assert shop.condition("authorizationpolicy", "decides") == ("WaypointAccepted", "True", "bound to shop/waypoint")
+    assert shop.status(f"{HTTPBIN}/get") == "200"
+    assert shop.status(f"{HTTPBIN}/get", namespace="far") == "403"
+
+
+def test_a_service_called_by_pod_address_goes_around_the_waypoint(shop: Shop) -> None:
+    shop.apply(policy(NO_POST))
+    (pod,) = shop.lab.api.list(resources.PODS, "shop", labels="app=httpbin")
+    around = f"http://{pod['status']['podIP']}:8080"
+    assert [shop.status(f"-X POST {url}/anything") for url in (HTTPBIN, around)] == ["403", "200"]
+
+
+def test_tokens_are_checked_at_the_waypoint(shop: Shop) -> None:
+    token = Lab.token("alice@example.com")
+    target = {"group": "", "kind": "Service", "name": "httpbin"}
+    rules = [{"from": [{"source": {"requestPrincipals": ["*"]}}]}]
+    shop.apply(
+        {
+            "apiVersion": "security.istio.io/v1",
+            "kind": "RequestAuthentication",
+            "metadata": {"name": "tokens", "namespace": "shop"},
+            "spec": {"targetRefs": [target], "jwtRules": [{"issuer": tokens.ISSUER, "jwks": Lab.jwks()}]},
+        },
+        policy({"action": "ALLOW", "rules": rules}),
+    )
+    asked = [f"-H 'authorization: Bearer {token}'", "", "-H 'authorization: Bearer nonsense'"]
+    assert [shop.status(f"{words} {HTTPBIN}/get") for words in asked] == ["200", "403", "401"]
+
+
+def test_its_metrics_name_both_ends(shop: Shop) -> None:
+    shop.status(f"{HTTPBIN}/get")
+    page = shop.kubectl(
+        "-n",
+        "shop",
+        "exec",
+        "deploy/waypoint",
+        "-c",
+        "istio-proxy",
+        "--",
+        "curl",
+        "-s",
+        "localhost:15020/stats/prometheus",
+    )
+    lines = [line for line in page.splitlines() if line.startswith("istio_requests_total") and "httpbin.shop" in line]
+    labels = (
+        'reporter="waypoint"',
+        'source_workload="curl"',
+        'source_principal="spiffe://cluster.local/ns/shop/sa/default"',
+        'destination_workload="httpbin"',
+        'destination_principal="spiffe://cluster.local/ns/shop/sa/default"',
+        'response_code="200"',
+        'connection_security_policy="mutual_tls"',
+    )
+    assert any(all(label in line for label in labels) for line in lines), page
