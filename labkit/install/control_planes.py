@@ -51,17 +51,11 @@ def _cluster_wide(obj: Object, revision: revisions.Revision) -> Object:
 
 
 def _bound(obj: Object, revision: revisions.Revision) -> Object:
-    is_cluster_wide = obj["kind"] == "ClusterRoleBinding"
-    renamed = _cluster_wide(obj, revision) if is_cluster_wide else _renamed(obj, revision)
+    renamed = _cluster_wide(obj, revision)
     subjects = [
         {**s, "name": revision.named(s["name"])} if s["kind"] == "ServiceAccount" else s for s in obj["subjects"]
     ]
     return {**renamed, "roleRef": {**obj["roleRef"], "name": renamed["metadata"]["name"]}, "subjects": subjects}
-
-
-def _role(obj: Object, revision: revisions.Revision) -> Object:
-    rules = [{**rule, "resourceNames": [revision.named("istiod")]} for rule in obj["rules"]]
-    return {**_renamed(obj, revision), "rules": rules}
 
 
 def _service(obj: Object, revision: revisions.Revision) -> Object:
@@ -224,8 +218,6 @@ def _gateway(obj: Object, revision: revisions.Revision) -> Object:
 _CHANGES: Mapping[str, Callable[[Object, revisions.Revision], Object]] = {
     "ClusterRole": _cluster_wide,
     "ClusterRoleBinding": _bound,
-    "RoleBinding": _bound,
-    "Role": _role,
     "Service": _service,
     "Deployment": _deployment,
     "ConfigMap": _mesh_config,

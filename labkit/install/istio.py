@@ -123,6 +123,8 @@ def _apply_patiently(api: client.Client, manifest: Sequence[Object]) -> None:
     has_tag = api.find(resources.MUTATING_WEBHOOKS, control_planes.DEFAULT_TAG) is not None
     for obj in manifest:
         resource = kinds.resource_of(api, obj)
+        if obj["kind"] == "Deployment":
+            _make_way(api, obj)
         live = api.find(resource, resources.name_of(obj)) if obj["kind"].endswith("WebhookConfiguration") else None
         if live is None:
             kinds.apply_all(api, [obj])
@@ -130,6 +132,22 @@ def _apply_patiently(api: client.Client, manifest: Sequence[Object]) -> None:
             # Replaced, not applied: a selector that a tag has written would stay beside the manifest's own.
             metadata = {**live["metadata"], **marks.marked(obj)["metadata"]}
             api.replace(resource, {**control_planes.trusted(obj, live), "metadata": metadata})
+
+
+def _make_way(api: client.Client, deployment: Object) -> None:
+    """Delete a Deployment of the same name with another selector: that field cannot be changed."""
+    name = resources.name_of(deployment)
+    live = api.find(resources.DEPLOYMENTS, name, NAMESPACE)
+    if live is None or live["spec"]["selector"] == deployment["spec"]["selector"]:
+        return
+    api.delete(resources.DEPLOYMENTS, name, NAMESPACE)
+    waiting.until(
+        lambda: api.find(resources.DEPLOYMENTS, name, NAMESPACE) is None,
+        what=f"the end of the old Deployment {name}",
+        timeout=TIMEOUT,
+        next_step=f"kubectl -n {NAMESPACE} get deployment {name} -o yaml",
+        every=0.02,
+    )
 
 
 def _until_webhooks_answer(api: client.Client) -> None:

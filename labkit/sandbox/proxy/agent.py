@@ -1,25 +1,17 @@
 """What runs in an ``istio-proxy`` container: it writes Envoy's bootstrap and becomes Envoy."""
 
-import http.client
 import json
 import os
-import ssl
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from labkit.mesh import revisions
-from labkit.sandbox.proxy import bootstrap, credentials, prelinked
+from labkit.mesh import model, revisions
+from labkit.sandbox.proxy import bootstrap, credentials, prelinked, resolving
 
-ACCOUNT = "var/run/secrets/kubernetes.io/serviceaccount"
-SERVICES = "/api/v1/namespaces/istio-system/services/"
 NAME_SERVER = "10.96.0.10"
 """The ClusterIP of a cluster's DNS, as on kind."""
-
-WAIT = 60.0
-"""Seconds to wait for istiod's Service before the container gives up and is restarted."""
 
 FLAGS = (
     "--concurrency", "1", "--disable-hot-restart", "--skip-deprecated-logs", "-l", "warning",
@@ -87,13 +79,14 @@ def _start(role: str, env: Mapping[str, str], root: Path) -> bootstrap.Start:
     for folder, file in credentials.MOUNTS.values():
         if not (root / folder.lstrip("/") / file).exists():
             raise SystemExit(f"istio-proxy needs {folder}/{file}, and the pod mounts none: see the injected volumes")
+    name_server = service_twin(NAME_SERVER, env["LABKIT_SERVICE_BASE"])
     return bootstrap.Start(
         role=role,
         name=env["LABKIT_POD_NAME"],
         namespace=env["LABKIT_POD_NAMESPACE"],
         ip=env["LABKIT_POD_IP"],
-        istiod=service_twin(_istiod_address(env, root), env["LABKIT_SERVICE_BASE"]),
-        name_server=service_twin(NAME_SERVER, env["LABKIT_SERVICE_BASE"]),
+        istiod=resolving.until_resolved(istiod_host(env), (name_server, bootstrap.DNS_PORT)),
+        name_server=name_server,
         metadata=_metadata(env),
         probers=json.loads(env.get("ISTIO_KUBE_APP_PROBERS") or "{}"),
     )
@@ -112,35 +105,15 @@ def _metadata(env: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def istiod_service(env: Mapping[str, str]) -> str:
-    """The Service of the revision that this proxy hangs on: the host of ``CA_ADDR``, else of the mesh's default."""
-    return env.get("CA_ADDR", "").partition(":")[0].partition(".")[0] or "istiod"
+def istiod_host(env: Mapping[str, str]) -> str:
+    """Where this proxy finds its control plane: ``CA_ADDR``, as Istio's agent reads it, or the mesh's default."""
+    host = env.get("CA_ADDR", "").partition(":")[0] or f"istiod.{revisions.ROOT}.svc"
+    return f"{host}.{model.DOMAIN}" if host.endswith(".svc") else host
 
 
 def service_twin(cluster_ip: str, base: str) -> str:
     """The loopback address that serves a ClusterIP."""
     return ".".join(["127", base, *cluster_ip.split(".")[2:]])
-
-
-def _istiod_address(env: Mapping[str, str], root: Path) -> str:
-    """istiod's ClusterIP, asked of the API: a sandbox has no DNS."""
-    service = istiod_service(env)
-    context = ssl.create_default_context(cafile=str(root / ACCOUNT / "ca.crt"))
-    token = (root / ACCOUNT / "token").read_text()
-    deadline = time.monotonic() + WAIT
-    while True:
-        link = http.client.HTTPSConnection(
-            env["KUBERNETES_SERVICE_HOST"], int(env["KUBERNETES_SERVICE_PORT"]), context=context, timeout=5
-        )
-        link.request("GET", f"{SERVICES}{service}", headers={"Authorization": f"Bearer {token}"})
-        reply = link.getresponse()
-        body = reply.read()
-        link.close()
-        if reply.status == 200:
-            return str(json.loads(body)["spec"]["clusterIP"])
-        if time.monotonic() > deadline:
-            raise SystemExit(f"no Service {service} in istio-system: {reply.status}")
-        time.sleep(0.2)
 
 
 def envoy() -> str | None:
