@@ -77,11 +77,17 @@ def with_namespace(obj: Object) -> Object:
 
 def snapshot(objects: Iterable[Object], *, is_ambient: bool = False) -> Snapshot:
     """Objects with the pods of their Deployments, their addresses and endpoints, and what Gateways have deployed."""
+    scene = stored(objects, is_ambient=is_ambient)
+    return ingress.expanded(gateway_api.expanded(scene, gateway_api.convert(scene)))
+
+
+def stored(objects: Iterable[Object], *, is_ambient: bool = False) -> Snapshot:
+    """The same as a cluster stores them: what stands for objects of the Gateway API and Ingresses is not there yet."""
     given = list(objects)
     scene = _snapshot(given, is_ambient=is_ambient)
     if deployed := gateway_api.convert(scene).deployments:
         scene = _snapshot([*given, *map(with_namespace, deployed)], is_ambient=is_ambient)
-    return ingress.expanded(gateway_api.expanded(scene, gateway_api.convert(scene)))
+    return scene
 
 
 def _snapshot(objects: Iterable[Object], *, is_ambient: bool) -> Snapshot:

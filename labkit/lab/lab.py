@@ -124,14 +124,18 @@ class Lab:
         before, now = map(differences.snapshot, (self._changes.before, self._connection.configurations()))
         return diffs.Diff(differences=differences.between(before, now))
 
-    def xray(self, what: str, *, proxy: str = "productpage") -> "XRay":
+    def xray(self, what: str, *, proxy: str = "") -> "XRay":
         """What an object became in one Envoy, field by field: ``lab.xray("virtualservice/reviews")``.
 
+        Without ``proxy`` it is productpage's, or the first one in which the object decides anything.
         ``table()`` has a row for each field, ``acks()`` one for each proxy and type that istiod sent.
         """
         from labkit.lab import xraying
 
-        return xraying.look(self.api, self._connection.doors, self.proxy(proxy), what, self.namespace)
+        names = [proxy] if proxy else ["productpage", *(pod.name for pod in self._connection.proxies())]
+        changes = self.diff().differences if self._changes.before else ()
+        asked = map(self.proxy, names)
+        return xraying.look(self.api, self._connection.doors, asked, what, self.namespace, changes=changes)
 
     def explain(
         self,
@@ -146,7 +150,7 @@ class Lab:
         A path is asked of the gateway; a URL, ``http://reviews:9080/reviews/0``, of the sidecar of ``proxy``.
         """
         asked = self.proxy(proxy)
-        return explaining.explain(asked, where, gateway=self.url, method=method, headers=headers or {})
+        return explaining.explain(self.api, asked, where, gateway=self.url, method=method, headers=headers or {})
 
     def explore(self, path: str = "/productpage") -> "ExplorerView":
         """A form for one request, as a user or with headers: its answer, its page, and its way through every proxy.

@@ -1,63 +1,111 @@
 """Reading what the X-ray shows: objects, one proxy's configuration, and what every proxy has acknowledged."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from labkit.base import errors
 from labkit.exercises import filed
-from labkit.kube import client, manifests, resources
-from labkit.kube.resources import Object
-from labkit.lab import doors
-from labkit.mesh.explain import explanations, provenance
+from labkit.kube import client, resources
+from labkit.kube.resources import Object, Resource
+from labkit.lab import doors, snapshots
+from labkit.mesh import origins
+from labkit.mesh.model import Config, Snapshot
 from labkit.telemetry import proxies
+from labkit.telemetry.differences import Difference
 from labkit.views import xray
 
-READ = (resources.SERVICES, resources.INGRESSES, *resources.ISTIO, *resources.GATEWAY_API)
-HIDDEN = ("managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "annotations")
-"""Metadata that nobody wrote."""
+KINDS = {
+    **filed.KINDS,
+    "httproute": resources.HTTP_ROUTES,
+    "grpcroute": resources.GRPC_ROUTES,
+    "kubegateway": resources.KUBE_GATEWAYS,
+    "ingress": resources.INGRESSES,
+    "workloadentry": resources.WORKLOAD_ENTRIES,
+}
+"""Words for kinds; ``gateway`` is Istio's, ``kubegateway`` the one of the Gateway API."""
 
 
-def look(api: client.Client, ways: doors.Doors, proxy: proxies.Proxy, what: str, namespace: str) -> xray.XRay:
-    """One object, ``virtualservice/reviews``, and what it became in one proxy; SetupError where there is none."""
+def look(
+    api: client.Client,
+    ways: doors.Doors,
+    candidates: Iterable[proxies.Proxy],
+    what: str,
+    namespace: str,
+    *,
+    changes: Sequence[Difference] = (),
+) -> xray.XRay:
+    """One object, ``virtualservice/reviews``, in the first proxy where it decides something.
+
+    SetupError where there is no such object; ``changes`` are those of the last apply, in all proxies.
+    """
+    kind, _, name = what.partition("/")
     named = filed.parse(what)
-    resource = filed.KINDS.get(named.kind)
-    obj = api.find(resource, named.name, namespace) if resource else None
+    resource, name = (KINDS[kind.lower()], name) if kind.lower() in KINDS else (filed.KINDS.get(named.kind), named.name)
+    snapshot = snapshots.whole(api)
+    obj = _stored(snapshot, resource, name, namespace) if resource else None
     if resource is None or obj is None:
         raise errors.SetupError(
-            f"There is no {named.kind or 'object'} {named.name!r} in namespace {namespace}.",
-            next_step='name kind and object: lab.xray("virtualservice/reviews")',
+            f"There is no {kind or 'object'} {name!r} in namespace {namespace} that istiod translates.",
+            next_step='name kind and object: lab.xray("virtualservice/reviews"); kinds: ' + ", ".join(KINDS),
         )
-    own = {"apiVersion": resource.api_version, "kind": resource.kind, **obj}
-    config = explanations.from_dump(json.loads(proxy.ask("config_dump?include_eds")))
-    title = provenance.title(own)
-    links = [link for link in provenance.links(config, _everything(api)) if link.object == title]
-    hosts = {h["name"]: h for table in config.routes.values() for h in table.get("virtual_hosts") or ()}
-    values = {provenance.HOST: hosts, provenance.CLUSTER: config.clusters, provenance.LISTENER: config.listeners}
-    rows = [
-        xray.Row(
-            field=link.field,
-            value=provenance.value_at(own, link.field),
-            kind=link.kind,
-            name=link.name,
-            path=link.path,
-            envoy=provenance.value_at(values[link.kind].get(link.name), link.path),
-        )
-        for link in links
-    ]
-    return xray.XRay(title=title, proxy=proxy.name, yaml=_text(own), rows=rows, proxies=_acknowledged(ways))
+    seen: list[tuple[proxies.Proxy, list[xray.Row]]] = []
+    for proxy in candidates:
+        rows = _rows(api, snapshot, proxy, snapshots.key_of(resource), obj)
+        seen.append((proxy, rows))
+        if rows:
+            break
+    proxy, rows = seen[-1] if seen[-1][1] else seen[0]
+    text, title = snapshots.text_of(obj), f"{resource.kind} {resources.namespace_of(obj)}/{name}"
+    here = [change for change in changes if proxy.name.startswith(f"{change.proxy}.")]
+    return xray.XRay(title=title, proxy=proxy.name, yaml=text, rows=rows, proxies=_acknowledged(ways), changes=here)
 
 
-def _everything(api: client.Client) -> list[Object]:
-    objects: list[Object] = []
-    for resource in READ:
-        objects += [{"apiVersion": resource.api_version, "kind": resource.kind, **obj} for obj in api.visible(resource)]
-    return objects
+def _stored(snapshot: Snapshot, resource: Resource, name: str, namespace: str) -> Object | None:
+    """The object of the course's namespace, or of the root namespace, whose policies count everywhere."""
+    listed = [obj for obj in snapshot.of(snapshots.key_of(resource)) if resources.name_of(obj) == name]
+    places = [namespace, snapshot.root_namespace, ""]
+    return min(
+        (obj for obj in listed if resources.namespace_of(obj) in places),
+        key=lambda obj: places.index(resources.namespace_of(obj)),
+        default=None,
+    )
 
 
-def _text(obj: Object) -> str:
-    metadata = {key: value for key, value in obj["metadata"].items() if key not in HIDDEN}
-    return manifests.dump({**{k: v for k, v in obj.items() if k != "status"}, "metadata": metadata})
+def _rows(api: client.Client, snapshot: Snapshot, proxy: proxies.Proxy, kind: str, obj: Object) -> list[xray.Row]:
+    name, _, namespace = proxy.name.rpartition(".")
+    pod = api.find(resources.PODS, name, namespace)
+    if pod is None:
+        return []
+    tracer = origins.Tracer(snapshot, snapshots.proxy_of(pod))
+    entries = origins.grouped(tracer.config, tracer.of(kind, obj))
+    return [_row(tracer.config, entry, obj) for entry in entries]
+
+
+def _row(config: Config, entry: origins.Origin, obj: Object) -> xray.Row:
+    resource = getattr(config, f"{entry.kind}s")[entry.name]
+    name, path = entry.name, entry.path
+    if entry.kind == "route" and (match := _HOST.match(path)):
+        # Envoy's own pages show virtual hosts by name, and so do lab.diff and istioctl.
+        name = resource["virtual_hosts"][int(match[1])]["name"]
+        path = match[2] or "(all of it)"
+        return _made(entry, obj, "virtual host", name, path, resource)
+    return _made(entry, obj, entry.kind, name, path or "(all of it)", resource)
+
+
+_HOST = re.compile(r"virtual_hosts\[(\d+)\]\.?(.*)")
+
+
+def _made(entry: origins.Origin, obj: Object, kind: str, name: str, path: str, resource: Any) -> xray.Row:
+    return xray.Row(
+        field=entry.field,
+        value=origins.value_at(obj, entry.field),
+        kind=kind,
+        name=name,
+        path=path,
+        envoy=origins.at(resource, entry.steps),
+    )
 
 
 def _acknowledged(ways: doors.Doors) -> list[Mapping[str, Any]]:

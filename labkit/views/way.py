@@ -1,10 +1,26 @@
 """The way that a request will take through one Envoy, and whose YAML made it so."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from labkit.mesh.explain.arrivals import Arrival
 from labkit.mesh.explain.explanations import Destination, Explanation
 from labkit.views import markup
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """Where the field that decided is written."""
+
+    object: str
+    field: str
+    """``spec.http[0]``."""
+
+    line: int
+    """In the object's YAML, as ``lab.xray`` shows it, from 1."""
+
+    def __str__(self) -> str:
+        return f"{self.object}, {self.field} in line {self.line}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +34,14 @@ class Way:
     """The pod whose Envoy was asked."""
 
     explanation: Explanation
+    arrivals: Sequence[Arrival] = ()
+    """What the gateway and the pods at the other end decide."""
+
+    limits: Sequence[tuple[str, Written]] = ()
+    """Rate limits of this proxy, and where each is written."""
+
+    written: Mapping[str, Written] = field(default_factory=dict)
+    """Object → the field that decided."""
 
     def __repr__(self) -> str:
         return markup.columns(("step", "what", "because of"), self.steps())
@@ -43,7 +67,8 @@ class Way:
             yield "virtual host", f"{way.virtual_host} in {way.table}", ""
         for passed in way.passed:
             yield "passed", passed, ""
-        source = str(way.source) if way.source else "no rule: the Service itself"
+        yield from (("limit", what, str(place)) for what, place in self.limits)
+        source = self._because(str(way.source)) if way.source else "no rule: the Service itself"
         if way.index < 0:
             yield "route", "none fits: 404", ""
             return
@@ -51,11 +76,21 @@ class Way:
         if way.answer:
             yield "answer", f"Envoy answers itself: {way.answer}", source
         for destination in way.destinations:
-            yield from _destination(destination)
+            yield from self._destination(destination)
+        for arrival in self.arrivals:
+            yield arrival.step, f"at {arrival.workload}: {arrival.what}", self._because(arrival.object)
+
+    def _because(self, title: str) -> str:
+        return str(self.written.get(title, title))
+
+    def _destination(self, destination: Destination) -> Iterator[tuple[str, str, str]]:
+        # One DestinationRule may have a subset for each cluster of a route.
+        own = self.written.get(destination.cluster)
+        because = str(own or self._because(str(destination.source))) if destination.source else ""
+        yield from _destination(destination, because)
 
 
-def _destination(destination: Destination) -> Iterator[tuple[str, str, str]]:
-    because = str(destination.source) if destination.source else ""
+def _destination(destination: Destination, because: str) -> Iterator[tuple[str, str, str]]:
     if not destination.exists:
         yield "cluster", f"{destination.percent:.0f} % to {destination.cluster}, which does not exist: 503", because
         return

@@ -1,12 +1,12 @@
 """The X-ray: an object's YAML on the left, what became of it in one Envoy on the right, numbers link their lines."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from labkit.kube import positions
+from labkit.telemetry.differences import Difference
 from labkit.views import markup
 
 if TYPE_CHECKING:
@@ -16,6 +16,10 @@ LONGEST = 90
 """Characters of a value that are shown."""
 
 KINDS = ("cluster", "listener", "route", "endpoint")
+DEFAULT = "Istio's default"
+FEW = 2
+"""Parts of one resource that are shown for one field."""
+
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 
@@ -24,7 +28,7 @@ class Row:
     """One link."""
 
     field: str
-    """In the object: ``spec.http[0].timeout``."""
+    """In the object: ``spec.http[0].timeout``; empty for a default that Istio adds for the object."""
 
     value: Any
     kind: str
@@ -46,31 +50,32 @@ class XRay:
     proxies: Sequence[Mapping[str, Any]] = ()
     """istiod's words about every proxy: what it was sent and what it has acknowledged."""
 
+    changes: Sequence[Difference] = ()
+    """What the last apply or delete changed in this proxy."""
+
     def __repr__(self) -> str:
         if not self.rows:
             return f"{self.title} is nowhere in the configuration of {self.proxy}"
         head = f"{self.title} in {self.proxy}"
         lines = [
-            f"  line {self.line(r.field)}, {r.field} → {r.kind} {r.name}: {r.path} = {_short(r.envoy)}"
-            for r in self.rows
+            f"  line {self.line(r.field)}, {r.field or DEFAULT} → {r.kind} {r.name}: {r.path} = {_short(r.envoy)}{more}"
+            for r, more in self._told()
         ]
         return "\n".join([head, *lines])
 
+    def _told(self) -> Iterator[tuple[Row, str]]:
+        """The rows to read: of a field that brings many parts of one resource the first few; ``table()`` has all."""
+        rows: dict[tuple[str, str, str], list[Row]] = {}
+        for row in self.rows:
+            rows.setdefault((row.field, row.kind, row.name), []).append(row)
+        for of_field in rows.values():
+            left = len(of_field) - FEW
+            for number, row in enumerate(of_field[:FEW], start=1):
+                yield row, f" … and {left} more" if number == FEW and left > 0 else ""
+
     def line(self, field: str) -> int:
         """The line of the YAML on which a field stands, from 1."""
-        node, number = yaml.compose(self.yaml), 1
-        for step in field.replace("[", ".[").split("."):
-            if not step:
-                continue
-            if step.startswith("[") and isinstance(node, yaml.SequenceNode):
-                node = node.value[int(step[1:-1])]
-                number = node.start_mark.line + 1
-            elif isinstance(node, yaml.MappingNode):
-                pair = next((p for p in node.value if p[0].value == step), None)
-                if pair is None:
-                    return number
-                number, node = pair[0].start_mark.line + 1, pair[1]
-        return number
+        return positions.line(self.yaml, field)
 
     def table(self) -> "pd.DataFrame":
         """A row a link: line, field, kind, name, path, envoy."""
@@ -96,12 +101,22 @@ class XRay:
         numbers = {field: at for at, field in enumerate(dict.fromkeys(row.field for row in self.rows), start=1)}
         lines = {self.line(field): number for field, number in numbers.items()}
         left = "".join(_line(text, lines.get(at)) for at, text in enumerate(self.yaml.splitlines(), start=1))
-        right = "".join(_entry(row, numbers[row.field]) for row in self.rows)
+        right = "".join(_entry(row, numbers[row.field], more) for row, more in self._told())
         missing = markup.text(f"nothing of it is in {self.proxy}")
         columns = f'<div style="{markup.CODE}">{left}</div><div style="{markup.CODE}">{right or missing}</div>'
         head = f"<b>{markup.text(self.title)}</b> in {markup.text(self.proxy)}"
         grid = "display:grid;grid-template-columns:minmax(0,2fr) minmax(0,3fr);gap:1em"
-        return f'<div style="{markup.BOX}">{head}<div style="{grid}">{columns}</div>{self._acks()}</div>'
+        below = f"{self._changed()}{self._acks()}"
+        return f'<div style="{markup.BOX}">{head}<div style="{grid}">{columns}</div>{below}</div>'
+
+    def _changed(self) -> str:
+        lines = [f"{c.change} {c.kind} {c.name}{''.join(f'; {edit}' for edit in c.lines)}" for c in self.changes]
+        if not lines:
+            return ""
+        items = "".join(f"<li>{markup.text(line)}</li>" for line in lines)
+        return (
+            f"<details><summary>the last change made {len(lines)} differences here</summary><ul>{items}</ul></details>"
+        )
 
     def _acks(self) -> str:
         live = sum(1 for entry in self.proxies if not entry.get("refusals") and _is_settled(entry))
@@ -110,7 +125,10 @@ class XRay:
             return ""
         words = f"{live} of {len(self.proxies)} proxies have acknowledged everything"
         words += f"; refused by {', '.join(refused)}" if refused else ""
-        return f'<div style="{markup.QUIET}">{markup.text(words)}</div>'
+        frame = self.acks().astype(object)
+        rows = [tuple(map(str, row)) for row in frame.where(frame.notna(), "").itertuples(index=False)]
+        table = markup.table(("proxy", "type", "state", "bytes sent", "ms"), rows)
+        return f'<details style="{markup.QUIET}"><summary>{markup.text(words)}</summary>{table}</details>'
 
 
 def _is_settled(entry: Mapping[str, Any]) -> bool:
@@ -127,9 +145,9 @@ def _line(text: str, number: int | None) -> str:
     return f'<div style="white-space:pre-wrap">{markup.text(text) or "&nbsp;"}{badge}</div>'
 
 
-def _entry(row: Row, number: int) -> str:
+def _entry(row: Row, number: int, more: str) -> str:
     where = f'<span style="{markup.QUIET}">{markup.text(f"{row.kind} {row.name}")}</span>'
-    value = markup.text(f"{row.path}: {_short(row.envoy)}")
+    value = markup.text(f"{row.path}: {_short(row.envoy)}{more}")
     return f'<div style="overflow-wrap:anywhere">{_badge(number)} {where}<br>{value}</div>'
 
 

@@ -90,6 +90,12 @@ def policy(rule: str) -> str:
     return f"AuthorizationPolicy {match[1]}/{match[2]}" if match else ""
 
 
+def rule_number(rule: str) -> int | None:
+    """The place of a rule in its policy, from 0."""
+    match = _RULE.match(rule)
+    return int(match[3]) if match else None
+
+
 def because(decision: Decision) -> str:
     """Why something is allowed or refused, in a few words."""
     if decision.rule:

@@ -1,0 +1,112 @@
+"""What the other end does with a request: whether it has to come by mutual TLS, and which policy admits it."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from labkit.mesh import model
+from labkit.mesh.explain import access, mutual_tls
+from labkit.mesh.explain.access import Workload
+from labkit.mesh.explain.explanations import Explanation
+from labkit.mesh.model import Snapshot
+from labkit.mesh.policies.decisions import Caller, Decision, Request
+
+MUTUAL = "mutual TLS"
+_NEAREST = re.compile(r"^rule (\d+) of (AuthorizationPolicy \S+)")
+"""The rule that would have let the request in, had it asked for less."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """One decision at one workload."""
+
+    step: str
+    """``authentication`` or ``authorization``."""
+
+    workload: str
+    what: str
+    object: str = ""
+    """``AuthorizationPolicy default/viewer``; empty where no object has a say."""
+
+    field: str = ""
+    """``spec.rules[0]``."""
+
+    is_refused: bool = False
+
+
+def at_gateway(snapshot: Snapshot, gateway: Workload, request: Request) -> list[Arrival]:
+    """What the gateway itself asks of a caller from outside, before any route counts."""
+    decision = access.Mesh(snapshot).decide(Caller(), gateway, request)
+    return [_authorization(gateway.name, decision, ())]
+
+
+def of(snapshot: Snapshot, caller: Workload, explanation: Explanation, request: Request) -> list[Arrival]:
+    """At each workload that the request may be sent to, in the order of the route's destinations."""
+    mesh = access.Mesh(snapshot)
+    pods = {str((pod.get("status") or {}).get("podIP")): pod for pod in snapshot.of("pods")}
+    arrivals: dict[str, list[Arrival]] = {}
+    for destination in explanation.destinations:
+        for endpoint in destination.endpoints:
+            address, _, port = endpoint.rpartition(":")
+            server = next(iter(access.workloads([pods[address]])), None) if address in pods else None
+            if server is not None and server.name not in arrivals:
+                host = destination.cluster.rpartition("|")[2]
+                arrivals[server.name] = list(_at(snapshot, mesh, caller, server, host, int(port or 0), request))
+    return [arrival for of_server in arrivals.values() for arrival in of_server]
+
+
+def _at(
+    snapshot: Snapshot,
+    mesh: access.Mesh,
+    caller: Workload,
+    server: Workload,
+    host: str,
+    port: int,
+    request: Request,
+) -> Iterator[Arrival]:
+    rows = mutual_tls.of_host(snapshot, host, client=caller.namespace, labels=caller.labels)
+    of_port = [r for r in rows if r.port == port]
+    row = next((r for r in of_port if r.workload == server.name), next(iter(of_port), None))
+    is_mutual = caller.has_proxy and (row is None or row.meshed_clients == MUTUAL)
+    if row is not None:
+        sent = row.meshed_clients if caller.has_proxy else "plain text"
+        is_refused = row.mode == mutual_tls.STRICT and not is_mutual
+        what = f"{sent} meets mode {row.mode}{': refused' if is_refused else ''}"
+        yield Arrival(
+            step="authentication",
+            workload=server.name,
+            what=what,
+            object=row.decided_by if row.decided_by.startswith("PeerAuthentication ") else "",
+            field="spec.mtls",
+            is_refused=is_refused,
+        )
+        if is_refused:
+            return
+    domain = model.trust_domain(snapshot.mesh_config)
+    who = Caller(principal=caller.principal(domain) if is_mutual else "", address=caller.address)
+    asked = Request(
+        port=port,
+        address=server.address,
+        method=request.method,
+        host=request.host,
+        path=request.path,
+        headers=request.headers,
+    )
+    decision = mesh.decide(who, server, asked)
+    yield _authorization(server.name, decision, () if decision.is_allowed else mesh.lacking(who, server, asked))
+
+
+def _authorization(workload: str, decision: Decision, lacking: Sequence[str]) -> Arrival:
+    verdict = "allowed" if decision.is_allowed else "refused with 403 RBAC: access denied"
+    reasons = [access.because(decision), *lacking[:1]]
+    number, policy = access.rule_number(decision.rule), access.policy(decision.rule)
+    if nearest := _NEAREST.search(lacking[0] if lacking else ""):
+        number, policy = int(nearest[1]) - 1, nearest[2]
+    return Arrival(
+        step="authorization",
+        workload=workload,
+        what=f"{verdict}: {'; '.join(reasons)}",
+        object=policy,
+        field="" if number is None else f"spec.rules[{number}]",
+        is_refused=not decision.is_allowed,
+    )
