@@ -64,7 +64,7 @@ def test_a_rule_that_lets_in_is_named_with_its_place():
 @pytest.mark.parametrize(
     ("caller", "method", "lacks", "field"),
     [
-        ("productpage", "GET", "bookinfo-reviews", "spec.rules["),
+        ("productpage", "GET", "asks for", "spec.rules["),
         ("reviews-v2", "POST", "POST", "spec.rules["),
     ],
 )
