@@ -23,6 +23,9 @@ from labkit.sandbox.network import proxyheader, sockets
 from labkit.sandbox.proxy import agent, bootstrap
 
 NODE, PORT = "node-1", 9080
+ANSWER = "answer "
+"""What a program is told that answers with so many bytes and closes: ``answer 1000``."""
+
 OTHER = 9090
 """A port that a pod serves beside the first."""
 
@@ -105,6 +108,9 @@ class App:
     def _echo(self, link: socket.socket) -> None:
         with link, contextlib.suppress(OSError):
             while told := link.recv(65536):
+                if told.startswith(ANSWER.encode()):
+                    link.sendall(b"x" * int(told.removeprefix(ANSWER.encode())))
+                    return
                 link.sendall(f"{self._name}:".encode() + told)
 
     def close(self) -> None:
@@ -147,7 +153,11 @@ class Tunnel:
 
     def __init__(self, standing: Standing, account: str, source: str, address: str) -> None:
         plain = socket.create_connection((address, 15008), 10, source_address=(source, 0))
-        self._link = standing.context(account).wrap_socket(plain)
+        try:
+            self._link = standing.context(account).wrap_socket(plain)
+        except OSError:
+            plain.close()
+            raise
         self._http = h2.connection.H2Connection()
         self._http.initiate_connection()
         self._link.sendall(self._http.data_to_send())
@@ -213,6 +223,11 @@ def standing(folder: Path, scene: model.Snapshot) -> Iterator[Standing]:
     finally:
         envoy.terminate()
         envoy.wait(10)
+
+
+def stranger(running: Standing, folder: Path) -> Standing:
+    """The same Envoy for a client whose certificates another authority signed."""
+    return Standing(folder=folder, root=authority.Authority.new(), log=running.log)
 
 
 def _listens(ip: str) -> bool:
