@@ -72,7 +72,13 @@ def _become_envoy(role: str, env: Mapping[str, str]) -> int:
     unproxied = {k: v for k, v in env.items() if "proxy" not in k.lower()}
     # Its configuration names sockets of the pod's folder.
     os.chdir(env["LABKIT_RUN"])
-    return os.execve(program, ["envoy", "-c", str(file), *FLAGS], unproxied)
+    return os.execve(program, ["envoy", "-c", str(file), *flags(role)], unproxied)
+
+
+def flags(role: str) -> list[str]:
+    """Envoy's flags: a node's proxy closes the tunnels of a pod whose policies changed after a second, not five."""
+    after = FLAGS.index("--drain-time-s") + 1
+    return [*FLAGS[:after], "1" if role == "ztunnel" else FLAGS[after], *FLAGS[after + 1 :]]
 
 
 def _start(role: str, env: Mapping[str, str], root: Path) -> bootstrap.Start:

@@ -66,7 +66,7 @@ def static(config: model.Config, root: authority.Authority, accounts: Mapping[st
         "admin": {"address": {"pipe": {"path": "15000.sock", "mode": 0o600}}},
         "bootstrap_extensions": [{"name": "envoy.bootstrap.internal_listener", "typed_config": {"@type": kind}}],
         "layered_runtime": {"layers": [{"name": "test", "static_layer": bootstrap.TUNNELS}]},
-        "static_resources": _without_discovery(resources),
+        "static_resources": _without_discovery(resources, config.extensions),
     }
 
 
@@ -77,10 +77,12 @@ def _with_endpoints(cluster: dict[str, Any], config: model.Config) -> dict[str, 
     return {**kept, "type": "STATIC", "load_assignment": config.endpoints[cluster["name"]]}
 
 
-def _without_discovery(part: Any) -> Any:
+def _without_discovery(part: Any, filters: Mapping[str, Any]) -> Any:
     if isinstance(part, dict):
-        return {key: _without_discovery(value) for key, value in part.items() if key != "sds_config"}
-    return [_without_discovery(item) for item in part] if isinstance(part, list) else part
+        if "config_discovery" in part:
+            return filters[part["name"]]
+        return {key: _without_discovery(value, filters) for key, value in part.items() if key != "sds_config"}
+    return [_without_discovery(item, filters) for item in part] if isinstance(part, list) else part
 
 
 def _certificate(name: str, root: authority.Authority, namespace: str, account: str) -> dict[str, Any]:
@@ -153,14 +155,14 @@ class Tunnel:
 
     def __init__(self, standing: Standing, account: str, source: str, address: str) -> None:
         plain = socket.create_connection((address, 15008), 10, source_address=(source, 0))
-        try:
-            self._link = standing.context(account).wrap_socket(plain)
-        except OSError:
-            plain.close()
-            raise
         self._http = h2.connection.H2Connection()
         self._http.initiate_connection()
-        self._link.sendall(self._http.data_to_send())
+        self._link = standing.context(account).wrap_socket(plain)
+        try:
+            self._link.sendall(self._http.data_to_send())
+        except OSError:
+            self.close()
+            raise
 
     def connect(self, authority: str, told: bytes = b"") -> tuple[int, bytes]:
         """The answer to a CONNECT, and what comes back through the tunnel for what is told."""

@@ -18,7 +18,7 @@ from labkit.sandbox.proxy import agent
 from tests.mesh.ambient import drawn, standing
 from tests.mesh.ambient.standing import OTHER, PORT
 
-PODS, PER_POD = 100, 10
+PODS, PER_POD = 50, 20
 ALLOWED, REFUSED = "allowed", "refused"
 
 

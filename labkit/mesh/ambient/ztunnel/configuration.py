@@ -16,11 +16,17 @@ def config(snapshot: model.Snapshot, tables: Tables, node: str) -> Config:
     domains = model.trust_domains(snapshot.mesh_config)
     destinations = outbound.Destinations(tables)
     clusters = [*(c for pod in pods for c in _clusters_of(pod, domains)), *destinations.clusters()]
-    listeners = [*outbound.internal_listeners(), *(x for pod in pods for x in _listeners_of(pod, tables, domains))]
+    policies = {pod.ip: _policies_of(pod, tables) for pod in pods}
+    listeners = [
+        *outbound.internal_listeners(),
+        *(x for pod in pods for x in _listeners_of(pod, tables, policies[pod.ip], domains)),
+    ]
+    decisions = (filter_ for pod in pods for filter_ in inbound.decisions(pod, policies[pod.ip]))
     return Config(
         clusters={cluster["name"]: cluster for cluster in clusters},
         endpoints={assignment["cluster_name"]: assignment for assignment in destinations.endpoints()},
         listeners={listener["name"]: listener for listener in listeners},
+        extensions={filter_["name"]: filter_ for filter_ in decisions},
     )
 
 
@@ -34,10 +40,15 @@ def _clusters_of(pod: LocalPod, domains: tuple[str, ...]) -> Iterator[Resource]:
     yield from inbound.clusters_of(pod)
 
 
-def _listeners_of(pod: LocalPod, tables: Tables, domains: tuple[str, ...]) -> Iterator[Resource]:
+def _policies_of(pod: LocalPod, tables: Tables) -> inbound.Policies:
+    named = (tables.workloads.get(pod.workload) or {}).get("authorizationPolicies") or ()
+    return rules.applying(tables.policies, namespace=pod.namespace, named=named)
+
+
+def _listeners_of(
+    pod: LocalPod, tables: Tables, policies: inbound.Policies, domains: tuple[str, ...]
+) -> Iterator[Resource]:
     workload: Mapping[str, Any] = tables.workloads.get(pod.workload) or {}
-    named = workload.get("authorizationPolicies") or ()
-    policies = rules.applying(tables.policies, namespace=pod.namespace, named=named)
     host = next((key.partition("/")[2] for key in workload.get("services") or ()), "")
     yield outbound.listener(pod)
     yield inbound.tunnels(pod, policies, host, domains)

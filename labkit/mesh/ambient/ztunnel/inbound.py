@@ -3,16 +3,20 @@
 Each pod has listeners of its own: with shared ones each pod that comes or goes would close everybody's tunnels.
 """
 
+import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from labkit.mesh.ambient import authorizations
 from labkit.mesh.ambient.ztunnel import logs, rules
 from labkit.mesh.ambient.ztunnel import resources as pieces
 from labkit.mesh.ambient.ztunnel.local import LocalPod
-from labkit.mesh.envoy import address, typed
+from labkit.mesh.envoy import ADS, address, typed
 from labkit.mesh.model import Resource
 from labkit.mesh.place import INBOUND, PASSTHROUGH
 
+RBAC_TYPE = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC"
 Policies = Sequence[Mapping[str, Any]]
 
 UNAUTHORIZED, BAD_REQUEST, UNAVAILABLE = 401, 400, 503
@@ -32,6 +36,8 @@ def tunnels(pod: LocalPod, policies: Policies, host: str, domains: tuple[str, ..
     )
     return {
         "name": f"hbone|{pod.ip}",
+        # Another listener for other policies: the old one closes its tunnels, among them those that are now forbidden.
+        "metadata": {"filter_metadata": {pieces.ABOUT: {"policies": _digest(policies)}}},
         "address": address(pod.ip, pieces.HBONE_PORT),
         "filter_chains": [
             {"name": "hbone", "transport_socket": context, "filters": [_connections(pod, policies, host)]}
@@ -41,20 +47,19 @@ def tunnels(pod: LocalPod, policies: Policies, host: str, domains: tuple[str, ..
 
 
 def _connections(pod: LocalPod, policies: Policies, host: str) -> Resource:
-    filters = [
-        typed("envoy.filters.http.rbac", "extensions.filters.http.rbac.v3.RBAC", rules=tree)
-        for tree in rules.trees(policies, pod.ip, is_tunnelled=True)
-    ]
     hosts = [_host(f"{pod.ip}:{port}", _tunnel(f"app|{pod.ip}|{port}")) for port in pod.ports]
     # ztunnel first asks whether the authority is the pod's, then the policies, then connects.
     hosts.append(_host(f"{pod.ip}:*", _answer(UNAVAILABLE)))
-    hosts.append(_host("*", {**_answer(BAD_REQUEST), **_without_policies(bool(filters))}))
+    hosts.append(_host("*", {**_answer(BAD_REQUEST), **_without_policies(pod)}))
     return typed(
         "envoy.filters.network.http_connection_manager",
         "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix=f"hbone_{pod.ip}",
         route_config={"name": pod.ip, "virtual_hosts": hosts},
-        http_filters=[*filters, typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router")],
+        http_filters=[
+            *map(_place, _places(pod)),
+            typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router"),
+        ],
         http2_protocol_options={"allow_connect": True},
         upgrade_configs=[{"upgrade_type": "CONNECT"}],
         stream_idle_timeout="0s",
@@ -76,11 +81,30 @@ def _answer(status: int) -> Resource:
     return {"direct_response": {"status": status}}
 
 
-def _without_policies(has_filters: bool) -> Resource:
-    if not has_filters:
-        return {}
+def _without_policies(pod: LocalPod) -> Resource:
     kind = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBACPerRoute"
-    return {"typed_per_filter_config": {"envoy.filters.http.rbac": {"@type": kind}}}
+    return {"typed_per_filter_config": {name: {"@type": kind} for name in _places(pod)}}
+
+
+def _places(pod: LocalPod) -> tuple[str, ...]:
+    """The filters that decide about a pod's tunnels. They come by discovery: warm connections get them at once."""
+    return tuple(f"policies|{pod.ip}|{action}" for action in (authorizations.DENY, authorizations.ALLOW))
+
+
+def _place(name: str) -> Resource:
+    return {"name": name, "config_discovery": {"config_source": ADS, "type_urls": [RBAC_TYPE]}}
+
+
+def decisions(pod: LocalPod, policies: Policies) -> Iterator[Resource]:
+    """What those filters decide; one without rules lets everything pass."""
+    trees = {tree["action"]: tree for tree in rules.trees(policies, pod.ip, is_tunnelled=True)}
+    for name in _places(pod):
+        tree = trees.get(name.rpartition("|")[2])
+        yield {"name": name, "typed_config": {"@type": RBAC_TYPE, **({"rules": tree} if tree else {})}}
+
+
+def _digest(policies: Policies) -> str:
+    return hashlib.blake2b(json.dumps(policies, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
 def _refusal() -> Resource:
