@@ -16,6 +16,7 @@ from benchmarks import (
     counting,
     course,
     idle,
+    lasting,
     limiter,
     mistakes,
     permissions,
@@ -24,6 +25,7 @@ from benchmarks import (
     rotations,
     starting,
     throughput,
+    watching,
 )
 from benchmarks.private import PrivateLab
 
@@ -32,6 +34,8 @@ MEASURES: dict[str, Callable[[PrivateLab], list[result.Result]]] = {
     "idle": idle.measure,
     "throughput": throughput.measure,
     "metrics": counting.measure,
+    "watching": watching.measure,
+    "lasting": lasting.measure,
     "mistakes": mistakes.measure,
     "publish": publishing.measure,
     "compile": compiling.measure,

@@ -27,12 +27,20 @@ PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>A vi
 <body><main><div id="view" style="width:{width}px;padding:4px"></div></main>
 <script type="module">
 const traits = {traits};
-const model = {{ get: (name) => traits[name], set() {{}}, save_changes() {{}}, on() {{}}, off() {{}}, send() {{}} }};
+const heard = {{}};
+const model = {{ get: (name) => traits[name], set() {{}}, save_changes() {{}}, off() {{}}, send() {{}},
+  on: (event, act) => {{ (heard[event] ??= new Set()).add(act); }},
+  update: (changed) => {{
+    Object.assign(traits, changed);
+    const acts = new Set(Object.keys(changed).flatMap((name) => [...(heard[`change:${{name}}`] ?? [])]));
+    for (const act of acts) act();
+  }} }};
+window.model = model;
 const code = new Blob([{module}], {{ type: "text/javascript" }});
 const view = (await import(URL.createObjectURL(code))).default;
 view.render({{ model, el: document.getElementById("view") }});
 </script></body></html>"""
-"""A view without a kernel: its own module, on traits that never change."""
+"""A view without a kernel: its own module, on traits that change by ``model.update`` alone."""
 
 LIGHT = "body { margin: 0; background: #fff; }"
 DARK = """body { margin: 0; background: #111; color: #fff; color-scheme: dark;

@@ -13,8 +13,11 @@ from labkit.telemetry import flows, graph, marks, proxystate, workloads
 if TYPE_CHECKING:
     from labkit.views.graph import GraphView
 
-RARELY = 5
-"""Of so many looks one asks for ejected endpoints and open circuits, too."""
+SELDOM, RARELY = 3, 6
+"""Of so many looks one asks which pods and rules there are, and one for ejected endpoints and open circuits, too.
+
+Requests are counted anew at every look: they show within a second.
+"""
 
 APART = ("istiod", "prometheus", "jaeger", "grafana", "kiali")
 """Apps that belong to the mesh itself."""
@@ -48,6 +51,8 @@ class Reader:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._looks = 0
+        self._pods: list[workloads.Workload] = []
+        self._rules: list[Object] = []
         self._circuits: Mapping[str, list[str]] = {}
         self._counts: Mapping[str, str] = {}
         self._pages: Mapping[str, str] = {}
@@ -57,14 +62,16 @@ class Reader:
         """One ``views.graph.Reading``."""
         from labkit.views.graph import Reading
 
-        pods = [pod for pod in workloads.pods(self._connection.api) if self._belongs(pod)]
+        if self._looks % SELDOM == 0:
+            self._pods = [pod for pod in workloads.pods(self._connection.api) if self._belongs(pod)]
+            self._rules = self._listed_rules()
+        pods = self._pods
         proxies = [pod for pod in pods if pod.has_proxy and pod.ip]
         if self._looks % RARELY == 0:
             self._circuits = self._asked(proxies)
         self._looks += 1
-        rules = self._rules()
         nodes = nodes_of(pods)
-        marked = {node.name: [*marks.of_rules(rules, node), *self._circuits.get(node.name, ())] for node in nodes}
+        marked = {node.name: [*marks.of_rules(self._rules, node), *self._circuits.get(node.name, ())] for node in nodes}
         self._renew(proxies)
         return Reading(nodes=nodes, totals=graph.resolved(self._totals, only_workloads(nodes)), marks=marked)
 
@@ -99,7 +106,7 @@ class Reader:
         stats = doors.envoys(proxies, f"stats?filter={marks.OPEN}")
         return marks.of_circuits(clusters, stats, proxies)
 
-    def _rules(self) -> list[Object]:
+    def _listed_rules(self) -> list[Object]:
         try:
             return self._connection.api.list(resources.VIRTUAL_SERVICES)
         except status.StatusError:

@@ -19,8 +19,8 @@ from labkit.views import assets, layers, markup, picture
 from labkit.views.picture import COLUMNS
 from labkit.views.sender import Send
 
-EVERY = 1.0
-"""Seconds between two looks; each asks every proxy for a few of its statistics."""
+EVERY = 0.8
+"""Seconds between two looks, so that a request shows within one; each asks every proxy for a few of its statistics."""
 
 WINDOW = 5.0
 """Seconds over which rates are taken."""

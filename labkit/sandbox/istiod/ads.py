@@ -156,12 +156,14 @@ class Discovery:
         stream.settle()
 
     def _send(self, stream: Stream, kind: str, *, asked: set[str] | None = None) -> None:
+        began = time.perf_counter()
         subscription = stream.subscriptions[kind]
         current = stream.resources.get(kind, {})
         update = session.update(kind, current, subscription, asked=asked)
         subscription.settled = current
         if update is not None:
             self._respond(stream, kind, update)
+            self.health.pushed(kind, time.perf_counter() - began)
 
     def _respond(self, stream: Stream, kind: str, update: session.Update) -> None:
         subscription = stream.subscriptions[kind]

@@ -21,6 +21,12 @@ TYPES = {
 }
 """Kind of resource → what Istio calls its discovery."""
 
+PUSH_BUCKETS = (0.01, 0.1, 1.0, 3.0, 5.0, 10.0, 20.0, 30.0)
+"""Of ``pilot_xds_push_time``."""
+
+CONTEXT_BUCKETS = (0.01, 0.1, 0.5, 1.0, 3.0, 5.0)
+"""Of ``pilot_pushcontext_init_seconds``."""
+
 
 @dataclass(kw_only=True)
 class Histogram:
@@ -37,13 +43,14 @@ class Histogram:
         self.count += 1
         self.counts.update(bound for bound in self.bounds if value <= bound)
 
-    def lines(self, name: str) -> Iterator[str]:
-        """As Prometheus' text has it."""
+    def lines(self, name: str, label: str = "") -> Iterator[str]:
+        """As Prometheus' text has it; ``label`` as ``type="cds"``."""
+        more, own = f"{label}," if label else "", f"{{{label}}}" if label else ""
         for bound in self.bounds:
-            yield f'{name}_bucket{{le="{bound:g}"}} {self.counts[bound]}'
-        yield f'{name}_bucket{{le="+Inf"}} {self.count}'
-        yield f"{name}_sum {self.sum:g}"
-        yield f"{name}_count {self.count}"
+            yield f'{name}_bucket{{{more}le="{bound:g}"}} {self.counts[bound]}'
+        yield f'{name}_bucket{{{more}le="+Inf"}} {self.count}'
+        yield f"{name}_sum{own} {self.sum:g}"
+        yield f"{name}_count{own} {self.count}"
 
 
 @dataclass(kw_only=True)
@@ -59,13 +66,26 @@ class Health:
     convergence: Histogram = field(default_factory=Histogram)
     """Seconds from a change until every proxy had it."""
 
-    push_time: Histogram = field(default_factory=Histogram)
-    """Seconds that making and sending a push took."""
+    context_time: Histogram = field(default_factory=lambda: Histogram(bounds=CONTEXT_BUCKETS))
+    """Seconds that working out everything from the objects took."""
+
+    push_times: dict[str, Histogram] = field(default_factory=dict)
+    """Seconds that sending one proxy one kind of resource took."""
+
+    validations: Counter[tuple[str, str, str, bool]] = field(default_factory=Counter)
+    """Objects that the webhook judged, by group, version, resource and whether it let them in."""
+
+    injections: Counter[str] = field(default_factory=Counter)
+    """Pods that came to the other webhook, by ``success``, ``skip`` or ``failure``."""
 
     events: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Changes of objects, by kind and event."""
 
     born: float = field(default_factory=time.time)
+
+    def pushed(self, kind: str, seconds: float) -> None:
+        """One proxy was sent one kind of resource."""
+        self.push_times.setdefault(kind, Histogram(bounds=PUSH_BUCKETS)).observe(seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,14 +125,41 @@ def text(health: Health, state: State) -> str:
         _family("pilot_k8s_cfg_events", "counter", events),
         ["# TYPE pilot_proxy_convergence_time histogram"],
         health.convergence.lines("pilot_proxy_convergence_time"),
+        ["# TYPE pilot_pushcontext_init_seconds histogram"],
+        health.context_time.lines("pilot_pushcontext_init_seconds"),
         ["# TYPE pilot_xds_push_time histogram"],
-        health.push_time.lines("pilot_xds_push_time"),
+        *(
+            times.lines("pilot_xds_push_time", f'type="{TYPES.get(kind, kind)}"')
+            for kind, times in sorted(health.push_times.items())
+        ),
+        _family("galley_validation_passed", "counter", _validations(health, is_allowed=True)),
+        _family("galley_validation_failed", "counter", _validations(health, is_allowed=False)),
+        _family("sidecar_injection_requests_total", "counter", [({}, health.injections.total())]),
+        *(
+            _family(f"sidecar_injection_{outcome}_total", "counter", [({}, health.injections[outcome])])
+            for outcome in ("success", "skip", "failure")
+        ),
         _family("citadel_server_root_cert_expiry_timestamp", "gauge", [({}, state.root_expiry)]),
+        _family("citadel_server_root_cert_expiry_seconds", "gauge", [({}, round(state.root_expiry - time.time()))]),
         _family("citadel_server_success_cert_issuance_count", "counter", [({}, state.certificates)]),
         _family("process_resident_memory_bytes", "gauge", [({}, state.memory)]),
+        _family("istiod_uptime_seconds", "gauge", [({}, round(time.time() - health.born, 2))]),
+        _family("process_cpu_seconds_total", "counter", [({}, round(time.process_time(), 2))]),
         _family("process_start_time_seconds", "gauge", [({}, round(health.born, 2))]),
     ]
     return "\n".join([line for block in blocks for line in block] + [""])
+
+
+def _validations(health: Health, *, is_allowed: bool) -> list[Sample]:
+    return [
+        ({"group": group, "version": version, "resource": resource, **({} if allowed else REFUSED)}, float(count))
+        for (group, version, resource, allowed), count in sorted(health.validations.items())
+        if allowed == is_allowed
+    ]
+
+
+REFUSED = {"reason": "invalid_resource"}
+"""Istio's word for an object that its own rules refuse."""
 
 
 def _family(name: str, kind: str, samples: Iterable[Sample]) -> Iterator[str]:

@@ -128,7 +128,10 @@ class Istiod:
         server = await serving.discovery((self.discovery.handler(), self._debug.handler()), own, self._ip)
         servers.push_async_callback(server.stop, 0.1)
         hooks = webhooks.Webhooks(
-            lambda name: self._followed.get(resources.NAMESPACES, name) or {}, self._mesh_config, self._injecting
+            lambda name: self._followed.get(resources.NAMESPACES, name) or {},
+            self._mesh_config,
+            self._injecting,
+            counted=self.discovery.health,
         )
         pages = [*debug.routes(self.discovery, self.progress, self._why, self._takers), *serving.version(self._version)]
         pages += health.routes(self.discovery.health, self._state)
@@ -230,11 +233,11 @@ class Istiod:
         broken = self._publication.renew(
             self._scope.of(self._followed.objects()), self._mesh_config(), self._recent, self._keys.fetched
         )
+        self.discovery.health.context_time.observe(time.perf_counter() - began)
         for obj, text in broken:
             self._complaints.broken(obj, text)
         self.progress.pushed(self.discovery.pushes + 1)
         self.discovery.publish()
-        self.discovery.health.push_time.observe(time.perf_counter() - began)
         if self._leads():
             self._controller.want(self._publication.converted, ambient.of(self._publication.snapshot))
             self._ingresses.want(self._publication.snapshot)

@@ -10,7 +10,7 @@ from aiohttp import web
 from labkit.kube.resources import Object
 from labkit.mesh import injection, revisions, validation
 from labkit.mesh.api import caveats
-from labkit.sandbox.istiod import protos
+from labkit.sandbox.istiod import health, protos
 
 Namespace = Callable[[str], Object]
 """The namespace object of a name; empty when it is not known."""
@@ -24,9 +24,13 @@ class Webhooks:
         namespace_of: Namespace,
         mesh_config: Callable[[], Object] = dict,
         revision: Callable[[], revisions.Revision] = revisions.Revision,
+        *,
+        counted: health.Health | None = None,
     ) -> None:
+        """``counted``: where answers are counted."""
         self._namespace_of, self._mesh_config, self._revision = namespace_of, mesh_config, revision
         self._envoy = protos.Protos()
+        self._counted = counted or health.Health()
 
     def routes(self) -> list[web.RouteDef]:
         """For aiohttp."""
@@ -45,6 +49,7 @@ class Webhooks:
         except injection.InjectionError as e:
             injected = None
             response |= {"allowed": False, "status": {"code": 400, "message": str(e)}}
+        self._counted.injections["success" if injected else "skip" if response["allowed"] else "failure"] += 1
         if injected is not None:
             patch = [{"op": "add", "path": f"/{key}", "value": injected[key]} for key in ("metadata", "spec")]
             response |= {"patchType": "JSONPatch", "patch": base64.b64encode(orjson.dumps(patch)).decode()}
@@ -60,6 +65,9 @@ class Webhooks:
         obj = asked.get("object") or {}
         verdict = validation.validate(obj, envoy=self._envoy)
         response: dict[str, Any] = {"uid": asked["uid"], "allowed": verdict.is_allowed}
+        kind = asked.get("resource") or {}
+        group, version, plural = (str(kind.get(part, "")) for part in ("group", "version", "resource"))
+        self._counted.validations[group, version, plural, verdict.is_allowed] += 1
         if not verdict.is_allowed:
             response["status"] = {"code": 400, "message": verdict.message}
         elif warnings := [*verdict.warnings, *self._unsupported(obj)]:

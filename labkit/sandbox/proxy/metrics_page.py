@@ -3,8 +3,9 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from labkit.base import versions
 from labkit.kube.resources import Object
@@ -16,6 +17,9 @@ ADMIN_PORT = 15000
 PATH = "/stats/prometheus"
 WITHIN = 5.0
 """Seconds for Envoy or the app to answer."""
+
+EXPIRY_FRESH = 30.0
+"""Seconds between two looks at the certificate, which lives for hours."""
 
 LONGEST = 16 * 1024
 """Bytes of a request."""
@@ -39,6 +43,9 @@ class Page:
     principal_at: istio_metrics.PeerAt = istio_metrics.NOBODY
     _scrapes: int = 0
     _failures: dict[str, int] = field(default_factory=dict)
+    _expires: float | None = None
+    """When the workload's certificate ends, in seconds since the epoch; None where there is none."""
+    _expiry_until: float = 0.0
     _peers: dict[str, str] = field(default_factory=dict)
     """Who was at an address when it was first met: counts of a pod that is gone stay its own."""
 
@@ -65,6 +72,7 @@ class Page:
         """The whole page; ``query`` goes to Envoy, as Istio's agent passes it on."""
         self._scrapes += 1
         await self._asked("envoy", ADMIN_PORT, NOTHING)
+        await self._renew_expiry()
         envoy = await self._asked("envoy", ADMIN_PORT, f"{PATH}?{query}" if query else PATH)
         translated = istio_metrics.translated(envoy, self._own, self._peer, self.principal_at)
         asked = self._app()
@@ -83,6 +91,12 @@ class Page:
         except (OSError, TimeoutError, EOFError, ValueError, http1.MessageError):
             self._failures[kind] = self._failures.get(kind, 0) + 1
             return ""
+
+    async def _renew_expiry(self) -> None:
+        now = time.monotonic()
+        if now >= self._expiry_until:
+            self._expiry_until = now + EXPIRY_FRESH
+            self._expires = expiry(await self._asked("envoy", ADMIN_PORT, "/certs"))
 
     def _app(self) -> tuple[int, str] | None:
         """Port and path of the app's own metrics, where the pod's annotations named them before injection."""
@@ -103,10 +117,29 @@ class Page:
             *(f'istio_agent_scrape_failures_total{{type="{kind}"}} {n}' for kind, n in self._failures.items()),
             "# TYPE istio_agent_process_start_time_seconds gauge",
             f"istio_agent_process_start_time_seconds {self._born:.2f}",
+            *_expiry_lines(self._expires),
             "# TYPE istio_build gauge",
             f'istio_build{{component="proxy",tag="{VERSION}"}} 1',
         ]
         return "\n".join([*lines, ""])
+
+
+def expiry(certs: str) -> float | None:
+    """When the certificate of a workload ends, by Envoy's ``/certs``; None where there is none."""
+    try:
+        listed = json.loads(certs or "{}").get("certificates") or ()
+    except ValueError:
+        return None
+    for chain in (chain for certificate in listed for chain in certificate.get("cert_chain") or ()):
+        if any(name.get("uri", "").startswith("spiffe://") for name in chain.get("subject_alt_names") or ()):
+            return datetime.fromisoformat(chain["expiration_time"]).timestamp()
+    return None
+
+
+def _expiry_lines(expires: float | None) -> Iterator[str]:
+    if expires is not None:
+        yield "# TYPE istio_agent_cert_expiry_seconds gauge"
+        yield f'istio_agent_cert_expiry_seconds{{resource_name="default"}} {expires - time.time():.0f}'
 
 
 async def fetched(streams: Streams, port: int, target: str) -> str:

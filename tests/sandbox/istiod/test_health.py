@@ -33,3 +33,30 @@ def test_convergence_is_a_histogram() -> None:
 
 def test_a_time_in_the_far_future_keeps_its_seconds() -> None:
     assert read(health.Health())["citadel_server_root_cert_expiry_timestamp"] == [1.8e9]
+
+
+def test_times_of_pushes_are_told_by_type() -> None:
+    counted = health.Health()
+    counted.pushed("clusters", 0.02)
+    counted.pushed("routes", 0.2)
+    text = health.text(counted, STATE)
+    assert 'pilot_xds_push_time_bucket{type="cds",le="0.1"} 1' in text
+    assert 'pilot_xds_push_time_bucket{type="rds",le="0.1"} 0' in text
+    assert 'pilot_xds_push_time_count{type="rds"} 1' in text
+
+
+def test_what_the_webhooks_said_is_counted_under_istios_names() -> None:
+    counted = health.Health()
+    rules = ("networking.istio.io", "v1", "virtualservices")
+    counted.validations.update({(*rules, True): 3, (*rules, False): 2})
+    counted.injections.update(success=4, skip=1)
+    text, numbers = health.text(counted, STATE), read(counted)
+    named = 'group="networking.istio.io",version="v1",resource="virtualservices"'
+    assert f"galley_validation_passed{{{named}}} 3" in text
+    assert f'galley_validation_failed{{{named},reason="invalid_resource"}} 2' in text
+    assert [numbers[f"sidecar_injection_{n}"] for n in ("requests", "success", "skip", "failure")] == [
+        [5],
+        [4],
+        [1],
+        [0],
+    ]

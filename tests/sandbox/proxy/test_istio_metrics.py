@@ -1,6 +1,7 @@
 """Istio's metrics on :15020: labels from an Envoy's tags, and the page that an agent merges."""
 
 import asyncio
+import json
 
 import pytest
 from prometheus_client import parser
@@ -155,7 +156,8 @@ def test_the_apps_own_metrics_come_last_and_a_query_goes_to_envoy() -> None:
 
     page = metrics_page.Page(pod=POD, streams=streams, peer_at=lambda _: "")
     text = asyncio.run(page.text("usedonly&filter=istio_requests_total"))
-    assert asked[1:] == [(15000, "/stats/prometheus?usedonly&filter=istio_requests_total"), (8080, "/own")]
+    query = "/stats/prometheus?usedonly&filter=istio_requests_total"
+    assert asked[1:] == [(15000, "/certs"), (15000, query), (8080, "/own")]
     assert text.endswith("own 1\n")
     assert "istio_agent_scrapes_total 1" in text
 
@@ -167,3 +169,10 @@ def test_an_app_that_does_not_answer_is_counted_and_envoys_part_is_there() -> No
     page = metrics_page.Page(pod=POD, streams=streams, peer_at=lambda _: "")
     text = asyncio.run(page.text(""))
     assert 'istio_agent_scrape_failures_total{type="application"} 1' in text
+
+
+def test_the_certificate_of_the_workload_says_how_long_it_lives() -> None:
+    own = {"subject_alt_names": [{"uri": "spiffe://x/ns/default/sa/a"}], "expiration_time": "2026-12-01T17:14:15Z"}
+    page = {"certificates": [{"cert_chain": []}, {"cert_chain": [{"subject_alt_names": [{"dns": "a"}]}, own]}]}
+    assert metrics_page.expiry(json.dumps(page)) == 1796145255.0
+    assert [metrics_page.expiry(text) for text in ("", "{}", "no JSON")] == [None, None, None]
