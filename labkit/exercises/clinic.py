@@ -1,10 +1,10 @@
 """Incidents: a mesh that somebody broke. A repair counts when what was complained of is over, nothing that was meant is
-lost, and the explanation names the object at fault and what is wrong in it."""
+lost, and the explanation names the object at fault, the field, and what it does to requests."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from labkit.exercises import filed, verdict
+from labkit.exercises import causes, filed, verdict
 from labkit.exercises.diagnosis import objects, way
 from labkit.exercises.evidence import Evidence
 from labkit.exercises.exercise import Exercise, Right, Wrong
@@ -40,8 +40,11 @@ class Incident:
     culprits: tuple[str, ...]
     """Objects at fault, as answers name them; any one of them."""
 
-    reasons: tuple[tuple[str, ...], ...]
-    """An explanation has a word of each group."""
+    fields: tuple[str, ...]
+    """Where the mistake is written: ``http.route.destination.subset``; any one of them."""
+
+    effects: tuple[str, ...]
+    """What it does, as ``causes.EFFECTS`` has it; any one of them, and the first is the best."""
 
     symptom: Look
     ways: tuple[Way, ...] = ()
@@ -52,8 +55,8 @@ class Incident:
 
     hints: tuple[str, str, str]
     solution: str
-    explanation: str
-    """A good answer."""
+    note: str
+    """The cause in a sentence, as a good note has it."""
 
     another: tuple[str, str] = ("", "")
     """Another repair, and how it differs."""
@@ -62,6 +65,11 @@ class Incident:
     def id(self) -> str:
         """``21-3``."""
         return f"21-{self.number}"
+
+    @property
+    def explanation(self) -> dict[str, str]:
+        """A right answer."""
+        return {"object": self.culprits[0], "field": f"spec.{self.fields[0]}", "effect": self.effects[0]}
 
     @property
     def name(self) -> str:
@@ -89,24 +97,22 @@ class Incident:
         """The first thing that leads those requests elsewhere, or nothing."""
         mesh = objects.read(evidence)
         for hops in self.ways:
-            if causes := way.follow(evidence, mesh, hops(evidence)).causes:
-                return f"{before}{causes[0].sentence}"
+            if reasons := way.follow(evidence, mesh, hops(evidence)).causes:
+                return f"{before}{reasons[0].sentence}"
         return ""
 
     def _misunderstanding(self, evidence: Evidence, answer: object, trouble: str) -> str:
-        form = f'lab.answer("{self.id}", "kind/name: what is wrong in it")'
+        form = f'lab.answer("{self.id}", "kind/name", field="spec.…", effect="…")'
         if not answer:
             return f"{'not explained' if trouble else 'repaired, and not explained'}: {form} files it"
-        named = filed.parse(str(answer).partition(":")[0])
+        cause = causes.parse(answer)
+        named = filed.parse(cause.object)
         if str(named) not in self.culprits:
             return (
                 filed.problem(named, evidence)
                 or f"{named} is not at fault: what does it do to the requests in question?"
             )
-        text = str(answer).lower()
-        if not all(any(word in text for word in group) for group in self.reasons):
-            return f"{named} is the right object: add what is wrong in it, which field and why: {form}"
-        return ""
+        return causes.problem(replace(cause, object=str(named)), fields=self.fields, effects=self.effects, form=form)
 
 
 def exercise(incident: Incident) -> Exercise:
@@ -122,11 +128,46 @@ def exercise(incident: Incident) -> Exercise:
         solution=solution,
         answer=answer,
         given=(incident.manifest,),
-        right=(Right(how=how, yaml=other, answer=answer),) if other else (),
+        right=(
+            *((Right(how=how, yaml=other, answer=answer),) if other else ()),
+            Right(
+                how="as one text, with a note",
+                yaml=solution,
+                answer=f"{culprit} {answer['field']} {answer['effect']}: {incident.note}",
+            ),
+            Right(
+                how="the end of the field, another order",
+                yaml=solution,
+                answer={"effect": answer["effect"].upper(), "field": answer["field"].split(".")[-1], "object": culprit},
+            ),
+        ),
         wrong=(
             Wrong(why="repaired, nothing filed", yaml=solution, says="repaired, and not explained"),
-            Wrong(why="another object", yaml=solution, answer="service/details: its port", says="is not at fault"),
-            Wrong(why="without the reason", yaml=solution, answer=culprit, says="add what is wrong in it"),
+            Wrong(
+                why="another object",
+                yaml=solution,
+                answer={**answer, "object": "service/details"},
+                says="is not at fault",
+            ),
+            Wrong(why="the object alone", yaml=solution, answer=culprit, says="file its field and effect as well"),
+            Wrong(
+                why="the right words without the parts",
+                yaml=solution,
+                answer=f"{culprit}: {incident.note}",
+                says="file its field and effect as well",
+            ),
+            Wrong(
+                why="another field",
+                yaml=solution,
+                answer={**answer, "field": "spec.exportTo"},
+                says="is not where the mistake is written",
+            ),
+            Wrong(
+                why="another effect",
+                yaml=solution,
+                answer={**answer, "effect": "limited"},
+                says="it is not so that a rate limit refuses",
+            ),
             Wrong(why="explained, not repaired", answer=answer, says="not repaired so far"),
             Wrong(why="an object that there is not", answer="service/nosuch: gone", says="there is no Service nosuch"),
         ),

@@ -35,7 +35,7 @@ class Domain:
 IDENTITIES = ("21-3", "21-6", "21-7")
 
 DOMAINS = (
-    Domain(title="Installation and configuration", percent=20, tasks=3, lessons=("02", "03", "04")),
+    Domain(title="Installation and configuration", percent=20, tasks=3, lessons=("02", "03", "04", "23")),
     Domain(title="Traffic management", percent=35, tasks=6, lessons=("06", "07", "08", "09", "10", "19")),
     Domain(title="Securing workloads", percent=25, tasks=4, lessons=("11", "12", "13"), incidents=IDENTITIES),
     Domain(title="Troubleshooting", percent=20, tasks=3, lessons=("05", "21")),

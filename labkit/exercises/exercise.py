@@ -40,6 +40,14 @@ def settled(
     return replace(verdict, observed=f"{verdict.observed} {note}")
 
 
+def _filing(id: str, answer: object) -> str:
+    """The cell that files an answer; one of several parts has them by name."""
+    if not isinstance(answer, dict) or "object" not in answer:
+        return f'lab.answer("{id}", {answer!r})'
+    parts = "".join(f", {name}={value!r}" for name, value in answer.items() if name != "object")
+    return f'lab.answer("{id}", {answer["object"]!r}{parts})'
+
+
 @dataclass(frozen=True, kw_only=True)
 class Wrong:
     """A plausible attempt that does not solve an exercise, and what its verdict has to say of it."""
@@ -104,7 +112,7 @@ class Exercise:
     @property
     def solved_by(self) -> str:
         """Everything that solves it, as text to read."""
-        filed = f'lab.answer("{self.id}", {self.answer!r})\n' if self.answer is not None else ""
+        filed = f"{_filing(self.id, self.answer)}\n" if self.answer is not None else ""
         return self.solution + (f"\n# and then\n{filed}" if filed and self.solution else filed)
 
     def hint(self, level: int) -> str:

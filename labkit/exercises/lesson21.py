@@ -80,7 +80,8 @@ INCIDENTS = (
         complaint="Since this morning there are no reviews on any page. The other parts are fine.",
         done_when="reviews answer again",
         culprits=("virtualservice/reviews",),
-        reasons=(("subset", "v4"),),
+        fields=("http.route.destination.subset", "http"),
+        effects=("no-cluster",),
         symptom=symptoms.answers(flows.REVIEWS),
         ways=(symptoms.way_of_reviews(),),
         hints=(
@@ -89,7 +90,7 @@ INCIDENTS = (
             "The route names a subset that DestinationRule reviews does not have.",
         ),
         solution=V1,
-        explanation="virtualservice/reviews: its subset v4 is in no DestinationRule",
+        note="its subset v4 is in no DestinationRule",
         another=(written.virtual_service("reviews", written.split(v3=None)), "another version"),
     ),
     Incident(
@@ -98,7 +99,8 @@ INCIDENTS = (
         complaint="Reviews were moved to v2. They answer 503, and v2 has a pod that is ready.",
         done_when="reviews answer, from v2",
         culprits=("destinationrule/reviews",),
-        reasons=(("label", "version", "select"),),
+        fields=("subsets.labels", "subsets.labels.version"),
+        effects=("no-endpoints",),
         symptom=symptoms.only("v2"),
         ways=(symptoms.way_of_reviews("v2"),),
         hints=(
@@ -107,7 +109,7 @@ INCIDENTS = (
             "Compare the labels of subset v2 with those of the pods: kubectl get pods --show-labels.",
         ),
         solution=written.subsets("reviews", v1="v1", v2="v2", v3="v3"),
-        explanation="destinationrule/reviews: the labels of subset v2 say version 2, and pods have version v2",
+        note="the labels of subset v2 say version 2, and pods have version v2",
     ),
     Incident(
         number=3,
@@ -115,7 +117,8 @@ INCIDENTS = (
         complaint="The old client in namespace legacy, which gets no sidecar, has no answer from httpbin any more.",
         done_when="httpbin takes plain requests, all others are STRICT",
         culprits=("peerauthentication/default",),
-        reasons=(("strict", "mtls", "mutual", "plain"),),
+        fields=("mtls.mode", "mtls"),
+        effects=("plaintext-refused",),
         symptom=symptoms.httpbin_takes_plain_text,
         lost=symptoms.others_are_strict,
         hints=(
@@ -124,7 +127,7 @@ INCIDENTS = (
             "A PeerAuthentication for httpbin alone overrides that of its namespace.",
         ),
         solution=PERMISSIVE_HTTPBIN,
-        explanation="peerauthentication/default: STRICT refuses the plain text of a client without a sidecar",
+        note="STRICT refuses the plain text of a client without a sidecar",
         another=(PERMISSIVE_HTTPBIN.replace("name: httpbin}", "name: old-clients}", 1), "under another name"),
     ),
     Incident(
@@ -133,7 +136,8 @@ INCIDENTS = (
         complaint="A rule sends all reviews to v1. Nobody gets an error, and stars still come and go.",
         done_when="reviews come from v1 alone",
         culprits=("virtualservice/reviews-to-v1",),
-        reasons=(("host", "name", "namespace"),),
+        fields=("hosts",),
+        effects=("not-applied",),
         symptom=symptoms.only("v1"),
         ways=(symptoms.way_of_reviews("v1"),),
         hints=(
@@ -142,7 +146,7 @@ INCIDENTS = (
             "Istio does not complete a name with a dot: reviews.default is no Service of the mesh.",
         ),
         solution=written.virtual_service("reviews", written.split(v1=None), name="reviews-to-v1"),
-        explanation="virtualservice/reviews-to-v1: its host reviews.default is no full name of a Service",
+        note="its host reviews.default is no full name of a Service",
         another=(
             written.virtual_service("reviews.default.svc.cluster.local", written.split(v1=None), name="reviews-to-v1"),
             "by the full name",
@@ -154,7 +158,8 @@ INCIDENTS = (
         complaint="All reviews went to v1, until somebody tidied up the names of ports. Now every version answers.",
         done_when="reviews come from v1 alone",
         culprits=("service/reviews",),
-        reasons=(("port", "protocol", "tcp"),),
+        fields=("ports.name", "ports.appProtocol", "ports"),
+        effects=("treated-as-tcp",),
         symptom=symptoms.only("v1"),
         ways=(symptoms.way_of_reviews("v1"),),
         hints=(
@@ -163,7 +168,7 @@ INCIDENTS = (
             "The name of a Service's port sets its protocol; http rules have no effect on a TCP port.",
         ),
         solution=SERVICE.format(name="reviews", port=9080, target=9080),
-        explanation="service/reviews: its port is named tcp, so http rules have no effect",
+        note="its port is named tcp, so http rules have no effect",
         another=(
             SERVICE.format(name="reviews", port=9080, target=9080).replace(
                 "name: http,", "name: tcp, appProtocol: http,"
@@ -177,7 +182,8 @@ INCIDENTS = (
         complaint="Users send tokens for the audience shop, and httpbin refuses them. Yesterday it took them.",
         done_when="tokens for shop are taken",
         culprits=("requestauthentication/httpbin",),
-        reasons=(("aud",),),
+        fields=("jwtRules.audiences",),
+        effects=("token-refused",),
         symptom=symptoms.both(
             symptoms.audience_fits, symptoms.inside("http://httpbin:8000/get", token=symptoms.shop_token)
         ),
@@ -190,7 +196,7 @@ INCIDENTS = (
             "The object's audiences list billing; the token's audience is shop.",
         ),
         solution=AUDIENCE,
-        explanation="requestauthentication/httpbin: audiences has billing, and tokens are for shop",
+        note="audiences has billing, and tokens are for shop",
         another=(AUDIENCE.replace("[shop]", "[billing, shop]"), "both audiences"),
     ),
     Incident(
@@ -199,7 +205,8 @@ INCIDENTS = (
         complaint="Since the shop got a list of allowed callers, it answers 403 to everybody.",
         done_when="the shop answers, and its list of callers is still there",
         culprits=("authorizationpolicy/productpage-callers",),
-        reasons=(("gateway", "ingress"),),
+        fields=("rules.from.source.principals", "rules", "rules.from"),
+        effects=("caller-refused",),
         symptom=symptoms.both(symptoms.gateway_is_admitted, symptoms.answers(symptoms.PAGE)),
         lost=symptoms.there(resources.AUTHORIZATION_POLICIES, "productpage-callers", "the list of callers"),
         hints=(
@@ -208,7 +215,7 @@ INCIDENTS = (
             "Requests from outside come with the identity of the ingress gateway.",
         ),
         solution=CALLERS,
-        explanation="authorizationpolicy/productpage-callers: the principal of the gateway is missing in its sources",
+        note="the principal of the gateway is missing in its sources",
         another=(CALLERS.replace("        - cluster.local/ns/default/sa/default\n", ""), "the gateway alone"),
     ),
     Incident(
@@ -217,7 +224,8 @@ INCIDENTS = (
         complaint="Reviews come, and every one of them says that ratings are currently unavailable.",
         done_when="ratings answer again",
         culprits=("deployment/ratings-v1",),
-        reasons=(("replica", "pod", "scaled", "endpoint"),),
+        fields=("replicas",),
+        effects=("no-endpoints",),
         symptom=symptoms.ratings_run,
         hints=(
             "Call ratings directly, from inside the mesh and without reviews. What does it answer?",
@@ -225,7 +233,7 @@ INCIDENTS = (
             "kubectl get deployments: how many pods does ratings-v1 have?",
         ),
         solution=_ratings(),
-        explanation="deployment/ratings-v1: it is scaled to 0 replicas, so ratings has no endpoints",
+        note="it is scaled to 0 replicas, so ratings has no endpoints",
     ),
     Incident(
         number=9,
@@ -233,7 +241,8 @@ INCIDENTS = (
         complaint="The user jason should see v2. He sees v1 like everybody else.",
         done_when="jason sees v2, all others v1",
         culprits=("virtualservice/reviews",),
-        reasons=(("case", "capital", "jason", "exact"),),
+        fields=("http.match.headers", "http.match.headers.end-user", "http.match.headers.end-user.exact", "http.match"),
+        effects=("never-matches",),
         symptom=symptoms.only("v2", user="jason"),
         ways=(symptoms.way_of_reviews("v2", user="jason"), symptoms.way_of_reviews("v1")),
         lost=symptoms.only("v1"),
@@ -247,7 +256,7 @@ INCIDENTS = (
             {**written.when({"end-user": {"exact": "jason"}}), **written.split(v2=None)},
             written.split(v1=None),
         ),
-        explanation="virtualservice/reviews: the header's value is matched with its case, and Jason is not jason",
+        note="the header's value is matched with its case, and Jason is not jason",
     ),
     Incident(
         number=10,
@@ -255,7 +264,8 @@ INCIDENTS = (
         complaint="Browsers are sent to https, where nobody answers. The shop has never had a certificate.",
         done_when="the shop answers over plain HTTP",
         culprits=("gateway/secure",),
-        reasons=(("redirect", "https", "conflict", "same host", "hosts"),),
+        fields=("servers.tls.httpsRedirect", "servers.hosts", "servers.tls"),
+        effects=("redirected",),
         symptom=symptoms.answers(symptoms.PAGE),
         hints=(
             "Which status do browsers get, and does it come from the shop or from the gateway?",
@@ -263,7 +273,7 @@ INCIDENTS = (
             "Gateway secure asks for a redirect of every host on port 80.",
         ),
         solution=SECURE,
-        explanation="gateway/secure: its httpsRedirect is for every host, so it conflicts with the shop's Gateway",
+        note="its httpsRedirect is for every host, so it conflicts with the shop's Gateway",
     ),
     Incident(
         number=11,
@@ -271,7 +281,8 @@ INCIDENTS = (
         complaint="Since its Service was copied from another one, httpbin answers 502 to everybody in the mesh.",
         done_when="httpbin answers 200",
         culprits=("service/httpbin",),
-        reasons=(("http2", "protocol", "port"),),
+        fields=("ports.name", "ports.appProtocol", "ports"),
+        effects=("wrong-protocol",),
         symptom=symptoms.port_is_http1,
         hints=(
             "502 and a protocol error: which protocol does each side speak?",
@@ -279,7 +290,7 @@ INCIDENTS = (
             "The port is named http2, but the program speaks only HTTP/1.1.",
         ),
         solution=SERVICE.format(name="httpbin", port=8000, target=8080),
-        explanation="service/httpbin: the port is named http2, and the program does not speak that protocol",
+        note="the port is named http2, and the program does not speak that protocol",
         another=(
             SERVICE.format(name="httpbin", port=8000, target=8080).replace("name: http,", "name: http-web,"),
             "another name of the same protocol",
@@ -291,7 +302,8 @@ INCIDENTS = (
         complaint="About half of the requests to ratings fail, and its only pod is healthy.",
         done_when="every request to ratings is answered",
         culprits=("serviceentry/ratings-backup",),
-        reasons=(("endpoint", "address", "host", "9999"),),
+        fields=("hosts", "endpoints", "endpoints.address", "endpoints.ports", "endpoints.ports.http"),
+        effects=("dead-endpoint",),
         symptom=symptoms.ratings_have_own_endpoints,
         hints=(
             "Half of them: how many endpoints does the cluster of ratings have?",
@@ -299,7 +311,7 @@ INCIDENTS = (
             "A ServiceEntry with the host of a Service adds its endpoints to the Service's.",
         ),
         solution=BACKUP,
-        explanation="serviceentry/ratings-backup: its host is that of the Service, so its dead endpoint is added to it",
+        note="its host is that of the Service, so its dead endpoint is added to it",
     ),
 )
 

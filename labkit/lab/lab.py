@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 from labkit.base import choice, errors, settings
 from labkit.clusters import cluster as clusters
 from labkit.clusters import sandbox
-from labkit.exercises import course, lesson21, verdict
+from labkit.exercises import causes, course, lesson21, verdict
 from labkit.lab import accesslogs, analyzing, evidence, explaining, istioctl, observing
 from labkit.lab.changes import Changes
 from labkit.lab.connection import Connection
@@ -293,7 +293,17 @@ class Lab:
         """What solves it; nothing is applied."""
         return results.Note(text=course.find(id).solved_by, is_code=True)
 
-    def answer(self, name: str, value: object) -> results.Note:
-        """File the answer to a question: ``lab.answer("01-2", 3)``."""
-        self._answers[name] = value
-        return results.Note(text=f"filed: {value!r}").shown()
+    def answer(self, name: str, value: object, *, field: str = "", effect: str = "") -> results.Note:
+        """File the answer to a question: ``lab.answer("01-2", 3)``.
+
+        A cause has three parts: ``lab.answer("c3", "peerauthentication/default", field="spec.mtls.mode", effect="…")``.
+        """
+        if name in lesson21.BY_NAME:
+            name = lesson21.BY_NAME[name].id
+        self._answers[name] = {"object": value, "field": field, "effect": effect} if field or effect else value
+        return results.Note(text=f"filed: {self._answers[name]!r}").shown()
+
+    def effects(self) -> results.Printed:
+        """What an object can do to requests: the words for ``lab.answer(…, effect="…")``."""
+        rows = [f"{word:<18} {sentence}" for word, sentence in causes.EFFECTS.items()]
+        return results.Printed(command="", text="\n".join(rows), code=0)
