@@ -71,7 +71,7 @@ TROUBLED = json.loads((Path(__file__).parent / "pods_in_trouble.json").read_text
         ("nopull", "nopull, c: ", "docker.io/istio"),
         ("badname", "badname, c: InvalidImageName", "describe pod"),
         ("noconfig", "noconfig, c: CreateContainerConfigError", "describe pod"),
-        ("noprogram", "noprogram, c: CrashLoopBackOff", "logs --previous"),
+        ("noprogram", "noprogram, c: RunContainerError", "cannot be started"),
     ],
 )
 def test_a_real_pod_that_cannot_run_is_named_with_its_reason(name, seen, step):
