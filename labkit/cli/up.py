@@ -5,7 +5,7 @@ import html
 import webbrowser
 from pathlib import Path
 
-from labkit.base import choice, private, settings
+from labkit.base import choice, errors, private, settings
 from labkit.cli import copies, jupyter, progress, selection
 from labkit.clusters import capabilities, cluster, commands, images, kind, sandbox, tools
 
@@ -16,6 +16,9 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-jupyter", action="store_true", help="the cluster only")
     parser.add_argument("--empty", action="store_true", help="a cluster without Istio and Bookinfo")
     parser.add_argument("--from", dest="stick", type=Path, metavar="DIR", help="a folder of ./lab tools save")
+    parser.add_argument(
+        "--profile", choices=("ambient",), help="with --cluster kind: Istio's ambient profile, for lesson 22"
+    )
     selection.options(parser)
 
 
@@ -27,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     with sandbox.one_at_a_time(paths, on_wait=steps.waits):
         if not arguments.no_jupyter:
             jupyter.require_free_for(paths, chosen)
-        cluster = _cluster(paths, chosen, steps, stick=arguments.stick)
+        cluster = _cluster(paths, chosen, steps, stick=arguments.stick, profile=arguments.profile or "")
         if not arguments.empty and not cluster.can(capabilities.BUNDLED_ISTIO):
             _require_istio(cluster)
         choice.remember(paths, chosen)
@@ -59,18 +62,23 @@ def _door(paths: settings.Paths, page: str) -> str:
 
 
 def _cluster(
-    paths: settings.Paths, chosen: choice.Choice, steps: progress.Progress, *, stick: Path | None
+    paths: settings.Paths, chosen: choice.Choice, steps: progress.Progress, *, stick: Path | None, profile: str
 ) -> cluster.Cluster:
     """The cluster, with what is in the way of the course said before anything is changed or remembered."""
+    if profile and not chosen.kind_cluster:
+        raise errors.SetupError(
+            f"--profile {profile} is for kind clusters of the lab; on others the kit installs no Istio.",
+            next_step=f"on a cluster of yours: istioctl install --set profile={profile} -y",
+        )
     if chosen.kind_cluster:
-        return _kind(paths, chosen, steps, stick=stick)
+        return _kind(paths, chosen, steps, stick=stick, profile=profile)
     what = "Sandbox: a Kubernetes API on 127.0.0.1" if chosen.kubeconfig is None else f"Cluster: {chosen}"
     with steps.step(what):
         return selection.connected(paths, chosen)
 
 
 def _kind(
-    paths: settings.Paths, chosen: choice.Choice, steps: progress.Progress, *, stick: Path | None
+    paths: settings.Paths, chosen: choice.Choice, steps: progress.Progress, *, stick: Path | None, profile: str
 ) -> cluster.Cluster:
     """A kind cluster with the pinned Istio: the doctor first, then each step that is missing."""
     from labkit.install import istioctl
@@ -95,7 +103,12 @@ def _kind(
         images.load(machine, brought, cluster=chosen.kind_cluster, on_step=steps.line)
     with steps.step("Istio by istioctl"):
         istioctl.ensure(
-            api, machine, kubeconfig=kind.kubeconfig(paths), context=str(chosen.context), on_step=steps.line
+            api,
+            machine,
+            kubeconfig=kind.kubeconfig(paths),
+            context=str(chosen.context),
+            on_step=steps.line,
+            profile=profile,
         )
     return cluster.of_choice(chosen)
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from importlib import resources as files
 
-from labkit.base import versions, waiting
-from labkit.clusters import capabilities
-from labkit.install import istio, kinds
+from labkit.base import errors, settings, versions, waiting
+from labkit.clusters import capabilities, commands
+from labkit.install import istio, istioctl, kinds
 from labkit.kube import client, manifests, marks, resources
 from labkit.kube.resources import Object
 
@@ -29,14 +29,38 @@ def additions() -> list[Object]:
 
 
 def install(api: client.Client, *, on_step: istio.OnStep = lambda _: None) -> None:
-    """Install the profile where the kit's manifests can; elsewhere check that it is there. Safe to repeat."""
-    if capabilities.BUNDLED_ISTIO not in capabilities.ask(api):
+    """Install the profile; safe to repeat.
+
+    On a sandbox by the kit's manifests, on a kind cluster of the lab's by istioctl; elsewhere it has to be there.
+    """
+    can = capabilities.ask(api)
+    if capabilities.BUNDLED_ISTIO not in can:
+        if capabilities.OWNED in can:
+            machine = commands.Machine(settings.Paths())
+            istioctl.ensure(
+                api,
+                machine,
+                kubeconfig=api.kubeconfig,
+                context=api.context or "",
+                on_step=on_step,
+                profile=PROFILE,
+            )
+        require(api)
         istio.install(api, on_step=on_step)
         until_ready(api, on_step=on_step)
         return
     istio.install(api, on_step=on_step, manifest=list(map(_switched, istio.objects())))
     kinds.apply_all(api, additions())
     until_ready(api, on_step=on_step)
+
+
+def require(api: client.Client) -> None:
+    """SetupError where the profile is not there."""
+    if not istioctl.has_ztunnel(api):
+        raise errors.SetupError(
+            "Istio is here without its ambient profile: there is no DaemonSet ztunnel in istio-system.",
+            next_step=f"{COMMAND} -y",
+        )
 
 
 def until_ready(api: client.Client, *, on_step: istio.OnStep = lambda _: None) -> None:

@@ -3,7 +3,7 @@
 import re
 
 from labkit.base import errors, settings
-from labkit.install import addons, addresses, gateway, istio, rights
+from labkit.install import addons, addresses, ambient, gateway, istio, rights
 from labkit.kube import client, manifests
 from labkit.kube.resources import Object
 from labkit.lab.chapters import Chapter
@@ -29,6 +29,8 @@ def require(api: client.Client, number: str, chapter: Chapter, start: list[Objec
     """SetupError or RightsError where a lesson cannot begin here; asked before anything is changed."""
     for name in chapter.addons:
         addons.require_or_may(api, name)
+    if chapter.ambient:
+        ambient.require(api)
     if chapter.gateway:
         addresses.require_readable(api, gateway.SERVICE, istio.NAMESPACE)
     rights.require(api, start, namespace=namespace, what=f"Lesson {number} cannot begin")

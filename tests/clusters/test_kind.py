@@ -134,6 +134,17 @@ def test_istio_is_installed_with_the_pinned_hub_and_node_ports():
     assert ports == {"http2": (80, 30080), "https": (443, 30443), "status-port": (15021, 30021)}
 
 
+def test_the_ambient_profile_is_installed_by_the_same_seam_with_small_requests():
+    spec = yaml.safe_load(istioctl.operator("ambient"))["spec"]
+    assert (spec["profile"], spec["hub"], spec["tag"]) == ("ambient", "docker.io/istio", versions.istio())
+    assert spec["values"]["pilot"]["resources"]["requests"]["memory"] == "100Mi"
+    assert spec["components"]["ingressGateways"][0]["enabled"]
+    assert "values" not in yaml.safe_load(istioctl.operator())["spec"]
+    assert {f"docker.io/istio/{name}:{versions.istio()}" for name in ("ztunnel", "install-cni")} <= {
+        image.name for image in images.needed()
+    }
+
+
 # Images on a stick
 
 SMALL = [
