@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
             jupyter.require_free_for(paths, chosen)
         cluster = _cluster(paths, chosen, steps, stick=arguments.stick, profile=arguments.profile or "")
         if not arguments.empty and not cluster.can(capabilities.BUNDLED_ISTIO):
-            _require_istio(cluster)
+            _require_course(cluster, chosen.namespace)
         choice.remember(paths, chosen)
         gateway = "" if arguments.empty else _course(cluster, chosen.namespace, steps)
         page, news = "", []
@@ -113,11 +113,15 @@ def _kind(
     return cluster.of_choice(chosen)
 
 
-def _require_istio(cluster: cluster.Cluster) -> None:
+def _require_course(cluster: cluster.Cluster, namespace: str) -> None:
     """Refuse a cluster on which the course cannot run, before anything is changed there or remembered here."""
-    from labkit.install import presence
+    from labkit.install import addresses, bookinfo, gateway, istio, presence, rights
 
-    presence.require(cluster.client())
+    api = cluster.client()
+    presence.require(api)
+    objects = [*bookinfo.objects(), *gateway.objects()]
+    rights.require(api, objects, namespace=namespace, what=f"The course cannot run in namespace {namespace}")
+    addresses.require_readable(api, gateway.SERVICE, istio.NAMESPACE)
 
 
 def _course(chosen: cluster.Cluster, namespace: str, steps: progress.Progress) -> str:

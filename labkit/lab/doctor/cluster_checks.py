@@ -200,6 +200,9 @@ def gateway(facts: Facts) -> Answer:
     """Whether the ingress gateway is reached from here."""
     if facts.api_problem or facts.istio is None:
         return skipped(_why(facts))
+    if facts.gateway is None and facts.istio.istiods is None:
+        step = "ask for its address, then: export LABKIT_GATEWAY_URL=http://ADDRESS:PORT"
+        return "warn", "istio-system may not be read by this user, so the ingress gateway's address is not known", step
     if facts.gateway is None:
         return "warn", "the ingress gateway has no address", "kubectl -n istio-system get svc istio-ingressgateway"
     if facts.page == "status 200":
