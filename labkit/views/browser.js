@@ -1,5 +1,9 @@
 // The page side of a page: a bar like a browser's, and the page itself.
 
+import { h } from "./draw.js";
+import { following, messageBox, show, viewBox } from "./live.js";
+import { pageFrame } from "./frame.js";
+
 function render({ model, el }) {
   const { follow, unfollow } = following(model);
   const go = (wish) => { if (!model.get("busy")) model.send({ go: wish }); };

@@ -20,7 +20,7 @@ class PageView(live.LiveView):
     """One page; links, the sign-in form and the bar's buttons fetch the next one."""
 
     made_by = "lab.page"
-    _esm = assets.module("frame", "browser")
+    _esm = assets.module("browser")
     _css = assets.styles("browser")
 
     url = traitlets.Unicode().tag(sync=True)

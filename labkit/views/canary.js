@@ -1,5 +1,8 @@
 // The canary's part of the split view: its steps, its error budget, its buttons and its log.
 
+import { h, percent, tableFrom } from "./draw.js";
+import { tableBox } from "./live.js";
+
 const SAID = {
   waiting: "not begun",
   running: "running",
@@ -41,7 +44,7 @@ function canaryBudget(plan, seen) {
 }
 
 /** The panel; `follow` redraws it when traits change. */
-function canaryPanel(model, follow) {
+export function canaryPanel(model, follow) {
   const plan = model.get("plan");
   const steps = h("div");
   const budget = h("div");

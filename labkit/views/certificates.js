@@ -1,5 +1,8 @@
 // The page side of the certificate viewer: a row a certificate, a bar for what is left of its life, and its chain.
 
+import { h, padlockBesideWords, tableFrom } from "./draw.js";
+import { following, messageBox, runButton, show, tableBox, toldLine, viewBox } from "./live.js";
+
 /** Seconds in words, as the table of the kernel has them. */
 export function lifeSaid(seconds) {
   if (seconds <= 0) return "expired";

@@ -1,5 +1,9 @@
 // The page side of the circuit panel: one table, whose cells draw as well as say.
 
+import { h, tableFrom } from "./draw.js";
+import { show, viewBox } from "./live.js";
+import { meterOf } from "./meter.js";
+
 const PAIRS = ["connections", "waiting", "requests"];
 
 function circuitOf(row) {

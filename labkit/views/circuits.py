@@ -41,7 +41,7 @@ class CircuitView(meter.MeterView):
     """
 
     made_by = "lab.circuits"
-    _esm = assets.module("meter", "circuits")
+    _esm = assets.module("circuits")
     _css = assets.styles("circuits")
 
     events: Any = traitlets.List().tag(sync=True)

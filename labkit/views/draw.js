@@ -1,13 +1,13 @@
-// What every view draws with. No view imports it: `assets.module` puts its text in front of theirs.
+// What every view draws with.
 
 const SVG = "http://www.w3.org/2000/svg";
-const SPAN = 60; // seconds that a chart shows
+export const SPAN = 60; // seconds that a chart shows
 
-const percent = (share, digits = 0) => `${(100 * share).toFixed(digits)} %`;
-const tone = (n) => `var(--c${n % 6})`;
-const DASHES = ["none", "7 3", "2 3", "9 3 2 3", "4 4", "1 4"];
+export const percent = (share, digits = 0) => `${(100 * share).toFixed(digits)} %`;
+export const tone = (n) => `var(--c${n % 6})`;
+export const DASHES = ["none", "7 3", "2 3", "9 3 2 3", "4 4", "1 4"];
 
-function h(tag, props = {}, ...children) {
+export function h(tag, props = {}, ...children) {
   const el = document.createElement(tag);
   for (const [key, value] of Object.entries(props)) {
     if (key in el && key !== "list") el[key] = value;
@@ -17,20 +17,20 @@ function h(tag, props = {}, ...children) {
   return el;
 }
 
-function s(tag, attributes = {}, ...children) {
+export function s(tag, attributes = {}, ...children) {
   const el = document.createElementNS(SVG, tag);
   for (const [key, value] of Object.entries(attributes)) el.setAttribute(key, value);
   el.append(...children);
   return el;
 }
 
-const write = (attributes, said) => s("text", attributes, document.createTextNode(said));
+export const write = (attributes, said) => s("text", attributes, document.createTextNode(said));
 
 /**
  * A padlock for a connection: closed where both sides show a certificate, open for plain text; nothing where nobody
  * knows. Its form tells the two apart where colours do not.
  */
-function padlock(security, attributes = {}, title = security) {
+export function padlock(security, attributes = {}, title = security) {
   const isClosed = security === "mutual TLS";
   const lock = s("g", { class: `lk-lock lk-lock-${isClosed ? "closed" : "open"}`, role: "img", "aria-label": title, ...attributes },
     s("path", { class: "lk-shackle", d: isClosed ? "M3 6V4a3 3 0 0 1 6 0v2" : "M9 6V3.5a3 3 0 0 1 6 0V5" }),
@@ -40,14 +40,14 @@ function padlock(security, attributes = {}, title = security) {
 }
 
 /** The same beside words. */
-const padlockBesideWords = (security, title = security) =>
+export const padlockBesideWords = (security, title = security) =>
   s("svg", { class: "lk-inline-lock", viewBox: "0 0 16 15", width: 15, height: 14 }, padlock(security, {}, title));
 
 /** How a way is sent, and whether its called proxy saw that or the rules say so. */
-const sentAs = ({ security, is_measured: isMeasured }) => (security ? `${security}, ${isMeasured ? "measured" : "as configured"}` : "–");
+export const sentAs = ({ security, is_measured: isMeasured }) => (security ? `${security}, ${isMeasured ? "measured" : "as configured"}` : "–");
 
 /** Colour and pattern of a version, twelve different ones; the pattern tells them apart where colours do not. */
-function pattern(id, n) {
+export function pattern(id, n) {
   const colour = n < 0 ? "var(--bad)" : tone(n);
   const marks = n < 0
     ? [s("path", { d: "M0 0l8 8M8 0l-8 8", stroke: "#fffc", "stroke-width": 1.4 })]
@@ -62,10 +62,10 @@ function pattern(id, n) {
 }
 
 /** x of a time, for a chart that ends now. */
-const scale = (end, left, width) => (t) => left + width * (1 - (end - t) / SPAN);
+export const scale = (end, left, width) => (t) => left + width * (1 - (end - t) / SPAN);
 
 /** Runs of points without a pause between them. */
-function runs(list, time, gap) {
+export function runs(list, time, gap) {
   const found = [];
   for (const item of list) {
     const last = found.at(-1);
@@ -76,7 +76,7 @@ function runs(list, time, gap) {
 }
 
 /** A small chart of the same minute; `said` is its newest value in words. */
-function spark(title, said, points, lines, end) {
+export function spark(title, said, points, lines, end) {
   const [W, H] = [280, 50];
   const x = scale(end, 0, W);
   const shown = points.filter((p) => p.t >= end - SPAN);
@@ -97,7 +97,7 @@ function spark(title, said, points, lines, end) {
 }
 
 /** A table; each cell is a list of what stands in it, and the first of a row names it. */
-function tableFrom(caption, head, rows) {
+export function tableFrom(caption, head, rows) {
   const cell = (content, n) => n === 0 ? h("th", { scope: "row" }, ...content) : h("td", { "data-head": head[n] }, ...content);
   return h("table", {},
     h("caption", {}, caption),

@@ -1,5 +1,9 @@
 // The page side of the request explorer: a form, answers, and what is known of the chosen one.
 
+import { h, padlockBesideWords, sentAs, tableFrom } from "./draw.js";
+import { following, messageBox, show, tableBox, viewBox } from "./live.js";
+import { pageFrame } from "./frame.js";
+
 const REASONS = {
   200: "OK", 301: "Moved", 302: "Found", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
   408: "Request Timeout", 429: "Too Many Requests", 500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable",

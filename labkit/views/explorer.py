@@ -110,7 +110,7 @@ class ExplorerView(live.LiveView):
     """A form, a row an answer, and for the chosen one its page, its way and its log lines."""
 
     made_by = "lab.explore"
-    _esm = assets.module("frame", "explorer")
+    _esm = assets.module("explorer")
     _css = assets.styles("explorer")
 
     ask: Any = traitlets.Dict().tag(sync=True)

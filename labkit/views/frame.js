@@ -1,8 +1,10 @@
+import { h } from "./draw.js";
+
 /**
  * A page of somebody else in a frame that is as high as the page. Its scripts never run and it can send nothing; the
  * notebook reads the frame instead, and tells `visit` where a link leads or who wants to sign in.
  */
-function pageFrame(html, path, visit) {
+export function pageFrame(html, path, visit) {
   // Same origin lets the notebook measure the page; without allow-scripts nothing of the page can use it.
   const frame = h("iframe", { title: "The page", tabIndex: 0, sandbox: "allow-same-origin" });
   const nowhere = () => '<p style="font:14px system-ui">This answer has no page.</p>';

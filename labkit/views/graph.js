@@ -1,5 +1,9 @@
 // The page side of the service graph: boxes in columns, a line for each way, and the series of the one that is chosen.
 
+import { h, s, spark, tableFrom, tone, write } from "./draw.js";
+import { onWidth, show, viewBox } from "./live.js";
+import { pictureOf } from "./picture.js";
+
 const SIZE = { width: 140, height: 54, gap: 18, left: 10, top: 26, way: 84 };
 const LOCK = "M-4 0h8v6h-8zM-2.5 0v-2.5a2.5 2.5 0 0 1 5 0v2.5";
 const OPEN_LOCK = "M-4 0h8v6h-8zM-2.5 0v-2.5a2.5 2.5 0 0 1 5 0";

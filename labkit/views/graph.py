@@ -55,7 +55,7 @@ class GraphView(picture.PictureView):
     """Boxes for workloads, versions of a service one below the other; a line for each way that requests take."""
 
     made_by = "lab.graph"
-    _esm = assets.module("picture", "graph")
+    _esm = assets.module("graph")
     _css = assets.styles("graph")
 
     nodes: Any = traitlets.List().tag(sync=True)

@@ -1,5 +1,9 @@
 // The page side of the rate-limit meter: one table, whose cells draw as well as say.
 
+import { h, percent, tableFrom } from "./draw.js";
+import { show, viewBox } from "./live.js";
+import { meterOf } from "./meter.js";
+
 const asked = (row) => (row.most == null ? "no limit read" : `${row.most} per ${row.per} s`);
 
 /** One sentence for those who hear the page. */

@@ -24,7 +24,7 @@ class LimitView(meter.MeterView):
     """
 
     made_by = "lab.limits"
-    _esm = assets.module("meter", "limits")
+    _esm = assets.module("limits")
     _css = assets.styles("limits")
 
     def __init__(self, proxy: str, read: Read | None = None, *, every: float | None = EVERY) -> None:

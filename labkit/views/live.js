@@ -1,10 +1,12 @@
-// What every live view is built of. No view imports it: `assets.module` puts its text in front of theirs.
+// What every live view is built of.
+
+import { h } from "./draw.js";
 
 const PATIENT = 12; // signs of life without an answer, four minutes, after which the kernel counts as gone
 const ALIVE = 20_000; // milliseconds between signs of life; the kernel stops the traffic 90 s after the last one
 
 /** Calls `draw` when one of the traits changes: `follow("rows points", draw)`; call `unfollow` at the end. */
-function following(model) {
+export function following(model) {
   const stops = [];
   const follow = (traits, draw) => traits.split(" ").forEach((trait) => {
     model.on(`change:${trait}`, draw);
@@ -17,7 +19,7 @@ function following(model) {
  * The button that sets `running`, beside `say`, which shows a dot and the state. `words(on)` has what they say:
  * `{ state, start, label }`, and `isHidden` where there is nothing to start.
  */
-function runButton(model, say, words) {
+export function runButton(model, say, words) {
   const button = h("button", { type: "button", className: "lk-go" });
   button.addEventListener("click", () => {
     model.set("running", !model.get("running"));
@@ -40,13 +42,13 @@ function runButton(model, say, words) {
 }
 
 /** The line for those who hear the page; the same sentence again is not read out again. */
-function toldLine() {
+export function toldLine() {
   const told = h("p", { className: "lk-told", role: "status" });
   return { told, tell: (sentence) => { if (told.textContent !== sentence) told.textContent = sentence; } };
 }
 
 /** The line for what went wrong; `kind` is empty where it also says what is usual. */
-function messageBox(model, follow, kind = "lk-bad") {
+export function messageBox(model, follow, kind = "lk-bad") {
   const message = h("div", { className: `lk-msg ${kind}`.trim(), "aria-live": "polite" });
   const draw = () => { message.textContent = model.get("message"); };
   follow("message", draw);
@@ -55,11 +57,11 @@ function messageBox(model, follow, kind = "lk-bad") {
 }
 
 /** A box for a table that may be wider than the page: keys scroll it. */
-const tableBox = (label, ...children) =>
+export const tableBox = (label, ...children) =>
   h("div", { className: "lk-table", tabIndex: 0, role: "region", "aria-label": label }, ...children);
 
 /** Calls `draw` with the width of an element when it changes; call what it returns at the end. */
-function onWidth(element, { first, least }, draw) {
+export function onWidth(element, { first, least }, draw) {
   let width = first;
   const resized = new ResizeObserver(() => {
     const wide = Math.max(least, element.clientWidth);
@@ -73,12 +75,12 @@ function onWidth(element, { first, least }, draw) {
 }
 
 /** The box of a view. Keys are its own: JupyterLab would take arrows and Enter for moving between cells. */
-function viewBox(kind, label, ...children) {
+export function viewBox(kind, label, ...children) {
   return h("section", { className: `lk-view lk-${kind}`, "aria-label": label, "data-lm-suppress-shortcuts": "true" }, ...children);
 }
 
 /** Puts a view into its place. What it returns takes the view away, and calls `ends`: `render` returns it. */
-function show(model, el, root, ...ends) {
+export function show(model, el, root, ...ends) {
   el.append(root);
   const leave = lifeline(model, root);
   return () => { for (const end of [...ends, leave]) end(); };
@@ -101,7 +103,7 @@ function keepCommands(root) {
  * Ties a view to its kernel: tells it that a page shows the view, and tells the reader when the kernel has ended.
  * Call what it returns when the view is taken away.
  */
-function lifeline(model, root) {
+export function lifeline(model, root) {
   const name = `page${Date.now().toString(36)}${Math.random().toString(36).slice(2, 8)}`;
   const origin = model.get("origin");
   const over = h("div", { className: "lk-msg lk-over", role: "status" });

@@ -1,5 +1,8 @@
 // The page side of access logs: a filter, rows that come in at the end, and the fields of the line that is chosen.
 
+import { h, tableFrom } from "./draw.js";
+import { following, messageBox, runButton, show, tableBox, toldLine, viewBox } from "./live.js";
+
 const COLUMNS = ["proxy", "time", "request", "status", "flags", "went to", "ms", "why"];
 const NUMBERS = new Set(["status", "ms"]);
 const TYPED = 200; // milliseconds after the last letter until a filter is sent

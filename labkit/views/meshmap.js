@@ -1,5 +1,9 @@
 // The page side of the mesh: boxes in columns, lines between them, dots that run along.
 
+import { padlock, s, sentAs, tableFrom, write } from "./draw.js";
+import { onWidth, show, viewBox } from "./live.js";
+import { pictureOf } from "./picture.js";
+
 const BOX = { width: 188, height: 50, gap: 22, left: 8 };
 
 function places(nodes, width) {

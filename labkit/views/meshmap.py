@@ -29,7 +29,7 @@ class MeshView(picture.PictureView):
     """Boxes for workloads and lines for requests; dots on a line are as quick as its requests are many."""
 
     made_by = "lab.mesh"
-    _esm = assets.module("picture", "meshmap")
+    _esm = assets.module("meshmap")
     _css = assets.styles("meshmap")
 
     nodes: Any = traitlets.List().tag(sync=True)

@@ -1,7 +1,10 @@
 // The page side of a meter: a table of the rows of one proxy, and small charts of the last minute.
 
+import { h, spark } from "./draw.js";
+import { following, messageBox, runButton, tableBox, toldLine } from "./live.js";
+
 /** The parts of a meter of `what`, drawn and followed; a chart is `{ title, name, colour, dash }`, `name` that of a point's number. */
-function meterOf(model, { what, sentence, tableOf, charts }) {
+export function meterOf(model, { what, sentence, tableOf, charts }) {
   const { follow, unfollow } = following(model);
   const proxy = model.get("proxy");
   const title = `${what[0].toUpperCase()}${what.slice(1)} of ${proxy}`;

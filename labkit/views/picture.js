@@ -1,7 +1,10 @@
 // The page side of a picture of the mesh: a header that sends requests, the picture, and the same as a table.
 
+import { h, s } from "./draw.js";
+import { following, messageBox, runButton, tableBox, toldLine } from "./live.js";
+
 /** The parts of a picture, followed but for what is drawn of it; `rows` names its table. */
-function pictureOf(model, { title, by, role, rows, messages }) {
+export function pictureOf(model, { title, by, role, rows, messages }) {
   const { follow, unfollow } = following(model);
   const say = h("span", { className: "lk-say", role: "status" });
   const { button, draw: drawRunning } = runButton(model, say, (on) => ({

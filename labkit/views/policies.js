@@ -1,5 +1,8 @@
 // The page side of the policy matrix: a row a caller, a column a service, and below it why the chosen cell is so.
 
+import { h, tableFrom } from "./draw.js";
+import { following, messageBox, show, tableBox, toldLine, viewBox } from "./live.js";
+
 export function policiesSaid(cells) {
   if (!cells.length) return "Nobody calls anybody here.";
   const allowed = cells.filter((cell) => cell.allowed).length;

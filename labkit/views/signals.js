@@ -1,5 +1,8 @@
 // The page side of the golden signals: three charts of the same minutes, with a numbered line at each change.
 
+import { h, runs, s, tableFrom, write } from "./draw.js";
+import { following, messageBox, runButton, show, tableBox, toldLine, viewBox } from "./live.js";
+
 const SIGNALS = { width: 760, height: 92, left: 54, right: 84, top: 10 };
 const PANELS = [
   { title: "requests per second", lines: [{ name: "requests_per_s", label: "sent", colour: "var(--c0)" }] },

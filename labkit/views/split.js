@@ -1,5 +1,9 @@
 // The page side of the split view: draws what the traits say; only the slider being dragged is ahead of them.
 
+import { DASHES, h, pattern, percent, runs, s, scale, SPAN, spark, tableFrom, tone, write } from "./draw.js";
+import { following, lifeline, runButton, tableBox, viewBox } from "./live.js";
+import { canaryPanel } from "./canary.js";
+
 const PATIENCE = 5_000; // milliseconds after which a change without an answer no longer holds back the next one
 let serial = 0; // patterns need names of their own when a page holds several views
 

@@ -47,7 +47,7 @@ class SplitView(sender.SenderView):
     """Sliders for the weights of a service's versions, and a live picture of what the traffic does."""
 
     made_by = "lab.split"
-    _esm = assets.module("canary", "split")
+    _esm = assets.module("split")
     _css = assets.styles("canary", "split")
 
     service = traitlets.Unicode().tag(sync=True)

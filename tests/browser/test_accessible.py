@@ -20,8 +20,7 @@ COLOURS = {"runOnly": ["color-contrast"]}
 
 
 @pytest.fixture(scope="module")
-def page(chromium):
-    """A page whose errors and requests are kept: ``page.errors``, ``page.asked``."""
+def shared_page(chromium):
     page = chromium.new_page(viewport={"width": 1100, "height": 1000})
     page.errors, page.asked = [], []
     page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
@@ -29,6 +28,14 @@ def page(chromium):
     page.on("request", lambda request: page.asked.append(request.url))
     yield page
     page.close()
+
+
+@pytest.fixture
+def page(shared_page):
+    """A page whose errors and requests are kept: ``page.errors``, ``page.asked``."""
+    shared_page.errors.clear()
+    shared_page.asked.clear()
+    return shared_page
 
 
 def violations(page: Any, options: dict[str, Any] | None = None) -> list[str]:

@@ -72,13 +72,13 @@ def test_the_slider_moves_the_traffic(view):
 def functions(chromium) -> Any:
     """Calls an exported function of the view's module: ``functions("linked", {"v1": 90}, "v1", 3)``."""
     page = chromium.new_page()
-    source = assets.module("canary", "split")
+    source = assets.module("split")
 
     def call(name: str, *arguments: object) -> Any:
         return page.evaluate(
             """async ([source, name, given]) => {
                 const url = URL.createObjectURL(new Blob([source], {type: "text/javascript"}));
-                return (await import(url))[name](...given);
+                return (await import(url)).view[name](...given);
             }""",
             [source, name, list(arguments)],
         )
