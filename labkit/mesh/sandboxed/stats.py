@@ -65,6 +65,9 @@ PEER = f"%FILTER_STATE({PEER_STATE}:PLAIN)%"
 ADDRESS = "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"
 HOST = "%REQ(:AUTHORITY)%"
 
+OWN = "own"
+"""The tag of a node's proxy, which speaks for many pods: the one whose connection is counted."""
+
 MESSAGES = "messages"
 """The tag with the messages of one call of gRPC, ``{"requestMessageCount":"1"}``: a counter cannot be told a number out
 of it, so each call counts once here and who reads the page multiplies."""

@@ -55,7 +55,7 @@ ORDER = (
 """Istio's labels, in the order in which Istio writes them."""
 
 
-APART = (stats.ABOUT, stats.WITHOUT, stats.MESSAGES)
+APART = (stats.ABOUT, stats.WITHOUT, stats.MESSAGES, stats.OWN)
 """Tags that are no labels."""
 
 
@@ -153,7 +153,7 @@ def labels_of(tags: Mapping[str, str], own: str, peer: str = "", principal: str 
     """Istio's labels of a series, in Istio's order; values are escaped as they came."""
     about = dict(zip(stats.PARTS, tags.get(stats.ABOUT, "").split("|", len(stats.PARTS) - 1), strict=False))
     is_source, is_waypoint = about.get("reporter") == "source", about.get("reporter") == "waypoint"
-    here, there = workload(own), workload(peer or about.get("peer", ""))
+    here, there = workload(tags.get(stats.OWN, own)), workload(peer or about.get("peer", ""))
     source, destination = (here, there) if is_source else (there, here)
     if is_waypoint:
         source, destination = workload(peer), workload(about.get("peer", ""))
@@ -163,12 +163,17 @@ def labels_of(tags: Mapping[str, str], own: str, peer: str = "", principal: str 
     is_mutual = _value(about.get("source_principal"), "") != ""
     labels |= {
         "response_flags": about.get("response_flags") or "-",
-        "connection_security_policy": UNKNOWN if is_source else "mutual_tls" if is_mutual else "none",
+        "connection_security_policy": _security(is_mutual, is_told=not is_source or stats.OWN in tags),
     }
     own_labels = {name: value for name, value in tags.items() if name not in APART}
     every = {**{name: labels[name] for name in ORDER if name in labels}, **own_labels}
     gone = tags.get(stats.WITHOUT, "").split(" ")
     return {name: value for name, value in every.items() if name not in gone}
+
+
+def _security(is_mutual: bool, *, is_told: bool) -> str:
+    """A sidecar that calls does not say it; ztunnel does."""
+    return ("mutual_tls" if is_mutual else "none") if is_told else UNKNOWN
 
 
 def _request(about: Mapping[str, str]) -> dict[str, str]:

@@ -155,6 +155,7 @@ class Tunnel:
 
     def __init__(self, standing: Standing, account: str, source: str, address: str) -> None:
         plain = socket.create_connection((address, 15008), 10, source_address=(source, 0))
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._http = h2.connection.H2Connection()
         self._http.initiate_connection()
         self._link = standing.context(account).wrap_socket(plain)

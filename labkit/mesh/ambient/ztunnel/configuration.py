@@ -5,7 +5,7 @@ from typing import Any
 
 from labkit.mesh import model
 from labkit.mesh.ambient.tables import Tables
-from labkit.mesh.ambient.ztunnel import inbound, outbound, rules
+from labkit.mesh.ambient.ztunnel import inbound, logs, metrics, outbound, rules
 from labkit.mesh.ambient.ztunnel.local import LocalPod, local_pods
 from labkit.mesh.model import Config, Resource
 
@@ -49,7 +49,9 @@ def _listeners_of(
     pod: LocalPod, tables: Tables, policies: inbound.Policies, domains: tuple[str, ...]
 ) -> Iterator[Resource]:
     workload: Mapping[str, Any] = tables.workloads.get(pod.workload) or {}
-    host = next((key.partition("/")[2] for key in workload.get("services") or ()), "")
-    yield outbound.listener(pod)
-    yield inbound.tunnels(pod, policies, host, domains)
-    yield inbound.plaintext(pod, policies, host)
+    key = next(iter(workload.get("services") or ()), "")
+    service = metrics.service(key.partition("/")[2], tables.services.get(key))
+    about = logs.About(workload=metrics.workload(workload), service=service)
+    yield outbound.listener(pod, about)
+    yield inbound.tunnels(pod, policies, about, domains)
+    yield inbound.plaintext(pod, policies, about)

@@ -26,7 +26,7 @@ UNIX_SOCKET: Resource = {"destination_port_range": {"start": 0, "end": 1}}
 """Fits connections by a Unix socket alone (Envoy's source, ListenerFilterDstPortMatcher): they have no port."""
 
 
-def tunnels(pod: LocalPod, policies: Policies, host: str, domains: tuple[str, ...]) -> Resource:
+def tunnels(pod: LocalPod, policies: Policies, about: logs.About, domains: tuple[str, ...]) -> Resource:
     """The listener that takes HBONE: HTTP/2 CONNECT in mutual TLS."""
     context = typed(
         "envoy.transport_sockets.tls",
@@ -39,14 +39,12 @@ def tunnels(pod: LocalPod, policies: Policies, host: str, domains: tuple[str, ..
         # Another listener for other policies: the old one closes its tunnels, among them those that are now forbidden.
         "metadata": {"filter_metadata": {pieces.ABOUT: {"policies": _digest(policies)}}},
         "address": address(pod.ip, pieces.HBONE_PORT),
-        "filter_chains": [
-            {"name": "hbone", "transport_socket": context, "filters": [_connections(pod, policies, host)]}
-        ],
+        "filter_chains": [{"name": "hbone", "transport_socket": context, "filters": [_connections(pod, about)]}],
         "traffic_direction": "INBOUND",
     }
 
 
-def _connections(pod: LocalPod, policies: Policies, host: str) -> Resource:
+def _connections(pod: LocalPod, about: logs.About) -> Resource:
     hosts = [_host(f"{pod.ip}:{port}", _tunnel(f"app|{pod.ip}|{port}")) for port in pod.ports]
     # ztunnel first asks whether the authority is the pod's, then the policies, then connects.
     hosts.append(_host(f"{pod.ip}:*", _answer(UNAVAILABLE)))
@@ -64,7 +62,8 @@ def _connections(pod: LocalPod, policies: Policies, host: str) -> Resource:
         upgrade_configs=[{"upgrade_type": "CONNECT"}],
         stream_idle_timeout="0s",
         local_reply_config={"mappers": [_refusal()]},
-        access_log=logs.inbound(pod, host, is_tunnelled=True),
+        access_log=logs.inbound(pod, about, is_tunnelled=True),
+        access_log_options={"flush_log_on_tunnel_successfully_established": True},
     )
 
 
@@ -113,16 +112,19 @@ def _refusal() -> Resource:
     return {"filter": {"status_code_filter": status}, "status_code": UNAUTHORIZED}
 
 
-def plaintext(pod: LocalPod, policies: Policies, host: str) -> Resource:
+def plaintext(pod: LocalPod, policies: Policies, about: logs.About) -> Resource:
     """The listener that takes everything else: at the pod's ports, and what the sandbox brings for other ports."""
     access = [
         typed("envoy.filters.network.rbac", "extensions.filters.network.rbac.v3.RBAC", stat_prefix="tcp.", rules=tree)
         for tree in rules.trees(policies, pod.ip, is_tunnelled=False)
     ]
-    log = logs.inbound(pod, host, is_tunnelled=False)
+    log = logs.inbound(pod, about, is_tunnelled=False)
 
     def filters(cluster: str) -> list[Resource]:
-        return [*access, pieces.tcp_proxy(f"plaintext_{pod.ip}", cluster, access_log=log)]
+        return [
+            *access,
+            pieces.tcp_proxy(f"plaintext_{pod.ip}", cluster, access_log=log, access_log_options=pieces.AT_FIRST),
+        ]
 
     chains = [
         {

@@ -1,13 +1,24 @@
 """The access log in ztunnel's format: one line when a connection ends, with both workloads and identities."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from labkit.mesh import names
+from labkit.mesh.ambient.ztunnel import metrics
 from labkit.mesh.ambient.ztunnel import resources as pieces
 from labkit.mesh.ambient.ztunnel.local import LocalPod
 from labkit.mesh.envoy import typed
 from labkit.mesh.model import TRUST_DOMAIN, Resource
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """How metrics call a pod and the Service that it stands behind."""
+
+    workload: str
+    service: str = ""
+
 
 START = "%START_TIME(%Y-%m-%dT%H:%M:%S.%6fZ)%\tinfo\taccess\tconnection complete\t"
 SIZES = 'bytes_sent=%BYTES_SENT% bytes_recv=%BYTES_RECEIVED% duration="%DURATION%ms"'
@@ -40,7 +51,7 @@ def outbound(cluster: str) -> list[Resource]:
         f"dst.addr=%UPSTREAM_REMOTE_ADDRESS% {tunnelled}%DYNAMIC_METADATA({pieces.ABOUT}:about)%{peer} "
         f'direction="outbound" {SIZES}{FLAGS}\n'
     )
-    return [stdout(text)]
+    return [stdout(text, metrics.OF_TCP[1]), *metrics.outbound()]
 
 
 def passed_through(pod: LocalPod) -> list[Resource]:
@@ -49,25 +60,25 @@ def passed_through(pod: LocalPod) -> list[Resource]:
     return [stdout(f'{START}{ends} direction="outbound" {SIZES}{FLAGS}\n')]
 
 
-def inbound(pod: LocalPod, host: str, *, is_tunnelled: bool) -> list[Resource]:
+def inbound(pod: LocalPod, about: About, *, is_tunnelled: bool) -> list[Resource]:
     """Of a connection that comes to a pod."""
+    host = about.service.partition(";")[0]
     ends = "src.addr=%DOWNSTREAM_DIRECT_REMOTE_ADDRESS% "
     if is_tunnelled:
         ends += 'src.identity="%DOWNSTREAM_PEER_URI_SAN%" dst.addr=%DOWNSTREAM_LOCAL_ADDRESS% '
         ends += "dst.hbone_addr=%REQ(:AUTHORITY)% "
     else:
         ends += "dst.addr=%DOWNSTREAM_LOCAL_ADDRESS% "
-    about = destination({"name": pod.name, "namespace": pod.namespace}, host)
+    named = destination({"name": pod.name, "namespace": pod.namespace}, host)
     code = ' response_code="%RESPONSE_CODE%"' if is_tunnelled else ""
     details = ' details="%RESPONSE_CODE_DETAILS%"' if is_tunnelled else ' details="%CONNECTION_TERMINATION_DETAILS%"'
-    return [
-        stdout(
-            f'{START}{ends}{about} dst.identity="{pod.identity}" direction="inbound" {SIZES}{code}{details}{FLAGS}\n'
-        )
-    ]
+    text = f'{START}{ends}{named} dst.identity="{pod.identity}" direction="inbound" {SIZES}{code}{details}{FLAGS}\n'
+    _, end = metrics.OF_TUNNEL if is_tunnelled else metrics.OF_TCP
+    return [stdout(text, end), *metrics.inbound(about.workload, about.service, is_tunnelled=is_tunnelled)]
 
 
-def stdout(text: str) -> Resource:
-    """A logger of lines to the container's output."""
+def stdout(text: str, when: str = "") -> Resource:
+    """A logger of lines to the container's output, for one kind of entries or for all."""
     kind = "extensions.access_loggers.stream.v3.StdoutAccessLog"
-    return typed("envoy.access_loggers.stdout", kind, log_format={"text_format_source": {"inline_string": text}})
+    entry = typed("envoy.access_loggers.stdout", kind, log_format={"text_format_source": {"inline_string": text}})
+    return {**entry, "filter": metrics.only(when)} if when else entry

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from labkit.mesh.ambient.tables import Tables
-from labkit.mesh.ambient.ztunnel import logs
+from labkit.mesh.ambient.ztunnel import logs, metrics
 from labkit.mesh.ambient.ztunnel import resources as pieces
 from labkit.mesh.ambient.ztunnel.local import LocalPod
 from labkit.mesh.envoy import typed
@@ -27,7 +27,7 @@ Workload = Mapping[str, Any]
 # Listeners
 
 
-def listener(pod: LocalPod) -> Resource:
+def listener(pod: LocalPod, about: logs.About) -> Resource:
     """What takes the connections of a pod's programs; each begins with a PROXY header that names its destination."""
     kind = "extensions.filters.listener.proxy_protocol.v3.ProxyProtocol"
     return {
@@ -35,8 +35,8 @@ def listener(pod: LocalPod) -> Resource:
         "address": pieces.own_pipe(pod.socket(OUTBOUND)),
         "listener_filters": [typed("envoy.filters.listener.proxy_protocol", kind)],
         "filter_chains": [
-            _chain("service", SERVICES, pod, "svc|%DOWNSTREAM_LOCAL_ADDRESS%"),
-            _chain("pod", ((pod.ip, PODS),), pod, "pod|%DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%"),
+            _chain("service", SERVICES, pod, about, "svc|%DOWNSTREAM_LOCAL_ADDRESS%"),
+            _chain("pod", ((pod.ip, PODS),), pod, about, "pod|%DOWNSTREAM_LOCAL_ADDRESS_WITHOUT_PORT%"),
         ],
         "default_filter_chain": {
             "name": "unknown",
@@ -46,12 +46,13 @@ def listener(pod: LocalPod) -> Resource:
     }
 
 
-def _chain(name: str, ranges: tuple[tuple[str, int], ...], pod: LocalPod, cluster: str) -> Resource:
+def _chain(name: str, ranges: tuple[tuple[str, int], ...], pod: LocalPod, about: logs.About, cluster: str) -> Resource:
     values = [
         pieces.state("envoy.tcp_proxy.cluster", cluster, factory="", shared="NONE"),
         pieces.state(pieces.SOURCE, pod.ip),
         pieces.state(pieces.SOURCE_ADDRESS, "%DOWNSTREAM_REMOTE_ADDRESS%"),
         pieces.state(pieces.SOURCE_TEXT, logs.source(pod)),
+        pieces.state(metrics.SOURCE_WORKLOAD, about.workload),
     ]
     if name == "pod":
         # Of a Service the chosen endpoint says it.
@@ -84,7 +85,9 @@ def _internal(name: str, cluster: str, **fields: Any) -> Resource:
             {
                 "filters": [
                     pieces.set_state(*values),
-                    pieces.tcp_proxy(name, "nobody", access_log=logs.outbound(cluster), **fields),
+                    pieces.tcp_proxy(
+                        name, "nobody", access_log=logs.outbound(cluster), access_log_options=pieces.AT_FIRST, **fields
+                    ),
                 ]
             }
         ],
@@ -172,32 +175,46 @@ class Destinations:
 
     def _of_service(self, key: str, service: dict[str, Any], address: str, port: int) -> Iterator[Resource]:
         if "waypoint" in service:
-            yield from self._waypoint(service["waypoint"], f"{address}:{port}", service["hostname"])
+            yield from self._waypoint(service["waypoint"], f"{address}:{port}", key)
             return
         for workload in self._behind.get(key, ()):
             ports = workload["services"][key]["ports"]
             target = next((p["targetPort"] for p in ports if p["servicePort"] == port), 0)
             if target and workload.get("status") != "UNHEALTHY":
                 for own in workload.get("addresses") or ():
-                    about = logs.destination(workload, service["hostname"])
-                    yield _endpoint(workload, f"{own}:{target}", about, local=f"{own}:{target}")
+                    yield self._endpoint(workload, f"{own}:{target}", key, local=f"{own}:{target}")
 
     def _of_workload(self, workload: Workload) -> Iterator[Resource]:
         if "waypoint" in workload:
             yield from self._waypoint(workload["waypoint"], "", "")
             return
         address = workload["addresses"][0]
-        yield _endpoint(workload, address, logs.destination(workload, ""))
+        yield self._endpoint(workload, address, "")
 
-    def _waypoint(self, waypoint: Mapping[str, Any], local: str, host: str) -> Iterator[Resource]:
+    def _waypoint(self, waypoint: Mapping[str, Any], local: str, service: str) -> Iterator[Resource]:
         """The pods of a waypoint; the tunnel's authority stays the address that was asked for."""
         key = f"{waypoint['hostname']['namespace']}/{waypoint['hostname']['hostname']}"
         for workload in self._behind.get(key, ()):
             for address in workload.get("addresses") or ():
                 target = f"{address}:{waypoint['hboneMtlsPort']}"
-                about = logs.destination(workload, host)
                 tunnelled = {**workload, "tunnelProtocol": "HBONE"}
-                yield _endpoint(tunnelled, f"{target}/{local}", about, local=local, waypoint=target)
+                yield self._endpoint(tunnelled, f"{target}/{local}", service, local=local, waypoint=target)
+
+    def _endpoint(self, workload: Workload, number: str, service: str, **original: str) -> Resource:
+        """The way to a workload, called by the name of a service or by its own address."""
+        is_tunnelled = workload.get("tunnelProtocol") == "HBONE"
+        listener = pieces.CONNECT if is_tunnelled else pieces.PLAIN
+        address = {"envoy_internal_address": {"server_listener_name": listener, "endpoint_id": number}}
+        host = service.partition("/")[2]
+        about: dict[str, Any] = {"about": logs.destination(workload, host), "workload": metrics.workload(workload)}
+        if service:
+            about["service"] = metrics.service(host, self._tables.services.get(service))
+        if is_tunnelled:
+            about["sans"] = logs.identity(workload)
+        metadata: dict[str, Any] = {pieces.ABOUT: about}
+        if given := {key: value for key, value in original.items() if value}:
+            metadata[pieces.ORIGINAL_DST] = given
+        return {"endpoint": {"address": address}, "metadata": {"filter_metadata": metadata}}
 
 
 _ADS = {"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"}
@@ -218,15 +235,3 @@ def _endpoints(tables: Tables) -> dict[str, list[Workload]]:
 
 def _assignment(name: str, endpoints: list[Resource]) -> Resource:
     return {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}] if endpoints else []}
-
-
-def _endpoint(workload: Workload, number: str, about: str, **original: str) -> Resource:
-    is_tunnelled = workload.get("tunnelProtocol") == "HBONE"
-    listener = pieces.CONNECT if is_tunnelled else pieces.PLAIN
-    address = {"envoy_internal_address": {"server_listener_name": listener, "endpoint_id": number}}
-    metadata: dict[str, Any] = {pieces.ABOUT: {"about": about}}
-    if is_tunnelled:
-        metadata[pieces.ABOUT]["sans"] = logs.identity(workload)
-    if given := {key: value for key, value in original.items() if value}:
-        metadata[pieces.ORIGINAL_DST] = given
-    return {"endpoint": {"address": address}, "metadata": {"filter_metadata": metadata}}

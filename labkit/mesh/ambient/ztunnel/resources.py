@@ -19,6 +19,9 @@ ABOUT = "labkit"
 SOURCE, SOURCE_ADDRESS, SOURCE_TEXT = "labkit.source", "labkit.source_address", "labkit.source_text"
 """Filter state of a captured connection: the pod's address, the address with its port, the pod in words of the log."""
 
+AT_FIRST = {"flush_access_log_on_connected": True}
+"""The option of a TCP proxy whose loggers hear of a connection when it begins, too."""
+
 RAW = typed("raw_buffer", "extensions.transport_sockets.raw_buffer.v3.RawBuffer")
 EDS = {"eds_config": envoy.ADS}
 
