@@ -19,6 +19,7 @@ from labkit.mesh.validation import envoyfilter
 RESOURCE = "envoyfilters.networking.istio.io"
 
 INBOUND, OUTBOUND, GATEWAY, ANY = "SIDECAR_INBOUND", "SIDECAR_OUTBOUND", "GATEWAY", "ANY"
+MERGE, REPLACING = "MERGE", "MERGE_AND_REPLACE_LIST"
 INSERTS = ("INSERT_BEFORE", "INSERT_AFTER", "INSERT_FIRST")
 ORDERED = ("LISTENER_FILTER", "NETWORK_FILTER", "HTTP_FILTER", "HTTP_ROUTE")
 """What stands in a list whose order matters; an insert into anything else adds."""
@@ -39,6 +40,16 @@ class Patch:
 
     version: re.Pattern[str] | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_merge(self) -> bool:
+        """Whether its value is merged into what it means."""
+        return self.operation in (MERGE, REPLACING)
+
+    @property
+    def replaces_lists(self) -> bool:
+        """Whether a list in its value replaces the one that is there, and is not added to it."""
+        return self.operation == REPLACING
 
     def is_for(self, context: str) -> bool:
         """Whether it speaks of this side of a proxy."""

@@ -36,8 +36,8 @@ def _for_chain(kind: str, listener: Resource, chain: Resource, patches: Patches,
 
 def _network_filter(item: Resource, ours: Sequence[Patch], inner: Sequence[Patch]) -> Resource:
     for patch in ours:
-        if patch.operation == "MERGE" and matching.network_filter(item, patch):
-            item = _merged(item, patch.value)
+        if patch.is_merge and matching.network_filter(item, patch):
+            item = _merged(item, patch)
     return _manager(item, inner) if item.get("name") == MANAGER and "typed_config" in item else item
 
 
@@ -54,25 +54,28 @@ def _manager(item: Resource, patches: Sequence[Patch]) -> Resource:
             lambda entry, patch=patch: matching.http_filter(entry, patch),  # type: ignore[misc]
             names_one=matching.names_http_filter(patch),
         )
-    merges = [p for p in ours if p.operation == "MERGE"]
+    merges = [p for p in ours if p.is_merge]
     return {**item, "typed_config": {**config, "http_filters": [_http_filter(f, merges) for f in filters]}}
 
 
 def _http_filter(entry: Resource, merges: Sequence[Patch]) -> Resource:
     for patch in merges:
         if matching.http_filter(entry, patch):
-            entry = _merged(entry, patch.value)
+            entry = _merged(entry, patch)
     return entry
 
 
-def _merged(item: Resource, value: Resource) -> Resource:
+def _merged(item: Resource, patch: Patch) -> Resource:
     """A filter with a patch's name and configuration; one that has no configuration of its own is left as it is."""
     if "typed_config" not in item:
         return item
+    value = patch.value
     name = value.get("name") or item.get("name", "")
     item = {**item, "name": envoyfilter.RENAMED.get(name, name)}
     if "typed_config" in value:
-        item["typed_config"] = merging.merged_any(item["typed_config"], value["typed_config"])
+        item["typed_config"] = merging.merged_any(
+            item["typed_config"], value["typed_config"], replaces_lists=patch.replaces_lists
+        )
     return item
 
 

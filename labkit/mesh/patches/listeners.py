@@ -2,7 +2,7 @@
 
 from labkit.mesh.model import Resource
 from labkit.mesh.patches import clusters, filters, lists, matching, merging, routes
-from labkit.mesh.patches.envoyfilters import Patches
+from labkit.mesh.patches.envoyfilters import Patch, Patches
 
 KINDS = ("LISTENER", "LISTENER_FILTER", "FILTER_CHAIN", "NETWORK_FILTER", "HTTP_FILTER")
 MESSAGE, CHAIN = "envoy.config.listener.v3.Listener", "envoy.config.listener.v3.FilterChain"
@@ -17,10 +17,17 @@ def patched(listener: Resource, patches: Patches, context: str) -> Resource | No
             continue
         if patch.operation == "REMOVE":
             return None
-        if patch.operation == "MERGE":
-            listener = merging.merged(MESSAGE, listener, patch.value)
+        if patch.is_merge:
+            listener = merging.merged(MESSAGE, listener, patch.value, replaces_lists=patch.replaces_lists)
     listener = _with_listener_filters(listener, patches, context)
-    return _with_chains(listener, patches, context)
+    return _without_empty_chains(_with_chains(listener, patches, context))
+
+
+def _without_empty_chains(listener: Resource) -> Resource:
+    """Without chains that no filter was ever in, which Istio drops from a listener that it patches."""
+    chains = listener.get("filter_chains") or ()
+    kept = [chain for chain in chains if "filters" in chain]
+    return listener if len(kept) == len(chains) else {**listener, "filter_chains": kept}
 
 
 def _with_tables(listener: Resource, patches: Patches, context: str) -> Resource:
@@ -40,7 +47,9 @@ def _with_tables(listener: Resource, patches: Patches, context: str) -> Resource
 
 def _with_listener_filters(listener: Resource, patches: Patches, context: str) -> Resource:
     for patch in patches.of("LISTENER_FILTER", context):
-        if matching.listener(listener, patch):
+        if matching.listener(listener, patch) and patch.is_merge:
+            listener = _with_merged_filters(listener, patch)
+        elif matching.listener(listener, patch):
             items = lists.edited(
                 listener.get("listener_filters") or [],
                 patch,
@@ -49,6 +58,20 @@ def _with_listener_filters(listener: Resource, patches: Patches, context: str) -
             )
             listener = {**listener, "listener_filters": list(items)}
     return listener
+
+
+def _with_merged_filters(listener: Resource, patch: Patch) -> Resource:
+    """A merge that names a filter goes into every one whose configuration is of its type (listener_patch.go)."""
+    config = patch.value.get("typed_config")
+    if not matching.names_listener_filter(patch) or config is None:
+        return listener
+    items = [
+        {**item, "typed_config": merging.merged_any(item["typed_config"], config, replaces_lists=patch.replaces_lists)}
+        if "typed_config" in item
+        else item
+        for item in listener.get("listener_filters") or ()
+    ]
+    return {**listener, "listener_filters": items}
 
 
 def _with_chains(listener: Resource, patches: Patches, context: str) -> Resource:
@@ -71,18 +94,14 @@ def _chain(listener: Resource, chain: Resource, patches: Patches, context: str) 
             continue
         if patch.operation == "REMOVE":
             return None
-        if patch.operation == "MERGE":
-            chain = _merged(chain, patch.value)
+        if patch.is_merge:
+            chain = _merged(chain, patch)
     return filters.patched(listener, chain, patches, context)
 
 
-def _merged(chain: Resource, value: Resource) -> Resource:
+def _merged(chain: Resource, patch: Patch) -> Resource:
     """A transport socket is merged into one of the same name, and then nothing else is (listener_patch.go)."""
-    if "transport_socket" not in value:
-        return merging.merged(CHAIN, chain, value)
-    own = chain.get("transport_socket")
-    if own is None:
-        return chain
-    if own.get("name") != value["transport_socket"].get("name"):
-        return merging.merged(CHAIN, chain, value)
-    return {**chain, "transport_socket": clusters.merged_socket(own, value["transport_socket"])}
+    own, socket = chain.get("transport_socket"), patch.value.get("transport_socket")
+    if own is None or socket is None or own.get("name") != socket.get("name"):
+        return merging.merged(CHAIN, chain, patch.value, replaces_lists=patch.replaces_lists)
+    return {**chain, "transport_socket": clusters.merged_socket(own, socket, patch)}

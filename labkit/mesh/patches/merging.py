@@ -2,13 +2,14 @@
 
 Set fields replace, messages merge, lists append, maps replace by key. A field that says its default says nothing, also
 inside a wrapper: ``false`` does not undo ``true``. Durations replace as a whole (istio/istio, pkg/proto/merge).
+``MERGE_AND_REPLACE_LIST`` differs in one thing: a list replaces the list of before.
 """
 
+import operator
+from collections.abc import Callable
 from typing import Any
 
-from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.message import DecodeError
 
 from labkit.mesh import messages
 from labkit.mesh.model import Resource
@@ -19,20 +20,32 @@ WHOLE = ("google.protobuf.Duration", "google.protobuf.Timestamp", "google.protob
 """Messages whose JSON is one value."""
 
 
-def merged(message: str, into: Resource, value: Resource) -> Resource:
+Joined = Callable[[list[Any], list[Any]], list[Any]]
+"""What becomes of two lists."""
+
+
+def merged(message: str, into: Resource, value: Resource, *, replaces_lists: bool = False) -> Resource:
     """The resource with what the value sets; neither of them is changed."""
-    return _message(messages.descriptor(message), into, value)
+    return _message(messages.descriptor(message), into, value, _joined(replaces_lists))
 
 
-def merged_any(into: Resource, value: Resource) -> Resource:
-    """Two ``Any`` merged by what they hold; a value of another type is read as one of the first's, as Istio does."""
+def merged_any(into: Resource, value: Resource, *, replaces_lists: bool = False) -> Resource:
+    """Two ``Any`` merged by what they hold; with a value of another type the first stays as it is."""
     name = type_of(into)
     if type_of(value) != name:
-        value = _retyped(value, into["@type"])
+        return into
     try:
-        return _message(messages.descriptor(name), into, value)
+        return _message(messages.descriptor(name), into, value, _joined(replaces_lists))
     except KeyError:
         return into
+
+
+def _joined(replaces_lists: bool) -> Joined:
+    return _replaced if replaces_lists else operator.add
+
+
+def _replaced(_: list[Any], new: list[Any]) -> list[Any]:
+    return new
 
 
 def type_of(config: Resource) -> str:
@@ -40,7 +53,7 @@ def type_of(config: Resource) -> str:
     return str(config.get("@type", "")).rpartition("/")[2]
 
 
-def _message(message: Descriptor, into: Resource, value: Resource) -> Resource:
+def _message(message: Descriptor, into: Resource, value: Resource, joined: Joined) -> Resource:
     result = dict(into)
     for name, item in value.items():
         field = message.fields_by_name.get(name)
@@ -50,21 +63,21 @@ def _message(message: Descriptor, into: Resource, value: Resource) -> Resource:
             for other in field.containing_oneof.fields:
                 if other.name != name:
                     result.pop(other.name, None)
-        result[name] = _field(field, result.get(name), item)
+        result[name] = _field(field, result.get(name), item, joined)
     return result
 
 
-def _field(field: FieldDescriptor, old: Any, new: Any) -> Any:
-    if field.type != FieldDescriptor.TYPE_MESSAGE:
-        return [*(old or ()), *new] if field.is_repeated else new
-    if field.message_type.GetOptions().map_entry:
+def _field(field: FieldDescriptor, old: Any, new: Any, joined: Joined) -> Any:
+    if field.type == FieldDescriptor.TYPE_MESSAGE and field.message_type.GetOptions().map_entry:
         return {**(old or {}), **new}
     if field.is_repeated:
-        return [*(old or ()), *new]
-    return new if old is None else _single(field.message_type, old, new)
+        return joined(list(old or ()), list(new))
+    if field.type != FieldDescriptor.TYPE_MESSAGE or old is None:
+        return new
+    return _single(field.message_type, old, new, joined)
 
 
-def _single(message: Descriptor, old: Any, new: Any) -> Any:
+def _single(message: Descriptor, old: Any, new: Any, joined: Joined) -> Any:
     name = message.full_name
     if name == ANY:
         # A message without content has no bytes that could replace others.
@@ -75,22 +88,4 @@ def _single(message: Descriptor, old: Any, new: Any) -> Any:
         return new
     if name.startswith("google.protobuf.") and name.endswith(WRAPPER):
         return new or old
-    return _message(message, old, new)
-
-
-def _retyped(value: Resource, url: str) -> Resource:
-    """The bytes of one message read as another; nothing where they cannot be."""
-    name = url.rpartition("/")[2]
-    fields = {key: item for key, item in value.items() if key != "@type"}
-    try:
-        source = json_format.ParseDict(
-            fields, messages.message_class(type_of(value))(), descriptor_pool=messages.pool()
-        )
-        parsed = messages.message_class(name).FromString(source.SerializeToString())
-        parsed.DiscardUnknownFields()
-        document: Resource = json_format.MessageToDict(
-            parsed, preserving_proto_field_name=True, descriptor_pool=messages.pool()
-        )
-    except (KeyError, DecodeError, json_format.ParseError, json_format.SerializeToJsonError, UnicodeDecodeError):
-        return {}
-    return document
+    return _message(message, old, new, joined)

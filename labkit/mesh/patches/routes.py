@@ -21,8 +21,8 @@ def patched(table: Resource, patches: Patches, context: str, ports: Ports | None
         for kind in KINDS
     )
     for patch in of_table:
-        if patch.operation == "MERGE":
-            table = merging.merged(TABLE, table, patch.value)
+        if patch.is_merge:
+            table = merging.merged(TABLE, table, patch.value, replaces_lists=patch.replaces_lists)
     before: Sequence[Resource] = table.get(HOSTS) or ()
     hosts = [_host(host, of_hosts, of_routes) for host in before]
     gone = {old["name"] for old, new in zip(before, hosts, strict=True) if new is None}
@@ -39,8 +39,8 @@ def _host(host: Resource, patches: Sequence[Patch], of_routes: Sequence[Patch]) 
             continue
         if patch.operation == "REMOVE":
             return None
-        if patch.operation == "MERGE":
-            host = merging.merged(HOST, host, patch.value)
+        if patch.is_merge:
+            host = merging.merged(HOST, host, patch.value, replaces_lists=patch.replaces_lists)
         elif patch.operation == "REPLACE":
             host = patch.value
     ours = [p for p in of_routes if matching.virtual_host(host, p)]
@@ -61,10 +61,9 @@ def _with_routes(host: Resource, patches: Sequence[Patch]) -> Resource:
 
 def _inserted(routes: Sequence[Resource], patch: Patch) -> Sequence[Resource]:
     names_one = matching.names_route(patch)
-    if patch.operation == "INSERT_FIRST" and names_one:
-        # Before the first route that is named, as INSERT_BEFORE (rc_patch.go).
-        at = next((n for n, route in enumerate(routes) if matching.route(route, patch)), None)
-        return routes if at is None else [*routes[:at], patch.value, *routes[at:]]
+    if patch.operation == "INSERT_FIRST" and names_one and not any(matching.route(r, patch) for r in routes):
+        # At the beginning all the same, but only where the route is (rc_patch.go).
+        return routes
     return lists.edited(routes, patch, lambda route: matching.route(route, patch), names_one=names_one)
 
 
@@ -74,6 +73,6 @@ def _route(route: Resource, patches: Sequence[Patch]) -> Resource | None:
             continue
         if patch.operation == "REMOVE":
             return None
-        if patch.operation == "MERGE":
-            route = merging.merged(ROUTE, route, patch.value)
+        if patch.is_merge:
+            route = merging.merged(ROUTE, route, patch.value, replaces_lists=patch.replaces_lists)
     return route

@@ -11,7 +11,7 @@ BOOTSTRAP = "an Envoy's bootstrap is the sandbox's own"
 REPLACED = ("istio.stats", "istio.metadata_exchange", "istio.alpn", "istio.stackdriver")
 """Filters of Istio's Envoy whose work the sandbox does in another way: their configuration has no reader."""
 
-CHANGES = ("MERGE", "REPLACE")
+CHANGES = ("MERGE", "MERGE_AND_REPLACE_LIST", "REPLACE")
 WASM = "envoy.extensions.filters.http.wasm.v3.Wasm", "envoy.extensions.filters.network.wasm.v3.Wasm"
 
 

@@ -82,18 +82,23 @@ def _moved(listeners: dict[str, Resource]) -> Discovered:
 def _managers(listener: Resource) -> Iterator[Resource]:
     for chain in (*listener.get("filter_chains", ()), listener.get("default_filter_chain") or {}):
         for entry in chain.get("filters", ()):
-            if entry["name"] == HCM:
+            if _is_manager(entry):
                 yield entry["typed_config"]
 
 
+def _is_manager(entry: Resource) -> bool:
+    """Whether it is a connection manager with filters; one that an EnvoyFilter brings may have none."""
+    return entry.get("name") == HCM and "http_filters" in (entry.get("typed_config") or {})
+
+
 def _decides(entry: Resource) -> bool:
-    return entry["name"] in (JWT, RBAC, ASKING) and "typed_config" in entry
+    return entry.get("name") in (JWT, RBAC, ASKING) and "typed_config" in entry
 
 
 def _filled(deciding: list[Resource]) -> dict[str, Resource] | None:
     """Place → filter; None where there are more filters than places."""
-    tokens = [entry for entry in deciding if entry["name"] == JWT]
-    others = [entry for entry in deciding if entry["name"] != JWT]
+    tokens = [entry for entry in deciding if entry.get("name") == JWT]
+    others = [entry for entry in deciding if entry.get("name") != JWT]
     if len(tokens) > 1 or len(others) > len(ACCESS):
         return None
     configs: dict[str, Any] = {TOKENS: tokens[0]["typed_config"] if tokens else {"@type": JWT_TYPE}}
@@ -115,7 +120,7 @@ def _chain(chain: Resource, deciding: list[Resource]) -> Resource:
 
 
 def _network_filter(entry: Resource, deciding: list[Resource]) -> Resource:
-    if entry["name"] != HCM:
+    if not _is_manager(entry):
         return entry
     filters = entry["typed_config"]["http_filters"]
     if [f for f in filters if _decides(f)] != deciding:
@@ -126,7 +131,7 @@ def _network_filter(entry: Resource, deciding: list[Resource]) -> Resource:
 def _places(filters: list[Resource]) -> Iterator[Resource]:
     """The filters with all places, in one order whatever is in them."""
     deciding = [number for number, entry in enumerate(filters) if _decides(entry)]
-    ahead = next((n for n, entry in enumerate(filters) if entry["name"] in BEHIND), len(filters))
+    ahead = next((n for n, entry in enumerate(filters) if entry.get("name") in BEHIND), len(filters))
     first, last = (deciding[0], deciding[-1]) if deciding else (ahead, -1)
     has_tokens = any(filters[number]["name"] == JWT for number in deciding)
     access = iter(ACCESS)

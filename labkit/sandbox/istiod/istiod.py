@@ -168,7 +168,8 @@ class Istiod:
         return self.progress.report(key, self._takers(), version=version)
 
     def _takers(self) -> list[progress.Taker]:
-        return debug.takers(self.discovery, self._publication.trials.refuses)
+        guilty = self._publication.trials.guilty
+        return debug.takers(self.discovery, lambda name: [guilt.object for guilt in guilty(name)])
 
     def _why(self) -> dict[str, list[str]]:
         return debug.why(self.discovery, self._blame.names_of, self._publication.trials.standing())

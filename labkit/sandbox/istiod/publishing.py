@@ -88,7 +88,7 @@ class Publication:
         if self._index is None:
             return {}
         is_of_node = proxy.role == nodeproxies.ROLE
-        config = self.nodes.config(self.snapshot, proxy) if is_of_node else self._offered(self._index, proxy)
+        config = self.nodes.config(self.snapshot, proxy) if is_of_node else self.config_for(proxy)
         key = proxy.namespace, proxy.name
         before = self._given.get(key, {})
         encoded = {kind: self._of_kind(kind, getattr(config, kind), proxy, before.get(kind, {})) for kind in KINDS}
@@ -100,12 +100,13 @@ class Publication:
         self._asked.add(key)
         return encoded
 
-    def _offered(self, index: compiler.Index, proxy: model.Proxy) -> model.Config:
-        """The configuration of a proxy, resources on trial without the EnvoyFilters that they are tried without."""
-        config = index.for_proxy(proxy)
-        offered = config
+    def config_for(self, proxy: model.Proxy) -> model.Config:
+        """The configuration of a proxy; resources on trial are without the EnvoyFilters that are left out of them."""
+        if self._index is None:
+            return model.Config()
+        config = offered = self._index.for_proxy(proxy)
         for name, versions in self.trials.instead(proxy.key, lambda name: _resource(config, name)).items():
-            offered = _with(offered, name, _resource(index.for_proxy(proxy, versions), name))
+            offered = _with(offered, name, _resource(self._index.for_proxy(proxy, versions), name))
         return offered
 
     def refused(self, refusal: ads.Refusal) -> trials.Ruling:

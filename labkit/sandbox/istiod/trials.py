@@ -76,6 +76,9 @@ class Trial:
     guilty: dict[str, str] = field(default_factory=dict)
     """uid → what Envoy says with that filter."""
 
+    has_news: bool = False
+    """Whether a filter came in after another one was found guilty: the two may go together."""
+
     def __post_init__(self) -> None:
         self.out = self.rounds.pop(0)
 
@@ -84,13 +87,16 @@ class Trial:
         """The filters that the resource is offered without."""
         return frozenset(self.guilty) | frozenset(self.out)
 
+    def verdicts(self) -> list[Guilt]:
+        """The guilty filters."""
+        return [Guilt(object=self.filters[uid], resource=self.name, text=text) for uid, text in self.guilty.items()]
+
     def refused(self, text: str) -> Ruling:
         """The last offer was refused."""
         self.text = text
         if self.tried:
-            guilty = self._convicted(self.tried)
-            self._try_next()
-            return Ruling(is_offered_again=True, guilty=guilty)
+            self.guilty[self.tried] = text
+            return self._next(is_offered_again=True)
         if self.is_apart and self.rounds:
             self.out = self.rounds.pop(0)
             return Ruling(is_offered_again=True)
@@ -101,23 +107,26 @@ class Trial:
         """The last offer was taken."""
         if self.is_closed or not (self.is_apart or self.tried):
             return Ruling()
-        guilty: tuple[Guilt, ...] = ()
         if self.is_apart:
             self.is_apart = False
             self.guilty |= {uid: text for uid, text in self.before.items() if uid in self.out}
             self.out = [uid for uid in self.out if uid not in self.guilty]
             if len(self.out) == 1:
                 # Without it the resource is taken, so what was refused was refused because of it.
-                guilty = self._convicted(self.out.pop())
-        self._try_next()
-        return Ruling(is_offered_again=bool(self.tried), guilty=guilty)
+                self.guilty[self.out.pop()] = self.text
+        else:
+            self.has_news = self.has_news or bool(self.guilty)
+        return self._next()
 
-    def _try_next(self) -> None:
+    def _next(self, *, is_offered_again: bool = False) -> Ruling:
+        """Try the next filter; after the last one those that are guilty once more, if others have come in since."""
+        if not self.out and self.has_news:
+            self.out, self.guilty, self.has_news = list(self.guilty), {}, False
         self.tried = self.out.pop(0) if self.out else ""
-
-    def _convicted(self, uid: str) -> tuple[Guilt, ...]:
-        self.guilty[uid] = self.text
-        return (Guilt(object=self.filters[uid], resource=self.name, text=self.text),)
+        if self.tried:
+            return Ruling(is_offered_again=True)
+        guilty = tuple(guilt for guilt in self.verdicts() if resources.uid_of(guilt.object) not in self.before)
+        return Ruling(is_offered_again=is_offered_again, guilty=guilty)
 
 
 class Trials:
@@ -194,18 +203,16 @@ class Trials:
             self._versions[proxy] = {uid: obj for uid, obj in versions.items() if obj is not None}
         return Ruling(is_offered_again=is_again, guilty=tuple(g for ruling in rulings for g in ruling.guilty))
 
-    def refuses(self, proxy: str) -> list[Object]:
-        """The EnvoyFilters that the proxy refuses."""
-        trials = self._trials.get(proxy, {}).values()
-        return [trial.filters[uid] for trial in trials for uid in trial.guilty]
+    def guilty(self, proxy: str) -> list[Guilt]:
+        """What a proxy does without."""
+        return [guilt for trial in self._trials.get(proxy, {}).values() for guilt in trial.verdicts()]
 
     def standing(self) -> dict[str, list[Object]]:
         """Each refusal that stands, with the EnvoyFilters that it is put down to."""
         by_text: dict[str, dict[str, Object]] = {}
-        for trials in self._trials.values():
-            for trial in trials.values():
-                for uid, text in trial.guilty.items():
-                    by_text.setdefault(text, {})[uid] = trial.filters[uid]
+        for proxy in self._trials:
+            for guilt in self.guilty(proxy):
+                by_text.setdefault(guilt.text, {})[resources.uid_of(guilt.object)] = guilt.object
         return {text: list(objects.values()) for text, objects in by_text.items()}
 
 

@@ -119,7 +119,7 @@ def test_a_patch_is_merged(message: str, old: dict[str, Any], new: dict[str, Any
             {"@type": LUA, "inline_code": "x"},
             {"@type": ROUTER, "start_child_span": True},
             {"@type": LUA, "inline_code": "x"},
-            id="of another type, what can be read",
+            id="of another type, the first stays",
         ),
         pytest.param(
             {"@type": f"{TYPE}no.such.Message", "a": 1},
@@ -133,6 +133,17 @@ def test_configurations_of_extensions_are_merged(
     old: dict[str, Any], new: dict[str, Any], result: dict[str, Any]
 ) -> None:
     assert merging.merged_any(old, new) == result
+
+
+def test_a_merge_that_replaces_lists_replaces_them_at_any_depth() -> None:
+    old = {"bind_config": {"freebind": True, "socket_options": [{"level": 1}]}, "listener_filters": [{"name": "a"}]}
+    new = {"bind_config": {"socket_options": [{"level": 2}]}, "listener_filters": [{"name": "b"}]}
+    cluster = {"upstream_bind_config": old["bind_config"], "filters": old["listener_filters"]}
+    patch = {"upstream_bind_config": new["bind_config"], "filters": new["listener_filters"]}
+    assert merging.merged(CLUSTER, cluster, patch, replaces_lists=True) == {
+        "upstream_bind_config": {"freebind": True, "socket_options": [{"level": 2}]},
+        "filters": [{"name": "b"}],
+    }
 
 
 def test_what_is_merged_is_left_as_it_was() -> None:

@@ -138,6 +138,57 @@ def test_target_references_choose_the_pods_of_a_gateway() -> None:
     assert chosen(obj, to=proxy(**{"gateway.networking.k8s.io/gateway-name": "entry"})) is not None
 
 
+def listener_filters(entry: Object) -> list[Object]:
+    before = {
+        "name": "virtualInbound",
+        "listener_filters": [
+            {"name": "dst", "typed_config": {"@type": f"{TYPE}.listener.original_dst.v3.OriginalDst"}},
+            {"name": "tls", "typed_config": {"@type": f"{TYPE}.listener.tls_inspector.v3.TlsInspector"}},
+        ],
+    }
+    after = patched({"virtualInbound": before}, "listeners", envoy_filter("a", entry))
+    filters: list[Object] = after["virtualInbound"]["listener_filters"]
+    return filters
+
+
+def by_listener_filter(name: str) -> Object:
+    return {"listener": {"listenerFilter": name}}
+
+
+@pytest.mark.parametrize(
+    ("entry", "result"),
+    [
+        pytest.param(patch("LISTENER_FILTER", "ADD", X), "dst tls x", id="ADD"),
+        pytest.param(patch("LISTENER_FILTER", "INSERT_FIRST", X), "x dst tls", id="INSERT_FIRST"),
+        pytest.param(patch("LISTENER_FILTER", "INSERT_AFTER", X, **by_listener_filter("dst")), "dst x tls", id="AFTER"),
+        pytest.param(
+            patch("LISTENER_FILTER", "INSERT_BEFORE", X, **by_listener_filter("tls")), "dst x tls", id="BEFORE"
+        ),
+        pytest.param(patch("LISTENER_FILTER", "INSERT_BEFORE", X), "x dst tls", id="BEFORE nobody"),
+        pytest.param(patch("LISTENER_FILTER", "REPLACE", X, **by_listener_filter("tls")), "dst x", id="REPLACE"),
+        pytest.param(patch("LISTENER_FILTER", "REMOVE", **by_listener_filter("tls")), "dst", id="REMOVE"),
+        pytest.param(patch("LISTENER_FILTER", "REMOVE"), "dst tls", id="REMOVE nobody"),
+    ],
+)
+def test_a_listener_filter_goes_where_it_belongs(entry: Object, result: str) -> None:
+    assert [item["name"] for item in listener_filters(entry)] == result.split()
+
+
+def test_a_listener_filter_takes_a_merge_of_its_own_type_from_a_patch_that_names_a_filter() -> None:
+    config = {"@type": f"{TYPE}.listener.tls_inspector.v3.TlsInspector", "initial_read_buffer_size": 512}
+    merge = patch("LISTENER_FILTER", "MERGE", {"name": "tls", "typed_config": config}, **by_listener_filter("tls"))
+    first, second = listener_filters(merge)
+    assert "initial_read_buffer_size" not in first["typed_config"]
+    assert second["typed_config"]["initial_read_buffer_size"] == 512
+
+
+def test_a_chain_without_filters_is_none() -> None:
+    chains = [{"name": "empty"}, {"name": "full", "filters": [{"name": "envoy.filters.network.tcp_proxy"}]}]
+    entry = envoy_filter("a", *(patch("FILTER_CHAIN", "ADD", chain) for chain in chains))
+    after = patched({"virtualInbound": listener("router")}, "listeners", entry)["virtualInbound"]
+    assert [chain.get("name") for chain in after["filter_chains"]] == [None, "full"]
+
+
 NAMES = ("outbound|80|v1|web.default.svc.cluster.local", "outbound|80||shop.default.svc.cluster.local", "inbound|80||")
 
 
@@ -187,8 +238,8 @@ def test_a_transport_socket_is_merged_into_the_one_of_its_name() -> None:
     result = patched(clusters, "clusters", entry)
     assert result["one"] == {"name": "one", "transport_socket": socket(max_session_keys=1, sni="x")}
     assert result["choice"]["transport_socket_matches"] == [{"name": "t", "transport_socket": socket(sni="x")}]
-    assert result["other"] == clusters["other"]
-    assert result["none"] == {"name": "none", **value}
+    assert result["other"] == {"name": "other", "transport_socket": value["transport_socket"]}
+    assert result["none"] == {"name": "none", "transport_socket": value["transport_socket"]}
 
 
 def table(name: str = "80") -> Object:
@@ -209,7 +260,8 @@ R = {"name": "r"}
     [
         pytest.param(patch("HTTP_ROUTE", "ADD", R), "a b r", id="ADD"),
         pytest.param(patch("HTTP_ROUTE", "INSERT_FIRST", R), "r a b", id="INSERT_FIRST"),
-        pytest.param(patch("HTTP_ROUTE", "INSERT_FIRST", R, **vhost({"name": "b"})), "a r b", id="FIRST before one"),
+        pytest.param(patch("HTTP_ROUTE", "INSERT_FIRST", R, **vhost({"name": "b"})), "r a b", id="FIRST where one is"),
+        pytest.param(patch("HTTP_ROUTE", "INSERT_FIRST", R, **vhost({"name": "c"})), "a b", id="FIRST where none is"),
         pytest.param(patch("HTTP_ROUTE", "INSERT_AFTER", R, **vhost({"name": "a"})), "a r b", id="INSERT_AFTER"),
         pytest.param(patch("HTTP_ROUTE", "INSERT_BEFORE", R, **vhost({"action": "REDIRECT"})), "a r b", id="by action"),
         pytest.param(patch("HTTP_ROUTE", "REMOVE", **vhost({"action": "ROUTE"})), "b", id="REMOVE"),
