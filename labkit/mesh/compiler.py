@@ -135,7 +135,7 @@ class Index:
         return self._router(proxy, view) if proxy.role == "router" else self._sidecar(proxy, view)
 
     def filters_behind(self, proxy: Proxy, kind: str, name: str) -> list[Object]:
-        """The EnvoyFilters without which a resource of a proxy would be another, in the order in which they apply."""
+        """The EnvoyFilters that change a resource of a proxy, in the order in which they apply."""
         objects = {resources.uid_of(obj): obj for obj in self.snapshot.of(patches.RESOURCE)}
         every = [f.uid for f in patches.applying(self._envoy_filters, proxy, root=self.snapshot.root_namespace)]
 
@@ -145,10 +145,8 @@ class Index:
             return resource
 
         now, bare = without(), without(*every)
-        behind = [uid for uid in every if without(uid) != now]
-        if not behind and bare != now:
-            # Two say the same: without one of them nothing is another.
-            behind = [uid for uid in every if without(*(other for other in every if other != uid)) != bare]
+        # One that another hides, or repeats, changes the resource only where it is alone.
+        behind = [u for u in every if without(u) != now or without(*(o for o in every if o != u)) != bare]
         return [objects[uid] for uid in behind]
 
     def _patched(self, config: Config, proxy: Proxy, versions: Versions) -> Config:
