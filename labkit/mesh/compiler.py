@@ -190,7 +190,7 @@ class Index:
             endpoints=view.reach.endpoints,
             listeners=ChainMap(listener, _not_own(view.listeners(sides.outbound), proxy)),
             routes=view.routes,
-            secrets=secrets.granted_to(view.reach.secret_names, self.snapshot, proxy.namespace),
+            secrets=secrets.granted_to(view.reach.secret_names, self.snapshot, proxy),
         )
 
     def _entrance(self, proxy: Proxy, signals: ir.Telemetry) -> Entrance:
@@ -275,7 +275,7 @@ class Index:
             endpoints=view.reach.endpoints,
             listeners={x["name"]: x for x in every},
             routes=tables,
-            secrets=secrets.granted_to(asked, self.snapshot, proxy.namespace, granted),
+            secrets=secrets.granted_to(asked, self.snapshot, proxy, granted),
         )
 
     def _gateway_table(self, table: ir.RouteTable, view: View) -> Resource:

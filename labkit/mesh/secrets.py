@@ -4,8 +4,8 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
-from labkit.mesh import ir
-from labkit.mesh.model import Resource, Snapshot
+from labkit.mesh import ir, mounted_files
+from labkit.mesh.model import Proxy, Resource, Snapshot
 
 SYSTEM = "file-root:system"
 SYSTEM_FILE = "/etc/ssl/certs/ca-certificates.crt"
@@ -13,7 +13,10 @@ SYSTEM_FILE = "/etc/ssl/certs/ca-certificates.crt"
 
 TRUSTED = "-cacert"
 CERTIFICATE_KEYS = (("tls.crt", "tls.key"), ("cert", "key"))
-AUTHORITY_KEYS = ("ca.crt", "cacert")
+AUTHORITY_KEYS = (("ca.crt", "ca.crl"), ("cacert", "crl"))
+"""Who is trusted, and which of their certificates are revoked."""
+
+CERTIFICATE_FILE, AUTHORITY_FILE = "file-cert:", "file-root:"
 
 
 def of_listener(listener: ir.Listener) -> Iterator[str]:
@@ -32,9 +35,11 @@ def of_upstream(upstream: ir.Upstream) -> Iterator[str]:
 
 
 def granted_to(
-    names: Iterable[str], snapshot: Snapshot, namespace: str, granted: Container[str] = ()
+    names: Iterable[str], snapshot: Snapshot, proxy: Proxy, granted: Container[str] = ()
 ) -> dict[str, Resource]:
-    """Those that there are and that a proxy of this namespace may have; any other is never sent."""
+    """Those that there are and that a proxy may have; any other is never sent."""
+    files = mounted_files.Files(snapshot, proxy.namespace, proxy.name)
+    namespace = proxy.namespace
     secrets: dict[str, Resource] = {}
     by_name: dict[tuple[str, str], Object] | None = None
     for name in dict.fromkeys(names):
@@ -43,6 +48,8 @@ def granted_to(
             continue
         scheme, separator, rest = name.partition("://")
         if not separator:
+            if resource := _of_files(name, files):
+                secrets[name] = {"name": name, **resource}
             continue
         if by_name is None:
             by_name = {(resources.namespace_of(s), resources.name_of(s)): s for s in snapshot.of("secrets")}
@@ -53,6 +60,15 @@ def granted_to(
         if resource:
             secrets[name] = {"name": name, **resource}
     return secrets
+
+
+def _of_files(name: str, files: mounted_files.Files) -> Resource:
+    """A secret of files that the proxy's container mounts, as Istio's agent reads them."""
+    if name.startswith(CERTIFICATE_FILE):
+        chain, key = map(files.source, name.removeprefix(CERTIFICATE_FILE).split("~", 1))
+        return {"tls_certificate": {"certificate_chain": chain, "private_key": key}} if chain and key else {}
+    authority = files.source(name.removeprefix(AUTHORITY_FILE)) if name.startswith(AUTHORITY_FILE) else {}
+    return {"validation_context": {"trusted_ca": authority}} if authority else {}
 
 
 def _certificate(name: str, namespace: str, secrets: Mapping[tuple[str, str], Object]) -> Resource:
@@ -68,7 +84,10 @@ def _authority(name: str, namespace: str, secrets: Mapping[tuple[str, str], Obje
     """Of the Secret of that name, else of the one whose name it is without the ending."""
     for candidate in (name, name.removesuffix(TRUSTED)):
         data = (secrets.get((namespace, candidate)) or {}).get("data") or {}
-        for key in AUTHORITY_KEYS:
+        for key, revoked in AUTHORITY_KEYS:
             if data.get(key):
-                return {"validation_context": {"trusted_ca": {"inline_bytes": data[key]}}}
+                context: Resource = {"trusted_ca": {"inline_bytes": data[key]}}
+                if data.get(revoked):
+                    context["crl"] = {"inline_bytes": data[revoked]}
+                return {"validation_context": context}
     return {}

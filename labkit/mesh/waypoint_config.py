@@ -54,7 +54,7 @@ def of(proxy: Proxy, view: View, snapshot: Snapshot, services: Sequence[Service]
             **{name: view.reach.endpoints[name] for name in others if name in view.reach.endpoints},
         },
         listeners=memo.alike(("waypoint", proxy.namespace, proxy.name), listeners, lambda: listeners),
-        secrets=secrets.granted_to(_secret_names(upstreams), snapshot, proxy.namespace),
+        secrets=secrets.granted_to(_secret_names(upstreams), snapshot, proxy),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
 
 from labkit.base import private
@@ -41,6 +42,17 @@ class Trust:
     def pem(self) -> bytes:
         return self._authority.certificate_pem
 
+    def revoking(self, *revoked: Files) -> bytes:
+        """The list of these certificates, PEM."""
+        now = datetime.datetime.now(datetime.UTC)
+        listed = x509.CertificateRevocationListBuilder().issuer_name(self._authority.certificate.subject)
+        listed = listed.last_update(now - DAY).next_update(now + DAY)
+        for files in revoked:
+            serial = x509.load_pem_x509_certificate(files.certificate.read_bytes()).serial_number
+            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now - DAY).build()
+            listed = listed.add_revoked_certificate(entry)
+        return listed.sign(self._authority.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
     def issue(self, name: str, *, life: datetime.timedelta = DAY) -> Files:
         """For a host or a client."""
         purposes = (certificates.SERVER, certificates.CLIENT)
@@ -54,12 +66,21 @@ class Trust:
         return files
 
 
-def put_secret(kubectl: Kubectl, name: str, files: Files, *, trusted: Trust | None = None) -> None:
-    """Create or replace a Secret of the gateway's namespace; the key never stands on a command line."""
+def put_secret(
+    kubectl: Kubectl,
+    name: str,
+    files: Files,
+    *,
+    trusted: Trust | None = None,
+    revoked: Path | None = None,
+    namespace: str = "istio-system",
+) -> None:
+    """Create or replace a Secret; the key never stands on a command line."""
     source = [f"--from-file=tls.crt={files.certificate}", f"--from-file=tls.key={files.key}"]
     source += [f"--from-file=ca.crt={trusted.root}"] if trusted else []
-    text = kubectl("-n", "istio-system", "create", "secret", "generic", name, *source, "--dry-run=client", "-o", "yaml")
-    kubectl("-n", "istio-system", "apply", "-f", "-", stdin=text)
+    source += [f"--from-file=ca.crl={revoked}"] if revoked else []
+    text = kubectl("-n", namespace, "create", "secret", "generic", name, *source, "--dry-run=client", "-o", "yaml")
+    kubectl("-n", namespace, "apply", "-f", "-", stdin=text)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -113,6 +113,21 @@ def test_who_is_let_in_by_certificate(scene, trust, foreign, who, life, mutual, 
     assert all((answer.status == "200") == (answer.code == 0) for answer in answers.values())
 
 
+def test_a_revoked_certificate_is_refused_and_its_neighbour_is_not(scene, kubectl, trust, tmp_path):
+    good, bad = trust.issue("partner"), trust.issue("partner")
+    revoked = tmp_path / "revoked.pem"
+    revoked.write_bytes(trust.revoking(bad))
+    edge.put_secret(kubectl, "edge-partner", trust.issue("partner.test"), trusted=trust, revoked=revoked)
+    waiting.until(
+        lambda: scene.curl("partner.test", "/status/200", "-k", *client(bad)).status == "000",
+        what="a refusal of the revoked certificate",
+        timeout=20,
+        next_step="kubectl -n istio-system get secret edge-partner -o yaml",
+    )
+    assert scene.curl("partner.test", "/status/200", "-k", *client(good)).status == "200"
+    edge.put_secret(kubectl, "edge-partner", trust.issue("partner.test"), trusted=trust)
+
+
 def test_passthrough_leaves_the_certificate_to_the_server_behind(scene, trust):
     assert scene.curl("istiod.test", "/", "-k").status == "404"
     assert scene.curl("istiod.test", "/", "--cacert", str(trust.root)).code == UNTRUSTED
@@ -288,3 +303,80 @@ def test_a_gateway_begins_tls_with_a_client_certificate(
 def asked(sandbox, host: str) -> fetching.Answer:
     address = gateway.url(sandbox.client)
     return fetching.fetch(address, "/", headers={"Host": host})
+
+
+# The same by a sidecar
+
+CUSTOMER = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: customer, namespace: edge}
+spec:
+  selector: {matchLabels: {app: customer}}
+  template:
+    metadata:
+      labels: {app: customer}
+      annotations:
+        sidecar.istio.io/userVolume: '[{"name": "bank", "secret": {"secretName": "bank-client"}}]'
+        sidecar.istio.io/userVolumeMount: '[{"name": "bank", "mountPath": "/etc/bank", "readOnly": true}]'
+    spec: {containers: [{name: client, image: curlimages/curl, command: [sleep, infinity]}]}
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: bank, namespace: edge}
+spec:
+  hosts: [bank.test]
+  ports: [{number: 80, name: http, protocol: HTTP, targetPort: PORT}]
+  resolution: STATIC
+  location: MESH_EXTERNAL
+  exportTo: ["."]
+  endpoints: [{address: ADDRESS}]
+"""
+RULE = """
+apiVersion: networking.istio.io/v1
+kind: DestinationRule
+metadata: {name: bank, namespace: edge}
+spec:
+  host: bank.test
+  exportTo: ["."]
+"""
+NOWHERE = "clientCertificate: /a, privateKey: /b, caCertificates: /c"
+MOUNTED = "clientCertificate: /etc/bank/tls.crt, privateKey: /etc/bank/tls.key, caCertificates: /etc/bank/ca.crt"
+BY_SIDECAR = {
+    "files that the proxy mounts": (
+        f"  trafficPolicy: {{tls: {{mode: MUTUAL, sni: bank.test, {MOUNTED}}}}}",
+        "customer",
+    ),
+    "a Secret, by a rule for the workload": (
+        "  workloadSelector: {matchLabels: {app: customer}}\n"
+        "  trafficPolicy: {tls: {mode: MUTUAL, sni: bank.test, credentialName: bank-client}}",
+        "customer",
+    ),
+    "files that nobody mounts": (
+        f"  trafficPolicy: {{tls: {{mode: MUTUAL, sni: bank.test, {NOWHERE}}}}}",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize(("tls", "text"), BY_SIDECAR.values(), ids=BY_SIDECAR)
+def test_a_sidecar_begins_tls_with_a_client_certificate(bank, kubectl, trust, tls, text):
+    host, port = bank
+    edge.put_secret(kubectl, "bank-client", trust.issue("customer"), trusted=trust, namespace="edge")
+    kubectl("apply", "-f", "-", stdin=CUSTOMER.replace("ADDRESS", host).replace("PORT", str(port)))
+    kubectl("apply", "-f", "-", stdin=RULE + tls)
+    kubectl("-n", "edge", "rollout", "status", "deployment/customer", "--timeout=60s")
+    # No name leads there; the request's own host does.
+    words = ("-n", "edge", "exec", "deploy/customer", "--", "curl", "-s", "-H", "Host: bank.test", "http://10.96.0.99/")
+    try:
+        waiting.until(
+            lambda: (
+                (seen := kubectl.printed(*words)) == text or (not text and seen.startswith("upstream connect error"))
+            ),
+            what="the bank's answer",
+            timeout=20,
+            next_step="kubectl -n edge get destinationrule bank -o yaml",
+            show=lambda _: kubectl.printed(*words),
+        )
+    finally:
+        kubectl("-n", "edge", "delete", "destinationrule", "bank")

@@ -5,17 +5,12 @@ from typing import Any
 
 from labkit.kube.resources import Object
 
-FILES = "the sandbox mounts no files into proxies; name a Secret by credentialName"
 LOCALITY = "the sandbox has one node, so there is no other locality to go to"
 BOUND = "a listener has its port at the pod's own address, wherever it is said to be bound"
 
 POLICY = {
     "loadBalancer.localityLbSetting.distribute": LOCALITY,
     "loadBalancer.localityLbSetting.failover": LOCALITY,
-    "tls.clientCertificate": FILES,
-    "tls.privateKey": FILES,
-    "tls.caCertificates": FILES,
-    "tls.caCrl": "revoked certificates are not looked for",
     "tunnel": "connections are not sent through a tunnel",
 }
 """Fields of a trafficPolicy → why they have no effect."""
@@ -37,10 +32,6 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
     "Gateway": {
         "servers[].bind": BOUND,
         "servers[].defaultEndpoint": "Istio gives it no meaning either",
-        "servers[].tls.serverCertificate": FILES,
-        "servers[].tls.privateKey": FILES,
-        "servers[].tls.caCertificates": FILES,
-        "servers[].tls.caCrl": "revoked certificates are not looked for",
         "servers[].tls.verifyCertificateSpki[]": "certificates are not pinned",
         "servers[].tls.verifyCertificateHash[]": "certificates are not pinned",
     },

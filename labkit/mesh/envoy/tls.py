@@ -41,7 +41,10 @@ def upstream(tls: ir.Tls, *, is_http2: bool) -> Resource:
         common["tls_certificate_sds_secret_configs"] = [secret(tls.certificate)]
     if tls.authority:
         common["combined_validation_context"] = {
-            "default_validation_context": _names(tls.names, kind="URI" if is_mesh else "DNS"),
+            "default_validation_context": {
+                **_names(tls.names, kind="URI" if is_mesh else "DNS"),
+                **_revoked(tls.revoked_file),
+            },
             "validation_context_sds_secret_config": secret(tls.authority),
         }
     resource: Resource = {"common_tls_context": common}
@@ -58,6 +61,10 @@ def _names(names: Sequence[str], *, kind: str) -> Resource:
             {"san_type": "URI" if "://" in n else kind, "matcher": {"exact": n}} for n in names
         ]
     }
+
+
+def _revoked(file: str) -> Resource:
+    return {"crl": {"filename": file}} if file else {}
 
 
 def with_proxy_protocol(socket: Resource, version: str) -> Resource:
@@ -106,7 +113,7 @@ def gateway(edge: ir.EdgeTls) -> Resource:
     common["tls_certificate_sds_secret_configs"] = [secret(c) for c in edge.certificates]
     if edge.authority:
         common["combined_validation_context"] = {
-            "default_validation_context": _names(edge.names, kind="DNS"),
+            "default_validation_context": {**_names(edge.names, kind="DNS"), **_revoked(edge.revoked_file)},
             "validation_context_sds_secret_config": secret(edge.authority),
         }
     return _downstream(common, asks=edge.requires_certificate)

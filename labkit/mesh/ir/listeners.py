@@ -74,6 +74,9 @@ class EdgeTls:
     authority: str = ""
     """The secret that holds who is trusted; empty where clients are not asked who they are."""
 
+    revoked_file: str = ""
+    """The file of the proxy that lists certificates that are trusted no more."""
+
     requires_certificate: bool = False
     names: tuple[str, ...] = ()
     """Names of which a client's certificate must have one; empty for any."""

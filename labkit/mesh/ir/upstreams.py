@@ -57,6 +57,9 @@ class Tls:
     authority: str = ""
     """The secret that holds who is trusted; empty where nobody is asked."""
 
+    revoked_file: str = ""
+    """The file of the proxy that lists certificates that are trusted no more."""
+
     is_http2: bool = False
     skips_verification: bool = False
 

@@ -21,6 +21,7 @@ def read(spec: Spec, *, is_http: bool) -> ir.EdgeTls:
         is_http=is_http,
         certificates=tuple(certificates),
         authority=authority if asks or mode == "OPTIONAL_MUTUAL" else "",
+        revoked_file=str(spec.get("caCrl") or ""),
         requires_certificate=asks,
         names=tuple(spec.get("subjectAltNames") or ()),
         least_version=VERSIONS.get(spec.get("minProtocolVersion", ""), ""),

@@ -102,7 +102,7 @@ def _upstream(service: Service, target: Target, rule: Rule | None, client: Clien
     policy, port = target.policy, target.port
     ready = [e for e in service.endpoints.get(port.number, ()) if target.labels.items() <= e.labels.items()]
     kind = _kind(service, policy, is_gateway=client.is_gateway)
-    tls, by_endpoint = _tls(service, target, kind, ready, client)
+    tls, by_endpoint = _tls(service, target, kind, ready, client, rule)
     return ir.Upstream(
         name=names.upstream_name(port.number, target.subset, service.host),
         host=service.host,
@@ -218,7 +218,7 @@ def _http(protocol: str, policy: traffic_policy.Policy, tls: ir.Tls | None, *, i
 
 
 def _tls(
-    service: Service, target: Target, kind: str, ready: Sequence[Endpoint], client: Client
+    service: Service, target: Target, kind: str, ready: Sequence[Endpoint], client: Client, rule: Rule | None
 ) -> tuple[ir.Tls | None, bool]:
     """(TLS, whether only for endpoints that are marked)."""
     spec = target.policy.get("tls") or {}
@@ -233,7 +233,8 @@ def _tls(
     if mode == "ISTIO_MUTUAL":
         return own, False
     if mode in ("SIMPLE", "MUTUAL"):
-        return _foreign_tls(service, spec, mode, is_gateway=client.is_gateway), False
+        has_secrets = client.is_gateway or (rule is not None and rule.clients is not None)
+        return _foreign_tls(service, spec, mode, has_secrets=has_secrets), False
     if mode or service.is_external or service.is_plain or client.mesh.get("enableAutoMtls") is False:
         return None, False
     if kind == ORIGINAL or service.resolution == "NONE":
@@ -247,9 +248,10 @@ def _identities(service: Service, mesh: Mapping[str, Any]) -> Iterator[str]:
         yield from (names.spiffe(account, domain) for account in service.accounts)
 
 
-def _foreign_tls(service: Service, spec: Mapping[str, Any], mode: str, *, is_gateway: bool) -> ir.Tls | None:
+def _foreign_tls(service: Service, spec: Mapping[str, Any], mode: str, *, has_secrets: bool) -> ir.Tls | None:
+    """TLS with others' certificates; sidecars take Secrets only from a rule with a ``workloadSelector``."""
     credential = spec.get("credentialName")
-    if credential and not is_gateway:
+    if credential and not has_secrets:
         return None  # Sidecars send plaintext then, and nobody says so (answered by a real 1.31: `tls-modes`).
     certificate = ""
     if mode == "MUTUAL":
@@ -265,6 +267,7 @@ def _foreign_tls(service: Service, spec: Mapping[str, Any], mode: str, *, is_gat
         names=tuple(spec.get("subjectAltNames") or service.certified_names),
         certificate=certificate,
         authority="" if skips else trusted,
+        revoked_file="" if skips or credential else str(spec.get("caCrl") or ""),
         skips_verification=skips,
     )
 
