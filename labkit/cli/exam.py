@@ -116,7 +116,7 @@ def _exercise(sitting: "Sitting", number: int) -> "Exercise":
 
 
 def _task(number: int, exercise: "Exercise") -> None:
-    from labkit.exercises import exam
+    from labkit.exercises import causes, exam
     from labkit.lab import Lab
 
     lab = Lab.connect()
@@ -125,7 +125,14 @@ def _task(number: int, exercise: "Exercise") -> None:
         lab.apply(f"manifests/{name}", quiet=True)
     print(f"Task {number}: {exercise.task}\nDone when {exercise.done_when}.")
     if exercise.answer is not None:
-        print(f"It asks for an answer: ./lab exam answer {number} '…'")
+        print(f"It asks for an answer: ./lab exam answer {number} '{_form(exercise)}'")
+    if isinstance(exercise.answer, dict):
+        print("Effects:", *(f"  {word:<18} {sentence}" for word, sentence in causes.EFFECTS.items()), sep="\n")
+
+
+def _form(exercise: "Exercise") -> str:
+    """How an answer is written: a cause has three parts."""
+    return "kind/name spec.field effect" if isinstance(exercise.answer, dict) else "…"
 
 
 def _check(paths: settings.Paths, sitting: "Sitting", number: int, exercise: "Exercise") -> None:

@@ -3,12 +3,15 @@
 import argparse
 import contextlib
 import itertools
+import json
 import random
 import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import yaml
 
 from labkit.base import errors, settings
 
@@ -28,6 +31,9 @@ READY = 120.0
 
 GROWTH = 0.15
 """How much more memory is still flat."""
+
+CERTIFICATE_LIFE = "40s"
+"""How long a proxy's certificate lives while it soaks: each is renewed many times."""
 
 PATHS = ("/productpage", "/api/v1/products/0/reviews")
 PODS_EVERY, ISTIOD_EVERY = 20, 60
@@ -61,6 +67,14 @@ class Soak:
     requests: int = 0
     memory: list[float] = field(default_factory=list)
     """Mebibytes, a slice each."""
+
+    certificates: dict[str, set[str]] = field(default_factory=dict)
+    """Proxy → serial numbers of its own certificate that were seen."""
+
+    @property
+    def rotations(self) -> int:
+        """How often a proxy was seen with another certificate than before."""
+        return sum(len(serials) - 1 for serials in self.certificates.values())
 
     def judge(self, rows: "list[tuple[float, int, str]]") -> None:
         """Time, status and error of requests; what is not 200 is put down to a disturbance, or to none."""
@@ -99,6 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not lab.can("local-pods"):
         raise errors.SetupError("soak kills pods: it runs on the sandbox only.", next_step="./lab up --cluster sandbox")
     lab.goto("07")
+    _short_certificates(lab, CERTIFICATE_LIFE)
     end = time.time() + arguments.minutes * 60
     stop = threading.Event()
     disturber = threading.Thread(target=_disturb, args=(lab, soak, random.Random(arguments.seed), stop), daemon=True)
@@ -110,11 +125,13 @@ def run(arguments: argparse.Namespace) -> int:
             frame = lab.send(path, rate=arguments.rate, duration=SLICE)
             soak.judge(_rows(frame))
             soak.memory.append(_memory())
+            _look_at_certificates(lab, soak)
             print(f"{max(0.0, end - time.time()):5.0f} s left, {_line(soak)}", flush=True)
     finally:
         stop.set()
         disturber.join(timeout=60)
         lab.reset()
+        _short_certificates(lab, "")
     print(_summary(soak))
     return 0 if soak.is_good else 1
 
@@ -127,6 +144,32 @@ def _memory() -> float:
     from labkit.clusters import sandbox
 
     return sum(p.pss_bytes for p in sandbox.process_table(settings.Paths())) / 1024 / 1024
+
+
+def _short_certificates(lab: "Lab", life: str) -> None:
+    """Have every proxy ask for certificates of this life, in new pods; empty for Istio's default of a day."""
+    from labkit.install import istio, kinds
+    from labkit.kube import resources
+
+    config_map = lab.api.get(resources.CONFIG_MAPS, "istio", istio.NAMESPACE)
+    mesh = yaml.safe_load(config_map["data"]["mesh"])
+    mesh["defaultConfig"]["proxyMetadata"] = {"SECRET_TTL": life} if life else {}
+    lab.api.patch(resources.CONFIG_MAPS, "istio", istio.NAMESPACE, {"data": {"mesh": yaml.safe_dump(mesh)}})
+    changed = {"soak.labkit.dev/restarted": str(time.time())}
+    names = [resources.name_of(d) for d in lab.api.list(resources.DEPLOYMENTS, lab.namespace)]
+    for name in names:
+        template = {"metadata": {"annotations": changed}}
+        lab.api.patch(resources.DEPLOYMENTS, name, lab.namespace, {"spec": {"template": template}})
+    kinds.until_rolled_out(lab.api, names, lab.namespace, timeout=READY)
+
+
+def _look_at_certificates(lab: "Lab", soak: Soak) -> None:
+    """Note the serial number that each proxy shows."""
+    for name in ("productpage", "reviews-v1", "details", "ratings"):
+        with contextlib.suppress(errors.LabError, ValueError, LookupError):  # its pod is being made anew
+            proxy = lab.proxy(name)
+            chain = json.loads(proxy.ask("certs"))["certificates"][0]["cert_chain"][0]
+            soak.certificates.setdefault(proxy.name, set()).add(chain["serial_number"])
 
 
 def _disturb(lab: "Lab", soak: Soak, chance: random.Random, stop: threading.Event) -> None:
@@ -176,11 +219,11 @@ def _kill(lab: "Lab", soak: Soak, deployment: str, labels: str, namespace: str) 
 
 def _line(soak: Soak) -> str:
     bad = f"{sum(soak.explained.values())} explained, {sum(soak.unexplained.values())} unexplained"
-    return f"{soak.requests} requests, {bad}, {soak.memory[-1]:.0f} MiB"
+    return f"{soak.requests} requests, {bad}, {soak.rotations} new certificates, {soak.memory[-1]:.0f} MiB"
 
 
 def _summary(soak: Soak) -> str:
-    lines = [f"{soak.requests} requests, {len(soak.disturbances)} disturbances"]
+    lines = [f"{soak.requests} requests, {len(soak.disturbances)} kills, {soak.rotations} new certificates seen"]
     lines += [f"  {count} × not 200 after: {what}" for what, count in (+soak.explained).most_common()]
     lines += [f"  {count} × UNEXPLAINED: {what}" for what, count in (+soak.unexplained).most_common()]
     lines.append(
