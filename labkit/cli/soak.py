@@ -32,6 +32,17 @@ READY = 120.0
 GROWTH = 0.15
 """How much more memory is still flat."""
 
+FAILURES = """
+apiVersion: telemetry.istio.io/v1
+kind: Telemetry
+metadata: {name: soak-failures, namespace: istio-system}
+spec:
+  accessLogging:
+  - providers: [{name: envoy}]
+    filter: {expression: response.code != 200}
+"""
+"""Access logs of what is to be explained, and of nothing else."""
+
 CERTIFICATE_LIFE = "40s"
 """How long a proxy's certificate lives while it soaks: each is renewed many times."""
 
@@ -84,7 +95,14 @@ class Soak:
                 continue
             cause = self.cause(moment)
             self.explained[cause] += bool(cause)
-            self.unexplained[f"{status or 'none'} {error[:80]}".strip()] += not cause
+            self.unexplained[f"{status or 'none'} {error[:80]}, {self.since(moment)}"] += not cause
+
+    def since(self, moment: float) -> str:
+        """How long after the last disturbance was over a moment is."""
+        over = [d for d in self.disturbances if d.until < moment]
+        return (
+            f"{moment - over[-1].until:.0f} s after {over[-1].what} and was ready again" if over else "before any kill"
+        )
 
     def cause(self, moment: float) -> str:
         """The last disturbance whose shadow the moment is in; empty where there is none."""
@@ -113,6 +131,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not lab.can("local-pods"):
         raise errors.SetupError("soak kills pods: it runs on the sandbox only.", next_step="./lab up --cluster sandbox")
     lab.goto("07")
+    lab.apply(FAILURES, quiet=True)
     _short_certificates(lab, CERTIFICATE_LIFE)
     end = time.time() + arguments.minutes * 60
     stop = threading.Event()
@@ -123,7 +142,10 @@ def run(arguments: argparse.Namespace) -> int:
             if time.time() >= end:
                 break
             frame = lab.send(path, rate=arguments.rate, duration=SLICE)
+            before = sum(soak.unexplained.values())
             soak.judge(_rows(frame))
+            if sum(soak.unexplained.values()) > before:
+                _show_failures(lab)
             soak.memory.append(_memory())
             _look_at_certificates(lab, soak)
             print(f"{max(0.0, end - time.time()):5.0f} s left, {_line(soak)}", flush=True)
@@ -138,6 +160,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _rows(frame: "pd.DataFrame") -> list[tuple[float, int, str]]:
     return [(row.time.timestamp(), int(row.status), str(row.error)) for row in frame.itertuples()]
+
+
+def _show_failures(lab: "Lab") -> None:
+    """The last lines about failures of the proxies on the way, with Envoy's own reason in each."""
+    for name, namespace in (("istio-ingressgateway", "istio-system"), ("productpage-v1", "default")):
+        command = f"logs deploy/{name} -n {namespace} -c istio-proxy --tail=200"
+        failed = [line for line in lab.kubectl(command).text.splitlines() if " 503 " in line or " 500 " in line]
+        print(*(f"      {name}: {line[:260]}" for line in failed[-3:]), sep="\n", flush=True)
 
 
 def _memory() -> float:
@@ -206,14 +236,25 @@ def _policies(second: int) -> list[dict[str, object]]:
 
 def _kill(lab: "Lab", soak: Soak, deployment: str, labels: str, namespace: str) -> None:
     """Delete the pods of a Deployment, and note when it is ready again."""
-    from labkit.install import kinds
+    from labkit.base import waiting
+    from labkit.clusters import forwarder
     from labkit.kube import resources
 
     disturbance = Disturbance(time.time(), f"{deployment} was killed")
     soak.disturbances.append(disturbance)
-    for pod in lab.api.list(resources.PODS, namespace, labels=labels):
-        lab.api.delete(resources.PODS, resources.name_of(pod), namespace)
-    kinds.until_rolled_out(lab.api, [deployment], namespace, timeout=READY)
+    killed = {resources.name_of(pod) for pod in lab.api.list(resources.PODS, namespace, labels=labels)}
+    for name in killed:
+        lab.api.delete(resources.PODS, name, namespace)
+    # The Deployment's own status may speak of the old pod for a moment: another one has to be ready.
+    waiting.until(
+        lambda: any(
+            forwarder.is_ready(pod) and resources.name_of(pod) not in killed
+            for pod in lab.api.list(resources.PODS, namespace, labels=labels)
+        ),
+        what=f"a new pod of {deployment}",
+        timeout=READY,
+        next_step=f"kubectl -n {namespace} get pods -l {labels}",
+    )
     disturbance.until = time.time()
 
 
