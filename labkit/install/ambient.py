@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from importlib import resources as files
 
+import yaml
+
 from labkit.base import errors, settings, versions, waiting
 from labkit.clusters import capabilities, commands
 from labkit.install import istio, istioctl, kinds
@@ -12,6 +14,13 @@ from labkit.kube.resources import Object
 PROFILE = "ambient"
 SWITCH = {"name": "PILOT_ENABLE_AMBIENT", "value": "true"}
 """The variable of istiod that the profile sets."""
+
+TUNNELS = {"name": "ISTIO_META_ENABLE_HBONE", "value": "true"}
+"""The variable by which the profile has gateways and sidecars reach ambient's pods by HBONE."""
+
+
+ADDED = {"istiod": SWITCH, "istio-ingressgateway": TUNNELS}
+"""Label ``app`` of a Deployment → the variable that the profile adds to its containers."""
 
 DAEMON_SETS = ("istio-cni-node", "ztunnel")
 COMMAND = "istioctl install --set profile=ambient"
@@ -97,16 +106,19 @@ def _is_rolled_out(api: client.Client, name: str) -> bool:
     return bool(is_seen and state.get("numberReady", 0) == state.get("desiredNumberScheduled", -1) > 0)
 
 
-def _is_istiod(obj: Object) -> bool:
-    return obj["kind"] == "Deployment" and resources.labels_of(obj).get("app") == "istiod"
-
-
 def _switched(obj: Object) -> Object:
-    """istiod's Deployment with ambient on; any other object as it is."""
-    if not _is_istiod(obj):
+    """istiod with ambient on, gateways and sidecars with tunnels; any other object as it is."""
+    if obj["kind"] == "ConfigMap" and resources.name_of(obj) == "istio":
+        mesh = yaml.safe_load(obj["data"]["mesh"]) or {}
+        own = mesh.get("defaultConfig") or {}
+        metadata = {**(own.get("proxyMetadata") or {}), TUNNELS["name"]: TUNNELS["value"]}
+        mesh["defaultConfig"] = {**own, "proxyMetadata": metadata}
+        return {**obj, "data": {**obj["data"], "mesh": yaml.safe_dump(mesh)}}
+    added = ADDED.get(resources.labels_of(obj).get("app", "")) if obj["kind"] == "Deployment" else None
+    if added is None:
         return obj
     template = obj["spec"]["template"]
     containers: Sequence[Object] = template["spec"]["containers"]
-    changed = [{**c, "env": [*(c.get("env") or []), SWITCH]} for c in containers]
+    changed = [{**c, "env": [*(c.get("env") or []), added]} for c in containers]
     spec = {**template["spec"], "containers": changed}
     return {**obj, "spec": {**obj["spec"], "template": {**template, "spec": spec}}}

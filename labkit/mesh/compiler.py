@@ -127,7 +127,7 @@ class Index:
         with blame.naming(f"What is for {proxy.namespace}/{proxy.name}"):
             view = self.view(proxy)
             config = self._of_role(proxy, view)
-            return self._patched(tunnels.with_tunnels(config, proxy, self._trust_domains), proxy, versions)
+            return self._patched(tunnels.with_tunnels(config, proxy, self._trust_domains, self.memo), proxy, versions)
 
     def _of_role(self, proxy: Proxy, view: View) -> Config:
         if proxy.role == "waypoint":

@@ -24,8 +24,9 @@ LOW = 1024
 def of_gateway(gateway: Object, scene: Scene, *, has_low_ports: bool) -> list[Object]:
     """Its three objects; without low ports, its pods listen 8000 above them."""
     kind = WAYPOINT if scene.is_waypoint(gateway) else GATEWAY
+    settings = (scene.snapshot.mesh_config.get("defaultConfig") or {}).get("proxyMetadata") or {}
     service = _service(gateway, kind, has_low_ports=has_low_ports)
-    objects = [_account(gateway, kind), _deployment(gateway, kind), service]
+    objects = [_account(gateway, kind), _deployment(gateway, kind, settings), service]
     parameters = _parameters(gateway, scene)
     return [overlaid(obj, parameters.get(_KEYS[obj["kind"]], {})) for obj in objects]
 
@@ -154,7 +155,7 @@ def _service(gateway: Object, kind: Kind, *, has_low_ports: bool) -> Object:
     }
 
 
-def _deployment(gateway: Object, kind: Kind) -> Object:
+def _deployment(gateway: Object, kind: Kind, settings: Mapping[str, str]) -> Object:
     name, metadata = service_name(gateway, is_waypoint=kind.is_waypoint), _metadata(gateway, kind)
     labels = {
         **metadata["labels"],
@@ -181,7 +182,7 @@ def _deployment(gateway: Object, kind: Kind) -> Object:
                 "metadata": {"labels": labels, "annotations": annotations},
                 "spec": {
                     "serviceAccountName": name,
-                    "containers": [_proxy(name, resources.namespace_of(gateway), kind)],
+                    "containers": [_proxy(name, resources.namespace_of(gateway), kind, settings)],
                     "volumes": list(_VOLUMES),
                 },
             },
@@ -189,7 +190,7 @@ def _deployment(gateway: Object, kind: Kind) -> Object:
     }
 
 
-def _proxy(name: str, namespace: str, kind: Kind) -> Object:
+def _proxy(name: str, namespace: str, kind: Kind, settings: Mapping[str, str]) -> Object:
     def value(key: str, text: str) -> Object:
         return {"name": key, "value": text}
 
@@ -213,6 +214,7 @@ def _proxy(name: str, namespace: str, kind: Kind) -> Object:
             value("ISTIO_META_OWNER", f"kubernetes://apis/apps/v1/namespaces/{namespace}/deployments/{name}"),
             value("ISTIO_META_MESH_ID", "cluster.local"),
             value("ISTIO_META_CLUSTER_ID", "Kubernetes"),
+            *(value(key, str(text)) for key, text in sorted(settings.items())),
         ],
         "readinessProbe": {
             "httpGet": {"path": "/healthz/ready", "port": STATUS_PORT},
