@@ -21,6 +21,7 @@ from labkit.istioctl import (
     tags,
     validate,
     version,
+    waypoint,
 )
 from labkit.istioctl.proxyconfig.commands import PARTS
 from labkit.istioctl.session import CommandError, Session
@@ -47,6 +48,7 @@ EXPERIMENTAL: dict[str, tuple[tuple[str, ...], Options, Run]] = {
     "check-inject": ((), remote.check_inject_options, remote.check_inject),
 }
 NESTED: dict[str, dict[str, tuple[tuple[str, ...], Options, Run]]] = {
+    "waypoint": waypoint.PARTS,
     "authz": {"check": ((), authz.options, authz.run)},
 }
 

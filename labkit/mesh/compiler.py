@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
-from labkit.mesh import blame, ir, model, patches, sandboxed, secrets, tunnels, waypoint_config
+from labkit.mesh import blame, entrances, ir, model, patches, sandboxed, secrets, tunnels, waypoint_config
 from labkit.mesh.envoy import listeners, routes
 from labkit.mesh.envoy import upstreams as clusters
 from labkit.mesh.hosts import registry
@@ -46,7 +46,8 @@ class Index:
     def _take_apart(self, snapshot: Snapshot, previous: "Index | None") -> None:
         snapshot = _with_unchanged(snapshot, previous)
         self.snapshot: Snapshot = snapshot
-        self.services = peer_authentication.unmarked(registry.all_of(snapshot, self.memo), snapshot, self.memo)
+        hosts = entrances.marked(registry.all_of(snapshot, self.memo), snapshot, self.memo)
+        self.services = peer_authentication.unmarked(hosts, snapshot, self.memo)
         self.selected = self.memo.get("selected", (self.services,), lambda: inbound.Selected(self.services))
         self.virtual_services = virtual_services.all_of(snapshot, self.memo)
         oldest_first = sorted(snapshot.of(GATEWAYS), key=selection.age)

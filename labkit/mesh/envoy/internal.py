@@ -1,6 +1,7 @@
 """Connections from one listener of an Envoy to another, and endpoints behind a tunnel."""
 
 from labkit.mesh.envoy import TYPE
+from labkit.mesh.hosts.services import Endpoint
 from labkit.mesh.model import Resource
 
 ORIGINATE = "connect_originate"
@@ -25,9 +26,10 @@ TO_TUNNEL = upstream(RAW, ORIGINAL_DST, "istio")
 """How endpoints behind a tunnel are called: the listener that begins it is told where it leads."""
 
 
-def address(host: str, port: int) -> Resource:
+def address(endpoint: Endpoint) -> Resource:
     """The address of an endpoint that is reached by a tunnel."""
-    return {"envoy_internal_address": {"server_listener_name": ORIGINATE, "endpoint_id": joined(host, port)}}
+    own = endpoint.waypoint or joined(endpoint.address, endpoint.port)
+    return {"envoy_internal_address": {"server_listener_name": ORIGINATE, "endpoint_id": own}}
 
 
 def destination(host: str, port: int, waypoint: str = "") -> Resource:

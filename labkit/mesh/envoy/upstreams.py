@@ -232,15 +232,15 @@ def _group(priority: int, place: tuple[str, ...], same: Sequence[Resource]) -> R
 
 def _endpoint(endpoint: Endpoint, upstream: ir.Upstream) -> Resource:
     is_tunneled = endpoint.speaks_hbone and (upstream.tunnels or upstream.tunnels_by_endpoint)
-    at = internal.address if is_tunneled else _at
+    address = internal.address(endpoint) if is_tunneled else _at(endpoint.address, endpoint.port)
     resource: Resource = {
-        "endpoint": {"address": at(endpoint.address, endpoint.port)},
+        "endpoint": {"address": address},
         "health_status": "HEALTHY",
         "load_balancing_weight": endpoint.weight,
     }
     metadata: Resource = {}
     if is_tunneled:
-        metadata[internal.ORIGINAL_DST] = internal.destination(endpoint.address, endpoint.port)
+        metadata[internal.ORIGINAL_DST] = internal.destination(endpoint.address, endpoint.port, endpoint.waypoint)
     if is_tunneled and upstream.tunnels_by_endpoint:
         metadata[SOCKET_MATCH] = TUNNEL
     elif endpoint.speaks_mtls and not upstream.tunnels:

@@ -34,6 +34,9 @@ class Endpoint:
     speaks_hbone: bool = False
     """Whether it is reached through a tunnel, as ambient's pods are."""
 
+    waypoint: str = ""
+    """``10.0.0.9:15008``: where its tunnel ends, when that is not the endpoint itself."""
+
     workload: str = ""
     """``reviews-v1;default;reviews;v1;Kubernetes``, as Istio notes it on endpoints."""
 
@@ -74,6 +77,9 @@ class Service:
     exported_to: visibility.Audience = visibility.EVERYONE
     aliases: tuple[tuple[str, str], ...] = ()
     """(name, namespace) of ExternalName Services that stand for this host."""
+
+    entrances: Mapping[int, tuple[Endpoint, ...]] = field(default_factory=dict)
+    """By service port: its waypoint's pods, where gateways send requests first; empty where they do not."""
 
     selector: Mapping[str, str] = field(default_factory=dict)
     targets: Mapping[int, int] = field(default_factory=dict)

@@ -100,7 +100,11 @@ def hash_policies(rule: Rule | None, subset: str, port: int) -> tuple[ir.Hash, .
 
 def _upstream(service: Service, target: Target, rule: Rule | None, client: Client) -> ir.Upstream:
     policy, port = target.policy, target.port
-    ready = [e for e in service.endpoints.get(port.number, ()) if target.labels.items() <= e.labels.items()]
+    through = service.entrances.get(port.number, ()) if client.is_gateway and client.sends_hbone else ()
+    # A subset's labels are those of pods: behind a waypoint it is the waypoint that chooses among them.
+    ready = list(through) or [
+        e for e in service.endpoints.get(port.number, ()) if target.labels.items() <= e.labels.items()
+    ]
     kind = _kind(service, policy, is_gateway=client.is_gateway)
     tls, by_endpoint = _tls(service, target, kind, ready, client, rule)
     return ir.Upstream(

@@ -1,0 +1,69 @@
+"""Gateways call a Service through its waypoint where a label asks for it, and send by HBONE where they may."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from labkit.conformance import ambient, answers, scene
+from labkit.mesh import compiler, model
+from tests import recorded
+
+ANSWERS = answers.Answers(recorded.AMBIENT.place)
+REVIEWS = "outbound|9080||reviews.amb.svc.cluster.local"
+ORIGINAL_DST = "envoy.filters.listener.original_dst"
+
+
+@pytest.fixture(scope="module")
+def snapshots() -> dict[bool, model.Snapshot]:
+    """The recorded scene; with the label on Service reviews, and without."""
+    objects = ambient.base(ANSWERS.extra())
+
+    def labelled(obj: dict[str, Any]) -> dict[str, Any]:
+        metadata = obj["metadata"]
+        if obj["kind"] != "Service" or (metadata["namespace"], metadata["name"]) != ("amb", "reviews"):
+            return obj
+        labels = {**metadata.get("labels", {}), "istio.io/ingress-use-waypoint": "true"}
+        return {**obj, "metadata": {**metadata, "labels": labels}}
+
+    return {False: ambient.snapshot(objects), True: ambient.snapshot(map(labelled, objects))}
+
+
+def config(snapshot: model.Snapshot, name: str, *, hbone: bool) -> model.Config:
+    proxy = scene.proxies(snapshot)[name]
+    return compiler.index(snapshot).config(replace(proxy, metadata={"ENABLE_HBONE": "true"} if hbone else {}))
+
+
+def endpoints(found: model.Config) -> list[dict[str, Any]]:
+    return [e for group in found.endpoints[REVIEWS]["endpoints"] for e in group["lb_endpoints"]]
+
+
+@pytest.mark.parametrize("name", ["ingressgateway", "curl"], ids=["a gateway", "a sidecar"])
+def test_who_sends_by_hbone_reaches_pods_of_ambient_by_a_tunnel(
+    snapshots: dict[bool, model.Snapshot], name: str
+) -> None:
+    found = config(snapshots[False], name, hbone=True)
+    first = endpoints(found)[0]
+    assert first["endpoint"]["address"]["envoy_internal_address"]["endpoint_id"] == "POD(amb/reviews-v1):9080"
+    assert first["metadata"]["filter_metadata"][ORIGINAL_DST] == {"local": "POD(amb/reviews-v1):9080"}
+    matches = [m["match"] for m in found.clusters[REVIEWS]["transport_socket_matches"]]
+    assert matches == [{"tunnel": "http"}, {"tlsMode": "istio"}, {}]
+    assert "connect_originate" in found.listeners and "connect_originate" in found.clusters
+
+
+def test_who_does_not_calls_them_in_plain_text(snapshots: dict[bool, model.Snapshot]) -> None:
+    found = config(snapshots[False], "ingressgateway", hbone=False)
+    assert "socket_address" in endpoints(found)[0]["endpoint"]["address"]
+    assert "connect_originate" not in found.listeners
+
+
+def test_a_label_sends_a_gateways_requests_through_the_waypoint(snapshots: dict[bool, model.Snapshot]) -> None:
+    (only,) = endpoints(config(snapshots[True], "ingressgateway", hbone=True))
+    assert only["metadata"]["filter_metadata"][ORIGINAL_DST] == {
+        "local": "ClusterIP(amb/reviews):9080",
+        "waypoint": "POD(amb/waypoint):15008",
+    }
+
+
+def test_sidecars_go_around_the_waypoint_all_the_same(snapshots: dict[bool, model.Snapshot]) -> None:
+    assert len(endpoints(config(snapshots[True], "curl", hbone=True))) == 3
