@@ -120,25 +120,31 @@ def is_ready(pod: resources.Object) -> bool:
     return ready and not pod["metadata"].get("deletionTimestamp")
 
 
-def kill_container(labels: str, name: str, namespace: str = "default") -> Callable[[PrivateLab], None]:
-    """Kill a container's process; then replace its pod, so that back-off does not add up over a hundred kills."""
+Kill = Callable[[PrivateLab], Callable[[], object] | None]
+"""Kills one process of its kind; what it returns tidies up once the load is over."""
 
-    def kill(lab: PrivateLab) -> None:
+
+def kill_container(labels: str, name: str, namespace: str = "default") -> Kill:
+    """Kill a container's process; later replace its pod, so that back-off does not add up over a hundred kills."""
+
+    def kill(lab: PrivateLab) -> Callable[[], object]:
         pod, pid = container(lab, labels, name, namespace)
         os.kill(pid, signal.SIGKILL)
         until(lambda: not processes.is_alive(pid), "its end")
-        until_serving(lab)
-        lab.kubectl("-n", namespace, "delete", "pod", pod)
+        return lambda: lab.kubectl("-n", namespace, "delete", "pod", pod)
 
     return kill
 
 
 def kill_launcher(lab: PrivateLab) -> None:
-    main = main_process(lab)
-    before = [child for child, parent in processes.parents().items() if parent == main]
-    for pid in before:
-        os.kill(pid, signal.SIGKILL)
-    until(lambda: not any(map(processes.is_alive, before)), "its end")
+    (launcher,) = (one.pid for one in processes.running(["labkit.sandbox.kubelet.launcher"]) if is_ours(lab, one.pid))
+    os.kill(launcher, signal.SIGKILL)
+    until(lambda: not processes.is_alive(launcher), "its end")
+
+
+def is_ours(lab: PrivateLab, pid: int) -> bool:
+    """Whether a process is a child of this lab's sandbox."""
+    return processes.parents().get(pid) == main_process(lab)
 
 
 def kill_sandbox(lab: PrivateLab) -> None:
@@ -192,7 +198,7 @@ def until_serving(lab: PrivateLab) -> None:
     until(serves, "the lab")
 
 
-KINDS: dict[str, Callable[[PrivateLab], None]] = {
+KINDS: dict[str, Kill] = {
     "application": kill_container("app=reviews", "reviews"),
     "sidecar": kill_container("app=reviews", "istio-proxy"),
     "gateway": kill_container("istio=ingressgateway", "istio-proxy", "istio-system"),
@@ -203,7 +209,7 @@ KINDS: dict[str, Callable[[PrivateLab], None]] = {
     "up": kill_up,
 }
 
-IS_ON_THE_WAY = {"application", "sidecar", "istiod", "jupyterlab"}
+IS_ON_THE_WAY = {"application", "sidecar", "istiod", "jupyterlab", "launcher"}
 """Kinds whose loss costs requests in flight alone: the others take the way of every request along."""
 
 
@@ -236,7 +242,7 @@ def measure(lab: PrivateLab, kind: str, kills: int) -> Tally:
             url = str(gateway.url(lab.client()))
             began = time.monotonic()
             with Load(lab, url=url) as load:
-                KINDS[kind](lab)
+                tidy = KINDS[kind](lab)
                 until_serving(lab)
             tally.worst = max(tally.worst, time.monotonic() - began)
             tally.kills += 1
@@ -244,6 +250,9 @@ def measure(lab: PrivateLab, kind: str, kills: int) -> Tally:
             tally.failures += load.failures
             tally.beyond += max(0, load.failures - CONNECTIONS)
             acknowledged |= set(load.acknowledged)
+            if tidy:
+                tidy()
+                until_serving(lab)
             if load.failures > CONNECTIONS and kind in IS_ON_THE_WAY:
                 tally.notes.append(f"kill {number}: {load.failures} failures")
         except Exception as e:

@@ -24,14 +24,14 @@ NOT_BUILT = 128
 """Exit code of a container whose file system could not be built, as of one whose program cannot be started."""
 
 
-def become(frame: dict[str, Any], files: list[int], *, launcher: int, orphaned: bool = False) -> NoReturn:
+def become(frame: dict[str, Any], files: list[int], *, parent: int | None) -> NoReturn:
     """Turn this fresh fork into the process that ``frame`` describes; never returns.
 
-    ``launcher`` is a pidfd of the process that must outlive us; an ``orphaned`` process ends with its container.
+    ``parent`` is a pidfd of the process that must outlive us; a process without one ends with its container.
     """
     code = 1
     try:
-        _settle(frame, files, None if orphaned else launcher)
+        _settle(frame, files, parent)
         code = _enter(frame) or _run(frame)
     except SystemExit as e:
         code = e.code if isinstance(e.code, int) else int(e.code is not None)
@@ -46,16 +46,16 @@ def become(frame: dict[str, Any], files: list[int], *, launcher: int, orphaned: 
         os._exit(code & 0xFF)
 
 
-def _settle(frame: dict[str, Any], files: list[int], launcher: int | None) -> None:
+def _settle(frame: dict[str, Any], files: list[int], parent: int | None) -> None:
     signal.set_wakeup_fd(-1)
     for number in DEFAULTS:
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.setsid()
-    if launcher is not None:
+    if parent is not None:
         linux.die_with_parent()
-        if select.select([launcher], [], [], 0)[0]:
-            os._exit(137)  # the launcher died before it could be our death signal
+        if select.select([parent], [], [], 0)[0]:
+            os._exit(137)  # it died before it could be our death signal
     if frame["tty"]:
         fcntl.ioctl(files[0], termios.TIOCSCTTY, 0)
     for target, fd in enumerate(files):

@@ -1,5 +1,6 @@
 """A process that sees its container and nothing else: built in the fork, before the program's first line."""
 
+import contextlib
 import os
 import tempfile
 import time
@@ -64,6 +65,17 @@ def enter(view: Rootfs) -> None:
 def is_built(pid: int) -> bool:
     """Whether a container's first process has left the machine's file system. OSError when it has ended."""
     return not Path(f"/proc/{pid}/root").samefile("/")
+
+
+def handles(pid: int, number: int) -> bool:
+    """Whether a container's first process has a handler for a signal, or wants it ignored; not before it is built."""
+    with contextlib.suppress(OSError):
+        if not is_built(pid):
+            return False
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        masks = [int(line.split()[1], 16) for line in lines if line.startswith(("SigIgn:", "SigCgt:"))]
+        return any(mask >> (number - 1) & 1 for mask in masks)
+    return True
 
 
 BUILT_WITHIN = 5.0

@@ -1,7 +1,8 @@
-"""``python -m labkit.sandbox.kubelet.launcher FD MODULE…``: the parent of every container process.
+"""``python -m labkit.sandbox.kubelet.launcher FD MODULE…``: what every container process is forked from.
 
 One thread, the programs' modules loaded once, and a fork for each container: that costs a third of the
-memory and of the time of a fresh interpreter each. It says on its socket who ended and how. When the
+memory and of the time of a fresh interpreter each. A container with namespaces of its own becomes the sandbox's child,
+and outlives this launcher; any other is ours: we say on the socket who ended and how. When the
 socket closes, the sandbox is gone: every child is killed and the launcher leaves.
 """
 
@@ -13,7 +14,6 @@ import select
 import signal
 import socket
 import sys
-from pathlib import Path
 from typing import Any
 
 from labkit.base import processes
@@ -30,11 +30,8 @@ class Launcher:
         """Children we were asked for. Each leads a session and a process group of its own."""
         self._groups: set[int] = set()
         """Those that share the machine's processes: what they leave behind must be found by its group."""
-        self._first: set[int] = set()
-        """Those that are number 1 of a container of their own."""
-        self._ended_for: dict[int, int] = {}
-        """Signals that a first process did not handle, for which it was killed."""
         self._self = os.pidfd_open(os.getpid())
+        self._sandbox = os.pidfd_open(os.getppid())
         self._woken, self._waker = os.pipe()
         for fd in (self._woken, self._waker):
             os.set_blocking(fd, False)
@@ -66,11 +63,6 @@ class Launcher:
             self._signal(frame["pid"], frame["signal"], group=frame["group"])
 
     def _signal(self, pid: int, number: int, *, group: bool) -> None:
-        if pid in self._first and number != signal.SIGKILL and not _handles(pid, number):
-            # The kernel keeps such signals from a namespace's first process: `sleep` in a container outlives SIGTERM.
-            # Here it ends at once, as under `docker run --init`: nobody learns from waiting half a minute.
-            self._ended_for[pid] = number
-            number = signal.SIGKILL
         # Not reaped yet, so the number cannot have passed to another process.
         with contextlib.suppress(ProcessLookupError):
             (os.killpg if group else os.kill)(pid, number)
@@ -81,20 +73,24 @@ class Launcher:
         except OSError as e:
             self._wire.send({"say": "failed", "id": frame["id"], "error": str(e)})
         else:
-            self._alive.add(pid)
+            is_first = bool(frame["rootfs"] and not frame["member"])
+            if not is_first:
+                self._alive.add(pid)
             if not frame["rootfs"]:
                 self._groups.add(pid)
-            elif not frame["member"]:
-                self._first.add(pid)
-            self._wire.send({"say": "started", "id": frame["id"], "pid": pid})
+            self._wire.send({"say": "started", "id": frame["id"], "pid": pid, "is_first": is_first})
         for fd in files:
             os.close(fd)
 
     def _leader(self, frame: dict[str, Any], files: list[int]) -> int:
-        """The first process of a container."""
-        pid = linux.fork(isolation.flags(Rootfs.of(frame["rootfs"])) if frame["rootfs"] else 0)
+        """The first process of a container: the sandbox's own child where it has namespaces, as this process is."""
+        if not frame["rootfs"]:
+            if (pid := os.fork()) == 0:
+                child.become(frame, files, parent=self._self)
+            return pid
+        pid = linux.fork(isolation.flags(Rootfs.of(frame["rootfs"])) | linux.CLONE_PARENT)
         if pid == 0:
-            child.become(frame, files, launcher=self._self)
+            child.become(frame, files, parent=self._sandbox)
         return pid
 
     def _member(self, frame: dict[str, Any], files: list[int]) -> int:
@@ -102,8 +98,6 @@ class Launcher:
 
         Only the children of a process that joined are members, so it forks once more, for us, and ends.
         """
-        if frame["member"] not in self._first:
-            raise OSError("the container has ended")
         reading, writing = os.pipe()
         between = os.fork()
         if between == 0:
@@ -111,7 +105,7 @@ class Launcher:
                 isolation.join(frame["member"], Rootfs.of(frame["rootfs"]))
                 pid = linux.fork(linux.CLONE_PARENT)
                 if pid == 0:
-                    child.become(frame, files, launcher=self._self, orphaned=True)
+                    child.become(frame, files, parent=None)
                 os.write(writing, str(pid).encode())
             os._exit(0)
         os.close(writing)
@@ -133,8 +127,6 @@ class Launcher:
             _, status = os.waitpid(pid, 0)
             if pid in self._alive:
                 self._alive.discard(pid)
-                self._first.discard(pid)
-                status = self._ended_for.pop(pid, status)
                 try:
                     self._wire.send({"say": "ended", "pid": pid, "status": status})
                 except OSError:
@@ -160,17 +152,6 @@ def _dead_child() -> int | None:
     except ChildProcessError:
         return None
     return ended.si_pid if ended else None
-
-
-def _handles(pid: int, number: int) -> bool:
-    """Whether a container's first process has a handler for a signal, or wants it ignored; not before it is built."""
-    with contextlib.suppress(OSError):
-        if not isolation.is_built(pid):
-            return False
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-        masks = [int(line.split()[1], 16) for line in lines if line.startswith(("SigIgn:", "SigCgt:"))]
-        return any(mask >> (number - 1) & 1 for mask in masks)
-    return True
 
 
 def main(arguments: list[str]) -> int:

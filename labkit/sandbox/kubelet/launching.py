@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from labkit.base import settings
-from labkit.sandbox.kubelet import wire
+from labkit.base import processes, settings
+from labkit.sandbox.kubelet import isolation, wire
 from labkit.sandbox.kubelet.rootfs import Rootfs
 
 RESTART_AFTER = 0.1
@@ -55,6 +55,12 @@ class Process:
     was_lost: bool = False
     """Whether it ended with the launcher, so by no fault of its own."""
 
+    fd: int = -1
+    """The pidfd of a container's first process, which is our own child and outlives the launcher; else -1."""
+
+    ended_for: int = 0
+    """The signal that it did not handle, for which it was killed."""
+
 
 class StartError(Exception):
     """The launcher could not fork."""
@@ -91,7 +97,7 @@ class Launcher:
         return await asyncio.shield(self._isolates)
 
     async def run(self) -> None:
-        """Start it, and start another whenever it dies; on cancellation it ends with all its children."""
+        """Start it, and start another whenever it dies; on cancellation all containers end."""
         try:
             while True:
                 self._open()
@@ -100,6 +106,9 @@ class Launcher:
                 await asyncio.sleep(RESTART_AFTER)
         finally:
             self._close()
+            for process in [p for p in self._alive.values() if p.fd >= 0]:
+                _signal(process, signal.SIGKILL, group=False)
+                self._bury(process)
 
     async def start(self, command: Command, files: Sequence[int]) -> Process:
         """Fork a process with ``files`` as its first descriptors; StartError when that fails."""
@@ -119,6 +128,8 @@ class Launcher:
             "rootfs": command.rootfs.frame() if command.rootfs else None,
             "member": command.member.pid if command.member and command.rootfs else 0,
         }
+        if frame["member"] and frame["member"] not in self._alive:
+            raise StartError("the container has ended")
         try:
             self._wire.send(frame, files)
             return await reply
@@ -131,7 +142,11 @@ class Launcher:
 
     def signal(self, process: Process, number: int, *, group: bool = False) -> None:
         """Send a signal to the process, or to its whole group; nothing happens when it has ended."""
-        if self._wire and process.pid in self._alive:
+        if process.pid not in self._alive:
+            return
+        if process.fd >= 0:
+            _signal(process, number, group=group)
+        elif self._wire:
             with contextlib.suppress(OSError):
                 self._wire.send({"do": "signal", "pid": process.pid, "signal": number, "group": group})
 
@@ -175,12 +190,33 @@ class Launcher:
         reply = self._starting.get(frame["id"])
         if frame["say"] == "started":
             process = self._alive[frame["pid"]] = Process(pid=frame["pid"])
+            if frame["is_first"]:
+                process.fd = os.pidfd_open(process.pid)
+                asyncio.get_running_loop().add_reader(process.fd, self._bury, process)
             if reply and not reply.done():
                 reply.set_result(process)
             else:  # whoever asked was cancelled meanwhile
                 self.signal(process, signal.SIGKILL, group=True)
         elif reply and not reply.done():
             reply.set_exception(StartError(frame["error"]))
+
+    def _end_strays(self) -> None:
+        """Kill what a launcher forked in its last moment and could not tell us of: it is our child already."""
+        for pid, parent in processes.parents().items():
+            if parent == os.getpid() and pid not in self._alive:
+                with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                    os.kill(pid, signal.SIGKILL)
+                    os.waitpid(pid, 0)
+
+    def _bury(self, process: Process) -> None:
+        """Take leave of a child of ours that has ended."""
+        _, status = os.waitpid(process.pid, 0)
+        asyncio.get_running_loop().remove_reader(process.fd)
+        os.close(process.fd)
+        del self._alive[process.pid]
+        code = os.waitstatus_to_exitcode(process.ended_for or status)
+        if not process.ended.done():
+            process.ended.set_result(code if code >= 0 else 128 - code)
 
     def _close(self) -> None:
         """Hang up; whatever the launcher leaves behind (it was killed itself) is killed from here."""
@@ -194,13 +230,15 @@ class Launcher:
                 self._popen.wait(5)
             self._popen.kill()
             self._popen.wait()
-        for process in self._alive.values():
+        self._end_strays()
+        lost = {pid: process for pid, process in self._alive.items() if process.fd < 0}
+        for pid, process in lost.items():
+            del self._alive[pid]
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
             if not process.ended.done():
                 process.was_lost = True
                 process.ended.set_result(KILLED)
-        self._alive.clear()
         for reply in self._starting.values():
             if not reply.done():
                 reply.set_exception(LostError("the launcher ended"))
@@ -210,3 +248,15 @@ def _environment() -> dict[str, str]:
     """Nothing of the sandbox's own but what Python needs."""
     kept = {name: os.environ[name] for name in ("LANG", "LC_ALL", "TZ", "VIRTUAL_ENV") if name in os.environ}
     return {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(settings.CHECKOUT), "PYTHONUTF8": "1"} | kept
+
+
+def _signal(process: Process, number: int, *, group: bool) -> None:
+    """To a child of ours, which is not reaped yet: its number cannot have passed to another process."""
+    if number != signal.SIGKILL and not isolation.handles(process.pid, number):
+        # The kernel keeps such signals from a namespace's first process: `sleep` in a container outlives SIGTERM.
+        # Here it ends at once, as under `docker run --init`: nobody learns from waiting half a minute.
+        process.ended_for, number = number, signal.SIGKILL
+    # The kernel ends a namespace with its first process; another signal may be for the group.
+    send = os.killpg if group and number != signal.SIGKILL else os.kill
+    with contextlib.suppress(ProcessLookupError):
+        send(process.pid, number)

@@ -270,16 +270,23 @@ def test_a_container_has_time_to_end(play, text, code):
     assert play(scene) == code
 
 
-def test_nothing_of_a_container_outlives_a_killed_launcher(play):
+def test_a_container_outlives_a_killed_launcher_and_ends_whole_under_the_next(play):
     async def scene(client, running):
         await running_pod(client, pod(command=("sh", "-c", "sleep 1000 & sleep 1000 & touch /tmp/foo; wait"), **MARKED))
         (running_pods,) = running.pods.values()
-        first = running_pods.containers["app"].process.pid
+        launcher, container = running.shared.launcher, running_pods.containers["app"]
+        first, before = container.process.pid, launcher.pid
         everyone = [first, *processes.children(first)]
-        os.kill(running.shared.launcher.pid, signal.SIGKILL)
-        async with asyncio.timeout(5):
-            while any(processes.is_alive(pid) for pid in everyone):  # noqa: ASYNC110 (no event tells of it)
+        os.kill(before, signal.SIGKILL)
+        async with asyncio.timeout(10):
+            while launcher.pid in (before, None):  # noqa: ASYNC110 (no event tells of it)
                 await asyncio.sleep(0.01)
+        code, _ = await container.execute(["true"], 10)
+        assert (code, container.process.pid) == (0, first)
+        assert all(map(processes.is_alive, everyone))
+        await client.delete(resources.PODS, "one", "default")
+        await client.until(resources.PODS, "one", "default", lambda o: o is None)
+        assert not any(map(processes.is_alive, everyone))
         return everyone
 
     assert len(play(scene)) >= 3
