@@ -116,6 +116,14 @@ def test_tcp_and_http_take_their_own_ways(scene: Kubectl) -> None:
     assert "bad address" in run(scene, "client", "nc", "nosuch", "80")
 
 
+def test_init_containers_reach_a_service_through_the_sidecar(scene: Kubectl) -> None:
+    pod = json.loads(scene("-n", "cap", "get", "pod", "client", "-o", "json"))
+    states = {one["name"]: one["state"] for one in pod["status"]["initContainerStatuses"]}
+    assert "running" in states["istio-proxy"]
+    reasons = [states[name]["terminated"]["reason"] for name in ("by-nc", "by-name", "by-wget")]
+    assert reasons == ["Completed"] * 3
+
+
 def test_names_resolve(scene: Kubectl) -> None:
     assert address(scene, "service", "api") in run(scene, "client", "nslookup", "api")
     assert address(scene, "pod", "api") in run(scene, "client", "nslookup", "head.cap.svc.cluster.local")
