@@ -28,7 +28,7 @@ COMMAND = "istioctl install --set profile=ambient"
 
 def objects() -> list[Object]:
     """The profile without its definitions, in the order to apply; the ingress gateway of the course is in it."""
-    return [*map(_switched, istio.objects()), *additions()]
+    return [*map(switched, istio.objects()), *additions()]
 
 
 def additions() -> list[Object]:
@@ -58,7 +58,7 @@ def install(api: client.Client, *, on_step: istio.OnStep = lambda _: None) -> No
         istio.install(api, on_step=on_step)
         until_ready(api, on_step=on_step)
         return
-    istio.install(api, on_step=on_step, manifest=list(map(_switched, istio.objects())))
+    istio.install(api, on_step=on_step, manifest=list(map(switched, istio.objects())))
     kinds.apply_all(api, additions())
     until_ready(api, on_step=on_step)
 
@@ -106,7 +106,7 @@ def _is_rolled_out(api: client.Client, name: str) -> bool:
     return bool(is_seen and state.get("numberReady", 0) == state.get("desiredNumberScheduled", -1) > 0)
 
 
-def _switched(obj: Object) -> Object:
+def switched(obj: Object) -> Object:
     """istiod with ambient on, gateways and sidecars with tunnels; any other object as it is."""
     if obj["kind"] == "ConfigMap" and resources.name_of(obj) == "istio":
         mesh = yaml.safe_load(obj["data"]["mesh"]) or {}

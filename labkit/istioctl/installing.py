@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from labkit.base import versions
-from labkit.install import control_planes, istio
+from labkit.install import ambient, control_planes, istio
 from labkit.install import types as definitions
 from labkit.istioctl import proxy_status
 from labkit.istioctl.session import CommandError, Session
@@ -25,6 +25,7 @@ CARRIED = {
     "default": "istiod and the ingress gateway",
     "demo": "istiod and the ingress gateway, with access logs on; without the egress gateway of Istio's demo",
     "minimal": "istiod alone",
+    "ambient": "istiod with ambient on, istio-cni's node agent, and an Envoy in ztunnel's place",
 }
 """Profiles that the kit's manifests can bring, and what that is."""
 
@@ -61,9 +62,12 @@ def install(session: Session, arguments: argparse.Namespace) -> int:
     _confirm(session, arguments, f"This will install {what} into the cluster.")
     istio.install(session.api, manifest=plan.manifest)
     session.print("✔ Istio core installed ⛵️", "✔ Istiod installed 🧠")
+    if plan.profile == ambient.PROFILE:
+        ambient.until_ready(session.api)
+        session.print("✔ CNI installed 🪢", "✔ Ztunnel installed 🔒")
     if plan.has_gateway:
         session.print("✔ Ingress gateways installed 🛬")
-    elif plan.revision.is_default:
+    elif plan.revision.is_default and plan.profile == "minimal":
         _remove_gateway(session)
     _configure(session, plan)
     session.print("✔ Installation complete")
@@ -159,14 +163,17 @@ class Plan:
 
     @property
     def has_gateway(self) -> bool:
-        """Whether the profile brings the ingress gateway."""
-        return self.profile != "minimal"
+        """Whether the profile brings the ingress gateway; of Istio's ambient profile there is none."""
+        return self.profile not in ("minimal", ambient.PROFILE)
 
     @property
     def manifest(self) -> list[Object]:
         """The objects to apply."""
-        objects = control_planes.of(istio.objects(), self.revision, version=self.version)
-        return [o for o in objects if self.has_gateway or not control_planes.is_gateway(o)]
+        is_ambient = self.profile == ambient.PROFILE
+        default = [ambient.switched(o) for o in istio.objects()] if is_ambient else istio.objects()
+        objects = control_planes.of(default, self.revision, version=self.version)
+        kept = [o for o in objects if self.has_gateway or not control_planes.is_gateway(o)]
+        return [*kept, *(ambient.additions() if is_ambient else ())]
 
 
 def _plan(session: Session, arguments: argparse.Namespace, *, needs_cluster: bool = True) -> Plan:

@@ -22,6 +22,7 @@ from labkit.istioctl import (
     validate,
     version,
     waypoint,
+    ztunnel_config,
 )
 from labkit.istioctl.proxyconfig.commands import PARTS
 from labkit.istioctl.session import CommandError, Session
@@ -50,6 +51,7 @@ EXPERIMENTAL: dict[str, tuple[tuple[str, ...], Options, Run]] = {
 NESTED: dict[str, dict[str, tuple[tuple[str, ...], Options, Run]]] = {
     "waypoint": waypoint.PARTS,
     "authz": {"check": ((), authz.options, authz.run)},
+    "ztunnel-config": ztunnel_config.PARTS,
 }
 
 

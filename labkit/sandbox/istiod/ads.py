@@ -25,6 +25,12 @@ TAKEN = "Address already in use"
 AGAIN = 5.0
 """Seconds after which such a listener is offered again."""
 
+TUNNELS = "hbone|"
+"""How the listeners are called by which a node's proxy of ambient takes tunnels."""
+
+DRAIN = 1.1
+"""Seconds that such a listener keeps open tunnels after another one has taken its place (``--drain-time-s 1``)."""
+
 Encoded = Mapping[str, session.Resources]
 """Kind → name → bytes."""
 
@@ -44,6 +50,11 @@ class Stream:
     """The number of the push it has taken whole."""
 
     since: float = field(default_factory=time.time)
+    is_replacing: bool = False
+    """Whether listeners of tunnels are being replaced: the old ones keep what is open for ``DRAIN`` seconds."""
+
+    drained_at: float = 0.0
+    """When the last of such listeners is closed, on a clock that only grows."""
 
     def settle(self) -> None:
         """Note the push it has when nothing is under way any more."""
@@ -53,7 +64,8 @@ class Stream:
     @property
     def is_live(self) -> bool:
         """Whether it has answered all it was given; one that has not asked for listeners yet serves nothing."""
-        return "listeners" in self.subscriptions and all(not s.nonce for s in self.subscriptions.values())
+        is_answered = all(not s.nonce for s in self.subscriptions.values())
+        return "listeners" in self.subscriptions and is_answered and time.monotonic() >= self.drained_at
 
     @property
     def is_refusing(self) -> bool:
@@ -171,6 +183,8 @@ class Discovery:
             # A changed cluster stays in warming until it hears of its endpoints again.
             session.forget(stream.subscriptions["endpoints"], set(update.changed))
         self.health.pushes[kind] += 1
+        if kind == "listeners" and any(n.startswith(TUNNELS) and n in subscription.sent for n in update.changed):
+            stream.is_replacing = True
         nonce = str(next(self._nonces))
         session.record(subscription, update, nonce=nonce, push=stream.push)
         message = messages.message_class(RESPONSE)(type_url=messages.type_url(kind), nonce=nonce)
@@ -261,11 +275,19 @@ class Discovery:
             is_again = self._on_refusal(Refusal(proxy=stream.proxy, kind=kind, names=refused, text=text))
         elif stream.is_live:
             is_again = self._on_taken(stream.proxy)
+        if kind == "listeners" and stream.is_replacing and not subscription.nonce:
+            # What a changed policy forbids is over only when the old listener has closed its tunnels.
+            stream.is_replacing, stream.drained_at = False, time.monotonic() + DRAIN
+            asyncio.get_running_loop().call_later(DRAIN, self._drained, stream)
         if refused and TAKEN in text:
             asyncio.get_running_loop().call_later(self._again_after, self._again, stream, kind, refused)
         if is_again:
             self.push(stream)
         stream.settle()
+
+    def _drained(self, stream: Stream) -> None:
+        stream.settle()
+        self._announce()
 
     def _again(self, stream: Stream, kind: str, names: tuple[str, ...]) -> None:
         """Offer a listener once more: the program that had its port may have gone."""

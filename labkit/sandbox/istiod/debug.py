@@ -40,6 +40,7 @@ from aiohttp import web
 
 from labkit.kube.resources import Object
 from labkit.mesh import model
+from labkit.mesh.ambient import tables
 from labkit.sandbox.istiod import ads, attribution, progress
 
 NAMES = {
@@ -109,6 +110,20 @@ Why = Callable[[], Mapping[str, Sequence[str]]]
 """Text of each refusal that stands → the objects it is put down to, ``KIND/NAMESPACE/NAME``."""
 
 Takers = Callable[[], Sequence[progress.Taker]]
+
+
+Ambient = Callable[[], tables.Tables]
+
+
+def ambient(told: Ambient) -> web.RouteDef:
+    """``GET /debug/ambientz``: ztunnel's tables, ``{"workloads": [...], "services": [...], "policies": [...]}``."""
+
+    async def page(_: web.Request) -> web.Response:
+        now = told()
+        every = {"workloads": now.workloads, "services": now.services, "policies": now.policies}
+        return _answer({kind: list(entries.values()) for kind, entries in every.items()})
+
+    return web.get("/debug/ambientz", page)
 
 
 def routes(discovery: ads.Discovery, pushed: progress.Progress, why: Why, takers: Takers) -> list[web.RouteDef]:

@@ -135,6 +135,7 @@ class Istiod:
         )
         pages = [*debug.routes(self.discovery, self.progress, self._why, self._takers), *serving.version(self._version)]
         pages += health.routes(self.discovery.health, self._state)
+        pages.append(debug.ambient(lambda: self._publication.nodes.tables(self._publication.snapshot)))
         for routes, port, certificate in (
             (hooks.routes(), serving.WEBHOOKS, own),
             (pages, serving.DEBUG, None),
