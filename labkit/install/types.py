@@ -127,6 +127,13 @@ KINDS = (
         versions=("v1alpha1",),
         columns=(AGE,),
     ),
+    Kind(
+        group="extensions.istio.io",
+        name="TrafficExtension",
+        plural="trafficextensions",
+        versions=("v1alpha1",),
+        columns=(AGE,),
+    ),
 )
 
 GATEWAY_API = "gateway.networking.k8s.io"

@@ -151,6 +151,9 @@ class Index:
         return [objects[uid] for uid in behind]
 
     def _patched(self, config: Config, proxy: Proxy, versions: Versions) -> Config:
+        if proxy.role == "waypoint":
+            # Patches for waypoints have a context of their own, which is not carried out (patches/unsupported.py).
+            return config
         root = self.snapshot.root_namespace
         filters = self._of_versions(versions) if versions else self._envoy_filters
         chosen = patches.chosen(filters, proxy, root=root, memo=self.memo)

@@ -54,6 +54,7 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
 
 KINDS = {
     "WasmPlugin": "the sandbox's Envoy gets no plugins",
+    "TrafficExtension": "the sandbox's Envoy gets no plugins; an EnvoyFilter brings a script in Lua (lesson 14)",
     "ProxyConfig": "proxies are started as the sandbox starts them",
     "WorkloadGroup": "no machine joins by itself",
 }

@@ -23,6 +23,8 @@ def findings(obj: Object) -> Iterator[str]:
         where, patch = f"spec.configPatches[{number}]", (entry or {}).get("patch") or {}
         if (entry or {}).get("applyTo") == "BOOTSTRAP":
             yield f"{where}.applyTo: BOOTSTRAP has no effect: {BOOTSTRAP}"
+        if _inner(entry, "match").get("context") == "WAYPOINT" or "waypoint" in _inner(entry, "match"):
+            yield f"{where}.match: a patch of waypoints has no effect: no waypoint takes EnvoyFilters here"
         for problem in of_value(patch.get("value")):
             yield f"{where}.patch.value: {problem}, the patch is not sent"
         name = _inner(_inner(_inner(_inner(_inner(entry, "match"), "listener"), "filterChain"), "filter"), "subFilter")

@@ -320,6 +320,11 @@ WASM = {
             patch("BOOTSTRAP", "MERGE", {}), "spec.configPatches[0].applyTo: BOOTSTRAP has no effect", id="bootstrap"
         ),
         pytest.param(
+            patch("HTTP_FILTER", "ADD", X, context="WAYPOINT"),
+            "spec.configPatches[0].match: a patch of waypoints has no effect",
+            id="a waypoint",
+        ),
+        pytest.param(
             patch(
                 "HTTP_FILTER", "ADD", {"name": "a", "typed_config": {"@type": "type.googleapis.com/stats.PluginConfig"}}
             ),
