@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import http.client
+import json
 from urllib.parse import urlsplit
 
 import pytest
@@ -212,6 +213,60 @@ def test_keys_are_fetched_from_a_service_and_none_pass_where_they_cannot_be(shop
         }
         with applied(shop, yaml.safe_dump(believing)):
             assert [shop.curl("http://httpbin:8000/ip", *options).status for options in (good, forged)] == asked
+
+
+PLACES = {
+    "a header of its own": (["-H", "x-token: Token {}"], 200),
+    "a parameter": (["-G", "--data-urlencode", "t={}"], 200),
+    "a cookie": (["-H", "Cookie: other=1; session={}"], 200),
+    "where it usually is": (["-H", "Authorization: Bearer {}"], 403),
+    "the header without its prefix": (["-H", "x-token: {}"], 403),
+}
+"""Where a caller puts a token → what a rule answers that names places of its own."""
+
+
+def test_a_token_counts_where_the_rule_looks_for_it(shop):
+    places = {
+        "fromHeaders": [{"name": "x-token", "prefix": "Token "}],
+        "fromParams": ["t"],
+        "fromCookies": ["session"],
+    }
+    believing = lesson13.believing("places", namespace="default", labels=HTTPBIN, **places)
+    needed = lesson13.policy("needed", lesson13.NOBODY, namespace="default", labels=HTTPBIN, action="DENY")
+    token = str(shop.token("jason"))
+    with applied(shop, believing), applied(shop, needed):
+        seen = {
+            name: shop.curl("http://httpbin:8000/get", *(word.replace("{}", token) for word in words)).status
+            for name, (words, _) in PLACES.items()
+        }
+    assert seen == {name: status for name, (_, status) in PLACES.items()}
+
+
+@pytest.mark.parametrize("is_forwarded", [True, False], ids=["the token goes on", "the token is taken away"])
+def test_the_application_gets_of_a_token_what_the_rule_says(shop, is_forwarded):
+    more = {"outputPayloadToHeader": "x-payload", "forwardOriginalToken": is_forwarded}
+    token = shop.token("jason")
+    with applied(shop, lesson13.believing("passing", namespace="default", labels=HTTPBIN, **more)):
+        body = shop.curl("http://httpbin:8000/headers", "-H", f"Authorization: Bearer {token}").body
+    headers = {name.lower(): values for name, values in json.loads(body)["headers"].items()}
+    (payload,) = headers["x-payload"]
+    assert json.loads(base64.urlsafe_b64decode(payload + "==="))["sub"] == "jason"
+    assert ("authorization" in headers) == is_forwarded
+
+
+def test_tokens_of_several_issuers_count_each_with_its_own_keys(shop):
+    other = "partners@example.com"
+    rules = [{"issuer": issuer, "jwks": shop.jwks()} for issuer in ("lessons@labkit.example", other)]
+    believing = {
+        "apiVersion": "security.istio.io/v1",
+        "kind": "RequestAuthentication",
+        "metadata": {"name": "several"},
+        "spec": {"selector": {"matchLabels": HTTPBIN}, "jwtRules": rules},
+    }
+    tokens = [shop.token("j"), shop.token("j", issuer=other), shop.token("j", issuer="nobody@example.com")]
+    with applied(shop, yaml.safe_dump(believing)):
+        words = (["-H", f"Authorization: Bearer {token}"] for token in tokens)
+        assert [shop.curl("http://httpbin:8000/get", *w).status for w in words] == [200, 200, 401]
 
 
 def test_the_matrix_says_what_is_measured(shop):
