@@ -47,7 +47,7 @@ def measure(lab: PrivateLab) -> list[result.Result]:
             what=f"{ROTATIONS} rotations",
             timeout=300,
             next_step="kubectl -n istio-system logs deploy/istiod",
-            every=0.2,
+            every=0.5,
             show=lambda _: f"{view.rotations} rotations",
         )
     finally:
