@@ -24,6 +24,14 @@ export function s(tag, attributes = {}, ...children) {
   return el;
 }
 
+/** Sets the attributes that are others than before: what stays the same costs the page nothing. */
+export function set(el, attributes) {
+  for (const [key, value] of Object.entries(attributes)) {
+    const said = String(value);
+    if (el.getAttribute(key) !== said) el.setAttribute(key, said);
+  }
+}
+
 export const write = (attributes, said) => s("text", attributes, document.createTextNode(said));
 
 /**

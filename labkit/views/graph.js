@@ -1,7 +1,7 @@
 // The page side of the service graph: boxes in columns, a line for each way, and the series of the one that is chosen.
 
-import { h, s, spark, tableFrom, tone, write } from "./draw.js";
-import { onWidth, show, viewBox } from "./live.js";
+import { h, s, set, spark, tableFrom, tone, write } from "./draw.js";
+import { atNextPicture, onWidth, show, viewBox } from "./live.js";
 import { pictureOf } from "./picture.js";
 
 const SIZE = { width: 140, height: 54, gap: 18, left: 10, top: 26, way: 84 };
@@ -107,7 +107,7 @@ function tableOfWays(edges) {
 }
 
 function render({ model, el }) {
-  const { follow, unfollow, header, message, told, tell, svg, figure, details, table } = pictureOf(model, {
+  const { follow, unfollow, header, message, told, tell, svg, figure, details, setTable } = pictureOf(model, {
     title: "The service graph", by: "as the proxies count it", role: "group", rows: "Ways that requests took", messages: "",
   });
   const [groups, lines, texts, boxes] = [s("g", { "aria-hidden": "true" }), s("g"), s("g", { class: "lk-texts", "aria-hidden": "true" }), s("g")];
@@ -138,7 +138,7 @@ function render({ model, el }) {
   const drawGraph = () => {
     const [nodes, edges] = [model.get("nodes"), model.get("edges")];
     const { at, height, width: whole } = spots(nodes, width);
-    svg.setAttribute("viewBox", `0 0 ${whole} ${height}`);
+    set(svg, { viewBox: `0 0 ${whole} ${height}` });
     const news = JSON.stringify([nodes, width]);
     if (news !== boxesSaid) { // boxes that say nothing new stay, and keep the focus
       boxesSaid = news;
@@ -155,10 +155,12 @@ function render({ model, el }) {
     for (const g of boxes.children) {
       const isChosen = g.dataset.name === model.get("selected");
       g.classList.toggle("lk-chosen", isChosen);
-      if (model.get("can_inspect")) g.setAttribute("aria-pressed", isChosen);
+      if (model.get("can_inspect")) set(g, { "aria-pressed": isChosen });
     }
     const keys = new Set();
-    const ends = (name, end) => edges.filter((edge) => edge[end] === name).length;
+    const ends = new Map(); // how many lines leave a box and how many come to it
+    const count = (key) => ends.set(key, (ends.get(key) ?? 0) + 1);
+    for (const edge of edges) { count(`from ${edge.source}`); count(`to ${edge.target}`); }
     for (const edge of edges) {
       const [from, to] = [at.get(edge.source), at.get(edge.target)];
       if (!from || !to) continue;
@@ -166,22 +168,19 @@ function render({ model, el }) {
       keys.add(key);
       const { g, wide, line, area, above, below, lock } = way(key);
       const state = !edge.rate ? "lk-idle" : edge.errors ? "lk-failing" : "";
-      g.setAttribute("class", `lk-way ${state}${model.get("selected") === key ? " lk-chosen" : ""}`);
-      g.setAttribute("aria-label", edgeSaid(edge));
-      g.setAttribute("aria-pressed", model.get("selected") === key);
+      const isChosen = model.get("selected") === key;
+      set(g, { class: `lk-way ${state}${isChosen ? " lk-chosen" : ""}`, "aria-label": edgeSaid(edge), "aria-pressed": isChosen });
       const d = bend(from, to);
-      for (const path of [wide, line]) if (path.getAttribute("d") !== d) path.setAttribute("d", d);
-      line.setAttribute("stroke-width", edge.rate ? Math.min(6, 1.5 + Math.sqrt(edge.rate) / 2) : 1.2);
-      const spot = labelled(from, to, ends(edge.target, "target") > ends(edge.source, "source"));
-      [above.textContent, below.textContent] = labels(edge);
-      area.setAttribute("x", spot.x - SIZE.way / 2);
-      area.setAttribute("y", spot.y - 17);
-      above.setAttribute("x", spot.x);
-      above.setAttribute("y", spot.y - 7);
-      below.setAttribute("x", spot.x + (edge.mutual === null ? 0 : 8));
-      below.setAttribute("y", spot.y + 17);
-      lock.setAttribute("d", edge.mutual ? LOCK : OPEN_LOCK);
-      lock.setAttribute("transform", `translate(${spot.x - (below.textContent ? 20 : 0)} ${spot.y + 10})`);
+      set(wide, { d });
+      set(line, { d, "stroke-width": edge.rate ? Math.min(6, 1.5 + Math.sqrt(edge.rate) / 2).toFixed(2) : 1.2 });
+      const spot = labelled(from, to, ends.get(`to ${edge.target}`) > ends.get(`from ${edge.source}`));
+      const [high, low] = labels(edge);
+      if (above.textContent !== high) above.textContent = high;
+      if (below.textContent !== low) below.textContent = low;
+      set(area, { x: spot.x - SIZE.way / 2, y: spot.y - 17 });
+      set(above, { x: spot.x, y: spot.y - 7 });
+      set(below, { x: spot.x + (edge.mutual === null ? 0 : 8), y: spot.y + 17 });
+      set(lock, { d: edge.mutual ? LOCK : OPEN_LOCK, transform: `translate(${spot.x - (low ? 20 : 0)} ${spot.y + 10})` });
       lock.style.display = edge.mutual === null ? "none" : "";
     }
     for (const [key, parts] of drawn) {
@@ -190,7 +189,7 @@ function render({ model, el }) {
       drawn.delete(key);
     }
     tell(graphSaid(nodes, edges));
-    table.replaceChildren(tableOfWays(edges));
+    setTable(() => tableOfWays(edges));
   };
   const drawSeries = () => {
     const [key, points] = [model.get("selected"), model.get("series")];
@@ -214,7 +213,7 @@ function render({ model, el }) {
       h("p", { className: "lk-note" }, "More of it: ", h("code", {}, `lab.proxy("${name.split("/").pop()}").routes()`), ", and ",
         h("code", {}, `istioctl proxy-config routes ${proxies[0].pod}.${name.split("/")[0]}`)));
   };
-  follow("nodes edges selected", drawGraph);
+  follow("nodes edges selected", atNextPicture(drawGraph));
   follow("selected proxies", drawInside);
   follow("selected series", drawSeries);
   const resized = onWidth(figure, { first: width, least: 560 }, (wide) => {

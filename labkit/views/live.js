@@ -15,6 +15,17 @@ export function following(model) {
   return { follow, unfollow: () => stops.forEach((stop) => stop()) };
 }
 
+/** `draw` at the page's next picture, once, however often it is asked for until then. */
+export function atNextPicture(draw) {
+  let asked = 0;
+  return () => {
+    asked ||= requestAnimationFrame(() => {
+      asked = 0;
+      draw();
+    });
+  };
+}
+
 /**
  * The button that sets `running`, beside `say`, which shows a dot and the state. `words(on)` has what they say:
  * `{ state, start, label }`, and `isHidden` where there is nothing to start.

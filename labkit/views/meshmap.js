@@ -1,7 +1,7 @@
 // The page side of the mesh: boxes in columns, lines between them, dots that run along.
 
 import { padlock, s, sentAs, tableFrom, write } from "./draw.js";
-import { onWidth, show, viewBox } from "./live.js";
+import { atNextPicture, onWidth, show, viewBox } from "./live.js";
 import { pictureOf } from "./picture.js";
 
 const BOX = { width: 188, height: 50, gap: 22, left: 8 };
@@ -66,7 +66,7 @@ export function meshSaid(nodes, edges) {
 }
 
 function render({ model, el }) {
-  const { follow, unfollow, header, message, told, tell, svg, figure, details, table } = pictureOf(model, {
+  const { follow, unfollow, header, message, told, tell, svg, figure, details, setTable } = pictureOf(model, {
     title: "The mesh", by: "as its proxies count it", role: "img", rows: "Requests between workloads",
   });
   const [lines, boxes] = [s("g"), s("g")];
@@ -113,9 +113,9 @@ function render({ model, el }) {
       drawn.delete(key);
     }
     tell(meshSaid(nodes, edges));
-    table.replaceChildren(tableOfEdges(edges));
+    setTable(() => tableOfEdges(edges));
   };
-  follow("nodes edges", drawMap);
+  follow("nodes edges", atNextPicture(drawMap));
   const resized = onWidth(figure, { first: width, least: 560 }, (wide) => {
     width = wide;
     drawMap();

@@ -17,11 +17,19 @@ export function pictureOf(model, { title, by, role, rows, messages }) {
   drawRunning();
   const svg = s("svg", { class: "lk-chart lk-map", role, "aria-label": title });
   const table = tableBox(rows);
+  const details = h("details", {}, h("summary", {}, "The same as a table"), table);
+  let tableOf = () => "";
+  // A table that nobody has opened is not drawn.
+  const drawTable = () => { if (details.open) table.replaceChildren(tableOf()); };
+  details.addEventListener("toggle", drawTable);
   return {
-    follow, unfollow, ...toldLine(), svg, table,
+    follow, unfollow, ...toldLine(), svg, details,
+    setTable: (make) => {
+      tableOf = make;
+      drawTable();
+    },
     header: h("header", {}, h("h4", {}, title, h("small", {}, by)), say, button),
     message: messageBox(model, follow, messages),
     figure: h("figure", {}, svg),
-    details: h("details", {}, h("summary", {}, "The same as a table"), table),
   };
 }
