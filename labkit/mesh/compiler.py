@@ -9,7 +9,7 @@ from types import MappingProxyType
 from labkit.kube import resources
 from labkit.kube.resources import Object
 from labkit.mesh import blame, entrances, ir, model, patches, sandboxed, secrets, tunnels, waypoint_config
-from labkit.mesh.envoy import listeners, routes
+from labkit.mesh.envoy import listeners, routes, waypoints
 from labkit.mesh.envoy import upstreams as clusters
 from labkit.mesh.hosts import registry
 from labkit.mesh.hosts.services import Service
@@ -224,7 +224,11 @@ class Index:
             ports, modes.ports, default=modes.default, entrance=entrance, trust_domains=self._trust_domains
         )
         apps = [clusters.app(self._app(port, view)) for port in ports]
-        return {listener.name: listeners.listener(listener)}, {cluster["name"]: cluster for cluster in apps}
+        every = [listeners.listener(listener)]
+        if tunnels.sends_hbone(proxy):
+            every += tunnels.taken_apart(inbound.tunneled(ports, entrance), self._trust_domains)
+            apps.append(waypoints.to_main())
+        return {each["name"]: each for each in every}, {cluster["name"]: cluster for cluster in apps}
 
     def _app(self, port: inbound.Inbound, view: View) -> ir.AppUpstream:
         rule = view.reach.rule(port.service.host) if port.service else None

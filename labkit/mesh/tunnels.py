@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import cast
 
+from labkit.mesh import ir
 from labkit.mesh.envoy import waypoints
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Config, Proxy, Resource
@@ -26,6 +27,11 @@ def with_tunnels(config: Config, proxy: Proxy, trust_domains: tuple[str, ...], m
         "tunnels' cluster", trust_domains, lambda: _named(waypoints.originating(trust_domains, (), key="waypoint"))
     )
     return replace(config, listeners=_beside(config.listeners, listeners), clusters=_beside(config.clusters, clusters))
+
+
+def taken_apart(inbound: ir.Listener, trust_domains: tuple[str, ...]) -> list[Resource]:
+    """The listeners of a sidecar that takes tunnels too: where they end, and where their connections go on."""
+    return [waypoints.terminating(trust_domains), waypoints.of_sidecar(inbound)]
 
 
 def _named(resource: Resource) -> dict[str, Resource]:

@@ -62,7 +62,7 @@ def of_chain(chain: ir.Chain, side: str) -> list[Resource]:
     peers = [istios_filters.connection_peers()] if tells_peers else []
     if isinstance(carries, ir.Http):
         return [*peers, connection_manager(carries)]
-    by_state = side == ir.WAYPOINT
+    by_state = side == ir.WAYPOINT or carries.is_tunneled
     access = [entry for step in carries.access.connections for entry in _access(step, by_state=by_state)]
     metrics = carries.telemetry.metrics
     stats = [istios_filters.stats(metrics, side)] if metrics is not None else []

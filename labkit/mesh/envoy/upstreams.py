@@ -231,7 +231,9 @@ def _group(priority: int, place: tuple[str, ...], same: Sequence[Resource]) -> R
 
 
 def _endpoint(endpoint: Endpoint, upstream: ir.Upstream) -> Resource:
-    is_tunneled = endpoint.speaks_hbone and (upstream.tunnels or upstream.tunnels_by_endpoint)
+    # Between sidecars mutual TLS stays as it is: istiod does not prefer tunnels (PILOT_PREFER_SENDING_HBONE is false).
+    may = upstream.tunnels or (upstream.tunnels_by_endpoint and not endpoint.speaks_mtls)
+    is_tunneled = endpoint.speaks_hbone and may
     address = internal.address(endpoint) if is_tunneled else _at(endpoint.address, endpoint.port)
     resource: Resource = {
         "endpoint": {"address": address},

@@ -8,8 +8,12 @@ from typing import Any
 from labkit.kube import resources
 from labkit.kube.resources import Object
 from labkit.mesh import revisions
+from labkit.mesh.hosts import workloads
 from labkit.mesh.injection import container, deciding, probes, scraping, settings
 from labkit.mesh.injection.settings import Settings
+
+HBONE = "ISTIO_META_ENABLE_HBONE"
+"""The variable by which a proxy sends and takes tunnels."""
 
 OVERRIDES = "proxy.istio.io/overrides"
 _FIELDS = (
@@ -59,7 +63,8 @@ def inject(
     added = container.volumes(own_settings)
     spec["volumes"] = [*added, *(spec.get("volumes") or [])]
     metadata = dict(pod["metadata"])
-    metadata["labels"] = {**_labels(pod), **resources.labels_of(pod), "security.istio.io/tlsMode": "istio"}
+    proxied = {"security.istio.io/tlsMode": "istio", **_tunnel(own_settings)}
+    metadata["labels"] = {**_labels(pod), **resources.labels_of(pod), **proxied}
     annotations = {**resources.annotations_of(pod), **_annotations(apps, added, own_settings)}
     if own is not None:
         annotations[OVERRIDES] = _overrides(own, own_settings)
@@ -90,6 +95,12 @@ def _merged(default: list[Object], own: list[Object], key: str) -> list[Object]:
 def _overrides(own: Object, of_pod: Settings) -> str:
     kept = {key: own[key] for key in _FIELDS if own.get(key) and not (key == "image" and own[key] == "auto")}
     return json.dumps({"initContainers" if of_pod.is_native else "containers": [kept]}, separators=(",", ":"))
+
+
+def _tunnel(settings: Settings) -> dict[str, str]:
+    """The label of a pod whose sidecar takes tunnels (HBONE)."""
+    takes = settings.metadata.get(HBONE) == "true"
+    return {workloads.TUNNEL: workloads.TUNNEL_HTTP} if takes else {}
 
 
 def _labels(pod: Object) -> dict[str, str]:

@@ -131,6 +131,9 @@ class Http:
     """Whether an upstream behind its routes has no addresses but the name in the request."""
 
     guard: Guard = OPEN
+    is_tunneled: bool = False
+    """Whether such connections come out of a tunnel, whose end has noted who calls."""
+
     normalization: str = BASE
     """``NONE``, ``BASE``, ``MERGE_SLASHES`` or ``DECODE_AND_MERGE_SLASHES``; each does what those before it do."""
 
@@ -144,6 +147,9 @@ class Tcp:
     stat: str
     destinations: tuple[Destination, ...]
     access: Access = FREE
+    is_tunneled: bool = False
+    """As of ``Http``."""
+
     telemetry: Telemetry = NO_TELEMETRY
 
 

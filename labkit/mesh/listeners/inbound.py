@@ -1,7 +1,7 @@
 """What comes in for a sidecar's app: one listener with chains for each port, and the app behind each."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from labkit.mesh import ir, model, protocols
@@ -139,6 +139,16 @@ def listener(
         mode = modes.get(port.port, default)
         chains += _chains(port.port, _to_app(port, entrance), mode, port.kind, trust_domains)
     return ir.Listener(name=NAME, port=PORT, side=ir.INBOUND, chains=tuple(chains), telemetry=entrance.telemetry)
+
+
+def tunneled(ports: Sequence[Inbound], entrance: Entrance) -> ir.Listener:
+    """The chains of each port of the app for what comes out of tunnels, which have no TLS inside."""
+    chains = [
+        replace(chain, carries=replace(chain.carries, is_tunneled=True))
+        for port in ports
+        for chain in _chains(port.port, _to_app(port, entrance), DISABLE, port.kind, ())
+    ]
+    return ir.Listener(name=NAME, port=PORT, side=ir.INBOUND, chains=tuple(chains))
 
 
 @dataclass(frozen=True, kw_only=True)

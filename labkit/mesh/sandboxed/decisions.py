@@ -65,7 +65,7 @@ def _remembered(listeners: Mapping[str, Resource], memo: Memo) -> Discovered:
 
 def _moved(listeners: dict[str, Resource]) -> Discovered:
     """Only of what comes in: all listeners of a gateway, one of a sidecar."""
-    if WAYPOINT in listeners:
+    if WAYPOINT in listeners and INBOUND not in listeners:
         return Discovered(listeners, {})  # Its hosts are guarded each in its own way.
     names = [INBOUND] if INBOUND in listeners else list(listeners)
     managers = [manager for name in names for manager in _managers(listeners[name])]

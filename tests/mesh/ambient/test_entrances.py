@@ -67,3 +67,17 @@ def test_a_label_sends_a_gateways_requests_through_the_waypoint(snapshots: dict[
 
 def test_sidecars_go_around_the_waypoint_all_the_same(snapshots: dict[bool, model.Snapshot]) -> None:
     assert len(endpoints(config(snapshots[True], "curl", hbone=True))) == 3
+
+
+def test_a_sidecar_that_takes_tunnels_decides_by_the_noted_caller(snapshots: dict[bool, model.Snapshot]) -> None:
+    found = config(snapshots[False], "ratings", hbone=True)
+    assert {"virtualInbound", "connect_terminate", "main_internal", "connect_originate"} <= found.listeners.keys()
+    (chain,) = found.listeners["main_internal"]["filter_chains"]
+    assert chain["filter_chain_match"] == {"destination_port": 9080, "transport_protocol": "raw_buffer"}
+    assert "main_internal" in found.clusters
+
+
+def test_between_sidecars_mutual_tls_stays(snapshots: dict[bool, model.Snapshot]) -> None:
+    found = config(snapshots[False], "curl", hbone=True)
+    group = found.endpoints["outbound|9080||ratings.default.svc.cluster.local"]["endpoints"][0]
+    assert "socket_address" in group["lb_endpoints"][0]["endpoint"]["address"]

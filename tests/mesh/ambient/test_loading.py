@@ -1,5 +1,7 @@
 """A real Envoy takes all that a waypoint is told, in every recorded scene."""
 
+from dataclasses import replace
+
 import pytest
 
 from labkit.conformance import ambient, answers, scene
@@ -20,3 +22,11 @@ def test_envoy_takes_a_waypoint(sidecar: envoys.Judge, case: str) -> None:
         if proxy.role == "waypoint":
             verdict = sidecar.judge(index.for_proxy(sidecar.proxy(proxy)))
             assert verdict.refused == {}, name
+
+
+def test_envoy_takes_a_sidecar_that_sends_and_takes_tunnels(sidecar: envoys.Judge) -> None:
+    snapshot = envoys.numbered(ambient.snapshot(ambient.base(ANSWERS.extra())))
+    proxy = replace(scene.proxies(snapshot)["ratings"], metadata={"ENABLE_HBONE": "true"})
+    verdict = sidecar.judge(compiler.index(snapshot).for_proxy(sidecar.proxy(proxy)))
+    # The scene's API server has a name for an address, which Envoy refuses.
+    assert {name: why for name, why in verdict.refused.items() if "kubernetes.default" not in name[1]} == {}

@@ -14,11 +14,14 @@ ASKING_KIND = "extensions.filters.http.ext_authz.v3.ExtAuthz"
 
 def of_listener(http: ir.Http) -> list[Resource]:
     """A filter or two for each step."""
-    return [entry for step in http.guard.access.requests for entry in _entries(step, http.side)]
+    return [entry for step in http.guard.access.requests for entry in _entries(step, by_state=_by_state(http))]
 
 
-def _entries(step: ir.Step, side: str) -> Iterator[Resource]:
-    by_state = side == ir.WAYPOINT
+def _by_state(http: ir.Http) -> bool:
+    return http.side == ir.WAYPOINT or http.is_tunneled
+
+
+def _entries(step: ir.Step, *, by_state: bool) -> Iterator[Resource]:
     if isinstance(step, ir.Rules):
         yield typed(NAME, KIND, **rbac.config(step, by_state=by_state))
     else:

@@ -6,17 +6,18 @@ begins the tunnel to the pod. The two ``…_connect_originate`` of several netwo
 
 from labkit.mesh import ir
 from labkit.mesh.envoy.waypoints import deciding, plumbing, tunnels
-from labkit.mesh.envoy.waypoints.plumbing import originating
-from labkit.mesh.envoy.waypoints.tunnels import originator
+from labkit.mesh.envoy.waypoints.deciding import of_sidecar
+from labkit.mesh.envoy.waypoints.plumbing import originating, to_main
+from labkit.mesh.envoy.waypoints.tunnels import originator, terminating
 from labkit.mesh.model import Resource
 
-__all__ = ["clusters", "listeners", "originating", "originator"]
+__all__ = ["clusters", "listeners", "of_sidecar", "originating", "originator", "terminating", "to_main"]
 
 
 def listeners(waypoint: ir.Waypoint) -> dict[str, Resource]:
     """All its listeners by name."""
     every = [
-        tunnels.terminating(waypoint),
+        tunnels.terminating(waypoint.trust_domains, waypoint.logs),
         deciding.main_internal(waypoint),
         tunnels.originating(waypoint),
         tunnels.inner(waypoint),

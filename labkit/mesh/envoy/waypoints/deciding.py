@@ -27,6 +27,19 @@ def main_internal(waypoint: ir.Waypoint) -> Resource:
     }
 
 
+def of_sidecar(inbound: ir.Listener) -> Resource:
+    """The same of a sidecar: the chains of its app's ports, for what comes out of tunnels."""
+    resource = listeners.listener(inbound)
+    return {
+        "name": names.MAIN,
+        "internal_listener": {},
+        "traffic_direction": "INBOUND",
+        "continue_on_listener_filters_timeout": True,
+        "listener_filters": [listeners.ORIGINAL_DST, listeners.HTTP_INSPECTOR],
+        "filter_chains": resource["filter_chains"],
+    }
+
+
 def _inspector(spared: Sequence[int]) -> Resource:
     ranges: list[Resource] = [{"destination_port_range": {"start": port, "end": port + 1}} for port in spared]
     if not ranges:

@@ -22,7 +22,7 @@ def clusters(trust_domains: Sequence[str], identities: Sequence[str]) -> Iterato
     """All of them; ``identities``: how the names in certificates of tunnels' ends may also begin."""
     yield originating(trust_domains, identities, key="waypoint")
     yield _internal(names.ENCAP, names.ORIGINATE)
-    yield _internal(names.MAIN, names.MAIN)
+    yield to_main()
     encrypted = internal.upstream(_mutual(trust_domains), name="internal_upstream_with_tls")
     yield {
         **_static(names.INNER, names.OUTER),
@@ -30,6 +30,11 @@ def clusters(trust_domains: Sequence[str], identities: Sequence[str]) -> Iterato
         **_http(_connect(once=True)),
     }
     yield {**originating(trust_domains, (), name=names.OUTER), **_http(_connect(once=True))}
+
+
+def to_main() -> Resource:
+    """What comes out of a tunnel goes on to the listener that decides about it."""
+    return _internal(names.MAIN, names.MAIN)
 
 
 def originating(

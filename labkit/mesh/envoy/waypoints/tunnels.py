@@ -16,9 +16,9 @@ _TARGET = "istio.double_hbone.hbone_target_address"
 _SET_STATE = "extensions.filters.{}.set_filter_state.v3.Config"
 
 
-def terminating(waypoint: ir.Waypoint) -> Resource:
+def terminating(trust_domains: Sequence[str], logs: Sequence[ir.Log] = ()) -> Resource:
     """``connect_terminate``: a client with a certificate of the mesh says by CONNECT whom it wants."""
-    context = plumbing.common_tls(f"{domain}/" for domain in waypoint.trust_domains)
+    context = plumbing.common_tls(f"{domain}/" for domain in trust_domains)
     socket = {
         "name": "tls",
         "typed_config": {
@@ -31,13 +31,13 @@ def terminating(waypoint: ir.Waypoint) -> Resource:
         "name": names.TERMINATE,
         "address": envoy.address(ir.ANYWHERE, _PORT),
         "connection_balance_config": {"exact_balance": {}},
-        "filter_chains": [{"name": "default", "filters": [_manager(waypoint)], "transport_socket": socket}],
-        **_unmatched(waypoint.logs),
+        "filter_chains": [{"name": "default", "filters": [_manager(logs)], "transport_socket": socket}],
+        **_unmatched(logs),
     }
 
 
-def _manager(waypoint: ir.Waypoint) -> Resource:
-    logs = [access_logs.access_log(log, only=REFUSED) for log in waypoint.logs]
+def _manager(failures: Sequence[ir.Log]) -> Resource:
+    logs = [access_logs.access_log(log, only=REFUSED) for log in failures]
     return typed(
         "envoy.filters.network.http_connection_manager",
         "extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
