@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -191,10 +191,20 @@ def process_table(paths: settings.Paths) -> list[Process]:
     if serving is None:
         return []
     main = int(serving["pid"])
-    names = {main: "sandbox"} | _containers(paths.kubeconfig)
-    pids = [main, *processes.children(main)]
-    table = [Process(pid=p, name=names.get(p, "launcher"), pss_bytes=processes.pss(p) or 0) for p in pids]
+    parents = processes.parents()
+    pids = processes.descendants(main, parents)
+    names = named(main, pids, parents, _containers(paths.kubeconfig))
+    table = [Process(pid=p, name=names[p], pss_bytes=processes.pss(p) or 0) for p in (main, *pids)]
     return sorted(table, key=lambda p: -p.pss_bytes)
+
+
+def named(main: int, pids: Sequence[int], parents: Mapping[int, int], containers: Mapping[int, str]) -> dict[int, str]:
+    """What each process is; a program that a container started bears the container's name. Parents come first."""
+    names = {main: "sandbox", **containers}
+    for pid in pids:
+        parent = parents.get(pid, main)
+        names.setdefault(pid, "launcher" if parent == main else names.get(parent, "launcher"))
+    return names
 
 
 def _containers(kubeconfig: Path) -> dict[int, str]:
