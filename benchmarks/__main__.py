@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks import (
+    ambient,
     chapters,
     compiling,
     counting,
@@ -42,12 +43,13 @@ MEASURES: dict[str, Callable[[PrivateLab], list[result.Result]]] = {
     "rotations": rotations.measure,
     "permissions": permissions.measure,
     "limiter": limiter.measure,
+    "ambient": ambient.measure,
     "goto": chapters.measure,
     "course": course.measure,
 }
 
-ON_REQUEST = ("course",)
-"""Half an hour: only when it is named."""
+ON_REQUEST = ("ambient", "course")
+"""Half an hour, and one that leaves another profile behind: only when they are named."""
 
 
 def main(words: Sequence[str] | None = None) -> int:

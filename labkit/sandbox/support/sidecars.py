@@ -27,8 +27,9 @@ ANNOTATIONS: Mapping[str, str] = {
     "traffic.sidecar.istio.io/excludeInterfaces": _INTERFACES,
     "traffic.sidecar.istio.io/kubevirtInterfaces": _INTERFACES,
     "istio.io/reroute-virtual-interfaces": _INTERFACES,
-    "ambient.istio.io/": "the sandbox has no ztunnel",
-    "istio.io/dataplane-mode": "the sandbox has no ztunnel",
+    "ambient.istio.io/bypass-inbound-capture": "the node's proxy takes every connection to a pod in ambient",
+    "ambient.istio.io/dns-capture": "a pod in ambient always asks the cluster's DNS with ServiceEntries in it",
+    "istio.io/dataplane-mode": "it is a label, of the pod or of its namespace",
 }
 """Annotation → why it has no effect; a key that ends in a slash stands for every annotation below it."""
 

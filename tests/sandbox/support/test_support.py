@@ -121,7 +121,7 @@ def test_containers_that_the_injector_added_are_not_the_users_affair():
             "concurrency: 4",
             "].concurrency has no effect: the sandbox's proxies do not read it",
         ),
-        ("ambient.istio.io/redirection", "enabled", "] has no effect: the sandbox has no ztunnel"),
+        ("istio.io/dataplane-mode", "ambient", "] has no effect: it is a label"),
     ],
 )
 def test_annotations_that_proxies_do_not_follow_are_said_of_pods_and_of_templates(annotation, value, ends):
