@@ -1,4 +1,4 @@
-"""The course for somebody to whom the cluster is anybody's: its nodes may not be read, and nothing is there for them alone.
+"""The course for somebody to whom the cluster is anybody's: its nodes may not be read, and others use it too.
 
 All lessons run by a kubeconfig alone in the gate's stage ``notebooks`` (``labkit/cli/test.py``).
 """
