@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from labkit.istioctl import tables, targets
-from labkit.istioctl.proxyconfig import certificates, dumps, summaries
+from labkit.istioctl.proxyconfig import certificates, dumps, summaries, waypoints
 from labkit.istioctl.session import CommandError, Session
 from labkit.kube import resources
 from labkit.kube.resources import Object
@@ -96,6 +96,8 @@ def _show(session: Session, arguments: Arguments, kept: list[Any], header: Any, 
 def run_listener(session: Session, arguments: Arguments) -> int:
     """Filter chains by address and port."""
     kept = [one for one in dumps.listeners(_dump(session, arguments)) if _is_listener(one, arguments)]
+    if any("filter_chain_matcher" in one for one in kept):
+        return _show(session, arguments, kept, waypoints.LISTENER, waypoints.listener_rows, padding=1)
     return _show(session, arguments, kept, summaries.LISTENER, summaries.listener_rows, padding=1)
 
 

@@ -36,7 +36,7 @@ def listener_rows(listeners: Sequence[Any]) -> list[Row]:
         chains = [*listener.get("filter_chains", [])]
         if listener.get("default_filter_chain"):
             chains.append(listener["default_filter_chain"])
-        rows += [(addresses, port, _match(chain.get("filter_chain_match") or {}), _use(chain)) for chain in chains]
+        rows += [(addresses, port, _match(chain.get("filter_chain_match") or {}), use(chain)) for chain in chains]
     return sorted(rows, key=lambda row: (row[1], row[0]))
 
 
@@ -60,7 +60,8 @@ def _match(match: Any) -> str:
     return "; ".join(f"{name}: {value}" for name, value in conditions if value) or "ALL"
 
 
-def _use(chain: Any) -> str:
+def use(chain: Any) -> str:
+    """What a filter chain does with its connections."""
     for entry in chain.get("filters", []):
         config = entry.get("typed_config") or {}
         if entry["name"] == HTTP:

@@ -86,6 +86,8 @@ class EnvoyFilter:
         """Whether it speaks of the proxy's workload."""
         if self.gateways is not None:
             return proxy.labels.get(selection.GATEWAY_NAME) in self.gateways
+        if proxy.role == "waypoint":
+            return False  # A waypoint takes only what names it.
         return self.selector is None or self.selector.items() <= dict(proxy.labels).items()
 
 
