@@ -61,13 +61,13 @@ def main(words: Sequence[str] | None = None) -> int:
     unknown = [name for name in arguments.only if name not in MEASURES]
     if unknown:
         parser.error(f"there is no measure {unknown[0]}; there are {', '.join(MEASURES)}")
-    wanted = arguments.only or [name for name in MEASURES if name not in ON_REQUEST]
-    results = measured(wanted)
+    names = arguments.only or [name for name in MEASURES if name not in ON_REQUEST]
+    results = measured(names)
     if arguments.json:
-        print(json.dumps([found.as_data() for found in results], indent=2))
+        print(json.dumps([one.as_data() for one in results], indent=2))
     else:
         print(f"\n{machine()}\n\n{result.table(results)}")
-    return 1 if any(found.holds is False for found in results) else 0
+    return 1 if any(one.holds is False for one in results) else 0
 
 
 def measured(names: Sequence[str]) -> list[result.Result]:

@@ -37,12 +37,12 @@ GATEWAY = model.Proxy(
 def measure(lab: PrivateLab) -> list[result.Result]:
     """Milliseconds for each size, and the ratio of the largest to the smallest."""
     times = {size: 1000 * _change(size) for size in SIZES}
-    found = [
+    rows = [
         result.Result(name=f"one change among {size} VirtualServices", value=took, unit="ms")
         for size, took in times.items()
     ]
     ratio = times[SIZES[-1]] / times[SIZES[0]]
-    return [*found, result.Result(name="1,000 VirtualServices beside 10", value=ratio, unit="×", at_most=BAR)]
+    return [*rows, result.Result(name="1,000 VirtualServices beside 10", value=ratio, unit="×", at_most=BAR)]
 
 
 def _change(size: int) -> float:
@@ -72,14 +72,14 @@ class _Stream:
 
     def push(self, publication: publishing.Publication) -> bool:
         """Whether anything had to be sent."""
-        found = publication.resources_for(self._proxy)
-        updates = [self._send(kind, found[kind]) for kind in session.ORDER]
+        held = publication.resources_for(self._proxy)
+        updates = [self._send(kind, held[kind]) for kind in session.ORDER]
         return any(updates)
 
-    def _send(self, kind: str, found: session.Resources) -> bool:
+    def _send(self, kind: str, held: session.Resources) -> bool:
         subscription = self._subscriptions[kind]
-        update = session.update(kind, found, subscription)
-        subscription.settled = found
+        update = session.update(kind, held, subscription)
+        subscription.settled = held
         if update is not None:
             session.record(subscription, update, nonce="", push=0)
         return update is not None

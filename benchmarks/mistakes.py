@@ -48,7 +48,7 @@ MISTAKES = (
 
 def measure(lab: PrivateLab) -> list[result.Result]:
     """How long each refusal takes, and whether traffic goes on after all of them."""
-    found = []
+    rows = []
     for mistake in MISTAKES:
         # A file, as people have: kubectl names it where the server's words do not name the object.
         file = lab.paths.home / "reviews-virtual-service.yaml"
@@ -56,14 +56,14 @@ def measure(lab: PrivateLab) -> list[result.Result]:
         began = time.monotonic()
         ran = lab.kubectl("apply", "-f", str(file))
         took = time.monotonic() - began
-        name, said = f"{mistake.name}: refused", ran.stderr.strip()
-        missing = [word for word in mistake.words if word not in said]
+        name, text = f"{mistake.name}: refused", ran.stderr.strip()
+        missing = [word for word in mistake.words if word not in text]
         if ran.returncode == 0 or missing:
-            why = f"the error does not name {', '.join(missing)}: {said}" if missing else "it was accepted"
-            found.append(result.failed(name, why, at_most=BAR))
+            why = f"the error does not name {', '.join(missing)}: {text}" if missing else "it was accepted"
+            rows.append(result.failed(name, why, at_most=BAR))
         else:
-            found.append(result.Result(name=name, value=took, unit="s", at_most=BAR))
-    return [*found, _last_good(lab)]
+            rows.append(result.Result(name=name, value=took, unit="s", at_most=BAR))
+    return [*rows, _last_good(lab)]
 
 
 def _last_good(lab: PrivateLab) -> result.Result:

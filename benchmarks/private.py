@@ -20,8 +20,8 @@ LONGEST_UP = 120.0
 class CommandError(errors.LabError):
     """A command of the lab failed; its text is the end of what it printed."""
 
-    def __init__(self, command: str, *, code: int, said: str) -> None:
-        super().__init__(f"{command} ended with {code}: {said.strip()[-500:]}\nNext: run it by hand")
+    def __init__(self, command: str, *, code: int, output: str) -> None:
+        super().__init__(f"{command} ended with {code}: {output.strip()[-500:]}\nNext: run it by hand")
 
 
 class PrivateLab:
@@ -63,14 +63,14 @@ class PrivateLab:
 
     def status(self) -> dict[str, Any]:
         """What ``./lab status --json`` says."""
-        found: dict[str, Any] = json.loads(self.lab("status", "--json", timeout=30.0))
-        return found
+        facts: dict[str, Any] = json.loads(self.lab("status", "--json", timeout=30.0))
+        return facts
 
     def lab(self, *words: str, timeout: float) -> str:
         """Run ``./lab`` with these words; what it printed, or CommandError."""
         ran = self._run(["./lab", *words], timeout=timeout)
         if ran.returncode:
-            raise CommandError(f"./lab {words[0]}", code=ran.returncode, said=ran.stdout + ran.stderr)
+            raise CommandError(f"./lab {words[0]}", code=ran.returncode, output=ran.stdout + ran.stderr)
         return ran.stdout
 
     def kubectl(self, *words: str, stdin: str = "", timeout: float = 120.0) -> "subprocess.CompletedProcess[str]":
@@ -82,7 +82,7 @@ class PrivateLab:
         """Run Python with this lab's environment, as a notebook's kernel has it."""
         ran = self._run([str(programs.beside_python("python")), *words], timeout=timeout)
         if ran.returncode:
-            raise CommandError("python", code=ran.returncode, said=ran.stdout + ran.stderr)
+            raise CommandError("python", code=ran.returncode, output=ran.stdout + ran.stderr)
         return ran.stdout
 
     def client(self) -> client.Client:

@@ -42,7 +42,7 @@ NAME = "bench-details"
 
 def measure(lab: PrivateLab, sizes: Sequence[int] = tuple(SIZES)) -> list[result.Result]:
     """The median over several trials, for each number of sidecars."""
-    api, found = lab.client(), []
+    api, rows = lab.client(), []
     try:
         for size in sizes:
             name = f"apply to {size} sidecars serving it"
@@ -52,13 +52,13 @@ def measure(lab: PrivateLab, sizes: Sequence[int] = tuple(SIZES)) -> list[result
                 times = [1000 * asyncio.run(_trial(api, proxies, number)) for number in range(TRIALS + 1)]
                 # The first trial creates the object and opens connections; learners mostly change one.
                 note = f"99th percentile {result.number(traffic_results.percentile(times[1:], 99))}"
-                found.append(result.median(name, times[1:], unit="ms", at_most=SIZES.get(size), note=note))
+                rows.append(result.median(name, times[1:], unit="ms", at_most=SIZES.get(size), note=note))
             except (errors.LabError, OSError) as e:
-                found.append(result.failed(name, e, at_most=SIZES.get(size)))
+                rows.append(result.failed(name, e, at_most=SIZES.get(size)))
     finally:
         api.delete(resources.VIRTUAL_SERVICES, NAME, "default")
         _scale(lab, 1)
-    return found
+    return rows
 
 
 def virtual_service(trial: int) -> Object:
@@ -126,7 +126,7 @@ def _proxies(lab: PrivateLab, api: client.Client, size: int) -> list[Path]:
         return [folders / resources.uid_of(pod) / "run" for pod in pods if has_sidecar(pod) and is_ready(pod)]
 
     return waiting.until(
-        lambda: found if len(found := ready()) >= size else [],
+        lambda: folders if len(folders := ready()) >= size else [],
         what=f"{size} sidecars",
         timeout=60.0,
         every=0.5,

@@ -38,16 +38,16 @@ def measure(lab: PrivateLab) -> list[result.Result]:
     gateway = lab.status()["gateway_url"]
     pods = lab.client().list(resources.PODS, "default", labels="app=productpage")
     run = lab.paths.state / "pods" / resources.uid_of(pods[0]) / "run"
-    found = []
+    rows = []
     with bare.pair(run, PORT) as bare_url:
         for name, path in PATHS.items():
             ways = {"through gateway and sidecar": gateway, "through two bare Envoys": bare_url}
             rates = _in_turns({way: url + path for way, url in ways.items()})
             meshed, empty = (statistics.median(rates[way]) for way in ways)
-            found += [result.median(f"{name}, {way}", rates[way], unit="requests/s") for way in ways]
+            rows += [result.median(f"{name}, {way}", rates[way], unit="requests/s") for way in ways]
             bar = BAR if name in BARRED else None
-            found.append(result.Result(name=f"{name}, share of the bare ones", value=meshed / empty, at_least=bar))
-    return found
+            rows.append(result.Result(name=f"{name}, share of the bare ones", value=meshed / empty, at_least=bar))
+    return rows
 
 
 def _in_turns(urls: Mapping[str, str]) -> dict[str, list[float]]:
