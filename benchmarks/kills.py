@@ -137,14 +137,17 @@ def kill_container(labels: str, name: str, namespace: str = "default") -> Kill:
 
 
 def kill_launcher(lab: PrivateLab) -> None:
-    (launcher,) = (one.pid for one in processes.running(["labkit.sandbox.kubelet.launcher"]) if is_ours(lab, one.pid))
+    until(lambda: launchers(lab), "a launcher")
+    (launcher,) = launchers(lab)
     os.kill(launcher, signal.SIGKILL)
     until(lambda: not processes.is_alive(launcher), "its end")
 
 
-def is_ours(lab: PrivateLab, pid: int) -> bool:
-    """Whether a process is a child of this lab's sandbox."""
-    return processes.parents().get(pid) == main_process(lab)
+def launchers(lab: PrivateLab) -> list[int]:
+    """The launcher of this lab's sandbox, unless it is being replaced."""
+    parents, main = processes.parents(), main_process(lab)
+    named = processes.running(["labkit.sandbox.kubelet.launcher"])
+    return [one.pid for one in named if parents.get(one.pid) == main]
 
 
 def kill_sandbox(lab: PrivateLab) -> None:
