@@ -1,5 +1,6 @@
 """A waypoint of real Envoys: routes, policies and tokens by target, and who goes around it."""
 
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,13 +9,16 @@ from typing import Any
 
 import pytest
 
-from labkit.base import settings
+from labkit.base import settings, waiting
 from labkit.clusters import cluster
 from labkit.clusters import sandbox as sandboxes
 from labkit.install import ambient
+from labkit.istioctl import program
 from labkit.kube import resources
 from labkit.lab import Lab
+from labkit.mesh.ambient import enrolment
 from labkit.traffic import tokens
+from tests.acceptance import joining
 from tests.kubectl import Kubectl
 
 pytestmark = pytest.mark.sandbox
@@ -31,6 +35,9 @@ class Shop:
 
     lab: Lab
     kubectl: Kubectl
+    state: Path
+    """The folder of the sandbox's state."""
+
     applied: list[Any] = field(default_factory=list)
 
     def apply(self, *objects: dict[str, Any]) -> None:
@@ -67,13 +74,13 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
         kubectl = Kubectl(paths)
         kubectl("apply", "-f", str(SCENE))
         kubectl("-n", "shop", "wait", "--for=condition=Programmed", "gateway/waypoint", "--timeout=60s")
-        for namespace in ("shop", "far"):
+        for namespace in ("shop", "far", "many"):
             kubectl("-n", namespace, "wait", "--for=condition=Available", "deployment", "--all", "--timeout=60s")
         lab = Lab(cluster.of_sandbox(paths.kubeconfig))
         for namespace, name in (("shop", "hello-v1"), ("shop", "hello-v2"), ("shop", "httpbin"), ("far", "curl")):
             lab.wait(name, namespace=namespace)
         lab.wait("curl", namespace="shop")
-        yield Shop(lab=lab, kubectl=kubectl)
+        yield Shop(lab=lab, kubectl=kubectl, state=paths.state)
     finally:
         sandboxes.stop(paths)
 
@@ -205,3 +212,74 @@ def test_its_metrics_name_both_ends(shop: Shop) -> None:
         'connection_security_policy="mutual_tls"',
     )
     assert any(all(label in line for label in labels) for line in lines), page
+
+
+def _redirected(mesh: Shop) -> int:
+    pods = mesh.lab.api.list(resources.PODS, "many")
+    return sum(enrolment.is_redirected(pod) for pod in pods)
+
+
+def test_pods_join_and_leave_under_traffic_without_a_failed_request_or_a_restart(mesh: Shop) -> None:
+    pods = mesh.lab.api.list(resources.PODS, "many")
+    folders = [mesh.state / "pods" / resources.uid_of(pod) / "run" for pod in pods]
+    targets = [("echo.many.svc.cluster.local", 8000), *((pod["status"]["podIP"], 8080) for pod in pods)]
+    seen = []
+    with joining.calling(folders, targets) as calls:
+        for label, redirected in (("istio.io/dataplane-mode=ambient", len(pods)), ("istio.io/dataplane-mode-", 0)):
+            mesh.kubectl("label", "namespace", "many", label)
+            waiting.until(
+                lambda redirected=redirected: _redirected(mesh) == redirected,  # type: ignore[misc]
+                what=f"{redirected} pods of namespace many in ambient",
+                timeout=60,
+                next_step="kubectl -n istio-system logs daemonset/istio-cni-node",
+            )
+            before = calls.good
+            waiting.until(lambda before=before: calls.good > before + 50, what="calls", timeout=60, next_step="wait")  # type: ignore[misc]
+            seen.append(_redirected(mesh))
+    assert seen == [len(pods), 0]
+    assert calls.failed == []
+    after = mesh.lab.api.list(resources.PODS, "many")
+    assert {resources.uid_of(pod) for pod in after} == {resources.uid_of(pod) for pod in pods}
+    assert all(c["restartCount"] == 0 for pod in after for c in pod["status"]["containerStatuses"])
+
+
+def test_ztunnel_counts_and_logs_connections_with_both_identities(mesh: Shop) -> None:
+    address = mesh.lab.api.list(resources.PODS, "shop", labels="app=httpbin")[0]["status"]["podIP"]
+    assert mesh.status(f"http://{address}:8080/get") == "200"
+    ztunnel = mesh.lab.api.list(resources.PODS, "istio-system", labels="app=ztunnel")[0]
+    page = waiting.until(
+        lambda: _page_with(ztunnel["status"]["podIP"], "istio_tcp_connections_closed_total"),
+        what="ztunnel's metrics",
+        timeout=20,
+        next_step="kubectl -n istio-system logs daemonset/ztunnel",
+    )
+    closed = [line for line in page.splitlines() if line.startswith("istio_tcp_connections_closed_total{")]
+    own = [x for x in closed if 'source_workload="curl"' in x and 'destination_workload="httpbin"' in x]
+    assert {x.split('reporter="')[1].split('"')[0] for x in own} == {"source", "destination"}
+    assert all(f'source_principal="spiffe://{CURL}"' in x and 'policy="mutual_tls"' in x for x in own)
+
+    def log() -> str:
+        return str(mesh.kubectl("-n", "istio-system", "logs", "daemonset/ztunnel"))
+
+    waiting.until(
+        lambda: f'src.identity="spiffe://{CURL}"' in log(), what="the line", timeout=20, next_step="read ztunnel's log"
+    )
+    assert "an Envoy in ztunnel's place" in log()
+
+
+def _page_with(ip: str, name: str) -> str:
+    text = urllib.request.urlopen(f"http://{ip}:15020/stats/prometheus", timeout=10).read().decode()
+    return text if f"{name}{{" in text else ""
+
+
+def test_istioctl_tells_ztunnels_tables(mesh: Shop) -> None:
+    def asked(part: str) -> list[str]:
+        done = program.run(["ztunnel-config", part], kubeconfig=mesh.lab.api.kubeconfig)
+        return done.out.splitlines() if done.code == 0 else [done.err]
+
+    curl = next(line for line in asked("workload") if line.startswith("shop") and " curl-" in line)
+    assert curl.split()[-1] == "HBONE"
+    assert next(line for line in asked("service") if " httpbin " in line).split()[3:] == ["waypoint", "1/1"]
+    assert asked("policy")[0].split() == ["NAMESPACE", "POLICY", "NAME", "ACTION", "SCOPE"]
+    assert any(f"spiffe://{CURL} " in line for line in asked("certificate"))
+    assert "keeps no list of its connections" in asked("connections")[0]
