@@ -166,15 +166,20 @@ function render({ model, el }) {
       if (!from || !to) continue;
       const key = `${edge.source} ${edge.target}`;
       keys.add(key);
-      const { g, wide, line, area, above, below, lock } = way(key);
+      const parts = way(key);
+      const { g, wide, line, area, above, below, lock } = parts;
       const state = !edge.rate ? "lk-idle" : edge.errors ? "lk-failing" : "";
       const isChosen = model.get("selected") === key;
+      const isShared = ends.get(`to ${edge.target}`) > ends.get(`from ${edge.source}`);
+      const [high, low] = labels(edge);
+      const news = [state, isChosen, isShared, high, low, edge.rate, edge.errors, edge.p95, edge.mutual, from.x, from.y, to.x, to.y].join("|");
+      if (parts.news === news) continue; // most ways look as they did a moment ago
+      parts.news = news;
       set(g, { class: `lk-way ${state}${isChosen ? " lk-chosen" : ""}`, "aria-label": edgeSaid(edge), "aria-pressed": isChosen });
       const d = bend(from, to);
       set(wide, { d });
       set(line, { d, "stroke-width": edge.rate ? Math.min(6, 1.5 + Math.sqrt(edge.rate) / 2).toFixed(2) : 1.2 });
-      const spot = labelled(from, to, ends.get(`to ${edge.target}`) > ends.get(`from ${edge.source}`));
-      const [high, low] = labels(edge);
+      const spot = labelled(from, to, isShared);
       if (above.textContent !== high) above.textContent = high;
       if (below.textContent !== low) below.textContent = low;
       set(area, { x: spot.x - SIZE.way / 2, y: spot.y - 17 });
