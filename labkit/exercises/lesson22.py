@@ -262,7 +262,7 @@ EXERCISES = (
             Wrong(
                 why="half and half",
                 yaml=http_route("reviews", backends(v1=50, v3=50)),
-                says="HTTPRoute default/reviews gives reviews-v3 50 %",
+                says="HTTPRoute default/reviews gives reviews-v1 50 %",
             ),
             Wrong(
                 why="another version",
