@@ -109,6 +109,13 @@ class Agent:
         await self._annotate(pod, is_enrolled=True)
         self._confirmed.add(resources.uid_of(pod))
         log.info("%s is in ambient: %s", _title(pod), self._reason(pod))
+        if (now := self._pod(resources.uid_of(pod))) and (kept := _kept(now)):
+            log.warning(
+                "%s listens at ports %s itself, as programs that are not the kit's do: tunnels lead there, but "
+                "plaintext gets past the node's proxy and its policies",
+                _title(pod),
+                ", ".join(map(str, sorted(kept))),
+            )
 
     async def _remove(self, pod: Object) -> None:
         await self._ask("leave", pod)
@@ -145,6 +152,15 @@ class Agent:
 
 class AskError(Exception):
     """The node does not redirect a pod; the text says why."""
+
+
+def _kept(pod: Object) -> set[int]:
+    """Declared ports that the programs of a ready pod have not handed over."""
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    if not any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions):
+        return set()
+    taken = resources.annotations_of(pod).get(ztunnel.CAPTURED, "").split(",")
+    return ztunnel.declared_ports(pod) - {int(port) for port in taken if port.isdecimal()}
 
 
 def _title(pod: Object) -> str:

@@ -31,9 +31,16 @@ OTHER = 9090
 
 
 def pod(
-    name: str, ip: str, *, namespace: str = "amb", account: str = "", ports: Sequence[int] = (PORT, OTHER)
+    name: str,
+    ip: str,
+    *,
+    namespace: str = "amb",
+    account: str = "",
+    ports: Sequence[int] = (PORT, OTHER),
+    own: Sequence[int] = (),
 ) -> Object:
-    """A pod that istio-cni has redirected."""
+    """A pod that istio-cni has redirected; its programs keep the ports of ``own``."""
+    declared = [{"containerPort": port} for port in (*ports, *own)]
     annotations = {ztunnel.CAPTURED: ",".join(map(str, ports)), enrolment.REDIRECTION: enrolment.ENABLED}
     return {
         "kind": "Pod",
@@ -44,7 +51,11 @@ def pod(
             "labels": {"app": name},
             "annotations": annotations,
         },
-        "spec": {"nodeName": NODE, "serviceAccountName": account or name, "containers": []},
+        "spec": {
+            "nodeName": NODE,
+            "serviceAccountName": account or name,
+            "containers": [{"ports": declared}],
+        },
         "status": {"podIP": ip, "phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
     }
 

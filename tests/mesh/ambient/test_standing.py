@@ -36,6 +36,9 @@ class Scene:
 OPEN = "open"
 """A pod that nobody restricts."""
 
+OWN_PORT = 8123
+"""A declared port of that pod, at which its program listens itself."""
+
 STRICT = "strict"
 """One that takes no plaintext and nobody but ``amb/curl``."""
 
@@ -61,7 +64,10 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         draw = drawn.Draw(random=chance, ranges=drawn.ranges(block.base))
         every = [*drawn.policies(draw, names), *_fixed()]
         snapshot = standing.snapshot(
-            [standing.pod(name, ip, account="served") for name, ip in ips.items()],
+            [
+                standing.pod(name, ip, account="served", own=[OWN_PORT] if name == OPEN else [])
+                for name, ip in ips.items()
+            ],
             authorizationpolicies_security_istio_io=[p for p in every if p["kind"] == "AuthorizationPolicy"],
             peerauthentications_security_istio_io=[p for p in every if p["kind"] == "PeerAuthentication"],
         )
@@ -127,6 +133,16 @@ def test_an_authority_is_answered_as_ztunnel_answers_it(scene: Scene, authority:
     tunnel = standing.Tunnel(scene.envoy, "amb/curl", scene.callers[0], ip)
     assert tunnel.connect(authority.format(ip=ip))[0] == status
     tunnel.close()
+
+
+def test_a_tunnel_leads_to_a_program_that_keeps_its_port(scene: Scene) -> None:
+    ip = scene.ips[OPEN]
+    with (
+        socket.create_server((ip, OWN_PORT)) as listener,
+        contextlib.closing(standing.Tunnel(scene.envoy, "amb/curl", scene.callers[0], ip)) as tunnel,
+    ):
+        assert tunnel.connect(f"{ip}:{OWN_PORT}")[0] == 200
+        listener.accept()[0].close()
 
 
 def test_a_policy_refuses_an_identity_with_401(scene: Scene) -> None:

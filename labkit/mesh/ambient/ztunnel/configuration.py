@@ -1,6 +1,7 @@
 """All that the Envoy in ztunnel's place on one node is told."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from labkit.mesh import model
@@ -12,7 +13,7 @@ from labkit.mesh.model import Config, Resource
 
 def config(snapshot: model.Snapshot, tables: Tables, node: str) -> Config:
     """The configuration for the pods of a node."""
-    pods = list(local_pods(snapshot, node))
+    pods = [_with_targets(pod, tables) for pod in local_pods(snapshot, node)]
     domains = model.trust_domains(snapshot.mesh_config)
     destinations = outbound.Destinations(tables)
     clusters = [*(c for pod in pods for c in _clusters_of(pod, domains)), *destinations.clusters()]
@@ -38,6 +39,13 @@ def identities(snapshot: model.Snapshot, node: str) -> Mapping[str, tuple[str, s
 def _clusters_of(pod: LocalPod, domains: tuple[str, ...]) -> Iterator[Resource]:
     yield from outbound.clusters_of(pod, domains)
     yield from inbound.clusters_of(pod)
+
+
+def _with_targets(pod: LocalPod, tables: Tables) -> LocalPod:
+    """The pod with the ports that Services lead to, declared or not."""
+    served = ((tables.workloads.get(pod.workload) or {}).get("services") or {}).values()
+    targets = {port["targetPort"] for service in served for port in service["ports"]}
+    return replace(pod, own_ports=tuple(sorted({*pod.own_ports, *targets} - {*pod.ports})))
 
 
 def _policies_of(pod: LocalPod, tables: Tables) -> inbound.Policies:

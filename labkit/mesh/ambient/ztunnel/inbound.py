@@ -45,7 +45,7 @@ def tunnels(pod: LocalPod, policies: Policies, about: logs.About, domains: tuple
 
 
 def _connections(pod: LocalPod, about: logs.About) -> Resource:
-    hosts = [_host(f"{pod.ip}:{port}", _tunnel(f"app|{pod.ip}|{port}")) for port in pod.ports]
+    hosts = [_host(f"{pod.ip}:{port}", _tunnel(f"app|{pod.ip}|{port}")) for port in (*pod.ports, *pod.own_ports)]
     # ztunnel first asks whether the authority is the pod's, then the policies, then connects.
     hosts.append(_host(f"{pod.ip}:*", _answer(UNAVAILABLE)))
     hosts.append(_host("*", {**_answer(BAD_REQUEST), **_without_policies(pod)}))
@@ -150,7 +150,12 @@ def plaintext(pod: LocalPod, policies: Policies, about: logs.About) -> Resource:
 
 
 def clusters_of(pod: LocalPod) -> Iterator[Resource]:
-    """The pod's programs: each at the socket of its port; others by the sandbox, which knows where they listen."""
+    """The pod's programs: each at the socket of its port, or at the pod's address where it knows no socket.
+
+    Other ports lead by the sandbox, which knows where programs listen.
+    """
     for port in pod.ports:
         yield pieces.static(f"app|{pod.ip}|{port}", pieces.pipe(pod.app(port)))
+    for port in pod.own_ports:
+        yield pieces.static(f"app|{pod.ip}|{port}", address(pod.ip, port))
     yield pieces.static(f"app|{pod.ip}", pieces.pipe(pod.socket(PASSTHROUGH)), transport_socket=pieces.announced())

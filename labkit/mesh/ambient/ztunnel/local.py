@@ -30,6 +30,9 @@ class LocalPod:
     ports: tuple[int, ...]
     """TCP ports at which the node's Envoy listens for it."""
 
+    own_ports: tuple[int, ...] = ()
+    """Declared TCP ports at which the pod's programs listen at its address themselves, for want of knowing better."""
+
     domain: str = model.TRUST_DOMAIN
 
     @property
@@ -56,6 +59,7 @@ def local_pods(snapshot: model.Snapshot, node: str) -> Iterator[LocalPod]:
         if ports is None or not address or spec.get("nodeName") != node or _is_over(pod):
             continue
         name, namespace = resources.name_of(pod), resources.namespace_of(pod)
+        taken = {int(port) for port in ports.split(",") if port.strip().isdecimal()}
         yield LocalPod(
             name=name,
             namespace=namespace,
@@ -63,9 +67,16 @@ def local_pods(snapshot: model.Snapshot, node: str) -> Iterator[LocalPod]:
             ip=address,
             account=spec.get("serviceAccountName") or "default",
             workload=f"{names.CLUSTER}//Pod/{namespace}/{name}",
-            ports=tuple(sorted({int(port) for port in ports.split(",") if port.strip().isdecimal()})),
+            ports=tuple(sorted(taken)),
+            own_ports=tuple(sorted(declared_ports(pod) - taken)),
             domain=domain,
         )
+
+
+def declared_ports(pod: Object) -> set[int]:
+    """The TCP ports that a pod's containers name."""
+    every = (p for c in (pod.get("spec") or {}).get("containers") or () for p in c.get("ports") or ())
+    return {int(p["containerPort"]) for p in every if p.get("protocol", "TCP") == "TCP"}
 
 
 def _is_over(pod: Object) -> bool:
