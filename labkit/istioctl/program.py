@@ -10,6 +10,7 @@ from typing import NoReturn
 from labkit.base import choice, errors, programs, settings
 from labkit.clusters import terminals
 from labkit.istioctl import (
+    admin,
     analyze,
     authz,
     bug_report,
@@ -49,6 +50,7 @@ EXPERIMENTAL: dict[str, tuple[tuple[str, ...], Options, Run]] = {
     "check-inject": ((), remote.check_inject_options, remote.check_inject),
 }
 NESTED: dict[str, dict[str, tuple[tuple[str, ...], Options, Run]]] = {
+    "admin": {"log": (("l",), admin.options, admin.run)},
     "waypoint": waypoint.PARTS,
     "authz": {"check": ((), authz.options, authz.run)},
     "ztunnel-config": ztunnel_config.PARTS,

@@ -78,9 +78,13 @@ class Session:
         """A page of one istiod's monitoring port."""
         return self._page(resources.namespace_of(pod), resources.name_of(pod), ISTIOD_PORT, path, "GET")
 
-    def _page(self, namespace: str, name: str, port: int, path: str, method: str) -> str:
+    def page(self, pod: Object, port: int, path: str, *, method: str = "GET", body: Any = None) -> str:
+        """A page of any port of a pod; ``body`` is sent as JSON."""
+        return self._page(resources.namespace_of(pod), resources.name_of(pod), port, path, method, body)
+
+    def _page(self, namespace: str, name: str, port: int, path: str, method: str, body: Any = None) -> str:
         try:
-            return forwarding.page(self.api, namespace, name, port, path, method=method)
+            return forwarding.page(self.api, namespace, name, port, path, method=method, body=body)
         except (status.StatusError, OSError) as e:
             raise CommandError(
                 f"failed to execute command on {name}.{namespace}: port {port}: {e}\n"

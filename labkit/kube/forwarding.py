@@ -1,13 +1,22 @@
 """Reading a page of a program inside a pod by a forwarded port, as ``kubectl port-forward`` and curl would."""
 
 import http.client
+import json
 from typing import Any
 
 from labkit.kube import client, status
 
 
 def page(
-    api: client.Client, namespace: str, pod: str, port: int, path: str, *, method: str = "GET", timeout: float = 20.0
+    api: client.Client,
+    namespace: str,
+    pod: str,
+    port: int,
+    path: str,
+    *,
+    method: str = "GET",
+    body: Any = None,
+    timeout: float = 20.0,
 ) -> str:
     """The body of ``http://localhost:PORT/PATH`` in the pod; StatusError or OSError when there is no answer."""
     forwarded: Any = None
@@ -17,12 +26,12 @@ def page(
         link = http.client.HTTPConnection("localhost", port)
         link.sock = forwarded.socket(port)
         link.sock.settimeout(timeout)
-        link.request(method, f"/{path.lstrip('/')}")
+        link.request(method, f"/{path.lstrip('/')}", None if body is None else json.dumps(body))
         reply = link.getresponse()
-        body = reply.read().decode("utf-8", "replace")
+        text = reply.read().decode("utf-8", "replace")
         if reply.status >= 400:
-            raise status.StatusError({"code": reply.status, "message": f"{path} of {pod}: {body[:200]}"})
-        return body
+            raise status.StatusError({"code": reply.status, "message": f"{path} of {pod}: {text[:200]}"})
+        return text
     except (http.client.HTTPException, BrokenPipeError) as e:
         error = forwarded.error(port) if forwarded else ""
         raise ConnectionRefusedError(error or f"port {port} of {pod} does not answer") from e

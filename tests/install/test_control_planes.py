@@ -108,3 +108,7 @@ def test_the_gateway_moves_over_with_the_revision_that_is_installed():
 )
 def test_the_version_is_the_tag_of_the_image(image, version):
     assert revisions.version_of(image) == version
+
+
+def test_proxies_need_no_right_that_a_stock_installation_does_not_give_them():
+    assert [o["kind"] for o in istio.objects() if o["kind"] in ("Role", "RoleBinding")] == []

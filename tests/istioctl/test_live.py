@@ -134,6 +134,18 @@ def test_pods_of_a_namespace_with_a_tag_get_a_proxy(run, sandbox):
     assert "istio-proxy" in [c["name"] for c in injected["spec"]["initContainers"]]
 
 
+def test_the_log_levels_of_istiod_are_shown_and_set_while_it_runs(run):
+    header, *scopes = rows(run("admin", "log"))
+    assert header == ["ACTIVE", "SCOPE", "DESCRIPTION", "LOG", "LEVEL"]
+    assert {row[0]: row[-1] for row in scopes}["ads"] == "info"
+    assert run("admin", "log", "--level", "ads:debug").code == 0
+    assert {row[0]: row[-1] for row in rows(run("admin", "log"))[1:]}["ads"] == "debug"
+    assert run("admin", "log", "--reset").code == 0
+    assert {row[-1] for row in rows(run("admin", "log"))[1:]} == {"info"}
+    wrong = run("admin", "log", "--level", "ads:loud")
+    assert (wrong.code, "SCOPE:LEVEL" in wrong.err) == (1, True)
+
+
 def test_a_bug_report_has_no_keys(run, tmp_path):
     assert run("bug-report", "--dir", str(tmp_path), "--include", "default").code == 0
     with tarfile.open(tmp_path / "bug-report.tar.gz") as archive:
@@ -222,3 +234,43 @@ def test_the_revision_that_is_left_goes_and_the_other_stays(canary, run, sandbox
     assert sorted(deployments) == ["istio-ingressgateway", "istiod"]
     again = run("uninstall", "--revision", "canary", "-y")
     assert (again.code, "no control plane" in again.err or "could not find" in again.err) == (1, True)
+
+
+HOOKS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+SERVICES = "/api/v1/namespaces/istio-system/services"
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "count"),
+    [
+        (HOOKS, "labelSelector=istio.io%2Frev%3Dcanary%2C%21istio.io%2Ftag", 0),
+        (HOOKS, "labelSelector=istio.io%2Frev%3Ddefault%2C%21istio.io%2Ftag", 1),
+        (HOOKS, "labelSelector=app%3Dsidecar-injector%2C+istio.io%2Ftag%3Ddefault", 0),
+        (SERVICES, "labelSelector=istio.io%2Frev%3Ddefault%2C%21istio.io%2Ftag%2Capp%3Distiod", 1),
+        (
+            "/api/v1/namespaces/istio-system/pods",
+            "fieldSelector=status.phase%3DRunning&labelSelector=app%3Distiod%2Cistio.io%2Frev%3Ddefault",
+            1,
+        ),
+        ("/apis/apps/v1/namespaces/istio-system/replicasets", "labelSelector=istio%3Dpilot", 1),
+    ],
+)
+def test_what_a_stock_istioctl_asks_for_is_answered(sandbox, path, query, count):
+    """Recorded of istioctl 1.31 at ``tag``, ``install`` and ``remote-clusters``."""
+    code, _, body = sandbox.client.raw("GET", f"{path}?{query}")
+    assert (code, len(json.loads(body)["items"])) == (200, count)
+
+
+def test_a_tag_comes_and_goes_as_a_stock_istioctl_writes_it(sandbox, run):
+    """Server-side apply as ``istio-ci``, and DELETE with the options of the object's own group."""
+    webhook, service = manifests.parse(run("tag", "generate", "stock", "--revision", "default").out, source="tag")
+    names = {HOOKS: "istio-revision-tag-stock", SERVICES: "istiod-revision-tag-stock"}
+    for resource, obj in ((resources.MUTATING_WEBHOOKS, webhook), (resources.SERVICES, service)):
+        sandbox.client.apply(resource, obj, manager="istio-ci")
+    assert rows(run("tag", "list"))[1][:2] == ["stock", "default"]
+    for path, group in ((HOOKS, "admissionregistration.k8s.io/v1"), (SERVICES, "v1")):
+        code, _, _ = sandbox.client.raw(
+            "DELETE", f"{path}/{names[path]}", body={"kind": "DeleteOptions", "apiVersion": group}
+        )
+        assert code == 200
+    assert len(rows(run("tag", "list"))) == 1

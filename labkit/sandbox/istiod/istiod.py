@@ -41,6 +41,7 @@ from labkit.sandbox.istiod import (
     nodeproxies,
     progress,
     publishing,
+    scopes,
     serving,
     trials,
     trust,
@@ -139,6 +140,7 @@ class Istiod:
         for routes, port, certificate in (
             (hooks.routes(), serving.WEBHOOKS, own),
             (pages, serving.DEBUG, None),
+            (scopes.routes(), scopes.PORT, None),
         ):
             runner = await serving.web_app(routes, self._ip, port, certificate)
             servers.push_async_callback(runner.cleanup)
