@@ -13,7 +13,7 @@ WHOLE_BAR = 450.0
 
 REQUESTS = 200_000
 WARM = 20_000
-"""Requests until all that is kept for a time (traces, samples of Prometheus, caches) has its size."""
+"""Requests until what is kept has its size: each leaves spans, of which Jaeger keeps the newest 20,000."""
 
 FLAT_BAR = 5.0
 """Per cent by which everything may grow over all requests."""
@@ -33,7 +33,9 @@ def measure(lab: PrivateLab) -> list[result.Result]:
     time.sleep(idle.SETTLE)
     whole, note = _memory(lab)
     url = lab.status()["gateway_url"] + PATH
+    connected.tracing(100.0)
     asyncio.run(_send(url, WARM))
+    connected.tracing(1.0)
     time.sleep(STORED)
     before, _ = _memory(lab)
     asyncio.run(_send(url, REQUESTS))
