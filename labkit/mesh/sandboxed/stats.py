@@ -55,8 +55,8 @@ PASSED = {
     "destination_service": SERVICE,
     "source_principal": "%FILTER_STATE(io.istio.peer_principal:PLAIN)%",
     "destination_principal": "%UPSTREAM_REMOTE_ADDRESS%",
-    # What X-Forwarded-For says is the client of a gateway, not who called the waypoint.
-    "address": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%",
+    # The tunnel's end has noted it. Behind a gateway it is the gateway's client, whom X-Forwarded-For names.
+    "address": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
 }
 """Of a waypoint: it is neither end, so it says who is at both. Whose pod answers, its address tells the page."""
 
