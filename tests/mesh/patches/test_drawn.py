@@ -63,7 +63,7 @@ SCENE = [scene.with_namespace(o) for o in manifests.read(FOLDER / "golden" / "sc
 
 @settings(
     deadline=None,
-    max_examples=6,
+    max_examples=10,
     suppress_health_check=list(HealthCheck),
     phases=set(Phase) - {Phase.shrink, Phase.explain},
 )
