@@ -15,7 +15,7 @@ def test_what_is_not_200_is_put_down_to_the_last_disturbance_before_it():
 def test_what_nothing_explains_is_told_with_its_words():
     run = soak.Soak(disturbances=[soak.Disturbance(100.0, "istiod was killed", until=110.0)])
     run.judge([(140.0, 503, "no healthy upstream")])
-    assert +run.unexplained == {"503 no healthy upstream": 1}
+    assert +run.unexplained == {"503 no healthy upstream, 30 s after istiod was killed and was ready again": 1}
     assert not run.is_good
 
 
