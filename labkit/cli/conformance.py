@@ -79,7 +79,7 @@ def _answers(arguments: argparse.Namespace) -> int:
     same = True
     for part, cases in chosen:
         with running.throwaway() as cluster:
-            mesh = deployed.Deployed(cluster, part.extra())
+            mesh = deployed.Deployed(cluster, part.extra(), is_ambient=part.is_ambient)
             same &= _compare([(comparing.Comparison(part, mesh.dumps), cases)], quiet=arguments.quiet) == 0
     return 0 if same else 1
 

@@ -24,9 +24,13 @@ WITHOUT_ORDER = ("matches", "principals", "notPrincipals", "namespaces", "notNam
 
 def base(extra: Iterable[Object]) -> list[Object]:
     """The base scene with namespace amb; ``extra`` is what all recordings add to Istio's profile and Bookinfo."""
-    own = manifests.parse(files.files(__package__).joinpath("ambient.yaml").read_text())
-    copies = [{**o, "metadata": {**o["metadata"], "namespace": NAMESPACE}} for o in bookinfo.objects()]
-    return [*scene.base(extra), *(scene.with_namespace(_redirected(o)) for o in (*own, *copies))]
+    return [*scene.base(extra), *(scene.with_namespace(_redirected(o)) for o in own())]
+
+
+def own() -> list[Object]:
+    """Namespace amb with all that is in it."""
+    written = manifests.parse(files.files(__package__).joinpath("ambient.yaml").read_text())
+    return [*written, *({**o, "metadata": {**o["metadata"], "namespace": NAMESPACE}} for o in bookinfo.objects())]
 
 
 def snapshot(objects: Iterable[Object]) -> model.Snapshot:

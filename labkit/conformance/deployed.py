@@ -8,13 +8,15 @@ import yaml
 
 from labkit.base import waiting
 from labkit.clusters.cluster import Cluster
-from labkit.conformance import dumps, envoy, scene
+from labkit.conformance import ambient, dumps, envoy, scene
+from labkit.install import ambient as profile
 from labkit.install import bookinfo, kinds
 from labkit.kube import resources, status
 from labkit.kube.resources import Object
 from labkit.lab.control import ControlPlane
 from labkit.lab.doors import Doors
 from labkit.lab.kubectl import Kubectl
+from labkit.mesh.ambient import waypoints
 from labkit.telemetry import liveness, workloads
 
 TOGETHER = 8
@@ -33,12 +35,16 @@ MANAGED = "gateway.networking.k8s.io/gateway-name"
 class Deployed:
     """One cluster with Istio that is the recordings' base scene until the end."""
 
-    def __init__(self, cluster: Cluster, extra: Sequence[Object]) -> None:
+    def __init__(self, cluster: Cluster, extra: Sequence[Object], *, is_ambient: bool = False) -> None:
+        self._is_ambient = is_ambient
         self._api = cluster.client()
         self._doors = Doors(self._api, cluster, Kubectl(cluster, namespace="default"))
         self._control = ControlPlane(self._api, self._doors)
         bookinfo.deploy(self._api, "default")
         beside = [*scene.sample_gateway(), *scene.beside(served=False), *extra]
+        if is_ambient:
+            profile.install(self._api)
+            beside += ambient.own()
         kinds.apply_all(self._api, beside, namespace="default")
         for namespace, name in _deployments(beside):
             kinds.until_rolled_out(self._api, [name], namespace, timeout=ROLLOUT)
@@ -51,6 +57,9 @@ class Deployed:
 
     def _read(self) -> dict[str, envoy.Resources]:
         pods = [pod for pod in self._api.list(resources.PODS) if workloads.workload(pod).has_proxy]
+        if self._is_ambient:
+            # The recordings have no other Envoy of this scene.
+            pods = [pod for pod in pods if _is_waypoint(pod)]
         names = self._names()
         with futures.ThreadPoolExecutor(TOGETHER) as pool:
             texts = pool.map(lambda pod: self._doors.envoy(workloads.workload(pod), "config_dump?include_eds"), pods)
@@ -139,7 +148,11 @@ class Deployed:
 def _gets_proxy(obj: Object) -> bool:
     """Whether istiod deploys a proxy for an object: a Gateway of its class that names no other address."""
     is_gateway = scene.plural_of(obj) == "gateways.gateway.networking.k8s.io"
-    return is_gateway and obj["spec"].get("gatewayClassName") == "istio" and not obj["spec"].get("addresses")
+    return (
+        is_gateway
+        and obj["spec"].get("gatewayClassName") in ("istio", waypoints.CLASS)
+        and not obj["spec"].get("addresses")
+    )
 
 
 def _deployments(objects: Sequence[Object]) -> Iterator[tuple[str, str]]:
@@ -155,7 +168,13 @@ def _short(pod: Object) -> str:
     return scene.POD_NAMES.get(deployment, deployment)
 
 
+def _is_waypoint(pod: Object) -> bool:
+    return resources.labels_of(pod).get(waypoints.MANAGED) == waypoints.MANAGED_BY_MESH
+
+
 def _title(pod: Object) -> str:
     namespace, short = resources.namespace_of(pod), _short(pod)
+    if _is_waypoint(pod):
+        return f"{namespace}/{short}"
     is_gateway = MANAGED in resources.labels_of(pod) or short == "ingressgateway"
     return short if namespace == "default" or is_gateway else f"{namespace}/{short}"

@@ -10,6 +10,9 @@ from labkit.conformance.envoy.values import Json, present, type_of
 
 MAIN = "main_internal"
 STATES = ("on_request_headers", "on_new_connection")
+ISTIOS = ("istio.", "waypoint_downstream_peer_metadata", "waypoint_upstream_peer_metadata")
+"""How the names of filters begin that only Istio's build of Envoy has."""
+
 PLACES = "labkit."
 """How the places begin by which a sandbox discovers filters; one without a task decides nothing."""
 
@@ -71,7 +74,7 @@ def _ports(match: Json) -> Any:
 
 
 def _chain(body: Json, read: Chain) -> Json:
-    network = [f for f in body.get("filters", []) if not f["name"].startswith("istio.")]
+    network = [f for f in body.get("filters", []) if not f["name"].startswith(ISTIOS)]
     return {
         **read.facts,
         "filters in order": [f["name"] for f in network],
@@ -87,7 +90,7 @@ def _chain(body: Json, read: Chain) -> Json:
 
 
 def _http_filters(http: Json) -> list[Any]:
-    names = [f["name"] for f in http.get("http_filters", []) if not f["name"].startswith(("istio.", PLACES))]
+    names = [f["name"] for f in http.get("http_filters", []) if not f["name"].startswith((*ISTIOS, PLACES))]
     return [*names, *(state for entry in http.get("http_filters", []) for state in _states(entry))]
 
 
