@@ -101,7 +101,7 @@ def test_a_setting_that_is_not_carried_out_is_refused_by_name(run):
     done = run("install", "-y", "--set", "values.global.proxy.privileged=true")
     assert done.code == 1
     assert "values.global.proxy.privileged" in done.err
-    assert run("install", "-y", "--set", "profile=ambient").code == 1
+    assert run("install", "-y", "--set", "profile=openshift").code == 1
 
 
 def test_a_tag_is_set_listed_and_removed(run):
@@ -267,10 +267,10 @@ def test_a_tag_comes_and_goes_as_a_stock_istioctl_writes_it(sandbox, run):
     names = {HOOKS: "istio-revision-tag-stock", SERVICES: "istiod-revision-tag-stock"}
     for resource, obj in ((resources.MUTATING_WEBHOOKS, webhook), (resources.SERVICES, service)):
         sandbox.client.apply(resource, obj, manager="istio-ci")
-    assert rows(run("tag", "list"))[1][:2] == ["stock", "default"]
+    assert ["stock", "default"] in [row[:2] for row in rows(run("tag", "list"))]
     for path, group in ((HOOKS, "admissionregistration.k8s.io/v1"), (SERVICES, "v1")):
         code, _, _ = sandbox.client.raw(
             "DELETE", f"{path}/{names[path]}", body={"kind": "DeleteOptions", "apiVersion": group}
         )
         assert code == 200
-    assert len(rows(run("tag", "list"))) == 1
+    assert "stock" not in run("tag", "list").out
