@@ -100,6 +100,7 @@ class Handed:
             if not self.is_prepared:
                 await self._network.serve_passed()
             if not self.is_prepared or not ways.is_redirected:
+                await _until_alone(ways.ip, {p.port for p in self._programs if p.has_address})
                 self.is_prepared = True
                 self._ports |= {program.port for program in self._programs}
                 await self._note()
@@ -146,6 +147,17 @@ async def asked(network: "Network", question: Mapping[str, Any]) -> dict[str, An
 def may_ask(pod: Object) -> bool:
     """Whether a pod's programs may redirect other pods."""
     return resources.namespace_of(pod) == NAMESPACE and CNI.items() <= resources.labels_of(pod).items()
+
+
+async def _until_alone(ip: str, ports: set[int]) -> None:
+    """Wait until the node's proxy has left ports that it had until a moment ago: it must be the younger one again."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + WITHIN
+    while loop.time() < end:
+        there = listeners(ip)
+        if all(there.get(port, 0) <= 1 for port in ports):
+            return
+        await asyncio.sleep(LOOK_EVERY)
 
 
 async def _until_shared(ip: str, ports: Mapping[int, int]) -> None:
