@@ -13,7 +13,7 @@ WHOLE_BAR = 450.0
 
 REQUESTS = 200_000
 WARM = 20_000
-"""Requests until what is kept has its size: each leaves spans, of which Jaeger keeps the newest 20,000."""
+"""Requests until what is kept has its size: each leaves spans, of which Jaeger keeps the newest 6,000."""
 
 FLAT_BAR = 5.0
 """Per cent by which everything may grow over all requests."""
