@@ -239,8 +239,8 @@ ABOUT_TLS = [
     for case in recording.cases
     if case.name in BY_RULE or "kind: PeerAuthentication" in recording.recording.text(f"xds/cases/{case.name}.yaml")
 ]
-PLACES = {"default": ("", ("reviews", "ratings", "details")), "other": ("other/", ("httpbin",))}
-"""Namespace → how the scene calls its proxies, and Services of it."""
+PLACES = {"default": ("reviews", "ratings", "details"), "other": ("httpbin",)}
+"""Namespace → Services of it."""
 
 
 def mode_of(chains):
@@ -271,11 +271,13 @@ def test_it_says_what_the_envoys_are_told(recording, case):
     snapshot = scene.snapshot([*scene.base(recording.extra()), *map(scene.with_namespace, recording.input(case))])
     index, proxies = compiler.index(snapshot), scene.proxies(snapshot)
     client = index.config(proxies["productpage"])
-    for place, (prefix, services) in PLACES.items():
+    by_workload = {(proxy.namespace, proxy.workload): proxy for proxy in proxies.values()}
+    for place, services in PLACES.items():
         for host in (f"{service}.{place}.svc.cluster.local" for service in services):
             for row in mutual_tls.of_host(snapshot, host, client="default"):
-                server = index.config(proxies[f"{prefix}{row.workload}"]).listeners["virtualInbound"]["filter_chains"]
+                called = by_workload[place, row.workload]
+                server = index.config(called).listeners["virtualInbound"]["filter_chains"]
                 by_port = [c for c in server if c.get("filter_chain_match", {}).get("destination_port") == row.port]
                 assert row.mode == mode_of(by_port), host
-                calls = sent(client, f"outbound|{row.service_port}||{host}", scene.address_of(place, row.workload))
+                calls = sent(client, f"outbound|{row.service_port}||{host}", called.ip)
                 assert row.meshed_clients.split(", ")[0] == calls, (host, row)
