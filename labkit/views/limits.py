@@ -52,6 +52,9 @@ class LimitView(meter.MeterView):
 
     def _take(self, rows: Sequence[Row], *, now: float) -> None:
         with self._guard, self.hold_sync():
+            if self.rows and not rows:
+                self.message = GONE
+                return
             before = {_key(row): row for row in self.rows}
             passed = now - self._looked if before else 0.0
             new = [self._with_changes(row, before.get(_key(row)), passed=passed, now=now) for row in rows]
@@ -79,6 +82,7 @@ class LimitView(meter.MeterView):
         return max(0, int(row["most"]) - max(0, used))
 
 
+GONE = "The limits that stood here were taken away; these are their last numbers."
 NONE = "No limit was found: apply an EnvoyFilter with a rate limit, or start the rate limit service."
 
 

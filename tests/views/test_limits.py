@@ -111,3 +111,12 @@ def test_a_page_that_shows_it_starts_it_and_the_last_one_that_leaves_stops_it():
     assert meter.running
     meter._on_message(meter, {"gone": "a"}, [])
     assert not meter.running
+
+
+def test_limits_that_are_taken_away_leave_their_last_numbers_and_say_so():
+    meter = limits.LimitView("gateway", every=None)
+    meter._take([bucket(3, 2)], now=0.0)
+    meter._take([], now=1.0)
+    assert ([row["refused"] for row in meter.rows], "taken away" in meter.message) == ([2], True)
+    meter._take([bucket(1)], now=2.0)
+    assert ([row["allowed"] for row in meter.rows], meter.message) == ([1], "")
