@@ -7,7 +7,7 @@ import pytest
 from labkit import cli
 from labkit.base import errors
 from labkit.clusters import cluster
-from labkit.install import bookinfo, gateway, ownership, presence, pruning, rights
+from labkit.install import addons, bookinfo, gateway, ownership, presence, pruning, rights
 from labkit.kube import marks, resources
 from labkit.lab import Lab
 
@@ -134,6 +134,7 @@ def test_a_lesson_whose_cells_need_more_rights_says_so_when_it_begins_and_they_c
 def test_a_lesson_that_cannot_begin_says_why_before_it_changes_anything(guest, guests, sandbox, who, lesson, why):
     lab = Lab(cluster.of_kubeconfig(getattr(guests, who)), namespace="default" if who == "guest" else "guests")
     lab.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "left-over"}})
+    addons.remove(sandbox.client, "prometheus")  # an earlier test may have brought it
     before = {resources.name_of(o) for o in sandbox.client.list(resources.DEPLOYMENTS, lab.namespace)}
     with pytest.raises(errors.SetupError, match=why):
         lab.goto(lesson)

@@ -86,8 +86,12 @@ def _no_policy(ground: Ground, checks: Checks) -> None:
     ground.rules()
     answers = _fail_alone(ground, checks, set())
     inside = {way: answer.certificate for way, answer in answers.items() if OUTSIDE not in way}
-    named = [shown.startswith(_by(way)) and shown.endswith(_uri(way)) for way, shown in inside.items()]
-    checks.equal("mesh→mesh names both", sum(named), len(inside))
+    unnamed = {
+        _named(way): shown or "nothing"
+        for way, shown in inside.items()
+        if not (shown.startswith(_by(way)) and shown.endswith(_uri(way)))
+    }
+    checks.see(f"mesh→mesh names both{f', but {unnamed}' if unnamed else ''}", not unnamed)
     checks.equal("others' certificates", sum(bool(a.certificate) for w, a in answers.items() if OUTSIDE in w), 0)
 
 
