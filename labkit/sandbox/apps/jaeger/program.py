@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, unquote
 
 import grpc
 
+from labkit.base import memory
 from labkit.sandbox.apps import exchange, server
 from labkit.sandbox.apps.exchange import Request, Response
 from labkit.sandbox.apps.jaeger import otlp, query, zipkin
@@ -44,6 +45,7 @@ async def _run(env: Mapping[str, str]) -> int:
     }
     async with contextlib.AsyncExitStack() as stack:
         await _serve_grpc(store, env, stack)
+        stack.callback(asyncio.create_task(memory.keep_small()).cancel)
         return await server.serving(pages, env, logs=False)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from labkit.base import memory
 from labkit.sandbox.apps import server
 from labkit.sandbox.apps.prometheus import api, config, flag, following, machines, store
 
@@ -47,10 +48,12 @@ async def _serve(path: Path, flags: Mapping[str, str], env: Mapping[str, str]) -
         print(f"error: {e}", file=sys.stderr, flush=True)
         return 1
     answers = api.Api(followed, reload, has_lifecycle=flags.get("web.enable-lifecycle") == "true")
+    small = asyncio.create_task(memory.keep_small())
     running = asyncio.create_task(followed.run())
     serving = asyncio.create_task(server.serving({flag.port(flags, PORT): answers.handle}, env, logs=False))
     await asyncio.wait((running, serving), return_when=asyncio.FIRST_COMPLETED)
     if running.done():
         running.result()
     running.cancel()
+    small.cancel()
     return await serving
