@@ -118,9 +118,9 @@ def _show(
 
 def _pod(session: Session, arguments: argparse.Namespace) -> Object:
     pods = session.api.list(resources.PODS, session.istio_namespace, labels=SELECTOR)
-    wanted = arguments.pod.partition("/")[2] or arguments.pod
-    wanted = wanted.removesuffix(f".{session.istio_namespace}")
-    chosen = [pod for pod in pods if wanted in ("", resources.name_of(pod))]
+    name = arguments.pod.partition("/")[2] or arguments.pod
+    name = name.removesuffix(f".{session.istio_namespace}")
+    chosen = [pod for pod in pods if name in ("", resources.name_of(pod))]
     if arguments.node_name:
         chosen = [pod for pod in chosen if pod["spec"].get("nodeName") == arguments.node_name]
     if not chosen:

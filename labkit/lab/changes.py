@@ -63,9 +63,9 @@ class Changes:
             restarted = dataplane.ensure(api, namespace, mode, on_step=step)
             services = endpoints.services_of(api, restarted, namespace)
             self._connection.control.until_endpoints(services, namespace)
-        made = f"; made anew: {', '.join(restarted)}" if restarted else ""
+        renewed = f"; made anew: {', '.join(restarted)}" if restarted else ""
         return results.Done(
-            sentence=f"The pods of {namespace} are in the mesh by {mode}{made}.",
+            sentence=f"The pods of {namespace} are in the mesh by {mode}{renewed}.",
             command=f"kubectl label namespace {namespace} {dataplane.words(mode)}",
         ).shown()
 

@@ -166,7 +166,7 @@ def _ports(values: Iterable[str]) -> list[int]:
 
 
 def _ranges(values: Iterable[str]) -> list[Part]:
-    return [found for value in values if (found := _range(str(value))) is not None]
+    return [network for value in values if (network := _range(str(value))) is not None]
 
 
 def _range(value: str) -> Part | None:

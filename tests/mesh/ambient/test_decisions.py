@@ -28,11 +28,11 @@ def to(**fields):
 
 
 def decide(policies, connection):
-    found = [authorizations.of(p, "istio-system") for p in policies]
-    known = {f"{c.authorization['namespace']}/{c.authorization['name']}": c.authorization for c in found}
-    own = [key for key, p in known.items() if p.get("scope") == authorizations.SELECTOR]
+    converted = [authorizations.of(p, "istio-system") for p in policies]
+    named = {f"{c.authorization['namespace']}/{c.authorization['name']}": c.authorization for c in converted}
+    own = [key for key, p in named.items() if p.get("scope") == authorizations.SELECTOR]
     row = {"namespace": "amb", "authorizationPolicies": own}
-    return decisions.decide(Tables(workloads={POD: row}, services={}, policies=known), POD, connection)
+    return decisions.decide(Tables(workloads={POD: row}, services={}, policies=named), POD, connection)
 
 
 CASES = [

@@ -53,9 +53,9 @@ def test_a_service_with_a_waypoint_is_called_by_the_waypoint(mesh):
 
 
 def test_the_address_of_a_pod_goes_around_the_waypoint_and_the_path_says_so(mesh):
-    known = mesh()
-    address = known._called("reviews", "amb")[1]["status"]["podIP"]
-    path = known.of("curl", f"{address}:9080", namespace="amb")
+    drawn = mesh()
+    address = drawn._called("reviews", "amb")[1]["status"]["podIP"]
+    path = drawn.of("curl", f"{address}:9080", namespace="amb")
     assert roles(path) == [hops.CLIENT, hops.ZTUNNEL, hops.ZTUNNEL, hops.SERVER]
     assert "amb/waypoint is not on this path" in path.notes[0]
 
