@@ -177,7 +177,9 @@ class Scene:
         who = self._caller(client, waypoint)
         behind = ", the waypoint's identity, since the waypoint calls the pod" if waypoint else ""
         sentence = f"ztunnel closes the connection: no rule of {', '.join(allowing)} allows {who}{behind}"
-        return [*omitted, cause.shown(sentence)]
+        names = [text for policy in asked.values() for text in _principals(policy)]
+        expected = f"; asked for is {' or '.join(names)}" if names else ""
+        return [*omitted, cause.shown(f"{sentence}{expected}")]
 
     def _omitted(self, pod: Object) -> list[Cause]:
         """Policies of the pod whose rules ask for what ztunnel does not know."""
@@ -315,6 +317,13 @@ def _of_route(route: Object, service: str, shares: Mapping[str, int], services: 
 def _for_pods(policy: Object, app: str) -> Object:
     spec = {k: v for k, v in objects.spec_of(policy).items() if k not in ("targetRefs", "targetRef")}
     return {**policy, "spec": {**spec, "selector": {"matchLabels": {"app": app}}}}
+
+
+def _principals(policy: authorizations.Authorization) -> list[str]:
+    """The principals that a policy names in full."""
+    rules = (rule for group in policy.get("groups") or () for rule in group.get("rules") or ())
+    matches = (match for rule in rules for match in rule.get("matches") or ())
+    return [text["exact"] for match in matches for text in match.get("principals") or () if "exact" in text]
 
 
 def _named(key: str) -> str:
