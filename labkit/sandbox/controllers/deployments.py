@@ -9,8 +9,8 @@ from labkit.sandbox.controllers import adoption, deployment_plan, deployment_sta
 from labkit.sandbox.controllers.informers import Informers
 
 MANAGER = "kube-controller-manager"
-JUST_AFTER = 0.5
-"""Seconds after the whole second at which a deadline is looked at."""
+JUST_AFTER = 1.0
+"""Seconds after a deadline at which it is looked at, as kube-controller-manager adds one: times are whole seconds."""
 
 
 class Deployments:
