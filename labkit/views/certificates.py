@@ -4,15 +4,14 @@ It knows one callback, ``read() -> entries`` as ``telemetry.certificates.held`` 
 """
 
 import datetime
-import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import traitlets
 
-from labkit.base import errors, waiting
+from labkit.base import waiting
 from labkit.telemetry.certificates import Certificate, Held
-from labkit.views import assets, live, markup
+from labkit.views import assets, looking, markup
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,7 +27,7 @@ def _now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
 
-class CertificateView(live.LiveView):
+class CertificateView(looking.PausableView):
     """A row per certificate; a row opens to its chain."""
 
     made_by = "lab.certificates"
@@ -38,48 +37,23 @@ class CertificateView(live.LiveView):
     rows: Any = traitlets.List().tag(sync=True)
     """``{"proxy", "name", "identity", "issuer", "serial", "left", "life", "rotations", "chain"}``; seconds."""
 
-    running = traitlets.Bool(False).tag(sync=True)
-    """Whether it keeps looking; a page that shows it starts that, assigning it is what the button does."""
-
-    message = traitlets.Unicode().tag(sync=True)
-
     def __init__(
         self, read: Read, *, every: float | None = EVERY, clock: Callable[[], datetime.datetime] = _now
     ) -> None:
         """``every`` is the seconds between two looks; None looks only when ``look`` is called."""
-        self._read, self._every, self._clock = read, every, clock
-        self._guard = threading.RLock()
+        self._clock = clock
         self._serials: dict[tuple[str, str], list[str]] = {}
         """Each certificate's serials, as they were seen one after the other."""
-        super().__init__()
-        self.observe(self._on_running, names="running")
+        super().__init__(read=read, every=every)
 
     def __repr__(self) -> str:
         rows = [(r["proxy"], r["identity"], r["issuer"], f"{_time(r['life'])}") for r in self.rows]
         return markup.columns(("proxy", "identity", "signed by", "for"), rows)
 
-    def look(self) -> "CertificateView":
-        """Look once, now; returns itself."""
-        try:
-            entries = self._read()
-        except errors.LabError as e:
-            with self._guard:
-                self.message = str(e)
-            return self
-        with self._guard, self.hold_sync():
-            now = self._clock()
-            self.rows = [self._row(entry, now) for entry in entries]
-            self.message = "" if entries else "No proxy holds a certificate."
-        return self
-
     @property
     def rotations(self) -> int:
         """How many replacements it has seen, over all certificates."""
         return sum(row["rotations"] for row in self.rows)
-
-    def stop(self) -> None:
-        """Look no more."""
-        self.running = False
 
     def until_rotated(self, *, timeout: float = 120.0) -> int:
         """Look until every certificate shown has been replaced once more; how many there are."""
@@ -111,19 +85,12 @@ class CertificateView(live.LiveView):
         table = markup.table(HEAD, self._table(), caption="Certificates of the proxies")
         return f'<div style="{markup.BOX}">{table}</div>'
 
-    def appears(self) -> None:
-        """Looking begins with the first page that shows the view."""
-        self.running = self._every is not None
-
-    def leaves(self) -> None:
-        """Nobody looks: nothing is read."""
-        self.running = False
-
-    def _on_running(self, change: Any) -> None:
-        if change["new"] and self._every is not None:
-            self.watch(self.look, every=self._every)
-        else:
-            self.unwatch()
+    def take(self, reading: Sequence[Held], *, now: float = 0.0) -> None:
+        """Show entries that were read; what is left of each is counted from the clock."""
+        with self._guard, self.hold_sync():
+            at = self._clock()
+            self.rows = [self._row(entry, at) for entry in reading]
+            self.message = "" if reading else "No proxy holds a certificate."
 
     def _table(self) -> list[tuple[object, ...]]:
         return [

@@ -109,7 +109,8 @@ class CircuitView(meter.MeterView):
         table = markup.table(HEAD, [cells(r) for r in self.rows], caption=caption)
         return f'<div style="{markup.BOX}">{table}{listed}</div>'
 
-    def _take(self, rows: Sequence[Row], *, now: float) -> None:
+    def take(self, rows: Sequence[Row], *, now: float) -> None:
+        """Show rows that were read at ``now``, in seconds of any clock."""
         with self._guard, self.hold_sync():
             before = {name(row): row for row in self.rows}
             # A counter below what it was belongs to a proxy that began anew.

@@ -50,7 +50,8 @@ class LimitView(meter.MeterView):
         empty = f"<p>{markup.text(NONE)}</p>" if not self.rows else ""
         return f'<div style="{markup.BOX}">{markup.table(HEAD, map(cells, self.rows), caption=caption)}{empty}</div>'
 
-    def _take(self, rows: Sequence[Row], *, now: float) -> None:
+    def take(self, rows: Sequence[Row], *, now: float) -> None:
+        """Show rows that were read at ``now``, in seconds of any clock."""
         with self._guard, self.hold_sync():
             if self.rows and not rows:
                 self.message = GONE

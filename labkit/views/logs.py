@@ -3,17 +3,15 @@
 It knows one callback, ``read() -> new lines``. Recorded lines work as well.
 """
 
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import traitlets
 
-from labkit.base import errors
 from labkit.telemetry import accesslogs, logfields
 from labkit.telemetry.logfilters import LineFilter
-from labkit.views import assets, live, logtable, markup
+from labkit.views import assets, logtable, looking, markup
 
 EVERY = 1.0
 """Seconds between two looks; each asks every proxy for what it wrote since the look before."""
@@ -27,18 +25,12 @@ SHOWN = 100
 Read = Callable[[], Sequence[accesslogs.Step]]
 
 
-class LogView(live.LiveView):
+class LogView(looking.PausableView):
     """One row per line, the newest at the end; a row opens its fields. The filter holds for old lines and new ones."""
 
     made_by = "lab.logs"
     _esm = assets.module("logs")
     _css = assets.styles("logs")
-
-    running = traitlets.Bool(False).tag(sync=True)
-    """Whether it follows; a page that shows it starts that, assigning it is what the button does."""
-
-    can_read = traitlets.Bool(True).tag(sync=True)
-    """False for recorded lines."""
 
     proxy = traitlets.Unicode().tag(sync=True)
     path = traitlets.Unicode().tag(sync=True)
@@ -67,26 +59,22 @@ class LogView(live.LiveView):
     fields: Any = traitlets.List().tag(sync=True)
     """Its fields: name, value, meaning."""
 
-    message = traitlets.Unicode().tag(sync=True)
-
     def __init__(
         self, read: Read | None = None, *, only: LineFilter | None = None, every: float | None = EVERY
     ) -> None:
         """``every`` is the seconds between two looks; None looks only when ``look`` is called."""
         only = only or LineFilter()
-        self._read, self._every = read, every
-        self._guard = threading.RLock()
         self._steps: deque[tuple[str, accesslogs.Step]] = deque(maxlen=KEPT)
         self._number = 0
         super().__init__(
-            can_read=read is not None,
+            read=read,
+            every=every,
             proxy=only.proxy,
             path=only.path,
             status="" if only.status is None else str(only.status),
             flags=only.flags,
             failed=only.failed,
         )
-        self.observe(self._on_running, names="running")
         self.observe(self._on_filter, names=("proxy", "path", "status", "flags", "failed"))
         self.observe(self._on_selected, names="selected")
         self._refresh()
@@ -129,27 +117,8 @@ class LogView(live.LiveView):
         words = f"{self.fitting} of {self.count} lines{f': {self.only}' if str(self.only) else ''}"
         return f'<div style="{markup.QUIET}">{markup.text(words)}</div>{shown._repr_html_()}'
 
-    def start(self) -> Self:
-        """Follow; returns itself."""
-        self.running = True
-        return self
-
-    def stop(self) -> None:
-        """Follow no more; what was read stays."""
-        self.running = False
-
-    def look(self) -> Self:
-        """Read once, now; returns itself."""
-        if self._read is not None:
-            try:
-                self.take(self._read())
-            except errors.LabError as e:
-                with self._guard:
-                    self.message = str(e)
-        return self
-
-    def take(self, steps: Sequence[accesslogs.Step]) -> None:
-        """Show lines that were read."""
+    def take(self, steps: Sequence[accesslogs.Step], *, now: float = 0.0) -> None:
+        """Show lines that were read, whenever that was."""
         if not steps and not self.message:
             return
         with self._guard, self.hold_sync():
@@ -159,15 +128,6 @@ class LogView(live.LiveView):
             self.message = ""
             self._refresh()
 
-    def appears(self) -> None:
-        """Following begins with the first page that shows the view."""
-        if self._read is not None and self._every is not None:
-            self.start()
-
-    def leaves(self) -> None:
-        """Nobody looks, so nothing is read."""
-        self.stop()
-
     def _refresh(self) -> None:
         only = self.only
         fitting = [(key, step) for key, step in self._steps if only.fits(step)]
@@ -176,14 +136,6 @@ class LogView(live.LiveView):
             {"key": key, "cells": [str(c) for c in logtable.cells(step)], "failed": LineFilter(failed=True).fits(step)}
             for key, step in fitting[-SHOWN:]
         ]
-
-    def _on_running(self, change: Any) -> None:
-        if not change["new"]:
-            self.unwatch()
-        elif self._read is None:
-            self.running = False
-        elif self._every is not None:
-            self.watch(self.look, every=self._every)
 
     def _on_filter(self, _: Any) -> None:
         with self._guard, self.hold_sync():

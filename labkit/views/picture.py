@@ -3,15 +3,12 @@
 It knows one callback, ``read()``, beside the one of a sender.
 """
 
-import threading
-import time
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 import traitlets
 
-from labkit.base import errors
-from labkit.views import sender
+from labkit.views import looking, sender
 
 COLUMNS = {
     "istio-ingressgateway": 0,
@@ -25,7 +22,7 @@ COLUMNS = {
 """Where the course's applications stand, from left to right, by the label ``app``."""
 
 
-class PictureView(sender.SenderView):
+class PictureView(looking.LookingView, sender.SenderView):
     """What the mesh and the graph have in common; a subclass draws what was read, in ``take``."""
 
     nodes: Any = traitlets.List().tag(sync=True)
@@ -37,31 +34,13 @@ class PictureView(sender.SenderView):
         self, read: Callable[[], Any], *, send: sender.Send | None, load: str, every: float | None, **traits: Any
     ) -> None:
         """``every`` is the seconds between two looks; None looks only when ``look`` is called."""
-        self._read, self._every = read, every
-        self._guard = threading.RLock()
-        super().__init__(send, load=load if send else "", **traits)
+        super().__init__(read=read, every=every, send=send, load=load if send else "", **traits)
 
     def take(self, reading: Any, *, now: float) -> None:
         """Draw a reading that was made at ``now``, in seconds of any clock."""
         raise NotImplementedError
 
-    def look(self) -> Self:
-        """Look once, now; returns itself."""
-        try:
-            reading = self._read()
-        except errors.LabError as e:
-            with self._guard:
-                self.message = str(e)
-            return self
-        self.take(reading, now=time.monotonic())
-        return self
-
-    def appears(self) -> None:
-        """Looking begins with the first page that shows the view."""
-        if self._every is not None:
-            self.watch(self.look, every=self._every)
-
     def leaves(self) -> None:
         """Nobody looks: nothing is read, and nothing is sent."""
-        self.unwatch()
+        super().leaves()
         self.running = False

@@ -3,15 +3,13 @@
 It knows one callback, ``read() -> Golden``. A recorded ``Golden`` works as well; its static form is that one's.
 """
 
-import threading
 from collections.abc import Callable
 from typing import Any, Self
 
 import traitlets
 
-from labkit.base import errors
 from labkit.telemetry.golden import Mark
-from labkit.views import assets, live
+from labkit.views import assets, looking
 from labkit.views.golden import Golden
 
 EVERY = 5.0
@@ -20,7 +18,7 @@ EVERY = 5.0
 Read = Callable[[], Golden]
 
 
-class SignalsView(live.LiveView):
+class SignalsView(looking.PausableView):
     """Requests, failures and latencies as callers see them; ``frame``, ``marks`` and ``table()`` are those drawn."""
 
     made_by = "lab.golden"
@@ -28,12 +26,6 @@ class SignalsView(live.LiveView):
     _css = assets.styles("signals")
 
     service = traitlets.Unicode().tag(sync=True)
-    running = traitlets.Bool(False).tag(sync=True)
-    """Whether it keeps looking; a page that shows it starts that, assigning it is what the button does."""
-
-    can_read = traitlets.Bool(True).tag(sync=True)
-    """False for recorded signals."""
-
     said = traitlets.Unicode().tag(sync=True)
     """The newest numbers in words."""
 
@@ -43,15 +35,10 @@ class SignalsView(live.LiveView):
     changes: Any = traitlets.List().tag(sync=True)
     """``{"t", "what"}`` of each change of configuration."""
 
-    message = traitlets.Unicode().tag(sync=True)
-
     def __init__(self, service: str, read: Read | None = None, *, every: float | None = EVERY) -> None:
         """``every`` is the seconds between two looks; None looks only when ``look`` is called."""
-        self._read, self._every = read, every
-        self._guard = threading.RLock()
         self._golden = Golden(service=service)
-        super().__init__(service=service, can_read=read is not None)
-        self.observe(self._on_running, names="running")
+        super().__init__(read=read, every=every, service=service)
 
     @classmethod
     def of_golden(cls, golden: Golden) -> Self:
@@ -85,27 +72,8 @@ class SignalsView(live.LiveView):
         """The charts as they are now, for exports."""
         return self._golden._repr_html_()
 
-    def start(self) -> Self:
-        """Keep looking; returns itself."""
-        self.running = True
-        return self
-
-    def stop(self) -> None:
-        """Look no more."""
-        self.running = False
-
-    def look(self) -> Self:
-        """Look once, now; returns itself."""
-        if self._read is not None:
-            try:
-                self.take(self._read())
-            except errors.LabError as e:
-                with self._guard:
-                    self.message = str(e)
-        return self
-
-    def take(self, golden: Golden) -> None:
-        """Draw signals that were read."""
+    def take(self, golden: Golden, *, now: float = 0.0) -> None:
+        """Draw signals that were read; they know their own times."""
         with self._guard, self.hold_sync():
             self._golden = golden
             self.message, self.said = "", golden.last()
@@ -114,23 +82,6 @@ class SignalsView(live.LiveView):
                 for at, row in golden.frame.to_dict("index").items()
             ]
             self.changes = [{"t": mark.time.timestamp(), "what": mark.what} for mark in golden.marks]
-
-    def appears(self) -> None:
-        """Looking begins with the first page that shows the view."""
-        if self._read is not None and self._every is not None:
-            self.start()
-
-    def leaves(self) -> None:
-        """Nobody looks, so nothing is asked."""
-        self.stop()
-
-    def _on_running(self, change: Any) -> None:
-        if not change["new"]:
-            self.unwatch()
-        elif self._read is None:
-            self.running = False
-        elif self._every is not None:
-            self.watch(self.look, every=self._every)
 
 
 def _number(value: float) -> float | None:

@@ -67,8 +67,8 @@ def test_a_proxy_that_began_anew_refused_nothing_lately():
 
 def test_points_are_a_rate_and_a_number():
     panel = circuits.CircuitView("productpage", every=None)
-    panel._take([row(refused=0)], now=10.0)
-    panel._take([row(refused=8, ejected=1)], now=12.0)
+    panel.take([row(refused=0)], now=10.0)
+    panel.take([row(refused=8, ejected=1)], now=12.0)
     assert panel.points == [
         {"t": 10.0, "refused": 0.0, "ejected": 0},
         {"t": 12.0, "refused": 4.0, "ejected": 1},
@@ -85,7 +85,7 @@ def test_a_proxy_that_does_not_answer_is_told_and_the_rows_stay():
 
 
 def test_a_page_that_shows_it_starts_it_and_the_last_one_that_leaves_stops_it():
-    panel = view()
+    panel = circuits.CircuitView("productpage", list)
     panel._on_message(panel, {"alive": "a", "first": True}, [])
     assert panel.running
     panel._on_message(panel, {"gone": "a"}, [])

@@ -19,7 +19,7 @@ def looks(*rows):
     """A meter that found these rows, each at its second."""
     meter = limits.LimitView("gateway", every=None)
     for now, row in rows:
-        meter._take([row], now=now)
+        meter.take([row], now=now)
     return meter.rows[0]
 
 
@@ -54,8 +54,8 @@ def test_a_proxy_that_began_anew_let_nothing_pass_lately():
 
 def test_points_are_rates():
     meter = limits.LimitView("gateway", every=None)
-    meter._take([bucket()], now=10.0)
-    meter._take([bucket(4, 6)], now=12.0)
+    meter.take([bucket()], now=10.0)
+    meter.take([bucket(4, 6)], now=12.0)
     assert meter.points[-1] == {"t": 12.0, "allowed": 2.0, "refused": 3.0}
 
 
@@ -106,7 +106,7 @@ def test_a_source_that_does_not_answer_is_told_and_the_rows_stay():
 
 
 def test_a_page_that_shows_it_starts_it_and_the_last_one_that_leaves_stops_it():
-    meter = limits.LimitView("gateway", lambda: [bucket()], every=None)
+    meter = limits.LimitView("gateway", lambda: [bucket()])
     meter._on_message(meter, {"alive": "a", "first": True}, [])
     assert meter.running
     meter._on_message(meter, {"gone": "a"}, [])
@@ -115,8 +115,8 @@ def test_a_page_that_shows_it_starts_it_and_the_last_one_that_leaves_stops_it():
 
 def test_limits_that_are_taken_away_leave_their_last_numbers_and_say_so():
     meter = limits.LimitView("gateway", every=None)
-    meter._take([bucket(3, 2)], now=0.0)
-    meter._take([], now=1.0)
+    meter.take([bucket(3, 2)], now=0.0)
+    meter.take([], now=1.0)
     assert ([row["refused"] for row in meter.rows], "taken away" in meter.message) == ([2], True)
-    meter._take([bucket(1)], now=2.0)
+    meter.take([bucket(1)], now=2.0)
     assert ([row["allowed"] for row in meter.rows], meter.message) == ([1], "")

@@ -62,6 +62,18 @@ def identity(pod: Object) -> str:
     return f"{name};{namespace};{service};{revision};{names.CLUSTER}"
 
 
+def metadata(pod: Object) -> str:
+    """What proxies tell each other of a pod: its identity, and ``;app;version`` of its labels, empty where it has none.
+
+    Kubernetes' own labels win over ``app`` and ``version`` (Envoy, ``convertStructToWorkloadMetadata``); since 1.30 a
+    pod with neither is called as its canonical service.
+    """
+    labels = resources.labels_of(pod)
+    app = labels.get("app.kubernetes.io/name") or labels.get("app") or names.canonical(labels, name_of(pod))
+    version = labels.get("app.kubernetes.io/version") or labels.get("version") or ""
+    return f"{identity(pod)};{app};{version}"
+
+
 def endpoint_of(entry: Object, port_name: str, port: int) -> Endpoint:
     """A WorkloadEntry behind a port; its own ``ports`` win over the Service's."""
     return machine(entry["spec"], port_name, port, resources.namespace_of(entry), labels_of(entry))

@@ -52,11 +52,8 @@ class Network:
     ways: Ways
     """Where its connections go."""
 
-    peer_at: istio_metrics.PeerAt = lambda _: ""
-    """The workload of the pod that has an address."""
-
-    principal_at: istio_metrics.PeerAt = lambda _: ""
-    """The identity of the pod that has an address."""
+    peers: istio_metrics.Peers = field(default_factory=istio_metrics.Peers)
+    """Who the other pods are, for its metrics."""
 
     captured: Callable[[Object, str | None], Awaitable[None]] = _unheard
     """Notes on the pod which ports the node hands over to its proxy of ambient; None for no longer any."""
@@ -82,7 +79,7 @@ class Network:
         way_out = forward.url(forward.address(self.ways.block), self.token)
         told = {"http_proxy": way_out, "https_proxy": way_out, "no_proxy": ""}
         behind = (
-            {listening.BEHIND: "1", place.WORKLOAD: workloads.identity(self.ways.pod)} if self.ways.has_proxy else {}
+            {listening.BEHIND: "1", place.WORKLOAD: workloads.metadata(self.ways.pod)} if self.ways.has_proxy else {}
         )
         own = {door.FOLDER: str(self.ways.folder), listening.ADDRESS: self.ways.private_ip}
         if self.handed.is_prepared:
@@ -141,9 +138,7 @@ class Network:
         serving: dict[str, Callable[[], asyncio.Protocol]] = {door.SOCKET: lambda: _Door(self)}
         if self.ways.has_proxy:
             await self.serve_passed()
-            page = metrics_page.Page(
-                pod=self.ways.pod, streams=self.streams, peer_at=self.peer_at, principal_at=self.principal_at
-            )
+            page = metrics_page.Page(pod=self.ways.pod, streams=self.streams, peers=self.peers)
             serving[place.METRICS] = lambda: asyncio.StreamReaderProtocol(
                 asyncio.StreamReader(metrics_page.LONGEST), page.serve
             )
@@ -231,6 +226,11 @@ class Networks:
         self._block, self._cluster, self._api_port, self._captured = block, cluster, api_port, captured
         self._by_ip: dict[str, Network] = {}
         self._by_token: dict[str, Network] = {}
+        self._exchanged: dict[str, str] = {}
+        """Identity → metadata of each workload whose pods have had a proxy: counts outlive the pods."""
+        self._peers = istio_metrics.Peers(
+            at=self._workload_at, principal_at=self._principal_at, exchanged=lambda name: self._exchanged.get(name, "")
+        )
 
     def __repr__(self) -> str:
         return f"Networks({len(self._by_ip)} pods)"
@@ -249,13 +249,14 @@ class Networks:
         )
         network = Network(
             ways=ways,
-            peer_at=self._workload_at,
-            principal_at=self._principal_at,
+            peers=self._peers,
             captured=self._captured,
             network_of=self._by_ip.get,
         )
         await network.open()
         self._by_ip[ip] = self._by_token[network.token] = network
+        if has_proxy:
+            self._exchanged[workloads.identity(pod)] = workloads.metadata(pod)
         return network
 
     def close(self, ip: str) -> None:
@@ -266,7 +267,7 @@ class Networks:
 
     def _workload_at(self, ip: str) -> str:
         network = self._by_ip.get(ip)
-        return workloads.identity(network.ways.pod) if network else ""
+        return workloads.metadata(network.ways.pod) if network else ""
 
     def _principal_at(self, ip: str) -> str:
         network = self._by_ip.get(ip)

@@ -6,6 +6,7 @@ Who the proxy itself is, its page says for all of them.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -18,7 +19,14 @@ BUCKET = re.compile(r',?le="([^"]*)"$')
 ADDRESS = re.compile(
     r'about="(?:destination\|[^|]*\|\|\|spiffe:[^|]*\|[^|]*\|\||waypoint\|(?:[^|]*\|){6})[^|]*\|([^|]+)\|'
 )
-"""Of a caller by mutual TLS, on a connection that is not HTTP; and of whoever calls through a waypoint."""
+"""Of a caller by mutual TLS, on a connection that is not HTTP, as Istio's exchange rides on mutual TLS; and of whoever
+calls through a waypoint."""
+
+CALLED = re.compile(r'about="source\|([^|]*)\|([^|]*)\|[^|]*\|[^|]*\|([^|]*)\|([^|;]+;[^|]*)\|')
+"""Flags, status and identity of an endpoint that was called, and its workload."""
+
+UNANSWERED = {"UF", "UC", "UT", "UR", "LR", "DC", "DT", "UPE", "DPE", "SI"}
+"""Flags of requests that the called proxy did not answer."""
 
 TUNNEL = re.compile(r'about="waypoint\|(?:[^|]*\|){4}envoy://connect_originate/([^|]+):\d+\|')
 """Of the pod that a waypoint's tunnel leads to."""
@@ -67,25 +75,48 @@ class Workload(NamedTuple):
     service: str = UNKNOWN
     revision: str = UNKNOWN
     cluster: str = UNKNOWN
+    app: str = UNKNOWN
+    version: str = UNKNOWN
+
+
+IDENTITY = 5
+"""Parts of what a node's proxy and a waypoint know of a workload."""
 
 
 def workload(text: str) -> Workload:
-    """``reviews-v1;default;reviews;v1;Kubernetes``; what is no such text is nobody known."""
+    """``reviews-v1;default;reviews;v1;Kubernetes;reviews;v1``; what is no such text is nobody known.
+
+    Without the last two, app and version are the canonical ones, as in Istio's baggage.
+    """
     parts = text.split(";")
+    if len(parts) == IDENTITY:
+        parts += parts[2:4]
     return Workload(*(part or UNKNOWN for part in parts)) if len(parts) == len(Workload._fields) else Workload()
 
 
 PeerAt = Callable[[str], str]
-"""The workload at an address, in the same words; empty where none is known."""
-
-NOBODY: PeerAt = lambda _: ""  # noqa: E731, a value of the type
 
 
-def translated(page: str, own: str, peer_at: PeerAt, principal_at: PeerAt = NOBODY) -> str:
-    """Envoy's page with Istio's metrics in the place of what counts them.
+def _nobody(_: str) -> str:
+    return ""
 
-    ``principal_at`` is asked for the identity of the pod at an address, which a waypoint's tunnels lead to.
-    """
+
+@dataclass(frozen=True, kw_only=True)
+class Peers:
+    """What a proxy's page asks of other pods; each answers the empty text where nothing is known."""
+
+    at: PeerAt = _nobody
+    """The workload at an address, in seven parts."""
+
+    principal_at: PeerAt = _nobody
+    """The identity of the pod at an address, which a waypoint's tunnels lead to."""
+
+    exchanged: PeerAt = _nobody
+    """From the five parts of a workload with proxies to the seven that these tell their callers."""
+
+
+def translated(page: str, own: str, peers: Peers) -> str:
+    """Envoy's page with Istio's metrics in the place of what counts them."""
     families: dict[str, dict[str, float]] = {}
     others: list[str] = []
     kinds: dict[str, str] = {}
@@ -99,7 +130,7 @@ def translated(page: str, own: str, peer_at: PeerAt, principal_at: PeerAt = NOBO
             name, tags, value = sample.groups()
             family = name.removeprefix(OWN_PREFIX)
             amount = float(value) * _messages(family, tags)
-            _add(families.setdefault(family, {}), tags, amount, own, (peer_at, principal_at))
+            _add(families.setdefault(family, {}), tags, amount, own, peers)
     return "\n".join([*_written(families, kinds), *others, ""])
 
 
@@ -112,19 +143,29 @@ def _messages(family: str, tags: str) -> int:
     return int(match[1]) if match else 0
 
 
-def _add(family: dict[str, float], tags: str, value: float, own: str, ask: tuple[PeerAt, PeerAt]) -> None:
+def _add(family: dict[str, float], tags: str, value: float, own: str, peers: Peers) -> None:
     """Two sets of tags may say the same in Istio's labels: then they are one series."""
     bucket = BUCKET.search(tags)
     plain = tags[: bucket.start()] if bucket else tags
-    # Istio's exchange for connections that are not HTTP rides on mutual TLS.
-    address = ADDRESS.search(plain)
-    peer_at, principal_at = ask
     tunnel = TUNNEL.search(plain)
-    peer, principal = peer_at(address[1]) if address else "", principal_at(tunnel[1]) if tunnel else ""
-    labels = _labels(plain, own, peer, principal)
+    labels = _labels(plain, own, _peer(plain, peers), peers.principal_at(tunnel[1]) if tunnel else "")
     if bucket:
         labels = f'{labels},le="{bucket[1]}"'
     family[labels] = family.get(labels, 0.0) + value
+
+
+def _peer(tags: str, peers: Peers) -> str:
+    """Who is at the other end, where that takes more than the tags; empty where they say it themselves."""
+    is_nodes = f'{stats.OWN}="' in tags
+    if address := ADDRESS.search(tags):
+        known = peers.at(address[1])
+        return ";".join(known.split(";")[:IDENTITY]) if is_nodes or 'about="waypoint' in tags else known
+    if is_nodes or (called := CALLED.search(tags)) is None:
+        return ""
+    flags, code, principal, name = called.groups()
+    # A caller learns app and version from the answer, or from a handshake by mutual TLS where there is no HTTP.
+    is_told = not UNANSWERED & set(flags.split(",")) if code else principal not in ("", "-")
+    return (peers.exchanged(name) if is_told else "") or f"{name};;"
 
 
 def _written(families: Mapping[str, Mapping[str, float]], kinds: Mapping[str, str]) -> Iterator[str]:
@@ -194,8 +235,8 @@ def _source(source: Workload, about: Mapping[str, str]) -> dict[str, str]:
         "source_canonical_revision": source.revision,
         "source_workload_namespace": source.namespace,
         "source_principal": _value(about.get("source_principal")),
-        "source_app": source.service,
-        "source_version": source.revision,
+        "source_app": source.app,
+        "source_version": source.version,
         "source_cluster": source.cluster,
     }
 
@@ -205,8 +246,8 @@ def _destination(destination: Workload, about: Mapping[str, str]) -> dict[str, s
         "destination_workload": destination.name,
         "destination_workload_namespace": destination.namespace,
         "destination_principal": _value(about.get("destination_principal")),
-        "destination_app": destination.service,
-        "destination_version": destination.revision,
+        "destination_app": destination.app,
+        "destination_version": destination.version,
         "destination_canonical_service": destination.service,
         "destination_canonical_revision": destination.revision,
         "destination_cluster": destination.cluster,

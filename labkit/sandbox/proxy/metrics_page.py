@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from labkit.base import versions
@@ -39,18 +39,18 @@ class Page:
 
     pod: Object
     streams: Streams
-    peer_at: istio_metrics.PeerAt
-    principal_at: istio_metrics.PeerAt = istio_metrics.NOBODY
+    peers: istio_metrics.Peers = field(default_factory=istio_metrics.Peers)
     _scrapes: int = 0
     _failures: dict[str, int] = field(default_factory=dict)
     _expires: float | None = None
     """When the workload's certificate ends, in seconds since the epoch; None where there is none."""
     _expiry_until: float = 0.0
-    _peers: dict[str, str] = field(default_factory=dict)
+    _met: dict[str, str] = field(default_factory=dict)
     """Who was at an address when it was first met: counts of a pod that is gone stay its own."""
 
     def __post_init__(self) -> None:
-        self._own = workloads.identity(self.pod)
+        self._own = workloads.metadata(self.pod)
+        self._peers = replace(self.peers, at=self._peer)
         self._born = time.time()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -74,15 +74,15 @@ class Page:
         await self._asked("envoy", ADMIN_PORT, NOTHING)
         await self._renew_expiry()
         envoy = await self._asked("envoy", ADMIN_PORT, f"{PATH}?{query}" if query else PATH)
-        translated = istio_metrics.translated(envoy, self._own, self._peer, self.principal_at)
+        translated = istio_metrics.translated(envoy, self._own, self._peers)
         asked = self._app()
         app = await self._asked("application", *asked) if asked else ""
         return "".join([translated, self._agent(), app])
 
     def _peer(self, address: str) -> str:
-        if address not in self._peers and (name := self.peer_at(address)):
-            self._peers[address] = name
-        return self._peers.get(address, "")
+        if address not in self._met and (name := self.peers.at(address)):
+            self._met[address] = name
+        return self._met.get(address, "")
 
     async def _asked(self, kind: str, port: int, target: str) -> str:
         try:
