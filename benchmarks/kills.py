@@ -212,8 +212,8 @@ KINDS: dict[str, Kill] = {
     "up": kill_up,
 }
 
-IS_ON_THE_WAY = {"application", "sidecar", "istiod", "jupyterlab", "launcher"}
-"""Kinds whose loss costs requests in flight alone: the others take the way of every request along."""
+COSTS_IN_FLIGHT_ALONE = {"application", "sidecar", "gateway", "istiod", "jupyterlab", "launcher"}
+"""The sandbox's loss takes every pod along until the next ``./lab up``, and so does the loss of ``up`` with it."""
 
 
 def survivors(paths: settings.Paths) -> list[str]:
@@ -256,7 +256,7 @@ def measure(lab: PrivateLab, kind: str, kills: int) -> Tally:
             if tidy:
                 tidy()
                 until_serving(lab)
-            if load.failures > CONNECTIONS and kind in IS_ON_THE_WAY:
+            if load.failures > CONNECTIONS and kind in COSTS_IN_FLIGHT_ALONE:
                 tally.notes.append(f"kill {number}: {load.failures} failures")
         except Exception as e:
             tally.notes.append(f"kill {number}: {type(e).__name__}: {e}"[:300])
@@ -294,7 +294,7 @@ def main() -> int:
             *(f"\n    {note}" for note in t.notes),
             flush=True,
         )
-        failed = failed or bool(t.lost or t.orphans or (t.beyond and kind in IS_ON_THE_WAY))
+        failed = failed or bool(t.lost or t.orphans or (t.beyond and kind in COSTS_IN_FLIGHT_ALONE))
     return int(failed)
 
 

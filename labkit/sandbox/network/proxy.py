@@ -10,8 +10,9 @@ from labkit.kube import api, informer, resources, status
 from labkit.kube.resources import Object
 from labkit.mesh.ambient import ztunnel
 from labkit.mesh.hosts import service_entries
+from labkit.sandbox.controllers import podstates
 from labkit.sandbox.kubelet import events, node
-from labkit.sandbox.network import addresses, dns, forward, names, nodeports, pods, routes, splice
+from labkit.sandbox.network import addresses, dns, forward, names, nodeports, pods, routes, splice, standby
 
 ABSENT = 1.0
 """Seconds until Istio's kinds are looked for again where they are not there."""
@@ -21,6 +22,8 @@ RETRY_AFTER = 5.0
 
 NAME_SERVER = "10.96.0.10"
 """The ClusterIP of a cluster's DNS, as on kind."""
+
+BACKLOG = 512
 
 ENVOYS_PORT = 15053
 """As Istio's agent has for DNS."""
@@ -49,6 +52,8 @@ class ServiceProxy:
         self._virtual: dict[str, tuple[str, Object]] = {}
         """Host and ServiceEntry by the address under which sidecars reach it."""
         self._listeners: dict[Address, asyncio.Server] = {}
+        self._yielded: dict[Address, int] = {}
+        """To how many Envoys a node port's listener gives way."""
         self._planned: dict[Address, Callable[[], asyncio.Protocol]] = {}
         self._owners: dict[Address, Object] = {}
         """Services of NodePorts, for events."""
@@ -194,19 +199,39 @@ class ServiceProxy:
         self._planned = self._planned_listeners()
         for address in self._listeners.keys() - self._planned.keys():
             self._listeners.pop(address).close()
+            self._yielded.pop(address, None)
         for address in self._planned.keys() - self._listeners.keys():
             try:
-                self._listeners[address] = await asyncio.get_running_loop().create_server(
-                    self._planned[address], *address, backlog=512, reuse_address=True
-                )
+                self._listeners[address] = await self._listen(address)
                 self._reported.discard(address)
             except OSError as e:
                 self._refused(address, e)
+        self._yield_to_gateways()
+
+    async def _listen(self, address: Address) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        if address not in self._owners:
+            return await loop.create_server(self._planned[address], *address, backlog=BACKLOG, reuse_address=True)
+        listener = standby.listen(address, backlog=BACKLOG)
+        return await loop.create_server(self._planned[address], sock=listener, backlog=BACKLOG)
+
+    def _yield_to_gateways(self) -> None:
+        for address in self._owners.keys() & self._listeners.keys():
+            number = max(1, sum(map(podstates.is_ready, self._gateways_of(self._owners[address]))))
+            if self._yielded.get(address) != number:
+                self._yielded[address] = number
+                standby.yield_to(self._listeners[address].sockets[0], number)
+
+    def _gateways_of(self, service: Object) -> list[Object]:
+        return standby.gateways(service, self._pods.all())
 
     def _refused(self, address: Address, error: OSError) -> None:
-        """A twin's low port may be refused; a NodePort that is taken is told to its Service."""
+        """A twin's low port may be refused; a NodePort that is taken is told to its Service.
+
+        An Envoy that has a gateway's port already keeps it, and istiod tells what Envoy is refused.
+        """
         owner = self._owners.get(address)
-        if owner is None or address in self._reported:
+        if owner is None or address in self._reported or self._gateways_of(owner):
             return
         self._reported.add(address)
         port = address[1]
@@ -223,7 +248,6 @@ class ServiceProxy:
     def _planned_listeners(self) -> dict[Address, Callable[[], asyncio.Protocol]]:
         listeners: dict[Address, Callable[[], asyncio.Protocol]] = {}
         self._owners = {}
-        gateways = [pod for pod in self._pods.all() if node.is_gateway(pod)]
         for obj in self._services.all():
             service = self.leads.service(resources.namespace_of(obj), resources.name_of(obj))
             if service is None:
@@ -232,8 +256,8 @@ class ServiceProxy:
                 choose = self._chooser(service, port.number)
                 if service.cluster_ip:
                     listeners[self._block.service_twin(service.cluster_ip), port.number] = choose
-                if port.node_port and not _selects_any(obj, gateways):
-                    listeners[addresses.NODE, port.node_port] = choose
+                if port.node_port:
+                    listeners[addresses.NODE, port.node_port] = self._waiting_chooser(service, port.number)
                     self._owners[addresses.NODE, port.node_port] = obj
         listeners[forward.address(self._block)] = lambda: forward.Inbound(self._authenticate)
         return listeners
@@ -244,20 +268,24 @@ class ServiceProxy:
 
     def _chooser(self, service: routes.Service, port: int) -> Callable[[], asyncio.Protocol]:
         async def dial(peer: str) -> splice.Half:
-            # Looked up anew each time: endpoints change, the listener stays.
-            now = self.leads.service(service.namespace, service.name)
-            # As with a node's own rules, the endpoint sees the pod that calls.
-            source = peer if self._block.is_pod(peer) else ""
-            return await splice.connect(self.leads.endpoint(now or service, port, caller=peer), source=source)
+            return await self._dial(service, port, peer)
 
         return lambda: splice.FromPeer(dial)
 
+    def _waiting_chooser(self, service: routes.Service, port: int) -> Callable[[], asyncio.Protocol]:
+        async def dial(peer: str) -> splice.Half:
+            obj = self._services.get(service.name, service.namespace)
+            if obj is None or not self._gateways_of(obj):
+                return await self._dial(service, port, peer)
+            return await standby.until_reached(
+                lambda: self._dial(service, port, peer), lambda: any(map(standby.is_coming, self._gateways_of(obj)))
+            )
 
-def _selects_any(service: Object, pods: list[Object]) -> bool:
-    """Whether a Service's selector matches one of the pods (of its namespace)."""
-    selector = service["spec"].get("selector") or {}
-    namespace = resources.namespace_of(service)
-    return bool(selector) and any(
-        resources.namespace_of(pod) == namespace and selector.items() <= resources.labels_of(pod).items()
-        for pod in pods
-    )
+        return lambda: splice.FromPeer(dial)
+
+    async def _dial(self, service: routes.Service, port: int, peer: str) -> splice.Half:
+        # Looked up anew each time: endpoints change, the listener stays.
+        current = self.leads.service(service.namespace, service.name) or service
+        # As with a node's own rules, the endpoint sees the pod that calls.
+        source = peer if self._block.is_pod(peer) else ""
+        return await splice.connect(self.leads.endpoint(current, port, caller=peer), source=source)
