@@ -133,6 +133,7 @@ def _forward(
     context: Context,
 ) -> ir.Forward:
     hashes = tuple(_hashes(rule, context))
+    of_target = rule.targets[0].headers.authority if len(rule.targets) == 1 else ""
     retries = rule.retries if rule.says_retries else context.default_retries
     if retries is not None and hashes and len(rule.targets) == 1:
         # A hash decides for the same endpoint again: whoever avoids it finds none.
@@ -145,7 +146,8 @@ def _forward(
         mirrors=tuple(ir.Mirror(upstream=_upstream(c.target, context), percent=c.percent) for c in rule.copies),
         new_prefix=rule.new_prefix,
         new_path=rule.new_path,
-        authority=rule.authority or headers.authority,
+        # What the single destination says of the Host comes last, so it counts.
+        authority=of_target or rule.authority or headers.authority,
         hashes=hashes,
         missing_upstream_status="INTERNAL_SERVER_ERROR" if service.is_route else "",
     )

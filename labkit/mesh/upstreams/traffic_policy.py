@@ -6,14 +6,17 @@ from typing import Any
 Policy = Mapping[str, Any]
 """The fields of a ``trafficPolicy`` without ``portLevelSettings``."""
 
-PARTS = ("connectionPool", "outlierDetection", "loadBalancer", "tls", "proxyProtocol", "retryBudget", "tunnel")
+NOT_OF_PORTS = ("proxyProtocol", "retryBudget", "tunnel")
+"""What ``portLevelSettings`` have no field for."""
+
+PARTS = ("connectionPool", "outlierDetection", "loadBalancer", "tls", *NOT_OF_PORTS)
 
 
 def for_port(policy: Policy | None, port: int) -> Policy:
-    """The policy of a port: an entry of ``portLevelSettings`` replaces all of it and inherits nothing."""
+    """The policy of a port: of what an entry of ``portLevelSettings`` may say it decides alone and inherits nothing."""
     whole = policy or {}
     own = port_entry(whole, port)
-    return _parts(whole if own is None else own)
+    return _parts(whole) if own is None else _with_entry(_parts(whole), own)
 
 
 def for_subset(host: Policy | None, subset: Policy | None, port: int) -> Policy:
@@ -21,12 +24,8 @@ def for_subset(host: Policy | None, subset: Policy | None, port: int) -> Policy:
     if subset is None:
         return for_port(host, port)
     own = port_entry(subset, port)
-    if own is None:
-        return {**for_port(host, port), **_parts(subset)}
-    # Of what a port may say, the entry decides alone; the rest comes from above.
     above = {**for_port(host, port), **_parts(subset)}
-    rest = {k: v for k, v in above.items() if k in ("proxyProtocol", "retryBudget", "tunnel")}
-    return {**rest, **_parts(own)}
+    return above if own is None else _with_entry(above, own)
 
 
 def with_mesh(policy: Policy, mesh: Mapping[str, Any]) -> Policy:
@@ -61,6 +60,12 @@ def port_entry(policy: Policy, port: int) -> Policy | None:
         if (entry.get("port") or {}).get("number") == port:
             return entry  # type: ignore[no-any-return]
     return None
+
+
+def _with_entry(above: Policy, entry: Policy) -> Policy:
+    """What is not for an entry to say comes from above."""
+    rest = {k: v for k, v in above.items() if k in NOT_OF_PORTS}
+    return {**rest, **_parts(entry)}
 
 
 def _parts(policy: Policy) -> Policy:

@@ -66,7 +66,8 @@ def _outliers(spec: Spec) -> ir.Outliers:
         max_ejected_percent=spec.get("maxEjectionPercent") or None,
         errors=spec.get("consecutive5xxErrors"),
         gateway_errors=spec.get("consecutiveGatewayErrors"),
-        local_errors=spec.get("consecutiveLocalOriginFailures") if splits else None,
+        # Istio leaves a 0 out here alone, so Envoy's own default of 5 counts.
+        local_errors=(spec.get("consecutiveLocalOriginFailures") or None) if splits else None,
         splits_local=splits,
         panic_percent=spec.get("minHealthPercent") or None,
     )
