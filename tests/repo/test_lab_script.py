@@ -11,6 +11,7 @@ from labkit.base import settings
 
 PYTHON = """#!/bin/sh
 echo "python $*" >>calls
+[ -n "${PYTHONDONTWRITEBYTECODE-}" ] && echo "compiles each time" >>calls
 case "$*" in
 *tools/uv.txt*) [ -n "$UV_COMES" ] && printf '%s' "$UV_COMES" >.venv/bin/uv && chmod +x .venv/bin/uv; exit $? ;;
 *requirements.txt*) exit "$PIP_ENDS" ;;
@@ -40,7 +41,7 @@ class Script:
         shutil.copy(settings.CHECKOUT / "lab", folder / "lab")
 
     def run(self, *, uv: str, pip: int = 0) -> subprocess.CompletedProcess[str]:
-        env = {"PATH": os.defpath, "UV_COMES": uv, "PIP_ENDS": str(pip)}
+        env = {"PATH": os.defpath, "UV_COMES": uv, "PIP_ENDS": str(pip), "PYTHONDONTWRITEBYTECODE": "1"}
         return subprocess.run(["./lab", "up"], cwd=self.folder, env=env, capture_output=True, text=True, check=False)
 
     @property
@@ -90,3 +91,8 @@ def test_the_checkout_is_found_by_a_path_that_every_encoding_has(script):
 def test_uv_is_pinned_by_hash():
     text = (settings.CHECKOUT / "tools" / "uv.txt").read_text()
     assert text.count("uv==") == 1 and text.count("--hash=sha256:") > 10
+
+
+def test_a_start_keeps_compiled_code_where_the_environment_tells_python_not_to(script):
+    script.run(uv=UV % 0)
+    assert not script.calls.splitlines()[-1].startswith("compiles")
