@@ -53,7 +53,7 @@ def _clear(paths: settings.Paths, chosen: choice.Choice, *, is_sure: bool) -> No
 
     A kind cluster of the lab's goes whole.
     """
-    from labkit.install import pruning
+    from labkit.install import labels, pruning
 
     if chosen.kind_cluster:
         if not is_sure and not _agreed(f"Delete the kind cluster {chosen.kind_cluster}, which this lab has created?"):
@@ -65,14 +65,18 @@ def _clear(paths: settings.Paths, chosen: choice.Choice, *, is_sure: bool) -> No
 
     api = cluster.of_choice(chosen).client()
     pieces = pruning.pieces(api, chosen.namespace)
-    if pieces:
+    names = {piece.name for piece in pieces if piece.resource.kind == "Namespace"}
+    labelled = [entry for entry in labels.listed(api, chosen.namespace) if entry.namespace not in names]
+    if pieces or labelled:
         print(f"\nMade by the kit on {chosen}:\n{pruning.summary(pieces)}")
+        for entry in labelled:
+            print(f"  changed by the kit:\n    {entry}")
         if not is_sure and not _agreed(f"Delete these {len(pieces)} objects, and nothing else?"):
             raise errors.SetupError(
                 "Nothing was deleted.", next_step="./lab down --forget --yes deletes without asking"
             )
-        for problem in pruning.delete(api, pieces):
-            print(problem)
+        for problem in [*pruning.delete(api, pieces), *labels.take_all_back(api, labelled)]:
+            print(f"  {problem}")
     choice.forget(paths)
     print(f"\n  {len(pieces)} objects deleted. The next ./lab up starts a sandbox.")
 

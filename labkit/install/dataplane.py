@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from labkit.base import errors, waiting
 from labkit.clusters import capabilities
-from labkit.install import kinds
+from labkit.install import injection, kinds, labels
 from labkit.kube import client, marks, resources, status, times
 from labkit.kube.resources import Object
 from labkit.mesh.ambient import enrolment
@@ -26,6 +26,9 @@ RESTARTED = "kubectl.kubernetes.io/restartedAt"
 
 TIMEOUT = 120.0
 """Seconds; a sandbox takes two, a cluster that pulls images a minute."""
+
+INJECTION_TIMEOUT = 5.0
+"""Seconds until the API server asks the webhook for a namespace whose label is new."""
 
 OnStep = Callable[[str], None]
 
@@ -51,19 +54,19 @@ def label(api: client.Client, namespace: str, mode: str) -> None:
         return  # Who may not look at the labels has an owner who set them.
     if live is None:
         kinds.apply_all(api, [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}])
-    labels = resources.labels_of(live or {})
-    if mode == AMBIENT and REVISION in labels:
+    has = resources.labels_of(live or {})
+    if mode == AMBIENT and REVISION in has:
         raise errors.SetupError(
-            f"Namespace {namespace} has the label {REVISION}={labels[REVISION]}, so its pods get sidecars.",
+            f"Namespace {namespace} has the label {REVISION}={has[REVISION]}, so its pods get sidecars.",
             next_step=f"kubectl label namespace {namespace} {REVISION}-",
         )
-    changes = {name: value for name, value in LABELS[mode].items() if labels.get(name) != value}
-    if REVISION in labels:
+    changes = {name: value for name, value in LABELS[mode].items() if has.get(name) != value}
+    if REVISION in has:
         changes.pop(INJECTION, None)
     if not changes:
         return
     try:
-        api.patch(resources.NAMESPACES, namespace, None, {"metadata": {"labels": changes}})
+        labels.put(api, live or api.get(resources.NAMESPACES, namespace), changes)
     except status.StatusError as e:
         if e.code != 403:
             raise
@@ -80,7 +83,10 @@ def ensure(api: client.Client, namespace: str, mode: str, *, on_step: OnStep = l
     Pods that choose for themselves, and on a cluster of somebody else's Deployments that the kit did not make, stay.
     """
     label(api, namespace, mode)
-    restarted = [resources.name_of(obj) for obj in _unfit(api, namespace, mode)]
+    unfit = _unfit(api, namespace, mode)
+    if unfit and mode == SIDECARS:
+        _until_injected(api, namespace, unfit[0])
+    restarted = [resources.name_of(obj) for obj in unfit]
     if restarted:
         on_step(f"pods {'with' if mode == SIDECARS else 'without'} a sidecar: {', '.join(restarted)}")
     for name in restarted:
@@ -91,6 +97,18 @@ def ensure(api: client.Client, namespace: str, mode: str, *, on_step: OnStep = l
     if mode == AMBIENT:
         until_redirected(api, namespace)
     return restarted
+
+
+def _until_injected(api: client.Client, namespace: str, deployment: Object) -> None:
+    """NotReadyError where pods that are made anew would have no sidecar either: nothing is restarted for that."""
+    waiting.until(
+        lambda: not injection.trial(api, deployment, namespace),
+        what=f"Istio's injection in namespace {namespace}",
+        timeout=INJECTION_TIMEOUT,
+        next_step=injection.NEXT.format(namespace=namespace),
+        every=0.2,
+        show=lambda _: injection.trial(api, deployment, namespace) or "it works now",
+    )
 
 
 def _unfit(api: client.Client, namespace: str, mode: str) -> list[Object]:
@@ -106,15 +124,11 @@ def _unfit(api: client.Client, namespace: str, mode: str) -> list[Object]:
 def _has_unfit(deployment: Object, pods: list[Object], mode: str) -> bool:
     selector = (deployment["spec"].get("selector") or {}).get("matchLabels") or {}
     chosen = [pod for pod in pods if selector.items() <= resources.labels_of(pod).items() and not _goes(pod)]
-    return any(_has_sidecar(pod) != (mode == SIDECARS) and not _chooses(pod) for pod in chosen)
+    return any(injection.has_sidecar(pod) != (mode == SIDECARS) and not _chooses(pod) for pod in chosen)
 
 
 def _goes(pod: Object) -> bool:
     return "deletionTimestamp" in pod["metadata"]
-
-
-def _has_sidecar(pod: Object) -> bool:
-    return enrolment.SIDECAR in resources.annotations_of(pod)
 
 
 def _chooses(pod: Object) -> bool:

@@ -180,16 +180,20 @@ class Client:
         return reply.status, list(reply.headers.items()), reply.data
 
     def forward(self, namespace: str, pod: str, port: int) -> Any:
-        """A forwarded port, as ``kubernetes.stream.portforward`` gives it; StatusError when there is none."""
-        import kubernetes
-        from kubernetes import stream
+        """A forwarded port, a ``channels.Channel``; StatusError when there is none."""
+        import websocket
 
-        # The function puts its own way of sending into the client for as long as it asks: so into one of its own.
-        own = kubernetes.client.CoreV1Api(kubernetes.client.ApiClient(self._connection().configuration))
+        from labkit.kube import channels
+
+        connection, path = self._connection(), resources.PODS.path(namespace, pod, "portforward")
+        headers: dict[str, str] = {}
+        connection.update_params_for_auth(headers, [], ["BearerToken"], path, "GET", None)
         try:
-            return stream.portforward(own.connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port))
-        except kubernetes.client.ApiException as e:
-            raise status.error_of(_status_in(str(e.reason))) from e
+            return channels.opened(connection.configuration, path, port, headers)
+        except websocket.WebSocketException as e:
+            raise status.error_of(_status_in(str(e))) from e
+        except OSError as e:
+            raise status.StatusError({"code": 503, "message": self._out_of_reach(e)}) from e
 
     def _json(
         self,

@@ -22,7 +22,6 @@ def page(
     forwarded: Any = None
     try:
         forwarded = api.forward(namespace, pod, port)
-        _close_wholly(forwarded.websocket)
         link = http.client.HTTPConnection("localhost", port)
         link.sock = forwarded.socket(port)
         link.sock.settimeout(timeout)
@@ -32,20 +31,9 @@ def page(
         if reply.status >= 400:
             raise status.StatusError({"code": reply.status, "message": f"{path} of {pod}: {text[:200]}"})
         return text
-    except (http.client.HTTPException, BrokenPipeError) as e:
+    except (http.client.HTTPException, BrokenPipeError, ConnectionResetError) as e:
         error = forwarded.error(port) if forwarded else ""
         raise ConnectionRefusedError(error or f"port {port} of {pod} does not answer") from e
     finally:
         if forwarded is not None:
             forwarded.close()
-
-
-def _close_wholly(websocket: Any) -> None:
-    """Let ``close`` end the socket too where the server said goodbye first: websocket-client returns early then."""
-    close = websocket.close
-
-    def wholly(*arguments: Any, **options: Any) -> None:
-        close(*arguments, **options)
-        websocket.shutdown()
-
-    websocket.close = wholly

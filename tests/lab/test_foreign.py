@@ -3,11 +3,23 @@
 import json
 
 import pytest
+import yaml
 
 from labkit import cli
 from labkit.base import errors
 from labkit.clusters import cluster
-from labkit.install import addons, bookinfo, gateway, ownership, presence, pruning, rights
+from labkit.install import (
+    addons,
+    bookinfo,
+    dataplane,
+    gateway,
+    injection,
+    kinds,
+    ownership,
+    presence,
+    pruning,
+    rights,
+)
 from labkit.kube import marks, resources
 from labkit.lab import Lab
 
@@ -20,6 +32,18 @@ RULE = {
     "metadata": {"name": "reviews", "namespace": "default", "labels": {"team": "anna"}},
     "spec": {"hosts": ["reviews"], "http": [{"timeout": "77s", "route": [{"destination": {"host": "reviews"}}]}]},
 }
+
+
+PLAIN = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: plain, namespace: guests}
+spec:
+  selector: {matchLabels: {app: plain}}
+  template:
+    metadata: {labels: {app: plain}}
+    spec: {containers: [{name: main, image: "curlimages/curl:8.16.0", command: [sleep, infinity]}]}
+"""
 
 
 @pytest.fixture
@@ -155,6 +179,24 @@ def test_everything_of_the_kits_is_listed_by_its_label_and_nothing_else(guest, a
     assert "VirtualService default/reviews" not in names and "Namespace shop" not in names
     assert {"Deployment default/reviews-v1", "Gateway default/bookinfo-gateway"} <= {*names}
     assert not [name for name in names if name.startswith(("Pod", "ReplicaSet", "EndpointSlice", "Endpoints"))]
+
+
+def test_where_injection_does_not_work_nothing_is_restarted_and_the_reason_is_named(guests, sandbox, guest):
+    """The namespace asks for a revision that nobody installed, so no webhook looks at its pods."""
+    api, revision = sandbox.client, {"metadata": {"labels": {dataplane.REVISION: "nobody"}}}
+    api.patch(resources.NAMESPACES, "guests", None, revision)
+    plain = api.create(resources.DEPLOYMENTS, marks.marked(yaml.safe_load(PLAIN)))
+    kinds.until_rolled_out(api, ["plain"], "guests", timeout=30.0)
+    pods = [resources.name_of(pod) for pod in api.list(resources.PODS, "guests")]
+    with pytest.raises(
+        errors.NotReadyError, match=r"njection in namespace guests(.|\n)*a pod tried as plain gets none"
+    ):
+        dataplane.ensure(guest.api, "guests", dataplane.SIDECARS)
+    assert [resources.name_of(pod) for pod in api.list(resources.PODS, "guests")] == pods, "nor is the trial stored"
+    details = api.get(resources.DEPLOYMENTS, "details-v1", "default")
+    assert injection.trial(guest.api, details, "default") == ""
+    api.delete(resources.DEPLOYMENTS, resources.name_of(plain), "guests")
+    api.patch(resources.NAMESPACES, "guests", None, {"metadata": {"labels": {dataplane.REVISION: None}}})
 
 
 def test_down_asks_before_it_deletes_and_without_an_answer_deletes_nothing(
