@@ -1,5 +1,6 @@
 """The Python packages of the lab as files in a folder, for a machine without network: ``./lab up --from DIR``."""
 
+import importlib.util
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,8 @@ LISTS = ("tools/uv.txt", "requirements.txt")
 def save(folder: Path, *, run: Callable[[list[str]], int]) -> Path:
     """Download what the lists pin for this Python and platform, verified by hash; the folder."""
     target = folder / FOLDER
+    if importlib.util.find_spec("pip") is None:  # an environment that uv made
+        run([sys.executable, "-m", "ensurepip", "--upgrade"])
     for name in LISTS:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", "--only-binary", ":all:"]
         code = run([*command, "--dest", str(target), "--requirement", str(settings.CHECKOUT / name)])
