@@ -113,6 +113,10 @@ PEER_AUTHENTICATIONS = _in("security.istio.io/v1", "PeerAuthentication", "peerau
 REQUEST_AUTHENTICATIONS = _in("security.istio.io/v1", "RequestAuthentication", "requestauthentications")
 AUTHORIZATION_POLICIES = _in("security.istio.io/v1", "AuthorizationPolicy", "authorizationpolicies")
 TELEMETRIES = _in("telemetry.istio.io/v1", "Telemetry", "telemetries")
+WORKLOAD_GROUPS = _in("networking.istio.io/v1", "WorkloadGroup", "workloadgroups")
+PROXY_CONFIGS = _in("networking.istio.io/v1beta1", "ProxyConfig", "proxyconfigs")
+WASM_PLUGINS = _in("extensions.istio.io/v1alpha1", "WasmPlugin", "wasmplugins")
+TRAFFIC_EXTENSIONS = _in("extensions.istio.io/v1alpha1", "TrafficExtension", "trafficextensions")
 
 GATEWAY_CLASSES = _in("gateway.networking.k8s.io/v1", "GatewayClass", "gatewayclasses", namespaced=False)
 KUBE_GATEWAYS = _in("gateway.networking.k8s.io/v1", "Gateway", "gateways")
@@ -134,6 +138,9 @@ ISTIO = (
     TELEMETRIES,
 )
 """Kinds of Istio's own that tell a mesh what to do."""
+
+NOT_TRANSLATED = (WORKLOAD_GROUPS, PROXY_CONFIGS, WASM_PLUGINS, TRAFFIC_EXTENSIONS)
+"""Kinds of Istio's own that the sandbox's istiod says it does not carry out."""
 
 GATEWAY_API = (KUBE_GATEWAYS, HTTP_ROUTES, GRPC_ROUTES, REFERENCE_GRANTS)
 """Namespaced kinds of the Gateway API that do."""

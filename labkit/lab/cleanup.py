@@ -18,7 +18,7 @@ from labkit.kube.resources import Object, Resource
 Key = tuple[str, str, str]
 """Kind, namespace and name."""
 
-RULES = (*resources.ISTIO, *resources.GATEWAY_API)
+RULES = (*resources.ISTIO, *resources.NOT_TRANSLATED, *resources.GATEWAY_API)
 """Kinds that tell a mesh what to do."""
 
 OWN_NAMESPACES = ("refresher", "shop", "outside", "legacy")

@@ -1,6 +1,9 @@
 """What is not carried out as it stands."""
 
-from labkit.lab import analyzing
+import pytest
+
+from labkit.kube import resources
+from labkit.lab import analyzing, cleanup
 
 BOUND = {
     "kind": "Gateway",
@@ -15,6 +18,15 @@ def test_a_field_without_effect_is_named_on_the_sandbox_only():
     assert (found.object, found.level) == ("Gateway default/door", "warning")
     assert "spec.servers[0].bind has no effect" in found.message
     assert analyzing.of_object(BOUND, has_caveats=False) == []
+
+
+@pytest.mark.parametrize("resource", resources.NOT_TRANSLATED, ids=lambda resource: resource.kind)
+def test_a_kind_that_is_not_carried_out_is_looked_for_and_named(resource):
+    obj = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": {"name": "a", "namespace": "default"}}
+    (finding,) = analyzing.of_object(obj | {"spec": {}}, has_caveats=True)
+    assert resource in cleanup.RULES
+    assert (finding.object, finding.level) == (f"{resource.kind} default/a", "warning")
+    assert "spec has no effect" in finding.message
 
 
 def test_a_condition_that_is_false_is_an_error_wherever_it_stands():

@@ -29,6 +29,11 @@ def test_a_users_rule_goes_where_the_cluster_is_the_kits_own_only():
     assert not cleanup.goes(present(virtual_service()), is_owned=False)
 
 
+def test_a_rule_that_the_sandbox_does_not_carry_out_goes_as_well():
+    plugin = {"apiVersion": "extensions.istio.io/v1alpha1", "kind": "WasmPlugin", "metadata": {"name": "mine"}}
+    assert cleanup.goes(present(plugin, resources.WASM_PLUGINS), is_owned=True)
+
+
 def test_a_users_workload_never_goes():
     deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "mine"}}
     assert not cleanup.goes(present(deployment, resources.DEPLOYMENTS), is_owned=True)

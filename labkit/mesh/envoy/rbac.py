@@ -1,5 +1,6 @@
 """Rules as trees of Envoy's RBAC: the same for requests and for connections."""
 
+import ipaddress
 from collections.abc import Iterable, Mapping
 
 from labkit.mesh import ir
@@ -130,5 +131,6 @@ def _metadata(name: str, path: tuple[str, ...], value: Mapping[str, object]) -> 
 
 
 def _range(text: str) -> Resource:
-    address, _, length = text.partition("/")
-    return {"address_prefix": address, "prefix_len": int(length or (128 if ":" in address else 32))}
+    """An address, or a range as written: bits beyond its length are Envoy's to ignore."""
+    written = ipaddress.ip_interface(text)
+    return {"address_prefix": str(written.ip), "prefix_len": written.network.prefixlen}

@@ -31,12 +31,12 @@ def _merged(cluster: Resource, patch: Patch) -> Resource:
     own, choices = cluster.get("transport_socket"), list(cluster.get("transport_socket_matches") or ())
     if not choices:
         if own is not None and own.get("name") == socket.get("name"):
-            socket = merged_socket(own, socket, patch)
+            socket = merged_socket(own, socket)
         return {**cluster, "transport_socket": socket}
     at = next((n for n, choice in enumerate(choices) if _name(choice) == socket.get("name")), None)
     if at is None:
         return cluster
-    choice = {**choices[at], "transport_socket": merged_socket(choices[at]["transport_socket"], socket, patch)}
+    choice = {**choices[at], "transport_socket": merged_socket(choices[at]["transport_socket"], socket)}
     return {**cluster, "transport_socket_matches": [*choices[:at], choice, *choices[at + 1 :]]}
 
 
@@ -44,13 +44,11 @@ def _name(choice: Resource) -> Any:
     return (choice.get("transport_socket") or {}).get("name")
 
 
-def merged_socket(own: Resource, value: Resource, patch: Patch) -> Resource:
+def merged_socket(own: Resource, value: Resource) -> Resource:
     """A transport socket with what a patch says of its configuration."""
     if "typed_config" not in own or "typed_config" not in value:
         return own
     return {
         **own,
-        "typed_config": merging.merged_any(
-            own["typed_config"], value["typed_config"], replaces_lists=patch.replaces_lists
-        ),
+        "typed_config": merging.merged_any(own["typed_config"], value["typed_config"]),
     }

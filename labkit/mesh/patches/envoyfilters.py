@@ -85,7 +85,7 @@ class EnvoyFilter:
     def selects(self, proxy: Proxy) -> bool:
         """Whether it speaks of the proxy's workload."""
         if self.gateways is not None:
-            return proxy.labels.get(selection.GATEWAY_NAME) in self.gateways
+            return self.namespace == proxy.namespace and proxy.labels.get(selection.GATEWAY_NAME) in self.gateways
         if proxy.role == "waypoint":
             return False  # A waypoint takes only what names it.
         return self.selector is None or self.selector.items() <= dict(proxy.labels).items()

@@ -73,9 +73,9 @@ def _merged(item: Resource, patch: Patch) -> Resource:
     name = value.get("name") or item.get("name", "")
     item = {**item, "name": envoyfilter.RENAMED.get(name, name)}
     if "typed_config" in value:
-        item["typed_config"] = merging.merged_any(
-            item["typed_config"], value["typed_config"], replaces_lists=patch.replaces_lists
-        )
+        own = item["typed_config"]
+        config = merging.read_as(value["typed_config"], merging.type_of(own))
+        item["typed_config"] = merging.merged_any(own, config)
     return item
 
 

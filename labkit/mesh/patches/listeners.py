@@ -66,9 +66,7 @@ def _with_merged_filters(listener: Resource, patch: Patch) -> Resource:
     if not matching.names_listener_filter(patch) or config is None:
         return listener
     items = [
-        {**item, "typed_config": merging.merged_any(item["typed_config"], config, replaces_lists=patch.replaces_lists)}
-        if "typed_config" in item
-        else item
+        {**item, "typed_config": merging.merged_any(item["typed_config"], config)} if "typed_config" in item else item
         for item in listener.get("listener_filters") or ()
     ]
     return {**listener, "listener_filters": items}
@@ -104,4 +102,4 @@ def _merged(chain: Resource, patch: Patch) -> Resource:
     own, socket = chain.get("transport_socket"), patch.value.get("transport_socket")
     if own is None or socket is None or own.get("name") != socket.get("name"):
         return merging.merged(CHAIN, chain, patch.value, replaces_lists=patch.replaces_lists)
-    return {**chain, "transport_socket": clusters.merged_socket(own, socket, patch)}
+    return {**chain, "transport_socket": clusters.merged_socket(own, socket)}

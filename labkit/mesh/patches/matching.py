@@ -136,10 +136,15 @@ def _sidecar_port(name: str) -> int:
 
 
 def gateway_table(name: str) -> tuple[int, str, str]:
-    """(port, name of the port, ``namespace/name`` of the Gateway) of ``https.443.https.bookinfo-gateway.default``."""
-    parts = name.split(".")
-    number = int(parts[1]) if len(parts) > 1 and parts[1].isdecimal() else 0
-    return (number, parts[2], f"{parts[4]}/{parts[3]}") if parts[0] == "https" and len(parts) >= 5 else (number, "", "")
+    """(port, name of the port, ``namespace/name`` of the Gateway) of ``https.443.https.bookinfo-gateway.default``.
+
+    Where a name has more dots Istio reads nothing from it: a Gateway whose name has a dot, or a server with ``bind``.
+    """
+    protocol, *parts = name.split(".")
+    number = int(parts[0]) if parts and parts[0].isdecimal() else 0
+    if protocol != "https":
+        return number, "", ""
+    return (number, parts[1], f"{parts[3]}/{parts[2]}") if len(parts) == 4 else (0, "", "")
 
 
 def virtual_host(resource: Resource, patch: Patch) -> bool:

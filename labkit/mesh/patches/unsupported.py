@@ -8,6 +8,7 @@ from labkit.mesh import messages
 from labkit.mesh.validation import envoyfilter
 
 BOOTSTRAP = "an Envoy's bootstrap is the sandbox's own"
+UNREAD = "Istio reads it nowhere either (istio/istio#51177), so ADD puts the filter last"
 REPLACED = ("istio.stats", "istio.metadata_exchange", "istio.alpn", "istio.stackdriver")
 """Filters of Istio's Envoy whose work the sandbox does in another way: their configuration has no reader."""
 
@@ -25,6 +26,8 @@ def findings(obj: Object) -> Iterator[str]:
             yield f"{where}.applyTo: BOOTSTRAP has no effect: {BOOTSTRAP}"
         if _inner(entry, "match").get("context") == "WAYPOINT" or "waypoint" in _inner(entry, "match"):
             yield f"{where}.match: a patch of waypoints has no effect: no waypoint takes EnvoyFilters here"
+        if patch.get("filterClass", "UNSPECIFIED") != "UNSPECIFIED":
+            yield f"{where}.patch.filterClass has no effect: {UNREAD}"
         for problem in of_value(patch.get("value")):
             yield f"{where}.patch.value: {problem}, the patch is not sent"
         name = _inner(_inner(_inner(_inner(_inner(entry, "match"), "listener"), "filterChain"), "filter"), "subFilter")

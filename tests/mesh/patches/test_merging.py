@@ -150,3 +150,22 @@ def test_what_is_merged_is_left_as_it_was() -> None:
     old = {"listener_filters": [{"name": "a"}], "metadata": {"filter_metadata": {}}}
     merging.merged(LISTENER, old, {"listener_filters": [{"name": "b"}], "metadata": {"filter_metadata": {"x": {}}}})
     assert old == {"listener_filters": [{"name": "a"}], "metadata": {"filter_metadata": {}}}
+
+
+@pytest.mark.parametrize(
+    ("config", "name", "result"),
+    [
+        pytest.param(
+            {"@type": f"{TYPE}envoy.extensions.filters.http.buffer.v3.Buffer", "max_request_bytes": 5},
+            ROUTER,
+            {"dynamic_stats": True},
+            id="a field of one number and kind carries over",
+        ),
+        pytest.param({"@type": ROUTER, "start_child_span": True}, LUA, {}, id="a field of another kind says nothing"),
+        pytest.param({"@type": f"{TYPE}no.such.Message", "a": 1}, ROUTER, {}, id="a type that nobody knows"),
+    ],
+)
+def test_a_patch_of_another_type_is_read_under_the_type_of_the_filter(
+    config: dict[str, Any], name: str, result: dict[str, Any]
+) -> None:
+    assert merging.read_as(config, name.removeprefix(TYPE)) == {"@type": name, **result}

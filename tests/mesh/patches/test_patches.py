@@ -7,6 +7,7 @@ import pytest
 
 from labkit.mesh import model, patches
 from labkit.mesh.memo import Memo
+from labkit.mesh.patches import matching
 from labkit.mesh.patches.envoyfilters import GATEWAY, INBOUND, OUTBOUND
 
 Object = dict[str, Any]
@@ -103,6 +104,55 @@ X = {"name": "x"}
 )
 def test_an_http_filter_goes_where_it_belongs(entry: Object, result: str) -> None:
     assert http_filters(envoy_filter("a", entry)) == result.split()
+
+
+@pytest.mark.parametrize(
+    ("namespace", "gateway", "is_chosen"),
+    [
+        pytest.param("default", "web", True, id="the Gateway of its namespace"),
+        pytest.param("default", "other", False, id="another Gateway"),
+        pytest.param("istio-system", "web", False, id="a Gateway of that name in another namespace"),
+    ],
+)
+def test_target_refs_choose_gateways_of_the_same_namespace(namespace: str, gateway: str, is_chosen: bool) -> None:
+    target = {"kind": "Gateway", "group": "gateway.networking.k8s.io", "name": "web"}
+    added = envoy_filter("a", patch("HTTP_FILTER", "ADD", X), namespace=namespace, targetRefs=[target])
+    of_gateway = proxy(**{"gateway.networking.k8s.io/gateway-name": gateway})
+    assert (chosen(added, to=of_gateway) is not None) is is_chosen
+
+
+@pytest.mark.parametrize("operation", ["MERGE", "MERGE_AND_REPLACE_LIST"])
+def test_lists_in_the_configuration_of_a_filter_append_whatever_the_merge(operation: str) -> None:
+    value = {"name": MANAGER, "typed_config": {"@type": HCM, "upgrade_configs": [{"upgrade_type": "CONNECT"}]}}
+    before = listener("router")
+    config = before["filter_chains"][0]["filters"][0]["typed_config"]
+    config["upgrade_configs"] = [{"upgrade_type": "websocket"}]
+    match = {"listener": {"filterChain": {"filter": {"name": MANAGER}}}}
+    after = patched(
+        {"virtualInbound": before}, "listeners", envoy_filter("a", patch("NETWORK_FILTER", operation, value, **match))
+    )
+    merged = after["virtualInbound"]["filter_chains"][0]["filters"][0]["typed_config"]
+    assert [u["upgrade_type"] for u in merged["upgrade_configs"]] == ["websocket", "CONNECT"]
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("http.80", (80, "", "")),
+        ("http.80.10.0.0.1", (80, "", "")),
+        ("https.443.https.shop.default", (443, "https", "default/shop")),
+        ("https.443.https.my.shop.default", (0, "", "")),
+    ],
+)
+def test_a_gateways_table_is_known_by_its_name(name: str, parts: tuple[int, str, str]) -> None:
+    assert matching.gateway_table(name) == parts
+
+
+def test_a_filter_class_is_said_to_have_no_effect() -> None:
+    entry = patch("HTTP_FILTER", "ADD", X)
+    entry["patch"]["filterClass"] = "AUTHZ"
+    (finding,) = patches.findings(envoy_filter("a", entry))
+    assert finding.startswith("spec.configPatches[0].patch.filterClass has no effect")
 
 
 def test_patches_apply_by_priority_then_root_then_age() -> None:
