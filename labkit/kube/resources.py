@@ -84,6 +84,7 @@ VOLUMES = _core("PersistentVolume", "persistentvolumes", namespaced=False)
 STORAGE_CLASSES = _in("storage.k8s.io/v1", "StorageClass", "storageclasses", namespaced=False)
 LEASES = _in("coordination.k8s.io/v1", "Lease", "leases")
 TOKEN_REVIEWS = _in("authentication.k8s.io/v1", "TokenReview", "tokenreviews", namespaced=False)
+SUBJECT_ACCESS_REVIEWS = _in("authorization.k8s.io/v1", "SubjectAccessReview", "subjectaccessreviews", namespaced=False)
 CRDS = _in("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", namespaced=False)
 CLUSTER_ROLES = _in("rbac.authorization.k8s.io/v1", "ClusterRole", "clusterroles", namespaced=False)
 CLUSTER_ROLE_BINDINGS = _in(

@@ -189,12 +189,14 @@ class Index:
     def _sidecar(self, proxy: Proxy, view: View) -> Config:
         sides = self._telemetry(proxy, view.reach.clusters)
         listener, apps = self._inbound(proxy, view, self._entrance(proxy, sides.inbound))
+        granted = secrets.granted_to(view.reach.secret_names, self.snapshot, proxy)
         return Config(
             clusters=ChainMap(apps, view.reach.clusters),
             endpoints=view.reach.endpoints,
             listeners=ChainMap(listener, _not_own(view.listeners(sides.outbound), proxy)),
             routes=view.routes,
-            secrets=secrets.granted_to(view.reach.secret_names, self.snapshot, proxy),
+            secrets=granted.secrets,
+            denied_secrets=granted.denied,
         )
 
     def _entrance(self, proxy: Proxy, signals: ir.Telemetry) -> Entrance:
@@ -277,13 +279,15 @@ class Index:
         tables = {t.name: self._gateway_table(t, view) for t in entry.tables}
         asked = [name for listener in entry.listeners for name in secrets.of_listener(listener)]
         asked += view.reach.secret_names
-        granted = {name for gateway in self.gateways for name in gateway.granted}
+        references = {name for gateway in self.gateways for name in gateway.granted}
+        granted = secrets.granted_to(asked, self.snapshot, proxy, references)
         return Config(
             clusters=view.reach.clusters,
             endpoints=view.reach.endpoints,
             listeners={x["name"]: x for x in every},
             routes=tables,
-            secrets=secrets.granted_to(asked, self.snapshot, proxy, granted),
+            secrets=granted.secrets,
+            denied_secrets=granted.denied,
         )
 
     def _gateway_table(self, table: ir.RouteTable, view: View) -> Resource:

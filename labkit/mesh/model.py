@@ -1,6 +1,6 @@
 """What goes into a translation and what comes out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +86,9 @@ class Snapshot:
     keys: Mapping[str, str] = field(default_factory=dict)
     """Keys of token issuers that were fetched: URI → JWKS."""
 
+    secret_readers: Container[tuple[str, str]] | None = None
+    """Service accounts, by namespace and name, that may list the Secrets of their namespace; None for all of them."""
+
     def of(self, name: str) -> Sequence[Object]:
         """Objects of one resource, oldest first: where two say different things, the older one wins."""
         return self.objects.get(name, ())
@@ -102,3 +105,6 @@ class Config:
     extensions: Mapping[str, Resource] = field(default_factory=dict)
     secrets: Mapping[str, Resource] = field(default_factory=dict)
     """Certificates of others; a proxy's own come from the authority."""
+
+    denied_secrets: tuple[str, ...] = ()
+    """Secrets that its configuration names and that it may not have."""

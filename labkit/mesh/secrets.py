@@ -1,6 +1,7 @@
 """Secrets that listeners and upstreams name, as Envoy takes them."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
@@ -16,7 +17,25 @@ CERTIFICATE_KEYS = (("tls.crt", "tls.key"), ("cert", "key"))
 AUTHORITY_KEYS = (("ca.crt", "ca.crl"), ("cacert", "crl"))
 """Who is trusted, and which of their certificates are revoked."""
 
+NAMING = ("credentialName", "credentialNames", "secretName")
+"""Fields of Gateways, DestinationRules and Ingresses that name Secrets."""
+
+GATEWAY_API = "kubernetes-gateway"
+"""The scheme of names whose references the Gateway API has checked."""
+
 CERTIFICATE_FILE, AUTHORITY_FILE = "file-cert:", "file-root:"
+
+Account = tuple[str, str]
+"""Namespace and name of a service account."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Granted:
+    """What a proxy is sent of the secrets that it asks for."""
+
+    secrets: Mapping[str, Resource] = field(default_factory=dict)
+    denied: tuple[str, ...] = ()
+    """Names of those that it may not have, whether there are such or not."""
 
 
 def of_listener(listener: ir.Listener) -> Iterator[str]:
@@ -34,13 +53,10 @@ def of_upstream(upstream: ir.Upstream) -> Iterator[str]:
         yield from (name for name in (upstream.tls.certificate, upstream.tls.authority) if name)
 
 
-def granted_to(
-    names: Iterable[str], snapshot: Snapshot, proxy: Proxy, granted: Container[str] = ()
-) -> dict[str, Resource]:
-    """Those that there are and that a proxy may have; any other is never sent."""
+def granted_to(names: Iterable[str], snapshot: Snapshot, proxy: Proxy, references: Container[str] = ()) -> Granted:
+    """Those that there are and that a proxy may have; ``references``: what ReferenceGrants allow."""
     files = mounted_files.Files(snapshot, proxy.namespace, proxy.name)
-    namespace = proxy.namespace
-    secrets: dict[str, Resource] = {}
+    secrets, denied = dict[str, Resource](), list[str]()
     by_name: dict[tuple[str, str], Object] | None = None
     for name in dict.fromkeys(names):
         if name == SYSTEM:
@@ -53,13 +69,39 @@ def granted_to(
             continue
         if by_name is None:
             by_name = {(resources.namespace_of(s), resources.name_of(s)): s for s in snapshot.of("secrets")}
-        place, _, short = rest.rpartition("/") if scheme == "kubernetes-gateway" else (namespace, "", rest)
-        if place != namespace and name not in granted:
+        place, _, short = rest.rpartition("/") if scheme == GATEWAY_API else (proxy.namespace, "", rest)
+        is_granted = name in references or place == proxy.namespace
+        if not is_granted or (scheme != GATEWAY_API and not _may_read(short, snapshot, proxy)):
+            denied.append(short)
             continue
         resource = _authority(short, place, by_name) if short.endswith(TRUSTED) else _certificate(short, place, by_name)
         if resource:
             secrets[name] = {"name": name, **resource}
-    return secrets
+    return Granted(secrets=secrets, denied=tuple(denied))
+
+
+def _may_read(name: str, snapshot: Snapshot, proxy: Proxy) -> bool:
+    """Whether the proxy's account may list Secrets; authorities are public, so nobody is asked about those."""
+    readers = snapshot.secret_readers
+    return readers is None or name.endswith(TRUSTED) or (proxy.namespace, proxy.service_account) in readers
+
+
+def readers_asked(snapshot: Snapshot, proxies: Iterable[Proxy]) -> set[Account]:
+    """The accounts about which somebody has to ask: of gateways, or of all where a DestinationRule names a Secret."""
+    entries = (*snapshot.of("gateways.networking.istio.io"), *snapshot.of("ingresses.networking.k8s.io"))
+    of_gateways = any(map(_names_secret, entries))
+    of_all = any(_names_secret(rule) for rule in snapshot.of("destinationrules.networking.istio.io"))
+    return {
+        (proxy.namespace, proxy.service_account)
+        for proxy in proxies
+        if of_all or (of_gateways and proxy.role == "router")
+    }
+
+
+def _names_secret(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(map(value.get, NAMING)) or any(map(_names_secret, value.values()))
+    return isinstance(value, list) and any(map(_names_secret, value))
 
 
 def _of_files(name: str, files: mounted_files.Files) -> Resource:

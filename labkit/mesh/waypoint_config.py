@@ -47,6 +47,7 @@ def of(proxy: Proxy, view: View, snapshot: Snapshot, services: Sequence[Service]
     ]
     asked = set(_outbound_names(listeners))
     others = {name: cluster for name, cluster in view.reach.clusters.items() if name in asked}
+    granted = secrets.granted_to(_secret_names(upstreams), snapshot, proxy)
     return Config(
         clusters={**envoy_waypoints.clusters(decided), **{u.name: clusters.cluster(u) for u in upstreams}, **others},
         endpoints={
@@ -54,7 +55,8 @@ def of(proxy: Proxy, view: View, snapshot: Snapshot, services: Sequence[Service]
             **{name: view.reach.endpoints[name] for name in others if name in view.reach.endpoints},
         },
         listeners=memo.alike(("waypoint", proxy.namespace, proxy.name), listeners, lambda: listeners),
-        secrets=secrets.granted_to(_secret_names(upstreams), snapshot, proxy),
+        secrets=granted.secrets,
+        denied_secrets=granted.denied,
     )
 
 

@@ -319,7 +319,33 @@ spec:
       annotations:
         sidecar.istio.io/userVolume: '[{"name": "bank", "secret": {"secretName": "bank-client"}}]'
         sidecar.istio.io/userVolumeMount: '[{"name": "bank", "mountPath": "/etc/bank", "readOnly": true}]'
+    spec:
+      serviceAccountName: customer
+      containers: [{name: client, image: curlimages/curl, command: [sleep, infinity]}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: passer-by, namespace: edge}
+spec:
+  selector: {matchLabels: {app: passer-by}}
+  template:
+    metadata: {labels: {app: passer-by}}
     spec: {containers: [{name: client, image: curlimages/curl, command: [sleep, infinity]}]}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: customer, namespace: edge}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: credentials, namespace: edge}
+rules: [{apiGroups: [""], resources: [secrets], verbs: [list]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: credentials, namespace: edge}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: credentials}
+subjects: [{kind: ServiceAccount, name: customer, namespace: edge}]
 ---
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
@@ -342,32 +368,41 @@ spec:
 """
 NOWHERE = "clientCertificate: /a, privateKey: /b, caCertificates: /c"
 MOUNTED = "clientCertificate: /etc/bank/tls.crt, privateKey: /etc/bank/tls.key, caCertificates: /etc/bank/ca.crt"
+BY_SECRET = "  trafficPolicy: {tls: {mode: MUTUAL, sni: bank.test, credentialName: bank-client}}"
 BY_SIDECAR = {
     "files that the proxy mounts": (
+        "customer",
         f"  trafficPolicy: {{tls: {{mode: MUTUAL, sni: bank.test, {MOUNTED}}}}}",
         "customer",
     ),
     "a Secret, by a rule for the workload": (
-        "  workloadSelector: {matchLabels: {app: customer}}\n"
-        "  trafficPolicy: {tls: {mode: MUTUAL, sni: bank.test, credentialName: bank-client}}",
+        "customer",
+        f"  workloadSelector: {{matchLabels: {{app: customer}}}}\n{BY_SECRET}",
         "customer",
     ),
+    "a Secret, and an account that may not list Secrets": (
+        "passer-by",
+        f"  workloadSelector: {{matchLabels: {{app: passer-by}}}}\n{BY_SECRET}",
+        "",
+    ),
     "files that nobody mounts": (
+        "customer",
         f"  trafficPolicy: {{tls: {{mode: MUTUAL, sni: bank.test, {NOWHERE}}}}}",
         "",
     ),
 }
 
 
-@pytest.mark.parametrize(("tls", "text"), BY_SIDECAR.values(), ids=BY_SIDECAR)
-def test_a_sidecar_begins_tls_with_a_client_certificate(bank, kubectl, trust, tls, text):
+@pytest.mark.parametrize(("client", "tls", "text"), BY_SIDECAR.values(), ids=BY_SIDECAR)
+def test_a_sidecar_begins_tls_with_a_client_certificate(bank, kubectl, trust, client, tls, text):
     host, port = bank
     edge.put_secret(kubectl, "bank-client", trust.issue("customer"), trusted=trust, namespace="edge")
     kubectl("apply", "-f", "-", stdin=CUSTOMER.replace("ADDRESS", host).replace("PORT", str(port)))
     kubectl("apply", "-f", "-", stdin=RULE + tls)
-    kubectl("-n", "edge", "rollout", "status", "deployment/customer", "--timeout=60s")
+    kubectl("-n", "edge", "rollout", "status", f"deployment/{client}", "--timeout=60s")
     # No name leads there; the request's own host does.
-    words = ("-n", "edge", "exec", "deploy/customer", "--", "curl", "-s", "-H", "Host: bank.test", "http://10.96.0.99/")
+    there = ("-H", "Host: bank.test", "http://10.96.0.99/")
+    words = ("-n", "edge", "exec", f"deploy/{client}", "--", "curl", "-s", *there)
     try:
         waiting.until(
             lambda: (
@@ -380,3 +415,8 @@ def test_a_sidecar_begins_tls_with_a_client_certificate(bank, kubectl, trust, tl
         )
     finally:
         kubectl("-n", "edge", "delete", "destinationrule", "bank")
+
+
+def test_istiod_logs_whose_account_may_not_read_which_secret(bank, kubectl):
+    log = kubectl("-n", "istio-system", "logs", "deploy/istiod", "--tail=-1")
+    assert "attempted to access unauthorized certificates bank-client: default/edge is not authorized to read" in log

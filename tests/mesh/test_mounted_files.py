@@ -31,7 +31,7 @@ def pod(volumes: list[Any], mounts: list[Any]) -> dict[str, Any]:
 def sent(*names: str, pods: list[Any], others: list[Any] = [SHOP, TRUST]) -> dict[str, Any]:  # noqa: B006
     objects = {"pods": pods, "secrets": [o for o in others if o["kind"] == "Secret"]}
     objects["configmaps"] = [o for o in others if o["kind"] == "ConfigMap"]
-    return secrets.granted_to(names, model.Snapshot(objects=objects), PROXY)
+    return dict(secrets.granted_to(names, model.Snapshot(objects=objects), PROXY).secrets)
 
 
 CERTS = {"name": "certs", "mountPath": "/etc/certs/"}

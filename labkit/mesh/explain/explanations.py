@@ -149,7 +149,7 @@ def from_dump(dump: Mapping[str, Any]) -> Config:
         "static_route_configs": ("routes", "route_config"),
         "dynamic_endpoint_configs": ("endpoints", "endpoint_config"),
     }
-    by_kind: dict[str, dict[str, Resource]] = {kind: {} for kind, _ in places.values()}
+    by_kind: dict[str, Any] = {kind: {} for kind, _ in places.values()}
     for part in dump.get("configs") or ():
         for key, (kind, inner) in places.items():
             for entry in part.get(key) or ():

@@ -11,13 +11,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from labkit.base import memory, tls
 from labkit.kube import aio, api, resources
 from labkit.kube.resources import Object, Resource
-from labkit.mesh import model, patches, revisions
+from labkit.mesh import model, patches, revisions, secrets
 from labkit.mesh.ambient import statuses as ambient
 from labkit.mesh.api import caveats
 from labkit.mesh.policies import provider_findings, request_authentication
@@ -42,6 +43,7 @@ from labkit.sandbox.istiod import (
     progress,
     publishing,
     scopes,
+    secretreaders,
     serving,
     trials,
     trust,
@@ -82,16 +84,21 @@ class Istiod:
         self._trust = trust.Distribution(client, self._followed, root.root)
         self._issued = asyncio.Event()
         self._identities = identities.Identities(root, lifetimes, on_issue=self._issued.set)
+        self._readers = secretreaders.SecretReaders(client, time.monotonic)
         self._publication = publishing.Publication(
-            self._identities, self._blamed, has_low_ports=lowports.may_be_bound(), is_ambient=is_ambient
+            self._identities,
+            self._blamed,
+            on_denial=self._readers.denied,
+            has_low_ports=lowports.may_be_bound(),
+            is_ambient=is_ambient,
         )
         self._controller = gatewaycontroller.GatewayController(client, self._followed)
         self._ingresses = ingressstatuses.IngressStatuses(client, self._followed)
         self._complaints = complaints.Complaints(client)
         self._blame = attribution.Blame()
         self.progress = progress.Progress()
-        authenticator = authentication.Authenticator(client, self._followed)
-        self.discovery = ads.Discovery(authenticator.proxy, self._publication.resources_for, self._refused, self._taken)
+        authenticator = self._authenticator = authentication.Authenticator(client, self._followed)
+        self.discovery = ads.Discovery(self._admitted, self._publication.resources_for, self._refused, self._taken)
         self.progress.on_live = self.discovery.health.convergence.observe
         self._debug = debugxds.DebugDiscovery(
             self.discovery, authenticator.account, instance=socket.gethostname(), version=version
@@ -148,6 +155,12 @@ class Istiod:
         await serving.announce_webhooks(self._client, self._root.root, self._revision.name)
         runner = await serving.web_app(serving.ready(), self._ip, serving.READY)
         servers.push_async_callback(runner.cleanup)
+
+    async def _admitted(self, metadata: Mapping[str, str], node: Mapping[str, Any]) -> model.Proxy:
+        """Who connects, and whether its account may list Secrets."""
+        proxy = await self._authenticator.proxy(metadata, node)
+        await self._readers.follow(secrets.readers_asked(self._publication.snapshot, [proxy]))
+        return proxy
 
     def _heard(self) -> None:
         """A proxy took something, refused it, came or went."""
@@ -225,7 +238,10 @@ class Istiod:
                 await asyncio.sleep(QUIET)
             self._changed.clear()
             try:
-                await self._keys.follow(keys.sources(self._followed.objects().get(request_authentication.RESOURCE, ())))
+                objects = self._followed.objects()
+                await self._keys.follow(keys.sources(objects.get(request_authentication.RESOURCE, ())))
+                proxies = [stream.proxy for stream in self.discovery.streams.values()]
+                await self._readers.follow(secrets.readers_asked(model.Snapshot(objects=objects), proxies))
                 self._publish()
             except Exception:
                 # A snapshot that cannot be compiled must not end the service: the last good one stays.
@@ -235,7 +251,11 @@ class Istiod:
         began = time.perf_counter()
         self._recent, self._changes = list(self._changes.values()), {}
         broken = self._publication.renew(
-            self._scope.of(self._followed.objects()), self._mesh_config(), self._recent, self._keys.fetched
+            self._scope.of(self._followed.objects()),
+            self._mesh_config(),
+            self._recent,
+            self._keys.fetched,
+            self._readers,
         )
         self.discovery.health.context_time.observe(time.perf_counter() - began)
         for obj, text in broken:

@@ -1,12 +1,13 @@
 """From caches to encoded resources: one compilation for all proxies, every resource encoded once."""
 
 from collections import ChainMap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
+from typing import Any
 
 from labkit.kube.resources import Object
-from labkit.mesh import compiler, gateway_api, ingress, model, patches
+from labkit.mesh import compiler, gateway_api, ingress, model, patches, secrets
 from labkit.sandbox.istiod import ads, attribution, encoding, identities, nodeproxies, trials
 
 KINDS = ("clusters", "endpoints", "listeners", "extensions", "routes", "secrets")
@@ -20,13 +21,16 @@ class Publication:
 
     def __init__(
         self,
-        secrets: identities.Identities,
+        own: identities.Identities,
         on_refusal: Callable[[ads.Refusal], object] = lambda _: None,
         *,
+        on_denial: Callable[[model.Proxy, Sequence[str]], object] = lambda _, __: None,
         has_low_ports: bool = True,
         is_ambient: bool = False,
     ) -> None:
-        self._secrets, self._on_refusal, self._has_low_ports = secrets, on_refusal, has_low_ports
+        """``on_denial`` hears of a proxy and the Secrets that it asks for and may not have."""
+        self._secrets, self._on_refusal, self._has_low_ports = own, on_refusal, has_low_ports
+        self._on_denial = on_denial
         self._is_ambient = is_ambient
         self.snapshot = model.Snapshot(objects={})
         """What was compiled last, without what the Gateway API adds."""
@@ -34,7 +38,7 @@ class Publication:
         self.converted = gateway_api.Converted()
         """What became of the Gateway API's objects."""
 
-        self.nodes = nodeproxies.NodeProxies(secrets)
+        self.nodes = nodeproxies.NodeProxies(own)
         """What nodes' proxies of ambient are told."""
 
         self.trials = trials.Trials()
@@ -52,13 +56,19 @@ class Publication:
         mesh_config: Object,
         changes: Sequence[attribution.Change] = (),
         keys: Mapping[str, str] | None = None,
+        secret_readers: Container[secrets.Account] | None = None,
     ) -> list[tuple[Object, str]]:
         """Compile a new snapshot; objects that cannot be compiled stay as they were, and are given back with why.
 
-        ``keys`` are those of token issuers. What was given to proxies that left is dropped.
+        ``keys`` are those of token issuers, ``secret_readers`` the accounts that may list Secrets. What was given to
+        proxies that left is dropped.
         """
         snapshot = model.Snapshot(
-            objects=objects, mesh_config=mesh_config, keys=keys or {}, is_ambient=self._is_ambient
+            objects=objects,
+            mesh_config=mesh_config,
+            keys=keys or {},
+            is_ambient=self._is_ambient,
+            secret_readers=secret_readers,
         )
         broken: list[tuple[Object, str]] = []
         try:
@@ -89,6 +99,8 @@ class Publication:
             return {}
         is_of_node = proxy.role == nodeproxies.ROLE
         config = self.nodes.config(self.snapshot, proxy) if is_of_node else self.config_for(proxy)
+        if config.denied_secrets:
+            self._on_denial(proxy, config.denied_secrets)
         key = proxy.namespace, proxy.name
         before = self._given.get(key, {})
         encoded = {kind: self._of_kind(kind, getattr(config, kind), proxy, before.get(kind, {})) for kind in KINDS}
@@ -157,9 +169,11 @@ def _with(config: model.Config, name: trials.Name, resource: Object | None) -> m
     kind, own = name
     before: Mapping[str, Object] = getattr(config, kind)
     if resource is None:
-        return replace(config, **{kind: {n: r for n, r in before.items() if n != own}})
-    layers = before.maps if isinstance(before, ChainMap) else [dict(before)]
-    return replace(config, **{kind: ChainMap({own: resource}, *layers)})
+        changed: dict[str, Any] = {kind: {n: r for n, r in before.items() if n != own}}
+    else:
+        layers = before.maps if isinstance(before, ChainMap) else [dict(before)]
+        changed = {kind: ChainMap({own: resource}, *layers)}
+    return replace(config, **changed)
 
 
 def _layers(resources: Mapping[str, Object]) -> Sequence[Mapping[str, Object]]:
