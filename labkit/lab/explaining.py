@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from labkit.kube import client, positions, resources
 from labkit.kube.resources import Object
 from labkit.lab import snapshots
 from labkit.mesh import origins
-from labkit.mesh.explain import access, arrivals, explanations
+from labkit.mesh.explain import access, addresses, arrivals, connections, explanations
 from labkit.mesh.explain.arrivals import Arrival
+from labkit.mesh.explain.connections import Connection
 from labkit.mesh.explain.explanations import Explanation
-from labkit.mesh.model import Snapshot
+from labkit.mesh.model import Config, Snapshot
 from labkit.mesh.policies import decisions
 from labkit.telemetry import limits, proxies
 from labkit.views import way
@@ -31,20 +32,19 @@ def explain(
     url = where if "://" in where else gateway() + where
     parts = urlsplit(url)
     path = parts.path + (f"?{parts.query}" if parts.query else "")
-    request = explanations.Request(host=parts.netloc, path=path or "/", method=method, headers=dict(headers))
+    others = {name: value for name, value in headers.items() if name.lower() != "host"}
+    host = next((value for name, value in headers.items() if name.lower() == "host"), parts.netloc)
+    request = explanations.Request(host=host, path=path or "/", method=method, headers=others, scheme=parts.scheme)
     config = explanations.from_dump(json.loads(proxy.ask("config_dump?include_eds")))
-    port = parts.port or 80
-    # A real sidecar has a listener a port, the sandbox's and a gateway have one for all: that is the second try.
-    explanation = explanations.explain(config, request, port=port)
-    if not explanation.listener:
-        explanation = explanations.explain(config, request)
     name, _, namespace = proxy.name.rpartition(".")
     pod = api.find(resources.PODS, name, namespace)
-    if pod is None:
+    snapshot = snapshots.whole(api) if pod is not None else None
+    connection = _connection(config, snapshot, pod, parts)
+    explanation = explanations.explain(config, request, connection=connection)
+    if pod is None or snapshot is None:
         return way.Way(request=f"{method} {url}", proxy=proxy.name, explanation=explanation)
-    snapshot = snapshots.whole(api)
     asked = decisions.Request(
-        port=port, method=method, host=parts.netloc, path=parts.path or "/", headers=request.headers
+        port=connection.port or 0, method=method, host=host, path=parts.path or "/", headers=others
     )
     steps = list(_arrivals(snapshot, pod, explanation, asked))
     servers = _servers(snapshot, explanation)
@@ -56,6 +56,20 @@ def explain(
         limits=[limit for one in (pod, *servers) for limit in _limits(snapshot, one)],
         written=_written(snapshot, pod, explanation, steps),
     )
+
+
+def _connection(config: Config, snapshot: Snapshot | None, pod: Object | None, parts: SplitResult) -> Connection:
+    """The connection that a client makes for a URL: to a Service's address, or to a port of the gateway's Service."""
+    host, is_tls = parts.hostname or "", parts.scheme == "https"
+    port: int | None = parts.port or (connections.HTTPS_PORT if is_tls else connections.HTTP_PORT)
+    address = ""
+    if snapshot is not None and pod is not None and port is not None:
+        if connections.is_sidecar(config):
+            address = addresses.of_host(snapshot, host, resources.namespace_of(pod))
+        else:
+            # A URL of a forwarded port names no port of the Service: then the first listener with routes is meant.
+            port = addresses.listener_port(snapshot, pod, port)
+    return Connection(port=port, address=address, host=host, is_tls=is_tls)
 
 
 def _arrivals(snapshot: Snapshot, pod: Object, explanation: Explanation, asked: decisions.Request) -> Iterator[Arrival]:

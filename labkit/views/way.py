@@ -57,10 +57,10 @@ class Way:
     def _steps(self) -> Iterator[tuple[str, str, str]]:
         way = self.explanation
         if not way.listener:
-            yield "listener", "none of this Envoy's listeners has routes for it", ""
+            yield "listener", "this Envoy does not listen on the port: the connection is refused", ""
             return
         yield "listener", way.listener, ""
-        if not way.virtual_host:
+        if way.table and not way.virtual_host:
             yield "virtual host", f"none of {way.table} has this host: 404", ""
             return
         if way.table:
@@ -68,17 +68,24 @@ class Way:
         for passed in way.passed:
             yield "passed", passed, ""
         yield from (("limit", what, str(place)) for what, place in self.limits)
-        source = self._because(str(way.source)) if way.source else "no rule: the Service itself"
-        if way.index < 0:
-            yield "route", "none fits: 404", ""
-            return
-        yield "route", f"number {way.index + 1}{f', {way.route}' if way.route else ''}", source
-        if way.answer:
-            yield "answer", f"Envoy answers itself: {way.answer}", source
+        yield from self._route()
         for destination in way.destinations:
             yield from self._destination(destination)
         for arrival in self.arrivals:
             yield arrival.step, f"at {arrival.workload}: {arrival.what}", self._because(arrival.object)
+
+    def _route(self) -> Iterator[tuple[str, str, str]]:
+        way = self.explanation
+        source = self._because(str(way.source)) if way.source else "no rule: the Service itself"
+        if way.is_tcp:
+            yield "route", "none: the connection is passed on as bytes, and nobody reads the request", ""
+        elif way.index >= 0 and way.table:
+            yield "route", f"number {way.index + 1}{f', {way.route}' if way.route else ''}", source
+            yield from ((word, text, source) for word, text in way.effects)
+        elif not way.answer or way.answer == "404":
+            yield "route", "none fits: 404", ""
+        if way.answer and way.answer != "404":
+            yield "answer", f"Envoy answers itself: {way.answer}", source if way.source else ""
 
     def _because(self, title: str) -> str:
         return str(self.written.get(title, title))

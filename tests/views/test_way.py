@@ -53,7 +53,7 @@ def test_nobody_ready_is_a_503_too():
 
 
 def test_no_route_and_no_host_are_a_404():
-    assert "none fits: 404" in drawn(replace(FOUND, index=-1))
+    assert "none fits: 404" in drawn(replace(FOUND, index=-1, answer="404"))
     assert "none of http_proxy has this host: 404" in drawn(replace(FOUND, virtual_host=""))
 
 

@@ -4,7 +4,23 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from labkit.mesh.analysis.messages import ERROR, NAME, WARNING, Message, Path, not_there, on
-from labkit.mesh.analysis.snapshot import ROOT, Object, Snapshot, full_name, listed, name_of, namespace_of
+from labkit.mesh.analysis.snapshot import (
+    AMBIENT,
+    MODE,
+    ROOT,
+    Object,
+    Snapshot,
+    full_name,
+    is_in_ambient,
+    labels_of,
+    listed,
+    name_of,
+    namespace_of,
+)
+
+BY_TARGET = ("AuthorizationPolicy", "RequestAuthentication", "Telemetry", "WasmPlugin")
+OF_GATEWAY = "gateway.networking.k8s.io/gateway-name"
+"""The label of pods that a Gateway of the Gateway API has brought."""
 
 
 def workloads(objects: Snapshot) -> Iterator[Message]:
@@ -93,6 +109,32 @@ def same_sidecars(objects: Snapshot) -> Iterator[Message]:
 def same_telemetries(objects: Snapshot) -> Iterator[Message]:
     """IST0159: two Telemetries that select one pod."""
     yield from _same(objects, "Telemetry", "Telemetries", "IST0159")
+
+
+def sidecars_in_ambient(objects: Snapshot) -> Iterator[Message]:
+    """IST0167: Sidecars for namespaces or pods that have no sidecar, since ztunnel serves them."""
+    for sidecar in objects.of("Sidecar"):
+        selector, namespace = _labels(sidecar), namespace_of(sidecar)
+        reason = ""
+        if not selector and labels_of(objects.namespace(namespace)).get(MODE) == AMBIENT:
+            reason = "namespace is in ambient mode"
+        elif selector and any(is_in_ambient(pod) for pod in objects.pods(selector, namespace)):
+            reason = "selected workload is in ambient mode"
+        if reason:
+            text = f"The policy has no impact: {reason}, the policy has no impact."
+            yield on(sidecar, "IST0167", WARNING, text)
+
+
+def selectors_of_gateways(objects: Snapshot) -> Iterator[Message]:
+    """IST0166: policies that select the pods of a Gateway of the Gateway API, which only ``targetRefs`` reach."""
+    for policy in (one for kind in BY_TARGET for one in objects.of(kind)):
+        spec, selector = policy.get("spec") or {}, _labels(policy)
+        if not selector or "targetRef" in spec or "targetRefs" in spec:
+            continue
+        pods = objects.pods(selector, namespace_of(policy))
+        for gateway in sorted({name for pod in pods if (name := labels_of(pod).get(OF_GATEWAY))}):
+            text = f"Ineffective selector on Kubernetes Gateway {gateway}. Use the TargetRef field instead."
+            yield on(policy, "IST0166", WARNING, text)
 
 
 def _same(objects: Snapshot, kind: str, plural: str, code: str) -> Iterator[Message]:

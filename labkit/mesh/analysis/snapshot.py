@@ -23,6 +23,7 @@ KUBERNETES = frozenset({"Service", "Namespace", "Pod", "Secret", "Deployment", "
 """What only a cluster has: objects of these kinds in files are not looked at."""
 
 PROXY = "istio-proxy"
+MODE, AMBIENT, REDIRECTION = "istio.io/dataplane-mode", "ambient", "ambient.istio.io/redirection"
 
 
 class Snapshot:
@@ -115,8 +116,8 @@ class Snapshot:
         return next((space for space in self.of("Namespace") if name_of(space) == name), empty)
 
     def is_in_mesh(self, pod: Object) -> bool:
-        """Whether a pod, or the pods of a template, have a sidecar or are to get one."""
-        if proxies_of(pod):
+        """Whether a pod, or the pods of a template, have a sidecar, are to get one, or are in ambient."""
+        if proxies_of(pod) or is_in_ambient(pod):
             return True
         return injection.is_wanted(dict(pod), dict(self.namespace(namespace_of(pod))))
 
@@ -149,6 +150,11 @@ def proxies_of(pod: Object) -> list[Object]:
     spec = pod.get("spec") or {}
     containers = [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]
     return [container for container in containers if container.get("name") == PROXY]
+
+
+def is_in_ambient(pod: Object) -> bool:
+    """Whether a pod's connections go through ztunnel."""
+    return (pod["metadata"].get("annotations") or {}).get(REDIRECTION) == "enabled"
 
 
 def name_of(obj: Object) -> str:

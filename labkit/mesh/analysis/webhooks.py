@@ -17,8 +17,7 @@ PODS: tuple[Labels, ...] = ({}, {"sidecar.istio.io/inject": "true"}, {"sidecar.i
 
 def webhooks(objects: Snapshot) -> Iterator[Message]:
     """Every mutating webhook of an injector."""
-    injectors = [w for w in objects.of("Webhook") if snapshot.labels_of(w).get("app") == "sidecar-injector"]
-    hooks = [(owner, hook) for owner in injectors for hook in owner.get("webhooks") or []]
+    hooks = _hooks(objects)
     services = objects.names("Service")
     for owner, hook in hooks:
         service = (hook.get("clientConfig") or {}).get("service") or {}
@@ -31,6 +30,17 @@ def webhooks(objects: Snapshot) -> Iterator[Message]:
             for one, against in ((owner, other), (other, owner)):
                 text = f"Webhook overlaps with others: [{snapshot.name_of(against)}]. This may cause injection to occur"
                 yield on(one, "IST0139", ERROR, f"{text} twice.")
+
+
+def is_injected(objects: Snapshot, namespace: Labels, pod: Labels) -> bool:
+    """Whether any injector takes a pod with these labels in a namespace with those."""
+    return any(_takes(hook, namespace, pod) for _, hook in _hooks(objects))
+
+
+def _hooks(objects: Snapshot) -> list[tuple[Object, Any]]:
+    """Each webhook of an injector, with its configuration."""
+    injectors = [w for w in objects.of("Webhook") if snapshot.labels_of(w).get("app") == "sidecar-injector"]
+    return [(owner, hook) for owner in injectors for hook in owner.get("webhooks") or []]
 
 
 def _combinations(hooks: list[tuple[Object, Any]]) -> list[tuple[Labels, Labels]]:

@@ -4,12 +4,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from labkit.mesh import protocols
-from labkit.mesh.analysis import snapshot
-from labkit.mesh.analysis.messages import INFO, WARNING, Message, on
-from labkit.mesh.analysis.snapshot import SYSTEM, Object, Snapshot, full_name, labels_of, name_of, namespace_of
+from labkit.mesh.analysis import snapshot, webhooks
+from labkit.mesh.analysis.messages import ERROR, INFO, WARNING, Message, on
+from labkit.mesh.analysis.snapshot import MODE, SYSTEM, Object, Snapshot, full_name, labels_of, name_of, namespace_of
 
 PROXYS_USER = 1337
-SWITCH, REVISION, MODE = "istio-injection", "istio.io/rev", "istio.io/dataplane-mode"
+SWITCH, REVISION = "istio-injection", "istio.io/rev"
+PLACEHOLDER = "auto"
+"""The image of a proxy that injection is to fill in, as a gateway's manifest has it."""
 
 
 def namespaces(objects: Snapshot) -> Iterator[Message]:
@@ -73,6 +75,27 @@ def images(objects: Snapshot) -> Iterator[Message]:
             "control-plane and can be fixed by redeploying the pods."
         )
         yield on(objects.namespace(name), "IST0158", WARNING, text)
+
+
+def placeholders(objects: Snapshot) -> Iterator[Message]:
+    """IST0146 and IST0147: a proxy's image that injection was to fill in, and will not."""
+    ending = "contains `image: auto` but does not match any Istio injection webhook selectors."
+    for deployment in objects.of("Deployment"):
+        template = (deployment.get("spec") or {}).get("template") or {}
+        labels = (labels_of(objects.namespace(namespace_of(deployment))), _labels_of_template(template))
+        if _has_placeholder(template) and not webhooks.is_injected(objects, *labels):
+            yield on(deployment, "IST0146", WARNING, f"Deployment {name_of(deployment)} {ending}")
+    for pod in objects.of("Pod"):
+        if _has_placeholder(pod):
+            yield on(pod, "IST0147", ERROR, f"Pod {name_of(pod)} {ending}")
+
+
+def _labels_of_template(template: Object) -> dict[str, str]:
+    return dict((template.get("metadata") or {}).get("labels") or {})
+
+
+def _has_placeholder(pod: Object) -> bool:
+    return any(proxy.get("image") == PLACEHOLDER for proxy in snapshot.proxies_of(pod))
 
 
 def users(objects: Snapshot) -> Iterator[Message]:

@@ -1,19 +1,23 @@
 """Why a request goes where it goes: read from one proxy's configuration, in Istio's names."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from labkit.mesh.explain import matching
+from labkit.mesh.explain import connections, effects, matching
+from labkit.mesh.explain.connections import Connection
 from labkit.mesh.explain.matching import Request
 from labkit.mesh.model import Config, Resource
 
-__all__ = ["Destination", "Explanation", "Request", "Source", "explain", "from_dump", "source_of"]
+__all__ = ["Connection", "Destination", "Explanation", "Request", "Source", "explain", "from_dump", "source_of"]
 
 OBJECT = re.compile(r"/apis/(?P<group>[^/]+)/[^/]+/namespaces/(?P<namespace>[^/]+)/(?P<kind>[^/]+)/(?P<name>.+)")
-CAPTURED, PASSTHROUGH = "virtualOutbound", "PassthroughCluster"
-HTTP_PORT = 80
+BLACK_HOLE = "BlackHoleCluster"
+CLOSED = "the connection is closed"
+NONE = -1
+"""In place of the number of a route."""
+
 KINDS = {"virtual-service": "VirtualService", "destination-rule": "DestinationRule"}
 
 
@@ -69,6 +73,12 @@ class Explanation:
     answer: str
     """What the proxy answers itself: ``redirect to …``, ``502``; empty where it forwards."""
 
+    effects: tuple[tuple[str, str], ...] = ()
+    """What else the route does: ``("fault", "10 % are answered with 418")``, ``("rewrite", "/v2")``."""
+
+    is_tcp: bool = False
+    """Whether the connection is forwarded as bytes, and nobody reads the request."""
+
     destinations: tuple[Destination, ...]
     source: Source | None
     """The object that made the route; None for a host without rules."""
@@ -80,62 +90,112 @@ class Explanation:
         return tuple(dict.fromkeys(s for s in every if s is not None))
 
 
-def explain(config: Config, request: Request, *, port: int | None = None) -> Explanation:
-    """The way of a request through one proxy; ``port`` of the listener where there are several with routes."""
-    listener, table = _listener(config, request.host, port)
-    if listener == CAPTURED:
-        return _passed_on(config)
+def explain(
+    config: Config, request: Request, *, port: int | None = None, connection: Connection | None = None
+) -> Explanation:
+    """The way of a request through one proxy, by the connection that it comes on.
+
+    ``port`` of the listener is enough where the address of the destination does not matter. Without either, a sidecar
+    takes the port in ``request.host``, and a gateway the first listener that has routes.
+    """
+    if connection is None:
+        connection = _connection(config, request, port)
+    pair = connections.listener(config, connection)
+    if pair is None:
+        return _explanation("", answer="the connection is refused")
+    name, listener = pair
+    chain = connections.chain(listener, connection)
+    if chain is None or _speaks_otherwise(config, chain, connection):
+        return _explanation(name, answer=CLOSED)
+    for typed in connections.filters(chain):
+        if connections.is_manager(typed):
+            return _of_request(config, name, typed, request)
+        if "cluster" in typed or "weighted_clusters" in typed:
+            return _of_connection(config, name, typed)
+    return _explanation(name, answer=CLOSED)
+
+
+def _connection(config: Config, request: Request, port: int | None) -> Connection:
+    host, _, number = request.host.partition(":")
+    is_tls = request.scheme == "https"
+    if port is None and connections.is_sidecar(config):
+        port = int(number) if number.isdecimal() else connections.HTTPS_PORT if is_tls else connections.HTTP_PORT
+    return Connection(port=port, host=host, is_tls=is_tls)
+
+
+def _speaks_otherwise(config: Config, chain: Resource, connection: Connection) -> bool:
+    """Whether a gateway expects TLS of a plain connection, or HTTP of one that begins with a handshake."""
+    if connections.is_sidecar(config) or not any(map(connections.is_manager, connections.filters(chain))):
+        return False
+    return ("transport_socket" in chain) != connection.is_tls
+
+
+def _of_request(config: Config, listener: str, manager: Resource, request: Request) -> Explanation:
+    name = (manager.get("rds") or {}).get("route_config_name", "")
+    table = config.routes.get(name) or manager.get("route_config")
+    if table is None:
+        return _explanation(listener, table=name, answer="404", index=NONE)
+    request = matching.as_read(request, manager)
     host = matching.virtual_host(table, request.host)
     if host is None:
-        return _nowhere(listener, table, "")
+        return _explanation(listener, table=table.get("name", ""), answer="404", index=NONE)
+    if host.get("require_tls") == "ALL" and request.scheme != "https":
+        return _explanation(
+            listener, table=table.get("name", ""), virtual_host=host["name"], answer="redirect to https", index=NONE
+        )
     passed: list[str] = []
     for number, route in enumerate(host.get("routes") or ()):
         lacks = matching.lacks(route.get("match") or {}, request)
         if not lacks:
-            return Explanation(
-                listener=listener,
+            return _explanation(
+                listener,
                 table=table.get("name", ""),
                 virtual_host=host["name"],
                 route=route.get("name", ""),
                 index=number,
                 passed=tuple(passed),
                 answer=_answer(route),
-                destinations=tuple(_destinations(route, config)),
+                effects=tuple(effects.of(route)),
+                destinations=tuple(_destinations(route.get("route") or {}, config)),
                 source=source_of(route),
             )
         passed.append(f"{route.get('name') or f'route {number}'}: {lacks}")
-    return _nowhere(listener, table, host["name"], passed)
-
-
-def _passed_on(config: Config) -> Explanation:
-    """No listener has the port: the connection goes on to its address as it is, or is closed."""
-    last = config.listeners[CAPTURED]["filter_chains"][-1]["filters"][-1]["typed_config"].get("cluster", "")
-    allows = last == PASSTHROUGH
-    return Explanation(
-        listener=CAPTURED,
-        table="",
-        virtual_host=CAPTURED,
-        route="passed on" if allows else "",
-        index=0,
-        passed=(),
-        answer="" if allows else "the connection is closed",
-        destinations=tuple(_to(PASSTHROUGH, 100, config) for _ in range(allows)),
-        source=None,
-    )
-
-
-def _nowhere(listener: str, table: Resource, host: str, passed: Sequence[str] = ()) -> Explanation:
-    return Explanation(
-        listener=listener,
+    return _explanation(
+        listener,
         table=table.get("name", ""),
-        virtual_host=host,
-        route="",
-        index=-1,
+        virtual_host=host["name"],
         passed=tuple(passed),
         answer="404",
-        destinations=(),
-        source=None,
+        index=NONE,
     )
+
+
+def _of_connection(config: Config, listener: str, proxy: Resource) -> Explanation:
+    """A TCP proxy sends the bytes on as they are; nobody reads a request."""
+    destinations = tuple(d for d in _destinations(proxy, config) if d.cluster != BLACK_HOLE)
+    return _explanation(
+        listener,
+        virtual_host=listener if listener == connections.CAPTURED else "",
+        route="passed on" if destinations else "",
+        is_tcp=True,
+        answer="" if destinations else CLOSED,
+        destinations=destinations,
+    )
+
+
+def _explanation(listener: str, **fields: Any) -> Explanation:
+    """With nothing where nothing is given."""
+    nothing: dict[str, Any] = {
+        "table": "",
+        "virtual_host": "",
+        "route": "",
+        "index": 0,
+        "passed": (),
+        "answer": "",
+        "destinations": (),
+        "source": None,
+    }
+    return Explanation(listener=listener, **(nothing | fields))
 
 
 def from_dump(dump: Mapping[str, Any]) -> Config:
@@ -161,51 +221,6 @@ def from_dump(dump: Mapping[str, Any]) -> Config:
     return Config(**by_kind)
 
 
-def _listener(config: Config, host: str, port: int | None) -> tuple[str, Resource]:
-    """The listener that a request comes to, and its routes.
-
-    A sidecar is handed connections by their destination: the port in ``host``, and the address of the Service where it
-    has a listener of its own. Of a gateway without a port it is the first listener that has routes.
-    """
-    is_sidecar = CAPTURED in config.listeners
-    name, _, number = host.partition(":")
-    if is_sidecar and port is None:
-        port = int(number) if number.isdecimal() else HTTP_PORT
-    routed = [candidate for candidate in _routed(config, port) if not is_sidecar or _is_for(candidate[1], name, port)]
-    if routed:
-        # A table for one host alone comes before that of its port.
-        return min(routed, key=lambda listener: listener[1].get("name", "").isdecimal())
-    return (CAPTURED if is_sidecar else ""), {}
-
-
-def _is_for(table: Resource, host: str, port: int | None) -> bool:
-    """Whether connections to a host come to the listener of a table: of one named after another host they do not."""
-    of_host, separator, _ = str(table.get("name", "")).rpartition(f":{port}")
-    return not separator or of_host == host or of_host.startswith(f"{host}.")
-
-
-def _routed(config: Config, port: int | None) -> Iterable[tuple[str, Resource]]:
-    """Every listener that is not for incoming connections, with its routes."""
-    for name, listener in config.listeners.items():
-        address = listener.get("address", {}).get("socket_address", {})
-        if listener.get("traffic_direction") == "INBOUND" or (port and address.get("port_value") != port):
-            continue
-        for manager in _managers(listener):
-            table = (manager.get("rds") or {}).get("route_config_name", "")
-            if table in config.routes:
-                yield name, config.routes[table]
-            elif "route_config" in manager:
-                yield name, manager["route_config"]
-
-
-def _managers(listener: Resource) -> Iterable[Resource]:
-    for chain in listener.get("filter_chains") or ():
-        for part in chain.get("filters") or ():
-            typed = part.get("typed_config") or {}
-            if str(typed.get("@type", "")).endswith("HttpConnectionManager"):
-                yield typed
-
-
 def _answer(route: Resource) -> str:
     if "direct_response" in route:
         return str(route["direct_response"]["status"])
@@ -220,8 +235,7 @@ def _answer(route: Resource) -> str:
     return ""
 
 
-def _destinations(route: Resource, config: Config) -> Iterable[Destination]:
-    action = route.get("route") or {}
+def _destinations(action: Resource, config: Config) -> Iterable[Destination]:
     weighted = (action.get("weighted_clusters") or {}).get("clusters")
     shares = [(c["name"], c.get("weight", 0)) for c in weighted] if weighted else [(action.get("cluster", ""), 100)]
     total = sum(weight for _, weight in shares) or 1

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from labkit.mesh.model import Resource
@@ -38,6 +38,36 @@ def virtual_host(table: Resource, host: str) -> Resource | None:
     return chosen
 
 
+def as_read(request: Request, manager: Resource) -> Request:
+    """The request as an HTTP connection manager hands it to the routes: its path normalised, if it does that."""
+    path, mark, query = request.path.partition("?")
+    if manager.get("normalize_path"):
+        path = _normalized(path)
+    if manager.get("merge_slashes"):
+        path = re.sub("/+", "/", path)
+    return replace(request, path=path + mark + query)
+
+
+def _normalized(path: str) -> str:
+    """Without ``.`` and ``..``, and with letters, digits, ``-._~`` that need no escape unescaped (RFC 3986, 6.2.2)."""
+    path = re.sub(r"%[0-9A-Fa-f]{2}", _unescaped, path)
+    kept: list[str] = []
+    first, *parts = path.split("/")
+    for part in parts:
+        if part == "..":
+            kept = kept[:-1]
+        elif part != ".":
+            kept.append(part)
+    if parts and parts[-1] in (".", ".."):
+        kept.append("")
+    return "/".join((first, *kept)) if parts else path
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    letter = chr(int(escape[0][1:], 16))
+    return letter if re.fullmatch(r"[A-Za-z0-9._~-]", letter) else escape[0].upper()
+
+
 def _rank(domain: str, host: str) -> tuple[int, int] | None:
     if domain == "*":
         return 0, 0
@@ -65,7 +95,8 @@ def lacks(match: Resource, request: Request) -> str:
     for condition in match.get("headers") or ():
         if not _fits(condition, headers.get(condition["name"].lower())):
             return f"header {condition['name']} {_condition_words(condition)}"
-    parameters = dict(p.partition("=")[::2] for p in query.split("&") if p)
+    # Envoy takes the first of several values of one name.
+    parameters = dict(p.partition("=")[::2] for p in reversed(query.split("&")) if p)
     for condition in match.get("query_parameters") or ():
         if not _fits(condition, parameters.get(condition["name"])):
             return f"query parameter {condition['name']} {_condition_words(condition)}"
