@@ -7,7 +7,7 @@ an object brings without any field of its own deciding about it is Istio's defau
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -69,6 +69,18 @@ class Tracer:
         fields: dict[Place, str] = dict.fromkeys(whole, "")
         for field in sorted(by_field, key=lambda field: (-weight[field], field)):
             fields |= dict.fromkeys(by_field[field], field)
+        return fields | self._of_parts(kind, obj, {place for place, field in fields.items() if not field})
+
+    def _of_parts(self, kind: str, obj: Object, left: set[Place]) -> dict[Place, str]:
+        """For leaves that no single value decides about: the smallest part of the object without which they are not."""
+        fields: dict[Place, str] = {}
+        written = {key: obj[key] for key in ROOTS if key in obj}
+        for path in sorted(parts(written), key=lambda path: -len(path)):
+            if not left:
+                break
+            if changed := self._changed(kind, obj, with_value(obj, path, GONE)) & left:
+                fields |= dict.fromkeys(changed, path_of(path))
+                left = left - changed
         return fields
 
     def of_mesh_config(self) -> dict[Place, str]:
@@ -164,6 +176,19 @@ def leaves(value: Any, path: tuple[Step, ...] = ()) -> Iterator[tuple[tuple[Step
             yield from leaves(inner, (*path, at))
     elif path:
         yield path, value
+
+
+def parts(value: Any, path: tuple[Step, ...] = ()) -> Iterator[tuple[Step, ...]]:
+    """The paths of all maps and lists that have something in them, the outer before the inner."""
+    inner: Iterable[tuple[Step, Any]] = ()
+    if isinstance(value, Mapping):
+        inner = value.items()
+    elif isinstance(value, list | tuple):
+        inner = enumerate(value)
+    for step, part in inner:
+        if part and isinstance(part, Mapping | list | tuple):
+            yield (*path, step)
+            yield from parts(part, (*path, step))
 
 
 def with_value(value: Any, path: Sequence[Step], new: Any) -> Any:

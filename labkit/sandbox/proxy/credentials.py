@@ -6,6 +6,7 @@ by SDS over REST, at a socket that only its own container sees.
 """
 
 import asyncio
+import base64
 import hashlib
 import json
 from collections.abc import Mapping
@@ -48,7 +49,9 @@ def secret(name: str, text: str) -> dict[str, Any]:
     if name == TOKEN:
         return {"@type": TYPE, "name": name, "generic_secret": {"secret": {"inline_string": f"Bearer {text.strip()}"}}}
     names = [{"san_type": "DNS", "matcher": {"exact": ISTIOD}}]
-    context = {"trusted_ca": {"inline_string": text}, "match_typed_subject_alt_names": names}
+    # Bytes, as from istiod: a stock istioctl reads no other certificates.
+    root = {"inline_bytes": base64.b64encode(text.encode()).decode()}
+    context = {"trusted_ca": root, "match_typed_subject_alt_names": names}
     return {"@type": TYPE, "name": name, "validation_context": context}
 
 
