@@ -63,6 +63,11 @@ def app_socket(port: int) -> str:
     return f"{port}.sock"
 
 
+def announced_socket(port: int) -> str:
+    """The same for ambient: each connection begins with a PROXY header, so the program knows who calls."""
+    return f"{port}.from.sock"
+
+
 def node_ports(services: Iterable[Object], pod: Object) -> Mapping[int, tuple[int, ...]]:
     """Port of the pod → node ports of the Services that select it."""
     labels, namespace = resources.labels_of(pod), resources.namespace_of(pod)

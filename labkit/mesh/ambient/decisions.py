@@ -84,15 +84,16 @@ def _group(group: Mapping[str, Any], connection: Connection) -> bool:
 
 def _rule(alternatives: Iterable[Mapping[str, Any]], connection: Connection) -> bool:
     every = list(alternatives)
-    return not every or any(match and _match(match, connection) for match in every)
+    return not every or any(match and fits(match, connection) for match in every)
 
 
-def _match(match: Mapping[str, Any], connection: Connection) -> bool:
-    for field, fits in _FIELDS.items():
+def fits(match: Mapping[str, Any], connection: Connection) -> bool:
+    """Whether a connection fits every condition of one match."""
+    for field, compare in _FIELDS.items():
         negated = f"not{field[0].upper()}{field[1:]}"
-        if field in match and not any(fits(value, connection) for value in match[field]):
+        if field in match and not any(compare(value, connection) for value in match[field]):
             return False
-        if negated in match and any(fits(value, connection) for value in match[negated]):
+        if negated in match and any(compare(value, connection) for value in match[negated]):
             return False
     return True
 

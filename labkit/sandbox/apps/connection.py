@@ -43,11 +43,15 @@ class Connection(asyncio.Protocol):
         self._body: http1.Body | None = None
         self._writable = asyncio.Event()
 
+    def called_by(self, address: tuple[str, int]) -> None:
+        """The caller, where a proxy brings the connection and names it."""
+        self._peer = address[0]
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         name = transport.get_extra_info("peername")
-        self._peer = str(name[0]) if isinstance(name, tuple) else FROM_PROXY
+        self._peer = self._peer or (str(name[0]) if isinstance(name, tuple) else FROM_PROXY)
         self._writable.set()
         self._service.connections.add(self)
 

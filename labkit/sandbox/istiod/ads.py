@@ -25,8 +25,8 @@ TAKEN = "Address already in use"
 AGAIN = 5.0
 """Seconds after which such a listener is offered again."""
 
-TUNNELS = "hbone|"
-"""How the listeners are called by which a node's proxy of ambient takes tunnels."""
+TUNNELS = "inside|"
+"""How the listeners are called by which a node's proxy of ambient carries on what came by tunnels."""
 
 DRAIN = 1.1
 """Seconds that such a listener keeps open tunnels after another one has taken its place (``--drain-time-s 1``)."""

@@ -49,6 +49,7 @@ from labkit.sandbox.istiod import (
     trust,
     webhooks,
 )
+from labkit.sandbox.network import listening
 
 log = logging.getLogger("istiod")
 
@@ -373,7 +374,7 @@ async def _serve(env: Mapping[str, str]) -> None:
         istiod = Istiod(
             client,
             root,
-            env["LABKIT_APP_IP"],
+            listening.pod_address(env),
             authority.Lifetimes.from_env(env),
             revision=revisions.of_name(env.get("REVISION", "")),
             version=revisions.version_of(env.get("LABKIT_IMAGE", "")),

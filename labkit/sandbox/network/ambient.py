@@ -2,15 +2,13 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labkit.base import errors
 from labkit.kube import resources
 from labkit.kube.resources import Object
-from labkit.sandbox.network import door, handover
+from labkit.sandbox.network import door, handover, kernel
 
 if TYPE_CHECKING:
     from labkit.sandbox.network.pods import Network
@@ -19,16 +17,10 @@ HBONE_PORT = 15008
 WITHIN = 10.0
 """Seconds in which the node's proxy begins to listen for a pod, and in which a program answers."""
 
-LOOK_EVERY = 0.02
-"""Seconds between two looks at the kernel's table of sockets."""
-
 CNI = {"k8s-app": "istio-cni-node"}
 """Labels of the pods that may ask for it, in Istio's namespace."""
 
 NAMESPACE = "istio-system"
-TCP = Path("/proc/net/tcp")
-LISTENING = "0A"
-"""The state of a listening socket in ``/proc/net/tcp`` (proc(5))."""
 
 
 class Program:
@@ -154,10 +146,10 @@ async def _until_alone(ip: str, ports: set[int]) -> None:
     loop = asyncio.get_running_loop()
     end = loop.time() + WITHIN
     while loop.time() < end:
-        there = listeners(ip)
+        there = kernel.listeners(ip)
         if all(there.get(port, 0) <= 1 for port in ports):
             return
-        await asyncio.sleep(LOOK_EVERY)
+        await asyncio.sleep(kernel.LOOK_EVERY)
 
 
 async def _until_shared(ip: str, ports: Mapping[int, int]) -> None:
@@ -165,42 +157,18 @@ async def _until_shared(ip: str, ports: Mapping[int, int]) -> None:
     loop = asyncio.get_running_loop()
     end = loop.time() + WITHIN
     while loop.time() < end:
-        if not TCP.exists():
+        if not kernel.has_table():
             if await _answers(ip):
                 return
-        elif (there := listeners(ip)).get(HBONE_PORT, 0) and all(there.get(n, 0) >= many for n, many in ports.items()):
+        elif (there := kernel.listeners(ip)).get(HBONE_PORT, 0) and all(
+            there.get(n, 0) >= many for n, many in ports.items()
+        ):
             return
-        await asyncio.sleep(LOOK_EVERY)
+        await asyncio.sleep(kernel.LOOK_EVERY)
     raise errors.SetupError(
         f"the node's proxy does not listen for {ip} after {WITHIN:g} s",
         next_step="kubectl -n istio-system get pods -l app=ztunnel, and its log",
     )
-
-
-def listeners(ip: str) -> Mapping[int, int]:
-    """How many sockets listen at each port of an address, as of a moment ago."""
-    return _Table.read().get("".join(f"{int(part):02X}" for part in reversed(ip.split("."))), {})
-
-
-class _Table:
-    """The kernel's table of sockets; many pods that join at once look at it together."""
-
-    _when, _counts = 0.0, dict[str, dict[int, int]]()
-
-    @classmethod
-    def read(cls) -> dict[str, dict[int, int]]:
-        """Address as the kernel writes it → port → listening sockets."""
-        now = time.monotonic()
-        if now - cls._when >= LOOK_EVERY:
-            cls._when, cls._counts = now, {}
-            with contextlib.suppress(OSError):
-                for line in TCP.read_text().splitlines()[1:]:
-                    _, local, _, state, *_ = line.split(None, 4)
-                    if state == LISTENING:
-                        address, _, port = local.partition(":")
-                        counts = cls._counts.setdefault(address, {})
-                        counts[int(port, 16)] = counts.get(int(port, 16), 0) + 1
-        return cls._counts
 
 
 async def _answers(ip: str) -> bool:

@@ -18,9 +18,10 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
-from labkit.mesh.place import app_socket
-from labkit.sandbox.network import door, listening, sockets
+from labkit.mesh.place import announced_socket, app_socket
+from labkit.sandbox.network import door, listening, proxyheader, sockets
 
 TAKEN_OVER = "LABKIT_TAKEN_OVER"
 """Set in a pod whose address the node's proxy has already, or is about to have."""
@@ -36,7 +37,50 @@ _RETURN = 0x06
 """BPF_RET | BPF_K."""
 
 BACKLOG = 1024
-Factory = Callable[[], asyncio.BaseProtocol]
+Factory = Callable[[], asyncio.Protocol]
+Environment = Callable[[], Mapping[str, str]]
+"""What tells a program of the pod of its network, as of now."""
+
+
+@runtime_checkable
+class Called(Protocol):
+    """A server's side of a connection that wants to know who calls."""
+
+    def called_by(self, address: proxyheader.Address) -> None:
+        """Told before the connection is made, where the node's proxy brings it."""
+
+
+class Announced(asyncio.Protocol):
+    """A connection from the node's proxy: it begins with a PROXY header, which the program itself never sees."""
+
+    def __init__(self, factory: Factory) -> None:
+        self._factory, self._early = factory, b""
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        assert self._transport is not None
+        self._early += data
+        if len(self._early) < proxyheader.START:
+            return
+        try:
+            size = proxyheader.size_of(self._early[: proxyheader.START])
+            if len(self._early) < size:
+                return
+            caller, _ = proxyheader.parse(self._early[:size])
+        except proxyheader.HeaderError:
+            self._transport.abort()
+            return
+        program = self._factory()
+        if isinstance(program, Called):
+            program.called_by(caller)
+        self._transport.set_protocol(program)
+        program.connection_made(self._transport)
+        if rest := self._early[size:]:
+            program.data_received(rest)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -48,7 +92,7 @@ class Port:
     env: Mapping[str, str]
     folder: Path
     servers: dict[str, asyncio.Server] = field(default_factory=dict)
-    """``socket``, and ``address`` while the program has it."""
+    """By the name of a socket of the pod's folder, and ``address`` while the program has it."""
 
     _held: asyncio.Task[None] | None = None
     _line: asyncio.StreamWriter | None = None
@@ -61,18 +105,22 @@ class Port:
         elif sockets.is_taken(path):
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
         try:
-            listener = sockets.listen(path, backlog=BACKLOG)
-            self.servers["socket"] = await asyncio.get_running_loop().create_unix_server(
-                self.factory, sock=listener, backlog=BACKLOG
-            )
+            await self._serve(path, self.factory)
+            await self._serve(self.folder / announced_socket(self.number), lambda: Announced(self.factory))
             reader, self._line = await _announced(self.folder, self.number, has_address="address" in self.servers)
         except BaseException:
             self.close()
             raise
         self._held = asyncio.create_task(self._follow(reader, self._line))
 
+    async def _serve(self, path: Path, factory: Factory) -> None:
+        listener = sockets.listen(path, backlog=BACKLOG)
+        self.servers[path.name] = await asyncio.get_running_loop().create_unix_server(
+            factory, sock=listener, backlog=BACKLOG
+        )
+
     async def _bind(self, *, is_shared: bool) -> socket.socket:
-        host = self.env.get(listening.ADDRESS, "127.0.0.1")
+        host = listening.pod_address(self.env)
         if not is_shared:
             # A shared address would be given to a second program of the pod as well: ask for it alone first.
             _listener(host, self.number, is_shared=False).close()
@@ -109,7 +157,8 @@ class Port:
         for server in self.servers.values():
             server.close()
         self.servers.clear()
-        (self.folder / app_socket(self.number)).unlink(missing_ok=True)
+        for name in (app_socket(self.number), announced_socket(self.number)):
+            (self.folder / name).unlink(missing_ok=True)
         if self._held:
             self._held.cancel()
         if self._line:
@@ -131,7 +180,7 @@ async def serve(
     served = Port(factory=factory, number=port, env=env, folder=folder)
     await served.open()
     stack.callback(served.close)
-    return list(served.servers.values()), f"{env.get(listening.ADDRESS, '0.0.0.0')}:{port}"
+    return list(served.servers.values()), f"{listening.pod_address(env)}:{port}"
 
 
 def send_to(listener: object, number: int) -> None:

@@ -15,6 +15,20 @@ BEHIND = "LABKIT_BEHIND_PROXY"
 """Set in a pod whose Envoy owns its address."""
 
 ADDRESS = "LABKIT_APP_IP"
+"""The variable with the address at which programs listen that know no socket of the pod's folder."""
+
+POD_ADDRESS = "LABKIT_POD_IP"
+"""The variable with the pod's own address; programs that can hand a port over to a proxy listen there."""
+
+
+def pod_address(env: Mapping[str, str]) -> str:
+    """The pod's own address; the machine's loopback outside a pod."""
+    return env.get(POD_ADDRESS) or env.get(ADDRESS, "127.0.0.1")
+
+
+def _is_apart(env: Mapping[str, str]) -> bool:
+    """Whether the sandbox listens at the pod's address in the place of programs that know no socket."""
+    return env.get(ADDRESS, "") != env.get(POD_ADDRESS, env.get(ADDRESS, ""))
 
 
 @contextlib.contextmanager
@@ -23,8 +37,10 @@ def listening(port: int, env: Mapping[str, str]) -> Iterator[tuple[socket.socket
     folder = door.folder_of(env)
     if folder is None or BEHIND not in env:
         host = env.get(ADDRESS, "127.0.0.1")
-        with _bound(host, port) as listener:
-            yield listener, f"{host}:{listener.getsockname()[1]}"
+        with _bound(host, port) as listener, contextlib.ExitStack() as held:
+            if folder is not None and _is_apart(env):
+                _announced(held, listener.getsockname()[1], env)
+            yield listener, f"{pod_address(env)}:{listener.getsockname()[1]}"
         return
     path = folder / app_socket(port)
     with contextlib.ExitStack() as stack:
@@ -58,7 +74,10 @@ def place(port: int, env: Mapping[str, str]) -> Iterator[Place]:
     folder = door.folder_of(env)
     if folder is None or BEHIND not in env:
         host = env.get(ADDRESS, "127.0.0.1")
-        yield Place(bound=f"{host}:{port}", shown=f"{host}:{port}", announce=lambda: None)
+        with contextlib.ExitStack() as held:
+            is_apart = folder is not None and _is_apart(env)
+            announced = (lambda: _announced(held, port, env)) if is_apart else lambda: None
+            yield Place(bound=f"{host}:{port}", shown=f"{pod_address(env)}:{port}", announce=announced)
         return
     path = folder / app_socket(port)
     draft = path.with_name(f".{path.name}.{os.getpid()}")

@@ -26,10 +26,12 @@ from labkit.sandbox.network import (
     door,
     forward,
     handover,
+    kernel,
     listening,
     proxyheader,
     sockets,
     splice,
+    standin,
 )
 from labkit.sandbox.network.ways import Cluster, Ways
 from labkit.sandbox.proxy import istio_metrics, metrics_page
@@ -43,6 +45,11 @@ QUESTION_LIMIT = 4096
 
 async def _unheard(pod: Object, ports: str | None) -> None:
     """Note nothing."""
+
+
+async def _without_ambient() -> bool:
+    """Ambient is not installed."""
+    return False
 
 
 @dataclass(eq=False, kw_only=True)
@@ -73,6 +80,8 @@ class Network:
         """Ports whose socket leads to the private address, where programs listen that know no socket."""
         self.handed = ambient.Handed(self)
         """What the pod hands over when it joins ambient."""
+        self.standins = standin.StandIns(self.ways.private_ip, self.ways.folder)
+        """Ports of programs that know no socket, in a pod without an Envoy."""
 
     def environment(self) -> dict[str, str]:
         """What tells the pod's programs of the network."""
@@ -81,7 +90,11 @@ class Network:
         behind = (
             {listening.BEHIND: "1", place.WORKLOAD: workloads.metadata(self.ways.pod)} if self.ways.has_proxy else {}
         )
-        own = {door.FOLDER: str(self.ways.folder), listening.ADDRESS: self.ways.private_ip}
+        own = {
+            door.FOLDER: str(self.ways.folder),
+            listening.ADDRESS: self.ways.private_ip,
+            listening.POD_ADDRESS: self.ways.ip,
+        }
         if self.handed.is_prepared:
             own[handover.TAKEN_OVER] = "1"
         return {**own, **behind, **told, **{name.upper(): text for name, text in told.items()}}
@@ -163,9 +176,12 @@ class Network:
         for server in [*self._servers, *self._ports.values(), *self._bridges.values()]:
             server.close()
         self._ports.clear()
+        self.standins.close()
 
     async def bridge(self, ports: Iterable[int]) -> None:
         """Lead to a program that is not the catalogue's: behind an Envoy it listens at the private address."""
+        if self.ways.is_apart:
+            self.standins.watch(self.environment)
         for port in ports if self.ways.has_proxy else ():
             path = self.ways.folder / place.app_socket(port)
             if port not in self._bridges and not sockets.is_taken(path):
@@ -179,6 +195,9 @@ class Network:
 
     async def listen(self, port: int) -> None:
         """A program of the pod begins to listen on a port: others reach it at the pod's address, declared or not."""
+        if self.ways.is_apart:
+            await self.standins.open(port, self.environment())
+            return
         if bridge := self._bridges.pop(port, None):
             bridge.close()
             (self.ways.folder / place.app_socket(port)).unlink(missing_ok=True)
@@ -208,6 +227,7 @@ class Network:
 
     def unlisten(self, port: int) -> None:
         """The program is gone."""
+        self.standins.shut(port)
         if server := self._ports.pop(port, None):
             server.close()
 
@@ -222,8 +242,10 @@ class Networks:
         *,
         api_port: int,
         captured: Callable[[Object, str | None], Awaitable[None]] = _unheard,
+        has_ambient: Callable[[], Awaitable[bool]] = _without_ambient,
     ) -> None:
         self._block, self._cluster, self._api_port, self._captured = block, cluster, api_port, captured
+        self._has_ambient = has_ambient
         self._by_ip: dict[str, Network] = {}
         self._by_token: dict[str, Network] = {}
         self._exchanged: dict[str, str] = {}
@@ -238,11 +260,13 @@ class Networks:
     async def open(self, pod: Object, ip: str, folder: Path, *, has_proxy: bool) -> Network:
         """The network of a pod that is about to start."""
         self.close(ip)
+        is_apart = not has_proxy and kernel.has_table() and await self._has_ambient()
         ways = Ways(
             pod=pod,
             ip=ip,
             folder=folder,
             has_proxy=has_proxy,
+            is_apart=is_apart,
             block=self._block,
             cluster=self._cluster,
             api_port=self._api_port,
@@ -320,6 +344,11 @@ class _Door(asyncio.Protocol):
                 )
                 self._transport.write(b"{}\n")
                 await self._network.handed.came(self._program)
+                return
+            if "stand_in" in question:
+                await self._network.bridge(())
+                self._transport.write(b"{}\n")
+                self._transport.close()
                 return
             if "ambient" in question:
                 answer = json.dumps(await ambient.asked(self._network, question)).encode()

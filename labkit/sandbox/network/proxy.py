@@ -12,7 +12,7 @@ from labkit.mesh.ambient import ztunnel
 from labkit.mesh.hosts import service_entries
 from labkit.sandbox.controllers import podstates
 from labkit.sandbox.kubelet import events, node
-from labkit.sandbox.network import addresses, dns, forward, names, nodeports, pods, routes, splice, standby
+from labkit.sandbox.network import addresses, ambient, dns, forward, names, nodeports, pods, routes, splice, standby
 
 ABSENT = 1.0
 """Seconds until Istio's kinds are looked for again where they are not there."""
@@ -42,7 +42,9 @@ class ServiceProxy:
         self._pods = informer.Informer(client, resources.PODS)
         # Its definition comes with Istio.
         self._entries = informer.Informer(client, resources.SERVICE_ENTRIES, retry_after=ABSENT)
-        self.networks = pods.Networks(block, self, api_port=api_port, captured=self._note_captured)
+        self.networks = pods.Networks(
+            block, self, api_port=api_port, captured=self._note_captured, has_ambient=self._has_ambient
+        )
         """Of the pods of this node."""
         self.leads = routes.Routes()
         self._slices_of: dict[informer.Key, dict[str, Object]] = {}
@@ -112,6 +114,11 @@ class ServiceProxy:
             for old, new in moved.items():
                 why = f"another program listens on {addresses.NODE}:{old}; the node port is {new} from now on"
                 self._recorder.event(service, "NodePortMoved", why, type="Warning")
+
+    async def _has_ambient(self) -> bool:
+        """Whether istio-cni's pod for ambient is on this node, or is to be."""
+        await self._pods.synced.wait()
+        return any(ambient.may_ask(pod) for pod in self._pods.all())
 
     # What the API says
 

@@ -39,6 +39,9 @@ class Ways:
     """Of its sockets."""
 
     has_proxy: bool
+    is_apart: bool = False
+    """Whether programs that know no socket listen at the private address although there is no Envoy."""
+
     block: addresses.Block
     cluster: Cluster
     api_port: int
@@ -58,7 +61,7 @@ class Ways:
     @property
     def private_ip(self) -> str:
         """Where programs listen that know no socket of the pod's folder."""
-        return self.block.twin(self.ip) if self.has_proxy else self.ip
+        return self.block.twin(self.ip) if self.has_proxy or self.is_apart else self.ip
 
     async def answer(self, host: str, port: int, *, uid: int = 0) -> door.Answer:
         """Where a connection of the pod's goes; it may say why it goes nowhere."""

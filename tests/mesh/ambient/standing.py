@@ -16,7 +16,7 @@ import h2.events
 
 from labkit.base import waiting
 from labkit.kube.resources import Object
-from labkit.mesh import model, names
+from labkit.mesh import model, names, place
 from labkit.mesh.ambient import enrolment, tables, ztunnel
 from labkit.sandbox.istiod import authority
 from labkit.sandbox.network import proxyheader, sockets
@@ -103,9 +103,10 @@ def _certificate(name: str, root: authority.Authority, namespace: str, account: 
 
 
 class App:
-    """A program of a pod: it says its name and whatever it is told."""
+    """A program of a pod: it says its name, who calls and whatever it is told."""
 
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, port: int = PORT) -> None:
+        path = folder / f"uid-{name}" / "run" / place.announced_socket(port)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._listener, self._name = sockets.listen(path), name
         threading.Thread(target=self._serve, daemon=True).start()
@@ -120,11 +121,12 @@ class App:
 
     def _echo(self, link: socket.socket) -> None:
         with link, contextlib.suppress(OSError):
+            (caller, _), _ = proxyheader.read(lambda size: link.recv(size, socket.MSG_WAITALL))
             while told := link.recv(65536):
                 if told.startswith(ANSWER.encode()):
                     link.sendall(b"x" * int(told.removeprefix(ANSWER.encode())))
                     return
-                link.sendall(f"{self._name}:".encode() + told)
+                link.sendall(f"{self._name}:{caller}:".encode() + told)
 
     def close(self) -> None:
         """Stop listening."""

@@ -73,8 +73,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         )
         folder = tmp_path_factory.mktemp("ambient")
         with standing.standing(folder, snapshot) as envoy:
-            apps = [standing.App(folder / f"uid-{name}" / "run" / f"{PORT}.sock", name) for name in ips]
-            apps += [standing.App(folder / f"uid-{name}" / "run" / f"{OTHER}.sock", name) for name in names]
+            apps = [standing.App(folder, name) for name in ips]
+            apps += [standing.App(folder, name, OTHER) for name in names]
             callers = (block.pod(2), block.pod(40), block.pod(200), block.pod(300))
             yield Scene(ips=ips, tables=tables.of(snapshot), envoy=envoy, callers=callers)
             for app in apps:
@@ -108,7 +108,7 @@ def test_a_thousand_drawn_connections_are_decided_as_the_model_decides_them(scen
             else:
                 status, reply = tunnel.connect(f"{ip}:{port}", b"hello")
                 answer = {200: ALLOWED, 401: REFUSED}.get(status, str(status))
-                assert status != 200 or reply == f"{name}:hello".encode()
+                assert status != 200 or reply == f"{name}:{source}:hello".encode(), "the app sees its caller"
             count, refused = count + 1, refused + (not decision.is_allowed)
             if answer != (ALLOWED if decision.is_allowed else REFUSED):
                 different.append((name, account, asked, decision, answer))

@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from labkit.mesh import model
+from labkit.mesh.ambient.authorizations import Authorization
 from labkit.mesh.ambient.tables import Tables
-from labkit.mesh.ambient.ztunnel import inbound, logs, metrics, outbound, rules
+from labkit.mesh.ambient.ztunnel import inbound, inside, logs, metrics, outbound, rules
 from labkit.mesh.ambient.ztunnel.local import LocalPod, local_pods
 from labkit.mesh.model import Config, Resource
 
@@ -18,9 +19,11 @@ def config(snapshot: model.Snapshot, tables: Tables, node: str) -> Config:
     destinations = outbound.Destinations(tables)
     clusters = [*(c for pod in pods for c in _clusters_of(pod, domains)), *destinations.clusters()]
     policies = {pod.ip: _policies_of(pod, tables) for pod in pods}
+    accounts = sorted({logs.identity(workload) for workload in tables.workloads.values()})
     listeners = [
         *outbound.internal_listeners(),
         *(x for pod in pods for x in _listeners_of(pod, tables, policies[pod.ip], domains)),
+        *(inside.listener(pod, policies[pod.ip], accounts) for pod in pods if pod.ports or pod.own_ports),
     ]
     decisions = (filter_ for pod in pods for filter_ in inbound.decisions(pod, policies[pod.ip]))
     return Config(
@@ -48,7 +51,7 @@ def _with_targets(pod: LocalPod, tables: Tables) -> LocalPod:
     return replace(pod, own_ports=tuple(sorted({*pod.own_ports, *targets} - {*pod.ports})))
 
 
-def _policies_of(pod: LocalPod, tables: Tables) -> inbound.Policies:
+def _policies_of(pod: LocalPod, tables: Tables) -> list[Authorization]:
     named = (tables.workloads.get(pod.workload) or {}).get("authorizationPolicies") or ()
     return rules.applying(tables.policies, namespace=pod.namespace, named=named)
 
@@ -61,5 +64,5 @@ def _listeners_of(
     service = metrics.service(key.partition("/")[2], tables.services.get(key))
     about = logs.About(workload=metrics.workload(workload), service=service)
     yield outbound.listener(pod, about)
-    yield inbound.tunnels(pod, policies, about, domains)
+    yield inbound.tunnels(pod, about, domains)
     yield inbound.plaintext(pod, policies, about)

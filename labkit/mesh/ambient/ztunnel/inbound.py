@@ -3,13 +3,11 @@
 Each pod has listeners of its own: with shared ones each pod that comes or goes would close everybody's tunnels.
 """
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from labkit.mesh.ambient import authorizations
-from labkit.mesh.ambient.ztunnel import logs, rules
+from labkit.mesh.ambient import authorizations, verdicts
+from labkit.mesh.ambient.authorizations import Authorization
+from labkit.mesh.ambient.ztunnel import inside, logs, rules
 from labkit.mesh.ambient.ztunnel import resources as pieces
 from labkit.mesh.ambient.ztunnel.local import LocalPod
 from labkit.mesh.envoy import ADS, address, typed
@@ -17,7 +15,9 @@ from labkit.mesh.model import Resource
 from labkit.mesh.place import INBOUND, PASSTHROUGH
 
 RBAC_TYPE = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC"
-Policies = Sequence[Mapping[str, Any]]
+PLAIN_RBAC_TYPE = "type.googleapis.com/envoy.extensions.filters.network.rbac.v3.RBAC"
+Policies = Sequence[Authorization]
+ACTIONS = (authorizations.DENY, authorizations.ALLOW)
 
 UNAUTHORIZED, BAD_REQUEST, UNAVAILABLE = 401, 400, 503
 """What ztunnel answers a CONNECT: a policy forbids it, the authority is not the pod's, nothing serves the port."""
@@ -26,7 +26,7 @@ UNIX_SOCKET: Resource = {"destination_port_range": {"start": 0, "end": 1}}
 """Fits connections by a Unix socket alone (Envoy's source, ListenerFilterDstPortMatcher): they have no port."""
 
 
-def tunnels(pod: LocalPod, policies: Policies, about: logs.About, domains: tuple[str, ...]) -> Resource:
+def tunnels(pod: LocalPod, about: logs.About, domains: tuple[str, ...]) -> Resource:
     """The listener that takes HBONE: HTTP/2 CONNECT in mutual TLS."""
     context = typed(
         "envoy.transport_sockets.tls",
@@ -36,8 +36,6 @@ def tunnels(pod: LocalPod, policies: Policies, about: logs.About, domains: tuple
     )
     return {
         "name": f"hbone|{pod.ip}",
-        # Another listener for other policies: the old one closes its tunnels, among them those that are now forbidden.
-        "metadata": {"filter_metadata": {pieces.ABOUT: {"policies": _digest(policies)}}},
         "address": address(pod.ip, pieces.HBONE_PORT),
         "filter_chains": [{"name": "hbone", "transport_socket": context, "filters": [_connections(pod, about)]}],
         "traffic_direction": "INBOUND",
@@ -45,7 +43,7 @@ def tunnels(pod: LocalPod, policies: Policies, about: logs.About, domains: tuple
 
 
 def _connections(pod: LocalPod, about: logs.About) -> Resource:
-    hosts = [_host(f"{pod.ip}:{port}", _tunnel(f"app|{pod.ip}|{port}")) for port in (*pod.ports, *pod.own_ports)]
+    hosts = [_host(f"{pod.ip}:{port}", _tunnel(inside.name(pod))) for port in (*pod.ports, *pod.own_ports)]
     # ztunnel first asks whether the authority is the pod's, then the policies, then connects.
     hosts.append(_host(f"{pod.ip}:*", _answer(UNAVAILABLE)))
     hosts.append(_host("*", {**_answer(BAD_REQUEST), **_without_policies(pod)}))
@@ -55,7 +53,8 @@ def _connections(pod: LocalPod, about: logs.About) -> Resource:
         stat_prefix=f"hbone_{pod.ip}",
         route_config={"name": pod.ip, "virtual_hosts": hosts},
         http_filters=[
-            *map(_place, _places(pod)),
+            *(_place(name, RBAC_TYPE) for name in _places(pod)),
+            inside.caller(),
             typed("envoy.filters.http.router", "extensions.filters.http.router.v3.Router"),
         ],
         http2_protocol_options={"allow_connect": True},
@@ -87,23 +86,26 @@ def _without_policies(pod: LocalPod) -> Resource:
 
 def _places(pod: LocalPod) -> tuple[str, ...]:
     """The filters that decide about a pod's tunnels. They come by discovery: warm connections get them at once."""
-    return tuple(f"policies|{pod.ip}|{action}" for action in (authorizations.DENY, authorizations.ALLOW))
+    return tuple(f"policies|{pod.ip}|{action}" for action in ACTIONS)
 
 
-def _place(name: str) -> Resource:
-    return {"name": name, "config_discovery": {"config_source": ADS, "type_urls": [RBAC_TYPE]}}
+def _plain_places(pod: LocalPod) -> tuple[str, ...]:
+    """The same of its plaintext connections."""
+    return tuple(f"plaintext|{pod.ip}|{action}" for action in ACTIONS)
+
+
+def _place(name: str, kind: str) -> Resource:
+    return {"name": name, "config_discovery": {"config_source": ADS, "type_urls": [kind]}}
 
 
 def decisions(pod: LocalPod, policies: Policies) -> Iterator[Resource]:
     """What those filters decide; one without rules lets everything pass."""
-    trees = {tree["action"]: tree for tree in rules.trees(policies, pod.ip, is_tunnelled=True)}
-    for name in _places(pod):
-        tree = trees.get(name.rpartition("|")[2])
-        yield {"name": name, "typed_config": {"@type": RBAC_TYPE, **({"rules": tree} if tree else {})}}
-
-
-def _digest(policies: Policies) -> str:
-    return hashlib.blake2b(json.dumps(policies, sort_keys=True).encode(), digest_size=8).hexdigest()
+    for names, kind, is_tunnelled in ((_places(pod), RBAC_TYPE, True), (_plain_places(pod), PLAIN_RBAC_TYPE, False)):
+        trees = {tree["action"]: tree for tree in rules.trees(policies, pod.ip, is_tunnelled=is_tunnelled)}
+        prefix = {} if is_tunnelled else {"stat_prefix": "tcp."}
+        for name in names:
+            tree = trees.get(name.rpartition("|")[2])
+            yield {"name": name, "typed_config": {"@type": kind, **prefix, **({"rules": tree} if tree else {})}}
 
 
 def _refusal() -> Resource:
@@ -114,10 +116,7 @@ def _refusal() -> Resource:
 
 def plaintext(pod: LocalPod, policies: Policies, about: logs.About) -> Resource:
     """The listener that takes everything else: at the pod's ports, and what the sandbox brings for other ports."""
-    access = [
-        typed("envoy.filters.network.rbac", "extensions.filters.network.rbac.v3.RBAC", stat_prefix="tcp.", rules=tree)
-        for tree in rules.trees(policies, pod.ip, is_tunnelled=False)
-    ]
+    access = [_place(name, PLAIN_RBAC_TYPE) for name in _plain_places(pod)]
     log = logs.inbound(pod, about, is_tunnelled=False)
 
     def filters(cluster: str) -> list[Resource]:
@@ -131,9 +130,11 @@ def plaintext(pod: LocalPod, policies: Policies, about: logs.About) -> Resource:
             "name": str(port),
             "filter_chain_match": {"destination_port": port},
             "filters": filters(f"app|{pod.ip}|{port}"),
+            "metadata": inside.note(inside.plain_verdict(policies, pod, port)),
         }
         for port in pod.ports
     ]
+    general = inside.note(verdicts.digest(policies))
     first, *others = [*(address(pod.ip, port) for port in pod.ports), pieces.own_pipe(pod.socket(INBOUND))]
     kind = "extensions.filters.listener.proxy_protocol.v3.ProxyProtocol"
     on_socket = typed("envoy.filters.listener.proxy_protocol", kind)
@@ -144,7 +145,7 @@ def plaintext(pod: LocalPod, policies: Policies, about: logs.About) -> Resource:
         # Whoever connects by TCP must not be able to say who he is.
         "listener_filters": [{**on_socket, "filter_disabled": {"not_match": UNIX_SOCKET}}],
         **({"filter_chains": chains} if chains else {}),
-        "default_filter_chain": {"name": "other", "filters": filters(f"app|{pod.ip}")},
+        "default_filter_chain": {"name": "other", "filters": filters(f"app|{pod.ip}"), "metadata": general},
         "traffic_direction": "INBOUND",
     }
 
@@ -154,8 +155,10 @@ def clusters_of(pod: LocalPod) -> Iterator[Resource]:
 
     Other ports lead by the sandbox, which knows where programs listen.
     """
+    if pod.ports or pod.own_ports:
+        yield inside.cluster(pod)
     for port in pod.ports:
-        yield pieces.static(f"app|{pod.ip}|{port}", pieces.pipe(pod.app(port)))
+        yield pieces.static(f"app|{pod.ip}|{port}", pieces.pipe(pod.app(port)), transport_socket=pieces.announced())
     for port in pod.own_ports:
         yield pieces.static(f"app|{pod.ip}|{port}", address(pod.ip, port))
     yield pieces.static(f"app|{pod.ip}", pieces.pipe(pod.socket(PASSTHROUGH)), transport_socket=pieces.announced())

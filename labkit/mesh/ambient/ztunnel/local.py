@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from labkit.kube import resources
 from labkit.kube.resources import Object
 from labkit.mesh import model, names
-from labkit.mesh.place import app_socket
+from labkit.mesh.place import announced_socket
 
 CAPTURED = "labkit.dev/ambient-ports"
 """The annotation by which the sandbox's istio-cni tells istiod that the node is ready to hand a pod over.
@@ -45,8 +45,8 @@ class LocalPod:
         return f"../../{self.uid}/run/{name}"
 
     def app(self, port: int) -> str:
-        """Where the program listens that serves a port."""
-        return self.socket(app_socket(port))
+        """Where the program listens that serves a port, and is told who calls."""
+        return self.socket(announced_socket(port))
 
 
 def local_pods(snapshot: model.Snapshot, node: str) -> Iterator[LocalPod]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from labkit.mesh.ambient import authorizations
+from labkit.mesh.ambient.authorizations import Authorization
 from labkit.mesh.model import Resource
 from labkit.mesh.policies.texts import quoted
 
@@ -16,7 +17,7 @@ Part = Mapping[str, Any]
 SPIFFE = "spiffe://"
 
 
-def applying(policies: Mapping[str, Part], *, namespace: str, named: Sequence[str]) -> list[Part]:
+def applying(policies: Mapping[str, Authorization], *, namespace: str, named: Sequence[str]) -> list[Authorization]:
     """The policies that a workload keeps to: of the mesh, of its namespace, and those that its own row names."""
     return [policy for key, policy in policies.items() if _applies(key, policy, namespace, named)]
 

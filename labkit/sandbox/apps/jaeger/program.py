@@ -65,8 +65,10 @@ async def _serve_grpc(store: Store, env: Mapping[str, str], stack: contextlib.As
     service, _, method = otlp.SERVICE.strip("/").rpartition("/")
     handlers = {method: grpc.unary_unary_rpc_method_handler(export)}
     receiver.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
-    receiver.add_insecure_port(f"{env.get(listening.ADDRESS, '127.0.0.1')}:{OTLP_GRPC}")
+    at = stack.enter_context(listening.place(OTLP_GRPC, env))
+    receiver.add_insecure_port(at.bound)
     await receiver.start()
+    at.announce()
     stack.push_async_callback(receiver.stop, 0.5)
 
 

@@ -20,7 +20,7 @@ from labkit.sandbox.apps import exchange, server, system
 from labkit.sandbox.apps.exchange import Request, Response
 from labkit.sandbox.apps.prometheus import discovery, flag, translation
 from labkit.sandbox.apps.prometheus.cluster import ClusterObjects
-from labkit.sandbox.network import listening
+from labkit.sandbox.network import door, listening
 
 PORT = 9090
 REASON = 200
@@ -63,6 +63,7 @@ def _address(env: Mapping[str, str]) -> str:
 def become(program: str, flags: Mapping[str, str], env: Mapping[str, str]) -> NoReturn:
     """The container's process becomes the program."""
     print(f"running this machine's {program}", flush=True)
+    door.stand_in(env)
     os.execve(program, ["prometheus", *words(flags, env)], dict(env))
 
 
@@ -94,6 +95,7 @@ async def _beside(program: str, tool: str, path: Path, flags: Mapping[str, str],
 
 
 async def _run(program: str, command: list[str], env: Mapping[str, str], file: "_File") -> int:
+    door.stand_in(env)
     process = await asyncio.create_subprocess_exec(program, *command, env=dict(env))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
