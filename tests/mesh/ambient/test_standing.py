@@ -170,6 +170,16 @@ def test_nobody_gets_a_tunnel_without_a_certificate_of_the_mesh(scene: Scene, tm
             tunnel.connect(f"{ip}:{PORT}")
 
 
+def test_connections_that_are_open_at_once_keep_their_own_callers(scene: Scene) -> None:
+    seen = {}
+    with contextlib.ExitStack() as stack:
+        for name in ("pod-0", "pod-1", "pod-2"):
+            link = stack.enter_context(scene.envoy.connect(f"uid-{name}", scene.ips[name], scene.ips[OPEN], PORT))
+            link.sendall(b"hello")
+            seen[name] = link.recv(100).decode()
+    assert seen == {name: f"{OPEN}:{scene.ips[name]}:hello" for name in seen}
+
+
 @pytest.mark.parametrize("size", [1, 1000, 300_000])
 def test_an_app_that_answers_and_closes_at_once_is_heard_to_the_last_byte(scene: Scene, size: int) -> None:
     link = scene.envoy.connect("uid-pod-0", scene.ips["pod-0"], scene.ips[OPEN], PORT)

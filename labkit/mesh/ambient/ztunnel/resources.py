@@ -26,8 +26,11 @@ RAW = typed("raw_buffer", "extensions.transport_sockets.raw_buffer.v3.RawBuffer"
 EDS = {"eds_config": envoy.ADS}
 
 
-def state(key: str, text: str, *, factory: str = "envoy.string", shared: str = "ONCE") -> Resource:
-    """One value that ``set_filter_state`` writes; ``shared`` says how far it goes with an internal connection."""
+def state(key: str, text: str, *, factory: str = "envoy.hashable_string", shared: str = "ONCE") -> Resource:
+    """One value that ``set_filter_state`` writes; ``shared`` says how far it goes with an internal connection.
+
+    Connections whose hashable values differ never share a pool: another pod's would lend them its identity.
+    """
     return {
         "object_key": key,
         **({"factory_key": factory} if factory else {}),
