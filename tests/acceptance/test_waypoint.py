@@ -1,5 +1,6 @@
 """A waypoint of real Envoys: routes, policies and tokens by target, and who goes around it."""
 
+import socket
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from labkit.istioctl import program
 from labkit.kube import resources
 from labkit.lab import Lab
 from labkit.mesh.ambient import enrolment
+from labkit.sandbox.network import door
 from labkit.traffic import tokens
 from tests.acceptance import joining
 from tests.kubectl import Kubectl
@@ -241,6 +243,69 @@ def test_pods_join_and_leave_under_traffic_without_a_failed_request_or_a_restart
     after = mesh.lab.api.list(resources.PODS, "many")
     assert {resources.uid_of(pod) for pod in after} == {resources.uid_of(pod) for pod in pods}
     assert all(c["restartCount"] == 0 for pod in after for c in pod["status"]["containerStatuses"])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [pytest.param("http://caller.far:8080", id="a user's program"), pytest.param(f"{HTTPBIN}/ip", id="the kit's")],
+)
+def test_a_program_sees_the_address_of_whoever_calls_it(shop: Shop, url: str) -> None:
+    # Behind a waypoint that is the waypoint.
+    label = "app=curl" if "caller" in url else "gateway.networking.k8s.io/gateway-name=waypoint"
+    (pod,) = shop.lab.api.list(resources.PODS, "shop", labels=label)
+    assert pod["status"]["podIP"] in shop.curl(f"-s {url}")
+
+
+def test_strict_keeps_plaintext_from_every_program(shop: Shop) -> None:
+    def status(app: str, port: int) -> str:
+        (pod,) = shop.lab.api.list(resources.PODS, "far", labels=f"app={app}")
+        call = f"curl {STATUS} http://{pod['status']['podIP']}:{port}/ || true"
+        return str(shop.kubectl("-n", "outside", "exec", "outside", "--", "sh", "-c", call))
+
+    assert status("caller", 8080) == "200"
+    shop.apply(
+        {
+            "apiVersion": "security.istio.io/v1",
+            "kind": "PeerAuthentication",
+            "metadata": {"name": "default", "namespace": "far"},
+            "spec": {"mtls": {"mode": "STRICT"}},
+        }
+    )
+    assert [status("caller", 8080), status("echo", 9000)] == ["000", "000"]
+    assert shop.status("http://caller.far:8080") == "200"
+
+
+def _echo(shop: Shop, namespace: str) -> socket.socket:
+    """A connection of a pod to tcp-echo, as a program of that pod makes it."""
+    (pod,) = shop.lab.api.list(resources.PODS, namespace, labels="app=curl")
+    folder = shop.state / "pods" / resources.uid_of(pod) / "run"
+    return door.connect("echo.far", 9000, {door.FOLDER: str(folder)}, within=10)
+
+
+def _answer(link: socket.socket) -> str:
+    try:
+        link.sendall(b"again\n")
+        return link.recv(100).decode()
+    except OSError:
+        return ""
+
+
+def test_a_policy_closes_the_open_connections_that_it_forbids_and_no_others(shop: Shop) -> None:
+    def deny(*principals: str) -> dict[str, Any]:
+        source = {"source": {"principals": list(principals)}}
+        return {
+            "apiVersion": "security.istio.io/v1",
+            "kind": "AuthorizationPolicy",
+            "metadata": {"name": "echo", "namespace": "far"},
+            "spec": {"action": "DENY", "rules": [{"from": [source]}]},
+        }
+
+    with _echo(shop, "shop") as foreign, _echo(shop, "far") as own:
+        assert [_answer(foreign), _answer(own)] == ["hello again\n"] * 2
+        shop.apply(deny("cluster.local/ns/shop/sa/nobody"))
+        assert [_answer(foreign), _answer(own)] == ["hello again\n"] * 2
+        shop.apply(deny(CURL))
+        assert [_answer(foreign), _answer(own)] == ["", "hello again\n"]
 
 
 def test_ztunnel_counts_and_logs_connections_with_both_identities(mesh: Shop) -> None:
