@@ -1,10 +1,11 @@
 """Lesson 06, request routing: who is answered by which version."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from labkit.exercises import flows, verdict, written
-from labkit.exercises.diagnosis import objects, way
+from labkit.exercises.diagnosis import objects, refusals, way
 from labkit.exercises.diagnosis.cause import Cause, undecided
 from labkit.exercises.evidence import Evidence
 from labkit.exercises.exercise import Exercise, Right, Wrong
@@ -19,6 +20,10 @@ from labkit.exercises.written import (
     virtual_service,
     when,
 )
+from labkit.traffic import results
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COUNT = 20
 """Requests of each visitor: what the proxy is told is judged exactly, and these confirm it."""
@@ -45,24 +50,24 @@ class Visitor:
 def seen(evidence: Evidence, *visitors: Visitor) -> Verdict:
     """Whether each visitor is answered by their version, and by no other."""
     expected = ", ".join(f"{visitor.who}: {visitor.version}" for visitor in visitors)
-    answers = {visitor.who: _answer(evidence, visitor) for visitor in visitors}
+    frames = {visitor.who: _ask(evidence, visitor) for visitor in visitors}
+    answers = {who: results.answered(frame) for who, frame in frames.items()}
     observed = ", ".join(f"{who}: {answer}" for who, answer in answers.items())
     mesh = objects.read(evidence)
     for visitor in visitors:
         hops = flows.to_reviews(evidence, {visitor.version: 100.0}, user=visitor.user, agent=visitor.agent)
         findings = way.follow(evidence, mesh, hops)
         if not findings.is_as_asked or answers[visitor.who] != visitor.version:
-            return verdict.because(expected, observed, [_told(visitor, findings)])
+            bad = results.first_failure(frames[visitor.who])
+            refused = refusals.causes(evidence, mesh, hops, status=bad) if bad is not None else []
+            return verdict.because(expected, observed, [_told(visitor, [*findings.causes, *refused])])
     return verdict.passed(expected, observed)
 
 
-def _told(visitor: Visitor, findings: way.Findings) -> Cause:
+def _told(visitor: Visitor, causes: Sequence[Cause]) -> Cause:
     """The first cause, and of which visitor it is."""
-    if findings.causes:
-        first = findings.causes[0]
-        return Cause(
-            sentence=f"{visitor.who}: {first.sentence}", directness=first.directness, next_step=first.next_step
-        )
+    if causes:
+        return causes[0].about(visitor.who)
     return undecided(
         f"{visitor.who}: the proxies' configuration sends everything to {visitor.version}, and other answers came; "
         "check again, and look at what else changes the rules",
@@ -70,13 +75,8 @@ def _told(visitor: Visitor, findings: way.Findings) -> Cause:
     )
 
 
-def _answer(evidence: Evidence, visitor: Visitor) -> str:
-    """``v2``, ``v1 and v3``, or ``status 503`` of the first that failed."""
-    frame = evidence.send(flows.REVIEWS, count=COUNT, user=visitor.user, headers={"User-Agent": visitor.agent})
-    bad = frame[frame["status"] != 200]
-    if len(bad):
-        return f"status {bad['status'].iloc[0]}"
-    return " and ".join(sorted(set(frame["version"])))
+def _ask(evidence: Evidence, visitor: Visitor) -> "pd.DataFrame":
+    return evidence.send(flows.REVIEWS, count=COUNT, user=visitor.user, headers={"User-Agent": visitor.agent})
 
 
 JASON: Mapping[str, object] = {"end-user": {"exact": "jason"}}

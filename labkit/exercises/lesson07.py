@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from labkit.exercises import flows, verdict
-from labkit.exercises.diagnosis import cause, objects, way
+from labkit.exercises.diagnosis import cause, objects, refusals, way
 from labkit.exercises.diagnosis import decision as decisions
 from labkit.exercises.diagnosis.decision import Decision
 from labkit.exercises.evidence import Evidence
@@ -20,7 +20,7 @@ from labkit.exercises.written import (
     version_services,
     virtual_service,
 )
-from labkit.traffic import judge
+from labkit.traffic import judge, results
 
 COUNT = 600
 """Requests of a judgement: 10 % and 20 % are told apart with a false alarm under 1e-4."""
@@ -29,7 +29,8 @@ COUNT = 600
 def split_of(evidence: Evidence, expected: str, shares: Mapping[str, float]) -> Verdict:
     """Whether reviews is shared so: by what the caller's proxy is told, and by what traffic shows."""
     mesh = objects.read(evidence)
-    findings = way.follow(evidence, mesh, flows.to_reviews(evidence, shares))
+    hops = flows.to_reviews(evidence, shares)
+    findings = way.follow(evidence, mesh, hops)
     frame = evidence.send(flows.REVIEWS, count=COUNT)
     counts = {str(k): int(v) for k, v in frame["version"].value_counts().items() if k}
     failed = int((frame["status"] != 200).sum())
@@ -41,12 +42,14 @@ def split_of(evidence: Evidence, expected: str, shares: Mapping[str, float]) -> 
         return verdict.because(expected, observed, findings.causes)
     if judged.agrees and not failed:
         return verdict.passed(expected, observed)
+    bad = results.first_failure(frame)
+    refused = refusals.causes(evidence, mesh, hops, status=bad) if bad is not None else []
     why = cause.undecided(
         "the proxy of productpage is told the right shares, and traffic shows others: check again, and see whether "
         "something else changes the rules or the pods",
         "lab.analyze()",
     )
-    return verdict.because(expected, observed, [why])
+    return verdict.because(expected, observed, [*refused, why])
 
 
 def canary(evidence: Evidence) -> Verdict:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from labkit.exercises import flows, verdict
-from labkit.exercises.diagnosis import cause, destinations, matches, objects, policies, rules, way
+from labkit.exercises.diagnosis import cause, destinations, matches, objects, policies, refusals, rules, way
 from labkit.exercises.diagnosis import decision as decisions
 from labkit.exercises.diagnosis.cause import Cause
 from labkit.exercises.diagnosis.decision import Decision
@@ -25,7 +25,7 @@ from labkit.exercises.written import (
     version_services,
     virtual_service,
 )
-from labkit.traffic import judge
+from labkit.traffic import judge, results
 
 WITNESS, LINE = "ratings-v1", "GET /ratings"
 SHADOW = "shadow"
@@ -50,6 +50,9 @@ class Outcome:
     answered: str
     """``v1``, ``v1 and v2``, or ``status 503``."""
 
+    failed: int | None
+    """The status of the first that failed."""
+
     copies: int
 
 
@@ -65,9 +68,12 @@ def copied(evidence: Evidence, *callers: Callers, version: str, subset: str = ""
     )
     for one, outcome in outcomes:
         causes = _causes(evidence, mesh, one, version=version, subset=subset)
+        if not causes and outcome.failed is not None:
+            hops = flows.to_reviews(evidence, {"v1": 100}, user=one.user)
+            causes = refusals.causes(evidence, mesh, hops, status=outcome.failed)
         if causes:
-            told = f"{one.who}: {causes[0].sentence}" if len(callers) > 1 else causes[0].sentence
-            return verdict.not_yet(expected, observed, cause=told, next_step=causes[0].next_step)
+            told = causes[0].about(one.who) if len(callers) > 1 else causes[0]
+            return verdict.because(expected, observed, [told])
         if not _agrees(one, outcome):
             why = cause.undecided(
                 f"{one.who}: the proxy of productpage is told to copy {one.share:.0%} to {version}, and traffic shows "
@@ -87,9 +93,7 @@ def _outcome(evidence: Evidence, callers: Callers) -> Outcome:
     before = evidence.logged(WITNESS, LINE)
     frame = evidence.send(flows.REVIEWS, count=callers.count, user=callers.user)
     copies = evidence.logged(WITNESS, LINE) - before
-    bad = frame[frame["status"] != 200]
-    answered = f"status {bad['status'].iloc[0]}" if len(bad) else " and ".join(sorted(set(frame["version"])))
-    return Outcome(answered=answered, copies=copies)
+    return Outcome(answered=results.answered(frame), failed=results.first_failure(frame), copies=copies)
 
 
 def _agrees(callers: Callers, outcome: Outcome) -> bool:
@@ -122,8 +126,9 @@ def _beside(each: Cause, decision: Decision | None) -> Cause:
     """Where the answers are shared instead of copied, say so: that is what is mixed up most."""
     if decision is None or decision.mirrors or len(decision.targets) < 2:
         return each
-    words = "`route` is who answers, and a copy is a `mirror` beside it"
-    return Cause(sentence=f"{each.sentence}: {words}", directness=each.directness, next_step=each.next_step)
+    is_route = decision.explanation.source is not None and rules.is_of_http_route(decision.explanation.source)
+    answer, copy = ("`backendRefs`", "filter RequestMirror") if is_route else ("`route`", "`mirror`")
+    return each.with_more(f": {answer} is who answers, and a copy is a {copy} beside it")
 
 
 def _no_mirror(decision: Decision, mesh: Objects, host: str) -> list[Cause]:
@@ -138,8 +143,7 @@ def _other_copies(decision: Decision, mesh: Objects, title: str, asked: Mapping[
     """Why the copies are not as asked: they go nowhere, to others, too many or too few of them."""
     dead = destinations.dead_ends(decision.mirrors, mesh, what=f"the mirror of {title}")
     if dead and asked:
-        lost = "; the copies are lost, and no caller notices"
-        return [Cause(sentence=c.sentence + lost, directness=c.directness, next_step=c.next_step) for c in dead]
+        return [each.with_more("; the copies are lost, and no caller notices") for each in dead]
     shares = decisions.versions(decision.mirrors, mesh)
     if way.is_split(shares, asked):
         return []
@@ -148,6 +152,8 @@ def _other_copies(decision: Decision, mesh: Objects, title: str, asked: Mapping[
         return [cause.shown(f"{title} takes these requests too, and copies {percent:g} % of them")]
     if shares.keys() != asked.keys():
         where = ", ".join(decisions.place(target) for target in decision.mirrors)
+        if not all("reviews" in target.host for target in decision.mirrors):
+            return [cause.shown(f"the mirror of {title} goes to {where}, and the copies are for reviews")]
         have = " and ".join(sorted(name or "nobody" for name in shares))
         labels = destinations.labels_told(decision.mirrors, mesh)
         return [cause.shown(f"the mirror of {title} goes to {where}: its pods are {have}{labels}")]
@@ -247,7 +253,8 @@ EXERCISES = (
         check=lambda evidence: copied(
             evidence,
             Callers(who="jason", user="jason", share=1.0),
-            Callers(who="others", share=0.0),
+            Callers(who="mary", user="mary", share=0.0),
+            Callers(who="not signed in", share=0.0),
             version="v2",
         ),
         given=GIVEN,
@@ -270,7 +277,7 @@ EXERCISES = (
         ),
         wrong=(
             Wrong(
-                why="everybody", yaml=_mirror("v2"), says="others: rule 1 of VirtualService default/reviews takes these"
+                why="everybody", yaml=_mirror("v2"), says="mary: rule 1 of VirtualService default/reviews takes these"
             ),
             Wrong(
                 why="routed instead",
@@ -299,7 +306,7 @@ EXERCISES = (
             Wrong(
                 why="nobody else",
                 yaml=_rules({"match": [JASON], **split(v1=None), "mirror": {"host": "reviews", "subset": "v2"}}),
-                says="others: no rule fits this request",
+                says="mary: no rule fits this request",
             ),
         ),
     ),
@@ -336,7 +343,7 @@ EXERCISES = (
             Wrong(
                 why="a misspelt subset",
                 yaml=subsets("reviews", v1="v1", shaddow="v3"),
-                says="has v1, shaddow; did you mean shaddow?",
+                says="has v1, shaddow; the copies are lost, and no caller notices; did you mean shaddow?",
             ),
         ),
     ),

@@ -37,10 +37,10 @@ def gives_up(evidence: Evidence) -> Verdict:
     if quick.status != 200:
         why = cause.undecided("the caller's proxy leads /get on to httpbin, and it is not answered by 200")
         return verdict.because(
-            expected, observed, [_about("/get", c) for c in policies.first(way.follow(evidence, mesh, [other]), [why])]
+            expected, observed, [c.about("/get") for c in policies.first(way.follow(evidence, mesh, [other]), [why])]
         )
     if not to_slow.is_as_asked or to_slow.last is None:
-        return verdict.because(expected, observed, [_about("/delay/2", c) for c in to_slow.causes])
+        return verdict.because(expected, observed, [c.about("/delay/2") for c in to_slow.causes])
     decision = to_slow.last
     if slow.status == 504 and LIMIT[0] <= slow.seconds <= LIMIT[1]:
         return verdict.passed(expected, observed)
@@ -61,10 +61,6 @@ def gives_up_on_delays(evidence: Evidence) -> Verdict:
     return verdict.because(seen.expected, seen.observed, [why])
 
 
-def _about(path: str, each: Cause) -> Cause:
-    return Cause(sentence=f"{path}: {each.sentence}", directness=each.directness, next_step=each.next_step)
-
-
 def _hop(evidence: Evidence, path: str) -> way.Hop:
     return way.Hop(ask=Ask(proxy=CALLER, host="httpbin:8000", path=path), host=flows.full("httpbin", evidence))
 
@@ -79,7 +75,7 @@ def tries(evidence: Evidence) -> Verdict:
         hop = _hop(evidence, f"/status/{status}")
         findings = way.follow(evidence, mesh, [hop])
         if not findings.is_as_asked or findings.last is None:
-            return verdict.because(expected, observed, [_about(hop.ask.path, c) for c in findings.causes])
+            return verdict.because(expected, observed, [c.about(hop.ask.path) for c in findings.causes])
         decision = findings.last
         causes = _not_twice(decision, mesh, hop) if status == "503" else _again(decision, mesh, status)
         if causes:

@@ -86,7 +86,7 @@ def patience(evidence: Evidence) -> Verdict:
         )
         findings = way.follow(evidence, mesh, [hop])
         if not findings.is_as_asked or findings.last is None:
-            return verdict.because(expected, observed, [_about(who, c) for c in findings.causes])
+            return verdict.because(expected, observed, [c.about(who) for c in findings.causes])
         limit = policies.timeout(findings.last)
         if headers and answer.status != 504:
             causes = (
@@ -94,17 +94,17 @@ def patience(evidence: Evidence) -> Verdict:
                 if answer.status == 200
                 else _unanswered(evidence, mesh, hop, answer)
             )
-            return verdict.because(expected, observed, [_about(who, c) for c in causes])
+            return verdict.because(expected, observed, [c.about(who) for c in causes])
         if not headers and answer.status != 200:
             title = matches.rule_title(findings.last.route, findings.last, mesh)
             late = cause.shown(
                 f"the timeout of {title} is {limit:g} s, and it takes every request: nothing in it asks for x-hurry"
             )
             causes = [late] if limit and answer.status == 504 else _unanswered(evidence, mesh, hop, answer)
-            return verdict.because(expected, observed, [_about(who, c) for c in causes])
+            return verdict.because(expected, observed, [c.about(who) for c in causes])
         if headers and not policies_allow(hurried.seconds):
             causes = policies.other_limit(findings.last, mesh, asked=0.5)
-            return verdict.because(expected, observed, [_about(who, c) for c in causes])
+            return verdict.because(expected, observed, [c.about(who) for c in causes])
     return verdict.passed(expected, observed)
 
 
@@ -119,10 +119,6 @@ def policies_allow(seconds: float) -> bool:
 
 def _told_short(answer: inside.Answer) -> str:
     return f"{answer.status} after {answer.seconds:.1f} s" if answer.status else answer.error
-
-
-def _about(who: str, each: Cause) -> Cause:
-    return Cause(sentence=f"{who}: {each.sentence}", directness=each.directness, next_step=each.next_step)
 
 
 def scope(evidence: Evidence) -> Verdict:

@@ -20,11 +20,10 @@ def by_route(service: str, check: Check, *, expected: str) -> Check:
 
     def judge(evidence: Evidence) -> Verdict:
         routes = evidence.resources(resources.HTTP_ROUTES)
-        if not any(_speaks_for(route, service) for route in routes):
-            return verdict.because(
-                expected, f"no HTTPRoute has Service {service} as its parent", [_why(routes, service)]
-            )
-        own = [route for route in routes if _speaks_for(route, service)]
+        own = [route for route in routes if rules.speaks_for(route, service)]
+        if not own:
+            why = _why(routes, evidence.everywhere(resources.HTTP_ROUTES), service)
+            return verdict.because(expected, f"no HTTPRoute has Service {service} as its parent", [why])
         if causes := [_unbound(route, service) for route in own if not _is_accepted(route)]:
             return verdict.because(expected, f"the HTTPRoute for Service {service} has no effect", causes)
         if causes := _other_port(evidence, own, service):
@@ -55,10 +54,6 @@ class _Alone:
         return [o for o in listed if not any(h.split(".")[0] == self._service for h in o["spec"].get("hosts") or [])]
 
 
-def _speaks_for(route: Object, service: str) -> bool:
-    return any(p.get("kind") == "Service" and p.get("name") == service for p in route["spec"].get("parentRefs") or [])
-
-
 def _is_accepted(route: Object) -> bool:
     """Whether istiod takes it for one of its parents, or has said nothing so far."""
     parents = (route.get("status") or {}).get("parents") or []
@@ -84,15 +79,27 @@ def _other_port(evidence: Evidence, routes: list[Object], service: str) -> list[
     return [cause.shown(f"parentRefs names port {told} of Service {service}, which has port {has}")]
 
 
-def _why(routes: list[Object], service: str) -> cause.Cause:
+def _why(routes: list[Object], everywhere: list[Object], service: str) -> cause.Cause:
+    if stray := next((r for r in everywhere if r not in routes and rules.speaks_for(r, service)), None):
+        place = resources.namespace_of(stray)
+        name = resources.name_of(stray)
+        return cause.shown(
+            f"HTTPRoute {name} is in namespace {place}, where its parent Service {service} is another one"
+        )
     if not routes:
         return cause.shown(f"there is no HTTPRoute yet; the lesson's last section applies one for {service}")
     parents = [p for route in routes for p in route["spec"].get("parentRefs") or []]
-    named = ", ".join(sorted({f"{p.get('kind', 'Gateway')} {p.get('name')}" for p in parents})) or "nothing"
+    named = ", ".join(sorted(map(_named, parents))) or "nothing"
     return cause.shown(
         f'parentRefs names {named}: a route for callers inside the mesh has a parent with kind Service, group "" and '
         f"the name {service}"
     )
+
+
+def _named(parent: Mapping[str, Any]) -> str:
+    group = parent.get("group", "gateway.networking.k8s.io")
+    told = f" of the group {group}" if parent.get("kind") == "Service" and group else ""
+    return f"{parent.get('kind', 'Gateway')} {parent.get('name')}{told}"
 
 
 def _header(name: str, value: str) -> Rule:

@@ -1,7 +1,7 @@
 """Exercise 04-3: a door of the Gateway API, for the products' API alone."""
 
 from labkit.exercises import verdict
-from labkit.exercises.diagnosis import cause, destinations, matches, objects, rules
+from labkit.exercises.diagnosis import answers, cause, destinations, matches, objects, rules
 from labkit.exercises.diagnosis import decision as decisions
 from labkit.exercises.diagnosis.cause import Cause
 from labkit.exercises.diagnosis.decision import Ask, Decision
@@ -108,7 +108,7 @@ def _at(decision: Decision, mesh: Objects, path: str, status: int) -> list[Cause
     explanation = decision.explanation
     if path == PAGE:
         title = matches.rule_title(decision.route, decision, mesh)
-        return [cause.shown(f"{title} takes {PAGE} too: a rule without matches, or for the prefix /, takes every path")]
+        return [cause.shown(f"{title} takes {PAGE} too: it is for {matches.paths_of(decision.route)}")]
     if not decision.virtual_host:
         if told := _other_hosts(mesh, decision.ask.host.partition(":")[0]):
             return [cause.shown(told)]
@@ -121,9 +121,15 @@ def _at(decision: Decision, mesh: Objects, path: str, status: int) -> list[Cause
         closest = matches.none_fits(decision, mesh, bool)
         return [closest] if closest else []
     title = matches.rule_title(decision.route, decision, mesh)
-    dead = destinations.dead_ends(decision.targets, mesh, what=title)
-    sent = decisions.told(decision.targets) if decision.targets else "nothing on"
-    return dead or [cause.shown(f"{title} sends {sent}, where {path} is answered with {status}")]
+    if explanation.answer.startswith("redirect"):
+        return [cause.shown(f"{title} answers by itself with a {explanation.answer} (filter RequestRedirect)")]
+    if not decision.targets:
+        return [cause.shown(f"{title} sends nothing on: its `backendRefs` are empty, or each has the weight 0")]
+    if dead := destinations.dead_ends(decision.targets, mesh, what=title):
+        return dead
+    told, seen = decisions.told(decision.targets), answers.rewritten(decision.action, path)
+    asked = f" and asks it for {seen} (filter URLRewrite)" if seen != path else ""
+    return [cause.shown(f"{title} sends {told}{asked}, where {path} is answered with {status}")]
 
 
 def _other_hosts(mesh: Objects, asked: str) -> str:
@@ -142,15 +148,25 @@ def _other_hosts(mesh: Objects, asked: str) -> str:
 def _unbound(mesh: Objects) -> Cause:
     """No HTTPRoute names this door among its parents."""
     for route in mesh.http_routes:
+        title = objects.title(route)
         for parent in objects.spec_of(route).get("parentRefs") or []:
-            name = str(parent.get("name", ""))
-            title = objects.title(route)
-            if name == DOOR:
-                kind = f"{parent.get('group', 'gateway.networking.k8s.io')} {parent.get('kind', 'Gateway')}"
-                place = parent.get("namespace") or resources.namespace_of(route)
-                return cause.shown(f"parentRefs of {title} names {kind} {place}/{DOOR}, which is another object")
-            near = "; did you mean products?" if objects.nearest(name, [DOOR]) else ""
+            name, kind = str(parent.get("name", "")), parent.get("kind", "Gateway")
+            place = parent.get("namespace") or resources.namespace_of(route)
+            if name == DOOR and kind == "Gateway" and place == mesh.namespace:
+                return cause.shown(
+                    f"{title} is in namespace {resources.namespace_of(route)}, and a listener of Gateway {DOOR} takes "
+                    "routes of its own namespace only, unless `allowedRoutes` says otherwise"
+                )
+            if kind != "Gateway" or name == DOOR:
+                return cause.shown(f"parentRefs of {title} names {kind} {place}/{name}, and not Gateway {DOOR}")
+            near = f"; did you mean {DOOR}?" if objects.nearest(name, [DOOR]) else ""
             return cause.shown(f"no HTTPRoute is bound to {DOOR}: parentRefs of {title} names {name}{near}")
+    for rule in mesh.virtual_services:
+        if DOOR in (objects.spec_of(rule).get("gateways") or []):
+            return cause.shown(
+                f"{objects.title(rule)} names {DOOR} in `gateways`, which stands for Gateways of Istio's API; one of "
+                "the Gateway API takes HTTPRoutes"
+            )
     return cause.shown(f"no HTTPRoute is bound to {DOOR}: its parentRefs have to name it")
 
 

@@ -151,3 +151,15 @@ def frame(records: Sequence[Sent]) -> "pd.DataFrame":
     table = pd.DataFrame({name: [getattr(record, name) for record in records] for name in columns})
     table["time"] = pd.to_datetime(table["time"], unit="s", utc=True)
     return table.sort_values("time", ignore_index=True)
+
+
+def first_failure(rows: "pd.DataFrame") -> int | None:
+    """The status of the first request that was not answered with 200; None where all were."""
+    failed = rows[rows["status"] != 200]
+    return int(failed["status"].iloc[0]) if len(failed) else None
+
+
+def answered(rows: "pd.DataFrame") -> str:
+    """Who answered: ``v2``, ``v1 and v3``, or ``status 503`` of the first that failed."""
+    failed = first_failure(rows)
+    return " and ".join(sorted(set(rows["version"]))) if failed is None else f"status {failed}"

@@ -1,6 +1,9 @@
 """Every attempt at every exercise of the mesh, in memory: the right ones pass, the wrong ones are told their cause."""
 
+from pathlib import Path
+
 import pytest
+import yaml
 
 from labkit.exercises import course
 from labkit.kube import manifests
@@ -10,6 +13,9 @@ ON_A_CLUSTER = ("00", "01", "02", "03", "22")
 """Lessons about pods, their rollouts and ambient mode; those are tried on a running cluster."""
 
 MESH = [exercise for exercise in course.ALL.values() if exercise.id[:2] not in ON_A_CLUSTER]
+WRITTEN = yaml.safe_load((Path(__file__).parent / "attempts.yaml").read_text())
+"""More attempts than an exercise names itself."""
+
 WRONG = [(exercise, wrong) for exercise in MESH for wrong in exercise.wrong]
 RIGHT = [(exercise, right) for exercise in MESH for right in exercise.right]
 
@@ -41,3 +47,12 @@ def test_a_wrong_answer_is_told_its_cause(exercise, wrong):
     seen = verdict(exercise, yaml=wrong.yaml, answer=wrong.answer)
     assert not seen.passed
     assert wrong.says in f"{seen.observed} {seen.cause}"
+
+
+@pytest.mark.parametrize("row", WRITTEN, ids=lambda row: f"{row['exercise']} {row['why']}")
+def test_an_attempt_gets_its_verdict(row):
+    exercise = course.find(row["exercise"])
+    evidence = Simulated(exercise, row.get("applies", ()), row.get("answer"), deleted=row.get("deletes", ()))
+    seen = exercise.judge(evidence)
+    assert seen.passed == ("says" not in row), seen
+    assert row.get("says", "") in f"{seen.observed} {seen.cause}"

@@ -1,9 +1,10 @@
 """Why an answer is not the one that it should be: the proxies' doing first, then the application's own."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from labkit.exercises.diagnosis import cause, matches, objects, way
+from labkit.exercises.diagnosis import cause, matches, objects, refusals, way
 from labkit.exercises.diagnosis.cause import Cause
 from labkit.exercises.diagnosis.objects import Objects
 from labkit.exercises.evidence import Evidence
@@ -14,7 +15,9 @@ def rewritten(action: Mapping[str, Any], path: str) -> str:
     """The path that the application sees."""
     rewrite, pattern = action.get("prefix_rewrite"), action.get("regex_rewrite") or {}
     if pattern:
-        return str(pattern.get("substitution", path))
+        return re.sub(
+            (pattern.get("pattern") or {}).get("regex", ""), str(pattern.get("substitution", path)), path, count=1
+        )
     return str(rewrite) if rewrite else path
 
 
@@ -26,6 +29,8 @@ def causes(evidence: Evidence, mesh: Objects, hop: way.Hop, answer: fetching.Ans
     decision = findings.last
     if decision is None or not answer.status:
         return []
+    if refused := refusals.causes(evidence, mesh, [hop], status=answer.status):
+        return refused
     title, service = matches.rule_title(decision.route, decision, mesh), objects.short(hop.host)
     path = rewritten(decision.action, hop.ask.path)
     if answer.status in (301, 302, 303, 307, 308):

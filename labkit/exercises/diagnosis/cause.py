@@ -1,7 +1,7 @@
 """A cause, and how directly the evidence shows it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 
@@ -34,6 +34,15 @@ class Cause:
     directness: Directness
     next_step: str = ""
     """A command that shows or mends it; empty where the exercise's hint is the best next step."""
+
+    def about(self, what: str) -> "Cause":
+        """The same cause, told of one caller or one request: ``jason: rule 1 of …``."""
+        return replace(self, sentence=f"{what}: {self.sentence}")
+
+    def with_more(self, words: str) -> "Cause":
+        """The same cause with words behind it, after what it asks: ``…; did you mean reviews?``."""
+        first, question, rest = self.sentence.partition("; did you mean")
+        return replace(self, sentence=f"{first}{words}{question}{rest}")
 
 
 def ranked(causes: Iterable[Cause | None]) -> list[Cause]:

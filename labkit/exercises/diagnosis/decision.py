@@ -239,7 +239,7 @@ def told(targets: Sequence[Target]) -> str:
     """``reviews v1 90 %, reviews v2 10 %``; a single one without its share."""
     if len(targets) == 1:
         return f"everything to {place(targets[0])}"
-    return ", ".join(f"{target.percent:g} % to {place(target)}" for target in targets)
+    return ", ".join(f"{round(target.percent, 1):g} % to {place(target)}" for target in targets)
 
 
 def place(target: Target) -> str:

@@ -24,10 +24,12 @@ def _dead_end(target: Target, mesh: Objects, what: str) -> Iterator[Cause]:
         yield cause.shown(f"{what} sends to a host that the mesh does not know")
     elif not mesh.is_host(target.host):
         yield _no_service(target, mesh, what)
+    elif not target.exists and target.port not in _ports_of(target, mesh):
+        yield _no_port(target, mesh, what)
     elif target.subset and not target.exists:
         yield _no_subset(target, mesh, what)
     elif not target.exists:
-        yield _no_port(target, mesh, what)
+        yield cause.undecided(f"{what} sends to {target.host}, port {target.port}, which the proxy does not have")
     elif target.subset:
         yield _nobody_in_subset(target, mesh, what)
     else:
@@ -37,14 +39,23 @@ def _dead_end(target: Target, mesh: Objects, what: str) -> Iterator[Cause]:
 def _no_service(target: Target, mesh: Objects, what: str) -> Cause:
     name, parts = objects.short(target.host), target.host.split(".")
     same = [h for h in mesh.hosts if objects.short(h) == name]
-    if same and len(parts) > 1:
+    if same and target.host.endswith(".svc.cluster.local"):
         where = same[0].split(".")[1]
+        if "HTTPRoute" in what:
+            return cause.shown(f"{what} sends to {name} in namespace {parts[1]}, and Service {name} is in {where}")
         return cause.shown(
             f"{what} sends to {target.host}: a short host is one of the rule's own namespace, and Service {name} is in "
             f"{where}"
         )
+    full = next((h for h in mesh.hosts if h.startswith(f"{parts[0]}.") and h.endswith(".svc.cluster.local")), "")
+    if full and name == target.host:
+        return cause.shown(
+            f"{what} sends to the host {name}: a host with a dot is taken as it stands, and no Service or ServiceEntry "
+            f"has that name; {objects.short(full)} or {full} has"
+        )
+    written = name if parts[1:2] in ([], [mesh.namespace]) else target.host
     asked = objects.did_you_mean(name, {objects.short(h) for h in mesh.hosts})
-    return cause.shown(f"{what} sends to the host {name}, and no Service or ServiceEntry has that name{asked}")
+    return cause.shown(f"{what} sends to the host {written}, and no Service or ServiceEntry has that name{asked}")
 
 
 def _no_subset(target: Target, mesh: Objects, what: str) -> Cause:
@@ -94,14 +105,21 @@ def _host(rule: Object) -> str:
 
 
 def _no_port(target: Target, mesh: Objects, what: str) -> Cause:
+    service, entry = mesh.service(target.host), outside.entry_of(target, mesh)
+    owner = f"Service {resources.name_of(service)}" if service else objects.title(entry) if entry else "no object"
+    ports = ", ".join(_ports_of(target, mesh)) or "none"
+    return cause.shown(
+        f"{what} sends to port {target.port} of {objects.short(target.host)}, and {owner} has port {ports}"
+    )
+
+
+def _ports_of(target: Target, mesh: Objects) -> list[str]:
+    """Ports of the Service or ServiceEntry of a host."""
     service = mesh.service(target.host)
-    ports = [str(port.get("port")) for port in objects.spec_of(service or {}).get("ports") or []]
-    if service is not None and target.port not in ports:
-        return cause.shown(
-            f"{what} sends to port {target.port} of {objects.short(target.host)}, and Service "
-            f"{resources.name_of(service)} has port {', '.join(ports)}"
-        )
-    return cause.shown(f"{what} sends to {target.host}, port {target.port}, which the proxy does not have")
+    if service is not None:
+        return [str(port.get("port")) for port in objects.spec_of(service).get("ports") or []]
+    entry = outside.entry_of(target, mesh)
+    return [str(port.get("number")) for port in objects.spec_of(entry or {}).get("ports") or []]
 
 
 def _nobody_in_subset(target: Target, mesh: Objects, what: str) -> Cause:
@@ -140,8 +158,8 @@ def shares(decision: Decision, mesh: Objects, asked: Mapping[str, float], host: 
                 "pods alike"
             )
         ]
-    causes = [*_no_weight(decision, rule), *_wrong_subset(decision, mesh, asked)]
-    more = ""
+    causes = [*_no_weight(decision, rule, asked), *_wrong_subset(decision, mesh, asked)]
+    more = _default_weight(decision, mesh)
     if decision.mirrors:
         more = "; it mirrors to others too, and nobody gets the answers to those copies"
     elif any(not target.subset and len(decisions.versions([target], mesh)) > 1 for target in decision.targets):
@@ -183,35 +201,55 @@ def http_rule(rule: Object | None, decision: Decision) -> Mapping[str, Any]:
     return http[number - 1] if 0 < number <= len(http) else {}
 
 
-def _no_weight(decision: Decision, rule: Object | None) -> Iterator[Cause]:
+def _no_weight(decision: Decision, rule: Object | None, asked: Mapping[str, float]) -> Iterator[Cause]:
     """Beside others, a destination without a weight gets none: Istio's API says 0 is the default."""
     entries = http_rule(rule, decision).get("route") or []
-    missing = [e for e in entries if not e.get("weight")]
-    if rule and len(entries) > 1 and missing:
-        without = " and ".join(
-            str((e.get("destination") or {}).get("subset") or (e.get("destination") or {}).get("host")) for e in missing
-        )
+    missing = [e.get("destination") or {} for e in entries if "weight" not in e]
+    nothing = [e.get("destination") or {} for e in entries if e.get("weight") == 0]
+    if rule is None or len(entries) < 2:
+        return
+    if missing:
+        without = " and ".join(str(to.get("subset") or to.get("host")) for to in missing)
         yield cause.shown(
             f"the destination {without} of {objects.title(rule)} has no weight: among several destinations that is 0, "
-            "so "
-            "it gets no request"
+            "so it gets no request"
         )
+    elif any(str(to.get("subset")) in asked for to in nothing):
+        without = " and ".join(str(to.get("subset")) for to in nothing)
+        yield cause.shown(f"the destination {without} of {objects.title(rule)} has the weight 0, so it gets no request")
 
 
 def several_rules(decision: Decision, mesh: Objects, asked: Mapping[str, float]) -> list[Cause]:
-    """Shares written as several http rules: the first without match takes every request."""
-    rule = rules.rule_of(decision.explanation.source, mesh)
-    http = objects.http_of(rule) if rule else []
-    open_ones = [n for n, entry in enumerate(http, 1) if not entry.get("match")]
-    if rule is None or sum(bool(share) for share in asked.values()) < 2 or len(open_ones) < 2:
+    """Shares written as several rules: the first without match takes every request."""
+    rule, by_route = rules.rule_of(decision.explanation.source, mesh), matches.http_route_of(decision.route, mesh)
+    owner = rule or by_route
+    field, word = ("match", "http rules") if rule else ("matches", "rules")
+    every = objects.http_of(rule) if rule else objects.spec_of(by_route or {}).get("rules") or []
+    open_ones = [n for n, entry in enumerate(every, 1) if not entry.get(field)]
+    if owner is None or sum(bool(share) for share in asked.values()) < 2 or len(open_ones) < 2:
         return []
+    where = "destinations in the `route`" if rule else "entries in `backendRefs`"
     return [
         cause.shown(
-            f"{objects.title(rule)} has {len(http)} http rules, and rule {open_ones[0]} has no match, so it takes "
-            "every "
-            "request: shares are several destinations in the `route` of one rule, each with its weight"
+            f"{objects.title(owner)} has {len(every)} {word}, and rule {open_ones[0]} has no match, so it takes every "
+            f"request: shares are several {where} of one rule, each with its weight"
         )
     ]
+
+
+def _default_weight(decision: Decision, mesh: Objects) -> str:
+    """A backend of an HTTPRoute without a weight has the weight 1, whatever the others have."""
+    written = matches.http_route_rule(decision.route, mesh).get("backendRefs") or []
+    silent = [str(backend.get("name")) for backend in written if "weight" not in backend]
+    if not silent or len(silent) == len(written):
+        return ""
+    return f"; {' and '.join(silent)} in `backendRefs` has no weight, which counts as 1"
+
+
+def wrong_versions(decision: Decision, mesh: Objects, asked: Mapping[str, float]) -> list[Cause]:
+    """Subsets that are named as the versions asked for, and whose pods are of others."""
+    named = {target.subset for target in decision.targets}
+    return list(_wrong_subset(decision, mesh, asked)) if named and named == {n for n, s in asked.items() if s} else []
 
 
 def _wrong_subset(decision: Decision, mesh: Objects, asked: Mapping[str, float]) -> Iterator[Cause]:

@@ -28,23 +28,28 @@ def other_routes(decision: Decision, mesh: Objects, leads: Leads) -> list[Cause]
     )
 
 
-FOR_CALLERS = ("sourceLabels", "sourceNamespace", "gateways", "port")
-"""Fields of a match by which istiod decides which proxies get a rule at all."""
+OF_HTTP_ROUTE = re.compile(r"(?P<namespace>[^.]+)\.(?P<name>.+)\.(?P<place>\d+)")
+"""What istiod names a route after that comes from an HTTPRoute: ``default.reviews.0`` is its first rule."""
 
 
 def _for_other_callers(decision: Decision, mesh: Objects, leads: Leads) -> Iterator[Cause]:
     """Rules that lead there and that istiod gives to other proxies only."""
     rule = rules.rule_of(decision.explanation.source, mesh)
     for number, http in enumerate(objects.http_of(rule) if rule else [], 1):
-        matched = [{key: match[key] for key in FOR_CALLERS if key in match} for match in http.get("match") or []]
-        if rule is None or not matched or not all(matched):
+        if rule is None or not rules.for_callers(http):
             continue
         title = f"rule {number} of {objects.title(rule)}"
         is_there = any(rule_title(route, decision, mesh) == title for route in decision.routes)
         if not is_there and leads([_written(entry, rule, decision) for entry in http.get("route") or []]):
-            field, value = next(iter(matched[0].items()))
-            told = objects.pairs(value) if isinstance(value, dict) else value
-            yield cause.shown(f"{title} is for callers with {field} {told} only, which {decision.ask.proxy} is not")
+            yield cause.shown(not_for_this_caller(number, http, rule, decision))
+
+
+def not_for_this_caller(number: int, http: Mapping[str, Any], rule: Object, decision: Decision) -> str:
+    """What a rule asks of the caller itself, for whom it is then."""
+    field, value = rules.for_callers(http)[0]
+    told = objects.pairs(value) if isinstance(value, dict) else value
+    title = f"rule {number} of {objects.title(rule)}"
+    return f"{title} is for callers with {field} {told} only, which {decision.ask.proxy} is not"
 
 
 def _written(entry: Mapping[str, Any], rule: Object, decision: Decision) -> Target:
@@ -74,9 +79,27 @@ def rule_title(route: Mapping[str, Any], decision: Decision, mesh: Objects) -> s
     source = decisions.source_of(route)
     if source is None:
         return "the Service's own route"
+    if rules.is_of_http_route(source) and (own := OF_HTTP_ROUTE.fullmatch(str(route.get("name", "")))):
+        return f"rule {int(own['place']) + 1} of HTTPRoute {own['namespace']}/{own['name']}"
     same = [r for r in decision.routes if decisions.source_of(r) == source]
     number = rule_number(rules.rule_of(source, mesh), same.index(route))
     return f"rule {number} of {rules.name_of(source)}" if number else rules.name_of(source)
+
+
+def http_route_of(route: Mapping[str, Any], mesh: Objects) -> Object | None:
+    """The HTTPRoute that a route in a proxy comes from."""
+    own = OF_HTTP_ROUTE.fullmatch(str(route.get("name", "")))
+    key = (own["namespace"], own["name"]) if own else None
+    return next((r for r in mesh.http_routes if (resources.namespace_of(r), resources.name_of(r)) == key), None)
+
+
+def http_route_rule(route: Mapping[str, Any], mesh: Objects) -> Mapping[str, Any]:
+    """Its rule, as it is written; empty where the route comes from none."""
+    obj, own = http_route_of(route, mesh), OF_HTTP_ROUTE.fullmatch(str(route.get("name", "")))
+    written = objects.spec_of(obj or {}).get("rules") or []
+    place = int(own["place"]) if own else len(written)
+    rule: Mapping[str, Any] = written[place] if place < len(written) else {}
+    return rule
 
 
 def rule_number(rule: Object | None, place: int) -> int:
@@ -85,7 +108,7 @@ def rule_number(rule: Object | None, place: int) -> int:
         return 0
     numbers = [number for number, http in enumerate(objects.http_of(rule), 1) for _ in http.get("match") or [{}]]
     is_filtered = any(
-        set(FOR_CALLERS) & match.keys() for http in objects.http_of(rule) for match in http.get("match") or []
+        set(rules.FOR_CALLERS) & match.keys() for http in objects.http_of(rule) for match in http.get("match") or []
     )
     return numbers[place] if not is_filtered and place < len(numbers) else 0
 
@@ -113,8 +136,7 @@ def _never_reached(decision: Decision, mesh: Objects, leads: Leads) -> Iterator[
             yield cause.shown(
                 f"{title} fits this request and sends {decisions.told(decision.targets)}; "
                 f"{rule_title(route, decision, mesh)}, which leads where it should go, comes after it: the first rule "
-                "that "
-                "fits decides"
+                "that fits decides"
             )
     rule = rules.rule_of(decision.explanation.source, mesh)
     http = objects.http_of(rule) if rule else []
@@ -144,33 +166,44 @@ def mismatch(route: Mapping[str, Any], decision: Decision) -> str:
     return lacks + _path(match, ask.path) if "the path" in lacks else lacks
 
 
-PSEUDO = {":method": "method", ":authority": "host", ":scheme": "scheme"}
-"""What HTTP/2 calls headers and people do not."""
+PSEUDO = {":method": "method", ":authority": "host", ":scheme": "scheme", "host": "host"}
+"""What HTTP/2 calls headers and people do not. Envoy reads ``host`` as ``:authority``."""
 
 
 def _header(condition: Mapping[str, Any], lacks: str, ask: Ask) -> str:
-    name, headers = str(condition["name"]), ask.headers
-    if name in PSEUDO:
-        own = {":method": "GET", ":authority": ask.host, ":scheme": "http"}[name]
-        return f"the {PSEUDO[name]} is {own}, and {lacks.replace(f'header {name} ', 'it ')}"
-    value = next((v for n, v in headers.items() if n.lower() == name.lower()), None)
+    name = str(condition["name"])
+    title, value = _seen(name, ask)
     if value is None:
-        others = [n.lower() for n in headers]
-        asked = objects.did_you_mean(name, others)
+        asked = objects.did_you_mean(name, [other.lower() for other in ask.headers])
         return f"it asks for the header {name}, which the request does not have{asked}"
     if condition.get("invert_match"):
-        return f"the header {name} is {value}, and the rule is for requests without it (`withoutHeaders`)"
+        return f"{title} is {value}, and the rule is for requests without it (`withoutHeaders`)"
     matcher = condition.get("string_match") or {}
-    text = next((str(v) for k, v in matcher.items() if k in ("exact", "prefix", "suffix")), "")
+    kind, text = next(((k, str(v)) for k, v in matcher.items() if k in _KINDS), ("", ""))
     if text and text.lower() == value.lower():
-        return f"the header {name} is {value}, and the rule asks for {text}: capital letters count"
+        return f"{title} is {value}, and the rule asks for {text}: capital letters count"
+    if text and text.strip(QUOTES) == value:
+        told = "blanks count" if text.strip() == value else "its quotes are part of it"
+        return f"{title} is {value}, and the rule asks for '{text}': {told}"
     if text and text in value:
-        kind = next(k for k in matcher if k in ("exact", "prefix", "suffix"))
-        return f"{kind} {text} is not the header {name}, which is {value}: {_KINDS[kind]}"
+        return f"{kind} {text} is not {title}, which is {value}: {_KINDS[kind]}"
     regex = (matcher.get("safe_regex") or {}).get("regex")
     if regex is not None:
-        return f"the header {name} is {value}, and the regex {regex} does not fit it{_part_of(str(regex), value)}"
-    return f"the header {name} is {value}; {lacks}"
+        return f"{title} is {value}, and the regex {regex} does not fit it{_part_of(str(regex), value)}"
+    words = {"prefix": "something that begins with ", "suffix": "something that ends with "}
+    return f"{title} is {value}, and the rule asks for {words.get(kind, '')}{text}" if text else f"{title}: {lacks}"
+
+
+QUOTES = " \t'\"`"
+
+
+def _seen(name: str, ask: Ask) -> tuple[str, str | None]:
+    """A header of a request in words, and its value; None where it has none."""
+    if name.lower() in PSEUDO:
+        word = PSEUDO[name.lower()]
+        own = {"method": ask.headers.get(":method", "GET"), "host": ask.host, "scheme": "http"}
+        return f"the {word}", own[word]
+    return f"the header {name}", next((v for n, v in ask.headers.items() if n.lower() == name.lower()), None)
 
 
 _KINDS = {
@@ -183,9 +216,23 @@ _KINDS = {
 def _part_of(regex: str, value: str) -> str:
     try:
         is_part = re.search(regex, value) is not None
+        is_alike = re.search(regex, value, re.IGNORECASE) is not None
     except re.error:
         return ""
-    return ": a regex has to fit the whole value, not a part of it" if is_part else ""
+    if is_part:
+        return ": a regex has to fit the whole value, not a part of it"
+    return ": capital letters count" if is_alike else ""
+
+
+def paths_of(route: Mapping[str, Any]) -> str:
+    """``paths below /api``, ``the path /productpage`` or ``every path``: what a route asks of the path."""
+    match = route.get("match") or {}
+    if "path" in match:
+        return f"the path {match['path']}"
+    if "safe_regex" in match:
+        return f"paths like {match['safe_regex']['regex']}"
+    prefix = str(match.get("path_separated_prefix") or match.get("prefix") or "/")
+    return "every path" if prefix == "/" else f"paths below {prefix}"
 
 
 def _path(match: Mapping[str, Any], path: str) -> str:
@@ -196,5 +243,6 @@ def _path(match: Mapping[str, Any], path: str) -> str:
         return " (capital letters count)"
     if asked and "path" in match and plain.startswith(asked):
         return " (exact is this path alone; prefix takes what is below it as well)"
-    near = objects.nearest(asked, [plain]) if asked else ""
-    return f" (nearly {near})" if near else ""
+    if re.sub(r"\d+", "0", asked) == re.sub(r"\d+", "0", plain):
+        return ""  # /status/503 is no misspelt /status/500
+    return f" ({meant})" if (meant := objects.did_you_mean(asked, [plain]).removeprefix("; ")) else ""

@@ -1,7 +1,7 @@
 """Who may do what, as a check asks for it: calls with the status they should get, and why one gets another."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from labkit.exercises import verdict
@@ -44,6 +44,9 @@ class Call:
     by: str = ""
     """Who calls that workload then; empty for the gateway."""
 
+    asks: str = ""
+    """What the guarded workload is asked for, where that is not the path: ``details:9080/details/0``."""
+
     as_: str = ""
     """The caller in words, ``jason``; empty where the rest tells."""
 
@@ -60,12 +63,8 @@ def judge(evidence: Evidence, calls: Sequence[Call]) -> Verdict:
     for call, status in zip(calls, statuses, strict=True):
         if status != call.status:
             causes = Scene(evidence).causes(call, status)
-            return verdict.because(expected, observed, [_about(call, each) for each in cause.ranked(causes)])
+            return verdict.because(expected, observed, [each.about(str(call)) for each in cause.ranked(causes)])
     return verdict.passed(expected, observed)
-
-
-def _about(call: Call, each: Cause) -> Cause:
-    return Cause(sentence=f"{call}: {each.sentence}", directness=each.directness, next_step=each.next_step)
 
 
 def measured(evidence: Evidence, call: Call) -> int:
@@ -103,8 +102,20 @@ class Scene:
         if call.status == REFUSED and status:  # whatever the application answered, it was asked
             return self._too_open(call, decision, callee)
         if call.status == ALLOWED and status == REFUSED:
-            return self._too_closed(decision, caller, callee, request)
+            return self._too_closed(call, decision, caller, callee, request)
         return [cause.undecided(f"it is answered with {status or 'nothing'}, which no policy gives: does it run?")]
+
+    def refusal(self, call: Call) -> list[Cause]:
+        """Why policies refuse a call that should be let through; nothing where they let it through."""
+        callee = self._callee(call)
+        if callee is None:
+            return []
+        caller, request = self._caller(call), self._request(call)
+        decision = self._mesh.decide(caller, callee, request)
+        if decision.is_allowed:
+            return []
+        causes = self._too_closed(call, decision, caller, callee, request)
+        return [each.about(f"the proxy of {callee.name} answers {REFUSED}") for each in causes]
 
     def believes(self, call: Call) -> bool:
         """Whether the proxy that decides about a call looks at tokens."""
@@ -124,15 +135,24 @@ class Scene:
             ]
         return [*apart, cause.undecided(f"no AuthorizationPolicy speaks of {callee.name}, so all may call it")]
 
-    def _too_closed(self, decision: Decision, caller: Caller, callee: access.Workload, request: Request) -> list[Cause]:
+    def _too_closed(
+        self, call: Call, decision: Decision, caller: Caller, callee: access.Workload, request: Request
+    ) -> list[Cause]:
         apart = self._apart(callee, authorization.RESOURCE)
         if decision.is_allowed:
-            return [*apart, cause.undecided(f"the policies of {callee.name} allow it, so another proxy refuses it")]
+            return [*self._on_the_way(call), *apart, cause.undecided(f"the policies of {callee.name} allow it")]
         if decision.rule:
             return [cause.shown(f"{access.title(decision.rule)} denies it")]
         lacking = self._mesh.lacking(caller, callee, request)
         reason = lacking[0] if lacking else "there is no rule that could"
         return [*apart, cause.undecided(f"no ALLOW rule applies, and all else is refused: {reason}")]
+
+    def _on_the_way(self, call: Call) -> list[Cause]:
+        """Who refuses a call before it comes to the guarded workload: the gateway, or who passes it on."""
+        if not call.guarded_by:
+            return []
+        first = self.refusal(replace(call, guarded_by="", by="", asks=""))
+        return first or (self.refusal(replace(call, guarded_by=call.by, by="", asks="")) if call.by else [])
 
     def _without_issuer(self, callee: access.Workload) -> list[Cause]:
         tokens = self._mesh.guard(callee).tokens
@@ -209,10 +229,15 @@ class Scene:
         return Caller(principal=workload.principal() if workload else "", claims=claims)
 
     def _request(self, call: Call) -> Request:
-        port = self._pod_port(call.service or "productpage:9080")
+        asked, slash, rest = call.asks.partition("/")
+        host, path = asked or call.service, slash + rest or call.path
         headers = {name.lower(): value for name, value in call.headers.items()}
         return Request(
-            port=port, method=call.method, host=call.service, path=paths.normalized(call.path) or "", headers=headers
+            port=self._pod_port(host or "productpage:9080"),
+            method=call.method,
+            host=host,
+            path=paths.normalized(path) or "",
+            headers=headers,
         )
 
     def _pod_port(self, service: str) -> int:

@@ -82,11 +82,22 @@ def dropped(decision: Decision, mesh: Objects, field: str) -> list[Cause]:
     ]
 
 
+def for_others(decision: Decision, mesh: Objects, field: str) -> list[Cause]:
+    """Rules with a field that istiod gives to other callers only."""
+    rule = rules.rule_of(decision.explanation.source, mesh)
+    return [
+        cause.shown(f"{matches.not_for_this_caller(number, http, rule, decision)}; it has the {field}")
+        for number, http in enumerate(objects.http_of(rule) if rule else [], 1)
+        if rule is not None and http.get(field) and rules.for_callers(http)
+    ]
+
+
 def without(
     decision: Decision, mesh: Objects, host: str, *, field: str, has: Callable[[Route], bool], what: str
 ) -> list[Cause]:
     """Why the route that a request takes lacks a field: other rules, silent objects, or none at all."""
     causes = elsewhere(decision, mesh, has, what=what) + dropped(decision, mesh, field)
+    causes += for_others(decision, mesh, field)
     causes += rules.without_a_say(decision, mesh, host)
     if decision.explanation.source is None:
         name = objects.short(host)

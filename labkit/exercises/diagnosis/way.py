@@ -122,6 +122,12 @@ def is_split(shares: Mapping[str, float], asked: Mapping[str, float]) -> bool:
     return all(abs(shares.get(name, 0.0) - asked.get(name, 0.0)) <= CLOSE for name in {*shares, *asked})
 
 
+def _is_wide(decision: Decision, mesh: Objects) -> bool:
+    """Whether a rule that requests take leads to every version, because a destination has no subset."""
+    wide = any(len(decisions.versions([target], mesh)) > 1 for target in decision.targets if not target.subset)
+    return wide and decision.explanation.source is not None
+
+
 def _unanswered(decision: Decision, mesh: Objects, hop: Hop) -> list[Cause]:
     """No virtual host, or none of its routes: 404."""
     causes = rules.without_a_say(decision, mesh, hop.host)
@@ -139,6 +145,8 @@ def _unanswered(decision: Decision, mesh: Objects, hop: Hop) -> list[Cause]:
 
 def _own_answer(decision: Decision, title: str) -> Cause:
     answer = decision.explanation.answer
+    if not decision.virtual_host and not answer.isdigit() and not answer.startswith("redirect"):
+        return cause.shown(f"the proxy of {decision.ask.proxy} lets nothing out to {decision.ask.host}: {answer}")
     if answer.startswith("redirect"):
         return cause.shown(
             f"{title} answers by itself with a {answer} (`redirect`): the caller is told to go elsewhere; `rewrite` "
@@ -150,6 +158,9 @@ def _own_answer(decision: Decision, title: str) -> Cause:
 def _elsewhere(decision: Decision, mesh: Objects, hop: Hop, title: str) -> list[Cause]:
     """The route works and leads to others, or in other shares."""
     causes = destinations.several_rules(decision, mesh, hop.shares or {})
+    causes += destinations.wrong_versions(decision, mesh, hop.shares or {})
+    if hop.shares is not None and _is_wide(decision, mesh):
+        causes += destinations.shares(decision, mesh, hop.shares, hop.host)
     causes += matches.other_routes(decision, mesh, lambda targets: _leads(targets, hop, mesh))
     causes += rules.without_a_say(decision, mesh, hop.host)
     if hop.shares is not None:

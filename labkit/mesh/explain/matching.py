@@ -89,6 +89,7 @@ def lacks(match: Resource, request: Request) -> str:
         ":method": request.method,
         ":path": request.path,
         ":authority": request.host,
+        "host": request.host,  # Envoy's header map takes it for :authority
         ":scheme": request.scheme,
         **{k.lower(): v for k, v in request.headers.items()},
     }
@@ -104,7 +105,7 @@ def lacks(match: Resource, request: Request) -> str:
         return "a claim of the request's token decides, which is not known beforehand"
     for matcher in match.get("dynamic_metadata") or ():
         if not _claim_fits(matcher, request.claims or {}):
-            return f"the claim {'.'.join(_claim_path(matcher))} of the request's token is not that of the rule"
+            return _claim_words(matcher, request.claims or {})
     return "only CONNECT comes this way" if "connect_matcher" in match and request.method != "CONNECT" else ""
 
 
@@ -112,12 +113,26 @@ def _claim_path(matcher: Resource) -> list[str]:
     return [step["key"] for step in matcher["path"][1:]]
 
 
-def _claim_fits(matcher: Resource, claims: Mapping[str, Any]) -> bool:
+def _claim_words(matcher: Resource, claims: Mapping[str, Any]) -> str:
+    name, values = ".".join(_claim_path(matcher)), ", ".join(map(str, _claim_values(matcher, claims))) or "not there"
+    if matcher.get("invert"):
+        return f"the claim {name} of the request's token is {values}, and the rule is for requests without it"
+    matchers = (matcher["value"].get("or_match") or {}).get("value_matchers") or [{"string_match": {"prefix": ""}}]
+    kind, text = next(iter(matchers[-1]["string_match"].items()))
+    asked = {"prefix": "begins with ", "suffix": "ends with ", "safe_regex": "fits "}.get(kind, "is ")
+    asked += str(text.get("regex")) if isinstance(text, Mapping) else str(text) or "anything"
+    return f"the claim {name} of the request's token is {values}, and the rule wants one that {asked}"
+
+
+def _claim_values(matcher: Resource, claims: Mapping[str, Any]) -> list[Any]:
     value: Any = claims
     for key in _claim_path(matcher):
         value = value.get(key) if isinstance(value, Mapping) else None
-    values = [v for v in value if isinstance(v, str)] if isinstance(value, list) else [value] if value else []
-    asked = matcher["value"]
+    return [v for v in value if isinstance(v, str)] if isinstance(value, list) else [value] if value else []
+
+
+def _claim_fits(matcher: Resource, claims: Mapping[str, Any]) -> bool:
+    values, asked = _claim_values(matcher, claims), matcher["value"]
     if "present_match" in asked:
         return bool(values) != bool(matcher.get("invert"))
     text = asked["or_match"]["value_matchers"][-1]["string_match"]
