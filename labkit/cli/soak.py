@@ -8,12 +8,14 @@ import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import yaml
 
 from labkit.base import errors, settings
+from labkit.kube.resources import Object
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,8 +25,12 @@ if TYPE_CHECKING:
 SLICE = 10.0
 """Seconds of traffic that are judged together."""
 
-SHADOW = 3.0
-"""Seconds after the end of a disturbance in which an answer that is not 200 is put down to it: proxies hear of it."""
+SHADOW = 1.0
+"""Seconds after the end of a disturbance in which an answer that is not 200 is put down to it.
+
+A disturbance ends when every proxy has taken what is there now, however long that takes on this machine; the shadow is
+for requests that were on their way.
+"""
 
 READY = 120.0
 """Seconds that a killed pod may take to be ready again."""
@@ -43,12 +49,14 @@ spec:
 """
 """Access logs of what is to be explained, and of nothing else."""
 
-CERTIFICATE_LIFE = "40s"
-"""How long a proxy's certificate lives while it soaks: each is renewed many times."""
+CERTIFICATE_LIFE = "15s"
+"""How long a proxy's certificate lives while it soaks: with eight proxies one is renewed every second."""
 
 PATHS = ("/productpage", "/api/v1/products/0/reviews")
-PODS_EVERY, ISTIOD_EVERY = 20, 60
-"""Seconds between killed pods, and between killed control planes."""
+KILL_EVERY, ISTIOD_EVERY = 12, 60
+"""Seconds between kills of a pod or of a proxy in one, and between killed control planes."""
+
+VICTIMS = (("reviews", "v1"), ("reviews", "v2"), ("ratings", "v1"), ("details", "v1"))
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -76,6 +84,9 @@ class Soak:
     explained: Counter[str] = field(default_factory=Counter)
     unexplained: Counter[str] = field(default_factory=Counter)
     requests: int = 0
+    asked: float = 0.0
+    """Requests that there should have been, by the rate."""
+
     memory: list[float] = field(default_factory=list)
     """Mebibytes, a slice each."""
 
@@ -143,6 +154,7 @@ def run(arguments: argparse.Namespace) -> int:
                 break
             frame = lab.send(path, rate=arguments.rate, duration=SLICE)
             before = sum(soak.unexplained.values())
+            soak.asked += arguments.rate * SLICE
             soak.judge(_rows(frame))
             if sum(soak.unexplained.values()) > before:
                 _show_failures(lab)
@@ -203,23 +215,24 @@ def _look_at_certificates(lab: "Lab", soak: Soak) -> None:
 
 
 def _disturb(lab: "Lab", soak: Soak, chance: random.Random, stop: threading.Event) -> None:
-    """Every second another split; now and then a pod, or istiod, is killed."""
+    """Every second another split and another policy; now and then a pod, a proxy or istiod is killed."""
     from labkit.cli import demo
 
     killed, restarted = time.time(), time.time()
+    kills = itertools.cycle((_kill_pods, _kill_proxy))
     for second in itertools.count(1):
         if stop.wait(1.0):
             return
         share = chance.randrange(0, 101, 10)
         with contextlib.suppress(errors.LabError):  # nothing can be applied while istiod is away
             lab.apply([demo.weights(100 - share, share), *_policies(second)], quiet=True)
-        if time.time() - killed >= PODS_EVERY:
+        if time.time() - killed >= KILL_EVERY:
+            app, version = chance.choice(VICTIMS)
+            _disturbed(lab, soak, next(kills), f"{app}-{version}", f"app={app},version={version}", "default")
             killed = time.time()
-            app, version = chance.choice((("reviews", "v1"), ("reviews", "v2"), ("ratings", "v1"), ("details", "v1")))
-            _kill(lab, soak, f"{app}-{version}", f"app={app},version={version}", "default")
         if time.time() - restarted >= ISTIOD_EVERY:
+            _disturbed(lab, soak, _kill_pods, "istiod", "app=istiod", "istio-system")
             restarted = time.time()
-            _kill(lab, soak, "istiod", "app=istiod", "istio-system")
 
 
 def _policies(second: int) -> list[dict[str, object]]:
@@ -234,28 +247,59 @@ def _policies(second: int) -> list[dict[str, object]]:
     return [{**group, "kind": kind, "spec": spec} for kind, spec in kinds.items()]
 
 
-def _kill(lab: "Lab", soak: Soak, deployment: str, labels: str, namespace: str) -> None:
-    """Delete the pods of a Deployment, and note when it is ready again."""
+Kill = Callable[["Lab", str, str], Callable[[], bool]]
+"""Kills by labels and namespace, and returns the question whether what was killed is ready again."""
+
+
+def _disturbed(lab: "Lab", soak: Soak, kill: Kill, deployment: str, labels: str, namespace: str) -> None:
+    """Kill, and note when it is ready again and every proxy knows."""
     from labkit.base import waiting
+
+    what = f"the proxy of {deployment} was killed" if kill is _kill_proxy else f"{deployment} was killed"
+    disturbance = Disturbance(time.time(), what)
+    soak.disturbances.append(disturbance)
+    next_step = f"kubectl -n {namespace} get pods -l {labels}"
+    waiting.until(kill(lab, labels, namespace), what=f"{deployment} after its kill", timeout=READY, next_step=next_step)
+    with contextlib.suppress(errors.LabError):
+        lab.wait(deployment, namespace=namespace)
+    disturbance.until = time.time()
+
+
+def _kill_pods(lab: "Lab", labels: str, namespace: str) -> Callable[[], bool]:
     from labkit.clusters import forwarder
     from labkit.kube import resources
 
-    disturbance = Disturbance(time.time(), f"{deployment} was killed")
-    soak.disturbances.append(disturbance)
     killed = {resources.name_of(pod) for pod in lab.api.list(resources.PODS, namespace, labels=labels)}
     for name in killed:
         lab.api.delete(resources.PODS, name, namespace)
     # The Deployment's own status may speak of the old pod for a moment: another one has to be ready.
-    waiting.until(
-        lambda: any(
-            forwarder.is_ready(pod) and resources.name_of(pod) not in killed
-            for pod in lab.api.list(resources.PODS, namespace, labels=labels)
-        ),
-        what=f"a new pod of {deployment}",
-        timeout=READY,
-        next_step=f"kubectl -n {namespace} get pods -l {labels}",
+    return lambda: any(
+        forwarder.is_ready(pod) and resources.name_of(pod) not in killed
+        for pod in lab.api.list(resources.PODS, namespace, labels=labels)
     )
-    disturbance.until = time.time()
+
+
+def _kill_proxy(lab: "Lab", labels: str, namespace: str) -> Callable[[], bool]:
+    """End Envoy in its container, which the kubelet then starts again."""
+    from labkit.clusters import forwarder
+    from labkit.kube import resources
+
+    before = {resources.name_of(p): _restarts(p) for p in lab.api.list(resources.PODS, namespace, labels=labels)}
+    for name in before:
+        lab.kubectl(f"exec {name} -n {namespace} -c istio-proxy -- kill 1")
+
+    def is_back() -> bool:
+        pods = lab.api.list(resources.PODS, namespace, labels=labels)
+        return all(forwarder.is_ready(p) and _restarts(p) > before.get(resources.name_of(p), -1) for p in pods)
+
+    return is_back
+
+
+def _restarts(pod: Object) -> int:
+    """How often the proxy of a pod was started again."""
+    parts = ("containerStatuses", "initContainerStatuses")
+    statuses = [status for part in parts for status in (pod.get("status") or {}).get(part) or ()]
+    return sum(status.get("restartCount", 0) for status in statuses if status["name"] == "istio-proxy")
 
 
 def _line(soak: Soak) -> str:
@@ -264,7 +308,8 @@ def _line(soak: Soak) -> str:
 
 
 def _summary(soak: Soak) -> str:
-    lines = [f"{soak.requests} requests, {len(soak.disturbances)} kills, {soak.rotations} new certificates seen"]
+    done = f"{soak.requests} requests ({100 * soak.requests / (soak.asked or 1):.0f} % of those asked for)"
+    lines = [f"{done}, {len(soak.disturbances)} kills, {soak.rotations} new certificates seen"]
     lines += [f"  {count} × not 200 after: {what}" for what, count in (+soak.explained).most_common()]
     lines += [f"  {count} × UNEXPLAINED: {what}" for what, count in (+soak.unexplained).most_common()]
     lines.append(

@@ -27,4 +27,4 @@ def test_memory_that_grows_by_half_is_not_flat():
 def test_a_disturbance_lasts_until_what_was_killed_is_ready_again():
     killed = soak.Disturbance(100.0, "ratings-v1 was killed", until=130.0)
     assert soak.Soak(disturbances=[killed]).cause(129.0) == "ratings-v1 was killed"
-    assert soak.Soak(disturbances=[killed]).cause(134.0) == ""
+    assert soak.Soak(disturbances=[killed]).cause(132.0) == ""

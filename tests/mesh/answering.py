@@ -73,8 +73,11 @@ def answers(config: Config, sent: Sequence[Sent], folder: Path, ip: str) -> list
             process.terminate()
             process.wait(PATIENCE)
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    by_port = {int(line["source"].rpartition(":")[2]): line for line in lines if ":" in (line["source"] or "")}
-    return [_answer(by_port.get(port)) for port in ports]
+    by_port: dict[int, list[Mapping[str, Any]]] = {}
+    for line in lines:
+        by_port.setdefault(int((line["source"] or ":0").rpartition(":")[2]), []).append(line)
+    # The kernel may give the port of a closed connection to the next one: lines and requests are both in order.
+    return [_answer(by_port[port].pop(0) if by_port.get(port) else None) for port in ports]
 
 
 def _answer(line: Mapping[str, Any] | None) -> Answer:
@@ -193,15 +196,18 @@ def _send(config: Config, sent: Sent, number: int, folder: Path, ip: str) -> int
 def _exchange(plain: socket.socket, sent: Sent) -> None:
     lines = [f"{sent.method} {sent.path} HTTP/1.1", f"Host: {sent.host}", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in sent.headers.items()]
-    stream: Any = plain
-    if sent.connection.is_tls:
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        context.set_alpn_protocols(list(connections.TLS_PROTOCOLS[1:]))
-        stream = context.wrap_socket(plain, server_hostname=sent.connection.server_name or None)
-    stream.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
-    while stream.recv(4096):
-        pass
+    text = ("\r\n".join(lines) + "\r\n\r\n").encode()
+    with contextlib.ExitStack() as stack:
+        stream: socket.socket = plain
+        if sent.connection.is_tls:
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            context.set_alpn_protocols(list(connections.TLS_PROTOCOLS[1:]))
+            name = sent.connection.server_name or None
+            stream = stack.enter_context(context.wrap_socket(plain, server_hostname=name))
+        stream.sendall(text)
+        while stream.recv(4096):
+            pass
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 import random
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from labkit.mesh.explain import connections
@@ -11,6 +11,7 @@ from labkit.mesh.model import Config, Resource
 from tests.mesh.answering import Sent
 
 ELSEWHERE = "192.0.2.7"
+METHODS = ("GET", "POST", "PUT", "DELETE", "HEAD")
 STRANGERS = ("nosuch.example.org", "example.com", "x")
 PATHS = ("/", "/productpage", "/a/../b", "/%70roductpage", "//x", "/reviews/0?beta=yes&beta=no")
 
@@ -101,7 +102,7 @@ def _method(match: Resource, chance: random.Random) -> str:
     asked = [h for h in match.get("headers") or () if h["name"] == ":method"]
     if asked and chance.random() < 0.8:
         value = _value(asked[0].get("string_match") or {}, chance)
-        return value if re.fullmatch(r"[A-Z]+", value) else "GET"
+        return value if value in METHODS else "GET"
     return chance.choice(("GET", "GET", "GET", "POST", "DELETE"))
 
 
@@ -124,8 +125,3 @@ def _of_regex(expression: str) -> str:
     text = re.sub(r"\(([^|()]*)\|[^()]*\)", r"\1", text)
     text = re.sub(r"\[0-9\]|\\d", "7", re.sub(r"\[a-z[^\]]*\]", "k", text))
     return re.sub(r"[+*?(){}\\]", "", text.replace(".*", "any").replace(".+", "any")) or "any"
-
-
-def shares(destinations: Sequence[Any]) -> set[str]:
-    """Clusters that get anything."""
-    return {d.cluster for d in destinations if d.percent > 0}
