@@ -97,6 +97,30 @@ def testers_alone(evidence: Evidence) -> Verdict:
     return verdict.passed(expected, observed)
 
 
+ASKED = "/anything/users"
+WORD = {"x-ext-authz": "allow"}
+OWN_WORDS = "ext_authz"
+"""Part of what Istio's sample authorizer says when it refuses."""
+
+
+def an_authorizer_decides(evidence: Evidence) -> Verdict:
+    """Whether the authorizer is asked about everything below /anything of httpbin, and about nothing else."""
+    seen = permissions.judge(
+        evidence,
+        [
+            Call(service=HTTPBIN, path=ASKED, status=REFUSED, as_="without the header"),
+            Call(service=HTTPBIN, path=ASKED, status=ALLOWED, headers=WORD, as_="with the header"),
+            Call(service=HTTPBIN, path=GET, status=ALLOWED, as_="without the header"),
+        ],
+    )
+    body = evidence.curl(f"http://{HTTPBIN}{ASKED}").body
+    if not seen.passed or OWN_WORDS in body:
+        return seen
+    sentence = "the refusal is the proxy's own: no policy with the action CUSTOM asks the authorizer about it"
+    expected = f"{seen.expected}; the first refusal has the authorizer's words"
+    return verdict.because(expected, f"{seen.observed}; {body.strip()}", [cause.shown(sentence)])
+
+
 def _why_not_routed(evidence: Evidence, call: Call, status: int) -> list[Cause]:
     if status in (NO_TOKEN, REFUSED):
         refused = replace(call, status=ALLOWED)
@@ -133,6 +157,17 @@ def route(match: list[dict[str, Any]], *, gateways: list[str] | None = None) -> 
 
 def _claim(value: dict[str, str], header: str = "@request.auth.claims.groups") -> list[dict[str, Any]]:
     return [{"uri": {"exact": GET}, "headers": {header: value}}]
+
+
+def asking(rules: list[Any], *, provider: str = "sample-ext-authz-http", labels: dict[str, str] | None = None) -> str:
+    """An AuthorizationPolicy that has a provider asked; without labels for all workloads of the namespace."""
+    selector = {"selector": {"matchLabels": labels}} if labels else {}
+    spec = {**selector, "action": "CUSTOM", "provider": {"name": provider}, "rules": rules}
+    return _object("security.istio.io/v1", "AuthorizationPolicy", "ask", "default", spec)
+
+
+def _paths(*paths: str) -> list[Any]:
+    return [{"to": [{"operation": {"paths": list(paths)}}]}]
 
 
 ANYBODY = [{"from": [{"source": {"requestPrincipals": ["*"]}}]}]
@@ -313,6 +348,66 @@ EXERCISES = (
                 why="tokens needed for all",
                 yaml=_both(route(_claim({"exact": TESTERS})), policy("token-needed", NOBODY, action="DENY")),
                 says="rule 1 of AuthorizationPolicy istio-system/token-needed denies it",
+            ),
+        ),
+    ),
+    Exercise(
+        id="13-4",
+        task="Leave the decision about everything below /anything of httpbin to the authorizer.",
+        done_when=(
+            "/anything/users is 403, in the authorizer's words, without the header x-ext-authz, and 200 with "
+            "x-ext-authz: allow; /get is 200 without it"
+        ),
+        check=an_authorizer_decides,
+        given=("ext-authz.yaml",),
+        hints=(
+            "The action CUSTOM has the authorizer asked, for what the rules of its policy match.",
+            "The policy names a provider of MeshConfig: sample-ext-authz-http, not the Service.",
+            "action: CUSTOM, provider: {name: sample-ext-authz-http}, one rule with paths: [/anything/*]",
+        ),
+        solution=asking(_paths("/anything/*"), labels=HTTPBIN_PODS),
+        right=(
+            Right(how="by a template", yaml=asking(_paths("/anything/{**}"), labels=HTTPBIN_PODS)),
+            Right(how="for the whole namespace", yaml=asking(_paths("/anything", "/anything/*"))),
+        ),
+        wrong=(
+            Wrong(
+                why="the Service in place of the provider",
+                yaml=asking(_paths("/anything/*"), provider="ext-authz", labels=HTTPBIN_PODS),
+                says="names the provider ext-authz, which MeshConfig does not define",
+            ),
+            Wrong(
+                why="asked about everything",
+                yaml=asking([{}], labels=HTTPBIN_PODS),
+                says="httpbin:8000/get: rule 1 of AuthorizationPolicy default/ask asks sample-ext-authz-http about it",
+            ),
+            Wrong(
+                why="one path alone",
+                yaml=asking(_paths("/anything"), labels=HTTPBIN_PODS),
+                says="no authorizer is asked about it: rule 1 of AuthorizationPolicy default/ask asks for the path",
+            ),
+            Wrong(
+                why="at the authorizer's own pods",
+                yaml=asking(_paths("/anything/*"), labels={"app": "ext-authz"}),
+                says="no AuthorizationPolicy speaks of httpbin",
+            ),
+            Wrong(
+                why="the header allowed, and nothing else",
+                yaml=_httpbin([{"when": [{"key": "request.headers[x-ext-authz]", "values": ["allow"]}]}]),
+                says="httpbin:8000/get: no ALLOW rule applies",
+            ),
+            Wrong(
+                why="the header's absence denied",
+                yaml=_httpbin(
+                    [
+                        {
+                            **_paths("/anything/*")[0],
+                            "when": [{"key": "request.headers[x-ext-authz]", "notValues": ["allow"]}],
+                        }
+                    ],
+                    "DENY",
+                ),
+                says="no policy with the action CUSTOM asks the authorizer",
             ),
         ),
     ),

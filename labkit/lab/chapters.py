@@ -54,7 +54,11 @@ CHAPTERS: Mapping[str, Chapter] = {
     "10": Chapter(title="Circuit breaking", manifests=("curl.yaml", "httpbin-and-fortio.yaml")),
     "11": Chapter(title="Mutual TLS", manifests=("curl.yaml", "httpbin-and-fortio.yaml", "legacy.yaml")),
     "12": Chapter(title="Who may call whom", gateway_api=True, manifests=(RULES, "reviews-0-100.yaml", "curl.yaml")),
-    "13": Chapter(title="End users", manifests=(RULES, "reviews-0-100.yaml", "curl.yaml", "httpbin-and-fortio.yaml")),
+    "13": Chapter(
+        title="End users",
+        gateway_api=True,
+        manifests=(RULES, "reviews-0-100.yaml", "curl.yaml", "httpbin-and-fortio.yaml"),
+    ),
     "14": Chapter(title="Rate limits and quotas", manifests=("curl.yaml",)),
     "15": Chapter(title="Metrics", addons=("prometheus",), manifests=(RULES, "curl.yaml")),
     "16": Chapter(

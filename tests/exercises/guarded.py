@@ -18,7 +18,7 @@ class Guards:
         self._workloads = access.workloads(snapshot.of("pods"))
 
     def at_gateway(self, name, path, headers):
-        """401 or 403, or None where a gateway lets a request through."""
+        """Status and text of a refusal, or None where a gateway lets a request through."""
         return self._refusal(self._named(name), None, 8080, path, headers)
 
     def claims(self, name, headers):
@@ -34,7 +34,7 @@ class Guards:
         guard = self._mesh.guard(workload)
         claims = _claims(guard.tokens, headers)
         if claims is None:
-            return 401
+            return 401, "Jwt verification fails"
         asked = Request(
             port=port,
             method=headers.get(":method", "GET"),
@@ -43,7 +43,14 @@ class Guards:
             headers={k.lower(): v for k, v in headers.items()},
         )
         who = Caller(principal=own.principal() if own else "", claims=claims)
-        return None if self._mesh.decide(who, workload, asked).is_allowed else 403
+        decision = self._mesh.decide(who, workload, asked)
+        if decision.asks and not self._authorizer_allows(asked):
+            return 403, "denied by ext_authz for not found header `x-ext-authz: allow` in the request"
+        return None if decision.is_allowed else (403, "RBAC: access denied")
+
+    def _authorizer_allows(self, asked):
+        """As Istio's sample decides, where a pod of it runs."""
+        return self._named("ext-authz") is not None and asked.headers.get("x-ext-authz") == "allow"
 
     def _named(self, name):
         short = name.removeprefix("istio-") if name.startswith("istio-ingress") else name

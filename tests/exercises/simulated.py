@@ -197,7 +197,7 @@ class Simulated:
         if is_gateway:
             refusal = self._guards.at_gateway(proxy, path, headers)
             if refusal is not None:
-                return [(1.0, Reply(status=refusal))]
+                return [(1.0, Reply(status=refusal[0], text=refusal[1]))]
         claims = self._guards.claims(proxy, headers) if is_gateway else {}
         ask = Ask(proxy=proxy, host=host, path=path, headers=headers, claims=claims)
         decision = decisions.decide(config, ask)
@@ -248,7 +248,7 @@ class Simulated:
         port = int(endpoint.rpartition(":")[2])
         refusal = self._guards.at_pod(pod, decision.ask.proxy, port, path, headers) if pod else None
         if refusal is not None:
-            yield 1.0, Reply(status=refusal)
+            yield 1.0, Reply(status=refusal[0], text=refusal[1])
             return
         for chance, answered in self._app(mesh.pod_at(endpoint), endpoint, path, headers, weight):
             tries = 1
@@ -285,7 +285,7 @@ class Simulated:
         if app in ("httpbin", "billing", "weather"):
             self._logs["httpbin", path] += weight
             word, _, number = path.strip("/").partition("/")
-            status = int(number) if word == "status" else 200 if word in ("get", "delay") else 404
+            status = int(number) if word == "status" else 200 if word in ("get", "delay", "anything") else 404
             return [(1.0, Reply(status=status, seconds=float(number) if word == "delay" else 0.0))]
         return [(1.0, Reply(status=404))]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from labkit.exercises import verdict
-from labkit.exercises.diagnosis import cause, objects
+from labkit.exercises.diagnosis import authorizers, cause, objects
 from labkit.exercises.diagnosis.cause import Cause
 from labkit.exercises.evidence import GATEWAY, Evidence
 from labkit.exercises.verdict import Verdict
@@ -84,7 +84,7 @@ class Scene:
         self._namespace = evidence.namespace
         kinds = (resources.AUTHORIZATION_POLICIES, resources.REQUEST_AUTHENTICATIONS, resources.SERVICES)
         listed = {_key(kind): evidence.everywhere(kind) for kind in kinds}
-        self._snapshot = Snapshot(objects=listed)
+        self._snapshot = Snapshot(objects=listed, mesh_config=authorizers.mesh_config(evidence))
         self._mesh = access.Mesh(self._snapshot)
         self._workloads = access.workloads(evidence.everywhere(resources.PODS))
 
@@ -100,7 +100,8 @@ class Scene:
         caller, request = self._caller(call), self._request(call)
         decision = self._mesh.decide(caller, callee, request)
         if call.status == REFUSED and status:  # whatever the application answered, it was asked
-            return self._too_open(call, decision, callee)
+            unasked = self._mesh.unasked(caller, callee, request)
+            return [*authorizers.passes(decision, unasked), *self._too_open(call, decision, callee)]
         if call.status == ALLOWED and status == REFUSED:
             return self._too_closed(call, decision, caller, callee, request)
         return [cause.undecided(f"it is answered with {status or 'nothing'}, which no policy gives: does it run?")]
@@ -139,6 +140,8 @@ class Scene:
         self, call: Call, decision: Decision, caller: Caller, callee: access.Workload, request: Request
     ) -> list[Cause]:
         apart = self._apart(callee, authorization.RESOURCE)
+        if asking := list(authorizers.refusals(decision, self._snapshot.mesh_config)):
+            return [*asking, *apart]
         if decision.is_allowed:
             return [*self._on_the_way(call), *apart, cause.undecided(f"the policies of {callee.name} allow it")]
         if decision.rule:

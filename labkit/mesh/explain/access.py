@@ -74,8 +74,18 @@ class Mesh:
         """Of each ALLOW rule that does not apply, what it asks for that is not so; the nearest rule first."""
         steps = [s for s in self.guard(workload).access.requests if isinstance(s, ir.Rules)]
         rules = [rule for step in steps if step.action == access.ALLOW for rule in step.enforced or ()]
-        reasons = [(_missing(rule, caller, request), rule) for rule in rules]
-        return [f"{title(rule.name)} {why[0]}" for why, rule in sorted(reasons, key=lambda entry: len(entry[0]))]
+        return _nearest(rules, caller, request)
+
+    def unasked(self, caller: Caller, workload: Workload, request: Request) -> list[str]:
+        """The same of each rule that would ask an authorizer."""
+        steps = [s for s in self.guard(workload).access.requests if isinstance(s, ir.Asking)]
+        return _nearest([rule for step in steps for rule in step.rules], caller, request)
+
+
+def _nearest(rules: Iterable[ir.Rule], caller: Caller, request: Request) -> list[str]:
+    missing = ((_missing(rule, caller, request), rule) for rule in rules)
+    reasons = [(why, rule) for why, rule in missing if why]
+    return [f"{title(rule.name)} {why[0]}" for why, rule in sorted(reasons, key=lambda entry: len(entry[0]))]
 
 
 def title(rule: str) -> str:

@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from labkit.mesh import ir
@@ -55,6 +55,9 @@ class Decision:
     asks: tuple[str, ...] = ()
     """Authorizers that are asked before."""
 
+    asked_by: tuple[str, ...] = ()
+    """For each of them the name of the rule that asks it."""
+
 
 def of_request(guard: ir.Guard, caller: Caller, request: Request) -> Decision:
     """A request whose token, if it has one, was checked."""
@@ -67,21 +70,23 @@ def of_connection(guard: ir.Guard, caller: Caller, port: int) -> Decision:
 
 
 def _decided(steps: Sequence[ir.Step], caller: Caller, request: Request) -> Decision:
-    asks = list[str]()
+    asks, asked_by = list[str](), list[str]()
     decision = Decision(is_allowed=True)
     for step in steps:
         if isinstance(step, ir.Asking):
-            if applying(step.rules, caller, request):
+            if asking := applying(step.rules, caller, request):
                 asks.append(step.authorizer.name)
+                asked_by.append(asking.name)
             continue
         if step.enforced is None or step.action == access.LOG:
             continue
         rule = applying(step.enforced, caller, request)
         if (rule is None) == (step.action == access.ALLOW):
-            return Decision(is_allowed=False, rule=rule.name if rule else "", action=step.action, asks=tuple(asks))
+            decision = Decision(is_allowed=False, rule=rule.name if rule else "", action=step.action)
+            break
         if rule is not None:
             decision = Decision(is_allowed=True, rule=rule.name, action=step.action)
-    return Decision(is_allowed=True, rule=decision.rule, action=decision.action, asks=tuple(asks))
+    return replace(decision, asks=tuple(asks), asked_by=tuple(asked_by))
 
 
 def applying(rules: Iterable[ir.Rule], caller: Caller, request: Request) -> ir.Rule | None:
