@@ -1,6 +1,6 @@
 """Bringing a cluster to the state in which a lesson begins."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from labkit.base import settings
@@ -123,6 +123,17 @@ def _leave_waypoints(api: client.Client, cluster: Cluster, namespace: str) -> No
             api.patch(resources.SERVICES, resources.name_of(service), namespace, body)
 
 
+LINE = 60
+"""Characters of names in one line of progress: a longer line breaks where a notebook ends."""
+
+
+def listed(names: Sequence[str]) -> str:
+    """As many names as fit in a line, at least one, and how many more there are: ``a, b and 3 more``."""
+    shown = [name for number, name in enumerate(names) if not number or len(", ".join(names[: number + 1])) <= LINE]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
 def _clear(
     api: client.Client, cluster: Cluster, keys: set[cleanup.Key], namespaces: list[str], *, on_step: OnStep
 ) -> tuple[list[Object], list[str]]:
@@ -133,7 +144,7 @@ def _clear(
     foreign = [f.obj for f in going if not marks.is_ours(f.obj)]
     notes = []
     if going:
-        on_step(f"clear {', '.join(f.name for f in going[:4])}{' …' if len(going) > 4 else ''}")
+        on_step(f"clear {listed([f.name for f in going])}")
     if foreign:
         copy = cleanup.keep_copy(foreign, settings.Paths().home / "set-aside")
         names = ", ".join(f.name for f in going if not marks.is_ours(f.obj))

@@ -18,3 +18,16 @@ def test_an_unknown_lesson_lists_those_there_are():
 def test_every_manifest_of_a_lesson_is_there(number):
     missing = [m for m in chapters.CHAPTERS[number].manifests if not (preparation.MANIFESTS / m).exists()]
     assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        (["virtualservice/reviews"], "virtualservice/reviews"),
+        (["a", "b"], "a, b"),
+        (["x" * 70, "b"], "x" * 70 + " and 1 more"),
+        (["requestauthentication/lesson-13"] * 4, "requestauthentication/lesson-13 and 3 more"),
+    ],
+)
+def test_a_line_of_progress_has_as_many_names_as_fit(names, text):
+    assert preparation.listed(names) == text
