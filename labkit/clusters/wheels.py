@@ -1,6 +1,7 @@
 """The Python packages of the lab as files in a folder, for a machine without network: ``./lab up --from DIR``."""
 
 import importlib.util
+import platform
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +9,9 @@ from pathlib import Path
 from labkit.base import errors, settings
 
 FOLDER = "wheels"
+FOR_WHOM = "python"
+"""The file beside the packages that says so."""
+
 LISTS = ("tools/uv.txt", "requirements.txt")
 """What the lab installs, each file pinned with hashes."""
 
@@ -25,4 +29,11 @@ def save(folder: Path, *, run: Callable[[list[str]], int]) -> Path:
                 f"pip could not download what {name} pins; the lines above say why.",
                 next_step="check the network or the package index (PIP_INDEX_URL, HTTPS_PROXY) and try again",
             )
+    (target / FOR_WHOM).write_text(f"{for_whom()}\n")
     return target
+
+
+def for_whom() -> str:
+    """Which Python and machine these packages are for; ``./lab`` compares it with its own."""
+    major, minor, *_ = sys.version_info
+    return f"python{major}.{minor} {platform.system()} {platform.machine()}"

@@ -13,13 +13,14 @@ PYTHON = """#!/bin/sh
 echo "python $*" >>calls
 [ -n "${PYTHONDONTWRITEBYTECODE-}" ] && echo "compiles each time" >>calls
 case "$*" in
+*platform.machine*) echo "python3.12 Linux x86_64" ;;
 *tools/uv.txt*) [ -n "$UV_COMES" ] && printf '%s' "$UV_COMES" >.venv/bin/uv && chmod +x .venv/bin/uv; exit $? ;;
 *requirements.txt*) exit "$PIP_ENDS" ;;
 esac
 """
 
 UV = """#!/bin/sh
-echo "uv $*" >>calls
+echo "uv $* offline=$UV_OFFLINE links=$UV_FIND_LINKS" >>calls
 echo "Downloading numpy"
 echo " + numpy==1.0" >&2
 exit %d
@@ -40,9 +41,10 @@ class Script:
         (folder / ".venv" / "bin" / "python").chmod(0o755)
         shutil.copy(settings.CHECKOUT / "lab", folder / "lab")
 
-    def run(self, *, uv: str, pip: int = 0) -> subprocess.CompletedProcess[str]:
-        env = {"PATH": os.defpath, "UV_COMES": uv, "PIP_ENDS": str(pip), "PYTHONDONTWRITEBYTECODE": "1"}
-        return subprocess.run(["./lab", "up"], cwd=self.folder, env=env, capture_output=True, text=True, check=False)
+    def run(self, *words: str, uv: str, pip: int = 0) -> subprocess.CompletedProcess[str]:
+        env = {"PATH": os.defpath, "UV_COMES": uv, "PIP_ENDS": str(pip)}
+        up = ["./lab", "up", *words]
+        return subprocess.run(up, cwd=self.folder, env=env, capture_output=True, text=True, check=False)
 
     @property
     def calls(self) -> str:
@@ -72,6 +74,45 @@ def test_when_both_fail_it_says_what_to_look_at(script):
     assert done.returncode == 1
     assert "installing requirements.txt failed" in done.stderr and "Next: check the network" in done.stderr
     assert "labkit up" not in script.calls
+
+
+def stick(folder: Path, for_whom: str) -> str:
+    """A folder of ``./lab tools save``, without its packages."""
+    (folder / "stick" / "wheels").mkdir(parents=True)
+    (folder / "stick" / "wheels" / "python").write_text(f"{for_whom}\n")
+    return str(folder / "stick")
+
+
+@pytest.mark.parametrize("words", [["--from", "{}"], ["--no-browser", "--from={}"]], ids=["two words", "one word"])
+def test_from_a_stick_nothing_is_asked_of_the_network(script, tmp_path, words):
+    place = stick(tmp_path, "python3.12 Linux x86_64")
+    done = script.run(*(word.format(place) for word in words), uv=UV % 0)
+    assert done.returncode == 0, done.stderr
+    assert f"offline=1 links={place}/wheels" in script.calls
+
+
+def test_a_stick_for_another_python_is_refused_before_anything_is_installed(script, tmp_path):
+    done = script.run("--from", stick(tmp_path, "python3.11 Linux aarch64"), uv=UV % 0)
+    assert done.returncode == 1 and "pip install" not in script.calls
+    assert "packages for python3.11 Linux aarch64; here is python3.12 Linux x86_64" in done.stderr
+    assert "Next: LABKIT_PYTHON=/path/to/python3.11 ./lab up --from" in done.stderr
+    assert (script.folder / ".venv").exists(), "an environment that was there stays"
+
+
+def test_a_stick_without_packages_says_how_they_get_there(script, tmp_path):
+    done = script.run("--from", str(tmp_path), uv=UV % 0)
+    assert done.returncode == 1 and f"Next: on a machine with network: ./lab tools save --to {tmp_path}" in done.stderr
+
+
+def test_a_stick_with_a_damaged_package_is_not_tried_twice(script, tmp_path):
+    done = script.run("--from", stick(tmp_path, "python3.12 Linux x86_64"), uv=UV % 2)
+    assert done.returncode == 1 and "missing or damaged" in done.stderr and "Next: copy the folder again" in done.stderr
+    assert "--progress-bar" not in script.calls
+
+
+def test_a_stick_is_not_needed_where_everything_is_installed(script, tmp_path):
+    script.run(uv=UV % 0)
+    assert script.run("--from", str(tmp_path), uv=UV % 0).returncode == 0
 
 
 def test_what_was_installed_is_not_installed_again(script):
