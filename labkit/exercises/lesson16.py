@@ -85,7 +85,8 @@ def only_failures(evidence: Evidence) -> Verdict:
     silent = [name for name, expressions in observed.items() if not expressions]
     loud = [name for name, expressions in observed.items() if "" in expressions]
     other = sorted({e for own in observed.values() for e in own if e and not is_of_failures(e)})
-    observation = f"{len(silent)} of {len(WORKLOADS)} proxies write nothing, {len(loud)} write every request"
+    counts = ((silent, "nothing"), (loud, "every request"))
+    observation = ", ".join(f"{len(own)} of {len(WORKLOADS)} proxies write {what}" for own, what in counts if own)
     if silent:
         return verdict.not_yet(expected, observation, cause=_silence(evidence, silent))
     if other:

@@ -169,8 +169,10 @@ def judge(
     expected = f"{what}: {_shown(right_numbers)} on the check's own samples"
     if answer is None:
         return verdict.not_yet(expected, "nothing is filed", cause='lab.answer(id, "your query") files it')
-    if not isinstance(answer, str) or not answer.strip():
+    if not isinstance(answer, str):
         return verdict.not_yet(expected, f"{answer!r} is filed", cause="it is no text: file the query in quotes")
+    if not answer.strip():
+        return verdict.not_yet(expected, "an empty query is filed", cause="write the query between the quotes")
     try:
         numbers = numbers_of(answer)
     except QueryError as e:

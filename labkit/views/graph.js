@@ -1,10 +1,12 @@
 // The page side of the service graph: boxes in columns, a line for each way, and the series of the one that is chosen.
 
 import { h, s, set, spark, tableFrom, tone, write } from "./draw.js";
+import { CHIP, chips, routed } from "./ways.js";
 import { atNextPicture, onWidth, show, viewBox } from "./live.js";
 import { pictureOf } from "./picture.js";
 
-const SIZE = { width: 140, height: 54, gap: 18, left: 10, top: 26, way: 84 };
+const SIZE = { width: 130, height: 54, gap: 20, left: 10, top: 26, way: 140 };
+
 const LOCK = "M-4 0h8v6h-8zM-2.5 0v-2.5a2.5 2.5 0 0 1 5 0v2.5";
 const OPEN_LOCK = "M-4 0h8v6h-8zM-2.5 0v-2.5a2.5 2.5 0 0 1 5 0";
 
@@ -38,19 +40,15 @@ export function edgeSaid(edge) {
 
 const late = (ms) => (ms < 10 ? `${ms} ms` : ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
 
-// What stands above a line, and what below it: short enough for the space between two columns.
+// The two lines of a way's label: short enough for the space between two columns.
 function labels(edge) {
   if (!edge.rate) return [`${edge.sent} sent${edge.failed ? `, ${edge.failed} ✗` : ""}`, ""];
   const failing = edge.errors ? ` ✗ ${Math.round(edge.errors)} %` : "";
   return [`${edge.rate}/s${failing}`, edge.p95 === null ? "" : late(edge.p95)];
 }
 
-// Where a line's labels stand: at the end that fewer lines share, in the space between the boxes.
-function labelled(from, to, isShared) {
-  const middle = (y) => y + SIZE.height / 2;
-  if (to.x <= from.x) return { x: (from.x + to.x + SIZE.width) / 2, y: Math.max(from.y, to.y) + SIZE.height + 14 };
-  return isShared ? { x: from.x + SIZE.width + SIZE.way / 2, y: middle(from.y) } : { x: to.x - SIZE.way / 2, y: middle(to.y) };
-}
+/** Attributes of a text that is made as narrow as its box where it has more letters than fit. */
+const fitted = (text, most) => (text.length > most ? { textLength: SIZE.width - 20, lengthAdjust: "spacingAndGlyphs" } : {});
 
 function box(node, { x, y }, choose) {
   const kind = !node.pods ? "nobody" : node.has_proxy ? "meshed" : "plain";
@@ -60,9 +58,10 @@ function box(node, { x, y }, choose) {
   const g = s("g", { class: `lk-node lk-node-${kind}${busy}`, "data-name": node.name, transform: `translate(${x} ${y})`, tabindex: 0,
     ...(choose ? { role: "button", "aria-pressed": "false" } : { role: "img" }), "aria-label": nodeSaid(node) },
     s("rect", { width: SIZE.width, height: SIZE.height, rx: 9 }),
-    write({ x: 10, y: 21, "font-weight": 650, fill: "currentColor", ...(title.length > 16 ? { textLength: SIZE.width - 20, lengthAdjust: "spacingAndGlyphs" } : {}) }, title),
+    write({ x: 10, y: 21, "font-weight": 650, fill: "currentColor", ...fitted(title, 13) }, title),
     write({ x: 10, y: 38, class: "lk-axis" }, state));
-  if (node.marks.length) g.append(write({ x: 10, y: SIZE.height - 4, class: "lk-mark" }, `⚠ ${node.marks[0]}`.slice(0, 24)));
+  const mark = `⚠ ${node.marks[0]}`.slice(0, 24);
+  if (node.marks.length) g.append(write({ x: 10, y: SIZE.height - 5, class: "lk-mark", ...fitted(mark, 17) }, mark));
   g.append(s("title", {}, document.createTextNode(nodeSaid(node))));
   if (choose) onPress(g, () => choose(node.name));
   return g;
@@ -78,24 +77,16 @@ function onPress(element, act) {
   });
 }
 
-function bend(from, to) {
-  const [x1, y1] = [from.x + SIZE.width, from.y + SIZE.height / 2];
-  const [x2, y2] = [to.x, to.y + SIZE.height / 2];
-  if (x2 <= from.x) {
-    const low = Math.max(from.y, to.y) + SIZE.height + 16;
-    const [a, b] = [from.x + SIZE.width / 2, to.x + SIZE.width / 2];
-    return `M${a} ${from.y + SIZE.height}C${a} ${low} ${b} ${low} ${b} ${to.y + SIZE.height}`;
-  }
-  const by = Math.max(24, (x2 - x1) / 2);
-  return `M${x1} ${y1}C${x1 + by} ${y1} ${x2 - by} ${y2} ${x2} ${y2}`;
-}
+const NAMED = 3; // ways that the sentence names; the table has all
 
 export function graphSaid(nodes, edges) {
   const busy = edges.filter((edge) => edge.rate > 0);
   const failing = busy.filter((edge) => edge.errors > 0);
   const slow = busy.filter((edge) => edge.p95 !== null).sort((a, b) => b.p95 - a.p95)[0];
   const begin = `${nodes.length} workloads, requests on ${busy.length} way${busy.length === 1 ? "" : "s"}`;
-  const bad = failing.length ? `; failing: ${failing.map((e) => `${e.source} to ${e.target}`).join(", ")}` : "";
+  const named = failing.slice(0, NAMED).map((e) => `${e.source} to ${e.target}`).join(", ");
+  const others = failing.length > NAMED ? ` and ${failing.length - NAMED} more` : "";
+  const bad = failing.length ? `; failing: ${named}${others}` : "";
   return `${begin}${bad}${slow ? `; slowest to ${slow.target}` : ""}.`;
 }
 
@@ -125,11 +116,13 @@ function render({ model, el }) {
   const way = (key) => {
     if (drawn.has(key)) return drawn.get(key);
     const g = s("g", { class: "lk-way", tabindex: 0, role: "button" });
-    const parts = { g, wide: s("path", { class: "lk-wide" }), line: s("path", { class: "lk-line-of" }),
-      above: s("text", { class: "lk-label", "text-anchor": "middle" }), below: s("text", { class: "lk-label", "text-anchor": "middle" }),
-      lock: s("path", { class: "lk-lock" }), area: s("rect", { fill: "transparent", width: SIZE.way, height: 34 }) };
-    g.append(parts.wide, parts.line, parts.area);
-    texts.append(parts.lock, parts.above, parts.below);
+    const parts = { g, wide: s("path", { class: "lk-wide" }), line: s("path", { class: "lk-line-of" }), head: s("path", { class: "lk-head" }),
+      chip: s("g", { class: "lk-chip" }), high: write({ class: "lk-label lk-high", x: CHIP.width / 2, y: 14, "text-anchor": "middle" }, ""),
+      low: write({ class: "lk-label", y: 28, "text-anchor": "middle" }, ""), lock: s("path", { class: "lk-padlock" }),
+      area: s("rect", { fill: "transparent", width: CHIP.width, height: CHIP.height }) };
+    g.append(parts.wide, parts.line, parts.head, parts.area);
+    parts.chip.append(s("rect", { width: CHIP.width, height: CHIP.height, rx: 9 }), parts.lock, parts.high, parts.low);
+    texts.append(parts.chip);
     onPress(g, () => choose(key));
     drawn.set(key, parts);
     lines.append(g);
@@ -158,39 +151,41 @@ function render({ model, el }) {
       if (model.get("can_inspect")) set(g, { "aria-pressed": isChosen });
     }
     const keys = new Set();
-    const ends = new Map(); // how many lines leave a box and how many come to it
-    const count = (key) => ends.set(key, (ends.get(key) ?? 0) + 1);
-    for (const edge of edges) { count(`from ${edge.source}`); count(`to ${edge.target}`); }
-    for (const edge of edges) {
-      const [from, to] = [at.get(edge.source), at.get(edge.target)];
-      if (!from || !to) continue;
+    const known = edges.filter((edge) => at.has(edge.source) && at.has(edge.target));
+    const routes = routed(known, at, SIZE);
+    const spotOf = chips(routes, [...at.values()].map(({ x, y }) => ({ x, y, width: SIZE.width, height: SIZE.height })));
+    known.forEach((edge, n) => {
       const key = `${edge.source} ${edge.target}`;
       keys.add(key);
       const parts = way(key);
-      const { g, wide, line, area, above, below, lock } = parts;
+      const { g, wide, line, head, area, chip, lock } = parts;
       const state = !edge.rate ? "lk-idle" : edge.errors ? "lk-failing" : "";
       const isChosen = model.get("selected") === key;
-      const isShared = ends.get(`to ${edge.target}`) > ends.get(`from ${edge.source}`);
       const [high, low] = labels(edge);
-      const news = [state, isChosen, isShared, high, low, edge.rate, edge.errors, edge.p95, edge.mutual, from.x, from.y, to.x, to.y].join("|");
-      if (parts.news === news) continue; // most ways look as they did a moment ago
+      const { d, tip } = routes[n];
+      const spot = spotOf[n];
+      const news = [state, isChosen, high, low, edge.rate, edge.errors, edge.p95, edge.mutual, d, spot?.x, spot?.y].join("|");
+      if (parts.news === news) return; // most ways look as they did a moment ago
       parts.news = news;
       set(g, { class: `lk-way ${state}${isChosen ? " lk-chosen" : ""}`, "aria-label": edgeSaid(edge), "aria-pressed": isChosen });
-      const d = bend(from, to);
       set(wide, { d });
       set(line, { d, "stroke-width": edge.rate ? Math.min(6, 1.5 + Math.sqrt(edge.rate) / 2).toFixed(2) : 1.2 });
-      const spot = labelled(from, to, isShared);
-      if (above.textContent !== high) above.textContent = high;
-      if (below.textContent !== low) below.textContent = low;
-      set(area, { x: spot.x - SIZE.way / 2, y: spot.y - 17 });
-      set(above, { x: spot.x, y: spot.y - 7 });
-      set(below, { x: spot.x + (edge.mutual === null ? 0 : 8), y: spot.y + 17 });
-      set(lock, { d: edge.mutual ? LOCK : OPEN_LOCK, transform: `translate(${spot.x - (low ? 20 : 0)} ${spot.y + 10})` });
+      set(head, { d: tip });
+      chip.style.display = area.style.display = spot ? "" : "none"; // what finds no free place stands in the table
+      if (!spot) return;
+      if (parts.high.textContent !== high) parts.high.textContent = high;
+      if (parts.low.textContent !== low) parts.low.textContent = low;
+      set(area, spot);
+      set(chip, { class: `lk-chip ${state}${isChosen ? " lk-chosen" : ""}`, transform: `translate(${spot.x} ${spot.y})` });
+      set(parts.high, { y: low || edge.mutual !== null ? 14 : 21 });
+      set(parts.low, { x: CHIP.width / 2 + (edge.mutual === null ? 0 : 8) });
+      set(lock, { class: `lk-padlock lk-padlock-${edge.mutual ? "closed" : "open"}`, d: edge.mutual ? LOCK : OPEN_LOCK,
+        transform: `translate(${CHIP.width / 2 - (low ? 6 + 3 * low.length : 0)} 22)` });
       lock.style.display = edge.mutual === null ? "none" : "";
-    }
+    });
     for (const [key, parts] of drawn) {
       if (keys.has(key)) continue;
-      for (const part of [parts.g, parts.above, parts.below, parts.lock]) part.remove();
+      for (const part of [parts.g, parts.chip]) part.remove();
       drawn.delete(key);
     }
     tell(graphSaid(nodes, edges));

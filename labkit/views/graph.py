@@ -159,8 +159,9 @@ class GraphView(picture.PictureView):
         hints = [layers.Box(name=node.name, group=_group(node), column=COLUMNS.get(node.app)) for node in reading.nodes]
         hints += [layers.Box(name=name, group=name) for name in others]
         boxes += [boxed(Node(name=name, app="", pods=0, ready=0, has_proxy=False)) for name in others]
-        self._columns = layers.columns(hints, [(e["source"], e["target"]) for e in edges], self._columns)
-        self._rows = layers.rows(hints, self._columns, self._rows)
+        pairs = [(e["source"], e["target"]) for e in edges]
+        self._columns = layers.columns(hints, pairs, self._columns)
+        self._rows = layers.rows(hints, self._columns, self._rows, pairs)
         return [
             {
                 **box,

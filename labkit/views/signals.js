@@ -18,6 +18,12 @@ const COLUMNS = PANELS.flatMap((panel) => panel.lines.map((line) => line.name));
 const clock = (t) => new Date(1000 * t).toISOString().slice(11, 19);
 const brief = (value) => (value >= 10 ? value.toFixed(0) : String(Number(value.toPrecision(2))));
 
+/** The next round number, so that an axis ends in one. */
+export function roundUp(value) {
+  const power = 10 ** Math.floor(Math.log10(value));
+  return power * [1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((step) => step * power >= value);
+}
+
 /** One sentence for those who hear the page. */
 export function signalsSaid(said, changes) {
   const newest = changes.at(-1);
@@ -29,7 +35,7 @@ function chart({ title, lines }, points, changes) {
   const [first, last] = [points[0].t, points.at(-1).t];
   const x = (t) => left + ((width - left - right) * (t - first)) / Math.max(1, last - first);
   const values = points.flatMap((p) => lines.map((line) => p[line.name]).filter((value) => value != null));
-  const most = 1.1 * Math.max(1, ...values);
+  const most = roundUp(Math.max(1, ...values));
   const y = (value) => height - ((height - top) * value) / most;
   const said = lines.map(({ name, label }) => {
     const newest = points.findLast((p) => p[name] != null);

@@ -72,6 +72,9 @@ GRID = (
     "grid-template-columns:minmax(16em,2fr) 3fr 6em;gap:.8em;align-items:center"
 )
 
+ONE_LINE = "display:block;white-space:nowrap;overflow:hidden;text-overflow:ellipsis"
+"""An operation that is too long is cut on the page; the opened row has it whole."""
+
 
 def colours_of(services: Sequence[str]) -> dict[str, str]:
     """A colour a service."""
@@ -86,9 +89,10 @@ def _scale(whole: float) -> str:
 
 def _row(depth: int, span: Span, whole: float, colours: Mapping[str, str]) -> str:
     failed = f' <b style="{markup.ink(ERROR)}">✗ failed</b>' if span.is_error else ""
+    operation = markup.text(span.operation)
     name = (
-        f'<span style="padding-left:{depth * INDENT:.1f}em;overflow-wrap:anywhere"><b>{markup.text(span.service)}</b> '
-        f"{markup.text(span.operation)}{failed}</span>"
+        f'<span style="padding-left:{depth * INDENT:.1f}em;min-width:0"><b>{markup.text(span.service)}</b>{failed}'
+        f'<span style="{ONE_LINE};{markup.QUIET}" title="{operation}">{operation}</span></span>'
     )
     took = f'<span style="text-align:right">{span.duration_ms:.1f} ms</span>'
     line = f'<span style="{GRID}">{name}{_bar(span, whole, colours[span.service])}{took}</span>'
@@ -102,7 +106,7 @@ def _bar(span: Span, whole: float, colour: str) -> str:
     # A client's bar is hollow: its time is spent waiting.
     fill = f"border:2px solid {colour}" if span.kind == "client" else f"background:{colour}"
     place = f"position:absolute;top:.15em;bottom:.15em;left:{left:.2f}%;width:{width:.2f}%;min-width:3px"
-    bar = f"{place};border-radius:3px;{edge}{fill}"
+    bar = f"{place};box-sizing:border-box;border-radius:3px;{edge}{fill}"
     return (
         f'<span role="img" aria-label="{span.duration_ms:.1f} ms, {span.start_ms:.1f} ms after the beginning" '
         f'style="position:relative;display:block;height:1.2em;background:#8881"><span style="{bar}"></span></span>'
@@ -110,7 +114,8 @@ def _bar(span: Span, whole: float, colour: str) -> str:
 
 
 def _tags(span: Span) -> str:
-    rows = [("span", span.id), ("kind", span.kind or "not said"), *sorted(span.tags.items())]
+    own = [("operation", span.operation), ("span", span.id), ("kind", span.kind or "not said")]
+    rows = [*own, *sorted(span.tags.items())]
     return f'<div style="margin:.3em 0 .8em 1.5em">{markup.table(("tag", "value"), rows)}</div>'
 
 

@@ -89,3 +89,14 @@ def test_boxes_move_only_when_a_new_call_asks_for_it(before: set[tuple[str, str]
     later = layers.columns(boxes, before | more, first)
     rows = layers.rows(boxes, later, {})
     assert len({(later[letter], rows[letter]) for letter in LETTERS}) == len(LETTERS)
+
+
+def test_boxes_go_beside_their_callers_where_lines_would_cross() -> None:
+    boxes = [layers.Box(name=name, group=name) for name in ("a", "b", "x", "y")]
+    column_of = {"a": 0, "b": 0, "x": 1, "y": 1}
+    before = layers.rows(boxes, column_of, {})
+    assert before == {"a": 0, "b": 1, "x": 0, "y": 1}
+    crossed = {("a", "y"), ("b", "x")}
+    after = layers.rows(boxes, column_of, before, crossed)
+    assert after == {"a": 0, "b": 1, "x": 1, "y": 0}
+    assert layers.rows(boxes, column_of, after, crossed | {("a", "x"), ("b", "y")}) == after

@@ -10,8 +10,8 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
 from labkit.sandbox.apps.exchange import Request
 from labkit.sandbox.apps.jaeger import program, query, zipkin
-from labkit.sandbox.apps.jaeger.spans import Span
-from labkit.sandbox.apps.jaeger.store import Store
+from labkit.sandbox.apps.jaeger.spans import Event, Span
+from labkit.sandbox.apps.jaeger.store import Store, packed, unpacked
 
 TRACE = "5b8efff798038103d269b633813fc60c"
 SECOND = 1_000_000
@@ -183,6 +183,16 @@ def test_pages_of_the_api(store, path, data):
 def test_questions_without_an_answer(store, path, asked, status):
     code, answer = ask(store, path, **asked)
     assert (code, answer["data"], answer["errors"][0]["code"]) == (status, None, status)
+
+
+def test_a_span_is_kept_whole_in_little_memory():
+    tags = tuple((f"istio.tag{n}", value) for n, value in enumerate(["text" * 9, True, 7, 0.5, "-", "é"] * 4))
+    event = Event(time=5, fields=(("event", "retry"), ("again", False)))
+    span = Span(
+        trace="1", id="2", service="a", operation="o", start=1, duration=2, tags=tags, process=tags, events=(event,)
+    )
+    assert unpacked(packed(span)) == span
+    assert len(packed(span)) < 500
 
 
 def test_the_oldest_traces_leave_when_there_are_too_many():

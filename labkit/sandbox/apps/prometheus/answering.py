@@ -6,7 +6,7 @@ from typing import Any
 from labkit.sandbox.apps.prometheus.promql.evaluation import Value
 from labkit.sandbox.apps.prometheus.promql.labels import EMPTY
 from labkit.sandbox.apps.prometheus.promql.numbers import text_of
-from labkit.sandbox.apps.prometheus.promql.samples import Sample, Series, Window
+from labkit.sandbox.apps.prometheus.promql.samples import Matrix, Sample, Series
 
 Answer = dict[str, Any]
 
@@ -17,9 +17,8 @@ def value(result: Value, at: int) -> Answer:
         return {"resultType": "scalar", "result": _point(at, result)}
     if isinstance(result, str):
         return {"resultType": "string", "result": [at / 1000, result]}
-    windows = [element for element in result if isinstance(element, Window)]
-    if windows:
-        return {"resultType": "matrix", "result": [_series(w.labels, w.times, w.values) for w in windows]}
+    if isinstance(result, Matrix):
+        return {"resultType": "matrix", "result": [_series(w.labels, w.times, w.values) for w in result]}
     samples = [element for element in result if isinstance(element, Sample)]
     return {
         "resultType": "vector",

@@ -11,11 +11,11 @@ from urllib.parse import parse_qs, unquote
 from labkit.sandbox.apps import exchange
 from labkit.sandbox.apps.exchange import Request, Response
 from labkit.sandbox.apps.prometheus import answering, config
+from labkit.sandbox.apps.prometheus.chunks import Held
 from labkit.sandbox.apps.prometheus.following import Following
 from labkit.sandbox.apps.prometheus.promql import evaluation, syntax
 from labkit.sandbox.apps.prometheus.promql.errors import QueryError, UnreadableError
 from labkit.sandbox.apps.prometheus.promql.labels import NAME, value
-from labkit.sandbox.apps.prometheus.promql.samples import Series
 from labkit.sandbox.apps.prometheus.scraping import Scrapes
 
 VERSION = "3.10.0"
@@ -98,7 +98,7 @@ class Api:
         query, store = _one(asked, "query"), self._following.store
         return answering.matrix(evaluation.range_of(query, store, start, end, step, self._settings()))
 
-    def _selected(self, asked: Parameters, *, needed: bool) -> Iterable[Series]:
+    def _selected(self, asked: Parameters, *, needed: bool) -> Iterable[Held]:
         start, end = moment(asked, "start", 0.0), moment(asked, "end", time.time())
         texts = asked.get("match[]") or []
         if needed and not texts:
@@ -106,7 +106,7 @@ class Api:
         if not texts:
             return self._following.store.between(start, end)
         selected = {s.labels: s for text in texts for s in self._following.store.select(syntax.selectors(text))}
-        return [s for s in selected.values() if any(start <= t <= end for t in (s.times[0], s.times[-1]))]
+        return [s for s in selected.values() if any(start <= t <= end for t in (s.first, s.last))]
 
     def _series(self, asked: Parameters) -> Any:
         return [dict(series.labels) for series in self._selected(asked, needed=True)]

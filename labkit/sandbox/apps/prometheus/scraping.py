@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from labkit.sandbox.apps.prometheus import exposition, relabeling
+from labkit.sandbox.apps.prometheus.chunks import Held
 from labkit.sandbox.apps.prometheus.promql import labels
 from labkit.sandbox.apps.prometheus.promql.labels import NAME, Labels
-from labkit.sandbox.apps.prometheus.promql.samples import STALE, Series
+from labkit.sandbox.apps.prometheus.promql.samples import STALE
 from labkit.sandbox.apps.prometheus.store import Store
 from labkit.sandbox.apps.prometheus.targets import Target
 
@@ -35,9 +36,9 @@ class Scrapes:
     """Why the last one failed."""
     metadata: dict[str, dict[str, str]] = field(default_factory=dict)
     """``type`` and ``help`` by metric."""
-    _cache: dict[int, Series | None] = field(default_factory=dict, repr=False)
+    _cache: dict[int, Held | None] = field(default_factory=dict, repr=False)
     """By the text of a series; None for one that the rules drop."""
-    _present: dict[int, Series] = field(default_factory=dict, repr=False)
+    _present: dict[int, Held] = field(default_factory=dict, repr=False)
     """What the last page had."""
 
     @property
@@ -74,7 +75,7 @@ class Scrapes:
         """The target is gone."""
         self._end([*self._present.values(), *(self._own(name) for name in OWN)], at)
 
-    def _rows(self, text: str, at: int) -> list[tuple[int, Series, int, float]]:
+    def _rows(self, text: str, at: int) -> list[tuple[int, Held, int, float]]:
         rows = []
         for line in exposition.lines(text):
             if isinstance(line, exposition.About):
@@ -109,10 +110,10 @@ class Scrapes:
         kind = self.metadata.get(metric.removesuffix("_bucket"), {}).get("type")
         return kind == ("histogram" if label == "le" else "summary")
 
-    def _own(self, name: str) -> Series:
+    def _own(self, name: str) -> Held:
         return self.store.series(labels.labels({**dict(self.target.labels), NAME: name}))
 
-    def _end(self, gone: Iterable[Series], at: int) -> None:
+    def _end(self, gone: Iterable[Held], at: int) -> None:
         for series in gone:
             self.store.append(series, at, STALE)
 

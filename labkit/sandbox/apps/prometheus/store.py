@@ -1,16 +1,14 @@
 """Samples in memory: as many as fit a bound, the oldest leave first."""
 
-from array import array
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
+from labkit.sandbox.apps.prometheus.chunks import Held
 from labkit.sandbox.apps.prometheus.promql import matchers
 from labkit.sandbox.apps.prometheus.promql.labels import NAME, Labels, value
 from labkit.sandbox.apps.prometheus.promql.matchers import Matcher
-from labkit.sandbox.apps.prometheus.promql.samples import Series
 
 MOST_SAMPLES = 1_500_000
-"""Samples to hold; each takes 16 bytes."""
+"""Samples to hold; they and some ten thousand series take 20 MB."""
 
 RETENTION = 7_200_000
 """Milliseconds to hold a sample for, if there is room."""
@@ -24,8 +22,8 @@ class Store:
 
     def __init__(self, *, most: int = MOST_SAMPLES, retention: int = RETENTION) -> None:
         self._most, self._retention = most, retention
-        self._series: dict[Labels, Series] = {}
-        self._named: dict[str, dict[Labels, Series]] = {}
+        self._series: dict[Labels, Held] = {}
+        self._named: dict[str, dict[Labels, Held]] = {}
         self._pairs: dict[tuple[str, str], tuple[str, str]] = {}
         self.count = 0
         """Samples held."""
@@ -36,58 +34,49 @@ class Store:
     def __len__(self) -> int:
         return len(self._series)
 
-    def series(self, of: Labels) -> Series:
+    def series(self, of: Labels) -> Held:
         """The series of these labels, to append to; it counts as held once it has a sample."""
         held = self._series.get(of)
         if held is not None:
             return held
         # Series differ in a label or two: what they share is held once.
-        return Series(tuple(self._pairs.setdefault(pair, pair) for pair in of), array("q"), array("d"))
+        return Held(tuple(self._pairs.setdefault(pair, pair) for pair in of))
 
-    def append(self, series: Series, time: int, number: float) -> bool:
+    def append(self, series: Held, time: int, number: float) -> bool:
         """Add a sample; False when the series has one of that time or a later one."""
-        times = series.times
-        assert isinstance(times, array) and isinstance(series.values, array)
-        if not times:
+        if series.last >= time:
+            return False
+        if series.first > time:  # it had none
             self._series[series.labels] = series
             self._named.setdefault(value(series.labels, NAME), {})[series.labels] = series
-        elif times[-1] >= time:
-            return False
-        times.append(time)
-        series.values.append(number)
+        series.append(time, number)
         self.count += 1
         return True
 
-    def select(self, asked: Sequence[Matcher]) -> list[Series]:
+    def select(self, asked: Sequence[Matcher]) -> list[Held]:
         """Every series that all matchers accept, in the order of labels."""
         name = next((m.value for m in asked if m.name == NAME and m.op == "="), None)
         candidates = self._series if name is None else self._named.get(name, {})
         every = tuple(asked)
         return sorted((s for s in candidates.values() if matchers.accept(every, s.labels)), key=lambda s: s.labels)
 
-    def between(self, start: int, end: int) -> Iterator[Series]:
+    def between(self, start: int, end: int) -> Iterator[Held]:
         """Series with a sample in this time."""
-        for series in self._series.values():
-            index = bisect_left(series.times, start)
-            if index < len(series.times) and series.times[index] <= end:
-                yield series
+        return (series for series in self._series.values() if series.has_between(start, end))
 
     def trim(self, now: int) -> None:
         """Let go of what is too old, and of the oldest while there is too much."""
         self._drop_before(now - self._retention)
         while self.count > self._most:
-            oldest = min(series.times[0] for series in self._series.values())
+            oldest = min(series.first for series in self._series.values())
             self._drop_before(oldest + max(1, round((now - oldest) * LEAVE)))
 
     def _drop_before(self, time: int) -> None:
         for of, series in list(self._series.items()):
-            gone = bisect_left(series.times, time)
-            if not gone:
+            if series.first >= time:
                 continue
-            self.count -= gone
-            assert isinstance(series.times, array) and isinstance(series.values, array)
-            del series.times[:gone], series.values[:gone]
-            if not series.times:
+            self.count -= series.drop_before(time)
+            if series.first > series.last:
                 del self._series[of]
                 named = self._named[value(of, NAME)]
                 del named[of]

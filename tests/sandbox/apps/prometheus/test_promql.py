@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from labkit.sandbox.apps.prometheus import answering
 from labkit.sandbox.apps.prometheus.promql import evaluation, histograms, labels, numbers, samples
 from labkit.sandbox.apps.prometheus.promql.errors import QueryError, UnreadableError, UnsupportedError
 from labkit.sandbox.apps.prometheus.promql.samples import STALE, Series
@@ -87,6 +88,7 @@ def test_a_range_joins_elements_of_one_name():
         ("sum(", UnreadableError, "unclosed left parenthesis"),
         ("nosuch(requests)", UnreadableError, "nosuch"),
         ('requests{code="200" or code="503"}', UnsupportedError, "`or` between matchers"),
+        ("requests @ -5", UnsupportedError, "`@` with a time before 1970"),
         ("limitk(1, requests)", UnsupportedError, "limitk"),
         ("histogram_count(requests)", UnsupportedError, "histogram_count"),
         ("owner * on (app) requests", QueryError, "many-to-many matching not allowed"),
@@ -100,6 +102,18 @@ def test_a_range_joins_elements_of_one_name():
 def test_what_has_no_answer_says_why(query, error, words):
     with pytest.raises(error, match=words):
         value(query)
+
+
+@pytest.mark.parametrize("step", ["0", "NaN", "-Inf", "Inf"])
+def test_rounding_to_no_step_is_no_number(step):
+    assert math.isnan(number(f"round(vector(2.5), {step})"))
+
+
+@pytest.mark.parametrize("query", ["nosuch[1m]", "(nosuch)[5m:1m]", "(nosuch[1m])"])
+def test_a_range_vector_is_one_when_it_is_empty_too(query):
+    assert answering.value(evaluation.instant(query, SOURCE, 60_000), 60_000) == {"resultType": "matrix", "result": []}
+    with pytest.raises(UnreadableError, match='invalid expression type "range vector"'):
+        evaluation.range_of(query, SOURCE, 0, 60_000, 30_000)
 
 
 def test_too_many_steps_are_refused():

@@ -1,15 +1,18 @@
 """From a page of metrics to samples in the store, and from the store to answers of the API."""
 
 import json
+import struct
 from urllib.parse import urlencode
 
 import pytest
 
 from labkit.sandbox.apps.exchange import Request
 from labkit.sandbox.apps.prometheus import api, config, exposition, scraping
+from labkit.sandbox.apps.prometheus.chunks import Held
 from labkit.sandbox.apps.prometheus.following import Following
 from labkit.sandbox.apps.prometheus.promql import evaluation
 from labkit.sandbox.apps.prometheus.promql.labels import labels
+from labkit.sandbox.apps.prometheus.promql.samples import STALE
 from labkit.sandbox.apps.prometheus.store import Store
 from labkit.sandbox.apps.prometheus.targets import Target
 
@@ -94,6 +97,36 @@ def test_the_store_lets_go_of_the_oldest():
     assert store.count <= 100
     (newest,) = [s for s in store.between(0, 150) if dict(s.labels)["__name__"] == "a"]
     assert newest.times[-1] == 150
+
+
+def numbers(time: int) -> float:
+    """Steady, then a counter, a marker, and zeroes of both signs: what bits tell apart stays apart."""
+    return {0: 5.0, 1: float(time), 2: STALE if time % 7 else 1.5, 3: -0.0 if time % 2 else 0.0}[time // 40 % 4]
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [(1, 400), (100, 131), (390, 500), (-5, 0), (0, 1), (32, 33), (64, 64), (401, 500)],
+    ids=lambda time: f"{time}",
+)
+def test_packed_samples_are_what_was_appended(start, end):
+    series = Held(labels({"__name__": "a"}))
+    for time in range(1, 401):
+        series.append(time, numbers(time))
+    times, values = series.part(start, end)
+    part = [(t, struct.pack("d", v)) for t, v in zip(times, values, strict=True) if start <= t <= end]
+    assert part == [(t, struct.pack("d", numbers(t))) for t in range(max(1, start), min(400, end) + 1)]
+    assert series.has_between(start, end) == bool(part)
+
+
+def test_the_store_lets_go_of_packed_samples_until_it_is_small_enough():
+    store = Store(most=1000, retention=10**9)
+    for time in range(1, 500):
+        for name in "abcd":
+            store.append(store.series(labels({"__name__": name})), time, 1.0)
+    store.trim(500)
+    assert 0 < store.count <= 1000
+    assert store.count == sum(len(series.times) for series in store.between(0, 500))
 
 
 def test_the_store_takes_no_older_sample():

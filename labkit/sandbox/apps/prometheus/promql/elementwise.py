@@ -5,6 +5,8 @@ from calendar import monthrange
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from labkit.sandbox.apps.prometheus.promql.numbers import divided
+
 NAN = float("nan")
 
 
@@ -32,10 +34,9 @@ def _whole(function: Callable[[float], int]) -> Callable[[float], float]:
 
 def rounded(value: float, to: float) -> float:
     """To the nearest multiple of ``to``, halves upwards."""
-    if not math.isfinite(value) or to == 0 or to != to:
-        return value if to else NAN
-    inverse = 1.0 / to
-    return math.floor(value * inverse + 0.5) / inverse
+    inverse = divided(1.0, to)
+    scaled = value * inverse + 0.5
+    return divided(float(math.floor(scaled)) if math.isfinite(scaled) else scaled, inverse)
 
 
 def clamped(value: float, low: float, high: float) -> float:

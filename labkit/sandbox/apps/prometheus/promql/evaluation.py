@@ -24,7 +24,16 @@ from labkit.sandbox.apps.prometheus.promql.errors import (
     UnsupportedError,
 )
 from labkit.sandbox.apps.prometheus.promql.labels import Labels
-from labkit.sandbox.apps.prometheus.promql.samples import Dialect, Sample, Series, Source, Vector, Window
+from labkit.sandbox.apps.prometheus.promql.samples import (
+    Dialect,
+    Matrix,
+    Sample,
+    Series,
+    Source,
+    Stored,
+    Vector,
+    Window,
+)
 
 LOOKBACK = 300_000
 """Milliseconds for which a sample counts when no newer one came."""
@@ -35,7 +44,7 @@ SUBQUERY_STEP = 60_000
 MAX_POINTS = 11_000
 """Most steps that a range may have, as in Prometheus."""
 
-Value = float | str | Vector | list[Window]
+Value = float | str | Vector | Matrix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +86,7 @@ class Evaluation:
     start: int
     end: int
     settings: Settings
-    _selected: dict[int, list[Series]] = field(default_factory=dict)
+    _selected: dict[int, list[Stored]] = field(default_factory=dict)
     _inner: dict[tuple[int, int], Vector] = field(default_factory=dict)
 
     def series(self, tree: Any, times: Sequence[int]) -> list[Series]:
@@ -87,7 +96,7 @@ class Evaluation:
             value = self.value(tree, time)
             if isinstance(value, float):
                 value = [Sample(labels.EMPTY, value)]
-            if isinstance(value, str) or (value and isinstance(value[0], Window)):
+            if isinstance(value, str | Matrix):
                 kind = "string" if isinstance(value, str) else "range vector"
                 raise UnreadableError(
                     f'invalid parameter "query": invalid expression type "{kind}" for range query, must be Scalar or '
@@ -136,17 +145,17 @@ class Evaluation:
         assert isinstance(value, float)
         return value
 
-    def windows(self, node: Any, at: int) -> list[Window]:
+    def windows(self, node: Any, at: int) -> Matrix:
         """The value of a node that is a range vector."""
         value = self.value(node, at)
-        assert isinstance(value, list)
-        return [element for element in value if isinstance(element, Window)]
+        assert isinstance(value, Matrix)
+        return value
 
     def sample_times(self, node: Any, at: int) -> Vector:
         """A selector's samples, each with its own time in seconds as value."""
         return [Sample(series.labels, time / 1000) for series, (time, _) in self._latest(node, at)]
 
-    def _selection(self, node: Any) -> list[Series]:
+    def _selection(self, node: Any) -> list[Stored]:
         if id(node) not in self._selected:
             self._selected[id(node)] = list(self.source.select(syntax.matchers(node)))
         return self._selected[id(node)]
@@ -154,21 +163,21 @@ class Evaluation:
     def _moment(self, node: Any, at: int) -> int:
         return syntax.moment(node, at, self.start, self.end)
 
-    def _latest(self, node: Any, at: int) -> Iterator[tuple[Series, tuple[int, float]]]:
+    def _latest(self, node: Any, at: int) -> Iterator[tuple[Stored, tuple[int, float]]]:
         moment = self._moment(node, at)
         for series in self._selection(node):
             if sample := samples.latest(series, moment, self.settings.lookback, self.settings.dialect):
                 yield series, sample
 
-    def _windows(self, node: Any, at: int) -> list[Window]:
+    def _windows(self, node: Any, at: int) -> Matrix:
         selector = node.vector_selector
         end = self._moment(selector, at)
         start = end - syntax.milliseconds(node.range)
         series = self._selection(selector)
         windows = (samples.window(one, start, end, self.settings.dialect) for one in series)
-        return [window for window in windows if window]
+        return Matrix(window for window in windows if window)
 
-    def _subquery(self, node: Any, at: int) -> list[Window]:
+    def _subquery(self, node: Any, at: int) -> Matrix:
         end = self._moment(node, at)
         start = end - syntax.milliseconds(node.range)
         step = syntax.milliseconds(node.step) or self.settings.subquery_step
@@ -181,7 +190,7 @@ class Evaluation:
                 moments, numbers = joined.setdefault(of, ([], []))
                 moments.append(time)
                 numbers.append(number)
-        return [Window(of, moments, numbers, start, end) for of, (moments, numbers) in joined.items()]
+        return Matrix(Window(of, moments, numbers, start, end) for of, (moments, numbers) in joined.items())
 
     def _inner_vector(self, node: Any, at: int) -> Vector:
         """A subquery's vector; windows overlap, so the next step asks for most of them again."""
@@ -225,7 +234,7 @@ class Evaluation:
 
 
 def _is_vector(value: Value) -> bool:
-    return isinstance(value, list) and all(isinstance(element, Sample) for element in value)
+    return isinstance(value, list) and not isinstance(value, Matrix)
 
 
 def _vector(value: Value) -> Vector:

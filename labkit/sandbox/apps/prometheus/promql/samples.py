@@ -29,6 +29,21 @@ class Series:
     """Milliseconds since the epoch, rising."""
     values: Sequence[float]
 
+    def part(self, start: int, end: int) -> tuple[Sequence[int], Sequence[float]]:
+        """Times and values that hold all samples from ``start`` to ``end``, and perhaps others around them."""
+        return self.times, self.values
+
+
+class Stored(Protocol):
+    """A series as a source holds it, which may unpack no more of it than is asked for."""
+
+    @property
+    def labels(self) -> Labels:
+        """Its labels."""
+
+    def part(self, start: int, end: int) -> tuple[Sequence[int], Sequence[float]]:
+        """Times and values that hold all samples from ``start`` to ``end``, and perhaps others around them."""
+
 
 class Sample(NamedTuple):
     """One element of an instant vector."""
@@ -58,11 +73,15 @@ class Window(NamedTuple):
     end: int
 
 
+class Matrix(list[Window]):
+    """A range vector, perhaps an empty one."""
+
+
 class Source(Protocol):
     """Where series come from."""
 
-    def select(self, matchers: Sequence[Matcher]) -> Iterable[Series]:
-        """Every series that all matchers accept, with all its samples."""
+    def select(self, matchers: Sequence[Matcher]) -> Iterable[Stored]:
+        """Every series that all matchers accept."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,23 +99,25 @@ V2 = Dialect(is_left_open=False, halves_first=False)
 V3 = Dialect(is_left_open=True, halves_first=True)
 
 
-def latest(series: Series, at: int, lookback: int, dialect: Dialect) -> tuple[int, float] | None:
+def latest(series: Stored, at: int, lookback: int, dialect: Dialect) -> tuple[int, float] | None:
     """The newest sample that is not older than ``lookback``; None after a marker."""
-    index = bisect_right(series.times, at) - 1
+    oldest = at - lookback
+    times, values = series.part(oldest, at)
+    index = bisect_right(times, at) - 1
     if index < 0:
         return None
-    time, value = series.times[index], series.values[index]
-    oldest = at - lookback
+    time, value = times[index], values[index]
     if time < oldest or (dialect.is_left_open and time == oldest) or is_stale(value):
         return None
     return time, value
 
 
-def window(series: Series, start: int, end: int, dialect: Dialect) -> Window | None:
+def window(series: Stored, start: int, end: int, dialect: Dialect) -> Window | None:
     """The samples of a window without markers; None when there are none."""
     bisect = bisect_right if dialect.is_left_open else bisect_left
-    first, last = bisect(series.times, start), bisect_right(series.times, end)
-    times, values = series.times[first:last], series.values[first:last]
+    times, values = series.part(start, end)
+    first, last = bisect(times, start), bisect_right(times, end)
+    times, values = times[first:last], values[first:last]
     if any(v != v for v in values):
         kept = [(t, v) for t, v in zip(times, values, strict=True) if not is_stale(v)]
         times, values = [t for t, _ in kept], [v for _, v in kept]

@@ -84,8 +84,19 @@ def moment(node: Any, at: int, start: int, end: int) -> int:
         elif node.at.type == parser.AtModifierType.End:
             at = end
         else:
-            at = round(node.at.at.timestamp() * 1000)
+            at = _fixed(node.at)
     return at - milliseconds(node.offset)
+
+
+def _fixed(at: Any) -> int:
+    """The time of an ``@``; UnsupportedError before 1970, which the parser's binding for Python cannot say."""
+    try:
+        seconds: float = at.at.timestamp()
+    except BaseException as e:
+        if type(e).__name__ != "PanicException":  # pyo3's class has no public name, and is no Exception
+            raise
+        raise UnsupportedError("`@` with a time before 1970") from None
+    return round(seconds * 1000)
 
 
 def milliseconds(duration: timedelta | None) -> int:
