@@ -76,6 +76,34 @@ def test_a_collector_that_a_proxy_cannot_reach_gets_nothing() -> None:
     assert tracing(ZIP, mesh=mesh) is None
 
 
+def older(**settings: Any) -> dict[str, Any]:
+    address = settings.pop("address", "zipkin.istio-system:9411")
+    return {**MESH, "defaultConfig": {"tracing": {"zipkin": {"address": address}, "sampling": 30}}, **settings}
+
+
+@pytest.mark.parametrize(
+    ("entries", "mesh", "percent"),
+    [
+        pytest.param([], older(enableTracing=True), 30.0, id="switched on"),
+        pytest.param([], older(), 30.0, id="Istio's default is on"),
+        pytest.param([], older(enableTracing=False), None, id="switched off"),
+        pytest.param([], older(address="zipkin.istio-system.svc.cluster.local:9411"), 30.0, id="a full name"),
+        pytest.param([], older(address="nowhere:9411"), None, id="an address of nobody"),
+        pytest.param([{"randomSamplingPercentage": 5}], older(), None, id="a Telemetry without a provider ends it"),
+        pytest.param([ZIP], older(enableTracing=False), 30.0, id="a Telemetry with a provider needs no switch"),
+        pytest.param([], older(defaultProviders={"tracing": ["otel"]}), 30.0, id="a default provider comes first"),
+    ],
+)
+def test_the_older_settings_of_proxies_trace_where_nothing_newer_speaks(
+    entries: list[dict[str, Any]], mesh: dict[str, Any], percent: float | None
+) -> None:
+    spans = tracing(*entries, mesh=mesh)
+    assert (spans and spans.percent) == percent
+    if spans:
+        is_newer = "defaultProviders" in mesh
+        assert spans.collector.kind == ("opentelemetry" if is_newer else "zipkin")
+
+
 def test_spans_say_who_sends_them() -> None:
     spans = tracing({"providers": [{"name": "otel"}], "customTags": {"who": {"header": {"name": "end-user"}}}})
     assert spans is not None
@@ -230,6 +258,11 @@ def test_a_provider_that_gets_nothing_is_named(signal: str, name: str, why: str)
     assert bool(texts) == bool(why)
     for text in texts:
         assert text.startswith(f"spec.{signal}[1].providers[0] has no effect: ") and why in text
+
+
+def test_a_tracer_of_proxies_own_settings_that_nobody_carries_out_is_named() -> None:
+    (text,) = provider_findings.of_mesh({"defaultConfig": {"tracing": {"datadog": {"address": "a:1"}, "sampling": 5}}})
+    assert text.startswith("defaultConfig.tracing.datadog has no effect")
 
 
 def test_a_provider_of_the_mesh_that_nobody_carries_out_is_named() -> None:

@@ -21,6 +21,9 @@ OTHERS = {
 }
 """Those that take it in Istio."""
 
+TRACERS = ("lightstep", "datadog", "stackdriver", "openCensusAgent")
+"""Types that a proxy's own settings may name in Istio, beside Zipkin."""
+
 
 def findings(obj: Object, mesh: Spec) -> list[str]:
     """A sentence for each provider of a Telemetry that gets nothing: ``spec.tracing[0].providers[0] …``."""
@@ -55,8 +58,14 @@ def type_finding(provider: Mapping[str, Any], signals: tuple[str, ...]) -> str:
 
 
 def of_mesh(mesh: Spec) -> list[str]:
-    """A sentence for each extension provider of MeshConfig whose type is carried out by no proxy."""
-    return [
+    """A sentence for each extension provider and tracer of MeshConfig that no proxy speaks to."""
+    own = (mesh.get("defaultConfig") or {}).get("tracing") or {}
+    tracers = [
+        f"defaultConfig.tracing.{kind} has no effect: spans go to extensionProviders and to Zipkin alone"
+        for kind in TRACERS
+        if kind in own
+    ]
+    return tracers + [
         f"extensionProviders[{n}] has no effect: {why}"
         for n, provider in enumerate(mesh.get("extensionProviders") or ())
         if any(key in OTHERS["tracing"] for key in provider) and (why := type_finding(provider, tuple(CARRIED_OUT)))

@@ -25,11 +25,13 @@ CONTEXTS = ("USE_B3", "USE_B3_WITH_W3C_PROPAGATION")
 
 def of(entries: Sequence[Spec], mesh: Spec, clusters: Collection[str], mode: str, proxy: Proxy) -> ir.Tracing | None:
     """The spans of one side; None where none are sent."""
-    merged = _merged(entries, providers.default(mesh, "tracing"), mode)
-    provider = providers.by_name(mesh).get(str(merged.get("provider", "")).lower())
+    settings = (mesh.get("defaultConfig") or {}).get("tracing") or {}
+    default = providers.default(mesh, "tracing")
+    merged = _merged(entries, default, mode)
+    named = providers.by_name(mesh).get(str(merged.get("provider", "")).lower())
+    provider = named if entries or default else _of_proxies(mesh, settings, clusters, proxy)
     if provider is None or merged.get("disableSpanReporting"):
         return None
-    settings = (mesh.get("defaultConfig") or {}).get("tracing") or {}
     collector = _collector(provider, clusters, proxy)
     if collector is None:
         return None
@@ -42,6 +44,17 @@ def of(entries: Sequence[Spec], mesh: Spec, clusters: Collection[str], mode: str
         max_path_length=_max_length(provider) or int(settings.get("maxPathTagLength") or 0),
         samples_by_request_id=bool(merged.get("useRequestIdForTraceSampling", True)),
     )
+
+
+def _of_proxies(mesh: Spec, settings: Spec, clusters: Collection[str], proxy: Proxy) -> Spec | None:
+    """The older way, by ``enableTracing`` and the Zipkin of every proxy's own settings, where nothing newer speaks."""
+    address = (settings.get("zipkin") or {}).get("address")
+    if not address or mesh.get("enableTracing") is False:
+        return None
+    host, _, port = str(address).rpartition(":")
+    suffixes = ("", ".svc.cluster.local", f".{proxy.namespace}.svc.cluster.local")
+    full = next((f"{host}{s}" for s in suffixes if f"outbound|{port}||{host}{s}" in clusters), host)
+    return {"name": "zipkin", "zipkin": {"service": full, "port": port}}
 
 
 def _merged(entries: Sequence[Spec], default: Sequence[str], mode: str) -> dict[str, Any]:
