@@ -33,20 +33,22 @@ FILES = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, err
 """Errors of the system that a person mends: a full disk, a folder that cannot be written."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """All commands with their options."""
+def parser(words: Sequence[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
+    """All commands, those among ``words`` with their options: the module of another one is not loaded."""
     top = argparse.ArgumentParser(prog="./lab", description="A hands-on Istio course on your own machine.")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, sentence in COMMANDS.items():
         options = commands.add_parser(name, help=sentence, description=sentence)
-        # Modules are light: what is slow to import, they import when they run.
-        importlib.import_module(f"labkit.cli.{name}").options(options)
+        if name in words:
+            # Modules are light: what is slow to import, they import when they run.
+            importlib.import_module(f"labkit.cli.{name}").options(options)
     return top
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; 0 when it did what it says, 1 with one clear message when it could not."""
-    arguments = parser().parse_args(words)
+    given = sys.argv[1:] if words is None else words
+    arguments = parser(given).parse_args(given)
     command = importlib.import_module(f"labkit.cli.{arguments.command}")
     try:
         code: int = command.run(arguments)

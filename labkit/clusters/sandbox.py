@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from labkit.base import errors, processes, programs, records, settings
 from labkit.clusters import cluster
-from labkit.kube import resources
+from labkit.kube import client, resources
 from labkit.sandbox.proxy import agent
 
 START_TIMEOUT = 30.0
@@ -123,6 +123,7 @@ def _spawn(paths: settings.Paths) -> None:
 def _until_serving(paths: settings.Paths, child: programs.Detached, reason: BinaryIO) -> None:
     log = paths.logs / "sandbox.log"
     deadline = time.monotonic() + START_TIMEOUT
+    client.load()
     while running(paths) is None:
         if child.poll() is not None:
             if text := reason.read().decode():

@@ -31,6 +31,14 @@ CONNECT = 8.0
 """Seconds until the server accepts a connection: addresses that nobody routes answer nothing at all."""
 
 
+def load() -> None:
+    """Import what the first request needs, for who has to wait for a server anyway: a third of a second."""
+    import urllib3
+    from kubernetes import config
+
+    del urllib3, config
+
+
 class Client:
     """Reads and writes objects of one cluster."""
 

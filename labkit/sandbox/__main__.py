@@ -8,8 +8,10 @@ import sqlite3
 import sys
 from pathlib import Path
 
-from labkit.base import errors, settings
-from labkit.sandbox import daemon
+from labkit.base import errors, loading, settings
+
+with loading.sparingly():
+    from labkit.sandbox import daemon
 
 
 def main() -> int:

@@ -93,8 +93,7 @@ async def _until_stopped(tasks: list[asyncio.Task[None]]) -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    # What is loaded now stays: the collector need not look at it again (idle CPU).
-    gc.collect()
+    # What is loaded now stays: the collector need not look at it while pods start.
     gc.freeze()
     await stopped.wait()
     for task in tasks:

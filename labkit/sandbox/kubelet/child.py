@@ -12,6 +12,7 @@ import termios
 import traceback
 from typing import Any, NoReturn
 
+from labkit.base import loading
 from labkit.sandbox.kubelet import isolation, linux
 from labkit.sandbox.kubelet.rootfs import Rootfs
 
@@ -96,7 +97,8 @@ def _run(frame: dict[str, Any]) -> int:
     with contextlib.suppress(OSError, ValueError, IndexError):
         is_named = bool(argv) and not argv[0].startswith("-")
         linux.show_as(argv if is_named else [module.rpartition(".")[2], *argv])
-    main = getattr(importlib.import_module(module), function)
+    with loading.sparingly():
+        main = getattr(importlib.import_module(module), function)
     return int(main(argv, dict(os.environ)) or 0)
 
 

@@ -16,7 +16,7 @@ import socket
 import sys
 from typing import Any
 
-from labkit.base import processes
+from labkit.base import loading, processes
 from labkit.sandbox.kubelet import child, isolation, linux, wire
 from labkit.sandbox.kubelet.rootfs import Rootfs
 
@@ -162,12 +162,13 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     linux.adopt_orphans()
-    for name in arguments[1:]:
-        try:
-            importlib.import_module(name)
-        except Exception as e:
-            # The container that needs it will fail with the whole story; the others must run.
-            print(f"launcher: cannot load {name}: {e!r}", file=sys.stderr, flush=True)
+    with loading.sparingly():
+        for name in arguments[1:]:
+            try:
+                importlib.import_module(name)
+            except Exception as e:
+                # The container that needs it will fail with the whole story; the others must run.
+                print(f"launcher: cannot load {name}: {e!r}", file=sys.stderr, flush=True)
     gc.collect()
     gc.freeze()
     launcher = Launcher(end)
