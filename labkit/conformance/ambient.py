@@ -51,10 +51,10 @@ def _with_addresses(obj: Object) -> Object:
     return {**obj, "status": {"addresses": given}}
 
 
-def named(found: tables.Tables) -> Named:
+def named(ambient: tables.Tables) -> Named:
     """Tables by the names that the recordings use."""
-    workloads = {f"{w['namespace']}/{w['name']}": w for w in found.workloads.values()}
-    return {"workloads": workloads, "services": found.services, "policies": found.policies}
+    workloads = {f"{w['namespace']}/{w['name']}": w for w in ambient.workloads.values()}
+    return {"workloads": workloads, "services": ambient.services, "policies": ambient.policies}
 
 
 def tables_of(scene_snapshot: model.Snapshot) -> dict[str, dict[str, Any]]:

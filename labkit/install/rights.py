@@ -13,7 +13,7 @@ from labkit.kube.resources import Object
 VERBS = ("create", "patch")
 """What ``kubectl apply`` does, besides reading."""
 
-WANTED = "get,list,watch,create,patch,delete"
+ROLE_VERBS = "get,list,watch,create,patch,delete"
 """What a lesson does with its objects, from its first cell to the last."""
 
 TIMEOUT = 8.0
@@ -112,7 +112,7 @@ def request(rights: Sequence[Right], *, user: str) -> str:
         )
         role, scope = ("role", f" -n {place}") if place else ("clusterrole", "")
         commands += [
-            f"kubectl create {role} labkit-more{scope} --verb={WANTED} --resource={','.join(names)}",
+            f"kubectl create {role} labkit-more{scope} --verb={ROLE_VERBS} --resource={','.join(names)}",
             f"kubectl create {role}binding labkit-more{scope} --{role}=labkit-more {_subject(user)}",
         ]
     return "ask the cluster's owner for this: " + " && ".join(commands)

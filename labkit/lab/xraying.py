@@ -90,14 +90,14 @@ def _row(config: Config, entry: origins.Origin, obj: Object) -> xray.Row:
         # Envoy's own pages show virtual hosts by name, and so do lab.diff and istioctl.
         name = resource["virtual_hosts"][int(match[1])]["name"]
         path = match[2] or "(all of it)"
-        return _made(entry, obj, "virtual host", name, path, resource)
-    return _made(entry, obj, entry.kind, name, path or "(all of it)", resource)
+        return _row_of(entry, obj, "virtual host", name, path, resource)
+    return _row_of(entry, obj, entry.kind, name, path or "(all of it)", resource)
 
 
 _HOST = re.compile(r"virtual_hosts\[(\d+)\]\.?(.*)")
 
 
-def _made(entry: origins.Origin, obj: Object, kind: str, name: str, path: str, resource: Any) -> xray.Row:
+def _row_of(entry: origins.Origin, obj: Object, kind: str, name: str, path: str, resource: Any) -> xray.Row:
     return xray.Row(
         field=entry.field,
         value=origins.value_at(obj, entry.field),

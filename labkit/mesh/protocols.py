@@ -6,7 +6,7 @@ TLS = frozenset({"TLS", "HTTPS"})
 UNKNOWN = "UNSUPPORTED"
 """Istio looks into the first bytes of each connection."""
 
-KNOWN = {
+BY_NAME = {
     "http": "HTTP",
     "http2": "HTTP2",
     "grpc": "GRPC",
@@ -30,7 +30,7 @@ def of_port(name: str, number: int, app_protocol: str | None = None) -> str:
         return APP_PROTOCOLS[app_protocol]
     word = (app_protocol or name).lower()
     prefix = "grpc-web" if word.startswith("grpc-web") else word.split("-")[0]
-    return KNOWN.get(prefix) or ("TCP" if number in TCP_PORTS else UNKNOWN)
+    return BY_NAME.get(prefix) or ("TCP" if number in TCP_PORTS else UNKNOWN)
 
 
 def is_http(protocol: str) -> bool:

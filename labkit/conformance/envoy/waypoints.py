@@ -68,7 +68,7 @@ def _ports(match: Json) -> Any:
     if "action" in match:
         return match["action"]["name"]
     choices = match["matcher"]["matcher_tree"]["exact_match_map"]["map"]
-    named = {key: _ports(found) for key, found in choices.items()}
+    named = {key: _ports(choice) for key, choice in choices.items()}
     otherwise = match["matcher"].get("on_no_match")
     return {**named, "otherwise": _ports(otherwise)} if otherwise else named
 

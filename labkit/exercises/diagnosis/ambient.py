@@ -47,7 +47,7 @@ PORT = 9080
 """Of every Service of Bookinfo, and of its pods."""
 
 
-def said(status: int) -> str:
+def answer_of(status: int) -> str:
     """A status in words; ``no answer`` for none."""
     return _SEEN.get(status, str(status))
 
@@ -55,9 +55,9 @@ def said(status: int) -> str:
 def judge(evidence: Evidence, calls: Sequence[Call]) -> Verdict:
     """Whether every call ends as it should; of the first that does not, why."""
     scene = Scene(evidence)
-    expected = "; ".join(f"{call} → {said(call.seen)}" for call in calls)
+    expected = "; ".join(f"{call} → {answer_of(call.seen)}" for call in calls)
     statuses = [measured(evidence, scene, call) for call in calls]
-    observed = "; ".join(f"{call} → {said(status)}" for call, status in zip(calls, statuses, strict=True))
+    observed = "; ".join(f"{call} → {answer_of(status)}" for call, status in zip(calls, statuses, strict=True))
     for call, status in zip(calls, statuses, strict=True):
         if status != call.seen:
             return verdict.because(expected, observed, cause.ranked(scene.causes(call, status)))

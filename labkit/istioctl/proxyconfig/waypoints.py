@@ -38,11 +38,11 @@ def _matches(listener: Any) -> Iterator[tuple[str, str]]:
         yield from _leaves(entry["on_match"], f"ip={addresses}")
 
 
-def _leaves(found: Any, path: str) -> Iterator[tuple[str, str]]:
-    if "action" in found:
-        yield str(found["action"]["name"]), path
+def _leaves(branch: Any, path: str) -> Iterator[tuple[str, str]]:
+    if "action" in branch:
+        yield str(branch["action"]["name"]), path
         return
-    matcher = found.get("matcher") or {}
+    matcher = branch.get("matcher") or {}
     tree = matcher.get("matcher_tree") or {}
     name = (tree.get("input") or {}).get("name", "")
     for value, below in ((tree.get("exact_match_map") or {}).get("map") or {}).items():

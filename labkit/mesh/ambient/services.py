@@ -127,7 +127,7 @@ def _of_entry(obj: Object, waypoints: Waypoints) -> Iterator[dict[str, Any]]:
 
 
 def _entry_port(port: Object) -> dict[str, Any]:
-    word = APP_PROTOCOLS.get(protocols.KNOWN.get(str(port.get("protocol") or "").lower(), ""), "")
+    word = APP_PROTOCOLS.get(protocols.BY_NAME.get(str(port.get("protocol") or "").lower(), ""), "")
     entry = {"servicePort": port["number"], "targetPort": port.get("targetPort") or port["number"]}
     return {**({"appProtocol": word} if word else {}), **entry}
 

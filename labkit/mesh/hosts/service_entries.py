@@ -71,7 +71,7 @@ def virtual_address_v6(address: str) -> str:
 def _port(port: Object) -> Port:
     protocol_name = str(port.get("protocol") or "").lower()
     name = port.get("name") or ""
-    protocol = protocols.KNOWN.get(protocol_name) or protocols.of_port(name, port["number"])
+    protocol = protocols.BY_NAME.get(protocol_name) or protocols.of_port(name, port["number"])
     return Port(number=port["number"], name=name, protocol=protocol)
 
 

@@ -105,7 +105,7 @@ def _of_sidecar(listener: Mapping[str, Any], own: Sequence[Service]) -> Inbound:
     is_socket = address == "unix"
     return Inbound(
         port=number,
-        protocol=protocols.KNOWN.get(str(port.get("protocol") or "").lower(), protocols.UNKNOWN),
+        protocol=protocols.BY_NAME.get(str(port.get("protocol") or "").lower(), protocols.UNKNOWN),
         services=tuple(s for s in own if number in s.targets.values())[:1],
         app_address=f"unix:{app_port}" if is_socket else _local(address),
         app_port=int(app_port) if app_port.isdecimal() else number,

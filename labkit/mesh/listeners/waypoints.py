@@ -69,11 +69,11 @@ def _virtual_address(host: Behind) -> ir.VirtualAddress:
 
 def _spared(hosts: Sequence[Behind]) -> list[int]:
     """Ports whose protocol nobody must look for in the first bytes."""
-    known: dict[int, bool] = {}
+    has_protocol: dict[int, bool] = {}
     for host in hosts:
         for port in _ports(host.service):
-            known[port.number] = known.get(port.number, True) and port.protocol != protocols.UNKNOWN
-    return sorted(port for port, is_known in known.items() if is_known)
+            has_protocol[port.number] = has_protocol.get(port.number, True) and port.protocol != protocols.UNKNOWN
+    return sorted(port for port, is_typed in has_protocol.items() if is_typed)
 
 
 def _chains(host: Behind, context: Context) -> Iterator[ir.Chain]:

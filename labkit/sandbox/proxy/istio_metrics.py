@@ -158,8 +158,8 @@ def _peer(tags: str, peers: Peers) -> str:
     """Who is at the other end, where that takes more than the tags; empty where they say it themselves."""
     is_nodes = f'{stats.OWN}="' in tags
     if address := ADDRESS.search(tags):
-        known = peers.at(address[1])
-        return ";".join(known.split(";")[:IDENTITY]) if is_nodes or 'about="waypoint' in tags else known
+        workload = peers.at(address[1])
+        return ";".join(workload.split(";")[:IDENTITY]) if is_nodes or 'about="waypoint' in tags else workload
     if is_nodes or (called := CALLED.search(tags)) is None:
         return ""
     flags, code, principal, name = called.groups()

@@ -53,14 +53,14 @@ def listener(pod: LocalPod, policies: Sequence[Authorization], accounts: Sequenc
     ]
     general = verdicts.digest(policies)
     chains += [chain(pod, port, general) for port in ports]
-    known = {account: {"matcher": _by_port(ports, account)} for account in accounts}
+    by_account = {account: {"matcher": _by_port(ports, account)} for account in accounts}
     return {
         "name": name(pod),
         "internal_listener": {},
         "listener_filters": [typed(pieces.ORIGINAL_DST, kind)],
         "filter_chains": chains,
         "filter_chain_matcher": {
-            **_tree("caller", {"@type": f"{_INPUTS}.FilterStateInput", "key": CALLER}, known),
+            **_tree("caller", {"@type": f"{_INPUTS}.FilterStateInput", "key": CALLER}, by_account),
             "on_no_match": {"matcher": _by_port(ports, "")},
         },
         "traffic_direction": "INBOUND",

@@ -62,8 +62,8 @@ def _ranges(waypoint: ir.Waypoint) -> Iterator[Resource]:
         yield _range(waypoint.pods, _to(names.DIRECT_HTTP, names.DIRECT_TCP))
 
 
-def _range(addresses: Sequence[str], found: Resource) -> Resource:
-    return {"ranges": [_prefix(address) for address in addresses], "on_match": found}
+def _range(addresses: Sequence[str], on_match: Resource) -> Resource:
+    return {"ranges": [_prefix(address) for address in addresses], "on_match": on_match}
 
 
 def _prefix(address: str) -> Resource:

@@ -154,7 +154,7 @@ class Targets:
         return exchange.json_text(groups(discovery.targets(request.path.lstrip("/"), self.cluster.objects)))
 
 
-def groups(found: Iterable[Mapping[str, str]]) -> str:
+def groups(targets: Iterable[Mapping[str, str]]) -> str:
     """Targets in the JSON of Prometheus' HTTP discovery, each a group of its own."""
     return json.dumps(
         [
@@ -162,6 +162,6 @@ def groups(found: Iterable[Mapping[str, str]]) -> str:
                 "targets": [target["__address__"]],
                 "labels": {name: value for name, value in target.items() if name != "__address__"},
             }
-            for target in found
+            for target in targets
         ]
     )
