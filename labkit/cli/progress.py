@@ -10,7 +10,6 @@ class Progress:
     """Prints a line a step; works the same in a terminal and in a log."""
 
     def __init__(self) -> None:
-        self._start = time.monotonic()
         self._live = sys.stdout.isatty()
         self._what = ""
 
@@ -51,8 +50,3 @@ class Progress:
     def _again(self) -> str:
         """What clears the line of a step that lasts, on a terminal."""
         return "\r\033[K" if self._live else ""
-
-    @property
-    def elapsed(self) -> float:
-        """Seconds since the first step."""
-        return time.monotonic() - self._start

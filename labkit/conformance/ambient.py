@@ -19,8 +19,6 @@ ZTUNNEL = "ztunnel"
 Named = Mapping[str, Mapping[str, Any]]
 """``workloads``, ``services`` or ``policies`` → name as the recordings write it → entry."""
 
-WITHOUT_ORDER = ("matches", "principals", "notPrincipals", "namespaces", "notNamespaces", "addresses")
-
 
 def base(extra: Iterable[Object]) -> list[Object]:
     """The base scene with namespace amb; ``extra`` is what all recordings add to Istio's profile and Bookinfo."""

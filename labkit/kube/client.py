@@ -21,7 +21,6 @@ MANAGER = "labkit"
 """Our name as a field manager."""
 
 Objects = list[Object]
-Texts = list[str]
 Headers = list[tuple[str, str]]
 
 TIMEOUT = 30.0
@@ -162,18 +161,6 @@ class Client:
         finally:
             reply.release_conn()
 
-    def warnings_of_apply(self, resource: resources.Resource, obj: Object) -> tuple[Object, Texts]:
-        """Server-side apply in Strict mode, with the texts of the server's ``Warning`` headers."""
-        path = resource.path(resources.namespace_of(obj), resources.name_of(obj))
-        query = {"fieldManager": MANAGER, "force": "true", "fieldValidation": "Strict"}
-        code, headers, body = self.raw(
-            "PATCH", f"{path}?{urlencode(query)}", body=obj, headers={"Content-Type": api.APPLY}
-        )
-        if code >= 400:
-            raise _refusal(code, body)
-        texts = [_warning_text(value) for name, value in headers if name.lower() == "warning"]
-        return json.loads(body), texts
-
     def raw(
         self,
         method: str,
@@ -308,9 +295,3 @@ def _refusal(code: int, body: bytes) -> status.StatusError:
     except ValueError:
         reply = {"code": code, "message": body.decode("utf-8", "replace").strip()}
     return status.error_of(reply)
-
-
-def _warning_text(header: str) -> str:
-    """The text of ``299 - "unknown field \\"spec.x\\""``."""
-    _, _, quoted = header.partition('"')
-    return quoted.removesuffix('"').replace('\\"', '"')

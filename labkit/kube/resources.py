@@ -78,7 +78,6 @@ CONTROLLER_REVISIONS = _in("apps/v1", "ControllerRevision", "controllerrevisions
 CRON_JOBS = _in("batch/v1", "CronJob", "cronjobs")
 AUTOSCALERS = _in("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
 QUOTAS = _core("ResourceQuota", "resourcequotas")
-LIMIT_RANGES = _core("LimitRange", "limitranges")
 CLAIMS = _core("PersistentVolumeClaim", "persistentvolumeclaims")
 VOLUMES = _core("PersistentVolume", "persistentvolumes", namespaced=False)
 STORAGE_CLASSES = _in("storage.k8s.io/v1", "StorageClass", "storageclasses", namespaced=False)

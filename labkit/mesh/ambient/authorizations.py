@@ -39,7 +39,8 @@ OUTCOMES = {
     ALLOW: "Within an ALLOW policy, rules matching HTTP attributes are omitted. "
     "This will be more restrictive than requested.",
 }
-"""istiod's own words. Of DENY they are not always true; see ``has_no_effect``."""
+"""istiod's own words. Of DENY they are not always true: a rule of nothing but empty matches never
+matches at ztunnel (github.com/istio/istio/issues/61126)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,15 +103,6 @@ def condition(converted: Converted) -> Object:
         "message": converted.message,
         "observedGeneration": str(converted.policy["metadata"].get("generation", 1)),
     }
-
-
-def has_no_effect(authorization: Authorization) -> bool:
-    """Whether a DENY cannot match: each group has a rule of nothing but empty matches, which ztunnel passes over.
-
-    istiod's status claims the opposite (github.com/istio/istio/issues/61126).
-    """
-    groups = authorization.get("groups") or ()
-    return authorization.get("action") == DENY and bool(groups) and all(map(is_void, groups))
 
 
 def is_void(group: Part) -> bool:

@@ -7,13 +7,6 @@ from labkit.mesh.envoy import TYPE, access_logs, authorizers, http_filters, isti
 from labkit.mesh.envoy import routes as envoy_routes
 from labkit.mesh.model import Resource
 
-REQUEST_ID: Resource = {
-    "typed_config": {
-        "@type": f"{TYPE}.extensions.request_id.uuid.v3.UuidRequestIdConfig",
-        "use_request_id_for_trace_sampling": True,
-    }
-}
-
 RBAC = "envoy.filters.network.rbac"
 RBAC_KIND = "extensions.filters.network.rbac.v3.RBAC"
 TCP = "tcp."

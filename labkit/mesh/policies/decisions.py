@@ -64,11 +64,6 @@ def of_request(guard: ir.Guard, caller: Caller, request: Request) -> Decision:
     return _decided(guard.access.requests, caller, request)
 
 
-def of_connection(guard: ir.Guard, caller: Caller, port: int) -> Decision:
-    """A connection that is not HTTP."""
-    return _decided(guard.access.connections, caller, Request(port=port))
-
-
 def _decided(steps: Sequence[ir.Step], caller: Caller, request: Request) -> Decision:
     asks, asked_by = list[str](), list[str]()
     decision = Decision(is_allowed=True)

@@ -7,7 +7,6 @@ from labkit.kube.resources import Object
 
 INDEX = "batch.kubernetes.io/job-completion-index"
 FAILURES = "batch.kubernetes.io/job-index-failure-count"
-IGNORED = "batch.kubernetes.io/job-index-ignored-failure-count"
 VARIABLE = "JOB_COMPLETION_INDEX"
 
 

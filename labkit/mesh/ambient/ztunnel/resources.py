@@ -23,7 +23,6 @@ AT_FIRST = {"flush_access_log_on_connected": True}
 """The option of a TCP proxy whose loggers hear of a connection when it begins, too."""
 
 RAW = typed("raw_buffer", "extensions.transport_sockets.raw_buffer.v3.RawBuffer")
-EDS = {"eds_config": envoy.ADS}
 
 
 def state(key: str, text: str, *, factory: str = "envoy.hashable_string", shared: str = "ONCE") -> Resource:

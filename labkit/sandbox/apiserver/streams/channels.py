@@ -28,11 +28,6 @@ class Channels:
     def __repr__(self) -> str:
         return f"Channels({self.socket.ws_protocol}, closed={self.socket.closed})"
 
-    @property
-    def closes_channels(self) -> bool:
-        """Whether the client understands ``CLOSE``."""
-        return self.socket.ws_protocol == V5
-
     async def send(self, channel: int, data: bytes) -> None:
         """One message; nothing once the client has left."""
         if not self.socket.closed:

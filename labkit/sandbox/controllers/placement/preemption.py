@@ -6,8 +6,6 @@ from labkit.kube import resources
 from labkit.kube.resources import Object
 from labkit.sandbox.controllers.placement.verdict import Scene, refusal_of
 
-TERMINATING = "not eligible due to a terminating pod on the nominated node."
-
 
 def priority_of(pod: Object) -> int:
     """The number behind its priority class."""

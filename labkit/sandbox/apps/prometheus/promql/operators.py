@@ -11,7 +11,6 @@ from labkit.sandbox.apps.prometheus.promql.numbers import divided
 from labkit.sandbox.apps.prometheus.promql.samples import Sample, Vector
 
 NAN = float("nan")
-COMPARISONS = ("==", "!=", ">", "<", ">=", "<=")
 
 
 @dataclass(frozen=True, kw_only=True)
