@@ -64,9 +64,9 @@ def _remembered(listeners: Mapping[str, Resource], memo: Memo) -> Discovered:
 
 
 def _moved(listeners: dict[str, Resource]) -> Discovered:
-    """Only of what comes in: all listeners of a gateway, one of a sidecar."""
+    """Only of what comes in: all listeners of a gateway, one of a sidecar, each host of a waypoint by itself."""
     if WAYPOINT in listeners and INBOUND not in listeners:
-        return Discovered(listeners, {})  # Its hosts are guarded each in its own way.
+        return _of_waypoint(listeners)
     names = [INBOUND] if INBOUND in listeners else list(listeners)
     managers = [manager for name in names for manager in _managers(listeners[name])]
     if not managers:
@@ -77,6 +77,26 @@ def _moved(listeners: dict[str, Resource]) -> Discovered:
         return Discovered(listeners, {})
     changed = {name: _with_places(listeners[name], deciding) for name in names}
     return Discovered({**listeners, **changed}, filled)
+
+
+def _of_waypoint(listeners: dict[str, Resource]) -> Discovered:
+    """A waypoint's hosts are guarded each in its own way, so each chain has places of its own."""
+    chains, filters = [], dict[str, Resource]()
+    for chain in listeners[WAYPOINT]["filter_chains"]:
+        changed, filled = _guarded(chain, f"|{chain['name']}")
+        chains.append(changed)
+        filters |= filled
+    return Discovered({**listeners, WAYPOINT: {**listeners[WAYPOINT], "filter_chains": chains}}, filters)
+
+
+def _guarded(chain: Resource, whose: str) -> tuple[Resource, Mapping[str, Resource]]:
+    """A chain with places, and what is in them; one of TCP, or with more filters than places, as it is."""
+    manager = next(_managers({"filter_chains": [chain]}), None)
+    if manager is None:
+        return chain, {}
+    deciding = [entry for entry in manager["http_filters"] if _decides(entry)]
+    filled = _filled(deciding, whose)
+    return (chain, {}) if filled is None else (_chain(chain, deciding, whose), filled)
 
 
 def _managers(listener: Resource) -> Iterator[Resource]:
@@ -95,8 +115,8 @@ def _decides(entry: Resource) -> bool:
     return entry.get("name") in (JWT, RBAC, ASKING) and "typed_config" in entry
 
 
-def _filled(deciding: list[Resource]) -> dict[str, Resource] | None:
-    """Place → filter; None where there are more filters than places."""
+def _filled(deciding: list[Resource], whose: str = "") -> dict[str, Resource] | None:
+    """Place → filter; None where there are more filters than places. ``whose`` ends the names of the places."""
     tokens = [entry for entry in deciding if entry.get("name") == JWT]
     others = [entry for entry in deciding if entry.get("name") != JWT]
     if len(tokens) > 1 or len(others) > len(ACCESS):
@@ -104,7 +124,7 @@ def _filled(deciding: list[Resource]) -> dict[str, Resource] | None:
     configs: dict[str, Any] = {TOKENS: tokens[0]["typed_config"] if tokens else {"@type": JWT_TYPE}}
     for number, place in enumerate(ACCESS):
         configs[place] = others[number]["typed_config"] if number < len(others) else {"@type": RBAC_TYPE}
-    return {place: {"name": place, "typed_config": config} for place, config in configs.items()}
+    return {f"{place}{whose}": {"name": f"{place}{whose}", "typed_config": c} for place, c in configs.items()}
 
 
 def _with_places(listener: Resource, deciding: list[Resource]) -> Resource:
@@ -115,20 +135,20 @@ def _with_places(listener: Resource, deciding: list[Resource]) -> Resource:
     return changed
 
 
-def _chain(chain: Resource, deciding: list[Resource]) -> Resource:
-    return {**chain, "filters": [_network_filter(entry, deciding) for entry in chain.get("filters", ())]}
+def _chain(chain: Resource, deciding: list[Resource], whose: str = "") -> Resource:
+    return {**chain, "filters": [_network_filter(entry, deciding, whose) for entry in chain.get("filters", ())]}
 
 
-def _network_filter(entry: Resource, deciding: list[Resource]) -> Resource:
+def _network_filter(entry: Resource, deciding: list[Resource], whose: str) -> Resource:
     if not _is_manager(entry):
         return entry
     filters = entry["typed_config"]["http_filters"]
     if [f for f in filters if _decides(f)] != deciding:
         return entry
-    return {**entry, "typed_config": {**entry["typed_config"], "http_filters": list(_places(filters))}}
+    return {**entry, "typed_config": {**entry["typed_config"], "http_filters": list(_places(filters, whose))}}
 
 
-def _places(filters: list[Resource]) -> Iterator[Resource]:
+def _places(filters: list[Resource], whose: str) -> Iterator[Resource]:
     """The filters with all places, in one order whatever is in them."""
     deciding = [number for number, entry in enumerate(filters) if _decides(entry)]
     ahead = next((n for n, entry in enumerate(filters) if entry.get("name") in BEHIND), len(filters))
@@ -137,18 +157,18 @@ def _places(filters: list[Resource]) -> Iterator[Resource]:
     access = iter(ACCESS)
     for number, entry in enumerate(filters):
         if number == first and not has_tokens:
-            yield _place(TOKENS)
+            yield _place(TOKENS, whose)
         if not deciding and number == ahead:
-            yield from map(_place, access)
+            yield from (_place(name, whose) for name in access)
         if number in deciding:
-            yield _place(TOKENS if entry["name"] == JWT else next(access))
+            yield _place(TOKENS if entry["name"] == JWT else next(access), whose)
         else:
             yield entry
         if number == last:
-            yield from map(_place, access)
+            yield from (_place(name, whose) for name in access)
 
 
-def _place(name: str) -> Resource:
+def _place(name: str, whose: str) -> Resource:
     types = [JWT_TYPE] if name == TOKENS else [RBAC_TYPE, ASKING_TYPE]
     source = {"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"}
-    return {"name": name, "config_discovery": {"config_source": source, "type_urls": types}}
+    return {"name": f"{name}{whose}", "config_discovery": {"config_source": source, "type_urls": types}}

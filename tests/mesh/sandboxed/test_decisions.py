@@ -58,3 +58,25 @@ def test_what_did_not_change_is_the_very_same():
     first, again = decisions.discovered(given, memo), decisions.discovered(given, Memo(memo))
     assert first.listeners is again.listeners
     assert first.extensions is again.extensions
+
+
+def waypoint(**deciding):
+    """A waypoint with a chain per host, and what decides about it."""
+    chains = [
+        {"name": host, "filters": config(*filters).listeners[decisions.INBOUND]["filter_chains"][0]["filters"]}
+        for host, filters in deciding.items()
+    ]
+    tcp = {"name": "tcp", "filters": [{"name": "envoy.filters.network.tcp_proxy"}]}
+    return Config(listeners={decisions.WAYPOINT: {"name": decisions.WAYPOINT, "filter_chains": [*chains, tcp]}})
+
+
+def test_each_host_of_a_waypoint_has_places_of_its_own():
+    without, guarded = discovered(waypoint(a=(), b=())), discovered(waypoint(a=(RBAC,), b=(JWT, ALLOW)))
+    assert without.listeners == guarded.listeners
+    kept = {name: f["typed_config"] for name, f in guarded.extensions.items() if len(f["typed_config"]) > 1}
+    first = decisions.ACCESS[0]
+    assert kept == {
+        f"{first}|a": RBAC["typed_config"],
+        f"{decisions.TOKENS}|b": JWT["typed_config"],
+        f"{first}|b": ALLOW["typed_config"],
+    }
