@@ -70,7 +70,7 @@ class Reader:
         if self._looks % RARELY == 0:
             self._circuits = self._asked(proxies)
         self._looks += 1
-        nodes = nodes_of(pods)
+        nodes = nodes_of([pod for pod in pods if pod.app != graph.ZTUNNEL])
         marked = {node.name: [*marks.of_rules(self._rules, node), *self._circuits.get(node.name, ())] for node in nodes}
         self._renew(proxies)
         return Reading(nodes=nodes, totals=graph.resolved(self._totals, only_workloads(nodes)), marks=marked)
@@ -94,7 +94,10 @@ class Reader:
             return
         pages = {**self._pages, **doors.metrics(changed, graph.QUERY)}
         self._pages = {pod: page for pod, page in pages.items() if pod in counts}
-        self._counts, self._totals = counts, graph.totals(self._pages.values())
+        ztunnels = [pod.name for pod in proxies if pod.app == graph.ZTUNNEL and pod.name in self._pages]
+        others = [page for pod, page in self._pages.items() if pod not in ztunnels]
+        self._counts = counts
+        self._totals = graph.totals(others, ztunnels=[self._pages[name] for name in ztunnels])
 
     def _belongs(self, pod: workloads.Workload) -> bool:
         is_near = pod.has_proxy or pod.namespace == self._connection.namespace

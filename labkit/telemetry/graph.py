@@ -21,6 +21,9 @@ QUERY = f"{COUNTS}%7Cistio_request_duration_milliseconds"
 """What a proxy is asked for whose counts have changed: all that a graph needs."""
 
 UNKNOWN, SOURCE = "unknown", "source"
+ZTUNNEL, WAYPOINT = "ztunnel", "waypoint"
+"""Who counts a way in ambient mode: ztunnel its connections, a waypoint the requests that it carries on."""
+
 QUANTILE = 0.95
 
 _LINE = re.compile(r"^(istio_\w+)\{([^\n]*)\} (\S+)$", re.MULTILINE)
@@ -46,7 +49,13 @@ class Totals:
     """Those with 500 and more, or without any answer."""
 
     connections: float = 0.0
-    """Of connections that are not HTTP."""
+    """Of connections that are not HTTP, or whose HTTP nobody reads."""
+
+    received: float = 0.0
+    """The same as the called side counts them: a waypoint calls without counting its connections."""
+
+    hops: frozenset[str] = frozenset()
+    """``ztunnel`` and ``waypoint``, as far as they carry it."""
 
     codes: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     """By status and response flags, ``503 UF``."""
@@ -83,20 +92,28 @@ def _labels(text: str) -> Mapping[str, str]:
     return MappingProxyType(dict(_LABEL.findall(text)))
 
 
-def totals(pages: Iterable[str]) -> dict[Way, Totals]:
-    """The graph as these proxies count it."""
+def totals(pages: Iterable[str], *, ztunnels: Iterable[str] = ()) -> dict[Way, Totals]:
+    """The graph as these proxies count it; ``ztunnels`` are the pages of ztunnels."""
     graph: dict[Way, Totals] = defaultdict(Totals)
     for page in pages:
         for sample in samples(page):
             _add(graph, sample)
+    for page in ztunnels:
+        for sample in samples(page):
+            _add(graph, sample, hop=ZTUNNEL)
     return dict(graph)
 
 
-def _add(graph: dict[Way, Totals], sample: Sample) -> None:
+def _add(graph: dict[Way, Totals], sample: Sample, *, hop: str = "") -> None:
     labels = sample.labels
-    way = _way(labels)
-    is_caller = labels.get("reporter") == SOURCE
-    if not is_caller and sample.name.endswith(("requests_total", "connections_opened_total")):
+    way, reporter = _way(labels), labels.get("reporter")
+    hop = WAYPOINT if reporter == WAYPOINT else hop
+    if hop:
+        graph[way].hops |= {hop}
+    is_caller = reporter in (SOURCE, WAYPOINT)
+    if reporter not in (SOURCE, WAYPOINT) and sample.name == "istio_tcp_connections_opened_total":
+        graph[way].received += sample.value
+    if reporter != SOURCE and sample.name.endswith(("requests_total", "connections_opened_total")):
         if labels.get("connection_security_policy") == "mutual_tls":
             graph[way].mutual += sample.value
         else:
@@ -142,8 +159,9 @@ def resolved(graph: Graph, workloads: Mapping[str, str]) -> dict[Way, Totals]:
     for way, entry in graph.items():
         target = workloads.get(way.target, way.target)
         there = merged.setdefault(Way(way.source, target), Totals())
-        for name in ("requests", "failed", "connections", "mutual", "plain"):
+        for name in ("requests", "failed", "connections", "received", "mutual", "plain"):
             setattr(there, name, getattr(there, name) + getattr(entry, name))
+        there.hops |= entry.hops
         for code, count in entry.codes.items():
             there.codes[code] += count
         for limit, count in entry.buckets.items():
@@ -181,6 +199,9 @@ class Edge:
     is_mutual: bool | None
     """Whether mutual TLS was spoken; None where the called side has no proxy."""
 
+    hops: tuple[str, ...] = ()
+    """``ztunnel`` and ``waypoint``, as far as they carry it."""
+
 
 def edges(first: Graph, before: Graph, now: Graph, *, passed: float) -> list[Edge]:
     """Every way that was ever used since ``first``; rates are those since ``before``, ``passed`` seconds ago."""
@@ -200,9 +221,10 @@ def _edge(way: Way, first: Totals | None, before: Totals | None, now: Totals, pa
         p95_ms=quantile(QUANTILE, lately),
         sent=int(now.requests - first.requests),
         failed=int(now.failed - first.failed),
-        connections=int(now.connections - first.connections),
+        connections=int(now.connections - first.connections) or int(now.received - first.received),
         codes={code: count for code, count in codes.items() if count},
         is_mutual=None if not now.mutual + now.plain else now.plain == 0,
+        hops=tuple(sorted(now.hops, reverse=True)),
     )
 
 

@@ -35,16 +35,20 @@ export function nodeSaid(node) {
 export function edgeSaid(edge) {
   const lock = edge.mutual === null ? "" : edge.mutual ? ", mutual TLS" : ", plain text";
   const late = edge.p95 === null ? "" : `, 95 of 100 within ${edge.p95} milliseconds`;
-  return `${edge.source} to ${edge.target}: ${edge.rate} requests per second, ${edge.errors ?? 0} percent failing${late}${lock}`;
+  return `${edge.source} to ${edge.target}: ${edge.rate} requests per second, ${edge.errors ?? 0} percent failing${late}${lock}${carried(edge)}`;
 }
+
+// In ambient mode: who carries what goes this way.
+const carried = (edge) => ((edge.hops ?? []).length ? `, by ${edge.hops.join(" and ")}` : "");
 
 const late = (ms) => (ms < 10 ? `${ms} ms` : ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`);
 
 // The two lines of a way's label: short enough for the space between two columns.
 function labels(edge) {
-  if (!edge.rate) return [`${edge.sent} sent${edge.failed ? `, ${edge.failed} ✗` : ""}`, ""];
+  const hops = (edge.hops ?? []).join(" + ");
+  if (!edge.rate) return [`${edge.sent} sent${edge.failed ? `, ${edge.failed} ✗` : ""}`, hops];
   const failing = edge.errors ? ` ✗ ${Math.round(edge.errors)} %` : "";
-  return [`${edge.rate}/s${failing}`, edge.p95 === null ? "" : late(edge.p95)];
+  return [`${edge.rate}/s${failing}`, [edge.p95 === null ? "" : late(edge.p95), hops].filter(Boolean).join(" · ")];
 }
 
 /** Attributes of a text that is made as narrow as its box where it has more letters than fit. */
@@ -92,9 +96,9 @@ export function graphSaid(nodes, edges) {
 
 function tableOfWays(edges) {
   return tableFrom("Ways that requests took since this view began",
-    ["from", "to", "per second", "failing %", "p95 ms", "requests", "failed", "mutual TLS"],
+    ["from", "to", "per second", "failing %", "p95 ms", "requests", "failed", "mutual TLS", "carried by"],
     edges.map((e) => [[e.source], [e.target], [e.rate.toFixed(1)], [e.errors ?? "–"], [e.p95 ?? "–"], [e.sent], [e.failed],
-      [e.mutual === null ? "unknown" : e.mutual ? "yes" : "no"]]));
+      [e.mutual === null ? "unknown" : e.mutual ? "yes" : "no"], [(e.hops ?? []).join(", ")]]));
 }
 
 function render({ model, el }) {

@@ -28,7 +28,7 @@ WINDOW = 5.0
 KEPT = 120
 """Points of a way's series that are kept."""
 
-HEAD = ("from", "to", "requests/s", "failing %", "p95 ms", "requests", "failed", "mTLS", "answers")
+HEAD = ("from", "to", "requests/s", "failing %", "p95 ms", "requests", "failed", "mTLS", "carried by", "answers")
 NO_TRAFFIC = "No request since this view began. Press ▶ Send, or run lab.send() in another cell."
 OUTSIDE = "outside"
 """Whoever calls without a proxy."""
@@ -62,7 +62,7 @@ class GraphView(picture.PictureView):
     """``{"name", "title", "group", "pods", "ready", "has_proxy", "marks", "column", "row"}``."""
 
     edges: Any = traitlets.List().tag(sync=True)
-    """``{"source", "target", "rate", "errors", "p95", "sent", "failed", "mutual", "codes"}``."""
+    """``{"source", "target", "rate", "errors", "p95", "sent", "failed", "mutual", "hops", "codes"}``."""
 
     selected = traitlets.Unicode().tag(sync=True)
     """The edge whose series is shown, ``source target``, or the node whose proxies are; a click assigns it."""
@@ -125,6 +125,7 @@ class GraphView(picture.PictureView):
                 edge["sent"],
                 edge["failed"],
                 {True: "yes", False: "no", None: "unknown"}[edge["mutual"]],
+                ", ".join(edge["hops"]),
                 ", ".join(f"{count}x {code}" for code, count in edge["codes"].items()),
             ]
             for edge in self.edges
@@ -202,6 +203,7 @@ def drawn_edge(edge: graph.Edge) -> dict[str, Any]:
         "sent": edge.sent or edge.connections,
         "failed": edge.failed,
         "mutual": edge.is_mutual,
+        "hops": list(edge.hops),
         "codes": dict(edge.codes),
     }
 
