@@ -8,7 +8,7 @@ from labkit.kube.resources import Object
 from labkit.mesh import model
 from labkit.mesh.gateway_api import addresses, deployments, listeners, matches, parents, rules
 from labkit.mesh.gateway_api.conditions import RESOLVED, condition
-from labkit.mesh.gateway_api.scene import CLASSES, CONTROLLER, Scene, generation_of, host
+from labkit.mesh.gateway_api.scene import CLASSES, CONTROLLER, Scene, generation_of, hosts_of
 
 SEMANTICS = "internal.istio.io/route-semantics"
 SERVICE = "internal.istio.io/gateway-service"
@@ -170,7 +170,7 @@ def _gateway_services(bound: Iterable[tuple[parents.Binding, rules.Rules]]) -> I
 
 
 def _mesh_services(bound: Iterable[tuple[parents.Binding, rules.Rules]]) -> Iterator[Object]:
-    """One for each Service, port and namespace of routes; a consumer's own are seen in its namespace only."""
+    """One for each host, port and namespace of routes; a consumer's own are seen in its namespace only."""
     groups: dict[tuple[str, str, int], list[Object]] = {}
     parts: dict[tuple[str, str, int], list[Object]] = {}
     producers: dict[tuple[str, str, int], bool] = {}
@@ -179,15 +179,16 @@ def _mesh_services(bound: Iterable[tuple[parents.Binding, rules.Rules]]) -> Iter
             continue
         namespace = resources.namespace_of(binding.route)
         port = int(binding.reference.get("port") or 0)
-        key = namespace, host(resources.name_of(binding.service), resources.namespace_of(binding.service)), port
         own = (
             [{**rule, "match": [{**rule["match"][0], "port": port}]} for rule in services.http]
             if port
             else services.http
         )
-        groups.setdefault(key, []).extend(own)
-        parts.setdefault(key, []).append(binding.route)
-        producers[key] = namespace == resources.namespace_of(binding.service)
+        for name in hosts_of(binding.service):
+            key = namespace, name, port
+            groups.setdefault(key, []).extend(own)
+            parts.setdefault(key, []).append(binding.route)
+            producers[key] = namespace == resources.namespace_of(binding.service)
     for key, http in groups.items():
         namespace, name, port = key
         spec: Object = {"hosts": [name], "gateways": ["mesh"], "http": matches.in_order(http)}

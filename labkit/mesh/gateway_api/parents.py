@@ -11,6 +11,9 @@ from labkit.mesh.gateway_api.conditions import RESOLVED, condition
 from labkit.mesh.gateway_api.listeners import Listener
 from labkit.mesh.gateway_api.scene import CONTROLLER, GROUP, Scene, generation_of
 
+ENTRIES = "networking.istio.io"
+"""The group of ServiceEntries."""
+
 Gateways = Mapping[tuple[str, str], Sequence[Listener]]
 """Namespace and name of our Gateways → their listeners."""
 
@@ -23,7 +26,7 @@ class Binding:
     reference: Any
     listeners: tuple[Listener, ...] = ()
     service: Object | None = None
-    """The Service whose clients the route speaks for."""
+    """The Service or ServiceEntry whose clients the route speaks for."""
 
     hostnames: Mapping[str, tuple[str, ...]] | None = None
     """Listener → the hostnames of the route that it serves."""
@@ -68,15 +71,17 @@ def bindings(route: Object, gateways: Gateways, scene: Scene) -> list[Binding]:
         group, kind = reference.get("group", GROUP), reference.get("kind", "Gateway")
         key = reference.get("namespace") or resources.namespace_of(route), reference["name"]
         if (group, kind) == ("", "Service"):
-            bound.append(_to_service(route, reference, scene.services.get(key)))
+            bound.append(_to_service(route, reference, scene.services.get(key), "service"))
+        elif (group, kind) == (ENTRIES, "ServiceEntry"):
+            bound.append(_to_service(route, reference, scene.service_entries.get(key), "service entry"))
         elif (group, kind) == (GROUP, "Gateway") and key in gateways:
             bound.append(_to_gateway(route, reference, gateways[key], scene))
     return bound
 
 
-def _to_service(route: Object, reference: Any, service: Object | None) -> Binding:
+def _to_service(route: Object, reference: Any, service: Object | None, title: str) -> Binding:
     if service is None:
-        problem = Problem("NoMatchingParent", f'parent service: "{reference["name"]}" not found')
+        problem = Problem("NoMatchingParent", f'parent {title}: "{reference["name"]}" not found')
         return Binding(route=route, reference=reference, denied=problem)
     return Binding(route=route, reference=reference, service=service)
 

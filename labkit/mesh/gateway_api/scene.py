@@ -43,6 +43,11 @@ class Scene:
         return _by_key(self.snapshot.of("services"))
 
     @cached_property
+    def service_entries(self) -> Mapping[tuple[str, str], Object]:
+        """By namespace and name."""
+        return _by_key(self.snapshot.of("serviceentries.networking.istio.io"))
+
+    @cached_property
     def secrets(self) -> Mapping[tuple[str, str], Object]:
         """By namespace and name."""
         return _by_key(self.snapshot.of("secrets"))
@@ -128,6 +133,13 @@ def _allows(grant: Object, kind: str, namespace: str, to: str, name: str) -> boo
 def host(name: str, namespace: str) -> str:
     """``reviews.default.svc.cluster.local``."""
     return f"{name}.{namespace}.svc.{model.DOMAIN}"
+
+
+def hosts_of(obj: Object) -> tuple[str, ...]:
+    """The names of a Service or ServiceEntry."""
+    if obj.get("kind") == "ServiceEntry":
+        return tuple(obj["spec"].get("hosts") or ())
+    return (host(resources.name_of(obj), resources.namespace_of(obj)),)
 
 
 def generation_of(obj: Object) -> int:

@@ -70,6 +70,8 @@ def _in_place_of(entry: Resource) -> list[Resource]:
     if entry.get("name") == PEERS:
         settings: dict[str, Any] = (entry.get("typed_config") or {}).get("value") or {}
         return stats.reads_who_calls() if "downstream_discovery" in settings else stats.says_who_calls()
+    if entry.get("name") == istios_filters.TUNNEL_PEERS:
+        return stats.reads_whose_tunnel()
     return [] if entry.get("name") in OWN else [entry]
 
 

@@ -48,6 +48,9 @@ SERVED = {
     "source_principal": "%DOWNSTREAM_PEER_URI_SAN%",
     "destination_principal": "%DOWNSTREAM_LOCAL_URI_SAN%",
 }
+CALLER_STATE = "labkit.caller_address"
+"""Filter state of a tunnel to a waypoint: the address of whoever made it; what a request says of clients is another's."""
+
 PASSED = {
     "reporter": "waypoint",
     "response_flags": FLAGS,
@@ -56,7 +59,7 @@ PASSED = {
     "source_principal": "%FILTER_STATE(io.istio.peer_principal:PLAIN)%",
     "destination_principal": "%UPSTREAM_REMOTE_ADDRESS%",
     # The tunnel's end has noted it. Behind a gateway it is the gateway's client, whom X-Forwarded-For names.
-    "address": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+    "address": f"%FILTER_STATE({CALLER_STATE}:PLAIN)%",
 }
 """Of a waypoint: it is neither end, so it says who is at both. Whose pod answers, its address tells the page."""
 
@@ -204,6 +207,18 @@ def reads_who_calls() -> list[Resource]:
     kind = f"{TYPE}.extensions.filters.http.set_filter_state.v3.Config"
     reading = {"name": "istio.metadata_exchange", "typed_config": {"@type": kind, "on_request_headers": [state]}}
     return [reading, _mutation([{"remove": PEER_HEADER}])]
+
+
+def reads_whose_tunnel() -> list[Resource]:
+    """In the place of Istio's discovery at a waypoint: whose tunnel it is, for the listener that counts requests."""
+    state = {
+        "object_key": CALLER_STATE,
+        "factory_key": "envoy.hashable_string",
+        "format_string": {"text_format_source": {"inline_string": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"}},
+        "shared_with_upstream": "ONCE",
+    }
+    kind = f"{TYPE}.extensions.filters.http.set_filter_state.v3.Config"
+    return [{"name": "labkit.caller", "typed_config": {"@type": kind, "on_request_headers": [state]}}]
 
 
 def _mutation(changes: list[Resource]) -> Resource:

@@ -87,3 +87,26 @@ def _mesh(*, namespace: str) -> model.Snapshot:
     }
     service: Object = {"metadata": {"name": "reviews", "namespace": "default"}, "spec": {"ports": [{"port": 9080}]}}
     return model.Snapshot(objects={"httproutes.gateway.networking.k8s.io": [route], "services": [service]})
+
+
+def test_a_route_may_speak_for_the_clients_of_a_service_entry() -> None:
+    entry = {
+        "kind": "ServiceEntry",
+        "metadata": {"name": "ext", "namespace": "default"},
+        "spec": {"hosts": ["a.example", "b.example"]},
+    }
+    parents = [{"group": "networking.istio.io", "kind": "ServiceEntry", "name": name} for name in ("ext", "other")]
+    backend = {"group": "networking.istio.io", "kind": "Hostname", "name": "a.example", "port": 80}
+    route = {
+        "kind": "HTTPRoute",
+        "metadata": {"name": "ext", "namespace": "default"},
+        "spec": {"parentRefs": parents, "rules": [{"backendRefs": [backend]}]},
+    }
+    objects = {"serviceentries.networking.istio.io": [entry], "httproutes.gateway.networking.k8s.io": [route]}
+    conversion = gateway_api.convert(model.Snapshot(objects=objects))
+    hosts = [service["spec"]["hosts"] for service in conversion.virtual_services]
+    (destination,) = (r["route"][0]["destination"] for r in conversion.virtual_services[0]["spec"]["http"])
+    accepted = [p["conditions"][0]["message"] for p in conversion.statuses["HTTPRoute", "default", "ext"]["parents"]]
+    assert hosts == [["a.example"], ["b.example"]]
+    assert destination == {"host": "a.example", "port": {"number": 80}}
+    assert accepted == ["Route was valid", 'parent service entry: "other" not found']
