@@ -10,6 +10,7 @@ from labkit.kube import client, resources
 from labkit.kube.resources import Object, Resource
 from labkit.lab import cleanup, snapshots
 from labkit.mesh import analysis, refusals
+from labkit.mesh.ambient import ztunnel
 from labkit.mesh.api import caveats
 from labkit.mesh.policies import provider_findings
 from labkit.sandbox import support
@@ -42,6 +43,7 @@ def findings(api: client.Client, namespace: str, *, has_caveats: bool) -> list[F
     listed = [f for obj in _objects(api, namespace) for f in of_object(obj, has_caveats=has_caveats, mesh=mesh)]
     if has_caveats:
         listed += [_of_mesh(text) for text in provider_findings.of_mesh(mesh)]
+        listed += [f for pod in api.list(resources.PODS, namespace) for f in _kept(pod)]
         listed += [f for resource in support.resources() for obj in api.list(resource, namespace) for f in _limits(obj)]
     messages = analysis.analyze(_snapshot(api))
     listed += [_of_message(m) for m in messages if m.namespace in ("", namespace) and m.code != CONDITION]
@@ -93,6 +95,13 @@ def of_object(obj: Object, *, has_caveats: bool, mesh: Mapping[str, Any] | None 
     fields = caveats.findings(obj, mesh) if has_caveats else []
     ignored = [Finding(object=name, level="warning", message=f"{caveats.PREFIX}{text}") for text in fields]
     return [*(Finding(object=name, level="error", message=text) for text in _untrue(obj.get("status") or {})), *ignored]
+
+
+def _kept(pod: Object) -> Iterator[Finding]:
+    """Whether plaintext reaches a program of a pod in ambient although ztunnel should decide."""
+    if text := ztunnel.kept(pod):
+        name = f"Pod {resources.namespace_of(pod)}/{resources.name_of(pod)}"
+        yield Finding(object=name, level="warning", message=f"{caveats.PREFIX}{text}")
 
 
 def _limits(obj: Object) -> list[Finding]:

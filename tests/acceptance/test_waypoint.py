@@ -1,6 +1,8 @@
 """A waypoint of real Envoys: routes, policies and tokens by target, and who goes around it."""
 
+import contextlib
 import socket
+import ssl
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
@@ -16,12 +18,14 @@ from labkit.clusters import sandbox as sandboxes
 from labkit.install import ambient
 from labkit.istioctl import program
 from labkit.kube import resources
-from labkit.lab import Lab
+from labkit.lab import Lab, connection, graphing
 from labkit.mesh.ambient import enrolment
+from labkit.sandbox.istiod import authority
 from labkit.sandbox.network import door
 from labkit.traffic import tokens
 from tests.acceptance import joining
 from tests.kubectl import Kubectl
+from tests.mesh.ambient import standing
 
 pytestmark = pytest.mark.sandbox
 
@@ -306,6 +310,168 @@ def test_a_policy_closes_the_open_connections_that_it_forbids_and_no_others(shop
         assert [_answer(foreign), _answer(own)] == ["hello again\n"] * 2
         shop.apply(deny(CURL))
         assert [_answer(foreign), _answer(own)] == ["", "hello again\n"]
+
+
+@pytest.fixture
+def hbone(shop: Shop, tmp_path: Path) -> standing.Standing:
+    """A hand-made client of HBONE, with certificates of the mesh's own authority."""
+    secret = shop.lab.api.get(resources.SECRETS, authority.SECRET, "istio-system")
+    return standing.Standing(folder=tmp_path, root=authority.Authority.from_secret(secret), log=tmp_path / "log")
+
+
+def _tunnel(shop: Shop, client: standing.Standing, account: str, *, authority: str = "{ip}:9000") -> tuple[int, bytes]:
+    """What ztunnel answers who asks it for tcp-echo."""
+    (pod,) = shop.lab.api.list(resources.PODS, "far", labels="app=echo")
+    (caller,) = shop.lab.api.list(resources.PODS, "shop", labels="app=curl")
+    ip, source = pod["status"]["podIP"], caller["status"]["podIP"]
+    with contextlib.closing(standing.Tunnel(client, account, source, ip)) as tunnel:
+        return tunnel.connect(authority.format(ip=ip), b"again\n")
+
+
+def test_ztunnel_answers_a_hand_made_client_of_hbone(shop: Shop, hbone: standing.Standing) -> None:
+    source = {"source": {"principals": ["cluster.local/ns/shop/sa/default"]}}
+    shop.apply(
+        {
+            "apiVersion": "security.istio.io/v1",
+            "kind": "AuthorizationPolicy",
+            "metadata": {"name": "shop-alone", "namespace": "far"},
+            "spec": {"rules": [{"from": [source]}]},
+        }
+    )
+    assert _tunnel(shop, hbone, "shop/default") == (200, b"hello again\n")
+    assert _tunnel(shop, hbone, "far/default")[0] == 401, "an identity that no policy allows"
+    assert _tunnel(shop, hbone, "shop/default", authority="127.0.0.9:9000")[0] == 400, "another's address"
+    assert _tunnel(shop, hbone, "shop/default", authority="{ip}:7")[0] == 503, "a port that nobody serves"
+
+
+@pytest.mark.parametrize(
+    "account", [pytest.param("", id="no certificate"), pytest.param("shop/default", id="another authority's")]
+)
+def test_ztunnel_speaks_to_nobody_without_a_certificate_of_the_mesh(
+    shop: Shop, hbone: standing.Standing, tmp_path: Path, account: str
+) -> None:
+    client = standing.stranger(hbone, tmp_path) if account else hbone
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        _tunnel(shop, client, account)
+
+
+def _rules(name: str, *rules: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "VirtualService",
+        "metadata": {"name": name, "namespace": "shop"},
+        "spec": {"hosts": [name], "http": list(rules)},
+    }
+
+
+def test_a_virtual_service_and_a_destination_rule_hold_at_the_waypoint(shop: Shop) -> None:
+    subsets = [{"name": f"v{n}", "labels": {"version": f"v{n}"}} for n in (1, 2)]
+    rule = {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "DestinationRule",
+        "metadata": {"name": "hello", "namespace": "shop"},
+        "spec": {"host": "hello", "subsets": subsets},
+    }
+    match = [{"headers": {"x-fault": {"exact": "yes"}}}]
+    fault = {"abort": {"httpStatus": 555, "percentage": {"value": 100}}}
+    to_v2 = [{"destination": {"host": "hello", "subset": "v2"}}]
+    shop.apply(rule, _rules("hello", {"match": match, "fault": fault, "route": to_v2}, {"route": to_v2}))
+    assert shop.hellos(5) == {"v2": 5}
+    assert shop.status("-H 'x-fault: yes' http://hello:5000/hello") == "555"
+
+
+def test_a_grpc_route_leads_calls_of_its_method_alone(shop: Shop) -> None:
+    method = {"service": "shop.Greeter", "method": "Hello"}
+    header = {"add": [{"name": "x-route", "value": "grpc"}]}
+    named = {"name": "httpbin", "port": 8000}
+    shop.apply(
+        {
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "GRPCRoute",
+            "metadata": {"name": "greeter", "namespace": "shop"},
+            "spec": {
+                "parentRefs": [{"group": "", "kind": "Service", **named}],
+                "rules": [
+                    {
+                        "matches": [{"method": method}],
+                        "filters": [{"type": "ResponseHeaderModifier", "responseHeaderModifier": header}],
+                        "backendRefs": [named],
+                    }
+                ],
+            },
+        }
+    )
+    call = "-s -o /dev/null -X POST -H 'content-type: application/grpc' -w '%header{x-route} %header{grpc-status}'"
+    assert shop.curl(f"{call} http://httpbin:8000/shop.Greeter/Hello").split()[0] == "grpc"
+    # 12 is UNIMPLEMENTED: what Envoy makes of 404 for gRPC.
+    assert shop.curl(f"{call} http://httpbin:8000/shop.Greeter/Other").split() == ["12"]
+
+
+def test_a_service_entry_has_routes_and_policies_at_the_waypoint(shop: Shop) -> None:
+    (pod,) = shop.lab.api.list(resources.PODS, "shop", labels="app=httpbin")
+    ports = [{"number": 80, "name": "http", "protocol": "HTTP", "targetPort": 8080}]
+    spec = {"hosts": ["ext.example"], "ports": ports, "resolution": "STATIC"}
+    target = {"group": "networking.istio.io", "kind": "ServiceEntry", "name": "ext"}
+    backend = {"group": "networking.istio.io", "kind": "Hostname", "name": "ext.example", "port": 80}
+    header = {"set": [{"name": "x-by", "value": "entry"}]}
+    entry = {
+        "apiVersion": "networking.istio.io/v1",
+        "kind": "ServiceEntry",
+        "metadata": {"name": "ext", "namespace": "shop"},
+        "spec": {**spec, "endpoints": [{"address": pod["status"]["podIP"]}]},
+    }
+    own = {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": "ext", "namespace": "shop"},
+        "spec": {
+            "parentRefs": [target],
+            "rules": [
+                {
+                    "filters": [{"type": "RequestHeaderModifier", "requestHeaderModifier": header}],
+                    "backendRefs": [backend],
+                }
+            ],
+        },
+    }
+    shop.apply(entry, own, policy({**NO_POST, "targetRefs": [target]}))
+    assert "entry" in shop.curl("-s http://ext.example/headers")
+    assert [shop.status(f"-X {method} http://ext.example/anything") for method in ("GET", "POST")] == ["200", "403"]
+
+
+def test_the_waypoint_logs_what_a_telemetry_asks_for(shop: Shop) -> None:
+    target = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "waypoint"}
+    shop.apply(
+        {
+            "apiVersion": "telemetry.istio.io/v1",
+            "kind": "Telemetry",
+            "metadata": {"name": "logs", "namespace": "shop"},
+            "spec": {"targetRefs": [target], "accessLogging": [{"providers": [{"name": "envoy"}]}]},
+        }
+    )
+    assert shop.status(f"{HTTPBIN}/anything/logged") == "200"
+    waiting.until(
+        lambda: "GET /anything/logged" in shop.kubectl("-n", "shop", "logs", "deploy/waypoint"),
+        what="the line",
+        timeout=20,
+        next_step="kubectl -n shop logs deploy/waypoint",
+    )
+
+
+def test_the_graph_says_who_carries_each_way(mesh: Shop) -> None:
+    mesh.status(f"{HTTPBIN}/get")
+    reader = graphing.Reader(connection.Connection(cluster.of_sandbox(mesh.lab.api.kubeconfig), namespace="shop"))
+    carried = {
+        ("shop/curl", "shop/waypoint"): "ztunnel",
+        ("shop/waypoint", "shop/httpbin"): "ztunnel",
+        ("shop/curl", "shop/httpbin"): "waypoint",
+    }
+
+    def missing() -> list[tuple[str, str]]:
+        hops = {(way.source, way.target): totals.hops for way, totals in reader.read().totals.items()}
+        return [way for way, hop in carried.items() if hop not in hops.get(way, ())]
+
+    waiting.until(lambda: not missing(), what=f"who carries {list(carried)}", timeout=20, next_step="lab.graph()")
 
 
 def test_ztunnel_counts_and_logs_connections_with_both_identities(mesh: Shop) -> None:

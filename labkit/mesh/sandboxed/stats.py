@@ -49,7 +49,7 @@ SERVED = {
     "destination_principal": "%DOWNSTREAM_LOCAL_URI_SAN%",
 }
 CALLER_STATE = "labkit.caller_address"
-"""Filter state of a tunnel to a waypoint: the address of whoever made it; what a request says of clients is another's."""
+"""Filter state of a tunnel to a waypoint: the address of whoever made it, whatever a request says of clients."""
 
 PASSED = {
     "reporter": "waypoint",
@@ -58,7 +58,6 @@ PASSED = {
     "destination_service": SERVICE,
     "source_principal": "%FILTER_STATE(io.istio.peer_principal:PLAIN)%",
     "destination_principal": "%UPSTREAM_REMOTE_ADDRESS%",
-    # The tunnel's end has noted it. Behind a gateway it is the gateway's client, whom X-Forwarded-For names.
     "address": f"%FILTER_STATE({CALLER_STATE}:PLAIN)%",
 }
 """Of a waypoint: it is neither end, so it says who is at both. Whose pod answers, its address tells the page."""

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from labkit.kube import aio, informer, resources, status
+from labkit.kube import aio, events, informer, resources, status
 from labkit.kube.resources import Object
 from labkit.mesh.ambient import enrolment, ztunnel
 from labkit.sandbox.network import door, sockets
@@ -109,12 +109,10 @@ class Agent:
         await self._annotate(pod, is_enrolled=True)
         self._confirmed.add(resources.uid_of(pod))
         log.info("%s is in ambient: %s", _title(pod), self._reason(pod))
-        if (now := self._pod(resources.uid_of(pod))) and (kept := _kept(now)):
-            log.warning(
-                "%s listens at ports %s itself, as programs that are not the kit's do: tunnels lead there, but "
-                "plaintext gets past the node's proxy and its policies",
-                _title(pod),
-                ", ".join(map(str, sorted(kept))),
+        if (now := self._pod(resources.uid_of(pod))) and (text := ztunnel.kept(now)):
+            log.warning("%s: %s", _title(pod), text)
+            await events.record(
+                self._client, now, component="istio-cni", reason="PortNotCaptured", message=text, type="Warning"
             )
 
     async def _remove(self, pod: Object) -> None:
@@ -152,15 +150,6 @@ class Agent:
 
 class AskError(Exception):
     """The node does not redirect a pod; the text says why."""
-
-
-def _kept(pod: Object) -> set[int]:
-    """Declared ports that the programs of a ready pod have not handed over."""
-    conditions = (pod.get("status") or {}).get("conditions") or ()
-    if not any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions):
-        return set()
-    taken = resources.annotations_of(pod).get(ztunnel.CAPTURED, "").split(",")
-    return ztunnel.declared_ports(pod) - {int(port) for port in taken if port.isdecimal()}
 
 
 def _title(pod: Object) -> str:

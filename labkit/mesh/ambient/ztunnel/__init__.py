@@ -5,6 +5,6 @@ all pods of the node does the same by the listeners and clusters that these modu
 """
 
 from labkit.mesh.ambient.ztunnel.configuration import config, identities
-from labkit.mesh.ambient.ztunnel.local import CAPTURED, LocalPod, declared_ports, local_pods
+from labkit.mesh.ambient.ztunnel.local import CAPTURED, LocalPod, declared_ports, kept, local_pods
 
-__all__ = ["CAPTURED", "LocalPod", "config", "declared_ports", "identities", "local_pods"]
+__all__ = ["CAPTURED", "LocalPod", "config", "declared_ports", "identities", "kept", "local_pods"]

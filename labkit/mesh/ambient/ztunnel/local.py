@@ -79,5 +79,26 @@ def declared_ports(pod: Object) -> set[int]:
     return {int(p["containerPort"]) for p in every if p.get("protocol", "TCP") == "TCP"}
 
 
+def kept_ports(pod: Object) -> set[int]:
+    """Declared ports that the programs of a ready pod in ambient have not handed over."""
+    annotations, conditions = resources.annotations_of(pod), (pod.get("status") or {}).get("conditions") or ()
+    is_ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
+    if CAPTURED not in annotations or not is_ready:
+        return set()
+    return declared_ports(pod) - {int(port) for port in annotations[CAPTURED].split(",") if port.isdecimal()}
+
+
+def kept(pod: Object) -> str:
+    """What that means, in a sentence; empty where every declared port was handed over."""
+    ports = ", ".join(map(str, sorted(kept_ports(pod))))
+    return KEPT.format(ports=ports, name=resources.name_of(pod), namespace=resources.namespace_of(pod)) if ports else ""
+
+
+KEPT = (
+    "port {ports} of the pod was not handed over to ztunnel: a program that started before ambient was installed keeps "
+    "its port, and plaintext gets past ztunnel and its policies. Next: kubectl -n {namespace} delete pod {name}"
+)
+
+
 def _is_over(pod: Object) -> bool:
     return (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
