@@ -20,7 +20,7 @@ MEMORY_BAR = 0.75
 
 NAMESPACE, MANY = "default", "many"
 URL = "http://details:9080/details/0"
-SECONDS, ROUNDS, WORKERS = 4.0, 3, 8
+SECONDS, ROUNDS, WORKERS = 2.0, 3, 8
 PODS = 200
 WITHIN = 300.0
 MEGABYTE = 1_000_000
