@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from labkit.lab.doctor import Report
     from labkit.traffic import tokens
     from labkit.views.circuits import CircuitView
+    from labkit.views.exam import ExamView
     from labkit.views.explorer import ExplorerView
     from labkit.views.logs import LogView
     from labkit.views.logtable import LogTable
@@ -280,6 +281,15 @@ class Lab:
         self.apply(f"manifests/{broken.manifest}", quiet=True)
         self._answers.pop(broken.id, None)
         return results.Note(text=f"{broken.name}: {broken.complaint}").shown()
+
+    def exam(self) -> "ExamView":
+        """The mock exam: sixteen tasks in the ICA's proportions, two hours, a report; as ``./lab exam`` has it."""
+        from labkit.exercises import causes
+        from labkit.lab import examination
+        from labkit.views.exam import ExamView
+
+        steps = examination.Examination(settings.Paths(), lambda: self, command="lab.exam()")
+        return ExamView(examination.Form(steps), effects=causes.EFFECTS)
 
     def check(self, id: str) -> verdict.Verdict:
         """Judge an exercise on the live mesh; it never raises."""

@@ -10,7 +10,7 @@ from labkit.mesh.explain import hops
 from labkit.mesh.explain.hops import Hop, Path
 from labkit.telemetry import liveness
 from labkit.telemetry.differences import Difference, Edit
-from labkit.views import connectionpath, diffs, results, xray
+from labkit.views import connectionpath, diffs, exam, results, xray
 
 REVIEWS = """apiVersion: networking.istio.io/v1
 kind: VirtualService
@@ -39,6 +39,29 @@ CHANGED = [
     )
     for workload in ("productpage-v1", "details-v1")
 ]
+
+
+SITTING = exam.State(
+    ends=1_764_007_200.0,
+    tasks=(
+        exam.Task(
+            number=1,
+            points=5.8,
+            what="Give one request in five to reviews v2, the others to v1.",
+            done_when="the shares are right",
+            form="",
+            is_handed_in=True,
+        ),
+        exam.Task(
+            number=2,
+            points=6.7,
+            what="Nothing answers from outside. Find the object at fault and mend it.",
+            done_when="the shop answers again",
+            form="kind/name",
+            is_handed_in=False,
+        ),
+    ),
+)
 
 
 def exhibits() -> Iterator[Exhibit]:
@@ -82,6 +105,7 @@ def exhibits() -> Iterator[Exhibit]:
         lesson="20",
         view=XRAY,
     )
+    yield Exhibit(heading="The mock exam", call="lab.exam()", lesson="21", view=exam.ExamView.of_state(SITTING))
     yield Exhibit(
         heading="The path of a connection, in ambient mode and with sidecars",
         call='lab.path("curl", "ratings:9080", beside="sidecars")',
