@@ -107,6 +107,16 @@ def _named(entries: object, key: str) -> list[tuple[str, dict[str, object]]]:
 
 def chosen(path: Path, contexts: Sequence[Context], *, named: str | None) -> Context:
     """The named context; without a name the only one, where it looks like a lab."""
+    context = _meant(path, contexts, named=named)
+    if not context.server:
+        raise KubeconfigError(
+            f"Context {context.name} of {path} names the cluster {context.cluster!r}, which has no server there.",
+            next_step=f"kubectl --kubeconfig {shlex.quote(str(path))} config view; or ask for a new kubeconfig",
+        )
+    return context
+
+
+def _meant(path: Path, contexts: Sequence[Context], *, named: str | None) -> Context:
     names = ", ".join(context.name for context in contexts)
     file = shlex.quote(str(path))
     if named is not None:
@@ -123,9 +133,9 @@ def chosen(path: Path, contexts: Sequence[Context], *, named: str | None) -> Con
             next_step=f"./lab up --kubeconfig {file} --context {shlex.quote(contexts[0].name)}",
         )
     (only,) = contexts
-    if not only.looks_like_a_lab:
+    if only.server and not only.looks_like_a_lab:
         raise KubeconfigError(
-            f"Context {only.name} of {path} ({only.server or 'no server'}) does not look like a lab. "
+            f"Context {only.name} of {path} ({only.server}) does not look like a lab. "
             "The course makes objects there, and restarts programs of its own.",
             next_step=f"name it, if you mean it: ./lab up --kubeconfig {file} --context {shlex.quote(only.name)}",
         )

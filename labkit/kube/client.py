@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from labkit.base import errors
-from labkit.kube import api, resources, status
+from labkit.kube import api, login, resources, status
 from labkit.kube.resources import Object
 
 MANAGER = "labkit"
 """Our name as a field manager."""
+
+ANONYMOUS = "system:anonymous"
+"""Whom the API server takes somebody without credentials for."""
 
 Objects = list[Object]
 Headers = list[tuple[str, str]]
@@ -46,6 +48,7 @@ class Client:
         self.context = context
         self._lock = threading.Lock()
         self._connected: Any = None
+        self._complaint = ""
 
     def __repr__(self) -> str:
         return f"Client({str(self.kubeconfig)!r})"
@@ -201,7 +204,8 @@ class Client:
     ) -> Object:
         full = path + (f"?{urlencode(query)}" if query else "")
         code, _, data = self.raw(method, full, body=body, headers={"Content-Type": content_type} if body else None)
-        if code == 401:
+        # Whoever has no credentials is asked no login: the server takes them for a user without rights.
+        if code == 401 or (code == 403 and ANONYMOUS.encode() in data):
             raise status.StatusError({"code": 401, "reason": "Unauthorized", "message": self.not_let_in()})
         if code >= 400:
             raise _refusal(code, data)
@@ -241,10 +245,7 @@ class Client:
     def not_let_in(self) -> str:
         """What to say of a 401."""
         where = f"{self.kubeconfig}{f' for context {self.context}' if self.context else ''}"
-        return (
-            f"The cluster does not accept the credentials in {where} (401 Unauthorized): they have expired, or are "
-            "another cluster's.\nNext: log in to the cluster again or ask for a new kubeconfig, then ./lab status"
-        )
+        return login.refused(where, self._complaint)
 
     def _out_of_reach(self, error: Exception) -> str:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
@@ -261,23 +262,8 @@ class Client:
     def _connection(self) -> Any:
         with self._lock:
             if self._connected is None:
-                self._connected = self._log_in()
+                self._connected, self._complaint = login.connected(self.kubeconfig, self.context)
             return self._connected
-
-    def _log_in(self) -> Any:
-        import yaml
-        from kubernetes import config
-
-        try:
-            return config.new_client_from_config(
-                config_file=str(self.kubeconfig), context=self.context, persist_config=False
-            )
-        except (config.ConfigException, yaml.YAMLError, ValueError, TypeError, AttributeError, KeyError) as e:
-            reason = " ".join(str(e).split())
-            raise errors.SetupError(
-                f"{self.kubeconfig} cannot be used as a kubeconfig: {reason}",
-                next_step=f"kubectl --kubeconfig {shlex.quote(str(self.kubeconfig))} config get-contexts",
-            ) from e
 
 
 def _status_in(text: str) -> Object:

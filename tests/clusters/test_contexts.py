@@ -63,6 +63,15 @@ def test_an_unknown_context_is_answered_with_those_there_are(tmp_path):
         contexts.chosen(file, contexts.read(file), named="kind-c")
 
 
+@pytest.mark.parametrize("named", [None, "kind-a"], ids=["by itself", "by name"])
+def test_a_context_whose_cluster_is_not_in_the_file_says_which(tmp_path, named):
+    file = kubeconfig(tmp_path / "f", "kind-a", server="")
+    with pytest.raises(
+        contexts.KubeconfigError, match=r"kind-a of .* names the cluster 'c', which has no server there"
+    ):
+        contexts.chosen(file, contexts.read(file), named=named)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

@@ -108,6 +108,19 @@ def test_plain_kubectl_speaks_to_the_context_that_was_chosen(file, tmp_path):
     assert listed.code == 0, f"kubectl is in namespace {PLACE}: {listed.err}"
 
 
+def test_a_plugin_that_gives_no_credentials_is_told_in_its_own_words(asked, tmp_path):
+    """The server takes such a caller for a user without rights, and would call the cluster empty."""
+    plugin, file = tmp_path / "plugin", written(asked, tmp_path / "file", "")
+    plugin.write_text("#!/bin/sh\necho run the-cloud login first >&2\nexit 1\n")
+    plugin.chmod(0o755)
+    document = yaml.safe_load(file.read_text())
+    api = "client.authentication.k8s.io/v1"
+    document["users"][0]["user"] = {"exec": {"apiVersion": api, "command": str(plugin), "interactiveMode": "Never"}}
+    file.write_text(yaml.safe_dump(document))
+    with pytest.raises(status.StatusError, match=r"plugin of .* gave no credentials: .*run the-cloud login first"):
+        cluster.of_kubeconfig(file, context="one")
+
+
 def test_a_token_that_is_none_is_said_in_one_sentence(asked, tmp_path):
     stranger = client.Client.from_kubeconfig(written(asked, tmp_path / "file", "x.y.z"), context="two")
     with pytest.raises(status.StatusError, match=r"does not accept the credentials(.|\n)*Next: log in"):

@@ -34,5 +34,5 @@ def require(report: Report) -> Sequence[Finding]:
     failed = [f for f in report.findings if f.verdict == "fail"]
     if failed:
         first, more = failed[0], f" ({len(failed) - 1} more: ./lab doctor)" if len(failed) > 1 else ""
-        raise errors.SetupError(f"{first.title}: {first.seen}{more}.", next_step=first.next_step)
+        raise errors.SetupError(f"{first.title}: {first.seen.rstrip('.?! ')}{more}.", next_step=first.next_step)
     return [f for f in report.findings if f.verdict == "warn"]

@@ -13,6 +13,9 @@ PROXY = "istio-proxy"
 SKEW = 30.0
 """Seconds between clocks from which certificates and tokens are refused."""
 
+SHORT = 60
+"""Characters of a reason that every row may repeat."""
+
 PULL = "kubectl describe pod: its last events say why; Istio's images are at docker.io/istio alone"
 IPTABLES = "istioctl install --set values.global.nativeNftables=true, where the node has no iptables modules"
 RETIRED = "istioctl install --set hub=docker.io/istio, then restart the workloads: that registry is switched off"
@@ -225,7 +228,8 @@ def clock(facts: Facts) -> Answer:
 
 
 def _why(facts: Facts) -> str:
-    return facts.api_problem.partition("\n")[0] or "may not be read by this user"
+    first = facts.api_problem.partition("\n")[0]
+    return (first if len(first) <= SHORT else "not asked, for the reason above") or "may not be read by this user"
 
 
 CHECKS = (

@@ -259,7 +259,7 @@ def _cluster(paths: settings.Paths, chosen: choice.Choice) -> dict[str, Any]:
             api = client.Client.from_kubeconfig(chosen.kubeconfig, context=context.name)
         before = time.time()
         code, headers, body = api.raw("GET", "/version", timeout=8.0)
-        if code == 401:
+        if code == 401 or _is_nobody(api, chosen.namespace):
             return {"context": context, "api_problem": api.not_let_in()}
         if code != 200:
             return {
@@ -273,6 +273,15 @@ def _cluster(paths: settings.Paths, chosen: choice.Choice) -> dict[str, Any]:
     return {"context": context, "version": json.loads(body).get("gitVersion", ""), "clock_skew": skew} | _inside(
         api, chosen.namespace
     )
+
+
+def _is_nobody(api: client.Client, namespace: str) -> bool:
+    """Whether the server takes us for a user without credentials, who may ask for its version and no more."""
+    try:
+        capabilities.readable(api, resources.NAMESPACES, namespace)
+    except status.StatusError as e:
+        return e.code == 401
+    return False
 
 
 def _inside(api: client.Client, namespace: str) -> dict[str, Any]:
