@@ -101,7 +101,7 @@ class Bookinfo:
             next_step="kubectl get pods",
         )
 
-    def until_only(self, versions, timeout=10):
+    def until_only(self, versions, timeout=60):
         """Wait until reviews answer from these versions only."""
         waiting.until(
             lambda: set(self.send(30, REVIEWS)["version"]) <= set(versions),
@@ -110,7 +110,7 @@ class Bookinfo:
             next_step="kubectl get virtualservices -o yaml",
         )
 
-    def until_status(self, wanted, path=REVIEWS, timeout=10):
+    def until_status(self, wanted, path=REVIEWS, timeout=60):
         """Wait until the answer has this status."""
         waiting.until(
             lambda: self.send(5, path)["status"].eq(wanted).all(),

@@ -113,7 +113,7 @@ class Outside:
     def serial(self, name: str) -> str:
         """The serial of the certificate that is shown for a name, by openssl; empty where none is."""
         words = ["openssl", "s_client", "-connect", f"{self._host}:{self._port}", "-servername", name]
-        shown = subprocess.run(words, input="", capture_output=True, text=True, check=False, timeout=20).stdout
+        shown = subprocess.run(words, input="", capture_output=True, text=True, check=False, timeout=60).stdout
         block = re.search(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", shown, re.S)
         return f"{x509.load_pem_x509_certificate(block[0].encode()).serial_number:x}" if block else ""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from labkit.sandbox.network import door
 
 REQUEST = b"GET /status/200 HTTP/1.1\r\nHost: echo\r\nConnection: close\r\n\r\n"
-WITHIN = 10.0
+WITHIN = 60.0
 PAUSE = 0.002
 
 

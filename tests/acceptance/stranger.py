@@ -12,7 +12,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 NOBODY = 65534
-PATIENCE = 3.0
+PATIENCE = 60.0
 """Seconds without a byte after which a door is called silent."""
 
 

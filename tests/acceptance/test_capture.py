@@ -27,7 +27,7 @@ def scene(kubectl: Kubectl) -> Iterator[Kubectl]:
                 and status(kubectl, "closed", "api:8000/get") == "200"
             ),
             what="the scene",
-            timeout=20,
+            timeout=60,
             next_step="kubectl -n cap get pods",
         )
         yield kubectl
@@ -136,7 +136,7 @@ def test_the_far_side_sees_the_callers_pod(scene: Kubectl) -> None:
     stored = waiting.until(
         lambda: [x for x in log(scene, "api") if "/anything/remote" in x],
         what="an access log line",
-        timeout=10,
+        timeout=60,
         next_step="kubectl -n cap logs api -c istio-proxy",
     )
     assert source in stored[0]

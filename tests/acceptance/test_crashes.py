@@ -26,7 +26,7 @@ def kill(pids):
         os.kill(pid, signal.SIGKILL)
 
 
-def until(condition, what, timeout=20):
+def until(condition, what, timeout=60):
     return waiting.until(condition, what=what, timeout=timeout, next_step="kubectl describe pods")
 
 
@@ -69,7 +69,7 @@ def test_a_killed_envoy_is_started_again_and_serves(bookinfo, labels, namespace)
     kill(bookinfo.processes(labels, "istio-proxy", namespace))
     until(lambda: bookinfo.restarts(labels, "istio-proxy", namespace) == [before + 1], "one restart")
     bookinfo.until_serving()
-    ready = bookinfo.kubectl("wait", "pods", "-l", labels, "-n", namespace, "--for=condition=Ready", "--timeout=20s")
+    ready = bookinfo.kubectl("wait", "pods", "-l", labels, "-n", namespace, "--for=condition=Ready", "--timeout=60s")
     assert "condition met" in ready
 
 
@@ -89,7 +89,7 @@ def test_traffic_goes_on_without_istiod_and_rules_go_on_with_it(bookinfo):
     (frame,) = frames
     assert frame["status"].eq(200).all()
     until(lambda: bookinfo.restarts("app=istiod", "discovery", "istio-system") == [before + 1], "one restart")
-    bookinfo.kubectl("-n", "istio-system", "rollout", "status", "deploy/istiod", "--timeout=20s")
+    bookinfo.kubectl("-n", "istio-system", "rollout", "status", "deploy/istiod", "--timeout=60s")
     apply(bookinfo, "destination-rule-all.yaml", "virtual-service-reviews-v3.yaml")
     bookinfo.until_only({"v3"})
     bookinfo.forget_rules()
@@ -101,12 +101,12 @@ def test_a_killed_sandbox_leaves_no_process_and_starts_with_what_was_applied(boo
     every = [main, *processes.children(main)]
     assert len(every) > 15
     kill([main])
-    until(lambda: not any(map(processes.is_alive, every)), "the end of every process", timeout=10)
+    until(lambda: not any(map(processes.is_alive, every)), "the end of every process", timeout=60)
     assert sandboxes.running(bookinfo.paths) is None
     sandboxes.start(bookinfo.paths)
     bookinfo.until_serving()
     bookinfo.until_only({"v3"})
-    bookinfo.kubectl("wait", "pods", "--all", "--for=condition=Ready", "--timeout=30s")
+    bookinfo.kubectl("wait", "pods", "--all", "--for=condition=Ready", "--timeout=60s")
     assert len(bookinfo.pods()) == 6
     bookinfo.forget_rules()
 
@@ -114,7 +114,7 @@ def test_a_killed_sandbox_leaves_no_process_and_starts_with_what_was_applied(boo
 def test_a_start_right_after_the_kill_finds_every_port_again(bookinfo):
     url = bookinfo.url
     kill([sandboxes.running(bookinfo.paths)["pid"]])
-    until(lambda: sandboxes.running(bookinfo.paths) is None, "the end of the sandbox", timeout=10)
+    until(lambda: sandboxes.running(bookinfo.paths) is None, "the end of the sandbox", timeout=60)
     sandboxes.start(bookinfo.paths)
     bookinfo.until_serving()
     assert bookinfo.url == url
@@ -144,7 +144,7 @@ def test_launchers_that_crash_in_a_row_keep_no_pod_waiting(bookinfo):
     waiting.until(
         lambda: set(bookinfo.phases()) == {"2/2 Running"},
         what="every pod",
-        timeout=20,
+        timeout=60,
         next_step="kubectl get pods",
         show=lambda _: str(bookinfo.phases()),
     )
@@ -171,8 +171,8 @@ def test_a_machine_that_slept_goes_on(bookinfo):
     finally:
         for pid in reversed(every):
             os.kill(pid, signal.SIGCONT)
-    bookinfo.until_serving(timeout=15)
-    bookinfo.kubectl("wait", "pods", "--all", "--for=condition=Ready", "--timeout=20s")
+    bookinfo.until_serving(timeout=60)
+    bookinfo.kubectl("wait", "pods", "--all", "--for=condition=Ready", "--timeout=60s")
     after = [status["restartCount"] for pod in bookinfo.pods() for status in pod["status"]["containerStatuses"]]
     assert after == before
     apply(bookinfo, "destination-rule-all.yaml", "virtual-service-reviews-v3.yaml")

@@ -50,7 +50,12 @@ def knock(knocks):
     """What a program of another user is answered."""
     program = Path(__file__).with_name("stranger.py")
     done = subprocess.run(
-        [sys.executable, str(program)], input=json.dumps(knocks), capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, str(program)],
+        input=json.dumps(knocks),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=170,
     )
     return json.loads(done.stdout)["answers"]
 

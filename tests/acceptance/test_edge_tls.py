@@ -51,7 +51,7 @@ def scene(kubectl, sandbox, trust, shop) -> Iterator[edge.Outside]:
         waiting.until(
             lambda: outside.curl("shop.test", "/status/200", "--cacert", str(trust.root)).status == "200",
             what="https://shop.test",
-            timeout=20,
+            timeout=60,
             next_step="kubectl -n edge get pods,gateways.networking.istio.io",
         )
         yield outside
@@ -121,7 +121,7 @@ def test_a_revoked_certificate_is_refused_and_its_neighbour_is_not(scene, kubect
     waiting.until(
         lambda: scene.curl("partner.test", "/status/200", "-k", *client(bad)).status == "000",
         what="a refusal of the revoked certificate",
-        timeout=20,
+        timeout=60,
         next_step="kubectl -n istio-system get secret edge-partner -o yaml",
     )
     assert scene.curl("partner.test", "/status/200", "-k", *client(good)).status == "200"
@@ -147,7 +147,7 @@ def test_a_new_certificate_in_the_secret_is_shown_without_a_restart(scene, kubec
     waiting.until(
         lambda: scene.serial("shop.test") == edge.serial_of(renewed),
         what="the new certificate",
-        timeout=20,
+        timeout=60,
         next_step="kubectl -n istio-system get secret edge-shop",
     )
     assert kubectl(*pods) == before
@@ -196,7 +196,7 @@ def test_a_listener_of_the_gateway_api_shows_what_its_certificate_refs_name(scen
     answer = waiting.until(
         lambda: outside.curl("api.test", "/status/200", "--cacert", str(trust.root)).status == "200",
         what="https://api.test",
-        timeout=20,
+        timeout=60,
         next_step="kubectl -n edge get gateway secure -o yaml",
     )
     assert answer
@@ -291,7 +291,7 @@ def test_a_gateway_begins_tls_with_a_client_certificate(
         answer = waiting.until(
             lambda: (seen := asked(sandbox, "bank.test")).status == status and seen,
             what=f"{status} from bank.test",
-            timeout=20,
+            timeout=60,
             next_step="kubectl -n istio-system get destinationrules -o yaml",
             show=lambda _: str(asked(sandbox, "bank.test")),
         )
@@ -409,7 +409,7 @@ def test_a_sidecar_begins_tls_with_a_client_certificate(bank, kubectl, trust, cl
                 (seen := kubectl.printed(*words)) == text or (not text and seen.startswith("upstream connect error"))
             ),
             what="the bank's answer",
-            timeout=20,
+            timeout=60,
             next_step="kubectl -n edge get destinationrule bank -o yaml",
             show=lambda _: kubectl.printed(*words),
         )

@@ -34,7 +34,7 @@ def vault(kubectl, sandbox) -> Iterator[tuple[str, int]]:
     waiting.until(
         lambda: answers(sandbox, 1)[0].status == 200,
         what="vault.test at the gateway",
-        timeout=20,
+        timeout=60,
         next_step="kubectl -n ident get pods",
     )
     yield pod_of(sandbox)["status"]["podIP"], 8080
@@ -87,7 +87,7 @@ def test_who_is_let_in_where_mutual_tls_is_asked_for(vault, sandbox, tmp_path, s
         )
         private.write(tmp_path / "client.pem", leaf.key_pem + leaf.certificate_pem)
         context.load_cert_chain(tmp_path / "client.pem")
-    with contextlib.closing(http.client.HTTPSConnection(*vault, context=context, timeout=10)) as link:
+    with contextlib.closing(http.client.HTTPSConnection(*vault, context=context, timeout=60)) as link:
         if is_let_in:
             assert headers_at(link)["X-Forwarded-Client-Cert"][0].endswith(f"URI={name}")
         else:
@@ -102,7 +102,7 @@ def headers_at(link: http.client.HTTPConnection):
 
 
 def test_plain_text_is_closed_before_anybody_reads_it(vault):
-    link = http.client.HTTPConnection(*vault, timeout=10)
+    link = http.client.HTTPConnection(*vault, timeout=60)
     with contextlib.closing(link), pytest.raises(ConnectionResetError):
         headers_at(link)
 

@@ -61,7 +61,7 @@ def kubectl(lab, *words, stdin=""):
 
 
 def test_bookinfo_answers(lab):
-    with urllib.request.urlopen(f"{status(lab)['gateway_url']}/productpage", timeout=10) as reply:
+    with urllib.request.urlopen(f"{status(lab)['gateway_url']}/productpage", timeout=60) as reply:
         assert reply.status == 200
 
 

@@ -94,14 +94,14 @@ def test_a_gateway_whose_port_was_taken_meanwhile_gets_another_and_says_so(booki
         waiting.until(
             lambda: bookinfo.url.rpartition(":")[2] != str(port),
             what="another node port",
-            timeout=10,
+            timeout=60,
             next_step="kubectl -n istio-system get events",
         )
         bookinfo.until_serving()
         waiting.until(
             lambda: [e for e in client.list(resources.EVENTS, "istio-system") if e["reason"] == "NodePortMoved"],
             what="an event about it",
-            timeout=10,
+            timeout=60,
             next_step="kubectl -n istio-system get events",
         )
 
@@ -124,12 +124,12 @@ def test_a_node_port_that_is_taken_is_told_and_served_once_it_is_free(bookinfo):
         event = waiting.until(
             lambda: bookinfo.kubectl("get", "events", "--field-selector", "reason=NodePortTaken", "-o", "name"),
             what="an event NodePortTaken",
-            timeout=10,
+            timeout=60,
             next_step="kubectl get events",
         )
         assert event
     waiting.until(
-        lambda: answers(f"http://127.0.0.1:{port}"), what="details", timeout=15, next_step="kubectl get events"
+        lambda: answers(f"http://127.0.0.1:{port}"), what="details", timeout=60, next_step="kubectl get events"
     )
     bookinfo.kubectl("delete", "service", "details-outside")
 

@@ -49,7 +49,7 @@ class Echoes:
 def echoes(address: str, port: int) -> bool:
     """Whether a line comes back."""
     try:
-        with socket.create_connection((address, port), timeout=10) as link:
+        with socket.create_connection((address, port), timeout=60) as link:
             link.sendall(LINE.encode() + b"\n")
             return link.recv(64) == f"hello {LINE}\n".encode()
     except ConnectionError:

@@ -481,7 +481,7 @@ def test_ztunnel_counts_and_logs_connections_with_both_identities(mesh: Shop) ->
     page = waiting.until(
         lambda: _page_with(ztunnel["status"]["podIP"], "istio_tcp_connections_closed_total"),
         what="ztunnel's metrics",
-        timeout=20,
+        timeout=60,
         next_step="kubectl -n istio-system logs daemonset/ztunnel",
     )
     closed = [line for line in page.splitlines() if line.startswith("istio_tcp_connections_closed_total{")]
@@ -493,13 +493,13 @@ def test_ztunnel_counts_and_logs_connections_with_both_identities(mesh: Shop) ->
         return str(mesh.kubectl("-n", "istio-system", "logs", "daemonset/ztunnel"))
 
     waiting.until(
-        lambda: f'src.identity="spiffe://{CURL}"' in log(), what="the line", timeout=20, next_step="read ztunnel's log"
+        lambda: f'src.identity="spiffe://{CURL}"' in log(), what="the line", timeout=60, next_step="read ztunnel's log"
     )
     assert "an Envoy in ztunnel's place" in log()
 
 
 def _page_with(ip: str, name: str) -> str:
-    text = urllib.request.urlopen(f"http://{ip}:15020/stats/prometheus", timeout=10).read().decode()
+    text = urllib.request.urlopen(f"http://{ip}:15020/stats/prometheus", timeout=60).read().decode()
     return text if f"{name}{{" in text else ""
 
 

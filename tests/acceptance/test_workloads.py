@@ -135,7 +135,7 @@ def test_daemon_sets_and_replication_controllers_start_pods(place):
 
 def test_a_pod_that_fits_nowhere_says_so(place):
     place("apply", "-f", "-", stdin=NOWHERE)
-    place("wait", "--for=condition=PodScheduled=False", "pod/nowhere", "--timeout=10s")
+    place("wait", "--for=condition=PodScheduled=False", "pod/nowhere", "--timeout=60s")
     assert "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector." in place(
         "describe", "pod/nowhere"
     )
@@ -148,7 +148,7 @@ def test_an_ingress_of_class_istio_answers_at_the_gateway(place, sandbox):
     def answer(path, host="ingress.lab.test"):
         request = urllib.request.Request(url + path, headers={"Host": host})
         try:
-            with urllib.request.urlopen(request, timeout=5) as reply:
+            with urllib.request.urlopen(request, timeout=60) as reply:
                 return reply.status
         except urllib.error.HTTPError as e:
             return e.code
@@ -156,7 +156,7 @@ def test_an_ingress_of_class_istio_answers_at_the_gateway(place, sandbox):
     waiting.until(
         lambda: answer("/status/202") == 202,
         what="the Ingress",
-        timeout=20,
+        timeout=60,
         next_step="look at istiod's log",
         every=0.05,
     )
@@ -165,7 +165,7 @@ def test_an_ingress_of_class_istio_answers_at_the_gateway(place, sandbox):
 
 def test_a_quota_refuses_what_is_too_much(place):
     place("create", "quota", "few", "--hard=count/configmaps=2")
-    place("wait", "--for=jsonpath={.status.hard}", "quota/few", "--timeout=10s")
+    place("wait", "--for=jsonpath={.status.hard}", "quota/few", "--timeout=60s")
     text = place("create", "configmap", "more", fails=True)
     assert (
         "exceeded quota: few, requested: count/configmaps=1, used: count/configmaps=2, limited: count/configmaps=2"

@@ -80,7 +80,7 @@ def test_a_process_is_seen_by_the_words_on_its_command_line(record, tmp_path):
     seen = waiting.until(
         lambda: [one.pid for one in processes.running([*SLEEP[-1:], "--home", str(tmp_path)])],
         what="the program",
-        timeout=10,
+        timeout=60,
         next_step="ps",
     )
     assert seen == [child.pid]

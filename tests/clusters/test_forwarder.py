@@ -28,7 +28,7 @@ def forwarded(sandbox, tmp_path_factory):
 def get(forwarded, path="/productpage"):
     _, host, port = forwarded
     request = urllib.request.Request(f"http://{host}:{port}{path}", headers={"Host": "any.example"})
-    with DIRECT.open(request, timeout=20) as reply:
+    with DIRECT.open(request, timeout=60) as reply:
         return reply.status, reply.read()
 
 
@@ -72,7 +72,7 @@ def answered(forwarded):
 def test_where_no_pod_is_the_caller_is_reset_at_once(sandbox, tmp_path):
     paths = settings.Paths(home=tmp_path / "home")
     address = forwarder.address(paths, cluster.Cluster(kubeconfig=sandbox.kubeconfig), "nobody", "default", 80)
-    with socket.create_connection(address, timeout=20) as caller, pytest.raises(ConnectionResetError):
+    with socket.create_connection(address, timeout=60) as caller, pytest.raises(ConnectionResetError):
         caller.sendall(b"GET / HTTP/1.1\r\n\r\n")
         caller.recv(1)
     (record,) = [forwarder.records.Record(path=file) for file in paths.run.glob("forward-*.json")]

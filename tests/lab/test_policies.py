@@ -72,7 +72,7 @@ class Warm:
     """A connection to the gateway that stays open."""
 
     def __init__(self, lab):
-        self._link = http.client.HTTPConnection(urlsplit(lab.url()).netloc, timeout=20)
+        self._link = http.client.HTTPConnection(urlsplit(lab.url()).netloc, timeout=60)
 
     def close(self):
         self._link.close()

@@ -48,7 +48,7 @@ class Ask:
             body = self("GET", path, **how).body
             return body if holds(body) else None
 
-        return waiting.until(probe, what=path, timeout=10, next_step="look at the controllers", every=0.01)
+        return waiting.until(probe, what=path, timeout=60, next_step="look at the controllers", every=0.01)
 
 
 @pytest.fixture(scope="session")

@@ -55,11 +55,11 @@ def test_a_typing_error_is_refused_with_its_field(kubectl):
 
 def test_a_deployment_rolls_out_and_back(kubectl):
     kubectl("create", "deployment", "web", "--image=a:1", "--replicas=2")
-    assert "successfully rolled out" in kubectl("rollout", "status", "deployment/web", "--timeout=20s")
+    assert "successfully rolled out" in kubectl("rollout", "status", "deployment/web", "--timeout=60s")
     kubectl("set", "image", "deployment/web", "a=a:2")
-    kubectl("rollout", "status", "deployment/web", "--timeout=20s")
+    kubectl("rollout", "status", "deployment/web", "--timeout=60s")
     assert kubectl("rollout", "undo", "deployment/web").strip() == "deployment.apps/web rolled back"
-    kubectl("rollout", "status", "deployment/web", "--timeout=20s")
+    kubectl("rollout", "status", "deployment/web", "--timeout=60s")
     history = kubectl("rollout", "history", "deployment/web").split()
     assert [word for word in history if word.isdigit()] == ["2", "3"]
 
@@ -67,7 +67,7 @@ def test_a_deployment_rolls_out_and_back(kubectl):
 def test_scaling_is_waited_for(kubectl):
     kubectl("create", "deployment", "web", "--image=a:1")
     kubectl("scale", "deployment/web", "--replicas=3")
-    kubectl("wait", "deployment/web", "--for=jsonpath={.status.availableReplicas}=3", "--timeout=20s")
+    kubectl("wait", "deployment/web", "--for=jsonpath={.status.availableReplicas}=3", "--timeout=60s")
     assert len(kubectl("get", "pods", "-o", "name").split()) == 3
 
 
@@ -104,6 +104,6 @@ def test_kubectl_is_told(kubectl, words, answer):
 
 def test_deleting_waits_until_all_is_gone(kubectl):
     kubectl("create", "deployment", "web", "--image=a:1")
-    kubectl("rollout", "status", "deployment/web", "--timeout=20s")
-    kubectl("delete", "deployment", "web", "--cascade=foreground", "--timeout=20s")
+    kubectl("rollout", "status", "deployment/web", "--timeout=60s")
+    kubectl("delete", "deployment", "web", "--cascade=foreground", "--timeout=60s")
     assert kubectl("get", "deployments,replicasets,pods", "-o", "name") == ""

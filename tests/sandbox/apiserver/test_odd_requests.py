@@ -25,7 +25,7 @@ def send(plane):
     cluster, token = config["clusters"][0]["cluster"], config["users"][0]["user"]["token"]
     context = ssl.create_default_context(cafile=cluster["certificate-authority"])
     connection = http.client.HTTPSConnection(
-        urllib.parse.urlsplit(cluster["server"]).netloc, timeout=20, context=context
+        urllib.parse.urlsplit(cluster["server"]).netloc, timeout=60, context=context
     )
 
     def send(method, path, headers=None, body=b""):

@@ -101,7 +101,7 @@ def test_a_client_that_reads_nothing_is_let_go(tmp_path):
                 await api.local.patch(resources.CONFIG_MAPS, "c0", "default", {"data": {"b": str(n)}})
             size = 0
             with contextlib.suppress(ConnectionError):
-                while part := await asyncio.wait_for(reader.read(65536), 10):
+                while part := await asyncio.wait_for(reader.read(65536), 60):
                     size += len(part)
             writer.transport.abort()
             return size

@@ -54,7 +54,7 @@ def process():
 def test_a_program_says_where_it_listens_answers_and_ends_on_sigterm(process):
     where = process.stdout.readline().strip().removeprefix("listening on ")
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(f"http://{where}/get", timeout=5) as reply:
+    with opener.open(f"http://{where}/get", timeout=60) as reply:
         assert reply.status == 200
     process.send_signal(signal.SIGTERM)
     assert process.wait(5) == 0

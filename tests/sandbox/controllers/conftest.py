@@ -55,7 +55,7 @@ class Place:
 
 
 def wait(probe, what):
-    return waiting.until(probe, what=what, timeout=10, next_step="look at the controllers", every=0.01)
+    return waiting.until(probe, what=what, timeout=60, next_step="look at the controllers", every=0.01)
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ def worked(work, *, until):
         queue.add(("", "a"))
         queue.add(("", "a"))
         running = asyncio.create_task(queue.run())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await enough.wait()
         running.cancel()
         return [name for _, name in done]

@@ -14,8 +14,8 @@ from labkit.sandbox.apiserver.server import Server
 from labkit.sandbox.istiod import following
 
 Object = dict[str, Any]
-PATIENCE = 5.0
-"""Seconds."""
+PATIENCE = 60.0
+"""Seconds until a test gives up; nothing waits so long unless it fails."""
 
 
 @asynccontextmanager

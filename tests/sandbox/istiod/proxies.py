@@ -47,7 +47,7 @@ class Envoy:
 
     async def heard(self) -> Any:
         """The next response."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             return await self._stream.read()
 
     async def subscribed(self, *kinds: str) -> None:
@@ -100,8 +100,8 @@ async def connected(discovery: ads.Discovery, metadata: tuple[tuple[str, str], .
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait until it holds, at most five seconds."""
-    async with asyncio.timeout(5):
+    """Wait until it holds, at most a minute."""
+    async with asyncio.timeout(60):
         # What is waited for happens in another task, which signals nothing.
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.001)

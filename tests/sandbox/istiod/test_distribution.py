@@ -69,7 +69,7 @@ async def reported(server, live):
     reporter.note(resources.VIRTUAL_SERVICES, None, rule())
     live.update(report())
     reporter.news()
-    patch = await asyncio.wait_for(server.patches.get(), 10)
+    patch = await asyncio.wait_for(server.patches.get(), 60)
     work.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await work

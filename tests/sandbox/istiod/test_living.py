@@ -48,7 +48,7 @@ def merged_into_every_cluster(name: str, **fields: Any) -> Object:
 
 
 def until(look: Callable[[], Any], what: str) -> Any:
-    return waiting.until(look, what=what, timeout=20, next_step="look into istiod's log", every=0.02)
+    return waiting.until(look, what=what, timeout=60, next_step="look into istiod's log", every=0.02)
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def istiod(api: client.Client) -> Object:
 def page(url: str) -> int:
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(url, timeout=10) as reply:
+        with opener.open(url, timeout=60) as reply:
             return int(reply.status)
     except OSError:
         return 0

@@ -122,7 +122,7 @@ class FakeApi:
         finally:
             self.watchers.remove(entry)
 
-    async def until(self, resource, name, namespace, accept, *, seconds=10):
+    async def until(self, resource, name, namespace, accept, *, seconds=60):
         """The object (None when it is gone) as soon as ``accept`` takes it."""
         async with asyncio.timeout(seconds):
             queue = asyncio.Queue()
@@ -237,7 +237,7 @@ def play(node):
             await client.delete(resources.PODS, resources.name_of(known.pod), "default", grace=0)
         for key in [key for key in client.objects if key[0] == "configmaps"]:
             del client.objects[key]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while running.pods:  # noqa: ASYNC110 (no event tells of it)
                 await asyncio.sleep(0.01)
             for known in ends:

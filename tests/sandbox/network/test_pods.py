@@ -106,7 +106,7 @@ async def say(host: str, port: int, env: dict[str, str]) -> str:
     """What comes back of one line that a program sends."""
 
     def talk() -> str:
-        with door.connect(host, port, env, within=5.0) as link:
+        with door.connect(host, port, env, within=60.0) as link:
             link.sendall(b"hello\n")
             return link.makefile().read()
 
@@ -198,7 +198,7 @@ def test_an_envoy_that_is_not_there_yet_refuses(play: Any) -> None:
 
 
 def _announced(folder: Path, name: str, destination: proxyheader.Address, source: str) -> str:
-    with sockets.connect(folder / name, within=5.0) as link:
+    with sockets.connect(folder / name, within=60.0) as link:
         link.sendall(proxyheader.of((source, 40000), destination) + b"hello\n")
         return link.makefile().read()
 

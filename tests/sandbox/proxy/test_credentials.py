@@ -90,12 +90,12 @@ class Cluster:
             await server.stop(0)
 
     async def until_connected(self) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not self.discovery.streams:
                 await self.discovery.until_change()
 
     async def until_gone(self) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while self.discovery.streams:
                 await self.discovery.until_change()
 

@@ -43,7 +43,7 @@ def status(tmp_path: Path) -> Iterator[Callable[[], int]]:
 
 
 def _asked() -> int:
-    connection = http.client.HTTPConnection(IP, 15020, timeout=5)
+    connection = http.client.HTTPConnection(IP, 15020, timeout=60)
     try:
         connection.request("GET", PATH)
         return connection.getresponse().status

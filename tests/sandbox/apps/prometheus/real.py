@@ -33,7 +33,7 @@ def prometheus(folder: Path, series: Sequence[Series]) -> Iterator[str]:
     ]  # fmt: skip
     running = subprocess.Popen(command)
     try:
-        waiting.until(lambda: _is_ready(url), what="Prometheus", timeout=20, next_step="look at its output")
+        waiting.until(lambda: _is_ready(url), what="Prometheus", timeout=60, next_step="look at its output")
         _write(url, series)
         yield url
     finally:
@@ -46,7 +46,7 @@ def ask(url: str, query: Mapping[str, str]) -> Any:
     path = "query_range" if "step" in query else "query"
     data = urllib.parse.urlencode(query).encode()
     try:
-        with urllib.request.urlopen(f"{url}/api/v1/{path}", data=data, timeout=20) as reply:
+        with urllib.request.urlopen(f"{url}/api/v1/{path}", data=data, timeout=60) as reply:
             return json.load(reply)
     except urllib.error.HTTPError as e:
         return json.load(e)
@@ -69,7 +69,7 @@ def _write(url: str, series: Sequence[Series]) -> None:
         "X-Prometheus-Remote-Write-Version": "0.1.0",
     }
     request = urllib.request.Request(f"{url}/api/v1/write", data=_snappy(body), headers=headers)
-    with urllib.request.urlopen(request, timeout=20) as reply:
+    with urllib.request.urlopen(request, timeout=60) as reply:
         assert reply.status in (200, 204)
 
 

@@ -90,7 +90,7 @@ async def admitted(addresses: Sequence[str], *, clients: int, requests: int) -> 
     async def client(address: str) -> int:
         async with grpc.aio.insecure_channel(address) as channel:
             call = ask(channel)
-            answers = [await call(request(), timeout=20) for _ in range(requests)]
+            answers = [await call(request(), timeout=60) for _ in range(requests)]
         return sum(answer.overall_code == service.OK for answer in answers)
 
     return sum(await asyncio.gather(*(client(address) for address in addresses for _ in range(clients))))
@@ -132,7 +132,7 @@ def test_a_restart_of_the_service_forgets_nothing_and_one_of_its_store_everythin
 async def _refusal(folder: Path, port: int, message: Any) -> grpc.aio.AioRpcError:
     async with served(folder, port, Clock()) as address, grpc.aio.insecure_channel(address) as channel:
         with pytest.raises(grpc.aio.AioRpcError) as refusal:
-            await ask(channel)(message, timeout=20)
+            await ask(channel)(message, timeout=60)
         return refusal.value
 
 
