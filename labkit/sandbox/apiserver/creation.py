@@ -60,8 +60,17 @@ def _node(obj: Object) -> Object:
     return {**obj, "spec": spec}
 
 
+_SNAPSHOT = ("snapshot.storage.k8s.io", "VolumeSnapshot")
+
+
 def _claim(obj: Object) -> Object:
     spec = dict(obj.get("spec") or {})
+    if spec.get("dataSource") and not spec.get("dataSourceRef") and not _is_source(spec["dataSource"]):
+        # The older of the two fields holds claims and snapshots alone; anything else is dropped without a word.
+        del spec["dataSource"]
+    if (spec.get("dataSourceRef") or {}).get("namespace"):
+        # Behind a gate that is off (CrossNamespaceVolumeDataSource).
+        del spec["dataSourceRef"]
     old, new = spec.get("dataSource"), spec.get("dataSourceRef")
     # The two names of one field hold the same, unless the newer one looks into another namespace.
     if new and not old and not new.get("namespace"):
@@ -70,6 +79,18 @@ def _claim(obj: Object) -> Object:
         spec["dataSourceRef"] = dict(old)
     obj = {**obj, "spec": spec}
     return _protected(obj, "kubernetes.io/pvc-protection")
+
+
+def _is_source(source: Object) -> bool:
+    kind = (source.get("apiGroup") or "", source.get("kind"))
+    return kind in (("", "PersistentVolumeClaim"), _SNAPSHOT)
+
+
+def _account(obj: Object) -> Object:
+    """Of the Secrets that an account lists, their names alone."""
+    if not obj.get("secrets"):
+        return obj
+    return {**obj, "secrets": [{"name": one["name"]} if one.get("name") else {} for one in obj["secrets"]]}
 
 
 def _volume(obj: Object) -> Object:
@@ -89,6 +110,7 @@ _RULES: Mapping[str, Callable[[Object], Object]] = {
     "/nodes": _node,
     "/persistentvolumeclaims": _claim,
     "/persistentvolumes": _volume,
+    "/serviceaccounts": _account,
     "apps/daemonsets": _daemon_set,
     "apps/statefulsets": _stateful_set,
 }

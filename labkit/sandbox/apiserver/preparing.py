@@ -5,7 +5,7 @@ from typing import Any
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver import refusing
 from labkit.sandbox.apiserver.calls import Call, empty
-from labkit.sandbox.apiserver.objects import reading
+from labkit.sandbox.apiserver.objects import gates, reading
 from labkit.sandbox.apiserver.registry import Served
 
 KEPT = ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
@@ -106,7 +106,9 @@ def with_identity(served: Served, sent: Object, live: Object) -> Object:
 
 
 def for_create(served: Served, obj: Object) -> Object:
-    """A new object without a status that only its own subresource may write."""
+    """A new object without a status that only its own subresource may write, and without fields whose gate is off."""
+    if served.crd is None:
+        obj = gates.without_disabled(served.schema.type, obj)
     if "status" not in served.subresources or served.kind in KEEPS_STATUS:
         return obj
     return _with_status(served, obj, INITIAL.get(served.kind) or _zero_status(served))
@@ -119,6 +121,8 @@ def for_update(served: Served, new: Object, live: Object, *, subresource: str) -
     if subresource == "ephemeralcontainers":
         spec = {**live["spec"], "ephemeralContainers": new["spec"].get("ephemeralContainers")}
         return {**live, "metadata": new["metadata"], "spec": {k: v for k, v in spec.items() if v is not None}}
+    if served.crd is None:
+        new = gates.without_disabled(served.schema.type, new)
     if "status" in served.subresources:
         new = _with_status(served, new, live.get("status"))
     return new

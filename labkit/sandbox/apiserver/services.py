@@ -74,7 +74,9 @@ class Addresses:
         elif spec["clusterIP"] != HEADLESS:
             self._check_address(call, spec["clusterIP"], old)
         spec["clusterIPs"] = spec.get("clusterIPs") or [spec["clusterIP"]]
-        spec.setdefault("ipFamilies", ["IPv4"])
+        is_free = spec.get("clusterIP") == "None" and not spec.get("selector")
+        both = is_free and spec.get("ipFamilyPolicy") == "RequireDualStack"
+        spec.setdefault("ipFamilies", ["IPv4", "IPv6"] if both else ["IPv4"])
         spec.setdefault("ipFamilyPolicy", "SingleStack")
         if _wants_ports(spec):
             self._give_ports(call, spec, old)

@@ -129,7 +129,6 @@ _SPECIAL: dict[str, Strategy] = {
     "networking.k8s.io/networkpolicies": Strategy(counts="spec"),
     "networking.k8s.io/ingressclasses": Strategy(counts="spec"),
     "networking.k8s.io/ipaddresses": Strategy(counts="spec"),
-    "networking.k8s.io/servicecidrs": Strategy(counts="spec"),
     "policy/poddisruptionbudgets": Strategy(counts="spec"),
     "discovery.k8s.io/endpointslices": Strategy(counts="body"),
     "coordination.k8s.io/leases": Strategy(create_by_update=True, unconditional=False),

@@ -58,8 +58,7 @@ async def create_object(core: Core, call: Call, sent: Object) -> Written:
     """Store an object that is decoded already."""
     served, metadata = call.served, dict(sent.get("metadata") or {})
     preparing.place(call, metadata)
-    if metadata.get("resourceVersion"):
-        raise refusing.internal("resourceVersion should not be set on objects to be created")
+    version = metadata.pop("resourceVersion", None)
     for key in ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
         metadata.pop(key, None)
     generated = not metadata.get("name") and bool(metadata.get("generateName"))
@@ -76,10 +75,10 @@ async def create_object(core: Core, call: Call, sent: Object) -> Written:
         None, obj, manager=call.manager, subresource="", schema=served.schema, time=timestamp()
     )
     obj = preparing.with_managed(obj, managed)
-    return await _insert(core, call, obj, is_labelled=bool(metadata.get("labels")))
+    return await _insert(core, call, obj, is_labelled=bool(metadata.get("labels")), version=version)
 
 
-async def _insert(core: Core, call: Call, obj: Object, *, is_labelled: bool) -> Written:
+async def _insert(core: Core, call: Call, obj: Object, *, is_labelled: bool, version: str | None = None) -> Written:
     served = call.served
     obj = await _mutated(core, call, obj, None)
     obj = preparing.stamped(served, obj, uid=str(uuid.uuid4()), now=timestamp())
@@ -92,6 +91,9 @@ async def _insert(core: Core, call: Call, obj: Object, *, is_labelled: bool) -> 
     obj = core.finished(call, obj, None)
     if call.dry_run:
         return Written(201, Item(obj, 0))
+    if version:
+        # The store says so, last of all: a dry run never hears of it.
+        raise refusing.internal("resourceVersion should not be set on objects to be created")
     return Written(201, core.put(served, obj))
 
 

@@ -14,8 +14,8 @@ from tests.sandbox.apiserver import control_plane, replaying
 DIFFERENCES = Path(__file__).with_name("known_differences.txt")
 
 TOPICS = tuple(path.removesuffix(".json") for path in recorded.KUBERNETES.paths())
-PATIENCE = 30.0
-"""Seconds to wait at most where a case waits for a controller: as long as the recording waited."""
+PATIENCE = 120.0
+"""Seconds to wait at most where a case waits for a controller, on a machine much slower than the recording's."""
 
 TOGETHER = 12
 """Cases at a time: most of the time is spent waiting for watches to end."""

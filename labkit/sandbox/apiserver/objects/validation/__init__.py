@@ -21,7 +21,9 @@ def validate(schema: Schema, new: Object, old: Object | None = None, subresource
     if early and old is None and (first := list(early(new))):
         return first
     complaints = [] if old is None else [*metadata.changes(new, old)]
-    complaints += metadata.problems(schema, new)
+    is_last = f"{schema.group}/{schema.kind}" in metadata.LOOKED_AT_LAST
+    if not is_last:
+        complaints += metadata.problems(schema, new)
     if schema.custom is not None:
         complaints += custom.problems(schema, new, old)
         return [*complaints, *custom.broken(schema, new, old, complaints)]
@@ -30,7 +32,9 @@ def validate(schema: Schema, new: Object, old: Object | None = None, subresource
         return [*complaints, *fields, *ephemeral.problems(new, old)]
     if subresource:
         return complaints
-    content = walk.problems(schema, new)
+    content = list(walk.problems(schema, new))
+    if is_last and not content:
+        content += metadata.problems(schema, new)
     if old is None:
         return [*complaints, *content]
     complaints += updates.problems(schema, new, old)

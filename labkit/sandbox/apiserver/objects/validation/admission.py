@@ -8,7 +8,7 @@ from labkit.sandbox.apiserver.objects.cel import declared, engine
 from labkit.sandbox.apiserver.objects.cel.declared import Schema
 from labkit.sandbox.apiserver.objects.validation import causes, checks, names
 from labkit.sandbox.apiserver.objects.validation.causes import Cause
-from labkit.sandbox.apiserver.objects.validation.extensions import match_condition, rule
+from labkit.sandbox.apiserver.objects.validation.extensions import match_condition, rule, webhooks
 
 ACTIONS = ("Audit", "Deny", "Warn")
 REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge")
@@ -116,8 +116,8 @@ class _Expressions:
 def _policy(policy: Object) -> Iterator[Cause]:
     spec = policy.get("spec") or {}
     yield from checks.one_of("Fail", "Ignore", optional=False)(spec.get("failurePolicy"), "spec.failurePolicy")
-    for name in ("apiVersion", "kind") if spec.get("paramKind") is not None else ():
-        yield from checks.needed()(spec["paramKind"].get(name), f"spec.paramKind.{name}")
+    if spec.get("paramKind") is not None:
+        yield from _param_kind(spec["paramKind"], "spec.paramKind")
     match = spec.get("matchConstraints")
     if match is None:
         yield causes.required("spec.matchConstraints")
@@ -146,6 +146,24 @@ def _policy(policy: Object) -> Iterator[Cause]:
         yield from expressions.problems(
             annotation.get("valueExpression") or "", f"{path}.valueExpression", kinds=("string", "null_type")
         )
+
+
+def _param_kind(kind: Object, path: str) -> Iterator[Cause]:
+    version, name = kind.get("apiVersion") or "", kind.get("kind") or ""
+    group, _, short = version.rpartition("/")
+    if not version:
+        yield causes.required(f"{path}.apiVersion")
+    elif version.count("/") > 1:
+        yield causes.wrong(f"{path}.apiVersion", version, f"unexpected GroupVersion string: {version}")
+    else:
+        for problem in names.subdomain(group) if group else ():
+            yield causes.wrong(f"{path}.apiVersion", group, problem)
+        for problem in names.label_1035(short):
+            yield causes.wrong(f"{path}.apiVersion", short, problem)
+    if not name:
+        yield causes.required(f"{path}.kind")
+    elif problems := names.label_1035(name.lower()):
+        yield causes.wrong(f"{path}.kind", name, names.MIXED_CASE + ",".join(problems))
 
 
 def _variable(variable: Object, expressions: _Expressions, path: str) -> Iterator[Cause]:
@@ -185,6 +203,7 @@ def _match(match: Object, path: str) -> Iterator[Cause]:
 def _binding(binding: Object) -> Iterator[Cause]:
     spec = binding.get("spec") or {}
     yield from checks.needed()(spec.get("policyName"), "spec.policyName")
+    yield from checks.form(names.subdomain)(spec.get("policyName"), "spec.policyName")
     if spec.get("paramRef") is not None:
         yield from _parameters(spec["paramRef"], "spec.paramRef")
     if spec.get("matchResources"):
@@ -216,7 +235,19 @@ def _parameters(ref: Object, path: str) -> Iterator[Cause]:
         yield from checks.one_of("Allow", "Deny")(ref["parameterNotFoundAction"], f"{path}.parameterNotFoundAction")
 
 
+def _webhooks(configuration: Object) -> Iterator[Cause]:
+    yield from webhooks(configuration)
+    expressions = _Expressions({})
+    for at, hook in enumerate(configuration.get("webhooks") or ()):
+        for place, condition in enumerate(hook.get("matchConditions") or ()):
+            path = f"webhooks[{at}].matchConditions[{place}].expression"
+            if (condition.get("expression") or "").strip():
+                yield from expressions.problems(condition["expression"], path, kinds=("bool",))
+
+
 KINDS: Mapping[str, Callable[[Object], Iterator[Cause]]] = {
+    "admissionregistration.k8s.io/MutatingWebhookConfiguration": _webhooks,
+    "admissionregistration.k8s.io/ValidatingWebhookConfiguration": _webhooks,
     "admissionregistration.k8s.io/ValidatingAdmissionPolicy": _policy,
     "admissionregistration.k8s.io/ValidatingAdmissionPolicyBinding": _binding,
 }

@@ -34,6 +34,10 @@ def _autoscaler(autoscaler: Object) -> Iterator[Cause]:
     yield from _target_object(spec.get("scaleTargetRef") or {}, "spec.scaleTargetRef", needs_group=True)
     for at, metric in enumerate(metrics):
         yield from _metric(metric, f"spec.metrics[{at}]")
+    percentage = spec.get("targetCPUUtilizationPercentage")
+    if percentage is not None and percentage < 1:
+        # Version 1's one metric, as the server holds it.
+        yield causes.wrong("spec.metrics[0].resource.target.averageUtilization", percentage, "must be greater than 0")
     if low == 0 and not {"Object", "External"} & {metric.get("type") for metric in metrics}:
         detail = "must specify at least one Object or External metric to support scaling to zero replicas"
         yield causes.forbidden("spec.metrics", detail)

@@ -364,9 +364,6 @@ def _life(container: Object, pod: Pod, path: str) -> Iterator[Cause]:
     for name in ("postStart", "preStop"):
         if lifecycle.get(name) is not None:
             yield from _handler(lifecycle[name], _LIFECYCLE_HANDLERS, pod, f"{path}.lifecycle.{name}")
-    if lifecycle.get("stopSignal") is not None and not pod.system:
-        detail = "may not be set for containers with empty `spec.os.name`"
-        yield causes.forbidden(f"{path}.lifecycle.stopSignal", detail)
     for name in _PROBES:
         if container.get(name) is not None:
             yield from _probe(container[name], pod, f"{path}.{name}", is_readiness=name == "readinessProbe")

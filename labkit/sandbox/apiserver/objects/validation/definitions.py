@@ -5,7 +5,7 @@ from typing import Any
 
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver.objects.cel import definitions as rules_of_definitions
-from labkit.sandbox.apiserver.objects.validation import causes, names, schema_values
+from labkit.sandbox.apiserver.objects.validation import causes, names, structural_schemas
 from labkit.sandbox.apiserver.objects.validation.causes import Cause
 
 SCHEMA = "spec.validation.openAPIV3Schema"
@@ -27,6 +27,8 @@ def _definition(crd: Object) -> Iterator[Cause]:
         yield causes.wrong("metadata.name", name, 'must be spec.names.plural+"."+spec.group')
     if not group:
         yield causes.required("spec.group")
+    elif problems := names.subdomain(group):
+        yield causes.wrong("spec.group", group, ",".join(problems))
     scope = spec.get("scope")
     if not scope:
         yield causes.required("spec.scope")
@@ -45,7 +47,7 @@ def _definition(crd: Object) -> Iterator[Cause]:
         if schema is None:
             yield causes.required(path, "schemas are required")
         else:
-            complaints = list(_root(schema, path))
+            complaints = list(structural_schemas.problems(schema, path))
             yield from complaints
             if not complaints:
                 yield from rules_of_definitions.problems(schema, path)
@@ -63,7 +65,7 @@ def _is_shared(versions: list[Object], field: str) -> bool:
 def _names(given: Object, path: str) -> Iterator[Cause]:
     for field in ("plural", "singular", "kind", "listKind"):
         name = given.get(field) or ""
-        mixed = "may have mixed case, but should otherwise match: " if "ind" in field else ""
+        mixed = names.MIXED_CASE if "ind" in field else ""
         problems = names.label_1035(name.lower() if mixed else name) if name else []
         if problems:
             yield causes.wrong(f"{path}.{field}", name, mixed + ",".join(problems))
@@ -120,40 +122,6 @@ def _stored_versions(versions: Any, stored: list[str]) -> Iterator[Cause]:
     elif stored and stored[-1] not in versions:
         detail = f"must have the storage version {stored[-1]}"
         yield causes.wrong("status.storedVersions", versions, detail)
-
-
-def _root(schema: Mapping[str, Any], path: str) -> Iterator[Cause]:
-    if schema.get("type") != "object":
-        if schema.get("type"):
-            yield causes.wrong(f"{path}.type", schema["type"], "must be object at the root")
-        else:
-            yield causes.required(f"{path}.type", "must not be empty at the root")
-    yield from _below(schema, path)
-
-
-def _node(schema: Mapping[str, Any], path: str, word: str) -> Iterator[Cause]:
-    if "$ref" in schema:
-        yield causes.forbidden(f"{path}.$ref", "$ref is not supported")
-        return
-    free = schema.get("x-kubernetes-int-or-string") or schema.get("x-kubernetes-preserve-unknown-fields")
-    if not schema.get("type") and not free:
-        yield causes.required(f"{path}.type", f"must not be empty for specified {word}")
-    if schema.get("x-kubernetes-list-type") == "map" and not schema.get("x-kubernetes-list-map-keys"):
-        detail = "must not be empty if x-kubernetes-list-type is map"
-        yield causes.required(f"{path}.x-kubernetes-list-map-keys", detail)
-    if schema.get("default") is not None:
-        for cause in schema_values.problems(schema, schema["default"], ""):
-            yield cause._replace(field=f"{path}.default")
-    yield from _below(schema, path)
-
-
-def _below(schema: Mapping[str, Any], path: str) -> Iterator[Cause]:
-    for name, below in sorted((schema.get("properties") or {}).items()):
-        yield from _node(below, f"{path}.properties[{name}]", "object fields")
-    if isinstance(schema.get("items"), dict):
-        yield from _node(schema["items"], f"{path}.items", "array items")
-    if isinstance(schema.get("additionalProperties"), dict):
-        yield from _node(schema["additionalProperties"], f"{path}.additionalProperties", "additionalProperties")
 
 
 KINDS: Mapping[str, Callable[[Object], Iterator[Cause]]] = {

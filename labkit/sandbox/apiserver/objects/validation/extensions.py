@@ -39,7 +39,13 @@ def _webhook(hook: Object, path: str) -> Iterator[Cause]:
     versions = hook.get("admissionReviewVersions") or []
     if not versions:
         yield causes.required(f"{path}.admissionReviewVersions", f"must specify one of {', '.join(_REVIEWS)}")
-    elif not set(versions) & set(_REVIEWS):
+    for at, version in enumerate(versions):
+        here = f"{path}.admissionReviewVersions[{at}]"
+        for problem in names.label_1035(version):
+            yield causes.wrong(here, version, problem)
+        if version in versions[:at]:
+            yield causes.wrong(here, version, "duplicate version")
+    if versions and not set(versions) & set(_REVIEWS):
         detail = f"must include at least one of {', '.join(_REVIEWS)}"
         yield causes.wrong(f"{path}.admissionReviewVersions", versions, detail)
     effects = hook.get("sideEffects")
@@ -70,7 +76,8 @@ def match_condition(condition: Object, seen: set[str], path: str) -> Iterator[Ca
     seen.add(name)
 
 
-def _webhooks(configuration: Object) -> Iterator[Cause]:
+def webhooks(configuration: Object) -> Iterator[Cause]:
+    """What is wrong with the webhooks of a configuration, taken together."""
     seen: set[str] = set()
     for at, hook in enumerate(configuration.get("webhooks") or ()):
         name = hook.get("name") or ""
@@ -95,6 +102,25 @@ def client(config: Object, path: str) -> Iterator[Cause]:
         for field in ("name", "namespace"):
             if not (service or {}).get(field):
                 yield causes.required(f"{path}.service.{field}", f"service {field} is required")
+        yield from _service_path((service or {}).get("path"), f"{path}.service.path")
+        port = (service or {}).get("port")
+        if port is not None and not 1 <= port <= 65535:
+            detail = "port is not valid: must be between 1 and 65535, inclusive"
+            yield causes.wrong(f"{path}.service.port", port, detail)
+
+
+def _service_path(text: str | None, path: str) -> Iterator[Cause]:
+    if text is None:
+        return
+    if text and not text.startswith("/"):
+        yield causes.wrong(path, text, "must start with a '/'")
+    segments = text[1:].removesuffix("/").split("/") if text not in ("", "/") else []
+    if text.startswith("/") and "" in segments:
+        yield causes.wrong(path, text, f"segment[{segments.index('')}] may not be empty")
+        return
+    for at, segment in enumerate(segments):
+        for problem in names.subdomain(segment):
+            yield causes.wrong(path, text, f"segment[{at}]: {problem}")
 
 
 def rule(rule: Object, path: str) -> Iterator[Cause]:
@@ -122,6 +148,4 @@ def _api_service(service: Object) -> Iterator[Cause]:
 
 KINDS: Mapping[str, Callable[[Object], Iterator[Cause]]] = {
     "apiregistration.k8s.io/APIService": _api_service,
-    "admissionregistration.k8s.io/MutatingWebhookConfiguration": _webhooks,
-    "admissionregistration.k8s.io/ValidatingWebhookConfiguration": _webhooks,
 }

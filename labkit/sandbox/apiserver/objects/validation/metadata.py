@@ -8,8 +8,14 @@ from labkit.sandbox.apiserver.objects.schemas import Schema
 from labkit.sandbox.apiserver.objects.validation import causes, checks, names
 from labkit.sandbox.apiserver.objects.validation.causes import Cause
 
-_FREE_FINALIZERS = ("admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io")
+_FREE_FINALIZERS = (
+    *("admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io"),
+    "coordination.k8s.io",
+)
 """Groups whose finalizers need no prefix."""
+
+LOOKED_AT_LAST = ("/Event", "policy/PodDisruptionBudget")
+"""Kinds whose own rules leave metadata alone: it is judged, loosely, once nothing else is wrong."""
 
 FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
 
@@ -23,7 +29,6 @@ _FORMS: Mapping[str, names.Form] = {
     "/Service": names.label,
     "apps/StatefulSet": names.label,
     "batch/CronJob": _cron_job,
-    "policy/PodDisruptionBudget": names.path_segment,
     "rbac.authorization.k8s.io/Role": names.path_segment,
     "rbac.authorization.k8s.io/ClusterRole": names.path_segment,
     "rbac.authorization.k8s.io/RoleBinding": names.path_segment,
@@ -39,7 +44,8 @@ def problems(schema: Schema, obj: Object) -> Iterator[Cause]:
     """What is wrong with the metadata of a new object."""
     metadata, path = obj.get("metadata") or {}, "metadata"
     key = f"{schema.group}/{schema.kind}"
-    check = _FORMS.get(key, names.subdomain)
+    is_last = key in LOOKED_AT_LAST
+    check = names.path_segment if is_last else _FORMS.get(key, names.subdomain)
     yield from _name(metadata, check, is_free=key not in _NAMED_BY_CONTENT)
     yield from checks.label_set(metadata.get("labels"), f"{path}.labels")
     yield from checks.annotations(metadata.get("annotations") or {}, f"{path}.annotations")
@@ -48,7 +54,7 @@ def problems(schema: Schema, obj: Object) -> Iterator[Cause]:
     for finalizer in finalizers:
         for problem in names.qualified(finalizer):
             yield causes.wrong(f"{path}.finalizers", finalizer, problem)
-    if schema.group not in _FREE_FINALIZERS and schema.custom is None:
+    if schema.group not in _FREE_FINALIZERS and schema.custom is None and not is_last:
         yield from _finalizers(finalizers, f"{path}.finalizers")
 
 

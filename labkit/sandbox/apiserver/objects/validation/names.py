@@ -89,6 +89,10 @@ def _checked(text: str, pattern: str, complaint: str, limit: int, unit: str = "c
     return problems if re.fullmatch(pattern, text) else [*problems, complaint]
 
 
+MIXED_CASE = "may have mixed case, but should otherwise match: "
+"""Before the form of a kind's name."""
+
+
 def label(text: str) -> list[str]:
     """RFC 1123 label."""
     has_dots_alone = re.fullmatch(_SUBDOMAIN, text)

@@ -212,10 +212,27 @@ def _is_strictly_inside(one: Any, other: Any) -> bool:
     return bool(one.version == other.version and one.subnet_of(other) and one != other)
 
 
+def _service_range(service_range: Object) -> Iterator[Cause]:
+    given = (service_range.get("spec") or {}).get("cidrs") or []
+    if not given:
+        yield causes.required("spec.cidrs", "at least one CIDR required")
+    elif len(given) > 2:
+        yield causes.wrong("spec.cidrs", {"CIDRs": given}, "may only hold up to 2 values")
+        return
+    problems = [
+        causes.wrong(f"spec.cidrs[{at}]", text, why) for at, text in enumerate(given) for why in names.cidr(text)
+    ]
+    yield from problems
+    if not problems and len({":" in text for text in given}) < len(given):
+        detail = "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and 2001:db8::/64"
+        yield causes.wrong("spec.cidrs", given, detail)
+
+
 STRUCTS: Mapping[str, Callable[[Any, str], Iterator[Cause]]] = {}
 
 KINDS: Mapping[str, Callable[[Object], Iterator[Cause]]] = {
     "networking.k8s.io/Ingress": _ingress,
     "networking.k8s.io/IngressClass": _class,
     "networking.k8s.io/NetworkPolicy": _policy,
+    "networking.k8s.io/ServiceCIDR": _service_range,
 }

@@ -41,6 +41,9 @@ def _priority(priority_class: Object) -> Iterator[Cause]:
     elif value > HIGHEST_USER_PRIORITY:
         detail = f"maximum allowed value of a user defined priority is {HIGHEST_USER_PRIORITY}"
         yield causes.forbidden("value", detail)
+    if priority_class.get("preemptionPolicy") is not None:
+        check = checks.needed_one_of("PreemptLowerPriority", "Never")
+        yield from check(priority_class["preemptionPolicy"], "preemptionPolicy")
 
 
 KINDS: Mapping[str, Callable[[Object], Iterator[Cause]]] = {

@@ -9,6 +9,8 @@ from labkit.sandbox.apiserver.objects.validation import causes, checks, gonames,
 from labkit.sandbox.apiserver.objects.validation.causes import Cause
 from labkit.sandbox.apiserver.objects.validation.checks import form, needed, needed_one_of, one_of
 
+MOST_HINTS = 8
+
 _PODS = ipaddress.ip_network("127.64.0.0/10"), ipaddress.ip_network("127.128.0.0/9")
 """Loopback as it is, for here pods live in it (``sandbox.network.addresses``)."""
 
@@ -130,6 +132,13 @@ def families(service: Object) -> Iterator[Cause]:
         if family in given[:at]:
             yield causes.duplicate(f"spec.ipFamilies[{at}]", family)
     yield from checks.word(*_FAMILY_POLICIES)(spec.get("ipFamilyPolicy"), "spec.ipFamilyPolicy")
+    is_free = addresses[:1] == ["None"] and not spec.get("selector")
+    if spec.get("ipFamilyPolicy") == "RequireDualStack" and not is_free:
+        detail = "this cluster is not configured for dual-stack services"
+        yield causes.wrong("spec.ipFamilyPolicy", spec["ipFamilyPolicy"], detail)
+    for at, family in enumerate(given):
+        if family == "IPv6" and not is_free:
+            yield causes.wrong(f"spec.ipFamilies[{at}]", family, "not configured on this cluster")
     is_readable = True
     for at, address in enumerate(addresses):
         if at == 0 and address == "None":
@@ -221,6 +230,7 @@ def _slice(endpoint_slice: Object) -> Iterator[Cause]:
             if endpoint.get(field) is not None:
                 for problem in shape(endpoint[field]):
                     yield causes.wrong(f"endpoints[{at}].{field}", endpoint[field], problem)
+        yield from _hints(endpoint.get("hints") or {}, f"endpoints[{at}].hints")
         addresses = endpoint.get("addresses") or ()
         if not addresses:
             yield causes.required(f"endpoints[{at}].addresses", "must contain at least 1 address")
@@ -230,6 +240,20 @@ def _slice(endpoint_slice: Object) -> Iterator[Cause]:
                 yield from form(names.subdomain)(address, here)
             elif kind in ("IPv4", "IPv6"):
                 yield from _endpoint_address(address, here)
+
+
+def _hints(hints: Object, path: str) -> Iterator[Cause]:
+    for field, shape in (("forZones", names.label_value), ("forNodes", names.subdomain)):
+        given, here = hints.get(field) or [], f"{path}.{field}"
+        if len(given) > MOST_HINTS:
+            yield causes.too_many(here, len(given), MOST_HINTS)
+            continue
+        called = [one.get("name") or "" for one in given]
+        for at, name in enumerate(called):
+            if name in called[:at]:
+                yield causes.duplicate(f"{here}[{at}].name", name)
+            for problem in shape(name):
+                yield causes.wrong(f"{here}[{at}].name", name, problem)
 
 
 def _endpoints(endpoints: Object) -> Iterator[Cause]:

@@ -9,11 +9,14 @@ from labkit.sandbox.apiserver.objects.validation import causes, checks, names, s
 from labkit.sandbox.apiserver.objects.validation.causes import Cause
 from labkit.sandbox.apiserver.objects.validation.checks import form, needed, needed_one_of, one_of
 
-_SETTINGS = (
-    *("capacity", "accessModes", "claimRef", "persistentVolumeReclaimPolicy", "storageClassName", "mountOptions"),
-    *("volumeMode", "nodeAffinity", "volumeAttributesClassName"),
+_SOURCES = (
+    *("hostPath", "gcePersistentDisk", "awsElasticBlockStore", "glusterfs", "flocker", "nfs", "rbd", "quobyte"),
+    *("cephfs", "iscsi", "cinder", "fc", "flexVolume", "azureFile", "vsphereVolume", "photonPersistentDisk"),
+    *("portworxVolume", "azureDisk", "scaleIO", "local", "storageos", "csi"),
 )
-"""Fields of a volume's spec that are not its source."""
+"""Sources of a PersistentVolume as a server looks at them."""
+
+_LONGEST_DRIVER = 63
 
 FIELDS: Mapping[str, Mapping[str, tuple[checks.Check, ...]]] = {
     "StorageClass": {
@@ -58,7 +61,7 @@ def _affinity(affinity: Object | None, path: str) -> Iterator[Cause]:
 
 
 def _source(spec: Object) -> Iterator[Cause]:
-    given = [name for name in spec if name not in _SETTINGS and spec[name] is not None]
+    given = [name for name in _SOURCES if spec.get(name) is not None]
     if not given:
         yield causes.required("spec", "must specify a volume type")
         return
@@ -74,8 +77,7 @@ def _source(spec: Object) -> Iterator[Cause]:
     elif kind == "csi":
         yield from needed()(spec[kind].get("driver"), "spec.csi.driver")
         yield from needed()(spec[kind].get("volumeHandle"), "spec.csi.volumeHandle")
-    for name in given[1:]:
-        yield causes.forbidden(f"spec.{name}", "may not specify more than 1 volume type")
+    yield from volumes.one_source(given, "spec")
 
 
 def _class(storage_class: Object) -> Iterator[Cause]:
@@ -104,7 +106,33 @@ def _class(storage_class: Object) -> Iterator[Cause]:
         earlier.append(seen)
 
 
+def _driver(driver: Object) -> Iterator[Cause]:
+    name, spec = driver["metadata"].get("name") or "", driver.get("spec") or {}
+    if len(name) > _LONGEST_DRIVER:
+        yield causes.too_long("metadata.name", _LONGEST_DRIVER)
+    modes = ("Persistent", "Ephemeral")
+    for mode in spec.get("volumeLifecycleModes") or ():
+        if mode not in modes:
+            yield causes.unsupported("spec.volumeLifecycleModes", mode, modes)
+    policies = ("File", "None", "ReadWriteOnceWithFSType")
+    yield from one_of(*policies)(spec.get("fsGroupPolicy"), "spec.fsGroupPolicy")
+    requests = spec.get("tokenRequests") or []
+    audiences = [request.get("audience") or "" for request in requests]
+    for at, request in enumerate(requests):
+        here, seconds = f"spec.tokenRequests[{at}]", request.get("expirationSeconds")
+        if audiences[at] in audiences[:at]:
+            yield causes.duplicate(f"{here}.audience", audiences[at])
+        if seconds is not None:
+            yield from volumes.token_seconds(seconds, f"{here}.expirationSeconds")
+    if spec.get("serviceAccountTokenInSecrets") is not None and not requests:
+        detail = "serviceAccountTokenInSecrets is set but no tokenRequests are specified"
+        yield causes.wrong("spec.serviceAccountTokenInSecrets", spec["serviceAccountTokenInSecrets"], detail)
+    period = checks.at_least(10, "must be greater than or equal to 10 seconds")
+    yield from period(spec.get("nodeAllocatableUpdatePeriodSeconds"), "spec.nodeAllocatableUpdatePeriodSeconds")
+
+
 KINDS: Mapping[str, Callable[[Object], Iterator[Cause]]] = {
     "/PersistentVolume": _volume,
+    "storage.k8s.io/CSIDriver": _driver,
     "storage.k8s.io/StorageClass": _class,
 }

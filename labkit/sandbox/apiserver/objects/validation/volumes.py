@@ -48,14 +48,31 @@ def usable(volumes: Sequence[Object], path: str) -> tuple[dict[str, Object], lis
     return good, problems
 
 
+_ORDER = (
+    *("emptyDir", "hostPath", "gitRepo", "gcePersistentDisk", "awsElasticBlockStore", "secret", "nfs", "iscsi"),
+    *("glusterfs", "flocker", "persistentVolumeClaim", "rbd", "cinder", "cephfs", "quobyte", "downwardAPI", "fc"),
+    *("flexVolume", "configMap", "azureFile", "vsphereVolume", "photonPersistentDisk", "portworxVolume"),
+    *("azureDisk", "storageos", "projected", "scaleIO", "csi", "ephemeral", "image"),
+)
+"""Sources as a server looks at them: the first one counts, each further one is too much."""
+
+_SHOWN = {"cephfs": "cephFS", "downwardAPI": "downwarAPI"}
+"""Names that a server says otherwise, a misspelt one among them, when a source is too much."""
+
+
 def _source(volume: Object, path: str) -> Iterator[Cause]:
-    sources = [name for name in volume if name != "name" and volume[name] is not None]
-    for name in sources[1:]:
-        yield causes.forbidden(f"{path}.{name}", "may not specify more than 1 volume type")
+    sources = [name for name in _ORDER if volume.get(name) is not None]
+    yield from one_source(sources, path)
     if not sources:
         yield causes.required(path, "must specify a volume type")
     elif rule := _SOURCES.get(sources[0]):
         yield from rule(volume[sources[0]], f"{path}.{sources[0]}")
+
+
+def one_source(sources: Sequence[str], path: str) -> Iterator[Cause]:
+    """Every source but the first is too much."""
+    for name in sources[1:]:
+        yield causes.forbidden(f"{path}.{_SHOWN.get(name, name)}", "may not specify more than 1 volume type")
 
 
 def mode(value: Any, path: str) -> Iterator[Cause]:
@@ -179,12 +196,17 @@ def _twice(items: Any, paths: set[str], path: str, name: str = "") -> Iterator[C
 
 def _token(token: Object, path: str, volume: str) -> Iterator[Cause]:
     seconds, target = token.get("expirationSeconds") or 0, token.get("path") or ""
-    if seconds < _TOKEN_SECONDS:
-        yield causes.wrong(f"{path}.expirationSeconds", seconds, "may not specify a duration less than 10 minutes")
-    if seconds > 1 << 32:
-        yield causes.wrong(f"{path}.expirationSeconds", seconds, "may not specify a duration larger than 2^32 seconds")
+    yield from token_seconds(seconds, f"{path}.expirationSeconds")
     yield from needed()(target, f"{volume}.path")
     yield from _inside(target, f"{volume}.path")
+
+
+def token_seconds(seconds: int, path: str) -> Iterator[Cause]:
+    """How long a token is good for."""
+    if seconds < _TOKEN_SECONDS:
+        yield causes.wrong(path, seconds, "may not specify a duration less than 10 minutes")
+    if seconds > 1 << 32:
+        yield causes.wrong(path, seconds, "may not specify a duration larger than 2^32 seconds")
 
 
 def _csi(source: Object, path: str) -> Iterator[Cause]:
