@@ -45,7 +45,7 @@ def is_same(client: client.Client, entry: dict[str, Any]) -> bool:
     return comparable(code, json.loads(data)) == recorded_answer
 
 
-@pytest.mark.parametrize("group", ["narrow", "wide"])
+@pytest.mark.parametrize("group", ["narrow", "wide", "deep"])
 def test_a_drawn_object_is_answered_as_a_real_server_answers(plane, group):
     entries = recorded.KUBERNETES_DRAWN.json_lines(f"{group}.jsonl")
     assert {e["case"] for e in entries if not is_same(plane.client, e)} == {c for c in DIFFERENT if c.startswith(group)}
