@@ -47,6 +47,14 @@ VERSION_PITFALLS = (
         says='every service is counted, not reviews alone: destination_service_name="reviews" is missing',
     ),
     Pitfall(
+        query=_rates(f'reporter="destination",{TO_REVIEWS}').replace("sum by", "avg by"),
+        says="avg is the mean of a version's series, such as its codes: sum adds them up",
+    ),
+    Pitfall(
+        query=_rates(f'reporter="destination",{TO_REVIEWS}', by="destination_version, response_code"),
+        says="a version has a row for each of its codes: sum by (destination_version) alone adds them up",
+    ),
+    Pitfall(
         query='sum by (source_version) (rate(istio_requests_total{reporter="destination",source_app="reviews"}[1m]))',
         says="these are requests that reviews sends: source_… is the caller, destination_… who is called",
     ),
@@ -79,6 +87,33 @@ SHARE_PITFALLS = (
         "caller alone",
     ),
     Pitfall(query=_share(""), says=TWICE),
+    Pitfall(
+        query=_share("source", '!="200"'),
+        says='a 404 is the caller\'s mistake and no 5xx: match response_code=~"5.."',
+    ),
+    Pitfall(
+        query=f"sum(rate(istio_requests_total{{{_CALLERS}}}[1m])) / sum(rate(istio_requests_total{{{_FAILS}}}[1m]))",
+        says="this divides all requests by the failed ones: turn it round",
+    ),
+    Pitfall(
+        query=f"sum(rate(istio_requests_total{{{_FAILS}}}[1m])) / "
+        'sum(rate(istio_requests_total{reporter="source"}[1m]))',
+        says="the failures are those of ratings, and they are divided by the requests to every service",
+    ),
+    Pitfall(
+        query=f"sum(rate(istio_requests_total{{{_FAILS}}}[1m])) / "
+        f'sum(rate(istio_requests_total{{reporter="destination",{TO_RATINGS}}}[1m]))',
+        says="the two sides are counted by different proxies: use one reporter on both",
+    ),
+    Pitfall(
+        query=f"avg(rate(istio_requests_total{{{_FAILS}}}[1m])) / avg(rate(istio_requests_total{{{_CALLERS}}}[1m]))",
+        says="avg divides each side by its number of series, which differ: sum both",
+    ),
+    Pitfall(
+        query=f"sum by (source_workload) (rate(istio_requests_total{{{_FAILS}}}[1m])) / "
+        f"sum by (source_workload) (rate(istio_requests_total{{{_CALLERS}}}[1m]))",
+        says="this is a share for each caller that fails; one share for all needs sum without by",
+    ),
     Pitfall(query=_share("source", '="503"'), says="only 503 is counted: 500 is a failure too, so match 5.."),
     Pitfall(query=_share("source", '="500"'), says="only 500 is counted: 503 is a failure too, so match 5.."),
     Pitfall(query=_share("source", '!~"5.."'), says="this is the share of requests that succeed"),
@@ -139,6 +174,13 @@ LATENCY_PITFALLS = (
     ),
     Pitfall(query=_quantile("0.95", TO_REVIEWS), says=TWICE),
     Pitfall(query=_quantile("0.95", 'reporter="destination"'), says="every service is counted, not reviews alone"),
+    Pitfall(
+        query=f"{_quantile('0.95', _RECEIVED)} / 1000", says="this is in seconds: Istio's buckets are milliseconds"
+    ),
+    Pitfall(
+        query=f"histogram_quantile(0.95, rate({TOOK}_bucket{{{_RECEIVED}}}[1m]))",
+        says="it is a number for each series: sum by (le) puts all of reviews together",
+    ),
 )
 
 
@@ -168,6 +210,12 @@ EXERCISES = (
         wrong=(
             Wrong(why="both reporters", answer=_rates(TO_REVIEWS), says="counted twice"),
             Wrong(
+                why="without a sum",
+                answer=f'rate(istio_requests_total{{reporter="destination",{TO_REVIEWS}}}[2m])',
+                says="a row for each of its codes",
+            ),
+            Wrong(why="a mean", answer=BY_VERSION.replace("sum by", "avg by"), says="avg is the mean"),
+            Wrong(
                 why="the caller's view", answer=_rates(f'reporter="source",{TO_REVIEWS}'), says="never came to reviews"
             ),
             Wrong(
@@ -191,9 +239,6 @@ EXERCISES = (
         right=(
             Right(how="by workload", answer=_rates(f'reporter="destination",{TO_REVIEWS}', by="destination_workload")),
             Right(how="irate", answer=BY_VERSION.replace("rate(", "irate(")),
-            Right(
-                how="without sum by", answer=f'rate(istio_requests_total{{reporter="destination",{TO_REVIEWS}}}[2m])'
-            ),
             Right(how="increase over seconds", answer=BY_VERSION.replace("rate(", "increase(") + " / 60"),
         ),
     ),

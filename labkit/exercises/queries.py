@@ -42,11 +42,13 @@ CALLS = (
     Call(source="istio-ingressgateway", to="productpage", version="v1", rate=8.5),
     Call(source="productpage-v1", to="details", version="v1", rate=8.5),
     Call(source="productpage-v1", to="reviews", version="v1", rate=4.0),
-    Call(source="productpage-v1", to="reviews", version="v2", rate=3.0),
+    Call(source="productpage-v1", to="reviews", version="v2", rate=2.6),
+    Call(source="productpage-v1", to="reviews", version="v2", rate=0.4, code="404"),
     Call(source="productpage-v1", to="reviews", version="v3", rate=1.0),
     Call(source="productpage-v1", to="reviews", version="v3", rate=0.5, code="503", arrives=False),
-    Call(source="reviews-v2", to="ratings", version="v1", rate=3.0),
-    Call(source="reviews-v3", to="ratings", version="v1", rate=0.5),
+    Call(source="reviews-v2", to="ratings", version="v1", rate=2.5),
+    Call(source="reviews-v2", to="ratings", version="v1", rate=0.3, code="404"),
+    Call(source="reviews-v3", to="ratings", version="v1", rate=0.7),
     Call(source="reviews-v3", to="ratings", version="v1", rate=0.3, code="500"),
     Call(source="reviews-v3", to="ratings", version="v1", rate=0.2, code="503", arrives=False),
 )
@@ -188,7 +190,10 @@ def judge(
 
 def _cause(numbers: Sequence[float], right_numbers: Sequence[float]) -> str:
     if not numbers:
-        return "no series matches: a label's name or value is misspelt, or two sides of an operator share no labels"
+        return (
+            "no series matches: a label's name or value is misspelt, two sides of an operator share no labels, or a "
+            "window is too short for two samples, which come every 15 s"
+        )
     if len(numbers) != len(right_numbers):
         return f"it gives {len(numbers)} elements where {len(right_numbers)} are asked for: see what stands after by"
     return "the number of elements is right, and other requests are counted"

@@ -1,29 +1,31 @@
 // The page side of the service graph: boxes in columns, a line for each way, and the series of the one that is chosen.
 
 import { h, s, set, spark, tableFrom, tone, write } from "./draw.js";
-import { CHIP, chips, routed } from "./ways.js";
+import { TALL, chips, routed } from "./ways.js";
 import { atNextPicture, onWidth, show, viewBox } from "./live.js";
 import { pictureOf } from "./picture.js";
 
-const SIZE = { width: 130, height: 54, gap: 20, left: 10, top: 26, way: 140 };
+const WIDE = { width: 130, height: 54, gap: 20, left: 10, top: 26, way: 140, chip: 88, letters: 13 };
+const NARROW = { ...WIDE, width: 110, way: 104, chip: 86, letters: 11 };
+const sizeFor = (width) => (width < 800 ? NARROW : WIDE); // less space between boxes rather than letters too small to read
 
 const LOCK = "M-4 0h8v6h-8zM-2.5 0v-2.5a2.5 2.5 0 0 1 5 0v2.5";
 const OPEN_LOCK = "M-4 0h8v6h-8zM-2.5 0v-2.5a2.5 2.5 0 0 1 5 0";
 
-function spots(nodes, width) {
+function spots(nodes, width, size) {
   const columns = [...new Set(nodes.map((node) => node.column))].sort((a, b) => a - b);
-  const step = columns.length > 1 ? Math.max(SIZE.width + SIZE.way, (width - SIZE.width - 2 * SIZE.left) / (columns.length - 1)) : 0;
+  const step = columns.length > 1 ? Math.max(size.width + size.way, (width - size.width - 2 * size.left) / (columns.length - 1)) : 0;
   const most = Math.max(1, ...columns.map((c) => nodes.filter((node) => node.column === c).length));
-  const height = SIZE.top + most * (SIZE.height + SIZE.gap) + 10;
+  const height = size.top + most * (size.height + size.gap) + 10;
   const at = new Map();
   columns.forEach((column, n) => {
     const own = nodes.filter((node) => node.column === column).sort((a, b) => a.row - b.row);
-    const whole = own.length * (SIZE.height + SIZE.gap) - SIZE.gap;
+    const whole = own.length * (size.height + size.gap) - size.gap;
     own.forEach((node, row) => at.set(node.name, {
-      x: SIZE.left + n * step, y: SIZE.top / 2 + (height - whole) / 2 + row * (SIZE.height + SIZE.gap),
+      x: size.left + n * step, y: size.top / 2 + (height - whole) / 2 + row * (size.height + size.gap),
     }));
   });
-  return { at, height, width: Math.max(width, SIZE.left * 2 + SIZE.width + step * Math.max(0, columns.length - 1)) };
+  return { at, height, width: Math.max(width, size.left * 2 + size.width + step * Math.max(0, columns.length - 1)) };
 }
 
 export function nodeSaid(node) {
@@ -52,20 +54,20 @@ function labels(edge) {
 }
 
 /** Attributes of a text that is made as narrow as its box where it has more letters than fit. */
-const fitted = (text, most) => (text.length > most ? { textLength: SIZE.width - 20, lengthAdjust: "spacingAndGlyphs" } : {});
+const fitted = (text, most, size) => (text.length > most ? { textLength: size.width - 20, lengthAdjust: "spacingAndGlyphs" } : {});
 
-function box(node, { x, y }, choose) {
+function box(node, { x, y }, choose, size) {
   const kind = !node.pods ? "nobody" : node.has_proxy ? "meshed" : "plain";
   const busy = node.ready === node.pods ? "" : " lk-node-busy";
   const title = node.title.length > 22 ? `${node.title.slice(0, 21)}…` : node.title;
   const state = !node.pods ? "no pod of the mesh" : `${node.ready}/${node.pods} ready${node.has_proxy ? "" : ", no proxy"}`;
   const g = s("g", { class: `lk-node lk-node-${kind}${busy}`, "data-name": node.name, transform: `translate(${x} ${y})`, tabindex: 0,
     ...(choose ? { role: "button", "aria-pressed": "false" } : { role: "img" }), "aria-label": nodeSaid(node) },
-    s("rect", { width: SIZE.width, height: SIZE.height, rx: 9 }),
-    write({ x: 10, y: 21, "font-weight": 650, fill: "currentColor", ...fitted(title, 13) }, title),
+    s("rect", { width: size.width, height: size.height, rx: 9 }),
+    write({ x: 10, y: 21, "font-weight": 650, fill: "currentColor", ...fitted(title, size.letters, size) }, title),
     write({ x: 10, y: 38, class: "lk-axis" }, state));
   const mark = `⚠ ${node.marks[0]}`.slice(0, 24);
-  if (node.marks.length) g.append(write({ x: 10, y: SIZE.height - 5, class: "lk-mark", ...fitted(mark, 17) }, mark));
+  if (node.marks.length) g.append(write({ x: 10, y: size.height - 5, class: "lk-mark", ...fitted(mark, size.letters + 4, size) }, mark));
   g.append(s("title", {}, document.createTextNode(nodeSaid(node))));
   if (choose) onPress(g, () => choose(node.name));
   return g;
@@ -87,7 +89,8 @@ export function graphSaid(nodes, edges) {
   const busy = edges.filter((edge) => edge.rate > 0);
   const failing = busy.filter((edge) => edge.errors > 0);
   const slow = busy.filter((edge) => edge.p95 !== null).sort((a, b) => b.p95 - a.p95)[0];
-  const begin = `${nodes.length} workloads, requests on ${busy.length} way${busy.length === 1 ? "" : "s"}`;
+  const sent = busy.length ? `requests on ${busy.length} way${busy.length === 1 ? "" : "s"}` : "no request just now";
+  const begin = `${nodes.length} workloads, ${sent}`;
   const named = failing.slice(0, NAMED).map((e) => `${e.source} to ${e.target}`).join(", ");
   const others = failing.length > NAMED ? ` and ${failing.length - NAMED} more` : "";
   const bad = failing.length ? `; failing: ${named}${others}` : "";
@@ -121,11 +124,11 @@ function render({ model, el }) {
     if (drawn.has(key)) return drawn.get(key);
     const g = s("g", { class: "lk-way", tabindex: 0, role: "button" });
     const parts = { g, wide: s("path", { class: "lk-wide" }), line: s("path", { class: "lk-line-of" }), head: s("path", { class: "lk-head" }),
-      chip: s("g", { class: "lk-chip" }), high: write({ class: "lk-label lk-high", x: CHIP.width / 2, y: 14, "text-anchor": "middle" }, ""),
+      chip: s("g", { class: "lk-chip" }), high: write({ class: "lk-label lk-high", y: 14, "text-anchor": "middle" }, ""),
       low: write({ class: "lk-label", y: 28, "text-anchor": "middle" }, ""), lock: s("path", { class: "lk-padlock" }),
-      area: s("rect", { fill: "transparent", width: CHIP.width, height: CHIP.height }) };
+      area: s("rect", { fill: "transparent", height: TALL }), plate: s("rect", { height: TALL, rx: 9 }) };
     g.append(parts.wide, parts.line, parts.head, parts.area);
-    parts.chip.append(s("rect", { width: CHIP.width, height: CHIP.height, rx: 9 }), parts.lock, parts.high, parts.low);
+    parts.chip.append(parts.plate, parts.lock, parts.high, parts.low);
     texts.append(parts.chip);
     onPress(g, () => choose(key));
     drawn.set(key, parts);
@@ -134,19 +137,20 @@ function render({ model, el }) {
   };
   const drawGraph = () => {
     const [nodes, edges] = [model.get("nodes"), model.get("edges")];
-    const { at, height, width: whole } = spots(nodes, width);
+    const size = sizeFor(width);
+    const { at, height, width: whole } = spots(nodes, width, size);
     set(svg, { viewBox: `0 0 ${whole} ${height}` });
     const news = JSON.stringify([nodes, width]);
     if (news !== boxesSaid) { // boxes that say nothing new stay, and keep the focus
       boxesSaid = news;
       const held = boxes.contains(document.activeElement) ? document.activeElement.dataset.name : "";
-      boxes.replaceChildren(...nodes.map((node) => box(node, at.get(node.name), model.get("can_inspect") && choose)));
+      boxes.replaceChildren(...nodes.map((node) => box(node, at.get(node.name), model.get("can_inspect") && choose, size)));
       if (held) boxes.querySelector(`[data-name="${CSS.escape(held)}"]`)?.focus();
       const together = new Map();
       for (const node of nodes) together.set(node.group, [...(together.get(node.group) ?? []), at.get(node.name)]);
       groups.replaceChildren(...[...together.values()].filter((own) => own.length > 1).map((own) => s("rect", {
         class: "lk-group", rx: 12, x: own[0].x - 7, y: Math.min(...own.map((o) => o.y)) - 7,
-        width: SIZE.width + 14, height: Math.max(...own.map((o) => o.y)) - Math.min(...own.map((o) => o.y)) + SIZE.height + 14,
+        width: size.width + 14, height: Math.max(...own.map((o) => o.y)) - Math.min(...own.map((o) => o.y)) + size.height + 14,
       })));
     }
     for (const g of boxes.children) {
@@ -156,8 +160,8 @@ function render({ model, el }) {
     }
     const keys = new Set();
     const known = edges.filter((edge) => at.has(edge.source) && at.has(edge.target));
-    const routes = routed(known, at, SIZE);
-    const spotOf = chips(routes, [...at.values()].map(({ x, y }) => ({ x, y, width: SIZE.width, height: SIZE.height })));
+    const routes = routed(known, at, size);
+    const spotOf = chips(routes, [...at.values()].map(({ x, y }) => ({ x, y, width: size.width, height: size.height })), size.chip);
     known.forEach((edge, n) => {
       const key = `${edge.source} ${edge.target}`;
       keys.add(key);
@@ -168,7 +172,7 @@ function render({ model, el }) {
       const [high, low] = labels(edge);
       const { d, tip } = routes[n];
       const spot = spotOf[n];
-      const news = [state, isChosen, high, low, edge.rate, edge.errors, edge.p95, edge.mutual, d, spot?.x, spot?.y].join("|");
+      const news = [state, isChosen, high, low, edge.rate, edge.errors, edge.p95, edge.mutual, d, spot?.x, spot?.y, size.chip].join("|");
       if (parts.news === news) return; // most ways look as they did a moment ago
       parts.news = news;
       set(g, { class: `lk-way ${state}${isChosen ? " lk-chosen" : ""}`, "aria-label": edgeSaid(edge), "aria-pressed": isChosen });
@@ -179,12 +183,13 @@ function render({ model, el }) {
       if (!spot) return;
       if (parts.high.textContent !== high) parts.high.textContent = high;
       if (parts.low.textContent !== low) parts.low.textContent = low;
-      set(area, spot);
+      set(area, { x: spot.x, y: spot.y, width: size.chip });
+      set(parts.plate, { width: size.chip });
       set(chip, { class: `lk-chip ${state}${isChosen ? " lk-chosen" : ""}`, transform: `translate(${spot.x} ${spot.y})` });
-      set(parts.high, { y: low || edge.mutual !== null ? 14 : 21 });
-      set(parts.low, { x: CHIP.width / 2 + (edge.mutual === null ? 0 : 8) });
+      set(parts.high, { x: size.chip / 2, y: low || edge.mutual !== null ? 14 : 21 });
+      set(parts.low, { x: size.chip / 2 + (edge.mutual === null ? 0 : 8) });
       set(lock, { class: `lk-padlock lk-padlock-${edge.mutual ? "closed" : "open"}`, d: edge.mutual ? LOCK : OPEN_LOCK,
-        transform: `translate(${CHIP.width / 2 - (low ? 6 + 3 * low.length : 0)} 22)` });
+        transform: `translate(${size.chip / 2 - (low ? 6 + 3 * low.length : 0)} 22)` });
       lock.style.display = edge.mutual === null ? "none" : "";
     });
     for (const [key, parts] of drawn) {

@@ -1,7 +1,7 @@
 // Where the lines of a graph run between its boxes, and where their labels stand so that none hides another. Pure.
 
-export const CHIP = { width: 88, height: 34 };
-const GAP = 12; // between a box and a label beside it: the head of the line is seen
+export const TALL = 34; // of a label, two lines
+const GAP = 10; // between a box and a label beside it: the head of the line is seen
 const HEAD = 8;
 
 const mix = (a, b, t) => a + (b - a) * t;
@@ -29,13 +29,13 @@ export function routed(edges, at, size) {
 
 function forward(from, to, size, isShared) {
   const [x1, y1, x2, y2] = [from.x + size.width, from.y + size.height / 2, to.x, to.y + size.height / 2];
-  const level = Math.min(CHIP.width + 2 * GAP, x2 - x1 - 20);
+  const level = Math.min(size.chip + 2 * GAP, x2 - x1 - 20);
   const [begin, end] = isShared ? [x1 + level, x2] : [x1, x2 - level];
   const by = (end - begin) / 2;
   const curve = [[begin, y1], [begin + by, y1], [end - by, y2], [end, y2]];
   const [, b, c, d] = curve;
-  const atTarget = { x: x2 - GAP - CHIP.width / 2, y: y2 };
-  const atSource = { x: x1 + GAP + CHIP.width / 2, y: y1 };
+  const atTarget = { x: x2 - GAP - size.chip / 2, y: y2 };
+  const atSource = { x: x1 + GAP + size.chip / 2, y: y1 };
   return {
     d: `M${x1} ${y1}H${begin}C${b.join(" ")} ${c.join(" ")} ${d.join(" ")}H${x2 - HEAD}`,
     tip: `M${x2} ${y2}l-${HEAD + 1} -4.5v9z`,
@@ -56,11 +56,11 @@ function backward(from, to, size) {
 
 const overlap = (a, b) => a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
 
-/** A rectangle for the label of each route, over neither a box nor another label; null where no place is free. */
-export function chips(routes, boxes) {
+/** A rectangle of this width for the label of each route, over neither a box nor another label; null where no place is free. */
+export function chips(routes, boxes, width) {
   const taken = [...boxes];
   return routes.map(({ places }) => {
-    const spots = places.map(({ x, y }) => ({ x: x - CHIP.width / 2, y: y - CHIP.height / 2, ...CHIP }));
+    const spots = places.map(({ x, y }) => ({ x: x - width / 2, y: y - TALL / 2, width, height: TALL }));
     const free = spots.find((spot) => !taken.some((other) => overlap(spot, other))) ?? null;
     if (free) taken.push(free);
     return free;

@@ -38,7 +38,7 @@ class Scrapes:
     """``type`` and ``help`` by metric."""
     _cache: dict[int, Held | None] = field(default_factory=dict, repr=False)
     """By the text of a series; None for one that the rules drop."""
-    _present: dict[int, Held] = field(default_factory=dict, repr=False)
+    _present: set[Held] = field(default_factory=set, repr=False)
     """What the last page had."""
 
     @property
@@ -57,25 +57,24 @@ class Scrapes:
         except exposition.FormatError as e:
             self.fail(str(e), at, seconds)
             return
-        before, present = self._present, {}
-        for key, series, moment, value in rows:
+        for series, moment, value in rows:
             self.store.append(series, moment, value)
-            present[key] = series
-        self._end((before[key] for key in before.keys() - present.keys()), at)
+        before, present = self._present, {series for series, _, _ in rows}
+        self._end(before - present, at)
         self._present, self.error = present, ""
-        self._report(at, seconds, up=1.0, scraped=len(rows), added=len(present.keys() - before.keys()))
+        self._report(at, seconds, up=1.0, scraped=len(rows), added=len(present - before))
 
     def fail(self, error: str, at: int, seconds: float) -> None:
         """The target did not answer: its series end."""
-        self._end(self._present.values(), at)
-        self._present, self.error = {}, error
+        self._end(self._present, at)
+        self._present, self.error = set(), error
         self._report(at, seconds, up=0.0, scraped=0, added=0)
 
     def end(self, at: int) -> None:
         """The target is gone."""
-        self._end([*self._present.values(), *(self._own(name) for name in OWN)], at)
+        self._end([*self._present, *(self._own(name) for name in OWN)], at)
 
-    def _rows(self, text: str, at: int) -> list[tuple[int, Held, int, float]]:
+    def _rows(self, text: str, at: int) -> list[tuple[Held, int, float]]:
         rows = []
         for line in exposition.lines(text):
             if isinstance(line, exposition.About):
@@ -89,7 +88,7 @@ class Scrapes:
                 self._cache[key] = None if of is None else self.store.series(of)
             series = self._cache[key]
             if series is not None:
-                rows.append((key, series, at if time is None else time, value))
+                rows.append((series, at if time is None else time, value))
         return rows
 
     def _labels(self, text: str) -> Labels | None:
