@@ -14,9 +14,18 @@ from labkit.exercises import verdict
 from labkit.lab import gallery
 from labkit.lab.doctor import report
 from labkit.lab.gallery.exhibit import Exhibit
-from labkit.views import browser, golden, live, meter, page, picture, results, sender, showing, signals
+from labkit.views import browser, golden, live, looking, meter, page, picture, results, sender, showing, signals
 
-BASES = {live.LiveView, meter.MeterView, picture.PictureView, sender.SenderView, showing.Shown, showing.Drawn}
+BASES = {
+    live.LiveView,
+    meter.MeterView,
+    picture.PictureView,
+    sender.SenderView,
+    showing.Shown,
+    showing.Drawn,
+    looking.LookingView,
+    looking.PausableView,
+}
 PARTS = {page.Page: browser.PageView, golden.Golden: signals.SignalsView}
 """Drawings that stand inside of a view, and of which."""
 
