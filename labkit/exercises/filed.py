@@ -48,7 +48,13 @@ FORMS: Mapping[str, str] = {
 }
 """Short names that kubectl takes, and plurals that are no s."""
 
-FILLING = ("the", "a", "object", "kind", "name", "in", "of", "n", "is", "and", "or")
+TWO_WORDS = re.compile(
+    r"(virtual service|destination rule|service entr|service account|authorization polic|peer authentication"
+    r"|request authentication|envoy filter|replica set|endpoint slice)"
+)
+"""Kinds as people write them."""
+
+FILLING = ("the", "a", "an", "object", "kind", "name", "named", "called", "in", "of", "n", "is", "it", "and", "or")
 NAMESPACES = ("default", "istio-system")
 
 
@@ -67,15 +73,19 @@ class Named:
 
 def parse(answer: object) -> Named:
     """Kind and name of a text, in either order, with or without namespace and API group."""
-    tokens = re.findall(r"[a-z0-9][a-z0-9.-]*", str(answer).lower().replace("virtual service", "virtualservice"))
-    kind, names = "", []
+    tokens = re.findall(
+        r"[a-z0-9][a-z0-9.-]*", TWO_WORDS.sub(lambda kind: kind[0].replace(" ", ""), str(answer).lower())
+    )
+    kind, before, after = "", list[str](), list[str]()
     for token in tokens:
         word = _kind(token)
         if word and (not kind or kind == "namespace"):
-            kind = word  # "-n default service/reviews" names the namespace first
+            kind, before, after = word, [*before, *after], []  # "-n default service/reviews" names the namespace first
         elif not word and token not in FILLING:
-            names.append(token)
-    named = [name for name in names if name not in NAMESPACES] or names
+            (after if kind else before).append(token)
+    # A name stands behind its kind, "edit gateway shop", or before it, "the shop Gateway".
+    ordered = (*after, *reversed(before)) if kind else before
+    named = [name for name in ordered if name not in NAMESPACES] or [*ordered]
     return Named(kind=kind, name=named[0] if named else "")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from labkit.exercises import flows, verdict
-from labkit.exercises.diagnosis import cause, matches, objects, policies, rules, way
+from labkit.exercises.diagnosis import cause, matches, objects, policies, refusals, rules, way
 from labkit.exercises.diagnosis import decision as decisions
 from labkit.exercises.diagnosis.cause import Cause
 from labkit.exercises.diagnosis.decision import Decision
@@ -45,6 +45,8 @@ def late_for_jason(evidence: Evidence) -> Verdict:
         else:
             causes = _late(evidence, mesh, hops, delays)
         if not causes and (status != 200 or UNAVAILABLE in told):
+            causes = [*_cut_off(decided, mesh, delays), *refusals.causes(evidence, mesh, hops, status=status)]
+        if not causes and (status != 200 or UNAVAILABLE in told):
             causes = [cause.undecided("the proxies lead everything on, and the answer is not whole: look at the logs")]
         if causes:
             return verdict.not_yet(
@@ -79,6 +81,19 @@ def _late(evidence: Evidence, mesh: Objects, hops: tuple[way.Hop, ...], delays: 
             f"them by {seconds:g} s: no match keeps them out"
         )
         for decision, seconds, percent in delays
+    ]
+
+
+def _cut_off(decided: list[Decision], mesh: Objects, delays: Delays) -> list[Cause]:
+    """Timeouts on the way that end before a delay does."""
+    late = sum(seconds for _, seconds, _ in delays)
+    limits = [(each, limit) for each in decided if (limit := policies.timeout(each)) is not None and limit <= late]
+    return [
+        cause.shown(
+            f"the timeout of {matches.rule_title(each.route, each, mesh)} is {limit:g} s, which ends the call before "
+            f"the delay of {late:g} s is over"
+        )
+        for each, limit in limits
     ]
 
 
@@ -134,6 +149,8 @@ def _aside(mesh: Objects) -> str:
     for rule in mesh.virtual_services:
         if any((http.get("fault") or {}).get("delay") for http in objects.http_of(rule)):
             hosts = ", ".join(map(objects.short, objects.hosts_of(rule)))
+            if objects.spec_of(rule).get("gateways"):
+                return f": the one of {objects.title(rule)} delays what comes in at the gateway, not the reviews"
             return f": the one of {objects.title(rule)} is for {hosts}, which the reviews do not ask"
     return ""
 

@@ -103,6 +103,7 @@ def share(evidence: Evidence) -> Verdict:
             4: "4 is the number of pods; its share is asked for in per cent",
         },
         is_share=True,
+        other="count the pods: each gets as many requests as any other",
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from labkit.exercises import flows, verdict
-from labkit.exercises.diagnosis import breakers, cause, objects, way
+from labkit.exercises.diagnosis import breakers, cause, objects, refusals, way
 from labkit.exercises.diagnosis import decision as decisions
 from labkit.exercises.diagnosis.decision import Ask, Target
 from labkit.exercises.diagnosis.objects import Objects
@@ -43,6 +43,8 @@ def queue(evidence: Evidence) -> Verdict:
             cause.shown(
                 f"{breakers.title(target)} sets {told}: connectionPool.tcp.maxConnections of trafficPolicy is their "
                 "number"
+                if breakers.source(target)
+                else "no DestinationRule is for the host httpbin, and without one there is no limit"
             ),
         ]
         return verdict.because(expected, f"the caller's proxy has {told} for httpbin", causes)
@@ -52,16 +54,17 @@ def queue(evidence: Evidence) -> Verdict:
     # Until the connection stands, a request that will use it waits like the others.
     if waiting is not None and waiting < CONNECTIONS:
         why = cause.shown(
-            f"{breakers.title(target)} lets {waiting} requests wait for the connection (http1MaxPendingRequests), and "
-            "up to "
-            f"{CONNECTIONS} callers have to: the others are refused"
+            f"{breakers.title(target)} lets {waiting} request{'s' if waiting > 1 else ''} wait for the connection "
+            f"(http1MaxPendingRequests), and up to {CONNECTIONS} callers have to: the others are refused"
         )
         return verdict.because(expected, _told(counts), [why])
     at_once = breakers.limit(target, "max_requests")
     if at_once is not None and at_once < CONNECTIONS and counts.total:
         why = cause.shown(f"{breakers.title(target)} lets {at_once} requests be under way at once (http2MaxRequests)")
         return verdict.because(expected, _told(counts), [why])
-    return verdict.because(expected, _told(counts), [_no_load(counts)])
+    return verdict.because(
+        expected, _told(counts), _no_load(evidence, mesh, _hop(evidence, "httpbin:8000", "/get"), counts)
+    )
 
 
 def ejection(evidence: Evidence) -> Verdict:
@@ -106,7 +109,8 @@ def ejection(evidence: Evidence) -> Verdict:
         if _is_all_well(counts):
             return verdict.passed(expected, repr(counts))
     if not counts.total:
-        return verdict.because(expected, _told(counts), [_no_load(counts)])
+        hop = _hop(evidence, "ratings:9080", "/ratings/0")
+        return verdict.because(expected, _told(counts), _no_load(evidence, mesh, hop, counts))
     panic = breakers.panic_percent(target)
     if panic > 100 * (len(pods) - 1) / len(pods):
         why = cause.shown(
@@ -149,21 +153,27 @@ def most_ejected(evidence: Evidence) -> Verdict:
             2.5: "there are no halves of pods: two of ten are 20 %, three are 30 %",
             1: "one of ten is 10 %, and there is room for another",
             0: "one of ten is 10 %, and that is less than 25 %",
+            20: "20 % of the pods is right: file how many of the ten that are",
             10: "10 is the number of pods, and at most 25 % of them may be out",
             25: "25 is the limit in per cent, and the question is for pods",
         },
+        other="count how many of the ten pods may be out before more than 25 % of them are",
     )
 
 
 def _upstream(evidence: Evidence, mesh: Objects, host: str, path: str) -> tuple[way.Findings, Target | None]:
     """Where the caller's proxy sends these requests; None where the way is at fault."""
-    hop = way.Hop(ask=Ask(proxy=CALLER, host=host, path=path), host=flows.full(host.partition(":")[0], evidence))
+    hop = _hop(evidence, host, path)
     decision = decisions.of(evidence, hop.ask)
     if decision is None:
         return way.Findings(is_as_asked=False, causes=[way.no_proxy(CALLER, mesh)]), None
     causes = way.causes_at(decision, mesh, hop)
     findings = way.Findings(is_as_asked=not causes, causes=causes, last=decision)
     return findings, None if causes else decision.targets[0]
+
+
+def _hop(evidence: Evidence, host: str, path: str) -> way.Hop:
+    return way.Hop(ask=Ask(proxy=CALLER, host=host, path=path), host=flows.full(host.partition(":")[0], evidence))
 
 
 def _is_all_well(counts: inside.Counts) -> bool:
@@ -174,12 +184,16 @@ def _told(counts: inside.Counts) -> str:
     return repr(counts) if counts.total else "fortio sent nothing"
 
 
-def _no_load(counts: inside.Counts) -> cause.Cause:
+def _no_load(evidence: Evidence, mesh: Objects, hop: way.Hop, counts: inside.Counts) -> list[cause.Cause]:
     if not counts.total:
-        return cause.shown("no pod of fortio could send", 'lab.kubectl("get pods -l app=fortio")')
-    return cause.undecided(
-        "the limits of the caller's proxy leave room for all callers, and requests failed all the same"
-    )
+        return [cause.shown("no pod of fortio could send", 'lab.kubectl("get pods -l app=fortio")')]
+    bad = next((status for status in sorted(counts.by_status, reverse=True) if status != 200), 0)
+    return [
+        *refusals.causes(evidence, mesh, [hop], status=bad),
+        cause.undecided(
+            "the limits of the caller's proxy leave room for all callers, and requests failed all the same"
+        ),
+    ]
 
 
 def _rule(host: str, policy: str, *, name: str = "", namespace: str = "default") -> str:

@@ -96,6 +96,7 @@ def renewed_after(evidence: Evidence) -> Verdict:
             600: "file minutes, not seconds",
             300: "that is right in seconds; file minutes",
         },
+        other="the next one comes when half of the ten minutes is over",
     )
 
 

@@ -1,5 +1,6 @@
 """Lesson 12, who may call whom."""
 
+from labkit.exercises import verdict
 from labkit.exercises.diagnosis import permissions
 from labkit.exercises.diagnosis.permissions import ALLOWED, REFUSED, Call
 from labkit.exercises.evidence import Evidence
@@ -42,14 +43,21 @@ def one_reader(evidence: Evidence) -> Verdict:
         evidence,
         [
             Call(service=DETAILS, path="/details/0", status=REFUSED),
-            Call(path="/api/v1/products/0", status=ALLOWED, guarded_by="details", by="productpage", as_="productpage"),
+            Call(
+                path="/api/v1/products/0",
+                status=ALLOWED,
+                guarded_by="details",
+                by="productpage",
+                asks=f"{DETAILS}/details/0",
+                as_="productpage",
+            ),
         ],
     )
 
 
 def read_only(evidence: Evidence) -> Verdict:
     """Whether nobody changes ratings, and all read them."""
-    return permissions.judge(
+    seen = permissions.judge(
         evidence,
         [
             Call(service=RATINGS, path="/ratings/7", status=ALLOWED),
@@ -58,6 +66,11 @@ def read_only(evidence: Evidence) -> Verdict:
             Call(service=DETAILS, path="/details/0", status=ALLOWED),
         ],
     )
+    change = Call(service=DETAILS, path="/details/0", method="POST", status=ALLOWED)
+    if seen.passed and (causes := permissions.Scene(evidence).refusal(change)):
+        told = [each.about("changes of details are refused too, and no other service should change") for each in causes]
+        return verdict.because(seen.expected, seen.observed, told)
+    return seen
 
 
 def gateway_again(evidence: Evidence) -> Verdict:
@@ -237,7 +250,7 @@ EXERCISES = (
             Wrong(
                 why="a policy at the gateway",
                 yaml=policy("open", "[{}]", app="istio-ingressgateway", namespace="istio-system"),
-                says="asks for the principal default, and here it is cluster.local/ns/istio-system",
+                says="asks for the namespace default, and here it is istio-system",
             ),
             Wrong(
                 why="the gateway's name for its account",
@@ -284,7 +297,7 @@ EXERCISES = (
             Wrong(
                 why="no star",
                 yaml=targeted("no-api", '[{to: [{operation: {paths: ["/api"]}}]}]'),
-                says="no rule that refuses it applies",
+                says="no DENY rule applies to it: rule 1 of AuthorizationPolicy default/no-api asks for the path /api,",
             ),
             Wrong(
                 why="another Gateway",

@@ -1,14 +1,16 @@
 """Lesson 14, rate limits and quotas: what a proxy and the rate limit service were told, and what follows from it."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from labkit.exercises import limit_files, verdict
-from labkit.exercises.diagnosis import cause, limits
+from labkit.exercises.diagnosis import cause, limits, objects
 from labkit.exercises.diagnosis.cause import Cause
 from labkit.exercises.evidence import GATEWAY, Evidence
 from labkit.exercises.exercise import Exercise, Right, Wrong
 from labkit.exercises.limits_written import asking, envoy_filter, limit, limits_file, local
 from labkit.exercises.verdict import Verdict
+from labkit.mesh.model import Config
 
 RATINGS, PORT = "ratings", 9080
 MOST, PER = 10, 60.0
@@ -17,6 +19,12 @@ PATIENCE = 0.1
 
 DEFAULT_TIMEOUT = 0.02
 """Envoy's own, where a filter names none."""
+
+QUICKEST = 0.002
+"""Seconds below which no service on another address has answered."""
+
+GRPC = 8081
+"""The port at which the rate limit service is asked."""
 
 PROBE = 'lab.limits("ratings")'
 
@@ -43,7 +51,18 @@ def ratings_protected(evidence: Evidence) -> Verdict:
     causes = list(_wrong_limit(filters[0]))
     bucket = filters[0].bucket
     observed = f"{bucket[0]} at once, {bucket[1]} back every {bucket[2]:g} s" if bucket else "a filter without a bucket"
+    page = evidence.config("productpage")
+    if not causes and page is not None and limits.inbound(page, PORT):
+        causes = [cause.shown(f"productpage has the same limit: {_wide(evidence)}")]
     return verdict.because(expected, observed, causes) if causes else verdict.passed(expected, observed)
+
+
+def _wide(evidence: Evidence) -> str:
+    """Which EnvoyFilter is for more workloads than ratings."""
+    for obj in limits.filters_of(evidence):
+        if "local_ratelimit" in str(obj) and not objects.spec_of(obj).get("workloadSelector"):
+            return f"{limits.title(obj)} has no workloadSelector, so it is for every workload of its namespace"
+    return "an EnvoyFilter selects its pods too"
 
 
 def _wrong_limit(limit: limits.Filter) -> list[Cause]:
@@ -59,7 +78,8 @@ def _wrong_limit(limit: limits.Filter) -> list[Cause]:
         return [cause.shown(f"max_tokens is {most}: that many pass at once")]
     if abs(fill * PER / interval - MOST) > 1e-6 if interval else True:
         each = fill * PER / interval if interval else 0
-        return [cause.shown(f"{fill} tokens every {interval:g} s are {each:g} a minute, not {MOST}")]
+        tokens = "1 token" if fill == 1 else f"{fill} tokens"
+        return [cause.shown(f"{tokens} every {interval:g} s are {each:g} a minute, not {MOST}")]
     return []
 
 
@@ -98,6 +118,13 @@ def passes_without_the_service(evidence: Evidence) -> Verdict:
     observed = f"it waits {seconds:g} s, and then {'refuses' if denies else 'lets pass'}"
     if denies:
         return verdict.because(expected, observed, _still_denies(evidence))
+    if timeout and not seconds:
+        return verdict.because(expected, "it waits for ever", [cause.shown("timeout is 0s, which means no limit")])
+    if seconds < QUICKEST:
+        why = cause.shown(
+            f"timeout is {seconds:g} s: the service cannot answer so soon, so nothing is limited any more"
+        )
+        return verdict.because(expected, observed, [why])
     if seconds > PATIENCE:
         return verdict.because(
             expected, observed, [cause.shown(f"timeout is {seconds:g} s: so long each request waits")]
@@ -105,7 +132,26 @@ def passes_without_the_service(evidence: Evidence) -> Verdict:
     if asks.get("domain") != "bookinfo":
         other = cause.shown(f"domain is {asks.get('domain')}, and the service's file has bookinfo: nothing is limited")
         return verdict.because(expected, observed, [other])
+    if filters[0].config.get("filter_enabled") and filters[0].share("filter_enabled") < 100:
+        part = cause.shown(
+            f"filter_enabled is {filters[0].share('filter_enabled'):g} %: no more requests are asked about"
+        )
+        return verdict.because(expected, observed, [part])
+    if strange := _strange_service(asks, config):
+        return verdict.because(expected, observed, [cause.shown(strange)])
     return verdict.passed(expected, observed)
+
+
+def _strange_service(asks: Mapping[str, Any], config: Config | None) -> str:
+    """Where the filter asks, if that is no cluster of the proxy or another port than that of the limits."""
+    grpc = ((asks.get("rate_limit_service") or {}).get("grpc_service") or {}).get("envoy_grpc") or {}
+    name = str(grpc.get("cluster_name", ""))
+    if config is not None and name not in config.clusters:
+        near = objects.did_you_mean(name, config.clusters)
+        return f"cluster_name is {name}, and the gateway has no such cluster{near}: nobody is asked"
+    if name.split("|")[1:2] != [str(GRPC)]:
+        return f"cluster_name is {name}, and the service answers such questions at port {GRPC}"
+    return ""
 
 
 def _still_denies(evidence: Evidence) -> list[Cause]:
@@ -131,6 +177,7 @@ def share_of_a_pod(evidence: Evidence) -> Verdict:
             50: "the gateway's proxy keeps no bucket here: the limit is where requests come in, at four pods",
             8: "the gateway's proxy keeps no bucket here: the limit is where requests come in, at four pods",
         },
+        other="four pods, each with a bucket of its own, admit 40 together: how many is that for one?",
     )
 
 

@@ -36,7 +36,19 @@ VERSION_PITFALLS = (
     ),
     Pitfall(
         query=_rates(f'reporter="destination",{TO_REVIEWS}').replace("rate(", "increase("),
-        says="increase counts a whole window: requests per second are rate",
+        says="increase and delta count a whole window: requests per second are rate",
+    ),
+    Pitfall(
+        query=_rates(f'reporter="destination",{TO_REVIEWS}').replace("sum", "count", 1),
+        says="count by version is how many series there are: sum adds their rates up",
+    ),
+    Pitfall(
+        query=_rates(f'reporter="destination",{TO_REVIEWS},response_code="200"'),
+        says='response_code="200" leaves out requests that reviews gets and answers otherwise',
+    ),
+    Pitfall(
+        query=_rates(f'reporter="destination",{TO_REVIEWS}').replace("[1m]", "[1h]"),
+        says="this is the mean of an hour, and the last minute is asked for: [1m]",
     ),
     Pitfall(
         query=_rates(f'reporter="destination",{TO_REVIEWS}', by=""),
@@ -118,6 +130,11 @@ SHARE_PITFALLS = (
     Pitfall(query=_share("source", '="500"'), says="only 500 is counted: 503 is a failure too, so match 5.."),
     Pitfall(query=_share("source", '!~"5.."'), says="this is the share of requests that succeed"),
     Pitfall(query=_share("source", '="200"'), says="this is the share of requests that succeed"),
+    Pitfall(query=_share("source", '!="200"'), says="404 is no failure of ratings: only a status of 500 and above is"),
+    Pitfall(
+        query=_share("source", '=~"4..|5.."'), says="4xx is the caller's mistake: a status of 500 and above counts"
+    ),
+    Pitfall(query=f"1 / ({FAILING})", says="it is the wrong way round: failures divided by all requests"),
     Pitfall(
         query=f"sum(rate(istio_requests_total{{{_FAILS}}}[1m]))",
         says="this is how many fail each second: divide it by how many there are",
@@ -151,7 +168,10 @@ _RECEIVED = f'reporter="destination",{TO_REVIEWS}'
 LATENCY_PITFALLS = (
     Pitfall(query=_quantile("95", _RECEIVED), says="a quantile is a part of one: 0.95, not 95"),
     Pitfall(query=_quantile("0.5", _RECEIVED), says="0.5 is the median: half of the requests take longer"),
-    Pitfall(query=_quantile("0.99", _RECEIVED), says="0.99 is another quantile"),
+    *(
+        Pitfall(query=_quantile(other, _RECEIVED), says=f"{other} is another quantile: 95 of 100 are 0.95")
+        for other in ("0.99", "0.9", "0.75", "0.05", "0.095", "0.195")
+    ),
     Pitfall(
         query=_quantile("0.95", _RECEIVED, by="le, destination_version"),
         says="it is a number for each version: sum by (le) alone puts all of reviews together",
@@ -190,7 +210,7 @@ def slow(evidence: Evidence) -> Verdict:
     seen = queries.judge(evidence.answer("15-3"), P95, what=what, pitfalls=LATENCY_PITFALLS)
     if not seen.passed and "your query gives nothing" in seen.observed:
         lost = "without le nothing tells the buckets apart: sum by (le)"
-        hint = lost if "_bucket" in str(evidence.answer("15-3")) else f"the buckets are those of {TOOK}_bucket"
+        hint = lost if f"{TOOK}_bucket" in str(evidence.answer("15-3")) else f"the buckets are those of {TOOK}_bucket"
         return verdict.not_yet(seen.expected, seen.observed, cause=hint)
     return seen
 

@@ -101,10 +101,15 @@ def only_failures(evidence: Evidence) -> Verdict:
 
 def is_of_failures(expression: str) -> bool:
     """Whether a CEL expression holds for status 500 and more; no answer at all may count, too."""
-    parts = [part.strip().strip("()").strip() for part in expression.split("||")]
+    bounded = " && ".join(part.strip() for part in expression.split("&&") if not BOUND.fullmatch(part.strip()))
+    parts = [part.strip().strip("()").strip() for part in bounded.split("||")]
     failing = [p for p in parts if re.fullmatch(r"response\.code\s*(>=\s*500|>\s*499)", p)]
     rest = [p for p in parts if p not in failing and not re.fullmatch(r"response\.code\s*==\s*0", p)]
     return bool(failing) and not rest
+
+
+BOUND = re.compile(r"response\.code\s*<(=\s*599|\s*600)")
+"""What no status is beyond."""
 
 
 def _silence(evidence: Evidence, silent: list[str]) -> str:
@@ -127,6 +132,9 @@ def _scope(evidence: Evidence) -> str:
     modes = {(entry.get("match") or {}).get("mode") for entry in spec.get("accessLogging") or ()} - {None}
     if modes:
         return f"mode {', '.join(sorted(map(str, modes)))} is one side of a proxy only"
+    filtered = [entry for entry in spec.get("accessLogging") or () if entry.get("filter")]
+    if filtered and not any(entry.get("providers") for entry in filtered):
+        return f"the filter of Telemetry {resources.name_of(own[0])} names no `providers`, so it is nobody's filter"
     return f"Telemetry {resources.name_of(own[0])} has no filter"
 
 

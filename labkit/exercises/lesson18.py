@@ -29,6 +29,8 @@ def slow_one(evidence: Evidence) -> Verdict:
     slow = [name for name in WORKLOADS if _fault(evidence, name, "INBOUND", "delay")]
     if problem := _unasked(answer, slow, "18-1", "slow-one.yaml"):
         return verdict.not_yet(expected, problem[0], cause=problem[1], next_step=problem[2])
+    if strange := _unknown_versions(answer):
+        return verdict.not_yet(expected, f"{answer!r} is filed", cause=strange)
     filed = _apps(answer)
     if filed == {_app(slow[0])}:
         return verdict.passed(expected, f"{slow[0]}: what it calls is quick, and so is whoever does not call it")
@@ -46,11 +48,15 @@ def failing_way(evidence: Evidence) -> Verdict:
         return verdict.not_yet(expected, problem[0], cause=problem[1], next_step=problem[2])
     ends = _ends(str(answer))
     observed = f"{answer!r} is filed"
+    if strange := _unknown_versions(answer):
+        return verdict.not_yet(expected, observed, cause=strange)
     if len(ends) != 2:
         return verdict.not_yet(
             expected, observed, cause='a way has two ends: lab.answer("18-2", "productpage-v1 → details-v1")'
         )
     source, target = ends
+    if (target, source) == (failing[0], "ratings"):
+        return verdict.not_yet(expected, observed, cause="it is the other way round: the caller comes first")
     if target != "ratings":
         return verdict.not_yet(
             expected, observed, cause=f"no request to {target} fails: the failing number stands on another line"
@@ -93,6 +99,17 @@ def _not_one(answer: object, filed: set[str]) -> str:
 
 
 NAME = re.compile(r"(productpage|details|ratings|gateway|reviews(?:-?v[123])?)")
+
+
+VERSION = re.compile(r"(productpage|details|ratings|reviews)\s*-?\s*v(\d+)")
+
+
+def _unknown_versions(answer: object) -> str:
+    """A version that there is no workload of."""
+    for app, number in VERSION.findall(str(answer).lower()):
+        if number not in ("1", "2", "3") or (app != "reviews" and number != "1"):
+            return f"there is no workload {app}-v{number}: they are {', '.join(WORKLOADS)}"
+    return ""
 
 
 def _apps(answer: object) -> set[str]:

@@ -28,8 +28,10 @@ def weather(evidence: Evidence) -> Verdict:
     answer = evidence.curl(WEATHER)
     mesh = objects.read(evidence)
     if answer.status != 200:
-        hop = way.Hop(ask=Ask(proxy=CALLER, host="weather.example", path="/get"), host="weather.example")
+        hop = _hop_to_weather()
         return verdict.because(expected, f"weather.example: {_told(answer)}", _unanswered(evidence, mesh, hop, answer))
+    if others := _other_pods(evidence, mesh):
+        return verdict.because(expected, "weather.example answers, and not by the pod of weather", [others])
     for pod in mesh.pods:
         address = (pod.get("status") or {}).get("podIP")
         if resources.namespace_of(pod) != PLACE or not address:
@@ -39,6 +41,22 @@ def weather(evidence: Evidence) -> Verdict:
                 expected, f"weather.example answers, and so does the bare address {address}", [_open(mesh)]
             )
     return verdict.passed(expected, "weather.example: 200; bare addresses are refused")
+
+
+def _other_pods(evidence: Evidence, mesh: Objects) -> Cause | None:
+    """Pods behind weather.example that are not weather's."""
+    last = way.follow(evidence, mesh, [_hop_to_weather()]).last
+    pods = [mesh.pod_at(endpoint) for target in (last.targets if last else []) for endpoint in target.endpoints]
+    apps = sorted({resources.labels_of(pod).get("app", "") for pod in pods if pod is not None} - {"weather"})
+    if last is None or not apps:
+        return None
+    entry = outside.entry_of(last.targets[0], mesh)
+    what = objects.title(entry) if entry else "weather.example"
+    return cause.shown(f"{what} leads to the pods of {', '.join(apps)}: its labels should be those of weather")
+
+
+def _hop_to_weather() -> way.Hop:
+    return way.Hop(ask=Ask(proxy=CALLER, host="weather.example", path="/get"), host="weather.example")
 
 
 def _told(answer: inside.Answer) -> str:
@@ -52,7 +70,10 @@ def _unanswered(evidence: Evidence, mesh: Objects, hop: way.Hop, answer: inside.
         return list(findings.causes)
     targets = findings.last.targets
     entries = [entry for target in targets if (entry := outside.entry_of(target, mesh)) is not None]
-    closed = outside.closed_port(targets, mesh) or next(filter(None, map(outside.unresolved, entries)), None)
+    strange = (outside.strange_endpoint(entry, mesh) for entry in entries)
+    closed = outside.closed_port(targets, mesh) or next(
+        filter(None, (*map(outside.unresolved, entries), *strange)), None
+    )
     seen = answer.status or answer.error
     rest = cause.undecided(f"the proxy of {CALLER} sends the request on to {hop.host}, and it is answered by {seen}")
     return [closed or rest]
@@ -97,12 +118,10 @@ def patience(evidence: Evidence) -> Verdict:
             return verdict.because(expected, observed, [c.about(who) for c in causes])
         if not headers and answer.status != 200:
             title = matches.rule_title(findings.last.route, findings.last, mesh)
-            late = cause.shown(
-                f"the timeout of {title} is {limit:g} s, and it takes every request: nothing in it asks for x-hurry"
-            )
+            late = cause.shown(f"the timeout of {title} is {limit:g} s, and it takes requests without x-hurry too")
             causes = [late] if limit and answer.status == 504 else _unanswered(evidence, mesh, hop, answer)
             return verdict.because(expected, observed, [c.about(who) for c in causes])
-        if headers and not policies_allow(hurried.seconds):
+        if headers and not (policies.is_limit(findings.last, 0.5) and policies_allow(hurried.seconds)):
             causes = policies.other_limit(findings.last, mesh, asked=0.5)
             return verdict.because(expected, observed, [c.about(who) for c in causes])
     return verdict.passed(expected, observed)
@@ -168,7 +187,7 @@ def _scoped(mesh: Objects, missing: list[str], more: list[str], *, is_for_all: b
     if deciding is None or not scopes.labels_of(deciding):
         none = cause.shown("no Sidecar with a workloadSelector is for curl's pod")
         return [*silent, none]
-    hosts = [str(h) for listener in objects.spec_of(deciding).get("egress") or [] for h in listener.get("hosts") or []]
+    hosts = scopes.hosts_of(deciding)
     title, listed = objects.title(deciding), ", ".join(hosts) or "no hosts"
     if missing:
         return [_missing_host(missing[0], hosts, title, mesh)]

@@ -3,7 +3,7 @@
 import re
 
 from labkit.exercises import flows, symptoms, verdict, written
-from labkit.exercises.diagnosis import objects, way
+from labkit.exercises.diagnosis import objects, scopes, way
 from labkit.exercises.evidence import Evidence
 from labkit.exercises.exercise import Exercise, Right, Wrong
 from labkit.exercises.verdict import Verdict
@@ -42,8 +42,11 @@ def mended_header(evidence: Evidence) -> Verdict:
     rule = evidence.resource(resources.VIRTUAL_SERVICES, "reviews")
     values = _values(rule) if rule else []
     if not values:
-        cause = f"{HEADER} is what the rule is for: give it a value that Envoy understands"
-        return verdict.not_yet(expected, f"no rule sets {HEADER} on requests to reviews", cause=cause)
+        observed = f"no rule sets {HEADER} on requests to reviews"
+        return verdict.not_yet(expected, observed, cause=_why_not_set(rule, evidence))
+    if not all(values):
+        cause = "its value is empty: Envoy sends no header without a value"
+        return verdict.not_yet(expected, f"the rule sets {HEADER} to nothing", cause=cause)
     if problem := next(filter(None, map(format_problem, values)), ""):
         cause = "the object is stored, Envoy refuses the routes, and the last good ones stay"
         return verdict.not_yet(expected, problem, cause=cause, next_step="istioctl proxy-status, then lab.analyze()")
@@ -54,11 +57,25 @@ def mended_header(evidence: Evidence) -> Verdict:
 
 
 def _values(rule: Object) -> list[str]:
-    values = []
-    for http in rule["spec"].get("http") or []:
-        headers = (http.get("headers") or {}).get("request") or {}
-        values += [str(v) for key in ("set", "add") for n, v in (headers.get(key) or {}).items() if n.lower() == HEADER]
-    return values
+    return [value for name, value in _set_headers(rule, "request") if name.lower() == HEADER]
+
+
+def _set_headers(rule: Object, side: str) -> list[tuple[str, str]]:
+    """Headers that a rule, or one of its destinations, sets or adds on the way there or back."""
+    owners = [part for http in rule["spec"].get("http") or [] for part in (http, *(http.get("route") or []))]
+    sides = [(owner.get("headers") or {}).get(side) or {} for owner in owners]
+    return [(n, str(v)) for own in sides for key in ("set", "add") for n, v in (own.get(key) or {}).items()]
+
+
+def _why_not_set(rule: Object | None, evidence: Evidence) -> str:
+    if rule is None:
+        return f"there is no VirtualService reviews in namespace {evidence.namespace}"
+    if HEADER in [name.lower() for name, _ in _set_headers(rule, "response")]:
+        return f"the rule sets {HEADER} on responses (`headers.response`), and it is for requests (`headers.request`)"
+    near = objects.nearest(HEADER, [name.lower() for name, _ in _set_headers(rule, "request")])
+    if near:
+        return f"the rule sets {near}, which is nearly {HEADER}"
+    return f"{HEADER} is what the rule is for: `headers.request.set` gives it a value"
 
 
 def format_problem(value: str) -> str:
@@ -77,9 +94,7 @@ def told_less(evidence: Evidence) -> Verdict:
     own, others = _hosts(evidence, "productpage"), _hosts(evidence, "reviews-v2")
     observed = f"it has {', '.join(sorted(own)) or 'none'}"
     if missing := [host for host in CALLED if host not in own]:
-        return verdict.not_yet(
-            expected, observed, cause=f"it calls {', '.join(missing)}, and no longer knows where that is"
-        )
+        return verdict.not_yet(expected, observed, cause=_why_unknown(evidence, missing))
     if extra := sorted(own - {*CALLED}):
         return verdict.not_yet(expected, observed, cause=_why_known(evidence, extra))
     if "ratings" not in others:
@@ -99,15 +114,38 @@ def _hosts(evidence: Evidence, pod: str) -> set[str]:
     return {n[3].removesuffix(suffix) for n in names if n[0] == "outbound" and n[3].endswith(suffix)} - {"kubernetes"}
 
 
+def _deciding(evidence: Evidence) -> tuple[Object | None, str]:
+    """The Sidecar that decides for productpage, and why another one does not."""
+    mesh = objects.read(evidence)
+    pod = next((p for p in mesh.pods if resources.labels_of(p).get("app") == "productpage"), None)
+    if pod is None:
+        return None, "productpage has no pod"
+    others = scopes.without_a_say(pod, mesh)
+    return scopes.sidecar_of(pod, mesh), others[0].sentence if others else ""
+
+
 def _why_known(evidence: Evidence, extra: list[str]) -> str:
-    sidecars = evidence.resources(resources.SIDECARS)
-    if not sidecars:
-        return f"without a Sidecar it hears of every Service, {', '.join(extra)} too"
-    labels = [((s["spec"].get("workloadSelector") or {}).get("labels") or {}) for s in sidecars]
-    pods = [resources.labels_of(pod) for pod in evidence.resources(resources.PODS)]
-    if not any(own.items() <= pod.items() and pod.get("app") == "productpage" for own in labels for pod in pods):
-        return "the Sidecar selects no pod of productpage: compare its labels"
-    return f"the Sidecar's egress hosts let in {', '.join(extra)}"
+    sidecar, silent = _deciding(evidence)
+    if sidecar is None:
+        return silent or f"without a Sidecar it hears of every Service, {', '.join(extra)} too"
+    hosts = scopes.hosts_of(sidecar)
+    told = f"`egress.hosts` of {objects.title(sidecar)}"
+    return f"{told} is {', '.join(hosts)}, which lets in {', '.join(extra)}" if hosts else f"{told} is not set"
+
+
+def _why_unknown(evidence: Evidence, missing: list[str]) -> str:
+    """What a Sidecar leaves out that productpage calls; short names mean nothing to it."""
+    sidecar, _ = _deciding(evidence)
+    lost = f"it calls {' and '.join(missing)}, which its proxy no longer knows"
+    if sidecar is None:
+        return lost
+    full, hosts = flows.full(missing[0], evidence), scopes.hosts_of(sidecar)
+    short = next((h for h in hosts if full.startswith(f"{h.partition('/')[2]}.")), "")
+    near = objects.nearest(full, [h.partition("/")[2] for h in hosts])
+    told = f"{lost}: `egress.hosts` of {objects.title(sidecar)}"
+    if short:
+        return f"{told} has {short}, and the full name of that host is {full}"
+    return f"{told} does not have {full}{f'; {near} is nearly it' if near else ''}"
 
 
 def _sidecar(*hosts: str, app: str = "productpage") -> str:

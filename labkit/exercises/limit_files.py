@@ -30,6 +30,8 @@ class LimitFile:
         if limit is None:
             guess = objects.did_you_mean(key, written)
             return [cause.shown(f"no descriptor fits {key}={value}, so nothing limits it{guess}")]
+        if limit.is_shadow:
+            return [cause.shown(f"{limit.key} is in shadow mode, which counts and refuses nothing (shadow_mode: true)")]
         if (limit.requests * 60 / limit.seconds if not limit.is_unlimited else 0) == per_minute and limit.seconds == 60:
             return []
         near = next((w for w in written if w != f"{key}_{value}" and w.lower() == f"{key}_{value}".lower()), "")
@@ -48,7 +50,10 @@ def read(evidence: Evidence) -> LimitFile:
     try:
         domains = configuration.read(files)
     except configuration.ConfigurationError as e:
-        kept = cause.shown(f"the service keeps its last good file: {e}", "kubectl logs deploy/ratelimit -c ratelimit")
+        told = " ".join(str(e).split())
+        kept = cause.shown(
+            f"the service keeps its last good file: {told}", "kubectl logs deploy/ratelimit -c ratelimit"
+        )
         return LimitFile(observed="a file that the service cannot read", causes=[kept])
     observed = "; ".join(map(str, configuration.limits(domains))) or "a file without a limit"
     config = evidence.config(GATEWAY)
@@ -66,5 +71,6 @@ def read(evidence: Evidence) -> LimitFile:
 def _shown(limit: Limit) -> str:
     if limit.is_unlimited:
         return "no limit"
-    every = f" every {limit.multiplier} {limit.unit}s" if limit.multiplier > 1 else f" a {limit.unit}"
+    article = "an" if limit.unit.startswith("hour") else "a"
+    every = f" every {limit.multiplier} {limit.unit}s" if limit.multiplier > 1 else f" {article} {limit.unit}"
     return f"{limit.requests}{every}"

@@ -40,6 +40,13 @@ def parse(answer: object) -> float | None:
     return float(WORDS[first]) if first in WORDS and _is_end(f" {rest}" if rest else "") else None
 
 
+def count(answer: object) -> float | None:
+    """The same for how many there are: ``"2 of 10"`` and ``"two of the ten pods"`` are 2."""
+    text = answer.strip().lower() if isinstance(answer, str) else ""
+    of = _OF.fullmatch(text.replace(" the ", " "))
+    return parse(answer) if of is None or "%" in text else parse(of["part"])
+
+
 def per_cent(answer: object) -> float | None:
     """A share in per cent: 25, 0.25, ``"25 %"``, ``"1/4"``, ``"one in four"`` and ``"a quarter"`` are all 25."""
     if isinstance(answer, str):

@@ -24,6 +24,9 @@ NEAR = 1e-6
 SLOW = HOUR // 2
 """Milliseconds since which reviews is slower than before."""
 
+BUSY = HOUR // 5
+"""Milliseconds since which everybody sends twice as much as before."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
@@ -46,6 +49,8 @@ CALLS = (
     Call(source="productpage-v1", to="reviews", version="v2", rate=0.4, code="404"),
     Call(source="productpage-v1", to="reviews", version="v3", rate=1.0),
     Call(source="productpage-v1", to="reviews", version="v3", rate=0.5, code="503", arrives=False),
+    Call(source="curl", to="reviews", version="v1", rate=0.6),
+    Call(source="curl", to="ratings", version="v1", rate=0.5),
     Call(source="reviews-v2", to="ratings", version="v1", rate=2.5),
     Call(source="reviews-v2", to="ratings", version="v1", rate=0.3, code="404"),
     Call(source="reviews-v3", to="ratings", version="v1", rate=0.7),
@@ -76,8 +81,11 @@ class Samples:
 
 
 def _labels(call: Call, reporter: str) -> dict[str, str]:
+    scraped = call.source if reporter == "source" else f"{call.to}-{call.version}"
     return {
         "reporter": reporter,
+        "namespace": "default",
+        "pod": f"{scraped}-6c8f9d7b5-x2k4p",
         "source_workload": call.source,
         "source_app": call.source.removesuffix("-v1").removesuffix("-v2").removesuffix("-v3"),
         "source_canonical_service": call.source.rpartition("-v")[0] or call.source,
@@ -106,8 +114,14 @@ def _counters() -> Iterator[Series]:
     times = _times()
     for number, call in enumerate(CALLS):
         for reporter in ("source", "destination") if call.arrives else ("source",):
-            values = [1000.0 * (number + 1) + call.rate * (time - times[0]) / 1000 for time in times]
+            values = [1000.0 * (number + 1) + call.rate * _sending(time) for time in times]
             yield Series(labels({"__name__": "istio_requests_total", **_labels(call, reporter)}), times, values)
+
+
+def _sending(time: int) -> float:
+    """Seconds of the hour until a time, those before it was busy counted half."""
+    quiet = min(time - (AT - HOUR), HOUR - BUSY)
+    return (time - (AT - HOUR) - quiet / 2) / 1000
 
 
 def _histograms() -> Iterator[Series]:
@@ -195,8 +209,10 @@ def _cause(numbers: Sequence[float], right_numbers: Sequence[float]) -> str:
             "window is too short for two samples, which come every 15 s"
         )
     if len(numbers) != len(right_numbers):
-        return f"it gives {len(numbers)} elements where {len(right_numbers)} are asked for: see what stands after by"
-    return "the number of elements is right, and other requests are counted"
+        many = "1 element" if len(numbers) == 1 else f"{len(numbers)} elements"
+        asked = f"{len(right_numbers)} {'is' if len(right_numbers) == 1 else 'are'} asked for"
+        return f"it gives {many} where {asked}: see what stands after by"
+    return f"it gives as many numbers as are asked for, and {_shown(right_numbers)} would be right"
 
 
 def _equal(a: Sequence[float], b: Sequence[float]) -> bool:

@@ -70,16 +70,26 @@ OTHER = "the cluster shows another number"
 
 
 def number(
-    answer: object, right: float, *, what: str, shows: str, causes: Mapping[float, str], is_share: bool = False
+    answer: object,
+    right: float,
+    *,
+    what: str,
+    shows: str,
+    causes: Mapping[float, str],
+    is_share: bool = False,
+    other: str = OTHER,
 ) -> Verdict:
-    """On a filed number; ``causes`` says what a wrong one usually comes from, ``shows`` is told when it is right."""
+    """On a filed number; ``shows`` is told when it is right.
+
+    ``causes`` says what a wrong one usually comes from; ``other`` what to look at with any other number.
+    """
     expected = f"the number of {what}"
     if answer is None:
         return not_yet(expected, "nothing is filed", cause="lab.answer(id, number) files it")
-    value = numbers.per_cent(answer) if is_share else numbers.parse(answer)
+    value = numbers.per_cent(answer) if is_share else numbers.count(answer)
     if value is None:
         return not_yet(expected, f"{answer!r} is filed", cause=f"{answer!r} is no number: file one, as in 4 or '4'")
     if abs(value - right) < 1e-6:
         return passed(expected, f"{right:g}: {shows}")
     near = round(value) if is_share else value
-    return not_yet(expected, f"{value:g} is filed", cause=causes.get(value) or causes.get(near) or OTHER)
+    return not_yet(expected, f"{value:g} is filed", cause=causes.get(value) or causes.get(near) or other)

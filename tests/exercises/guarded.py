@@ -60,7 +60,7 @@ class Guards:
 def _claims(believed, headers):
     """Claims of a good token, none without one; None for a bad one."""
     scheme, _, token = {k.lower(): v for k, v in headers.items()}.get("authorization", "").partition(" ")
-    if believed is None or scheme != "Bearer":
+    if believed is None or scheme != "Bearer" or all(i.headers or i.parameters for i in believed.issuers):
         return {}
     parts = token.split(".")
     if len(parts) != 3 or not parts[2]:

@@ -183,7 +183,7 @@ class Simulated:
         return round(sum(number for (pod, line), number in self._logs.items() if pod == name and text in line))
 
     def _outside(self, path, *, user, headers, through, weight=1):
-        own = {"user-agent": "labkit", **({"end-user": user} if user else {})}
+        own = {"user-agent": "labkit", **({"cookie": f"session={user}"} if user else {})}
         own |= {name.lower(): value for name, value in (headers or {}).items() if name != "Host"}
         proxy = f"{through}-istio" if through else GATEWAY
         return self._call(proxy, (headers or {}).get("Host", ADDRESS), path, own, weight)
@@ -210,6 +210,8 @@ class Simulated:
         if decision.virtual_host.get("require_tls") == "ALL":
             return [(1.0, Reply(status=301, location="https"))]
         if own := decision.explanation.answer:
+            if own == outside.CLOSED:
+                return [(1.0, Reply(status=0))]
             moved = own.startswith("redirect")
             return [(1.0, Reply(status=301 if moved else int(own), location="/elsewhere" if moved else ""))]
         return list(self._routed(decision, headers, weight))
@@ -295,7 +297,8 @@ class Simulated:
             return self._call("productpage", "details:9080", "/details/0", {}, weight)
         if plain not in ("/productpage", flows.REVIEWS):
             return [(1.0, Reply(status=200 if plain in ("/", "/api/v1/products") else 404))]
-        handed = {name: value for name, value in headers.items() if name in ("end-user", "user-agent")}
+        user = headers.get("cookie", "").removeprefix("session=")
+        handed = {"user-agent": headers.get("user-agent", ""), **({"end-user": user} if user else {})}
         replies = self._call("productpage", "reviews:9080", "/reviews/0", handed, weight)
         if plain == "/productpage":
             return [(chance, replace(reply, status=200)) for chance, reply in replies]
@@ -337,7 +340,7 @@ def is_retriable(status, words):
 def ejects(target):
     """Whether a pod that fails every other request is taken out."""
     watched = breakers.outliers(target)
-    if watched is None or watched.get("consecutive_5xx", 5) != 1:
+    if watched is None or 1 not in (watched.get("consecutive_5xx", 5), watched.get("consecutive_gateway_failure", 0)):
         return False
     if breakers.panic_percent(target) > 100 * (len(target.endpoints) - 1) / len(target.endpoints):
         return False

@@ -63,8 +63,12 @@ class Encryption:
     def _silence(self, policy: Object, service: str) -> str:
         title, chosen = objects.title(policy), selection.selector(policy)
         place = resources.namespace_of(policy)
+        if chosen is None and place == self.namespace:
+            older = next((p for p in self.policies if self._is_older(p, policy)), None)
+            wide = f"{title} has no selector, so it is for the whole namespace, where the older"
+            return f"{wide} {objects.title(older)} decides" if older else ""
         if chosen is None:
-            return "" if place in (self.namespace, ROOT) else f"{title} is in another namespace than {service}"
+            return "" if place == ROOT else f"{title} is in another namespace than {service}"
         if place == ROOT:
             return f"{title} selects workloads of {ROOT} alone, and there a selector has no effect"
         if place != self.namespace:
@@ -73,7 +77,24 @@ class Encryption:
             apps = [labels.get("app", "") for labels in self._labels()]
             guess = objects.did_you_mean(chosen.get("app", ""), apps)
             return f"{title} selects {objects.pairs(chosen)}, and no pod has these labels{guess}"
-        return self._hidden(policy, service)
+        return self._hidden(policy, service) or self._undecided(policy, chosen, service)
+
+    def _is_older(self, other: Object, policy: Object) -> bool:
+        """Whether another policy of the same namespace without a selector came before this one."""
+        is_alike = selection.selector(other) is None and resources.namespace_of(other) == resources.namespace_of(policy)
+        return is_alike and other is not policy and selection.age(other) < selection.age(policy)
+
+    def _undecided(self, policy: Object, chosen: Mapping[str, str], service: str) -> str:
+        """A policy for these pods that says nothing about the port that they listen at."""
+        own = {labels.get("app") for labels in self._labels() if chosen.items() <= labels.items()}
+        spec, ports = objects.spec_of(policy), {port.port for port in self.ports(service)}
+        if service not in own or (spec.get("mtls") or {}).get("mode", "UNSET") != "UNSET":
+            return ""
+        if by_port := {int(number) for number in spec.get("portLevelMtls") or {}}:
+            told, has = ", ".join(map(str, sorted(by_port))), ", ".join(map(str, sorted(ports)))
+            wrong = f"{objects.title(policy)} speaks of port {told}, and the pods of {service} listen at {has}"
+            return "" if by_port & ports else wrong
+        return f"{objects.title(policy)} sets no mode, so the pods of {service} have that of the namespace"
 
     def _hidden(self, policy: Object, service: str) -> str:
         for labels in self._labels():

@@ -107,7 +107,7 @@ def silent(evidence: Evidence, *, app: str, namespace: str, context: str, kind: 
     own = next((each for each in labels if app in (each.get("app"), each.get("istio"))), {})
     causes: list[Cause] = []
     for obj in filters_of(evidence):
-        about = [patch for patch in patches_of(obj) if kind in str(patch["patch"])]
+        about = [patch for patch in patches_of(obj) if kind.partition(".")[0] in str(patch["patch"])]
         if about and (why := _silence(obj, about[0], own, labels, namespace, context, port)):
             causes.append(cause.silent(f"{objects.title(obj)} {why}"))
     return causes
@@ -139,11 +139,18 @@ def _silence(
         return f"means port {listener['portNumber']}, and the pods listen on {port}"
     filter_match = (listener.get("filterChain") or {}).get("filter") or {}
     inner = (filter_match.get("subFilter") or {}).get("name")
-    if inner:
-        return f"inserts beside {inner}, and the proxy has no filter of that name"
     if filter_match.get("name") not in (None, MANAGER):
         return f"looks for the filter {filter_match['name']}, and HTTP is taken apart by {MANAGER}"
-    return ""
+    if inner and inner not in STANDARD:
+        return f"inserts beside {inner}, and the proxy has no filter of that name"
+    operation = str(patch["patch"].get("operation", ""))
+    if operation in ("MERGE", "REPLACE", "REMOVE"):
+        return f"has the operation {operation}, which changes a filter that is there; INSERT_BEFORE brings a new one"
+    return "is meant for it and has no effect: see `applyTo`, `match`, `@type` and the fields of typed_config"
+
+
+STANDARD = (ROUTER, "envoy.filters.http.cors", "envoy.filters.http.fault", "istio.metadata_exchange")
+"""Filters that Istio puts into every chain."""
 
 
 def _values(every: Sequence[Mapping[str, str]]) -> list[str]:

@@ -1,6 +1,6 @@
 """Hosts that a proxy does not know: why no ServiceEntry brings them, and why nobody stands behind one."""
 
-from labkit.exercises.diagnosis import cause, objects
+from labkit.exercises.diagnosis import cause, objects, scopes
 from labkit.exercises.diagnosis.cause import Cause
 from labkit.exercises.diagnosis.decision import Decision, Target
 from labkit.exercises.diagnosis.objects import Objects
@@ -10,6 +10,10 @@ from labkit.mesh import names
 
 UNKNOWN = ("block_all", "allow_any")
 """Istio's virtual hosts for what the mesh does not know; also of tables by port."""
+
+
+CLOSED = "the connection is closed"
+"""The answer of a proxy that passes nothing on to a port for which it was told of no host at all."""
 
 
 def is_unknown(decision: Decision) -> bool:
@@ -22,10 +26,10 @@ def why_unknown(decision: Decision, mesh: Objects) -> list[Cause]:
     host, _, _ = decision.ask.host.partition(":")
     entries = [e for e in mesh.service_entries if any(names.covers(h, host) for h in _hosts(e))]
     if entries:
-        return cause.ranked(_why_not_by(entry, decision, host) for entry in entries)
+        return cause.ranked(_why_not_by(entry, decision, mesh, host) for entry in entries)
     service = mesh.service(names.full_host(host, mesh.namespace))
     if service is not None:
-        return [_why_not_service(service, decision)]
+        return [_why_not_service(service, decision, mesh)]
     near = next((e for e in mesh.service_entries if objects.nearest(host, _hosts(e))), None)
     if near is not None:
         own = objects.nearest(host, _hosts(near))
@@ -41,7 +45,7 @@ def _hosts(entry: Object) -> list[str]:
     return [str(host) for host in objects.spec_of(entry).get("hosts") or []]
 
 
-def _why_not_by(entry: Object, decision: Decision, host: str) -> Cause:
+def _why_not_by(entry: Object, decision: Decision, mesh: Objects, host: str) -> Cause:
     title, spec = objects.title(entry), objects.spec_of(entry)
     ports = [int(port.get("number", 0)) for port in spec.get("ports") or []]
     if decision.ask.port not in ports:
@@ -58,13 +62,22 @@ def _why_not_by(entry: Object, decision: Decision, host: str) -> Cause:
     if exported := spec.get("exportTo"):
         return cause.silent(f"{title} is exported to {', '.join(map(str, exported))} only (`exportTo`)")
     return cause.undecided(
-        f"{title} names {host}, and the proxy of {decision.ask.proxy} does not know it: a Sidecar's `egress.hosts` may "
-        "leave it out",
+        f"{title} names {host}, and the proxy of {decision.ask.proxy} does not know it: {_left_out(decision, mesh)}",
         'lab.kubectl("get sidecars -A -o yaml")',
     )
 
 
-def _why_not_service(service: Object, decision: Decision) -> Cause:
+def _left_out(decision: Decision, mesh: Objects) -> str:
+    """Which Sidecar leaves a host out that the mesh has."""
+    pod = next((p for p in mesh.pods if resources.name_of(p).startswith(decision.ask.proxy)), None)
+    sidecar = scopes.sidecar_of(pod, mesh) if pod else None
+    if sidecar is None:
+        return "no Sidecar is for it"
+    hosts = scopes.hosts_of(sidecar)
+    return f"`egress.hosts` of {objects.title(sidecar)} is {', '.join(hosts) or 'empty'}"
+
+
+def _why_not_service(service: Object, decision: Decision, mesh: Objects) -> Cause:
     ports = [port.get("port") for port in objects.spec_of(service).get("ports") or []]
     if decision.ask.port not in ports:
         return cause.shown(
@@ -73,8 +86,8 @@ def _why_not_service(service: Object, decision: Decision) -> Cause:
             f"{decision.ask.port}"
         )
     return cause.undecided(
-        f"the proxy of {decision.ask.proxy} does not know Service {resources.name_of(service)}: a Sidecar's "
-        "`egress.hosts` may leave it out",
+        f"the proxy of {decision.ask.proxy} does not know Service {resources.name_of(service)}: "
+        f"{_left_out(decision, mesh)}",
         'lab.kubectl("get sidecars -A -o yaml")',
     )
 
@@ -111,7 +124,13 @@ def nobody(entry: Object, mesh: Objects) -> Cause:
 def unresolved(entry: Object) -> Cause | None:
     """A ServiceEntry whose endpoints are names that a DNS server has to know."""
     spec = objects.spec_of(entry)
-    if not str(spec.get("resolution", "")).startswith("DNS") or spec.get("workloadSelector"):
+    resolution = str(spec.get("resolution") or "NONE")
+    if resolution == "NONE":
+        return cause.shown(
+            f"resolution of {objects.title(entry)} is NONE: the proxy sends on to the address that the caller has "
+            "looked up, and no pod has it; STATIC with a workloadSelector finds pods"
+        )
+    if not resolution.startswith("DNS") or spec.get("workloadSelector"):
         return None
     named = [str(e.get("address", "")) for e in spec.get("endpoints") or []] or _hosts(entry)
     return cause.shown(
@@ -119,6 +138,18 @@ def unresolved(entry: Object) -> Cause | None:
         "no DNS "
         "server has to know; STATIC with a workloadSelector finds pods"
     )
+
+
+def strange_endpoint(entry: Object, mesh: Objects) -> Cause | None:
+    """An endpoint of a ServiceEntry at an address that no pod has."""
+    pods = {(pod.get("status") or {}).get("podIP") for pod in mesh.pods}
+    for endpoint in objects.spec_of(entry).get("endpoints") or []:
+        if endpoint.get("address") not in pods:
+            title, address = objects.title(entry), endpoint.get("address")
+            return cause.shown(
+                f"{title} has the endpoint {address}, which is no pod's address", "kubectl get pods -A -o wide"
+            )
+    return None
 
 
 def closed_port(targets: list[Target], mesh: Objects) -> Cause | None:

@@ -12,6 +12,7 @@ from labkit.exercises.verdict import Verdict
 from labkit.kube import resources
 from labkit.kube.resources import Object
 from labkit.mesh.explain import access
+from labkit.mesh.ir import access as ir_access
 from labkit.mesh.model import Snapshot
 from labkit.mesh.policies import authorization, paths, request_authentication, selection
 from labkit.mesh.policies.decisions import Caller, Decision, Request
@@ -121,17 +122,20 @@ class Scene:
     def believes(self, call: Call) -> bool:
         """Whether the proxy that decides about a call looks at tokens."""
         callee = self._callee(call)
-        return callee is not None and self._mesh.guard(callee).tokens is not None
+        return callee is not None and self._reads(call, callee)
 
     def _too_open(self, call: Call, decision: Decision, callee: access.Workload) -> list[Cause]:
         apart = self._apart(callee, authorization.RESOURCE)
         if decision.rule:
             return [cause.shown(f"{access.title(decision.rule)} allows it"), *apart]
+        if lacking := self._mesh.lacking(self._caller(call), callee, self._request(call), action=ir_access.DENY):
+            return [*apart, cause.undecided(f"no DENY rule applies to it: {lacking[0]}")]
         if self._mesh.guard(callee).access.requests:
             return [
                 *apart,
                 cause.undecided(
                     f"no rule that refuses it applies: {callee.name} has policies, none for {call.method} {call.path}"
+                    f"{self._only_noted(callee)}"
                 ),
             ]
         return [*apart, cause.undecided(f"no AuthorizationPolicy speaks of {callee.name}, so all may call it")]
@@ -139,16 +143,51 @@ class Scene:
     def _too_closed(
         self, call: Call, decision: Decision, caller: Caller, callee: access.Workload, request: Request
     ) -> list[Cause]:
-        apart = self._apart(callee, authorization.RESOURCE)
+        apart = [*self._no_token(call, callee), *self._apart(callee, authorization.RESOURCE)]
         if asking := list(authorizers.refusals(decision, self._snapshot.mesh_config)):
             return [*asking, *apart]
         if decision.is_allowed:
             return [*self._on_the_way(call), *apart, cause.undecided(f"the policies of {callee.name} allow it")]
         if decision.rule:
-            return [cause.shown(f"{access.title(decision.rule)} denies it")]
+            unread = self._no_token(call, callee)
+            return [*unread, cause.shown(f"{access.title(decision.rule)} denies it")]
         lacking = self._mesh.lacking(caller, callee, request)
         reason = lacking[0] if lacking else "there is no rule that could"
         return [*apart, cause.undecided(f"no ALLOW rule applies, and all else is refused: {reason}")]
+
+    def unread(self, call: Call) -> list[Cause]:
+        """Why the token of a call is not looked at."""
+        callee = self._callee(call)
+        return self._no_token(call, callee) if callee else []
+
+    def _no_token(self, call: Call, callee: access.Workload) -> list[Cause]:
+        """Why the token of a call proves nothing to the proxy that decides about it."""
+        if call.token is None or self._reads(call, callee):
+            return []
+        tokens = self._mesh.guard(callee).tokens
+        if tokens is None:
+            apart = self._apart(callee, request_authentication.RESOURCE)
+            nobody = f"no RequestAuthentication speaks of {callee.name}, so a token is not even looked at"
+            return [cause.shown(each.sentence) for each in (*apart, cause.silent(nobody))]
+        where = [name for issuer in tokens.issuers for name, _ in issuer.headers] or [
+            name for issuer in tokens.issuers for name in (*issuer.parameters, *issuer.cookies)
+        ]
+        told = f"{callee.name} looks for tokens in {', '.join(where)}, and this one comes as `Authorization: Bearer`"
+        return [cause.shown(told)]
+
+    def _reads(self, call: Call, callee: access.Workload) -> bool:
+        """Whether the proxy looks for a token where this call has it."""
+        tokens = self._mesh.guard(callee).tokens
+        return tokens is not None and any(not (i.headers or i.parameters or i.cookies) for i in tokens.issuers)
+
+    def _only_noted(self, callee: access.Workload) -> str:
+        """``; AuthorizationPolicy default/details is AUDIT``: policies that refuse nobody whatever they say."""
+        for policy in self._snapshot.of(authorization.RESOURCE):
+            spec, root = objects.spec_of(policy), self._snapshot.root_namespace
+            on = selection.attached([policy], root=root, namespace=callee.namespace, labels=callee.labels)
+            if on and spec.get("action") == "AUDIT":
+                return f"; {objects.title(policy)} has the action AUDIT, which only notes"
+        return ""
 
     def _on_the_way(self, call: Call) -> list[Cause]:
         """Who refuses a call before it comes to the guarded workload: the gateway, or who passes it on."""
@@ -201,7 +240,9 @@ class Scene:
             return cause.silent(
                 f"{title} counts in namespace {namespace} alone, and {callee.name} is in {callee.namespace}"
             )
-        if targets := selection.targets_of(spec):
+        if (targets := selection.targets_of(spec)) and namespace != callee.namespace:
+            return cause.silent(f"`targetRefs` of {title} means objects of its own namespace, which is {namespace}")
+        if targets:
             named = ", ".join(str(target.get("name", "")) for target in targets)
             return cause.silent(f"`targetRefs` of {title} names {named}, which is not the Gateway of {callee.name}")
         labels: Mapping[str, Any] = (spec.get("selector") or {}).get("matchLabels") or {}
@@ -209,7 +250,7 @@ class Scene:
         others = [w.labels[key] for w in self._workloads for key in wrong if key in w.labels]
         meant = objects.did_you_mean(str(next(iter(wrong.values()), "")), others)
         return cause.silent(
-            f"the selector of {title} asks for {objects.pairs(wrong)}, which {callee.name} has not{meant}"
+            f"the selector of {title} asks for {objects.pairs(wrong)}, which {callee.name} does not have{meant}"
         )
 
     def _name(self, call: Call) -> str:

@@ -137,6 +137,23 @@ def no_limit(decision: Decision, mesh: Objects, host: str, *, needs: float) -> l
     return without(decision, mesh, host, field="timeout", has=has_timeout, what="timeout")
 
 
+ROUNDING = 0.05
+"""Seconds by which a limit may differ from the one asked for."""
+
+
+def ends_after(decision: Decision) -> float | None:
+    """Seconds after which a call that nobody answers ends, by its timeout or by that of all attempts; None: never."""
+    limit, each = timeout(decision), per_try(decision)
+    every = each * (attempts(decision) + 1) if each is not None else None
+    return min((seconds for seconds in (limit, every) if seconds is not None), default=None)
+
+
+def is_limit(decision: Decision, asked: float) -> bool:
+    """Whether that is as asked."""
+    seconds = ends_after(decision)
+    return seconds is not None and abs(seconds - asked) <= ROUNDING
+
+
 def other_limit(decision: Decision, mesh: Objects, *, asked: float) -> list[Cause]:
     """Why a call is cut off after another time than ``asked`` seconds."""
     title, limit, each = matches.rule_title(decision.route, decision, mesh), timeout(decision), per_try(decision)

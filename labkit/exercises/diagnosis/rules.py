@@ -109,7 +109,8 @@ def _concerns(rule: Object, decision: Decision, mesh: Objects, host: str) -> boo
 def _is_like(other: str, host: str, mesh: Objects) -> bool:
     """Whether it is this service, or no service and nearly this one: misspelt, or in another namespace."""
     name, own = objects.short(other), objects.short(host)
-    return other == host or (not mesh.is_host(other) and (name == own or bool(objects.nearest(name, [own]))))
+    is_near = name == own or own.startswith(f"{name}.") or bool(objects.nearest(name, [own]))
+    return other == host or (not mesh.is_host(other) and is_near)
 
 
 def _why(rule: Object, decision: Decision, mesh: Objects, host: str) -> Cause:

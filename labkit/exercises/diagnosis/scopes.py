@@ -20,6 +20,11 @@ def labels_of(sidecar: Object) -> dict[str, str]:
     return (objects.spec_of(sidecar).get("workloadSelector") or {}).get("labels") or {}
 
 
+def hosts_of(sidecar: Object) -> list[str]:
+    """What it lets its pods know, ``namespace/host``."""
+    return [str(host) for part in objects.spec_of(sidecar).get("egress") or [] for host in part.get("hosts") or []]
+
+
 def without_a_say(pod: Object, mesh: Objects) -> list[Cause]:
     """Why Sidecars do not decide about a pod, newest first."""
     deciding = sidecar_of(pod, mesh)

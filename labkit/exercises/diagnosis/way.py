@@ -56,7 +56,7 @@ def causes_at(decision: Decision, mesh: Objects, hop: Hop) -> list[Cause]:
     explanation = decision.explanation
     if not explanation.listener:
         return gateways.no_listener(mesh)
-    if outside.is_unknown(decision):
+    if outside.is_unknown(decision) or explanation.answer == outside.CLOSED:
         return [*rules.without_a_say(decision, mesh, hop.host), *outside.why_unknown(decision, mesh)]
     if explanation.index < 0:
         return _unanswered(decision, mesh, hop)
@@ -145,8 +145,6 @@ def _unanswered(decision: Decision, mesh: Objects, hop: Hop) -> list[Cause]:
 
 def _own_answer(decision: Decision, title: str) -> Cause:
     answer = decision.explanation.answer
-    if not decision.virtual_host and not answer.isdigit() and not answer.startswith("redirect"):
-        return cause.shown(f"the proxy of {decision.ask.proxy} lets nothing out to {decision.ask.host}: {answer}")
     if answer.startswith("redirect"):
         return cause.shown(
             f"{title} answers by itself with a {answer} (`redirect`): the caller is told to go elsewhere; `rewrite` "

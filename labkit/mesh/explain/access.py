@@ -70,10 +70,10 @@ class Mesh:
         """Whether a request gets past the proxy of a workload."""
         return decisions.of_request(self.guard(workload), caller, request)
 
-    def lacking(self, caller: Caller, workload: Workload, request: Request) -> list[str]:
-        """Of each ALLOW rule that does not apply, what it asks for that is not so; the nearest rule first."""
+    def lacking(self, caller: Caller, workload: Workload, request: Request, *, action: str = access.ALLOW) -> list[str]:
+        """Of each rule of an action that does not apply, what it asks for that is not so; the nearest rule first."""
         steps = [s for s in self.guard(workload).access.requests if isinstance(s, ir.Rules)]
-        rules = [rule for step in steps if step.action == access.ALLOW for rule in step.enforced or ()]
+        rules = [rule for step in steps if step.action == action for rule in step.enforced or ()]
         return _nearest(rules, caller, request)
 
     def unasked(self, caller: Caller, workload: Workload, request: Request) -> list[str]:
@@ -163,19 +163,24 @@ def _failing(tests: Sequence[ir.Test], caller: Caller, request: Request) -> list
 def _sentence(test: ir.Test, caller: Caller, request: Request) -> str:
     expected = " or ".join(_shown(test, number) for number in range(len(test.texts)))
     word = f"{test.asks} {'.'.join(test.keys)}".strip()
-    seen = ", ".join(decisions.values(test, caller, request)) or "none"
+    seen = (", ".join(decisions.values(test, caller, request)) or "none").removeprefix("spiffe://")
     asks = "excludes" if test.is_negated else "asks for"
-    return f"{asks} the {word} {expected}, and here it is {seen.removeprefix('spiffe://')}"
+    if all(_NAMESPACE.fullmatch(text.value) for text in test.texts):
+        word, seen = "namespace", _OF_PRINCIPAL.sub(r"\1", seen)
+    more = "; principals are written without spiffe://" if "spiffe://" in expected else ""
+    return f"{asks} the {word} {expected}, and here it is {seen}{more}"
 
 
 def _shown(test: ir.Test, number: int) -> str:
     text = test.texts[number]
     value = {"prefix": f"{text.value}*", "suffix": f"*{text.value}", "present": "*"}.get(text.kind, text.value)
+    value = "*" if (text.kind, value) == ("regex", ".+") else value
     if text.kind == "regex" and (match := _ACCOUNT.fullmatch(text.value) or _NAMESPACE.fullmatch(text.value)):
         value = "/".join(part.replace(".*", "*").replace("\\", "") for part in match.groups())
-    issuer = f"{test.issuers[number].value}/" if test.issuers else ""
+    issuer = f"{test.issuers[number].value}/" if test.issuers and test.issuers[number].value != ".+" else ""
     return (issuer + value).removeprefix("spiffe://")
 
 
 _NAMESPACE = re.compile(r"\.\*/ns/(.*)/\.\*")
+_OF_PRINCIPAL = re.compile(r"^[^/]*/ns/([^/]*)/.*$")
 _ACCOUNT = re.compile(r"spiffe://\.\+/ns/(.*?)/\(\.\+/\|\)sa/(.*?)\(/\.\+\)\?")
