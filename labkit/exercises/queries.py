@@ -49,8 +49,6 @@ CALLS = (
     Call(source="productpage-v1", to="reviews", version="v2", rate=0.4, code="404"),
     Call(source="productpage-v1", to="reviews", version="v3", rate=1.0),
     Call(source="productpage-v1", to="reviews", version="v3", rate=0.5, code="503", arrives=False),
-    Call(source="curl", to="reviews", version="v1", rate=0.6),
-    Call(source="curl", to="ratings", version="v1", rate=0.5),
     Call(source="reviews-v2", to="ratings", version="v1", rate=2.5),
     Call(source="reviews-v2", to="ratings", version="v1", rate=0.3, code="404"),
     Call(source="reviews-v3", to="ratings", version="v1", rate=0.7),
