@@ -166,6 +166,19 @@ def _inner(entry: dict[str, Any]) -> list[dict[str, Any]]:
     return list(entry.get("typed_config", {}).get("http_filters", ()))
 
 
+def departures(*overrides: dict[str, Any]) -> list[tuple[str, bool]]:
+    counted = told({"metrics": [{"providers": [{"name": "prometheus"}], "overrides": list(overrides)}]}).inbound.metrics
+    return [(metric.name, metric.is_dropped) for metric in counted.departures] if counted else []
+
+
+def test_an_override_of_a_custom_metric_changes_that_one_alone() -> None:
+    assert departures({"match": {"customMetric": "mine"}, "disabled": True}) == [("mine", True)]
+    both = ({"match": {"metric": "TCP_SENT_BYTES"}, "disabled": False}, {"match": {"customMetric": "a"}})
+    assert departures(*both) == [("tcp_sent_bytes_total", False), ("a", False)]
+    assert len(departures({"match": {"mode": "SERVER"}, "tagOverrides": {"x": {"value": "request.host"}}})) == 10
+    assert departures({"match": {"mode": "CLIENT"}, "disabled": True}) == []
+
+
 METRICS = ("metrics-empty-provider-list", "metrics-off-for-one-namespace", "metrics-tag-overrides")
 DRAWN = ("007", "012", "015", "021", "027", "037")
 

@@ -22,7 +22,7 @@ NAMES = {
     "TCP_RECEIVED_BYTES": "tcp_received_bytes_total",
     "TCP_SENT_BYTES": "tcp_sent_bytes_total",
 }
-"""The Telemetry API's names → Istio's metrics without their prefix, in the order of the former."""
+"""The Telemetry API's names → Istio's metrics without their prefix; a ``customMetric`` has its name already."""
 
 ALL = "ALL_METRICS"
 DEFAULT = ("prometheus",)
@@ -66,7 +66,8 @@ def _by_provider(entries: Sequence[Spec], default: Sequence[str], mode: str) -> 
 
 
 def _apply(override: Spec, overrides: dict[str, _Override]) -> None:
-    metric = (override.get("match") or {}).get("metric", ALL)
+    match = override.get("match") or {}
+    metric = match.get("customMetric") or match.get("metric") or ALL
     for name in NAMES if metric == ALL else (metric,):
         state = overrides.setdefault(name, _Override())
         if override.get("disabled") is not None:
@@ -75,14 +76,13 @@ def _apply(override: Spec, overrides: dict[str, _Override]) -> None:
 
 
 def _departures(overrides: Mapping[str, _Override]) -> Iterator[ir.Metric]:
-    for name, metric in NAMES.items():
-        state = overrides.get(name)
-        if state is None:
-            continue
+    for name, state in sorted(overrides.items()):
         tags = sorted(state.tags.items())
         removed = tuple(label for label, tag in tags if (tag or {}).get("operation") == "REMOVE")
         dimensions = tuple((label, str((tag or {}).get("value") or "")) for label, tag in tags if label not in removed)
-        yield ir.Metric(name=metric, is_dropped=state.is_disabled, dimensions=dimensions, removed=removed)
+        yield ir.Metric(
+            name=NAMES.get(name, name), is_dropped=state.is_disabled, dimensions=dimensions, removed=removed
+        )
 
 
 def _interval(entries: Sequence[Spec]) -> str:
