@@ -27,6 +27,11 @@ function bar(row) {
     h("div", { className: "lk-bar", role: "img", "aria-label": said }, Object.assign(h("div"), { style: `width:${100 * share}%` })), said);
 }
 
+/** An identity that breaks after a slash, where its column is narrow. */
+function breakable(identity) {
+  return identity.split(/(?<=\/)/).flatMap((part) => [part, h("wbr")]);
+}
+
 function chainOf(row) {
   return h("ol", { className: "lk-chain", "aria-label": `The chain of ${row.proxy}` }, ...row.chain.map((link) => h("li", {},
     h("b", {}, link.subject), h("div", { className: "lk-note" }, `signed by ${link.issuer} · ${link.begins} – ${link.ends} · ${lifeSaid(link.left)} left`),
@@ -46,7 +51,7 @@ function render({ model, el }) {
   const chain = (row) => {
     const key = `${row.proxy} ${row.name}`;
     const details = h("details", { open: open.has(key) },
-      h("summary", { "aria-label": `Chain of ${row.proxy}` }, padlockBesideWords("mutual TLS"), ` ${row.identity}`), chainOf(row));
+      h("summary", { "aria-label": `Chain of ${row.proxy}` }, padlockBesideWords("mutual TLS"), " ", ...breakable(row.identity)), chainOf(row));
     details.addEventListener("toggle", () => (details.open ? open.add(key) : open.delete(key)));
     return details;
   };
