@@ -23,11 +23,16 @@ def text(value: object) -> str:
     return escape(str(value), quote=True)
 
 
+WHOLE_WORDS = "word-break:normal;overflow-wrap:break-word"
+"""JupyterLab breaks preformatted text in the middle of words unless it is told not to."""
+
+
 def pre(value: str, *, label: str = "") -> str:
     """Preformatted text."""
     # Keys scroll what has the focus, and only a region may be named.
     named = f' role="region" tabindex="0" aria-label="{text(label)}"' if label else ""
-    return f'<pre style="{CODE};margin:.3em 0;overflow-x:auto"{named}>{text(value)}</pre>'
+    style = f"{CODE};margin:.3em 0;overflow-x:auto;{WHOLE_WORDS}"
+    return f'<pre style="{style}"{named}>{text(value)}</pre>'
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]], *, caption: str = "") -> str:

@@ -81,6 +81,7 @@ class PolicyView(live.LiveView):
         """The table twin as a DataFrame."""
         import pandas as pd
 
+        pd.set_option("display.max_colwidth", None)  # the name of a rule that is cut names nothing
         return pd.DataFrame(self._table(), columns=list(HEAD))
 
     def static_html(self) -> str:

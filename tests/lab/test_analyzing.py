@@ -14,9 +14,9 @@ BOUND = {
 
 
 def test_a_field_without_effect_is_named_on_the_sandbox_only():
-    (found,) = analyzing.of_object(BOUND, has_caveats=True)
-    assert (found.object, found.level) == ("Gateway default/door", "warning")
-    assert "spec.servers[0].bind has no effect" in found.message
+    (finding,) = analyzing.of_object(BOUND, has_caveats=True)
+    assert (finding.object, finding.level) == ("Gateway default/door", "warning")
+    assert "spec.servers[0].bind has no effect" in finding.message
     assert analyzing.of_object(BOUND, has_caveats=False) == []
 
 
@@ -32,8 +32,8 @@ def test_a_kind_that_is_not_carried_out_is_looked_for_and_named(resource):
 def test_a_condition_that_is_false_is_an_error_wherever_it_stands():
     condition = {"type": "ResolvedRefs", "status": "False", "message": "no such Service"}
     route = BOUND | {"kind": "HTTPRoute", "spec": {}, "status": {"parents": [{"conditions": [condition]}]}}
-    (found,) = analyzing.of_object(route, has_caveats=False)
-    assert (found.level, found.message) == ("error", "ResolvedRefs: no such Service")
+    (finding,) = analyzing.of_object(route, has_caveats=False)
+    assert (finding.level, finding.message) == ("error", "ResolvedRefs: no such Service")
 
 
 def test_conditions_that_are_false_when_all_is_well_are_not_told():
