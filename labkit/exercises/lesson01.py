@@ -67,6 +67,14 @@ def mended_service(evidence: Evidence) -> Verdict:
     behind, others = _pods_behind(evidence, "greeter"), _pods_behind(evidence, "hello")
     # Where 01-1 is done, pods of v2 are behind hello too; "the pods of hello" may mean them or not.
     pods = {name for name in others if not name.startswith("hello-v2-")}
+    if not others:
+        hello = evidence.resource(resources.DEPLOYMENTS, "hello", PLACE)
+        return verdict.not_yet(
+            expected,
+            "no pod is behind Service hello, so there is nothing to lead to",
+            cause="Deployment hello has no pod that is ready" if hello else "Deployment hello is gone",
+            next_step='lab.apply("manifests/hello.yaml")',
+        )
     if not behind or not pods <= behind <= others:
         return verdict.not_yet(
             expected,
@@ -282,7 +290,7 @@ EXERCISES = (
     ),
     Exercise(
         id="01-3",
-        task="Three pods of v1 and one of v2 behind one Service: how many percent of the requests does v2 get?",
+        task="Three pods of v1 and one of v2 behind one Service: what percentage of the requests does v2 get?",
         done_when="the number you filed is right",
         check=share,
         hints=(

@@ -53,7 +53,23 @@ def _judged(evidence: Evidence, name: str, expected: str, *, wants_proxy: bool) 
             "can say no for itself",
             next_step=f'lab.kubectl("label namespace {evidence.namespace} {rollouts.INJECTION}=enabled --overwrite")',
         )
-    return verdict.passed(expected, f"{resources.name_of(pods[0])} is {'2/2' if wants_proxy else '1/1'}{after}")
+    observed = f"{resources.name_of(pods[0])} is {'2/2' if wants_proxy else '1/1'}{after}"
+    if other := _another_program(deployment):
+        return verdict.not_yet(expected, observed, cause=other)
+    return verdict.passed(expected, observed)
+
+
+def _another_program(deployment: Object) -> str:
+    """What the Deployment runs, where that is not the client of the task."""
+    containers = deployment["spec"]["template"]["spec"]["containers"]
+    images = [str(container.get("image", "")) for container in containers]
+    if not any(image.rpartition("/")[2].partition(":")[0] == "curl" for image in images):
+        return (
+            f"the image of Deployment {resources.name_of(deployment)} is {', '.join(images)}, and a client needs curl"
+        )
+    if not any(container.get("command") or container.get("args") for container in containers):
+        return "it has no `command`: the image's own program, curl, would end at once on a cluster with containers"
+    return ""
 
 
 def _why_without(pod: Object, namespace: Object | None) -> str:
@@ -164,6 +180,9 @@ EXERCISES = (
             ),
             Wrong(why="switched off", yaml=_client("client", template=NO), says=f"the label {SWITCH}=false"),
             Wrong(why="another name", yaml=_client("clients"), says="there is a Deployment clients"),
+            Wrong(
+                why="another image", yaml=_client("client", image="library/busybox:1.37"), says="a client needs curl"
+            ),
             Wrong(why="it ends at once", yaml=_client("client", command='["false"]'), says="ends with exit code 1"),
             Wrong(
                 why="no such image",
