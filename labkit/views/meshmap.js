@@ -4,11 +4,11 @@ import { padlock, s, sentAs, tableFrom, write } from "./draw.js";
 import { atNextPicture, onWidth, show, viewBox } from "./live.js";
 import { pictureOf } from "./picture.js";
 
-const BOX = { width: 188, height: 50, gap: 22, left: 8 };
+const BOX = { width: 152, height: 50, gap: 22, left: 8, way: 66, letters: 15 };
 
 function places(nodes, width) {
   const columns = [...new Set(nodes.map((node) => node.column))].sort((a, b) => a - b);
-  const step = columns.length > 1 ? (width - BOX.width - 2 * BOX.left) / (columns.length - 1) : 0;
+  const step = columns.length > 1 ? Math.max(BOX.width + BOX.way, (width - BOX.width - 2 * BOX.left) / (columns.length - 1)) : 0;
   const most = Math.max(1, ...columns.map((c) => nodes.filter((node) => node.column === c).length));
   const height = most * (BOX.height + BOX.gap) + BOX.gap;
   const at = new Map();
@@ -19,18 +19,19 @@ function places(nodes, width) {
       x: BOX.left + n * step, y: (height - whole) / 2 + row * (BOX.height + BOX.gap),
     }));
   });
-  return { at, height };
+  return { at, height, whole: Math.max(width, 2 * BOX.left + BOX.width + step * (columns.length - 1)) };
 }
 
 function nodeBox(node, { x, y }) {
   const isReady = node.ready === node.pods;
   const kind = !node.pods ? "nobody" : node.has_proxy ? "meshed" : "plain";
-  const label = node.name.length > 20 ? `${node.name.slice(0, 19)}…` : node.name;
+  const label = node.name.length > 22 ? `${node.name.slice(0, 21)}…` : node.name;
+  const fit = label.length > BOX.letters ? { textLength: BOX.width - 42, lengthAdjust: "spacingAndGlyphs" } : {};
   const said = !node.pods ? "no pod behind it" : `${node.ready} of ${node.pods} ready${node.has_proxy ? "" : ", no proxy"}`;
   const g = s("g", { class: `lk-node lk-node-${kind}${isReady ? "" : " lk-node-busy"}`, transform: `translate(${x} ${y})` },
     s("rect", { width: BOX.width, height: BOX.height, rx: 9 }),
     ...(node.has_proxy ? [s("path", { class: "lk-hex", d: "M17 14l7 4v9l-7 4-7-4v-9z" })] : []),
-    write({ x: 32, y: 21, "font-weight": 650 }, label), write({ x: 32, y: 38, class: "lk-axis" }, said));
+    write({ x: 32, y: 21, "font-weight": 650, ...fit }, label), write({ x: 32, y: 38, class: "lk-axis" }, said));
   g.append(s("title", {}, document.createTextNode(`${node.name}: ${said}`)));
   return g;
 }
@@ -62,7 +63,7 @@ export function meshSaid(nodes, edges) {
   const traffic = busy.length ? `Requests on ${busy.length} way${busy.length > 1 ? "s" : ""}` : "No requests that a proxy sees";
   const plain = edges.filter((edge) => edge.security === "plain text").map((edge) => edge.target);
   const open = plain.length ? ` Plain text to ${[...new Set(plain)].join(", ")}.` : "";
-  return `${proxied} of ${pods.length} workloads have a proxy. ${traffic}${failing.length ? `; failing to ${failing.map((e) => e.target).join(", ")}` : ""}.${open}`;
+  return `${proxied} of ${pods.length} workloads have a proxy. ${traffic}${failing.length ? `; failing to ${[...new Set(failing.map((e) => e.target))].join(", ")}` : ""}.${open}`;
 }
 
 function render({ model, el }) {
@@ -75,8 +76,8 @@ function render({ model, el }) {
   let width = 900;
   const drawMap = () => {
     const [nodes, edges] = [model.get("nodes"), model.get("edges")];
-    const { at, height } = places(nodes, width);
-    svg.setAttribute("viewBox", `0 0 ${width} ${height + 20}`);
+    const { at, height, whole } = places(nodes, width);
+    svg.setAttribute("viewBox", `0 0 ${whole} ${height + 20}`);
     boxes.replaceChildren(...nodes.map((node) => nodeBox(node, at.get(node.name))));
     const keys = new Set();
     for (const edge of edges) {
