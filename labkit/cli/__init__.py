@@ -48,9 +48,9 @@ def parser(words: Sequence[str] = tuple(COMMANDS)) -> argparse.ArgumentParser:
 def main(words: Sequence[str] | None = None) -> int:
     """Run one command; 0 when it did what it says, 1 with one clear message when it could not."""
     given = sys.argv[1:] if words is None else words
-    arguments = parser(given).parse_args(given)
-    command = importlib.import_module(f"labkit.cli.{arguments.command}")
     try:
+        arguments = parser(given).parse_args(given)
+        command = importlib.import_module(f"labkit.cli.{arguments.command}")
         code: int = command.run(arguments)
     except errors.LabError as e:
         print(e, file=sys.stderr)
