@@ -10,6 +10,9 @@ from labkit.mesh.ambient.waypoints import HBONE_PORT, Binding, Waypoints
 from labkit.mesh.hosts import kubernetes
 
 ENTRIES = "serviceentries.networking.istio.io"
+NETWORK = "topology.istio.io/network"
+"""The label of pods, and of istiod's namespace, that names a network."""
+
 TRAFFIC_DISTRIBUTION = "networking.istio.io/traffic-distribution"
 
 ServiceTable = dict[str, dict[str, Any]]
@@ -29,6 +32,12 @@ DISTRIBUTIONS: dict[str, dict[str, Any]] = {
 }
 
 
+def network(snapshot: model.Snapshot) -> str:
+    """The network that the label of istiod's namespace names; empty where there is one alone."""
+    own = (n for n in snapshot.of("namespaces") if resources.name_of(n) == snapshot.root_namespace)
+    return next((resources.labels_of(n).get(NETWORK, "") for n in own), "")
+
+
 def table(snapshot: model.Snapshot, waypoints: Waypoints) -> ServiceTable:
     """Every host that ztunnel knows, Kubernetes' first: of one name the first is the canonical one."""
     every: ServiceTable = {}
@@ -39,6 +48,10 @@ def table(snapshot: model.Snapshot, waypoints: Waypoints) -> ServiceTable:
     for obj in snapshot.of(ENTRIES):
         for service in _of_entry(obj, waypoints):
             every.setdefault(key_of(service), service)
+    if place := network(snapshot):
+        for service in every.values():
+            if "addresses" in service:
+                service["addresses"] = [{"network": place, **entry} for entry in service["addresses"]]
     hosts: set[str] = set()
     for service in every.values():
         if service["hostname"] not in hosts:

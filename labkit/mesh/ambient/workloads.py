@@ -32,6 +32,7 @@ class Workloads:
         self._peers = snapshot.of(strictness.RESOURCE)
         self._domain = model.trust_domain(snapshot.mesh_config)
         self._targets = dict(self._targets_by_pod())
+        self._network = services.network(snapshot)
         self._nodes = {resources.name_of(n): n for n in snapshot.of("nodes")}
 
     def table(self) -> WorkloadTable:
@@ -53,6 +54,7 @@ class Workloads:
             "addresses": [address],
             "serviceAccount": spec.get("serviceAccountName") or "default",
             **self._named(name, namespace, labels, owners.name_of(pod)),
+            **self._in_network(labels),
             **self._common(pod, namespace, labels, self._services_of(pod)),
         }
         if spec.get("nodeName"):
@@ -81,6 +83,11 @@ class Workloads:
             "canonicalRevision": names.revision(labels),
             **domain,
         }
+
+    def _in_network(self, labels: Mapping[str, str], entry: Mapping[str, Any] | None = None) -> Workload:
+        """Its own label or field says the network, else the label of istiod's namespace."""
+        network = labels.get(services.NETWORK) or (entry or {}).get("network") or self._network
+        return {"network": str(network)} if network else {}
 
     def _common(self, obj: Object, namespace: str, labels: Mapping[str, str], served: Workload) -> Workload:
         policies = self._policies_of(namespace, labels)
@@ -155,6 +162,7 @@ class Workloads:
                 **_place(str(spec.get("address") or "")),
                 "serviceAccount": spec.get("serviceAccount") or "default",
                 **self._named(name, namespace, labels, name),
+                **self._in_network(labels, spec),
                 **self._common(entry, namespace, labels, served),
             }
             if enrolment.speaks_hbone(resources.annotations_of(entry), labels):
@@ -175,6 +183,7 @@ class Workloads:
                     "uid": f"{names.CLUSTER}/networking.istio.io/ServiceEntry/{namespace}/{name}/{address}",
                     **_place(address),
                     **self._named(name, namespace, labels, name),
+                    **self._in_network(labels, endpoint),
                     **self._common(obj, namespace, labels, _entry_services(obj, endpoint)),
                 }
                 workload.pop("waypoint", None)

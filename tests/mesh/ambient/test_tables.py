@@ -8,6 +8,7 @@ from labkit.kube.resources import Object
 from labkit.mesh import model
 from labkit.mesh.ambient import authorizations, tables
 from tests import recorded
+from tests.mesh.ambient import standing
 
 ANSWERS = answers.Answers(recorded.AMBIENT.place)
 OF_ZTUNNEL = [c.name for c in ANSWERS.cases if ambient.ZTUNNEL in ANSWERS.answer(c.name)["proxies"]]
@@ -60,3 +61,20 @@ def test_statuses_of_policies_are_istiods_word_for_word(objects: list[Object], c
         if condition["type"] == "ZtunnelAccepted"
     }
     assert written == statuses
+
+
+def test_a_network_is_named_by_the_label_of_istiods_namespace_or_the_pods_own() -> None:
+    def namespace(labels: Object) -> Object:
+        return {"metadata": {"name": "istio-system", "labels": labels}}
+
+    own = standing.pod("own", "10.1.0.2")
+    own["metadata"]["labels"] = {tables.services.NETWORK: "far"}
+    pods = [standing.pod("plain", "10.1.0.1"), own]
+    service = {"metadata": {"name": "s", "namespace": "amb"}, "spec": {"clusterIP": "10.96.0.1", "ports": []}}
+    named = tables.of(
+        standing.snapshot(pods, namespaces=[namespace({tables.services.NETWORK: "near"})], services=[service])
+    )
+    alone = tables.of(standing.snapshot(pods[:1], namespaces=[namespace({})], services=[service]))
+    assert [w.get("network") for w in named.workloads.values()] == ["near", "far"]
+    assert [s["addresses"] for s in named.services.values()] == [[{"network": "near", "address": "10.96.0.1"}]]
+    assert [w.get("network") for w in alone.workloads.values()] == [None]
