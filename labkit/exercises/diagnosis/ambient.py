@@ -161,7 +161,7 @@ class Scene:
         if decision.policy:
             return [cause.shown(f"AuthorizationPolicy {decision.policy} allows it at ztunnel"), *apart]
         sentence = f"no policy that ztunnel asks about {call.app} refuses this caller"
-        return [*apart, cause.undecided(f"{sentence}: those with `targetRefs` are asked at the waypoint alone")]
+        return [*apart, cause.undecided(f"{sentence}: those with targetRefs are asked at the waypoint alone")]
 
     def _too_closed(self, pod: Object, client: Object, waypoint: waypoints.Waypoint | None) -> list[Cause]:
         decision = self._decision(pod, client, waypoint)
@@ -214,7 +214,7 @@ class Scene:
             yield self.why_no_waypoint(app)
         elif not self._is_for(policy, app, waypoint):
             listed = ", ".join(f"{t.get('kind')} {t.get('name')}" for t in targets)
-            yield cause.silent(f"`targetRefs` of {title} names {listed}, and this is Service {app}")
+            yield cause.silent(f"targetRefs of {title} names {listed}, and this is Service {app}")
 
     # Models of both proxies
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from labkit.sandbox.network import door, handover, kernel
 
 if TYPE_CHECKING:
     from labkit.sandbox.network.pods import Network
+
+log = logging.getLogger(__name__)
 
 HBONE_PORT = 15008
 WITHIN = 10.0
@@ -63,6 +66,8 @@ class Handed:
         """Those that the node's proxy has, or is to have; a program that restarts does not lose its port."""
         self.is_prepared = False
         self._turn = asyncio.Lock()
+        self._late: set[asyncio.Task[None]] = set()
+        """Of programs that began to listen at the pod's address while the node's proxy was taking it."""
 
     def __repr__(self) -> str:
         return f"Handed({sorted(self._ports)}, prepared={self.is_prepared})"
@@ -70,9 +75,26 @@ class Handed:
     async def came(self, program: Program) -> None:
         """A program listens; in a pod of ambient the node's proxy is to listen for it."""
         self._programs.add(program)
-        if self.is_prepared and program.port not in self._ports:
+        if not self.is_prepared:
+            return
+        if program.port not in self._ports:
             self._ports.add(program.port)
             await self._note()
+        if program.has_address:
+            task = asyncio.get_running_loop().create_task(self._take_over(program))
+            self._late.add(task)
+            task.add_done_callback(self._late.discard)
+
+    async def _take_over(self, program: Program) -> None:
+        """Have a program that came late let go of the address, once the node's proxy listens there as well."""
+        async with self._turn:
+            if not self.is_prepared or not program.has_address or program not in self._programs:
+                return
+            try:
+                await _until_shared(self._network.ways.ip, {program.port: 2})
+                await program.tell(handover.RELEASE)
+            except (TimeoutError, errors.LabError) as e:
+                log.warning("port %d of %s stays with its program: %s", program.port, self._network.ways.ip, e)
 
     def gone(self, program: Program) -> None:
         """A program listens no more."""
@@ -98,8 +120,10 @@ class Handed:
                 await self._note()
             if ways.is_redirected:
                 return
-            await _until_shared(ways.ip, {p.port: 2 if p.has_address else 1 for p in self._programs})
-            await asyncio.gather(*(p.tell(handover.RELEASE) for p in self._programs))
+            # One that comes from now on waits for its own turn: nobody listens for it yet.
+            programs = set(self._programs)
+            await _until_shared(ways.ip, {p.port: 2 if p.has_address else 1 for p in programs})
+            await asyncio.gather(*(p.tell(handover.RELEASE) for p in programs & self._programs))
             ways.redirect(is_redirected=True)
 
     async def leave(self) -> None:
