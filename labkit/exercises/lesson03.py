@@ -94,7 +94,7 @@ def _why_with(deployment: Object) -> str:
     labels, annotations = template.get("labels") or {}, template.get("annotations") or {}
     value = labels.get(SWITCH)
     if value is not None:
-        return f"the pod's label {SWITCH} is {value!r}; only 'false' keeps the sidecar away"
+        return f"the pod's label {SWITCH} is {value!r}, which asks for a sidecar; 'false' keeps it away"
     near = [name for name in (*labels, *annotations) if "inject" in name or objects.nearest(name, [SWITCH])]
     if near:
         return f"the pod's template says {near[0]}, and Istio looks for the label {SWITCH}"
@@ -105,6 +105,13 @@ def identities(evidence: Evidence) -> Verdict:
     """Whether the filed number is the number of service accounts that Bookinfo's pods use."""
     pods = [p for p in evidence.resources(resources.PODS) if resources.labels_of(p).get("app") in APPS]
     accounts = sorted({str(pod["spec"].get("serviceAccountName", "default")) for pod in pods})
+    if not pods:
+        return verdict.not_yet(
+            "the number of different identities of Bookinfo's pods",
+            "Bookinfo has no pod",
+            cause="it is not deployed, so there is nothing to count",
+            next_step="lab.deploy_bookinfo()",
+        )
     return verdict.number(
         evidence.answer("03-3"),
         len(accounts),

@@ -208,7 +208,7 @@ INCIDENTS = (
         fields=("rules.from.source.principals", "rules", "rules.from"),
         effects=("caller-refused",),
         symptom=symptoms.both(symptoms.gateway_is_admitted, symptoms.answers(symptoms.PAGE)),
-        lost=symptoms.there(resources.AUTHORIZATION_POLICIES, "productpage-callers", "the list of callers"),
+        lost=symptoms.names_callers,
         hints=(
             '"RBAC: access denied" is said by the sidecar of which pod?',
             "istioctl x authz check lists the policies of a pod. Who may pass, and who calls?",
@@ -245,7 +245,7 @@ INCIDENTS = (
         effects=("never-matches",),
         symptom=symptoms.only("v2", user="jason"),
         ways=(symptoms.way_of_reviews("v2", user="jason"), symptoms.way_of_reviews("v1")),
-        lost=symptoms.only("v1"),
+        lost=symptoms.both(symptoms.only("v1"), symptoms.only("v1", user="mary")),
         hints=(
             "The proxy has the rule and follows its second route. What does the first route match on?",
             "lab.explain with the header end-user shows which routes did not match, and why.",

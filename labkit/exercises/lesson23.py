@@ -32,7 +32,7 @@ LATE = (
 
 def tagged_room(evidence: Evidence) -> Verdict:
     """Whether namespace shop takes its sidecars from a tag that names a revision."""
-    expected = f"a tag {TAG} for a revision, and a namespace {ROOM} that names the tag"
+    expected = f"a tag {TAG} for the default revision, and a namespace {ROOM} that names the tag"
     namespace = evidence.resource(resources.NAMESPACES, ROOM)
     if namespace is None:
         return verdict.not_yet(expected, f"there is no namespace {ROOM}", cause="it is not created so far")
@@ -44,12 +44,18 @@ def tagged_room(evidence: Evidence) -> Verdict:
             cause="istioctl tag set makes it, and says which revision it stands for",
             next_step=f'lab.istioctl("tag set {TAG} --revision default")',
         )
-    problem = _label_problem(resources.labels_of(namespace), resources.labels_of(tag)[revisions.LABEL])
+    revision = resources.labels_of(tag).get(revisions.LABEL, "")
+    problem = _label_problem(resources.labels_of(namespace), revision)
     if problem:
         return verdict.not_yet(expected, *problem[:1], cause=problem[1])
-    return verdict.passed(
-        expected, f"new pods in {ROOM} get their sidecar from {resources.labels_of(tag)[revisions.LABEL]}"
-    )
+    if revision != revisions.DEFAULT:
+        return verdict.not_yet(
+            expected,
+            f"new pods in {ROOM} get their sidecar from {revision or 'nobody'}",
+            cause=f"the tag {TAG} stands for the revision {revision}, and {revisions.DEFAULT} is asked for",
+            next_step=f'lab.istioctl("tag set {TAG} --revision {revisions.DEFAULT} --overwrite")',
+        )
+    return verdict.passed(expected, f"new pods in {ROOM} get their sidecar from {revision}")
 
 
 def _tag(evidence: Evidence) -> Object | None:

@@ -62,6 +62,16 @@ def inside(url: str, *, count: int = 1, token: Callable[[], tokens.Token] | None
     return look
 
 
+def names_callers(evidence: Evidence) -> str:
+    """AuthorizationPolicy productpage-callers is there, and each of its rules says who may call."""
+    gone = there(resources.AUTHORIZATION_POLICIES, "productpage-callers", "the list of callers")(evidence)
+    policy = evidence.resource(resources.AUTHORIZATION_POLICIES, "productpage-callers")
+    rules = ((policy or {}).get("spec") or {}).get("rules") or []
+    if gone or all(rule.get("from") for rule in rules):
+        return gone
+    return "AuthorizationPolicy productpage-callers has a rule without `from` now, so everybody may call"
+
+
 def there(kind: Resource, name: str, what: str) -> Look:
     """An object that was meant is still there."""
     return lambda evidence: "" if evidence.resource(kind, name) else f"{kind.kind} {name} is gone, and with it {what}"
