@@ -82,7 +82,9 @@ def colours_of(services: Sequence[str]) -> dict[str, str]:
 
 
 def _scale(whole: float) -> str:
-    marks = "".join(f"<span>{whole * part / 4:.0f}</span>" for part in range(4)) + f"<span>{whole:.0f} ms</span>"
+    digits = 0 if whole >= 20 else 1 if whole >= 2 else 2
+    marks = "".join(f"<span>{whole * part / 4:.{digits}f}</span>" for part in range(1, 4))
+    marks = f"<span>0</span>{marks}<span>{whole:.{digits}f} ms</span>"
     axis = f'<div style="display:flex;justify-content:space-between;{markup.QUIET};font-size:.85em">{marks}</div>'
     return f'<div style="{GRID}" aria-hidden="true"><span></span>{axis}<span></span></div>'
 

@@ -76,3 +76,16 @@ def test_a_list_of_traces_gives_one_by_its_number():
     assert listed[0].id == "t" and len(listed) == 1
     assert "shop, stock" in repr(listed)
     assert repr(Traces(traces=[])) == "no traces"
+
+
+@pytest.mark.parametrize(
+    ("microseconds", "marks"),
+    [
+        pytest.param(400_000, ["0", "100", "200", "300", "400 ms"], id="slow"),
+        pytest.param(9000, ["0", "2.2", "4.5", "6.8", "9.0 ms"], id="quick"),
+        pytest.param(1000, ["0", "0.25", "0.50", "0.75", "1.00 ms"], id="very quick"),
+    ],
+)
+def test_the_marks_of_the_time_differ_however_short_the_trace(microseconds, marks):
+    drawn = Waterfall(trace=trace(span("a", duration=microseconds)))._repr_html_()
+    assert "".join(f"<span>{mark}</span>" for mark in marks) in drawn
