@@ -38,6 +38,10 @@ PODS = ("metadata", "spec.template.metadata", "spec.jobTemplate.spec.template.me
 
 PROXY_CONFIG, MODE = "proxy.istio.io/config", "sidecar.istio.io/interceptionMode"
 CARRIED_OUT = frozenset({"holdApplicationUntilProxyStarts", "image", "interceptionMode", "proxyMetadata"})
+THREADS = 1
+"""Worker threads of a proxy, whatever ``concurrency`` asks for."""
+
+UNREAD: Mapping[str, str] = {"concurrency": "a proxy has one worker thread"}
 
 
 def findings(obj: Object) -> Iterator[tuple[str, str]]:
@@ -56,7 +60,7 @@ def _reasons(name: str, value: str) -> Iterator[tuple[str, str]]:
     if name == MODE and value == "TPROXY":
         yield "", "connections are taken as with REDIRECT; the app sees them come from its own pod"
     elif name == PROXY_CONFIG:
-        yield from ((f".{field}", "the sandbox's proxies do not read it") for field in sorted(_fields(value)))
+        yield from ((f".{field}", UNREAD.get(field, "a proxy does not read it")) for field in sorted(_fields(value)))
     for key, reason in ANNOTATIONS.items():
         if name == key or (key.endswith("/") and name.startswith(key)):
             yield "", reason
@@ -67,4 +71,6 @@ def _fields(text: str) -> set[str]:
         config = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError):
         return set()  # The injector refuses it.
-    return set(map(str, config)) - CARRIED_OUT if isinstance(config, dict) else set()
+    if not isinstance(config, dict):
+        return set()
+    return {str(field) for field, value in config.items() if (field, value) != ("concurrency", THREADS)} - CARRIED_OUT

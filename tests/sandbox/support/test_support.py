@@ -119,7 +119,7 @@ def test_containers_that_the_injector_added_are_not_the_users_affair():
         (
             "proxy.istio.io/config",
             "concurrency: 4",
-            "].concurrency has no effect: the sandbox's proxies do not read it",
+            "].concurrency has no effect: a proxy has one worker thread",
         ),
         ("istio.io/dataplane-mode", "ambient", "] has no effect: it is a label"),
     ],
@@ -139,6 +139,7 @@ def test_annotations_that_proxies_do_not_follow_are_said_of_pods_and_of_template
     [
         ("sidecar.istio.io/interceptionMode", "NONE"),
         ("proxy.istio.io/config", "proxyMetadata: {A: b}"),
+        ("proxy.istio.io/config", "concurrency: 1"),
         ("proxy.istio.io/config", "{{{"),
         ("traffic.sidecar.istio.io/excludeOutboundPorts", "5432"),
     ],
