@@ -117,8 +117,8 @@ def problem(presence: Presence) -> Problem | None:
     if presence.has_gateway is False:
         return Problem(
             f"Istio is here without its ingress gateway, Deployment {GATEWAY} in {NAMESPACE}.",
-            f"istioctl install --set components.ingressGateways[0].name={GATEWAY} "
-            "--set components.ingressGateways[0].enabled=true -y",
+            f"istioctl install --set 'components.ingressGateways[0].name={GATEWAY}' "
+            "--set 'components.ingressGateways[0].enabled=true' -y",
         )
     return None
 

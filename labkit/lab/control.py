@@ -1,6 +1,5 @@
 """Asking istiod whether what was applied is live, on any kind of cluster."""
 
-import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -96,11 +95,15 @@ class ControlPlane:
             return
         endpoints.until_listed(self._api, services)
         versions = [_version(obj) for obj in endpoints.objects_behind(self._api, services)]
-        with contextlib.suppress(doors.UnreachableError, KubectlError):  # no Istio, or none at the moment
+        try:
             if versions and self._tells_of_versions():
                 liveness.of_sandbox(self._doors.istiod, versions)
             else:
                 liveness.of_istiod(self._doors.istiod)
+        except doors.NotAllowedError:
+            time.sleep(UNSEEN)
+        except (doors.UnreachableError, KubectlError):
+            return  # no Istio, or none at the moment
 
     def until_gone(self, versions: Sequence[Version]) -> liveness.State | None:
         """The same for the deletion of objects that had these versions."""

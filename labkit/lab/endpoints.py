@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable
 
-from labkit.kube import client, resources
+from labkit.kube import client, resources, status
 from labkit.kube.resources import Object
 
 SERVICE_NAME = "kubernetes.io/service-name"
@@ -37,17 +37,29 @@ def objects_behind(api: client.Client, services: Iterable[tuple[str, str]]) -> l
     """These Services and their slices, as stored: each new version of one is a push of endpoints."""
     behind = []
     for namespace, name in services:
-        behind += api.list(resources.ENDPOINT_SLICES, namespace, labels=f"{SERVICE_NAME}={name}")
+        behind += slices_of(api, namespace, name) or []
         if (service := api.find(resources.SERVICES, name, namespace)) is not None:
             behind.append({**service, "kind": "Service"})
     return behind
+
+
+def slices_of(api: client.Client, namespace: str, name: str) -> list[Object] | None:
+    """The slices of a Service; None where this user may not read them."""
+    try:
+        return api.list(resources.ENDPOINT_SLICES, namespace, labels=f"{SERVICE_NAME}={name}")
+    except status.StatusError as e:
+        if e.code != 403:
+            raise
+        return None
 
 
 def _is_listed(api: client.Client, namespace: str, name: str) -> bool:
     service = api.find(resources.SERVICES, name, namespace)
     if service is None or not service["spec"].get("selector"):
         return True
-    slices = api.list(resources.ENDPOINT_SLICES, namespace, labels=f"{SERVICE_NAME}={name}")
+    slices = slices_of(api, namespace, name)
+    if slices is None:
+        return True
     asked, served = expected(service, api.list(resources.PODS, namespace)), listed(slices)
     if any(number is None for _, number in asked):
         return {address for address, _ in asked} == {address for address, _ in served}
