@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     with sandbox.one_at_a_time(paths, on_wait=steps.waits):
         if not arguments.no_jupyter:
             jupyter.require_free_for(paths, chosen)
-        cluster = _cluster(paths, chosen, steps, stick=arguments.stick, profile=arguments.profile or "")
+        cluster = _cluster(paths, chosen, steps, arguments)
         if not arguments.empty and not cluster.can(capabilities.BUNDLED_ISTIO):
             _require_course(cluster, chosen.namespace)
         choice.remember(paths, chosen)
@@ -62,25 +62,33 @@ def _door(paths: settings.Paths, page: str) -> str:
 
 
 def _cluster(
-    paths: settings.Paths, chosen: choice.Choice, steps: progress.Progress, *, stick: Path | None, profile: str
+    paths: settings.Paths, chosen: choice.Choice, steps: progress.Progress, arguments: argparse.Namespace
 ) -> cluster.Cluster:
     """The cluster, with what is in the way of the course said before anything is changed or remembered."""
+    profile = arguments.profile or ""
     if profile and not chosen.kind_cluster:
         raise errors.SetupError(
             f"--profile {profile} is for kind clusters of the lab; on others the kit installs no Istio.",
             next_step=f"on a cluster of yours: istioctl install --set profile={profile} -y",
         )
     if chosen.kind_cluster:
-        return _kind(paths, chosen, steps, stick=stick, profile=profile)
+        brought, istio = arguments.stick, not arguments.empty
+        return _kind(paths, chosen, steps, stick=brought, profile=profile, has_istio=istio)
     what = "Sandbox: a Kubernetes API on 127.0.0.1" if chosen.kubeconfig is None else f"Cluster: {chosen}"
     with steps.step(what):
         return selection.connected(paths, chosen)
 
 
 def _kind(
-    paths: settings.Paths, chosen: choice.Choice, steps: progress.Progress, *, stick: Path | None, profile: str
+    paths: settings.Paths,
+    chosen: choice.Choice,
+    steps: progress.Progress,
+    *,
+    stick: Path | None,
+    profile: str,
+    has_istio: bool,
 ) -> cluster.Cluster:
-    """A kind cluster with the pinned Istio: the doctor first, then each step that is missing."""
+    """A kind cluster, with the pinned Istio unless it is to be empty: the doctor first, then each missing step."""
     from labkit.install import istioctl
     from labkit.lab import doctor
 
@@ -101,6 +109,8 @@ def _kind(
         api = kind.ensure(paths, machine, on_step=steps.line)
     if brought:
         images.load(machine, brought, cluster=chosen.kind_cluster, on_step=steps.line)
+    if not has_istio:
+        return cluster.of_choice(chosen)
     with steps.step("Istio by istioctl"):
         istioctl.ensure(
             api,

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from labkit import cli
-from labkit.base import errors
+from labkit.base import errors, settings
 from labkit.clusters import cluster
 from labkit.install import (
     addons,
@@ -22,6 +22,7 @@ from labkit.install import (
 )
 from labkit.kube import marks, resources
 from labkit.lab import Lab
+from tests.kubectl import Kubectl
 
 pytestmark = pytest.mark.sandbox
 
@@ -217,6 +218,25 @@ def test_status_says_what_is_there(guest, guests, monkeypatch, capsys, tmp_path)
     facts = json.loads(capsys.readouterr().out)
     assert facts["running"] and facts["istio"].startswith("istiod ") and facts["gateway_url"]
     assert not (tmp_path / "home/run/sandbox.json").exists()
+
+
+def test_the_published_role_is_what_a_lesson_in_one_namespace_needs(sandbox, tmp_path):
+    """``docs/one-namespace.yaml`` as the owner of a cluster applies it."""
+    place, typed = "participants", Kubectl(sandbox.paths)
+    typed("create", "namespace", place)
+    typed("label", "namespace", place, "istio-injection=enabled")
+    typed("apply", "-n", place, "-f", str(settings.CHECKOUT / "docs/one-namespace.yaml"))
+    document = yaml.safe_load(sandbox.kubeconfig.read_text())
+    token = typed("create", "token", "participant", "-n", place).strip()
+    document["users"] = [{"name": entry["name"], "user": {"token": token}} for entry in document["users"]]
+    (tmp_path / "file").write_text(yaml.safe_dump(document))
+    lab = Lab(cluster.of_kubeconfig(tmp_path / "file"), namespace=place)
+    needed = rights.of_objects(lab.api, [*bookinfo.objects(), *gateway.objects()], namespace=place)
+    reads = [("", "pods/log", "get"), ("", "pods/portforward", "create"), ("", "pods/exec", "create")]
+    needed += [rights.Right(verb=verb, group=group, resource=name, namespace=place) for group, name, verb in reads]
+    assert rights.denied(lab.api, needed) == []
+    lab.control.until_endpoints(bookinfo.objects(), place)  # asks for slices, and istiod, which is refused
+    typed("delete", "namespace", place, "--wait=false")
 
 
 def test_a_user_of_one_namespace_is_told_what_is_missing_and_from_whom(guests):
