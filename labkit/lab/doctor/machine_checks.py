@@ -1,5 +1,6 @@
 """Checks of this machine: rows 1 to 9, 21 and 22. Pure."""
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +21,8 @@ def engine(facts: Facts) -> Answer:
         name = facts.engine.get("OperatingSystem") or facts.engine.get("Name") or "Docker"
         return passed(f"{engines.program().capitalize()} {facts.engine.get('ServerVersion', '')} on {name}")
     if not facts.wants_kind:
-        return skipped(f"{facts.engine.splitlines()[0][:80]} ({NOT_ASKED})")
+        first = facts.engine.splitlines()[0]
+        return skipped(f"{textwrap.shorten(first, 80, placeholder=' …')} ({NOT_ASKED})")
     step = failures.mend(facts.engine) or "start Docker"
     if "command not found" in facts.engine:
         step = f"install Docker (or podman: export {engines.PROVIDER}=podman); or ./lab up --cluster sandbox"

@@ -47,9 +47,13 @@ class Report(showing.Shown):
 
 def _row(finding: Finding) -> str:
     step = f"<br><code>{markup.text(finding.next_step)}</code>" if finding.next_step else ""
-    mark = f'<td style="{markup.ink(COLOURS[finding.verdict])}">{MARKS[finding.verdict]} {finding.verdict}</td>'
-    cells = f'<td style="text-align:left">{markup.text(finding.seen)}{step}</td>'
-    return f'<tr>{mark}<td style="text-align:left">{markup.text(finding.title)}</td>{cells}</tr>'
+    mark = f"white-space:nowrap;{markup.ink(COLOURS[finding.verdict])}"
+    return (
+        '<tr style="vertical-align:top">'
+        f'<td style="{mark}">{MARKS[finding.verdict]} {finding.verdict}</td>'
+        f'<td style="text-align:left;white-space:nowrap">{markup.text(finding.title)}</td>'
+        f'<td style="text-align:left">{markup.text(finding.seen)}{step}</td></tr>'
+    )
 
 
 def as_text(report: Report) -> str:
