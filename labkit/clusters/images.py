@@ -141,7 +141,7 @@ def is_saved(folder: Path, image: Image, index: dict[str, dict[str, object]]) ->
 
 
 def _failure(words: list[str], image: Image, output: str) -> errors.SetupError:
-    if "unknown flag: --platform" in output:
+    if "unknown flag: --platform" in output or "requires API version" in output:
         return errors.SetupError(
             f"This Docker cannot save one platform of {image.name}.", next_step="update Docker to 28 or newer"
         )

@@ -184,6 +184,17 @@ def test_saving_goes_on_where_it_was_interrupted(tmp_path):
     assert not list(tmp_path.glob("*.part"))
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["unknown flag: --platform", '"platform" requires API version 1.48, but the Docker daemon API version is 1.41'],
+    ids=["an old client", "an old engine behind a new client"],
+)
+def test_a_docker_that_cannot_save_one_platform_is_to_be_updated(tmp_path, words):
+    with pytest.raises(errors.SetupError, match=r"cannot save one platform(.|\n)*Next: update Docker to 28"):
+        images.save(saving(**{"docker save": failed(words)}), tmp_path, SMALL)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_loading_gives_docker_the_node_and_kind_the_rest(tmp_path):
     images.save(saving(), tmp_path, SMALL)
     played = Recorded({"docker load": said(), "kind load": said()})
