@@ -110,21 +110,48 @@ class Tracer:
         left = set(differences(self.config, self._alone())) - traced.keys()
         for kind, obj in every if left else ():
             # What several bring, each alone: two Services with a port 80 share a listener.
-            brought = left - set(differences(self.config, self._alone(kind, obj)))
-            traced |= dict.fromkeys(brought, (obj, ""))
-            left -= brought
+            left -= self._brought(left, self._with_only(kind, obj), kind, obj, traced)
+        for kind, obj in every if left else ():
+            # What several of one kind bring, each beside the other kinds: of two VirtualServices of a host one is idle.
+            if len(self._snapshot.of(kind)) > 1:
+                objects = {**self._snapshot.objects, kind: [obj]}
+                only = Tracer(replace(self._snapshot, objects=objects), self._proxy)
+                left -= self._brought(left, only, kind, obj, traced)
         return traced
+
+    def _brought(
+        self,
+        left: set[Place],
+        only: "Tracer",
+        kind: str,
+        obj: Object,
+        traced: dict[Place, tuple[Object | None, str]],
+    ) -> set[Place]:
+        """The leaves that are there with this object in a smaller mesh, and not without it; they are noted."""
+        brought = left - set(differences(self.config, only.config))
+        if not brought:
+            return set()
+        nothing = {**only._snapshot.objects, kind: []}
+        without = _index(replace(only._snapshot, objects=nothing), None).config(self._proxy)
+        brought &= set(differences(self.config, without))
+        fields = only.of(kind, obj) if brought else {}
+        traced |= {place: (obj, _nearest(place, fields)) for place in brought}
+        return brought
 
     def without_objects(self) -> Config:
         """What the proxy would have in a mesh without objects."""
         return self._alone()
 
     def _alone(self, kind: str = "", obj: Object | None = None) -> Config:
-        """The configuration with one object, or with none: pods alone make no mesh."""
+        """The configuration with one object, or with none."""
+        return self._with_only(kind, obj).config
+
+    def _with_only(self, kind: str = "", obj: Object | None = None) -> "Tracer":
+        """The proxy in a mesh of one object, or of none: pods alone make no mesh."""
         kept = {key: listed if key in PODS else [] for key, listed in self._snapshot.objects.items()}
         if obj is not None:
             kept[kind] = [obj]
-        return _index(replace(self._snapshot, objects=kept), None).config(self._proxy)
+        return Tracer(replace(self._snapshot, objects=kept), self._proxy)
 
     def _of_leaf(self, kind: str, obj: Object, path: tuple[Step, ...], value: Any) -> set[Place]:
         for other in (*others(value), GONE):
@@ -144,6 +171,14 @@ class Tracer:
         except Exception:  # a change tried at random may be one that nobody could apply
             return set()
         return set(differences(self.config, config))
+
+
+def _nearest(place: Place, fields: Mapping[Place, str]) -> str:
+    """The field of a leaf, or where it stands elsewhere in its resource, the one that most of the resource is about."""
+    if fields.get(place):
+        return fields[place]
+    of_resource = Counter(field for (kind, name, _), field in fields.items() if (kind, name) == place[:2] and field)
+    return next((field for field, _ in of_resource.most_common(1)), "")
 
 
 def _index(snapshot: Snapshot, previous: compiler.Index | None) -> compiler.Index:

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from labkit.conformance import scene
+from labkit.conformance import answers, scene
 from labkit.kube import manifests
 from labkit.mesh import origins
+from tests import recorded
 from tests.mesh.test_golden import CASES, FOLDER
 
 
@@ -34,6 +35,39 @@ def test_every_leaf_that_an_empty_mesh_lacks_has_an_object_and_nearly_all_a_fiel
     assert lacking - everything.keys() == set()
     by_default = [place for place in lacking if not everything[place][1]]
     assert len(by_default) < 0.3 * len(lacking)
+
+
+SCENES = (
+    ("istio", "match-uri-kinds", "productpage"),
+    ("istio", "gateway-https-redirect", "ingressgateway"),
+    ("istio", "several-policies-one-workload", "productpage"),
+    ("istio-drawn", "drawn-traffic-7-010", "productpage"),
+    ("istio-drawn", "drawn-security-7-057", "reviews-v1"),
+)
+
+
+@pytest.mark.parametrize(("archive", "case", "proxy"), SCENES, ids=[case for _, case, _ in SCENES])
+def test_every_leaf_that_a_recorded_case_changes_comes_from_an_object_of_the_case(archive, case, proxy):
+    told = answers.Answers(recorded.ANSWERS / f"{archive}.tar.xz")
+    base, own = scene.base(told.extra()), told.input(case)
+    tracer = traced([*base, *own], proxy)
+    changed = set(origins.differences(tracer.config, traced(base, proxy).config))
+    fields = {}
+    for kind, obj in (stored(tracer._snapshot, obj) for obj in own):
+        fields |= tracer.of(kind, obj)
+    assert changed
+    assert changed - fields.keys() == set()
+    # Without a field is what an object brings as such: an AuthorizationPolicy without any rule brings a filter too.
+    assert any(fields[place] for place in changed)
+
+
+def test_of_two_rules_for_a_host_a_leaf_that_either_brings_has_one():
+    first, second = (
+        {**obj, "metadata": {"name": name}} for obj, name in zip(manifests.parse(RULE) * 2, "ab", strict=True)
+    )
+    tracer = traced([*manifests.read(FOLDER / "scene.yaml"), first, second], "client")
+    everything = tracer.everything()
+    assert set(origins.differences(tracer.config, tracer.without_objects())) - everything.keys() == set()
 
 
 RULE = """
