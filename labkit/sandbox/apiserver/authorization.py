@@ -88,11 +88,7 @@ class Authorizer:
 
     def rules(self, user: User, namespace: str) -> Object:
         """The status of a SelfSubjectRulesReview."""
-        if users.MASTERS in user.groups:
-            rules = [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}]
-            rules.append({"verbs": ["*"], "nonResourceURLs": ["*"]})
-        else:
-            rules = [rule for grant in self.grants(user, namespace) for rule in grant.rules]
+        rules = [rule for grant in self.grants(user, namespace) for rule in grant.rules]
         return {
             "resourceRules": [rule for rule in rules if rule.get("resources")],
             "nonResourceRules": [rule for rule in rules if rule.get("nonResourceURLs")],
