@@ -4,9 +4,7 @@ import contextlib
 import socket
 import ssl
 import urllib.request
-from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,51 +22,14 @@ from labkit.sandbox.istiod import authority
 from labkit.sandbox.network import door
 from labkit.traffic import tokens
 from tests.acceptance import joining
+from tests.acceptance.waypointshop import CURL, GET_BY_CURL, NO_POST, STATUS, Shop, policy, route, rules
 from tests.kubectl import Kubectl
 from tests.mesh.ambient import standing
 
 pytestmark = pytest.mark.sandbox
 
 SCENE = Path(__file__).with_name("waypoint.yaml")
-CURL = "cluster.local/ns/shop/sa/default"
-STATUS = "-s -o /dev/null -w '%{http_code}'"
 HTTPBIN = "http://httpbin.shop:8000"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shop:
-    """Services behind a waypoint, a caller beside them and one in another namespace."""
-
-    lab: Lab
-    kubectl: Kubectl
-    state: Path
-    """The folder of the sandbox's state."""
-
-    applied: list[Any] = field(default_factory=list)
-
-    def apply(self, *objects: dict[str, Any]) -> None:
-        """Have objects, in force when this returns."""
-        self.applied.extend(objects)
-        self.lab.apply(list(objects), quiet=True)
-
-    def curl(self, words: str, *, namespace: str = "shop") -> str:
-        """What curl prints in a pod."""
-        return str(self.kubectl("-n", namespace, "exec", "deploy/curl", "--", "sh", "-c", f"curl {words}"))
-
-    def status(self, words: str, *, namespace: str = "shop") -> str:
-        """The status of one request."""
-        return self.curl(f"{STATUS} {words}", namespace=namespace)
-
-    def hellos(self, count: int, words: str = "") -> Counter[str]:
-        """Which versions answered so many requests."""
-        text = self.curl(f"-s {words} {'http://hello:5000/hello ' * count}")
-        return Counter(line.split()[2].rstrip(",:") for line in text.splitlines())
-
-    def condition(self, kind: str, name: str) -> tuple[str, str, str]:
-        """Type, status and message of istiod's condition of ambient."""
-        path = '{range .status.conditions[?(@.type!="Reconciled")]}{.type}|{.status}|{.message}{end}'
-        kind, status, message = self.kubectl("-n", "shop", "get", kind, name, "-o", f"jsonpath={path}").split("|")
-        return kind, status, message
 
 
 @pytest.fixture(scope="module")
@@ -97,33 +58,6 @@ def shop(mesh: Shop) -> Iterator[Shop]:
     if mesh.applied:
         mesh.lab.delete(list(mesh.applied), quiet=True)
         mesh.applied.clear()
-
-
-def route(*rules: dict[str, Any], service: str = "hello", port: int = 5000) -> dict[str, Any]:
-    parent = {"group": "", "kind": "Service", "name": service, "port": port}
-    return {
-        "apiVersion": "gateway.networking.k8s.io/v1",
-        "kind": "HTTPRoute",
-        "metadata": {"name": service, "namespace": "shop"},
-        "spec": {"parentRefs": [parent], "rules": list(rules)},
-    }
-
-
-def policy(spec: dict[str, Any], *, kind: str = "Service", name: str = "httpbin") -> dict[str, Any]:
-    group = "gateway.networking.k8s.io" if kind.startswith("Gateway") else ""
-    return {
-        "apiVersion": "security.istio.io/v1",
-        "kind": "AuthorizationPolicy",
-        "metadata": {"name": "decides", "namespace": "istio-system" if kind == "GatewayClass" else "shop"},
-        "spec": {"targetRefs": [{"group": group, "kind": kind, "name": name}], **spec},
-    }
-
-
-GET_BY_CURL = {
-    "action": "ALLOW",
-    "rules": [{"from": [{"source": {"principals": [CURL]}}], "to": [{"operation": {"methods": ["GET"]}}]}],
-}
-NO_POST = {"action": "DENY", "rules": [{"to": [{"operation": {"methods": ["POST"]}}]}]}
 
 
 def test_requests_go_through_the_waypoint(shop: Shop) -> None:
@@ -355,15 +289,6 @@ def test_ztunnel_speaks_to_nobody_without_a_certificate_of_the_mesh(
         _tunnel(shop, client, account)
 
 
-def _rules(name: str, *rules: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "apiVersion": "networking.istio.io/v1",
-        "kind": "VirtualService",
-        "metadata": {"name": name, "namespace": "shop"},
-        "spec": {"hosts": [name], "http": list(rules)},
-    }
-
-
 def test_a_virtual_service_and_a_destination_rule_hold_at_the_waypoint(shop: Shop) -> None:
     subsets = [{"name": f"v{n}", "labels": {"version": f"v{n}"}} for n in (1, 2)]
     rule = {
@@ -375,7 +300,7 @@ def test_a_virtual_service_and_a_destination_rule_hold_at_the_waypoint(shop: Sho
     match = [{"headers": {"x-fault": {"exact": "yes"}}}]
     fault = {"abort": {"httpStatus": 555, "percentage": {"value": 100}}}
     to_v2 = [{"destination": {"host": "hello", "subset": "v2"}}]
-    shop.apply(rule, _rules("hello", {"match": match, "fault": fault, "route": to_v2}, {"route": to_v2}))
+    shop.apply(rule, rules("hello", {"match": match, "fault": fault, "route": to_v2}, {"route": to_v2}))
     assert shop.hellos(5) == {"v2": 5}
     assert shop.status("-H 'x-fault: yes' http://hello:5000/hello") == "555"
 
