@@ -40,7 +40,7 @@ def measure(lab: PrivateLab) -> list[result.Result]:
         "in ambient": in_ambient,
         "in ambient behind a waypoint": behind_waypoint,
     }
-    found = [
+    results = [
         result.Result(name="Bookinfo, memory of sidecars", value=sidecars / MEGABYTE, unit="MB PSS"),
         result.Result(
             name="Bookinfo, memory of ambient beside it",
@@ -51,7 +51,7 @@ def measure(lab: PrivateLab) -> list[result.Result]:
         result.Result(name="the same with a waypoint", value=both / sidecars, at_most=MEMORY_BAR),
         *(result.median(f"productpage to details {way}", r, unit="requests/s") for way, r in rates.items()),
     ]
-    return [*found, *_joined(lab)]
+    return [*results, *_joined(lab)]
 
 
 def _memory(lab: PrivateLab) -> float:
