@@ -50,6 +50,12 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-d", dest="manifests", default="", help=argparse.SUPPRESS)
 
 
+SHARED = (
+    "Warning: all revisions share istio-cni and ztunnel. In the sandbox ztunnel stays connected to istiod of the "
+    "revision default; Istio's would move to the new revision."
+)
+
+
 def install(session: Session, arguments: argparse.Namespace) -> int:
     """Install or change the Istio of the sandbox; with a revision, a control plane beside the one that is there."""
     plan = _plan(session, arguments)
@@ -65,6 +71,8 @@ def install(session: Session, arguments: argparse.Namespace) -> int:
     if plan.profile == ambient.PROFILE:
         ambient.until_ready(session.api)
         session.print("✔ CNI installed 🪢", "✔ Ztunnel installed 🔒")
+        if not plan.revision.is_default:
+            session.note(SHARED)
     if plan.has_gateway:
         session.print("✔ Ingress gateways installed 🛬")
     elif plan.revision.is_default and plan.profile == "minimal":
