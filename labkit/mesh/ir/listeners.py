@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from labkit.mesh.ir import bounds
 from labkit.mesh.ir.access import FREE, Access
 from labkit.mesh.ir.routes import Route
 from labkit.mesh.ir.telemetry import NO_TELEMETRY, Telemetry
@@ -50,6 +51,9 @@ class ChainMatch:
     def is_everything(self) -> bool:
         """Whether it matches every connection."""
         return self == EVERYTHING
+
+    def __post_init__(self) -> None:
+        bounds.require_port(self, "port")
 
 
 EVERYTHING = ChainMatch()
@@ -186,3 +190,7 @@ class Listener:
 
     telemetry: Telemetry = NO_TELEMETRY
     """Of it, lines about connections that no chain takes."""
+
+    def __post_init__(self) -> None:
+        bounds.require_filled(self, "name")
+        bounds.require_port(self, "port")

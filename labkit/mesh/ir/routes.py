@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from labkit.mesh.ir import bounds
 from labkit.mesh.ir.traffic import Hash
 from labkit.mesh.ir.upstreams import NO_HEADERS, Destination, Headers
 
@@ -66,6 +67,9 @@ class Retries:
     avoids_previous_hosts: bool = True
     prefers_other_localities: bool = False
 
+    def __post_init__(self) -> None:
+        bounds.require_not_negative(self, "attempts", "per_try", "back_off")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mirror:
@@ -75,6 +79,9 @@ class Mirror:
     percent: float | None = None
     """None means every request."""
 
+    def __post_init__(self) -> None:
+        bounds.require_not_negative(self, "percent")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Share:
@@ -83,6 +90,9 @@ class Share:
     percent: float
     is_whole: bool = False
     """Whether it is written in whole percents, as the deprecated field is."""
+
+    def __post_init__(self) -> None:
+        bounds.require_not_negative(self, "percent")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +106,9 @@ class Fault:
     status: int | None = None
     grpc_status: int | None = None
     abort_share: Share | None = None
+
+    def __post_init__(self) -> None:
+        bounds.require_not_negative(self, "delay")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +124,9 @@ class Cors:
 
     credentials: bool | None = None
     forwards_unmatched_preflights: bool | None = None
+
+    def __post_init__(self) -> None:
+        bounds.require_not_negative(self, "max_age")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +150,10 @@ class Forward:
 
     missing_upstream_status: str = ""
 
+    def __post_init__(self) -> None:
+        bounds.require_filled(self, "destinations")
+        bounds.require_not_negative(self, "timeout")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Redirect:
@@ -145,6 +165,9 @@ class Redirect:
     scheme: str = ""
     port: int = 0
     code: int = 301
+
+    def __post_init__(self) -> None:
+        bounds.require_port(self, "port")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +210,9 @@ class VirtualHost:
     is_by_content: bool = True
     """False where the port alone leads here, whatever name a request carries."""
 
+    def __post_init__(self) -> None:
+        bounds.require_filled(self, "name", "domains")
+
 
 @dataclass(frozen=True, kw_only=True)
 class RouteTable:
@@ -196,3 +222,6 @@ class RouteTable:
     hosts: tuple[VirtualHost, ...]
     allows_unknown: bool | None = None
     """What becomes of other names: passed on, refused, or None: nothing is said."""
+
+    def __post_init__(self) -> None:
+        bounds.require_filled(self, "name")

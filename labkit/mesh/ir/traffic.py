@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from labkit.mesh.ir import bounds
+
 
 @dataclass(frozen=True, kw_only=True)
 class Keepalive:
@@ -10,6 +12,9 @@ class Keepalive:
     probes: int | None = None
     time: float | None = None
     interval: float | None = None
+
+    def __post_init__(self) -> None:
+        bounds.require_not_negative(self, "probes", "time", "interval")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +35,9 @@ class ConnectionPool:
     streams: int | None = None
     """HTTP/2 requests at a time on one connection."""
 
+    def __post_init__(self) -> None:
+        bounds.require_not_negative(self, "connect_timeout", "idle_timeout", "max_duration")
+
 
 @dataclass(frozen=True, kw_only=True)
 class RetryBudget:
@@ -38,6 +46,9 @@ class RetryBudget:
     percent: float = 20.0
     least: int = 3
     """Retries that are always allowed."""
+
+    def __post_init__(self) -> None:
+        bounds.require_not_negative(self, "percent", "least")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +71,9 @@ class Outliers:
     panic_percent: int | None = None
     """Per cent of healthy endpoints below which all are used again."""
 
+    def __post_init__(self) -> None:
+        bounds.require_not_negative(self, "interval", "ejection_time", "errors", "gateway_errors", "local_errors")
+
 
 @dataclass(frozen=True, kw_only=True)
 class SlowStart:
@@ -68,6 +82,9 @@ class SlowStart:
     window: float
     least_percent: float | None = None
     aggression: float | None = None
+
+    def __post_init__(self) -> None:
+        bounds.require_not_negative(self, "window", "least_percent")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,3 +126,6 @@ class Hash:
     path: str = ""
     ttl: float | None = None
     attributes: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        bounds.require_not_negative(self, "ttl")
