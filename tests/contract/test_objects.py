@@ -17,8 +17,8 @@ def config_map(name, **data):
 
 
 def test_apply_says_created_unchanged_and_configured(asked):
-    said = [asked.apply(SETTINGS % colour).strip() for colour in ("red", "red", "blue")]
-    assert said == [f"configmap/settings {word}" for word in ("created", "unchanged", "configured")]
+    results = [asked.apply(SETTINGS % colour).strip() for colour in ("red", "red", "blue")]
+    assert results == [f"configmap/settings {word}" for word in ("created", "unchanged", "configured")]
     assert (
         asked.kubectl("delete", "configmap/settings").strip() == f'configmap "settings" deleted from {PLACE} namespace'
     )

@@ -7,8 +7,8 @@ from labkit.install import labels
 NAME = "istio-injection"
 
 
-def namespace(said=None, *, remembered=None):
-    metadata = {"name": "team", "labels": {"team": "anna", **({NAME: said} if said else {})}}
+def namespace(value=None, *, remembered=None):
+    metadata = {"name": "team", "labels": {"team": "anna", **({NAME: value} if value else {})}}
     if remembered is not None:
         metadata["annotations"] = {labels.BEFORE: remembered}
     return {"metadata": metadata}
