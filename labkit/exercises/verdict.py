@@ -1,5 +1,6 @@
 """What a check says: expected, observed, the likely cause, and what to try next."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -39,13 +40,18 @@ class Verdict:
         rows = [("expected", self.expected), ("observed", self.observed)]
         if not self.passed:
             rows += [(k, v) for k, v in (("likely", self.cause), ("next", self.next_step)) if v]
-        body = "".join(f"<dt style='opacity:.75'>{k}</dt><dd style='margin:0'>{escape(v)}</dd>" for k, v in rows)
+        body = "".join(f"<dt style='opacity:.75'>{k}</dt><dd style='margin:0'>{_marked(v)}</dd>" for k, v in rows)
         return (
             f'<div style="border-left:5px solid {colour};padding:.4em .9em;max-width:60em">'
             f"<b>{escape(self.exercise)} {mark}</b>"
             f'<dl style="display:grid;grid-template-columns:max-content 1fr;gap:.15em 1em;margin:.3em 0 0">{body}</dl>'
             "</div>"
         )
+
+
+def _marked(text: str) -> str:
+    """Escaped, with what stands between backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def passed(expected: str, observed: str) -> Verdict:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from labkit import traffic
-from labkit.exercises import course
+from labkit.exercises import course, verdict
 from labkit.kube import manifests
 from tests.exercises.conftest import NOTHING, Written
 from tests.exercises.simulated import Simulated
@@ -63,3 +63,10 @@ def test_a_check_that_stumbles_is_a_verdict_too():
     verdict = replace(SPLIT, check=stumble).judge(Written())
     assert not verdict.passed
     assert "KeyError: 'spec'" in verdict.observed
+
+
+def test_a_verdict_in_html_escapes_its_words_and_marks_code():
+    seen = verdict.not_yet("<b>", "`route` is <i>", cause="no `match`")
+    html = replace(seen, exercise="07-1")._repr_html_()
+    assert "<code>route</code> is &lt;i&gt;" in html
+    assert "no <code>match</code>" in html
