@@ -116,7 +116,13 @@ class Network:
             link = sockets.connect(self.ways.folder / answer.socket)
             link.setblocking(False)
             return await asyncio.open_unix_connection(sock=link)
-        return await asyncio.open_connection(answer.address, port)
+        try:
+            return await asyncio.open_connection(answer.address, port)
+        except ConnectionRefusedError:
+            if answer.address == self.ways.ip or self.ways.has_proxy:
+                raise
+            # A program beside ambient that has handed no port over, istiod for one, listens at the pod's own address.
+            return await asyncio.open_connection(self.ways.ip, port)
 
     async def _connect(self, answer: door.Answer) -> splice.Half:
         if answer.error:
