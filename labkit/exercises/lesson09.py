@@ -258,7 +258,7 @@ EXERCISES = (
             Wrong(
                 why="nothing said",
                 yaml=all_to("httpbin", _retries(attempts=2)),
-                says="503 is not among what is tried again: retryOn of rule 1",
+                says="default/httpbin has no retryOn, and Istio's own is connect-failure",
             ),
             Wrong(
                 why="all of the gateway's",
