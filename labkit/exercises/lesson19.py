@@ -328,7 +328,7 @@ EXERCISES = (
             Wrong(
                 why="for everybody",
                 yaml=_for_all(),
-                says="is 0.5 s, and it takes every request: nothing in it asks for x-hurry",
+                says="is 0.5 s, and it takes requests without x-hurry too",
             ),
             Wrong(why="too patient", yaml=_patience(timeout="5s"), says="is 5 s, and the answer comes after 1 s"),
             Wrong(

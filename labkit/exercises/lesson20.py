@@ -221,11 +221,17 @@ EXERCISES = (
         solution=_sidecar(*FULL, SYSTEM),
         right=(Right(how="with the namespace's name", yaml=_sidecar(*(h.replace("./", "default/") for h in FULL))),),
         wrong=(
-            Wrong(why="the whole namespace", yaml=_sidecar("./*", SYSTEM), says="egress hosts let in"),
-            Wrong(why="one forgotten", yaml=_sidecar(FULL[1], SYSTEM), says="it calls details, and no longer knows"),
+            Wrong(why="the whole namespace", yaml=_sidecar("./*", SYSTEM), says="which lets in productpage, ratings"),
+            Wrong(
+                why="one forgotten",
+                yaml=_sidecar(FULL[1], SYSTEM),
+                says="it calls details, which its proxy no longer knows",
+            ),
             Wrong(why="for every pod", yaml=_sidecar(*FULL, SYSTEM, app=""), says="reviews no longer knows ratings"),
             Wrong(
-                why="for nobody", yaml=_sidecar(*FULL, SYSTEM, app="product-page"), says="selects no pod of productpage"
+                why="for nobody",
+                yaml=_sidecar(*FULL, SYSTEM, app="product-page"),
+                says="asks for app=product-page, and the pod has app=productpage",
             ),
         ),
     ),
