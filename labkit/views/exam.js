@@ -70,7 +70,7 @@ function render({ model, el }) {
     tasks.hidden = !rows.length;
     report.hidden = !rows.length;
     start.textContent = rows.length ? "Start a new exam" : "Start";
-    tasks.replaceChildren(tableFrom("Tasks", ["task", "points", "what to do", "handed in", ""], rows.map((task) => [
+    tasks.replaceChildren(tableFrom("Tasks", ["task", "points", "what to do", "handed in", "begin"], rows.map((task) => [
       [String(task.number)], [task.points.toFixed(1)], [task.what], [task.is_handed_in ? "✓ yes" : "no"],
       [isOver() ? "" : button(task.number === model.get("at") ? "Begin again" : "Go to", `Go to task ${task.number}`, () => model.send({ step: "goto", task: task.number }))]])));
     drawTime();
