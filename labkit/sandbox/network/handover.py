@@ -125,9 +125,13 @@ class Port:
             # A shared address would be given to a second program of the pod as well: ask for it alone first.
             _listener(host, self.number, is_shared=False).close()
         listener = _listener(host, self.number, is_shared=True)
-        self.servers["address"] = await asyncio.get_running_loop().create_server(
-            self.factory, sock=listener, backlog=BACKLOG
-        )
+        try:
+            self.servers["address"] = await asyncio.get_running_loop().create_server(
+                self.factory, sock=listener, backlog=BACKLOG
+            )
+        except BaseException:
+            listener.close()
+            raise
         return listener
 
     async def _follow(self, reader: asyncio.StreamReader, line: asyncio.StreamWriter) -> None:

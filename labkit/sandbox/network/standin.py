@@ -71,13 +71,16 @@ class StandIns:
 
     async def _follow(self, env: "handover.Environment") -> None:
         loop = asyncio.get_running_loop()
-        began = loop.time()
+        began, missed = loop.time(), set[int]()
         while True:
             listening = set(kernel.listeners(self._private_ip))
             for port in listening - self._ports.keys():
                 await self.open(port, env())
-            for port in self._ports.keys() - listening:
+            # The kernel hands its table over in pieces, and a piece may lack a socket: only two looks are certain.
+            missing = self._ports.keys() - listening
+            for port in missing & missed:
                 self.shut(port)
+            missed = missing - missed
             await asyncio.sleep(LOOK if loop.time() - began < STARTING else LOOK_LATER)
 
     def close(self) -> None:

@@ -108,7 +108,7 @@ def _of_steps(api: Api, case: Json, names: Json, created: list[str]) -> list[str
         settled_by = time.monotonic() + (SETTLING if "wait" in step else 0)
         before = values.copy()
         while True:
-            reply = _perform(api, asked)
+            reply = _perform(api, asked, patience=_patience(api, step))
             _remember(step, asked, reply, names, created)
             recorded = _filled(step["reply"], names)
             seen = _recorded_form(step, reply, keeps_managers=bool(case.get("managed_fields")))
@@ -138,7 +138,13 @@ def _filled(value: Any, names: Json) -> Any:
     return value
 
 
-def _perform(api: Api, step: Json) -> Reply:
+def _patience(api: Api, step: Json) -> float:
+    """How long a step waits; no longer than the recording where that waited in vain."""
+    wait, status = step.get("wait") or {}, step["reply"]["status"]
+    return wait["seconds"] if wait.get("status", status) != status and "seconds" in wait else api.patience
+
+
+def _perform(api: Api, step: Json, *, patience: float | None = None) -> Reply:
     """Send a step's request, again and again where it waits for something."""
     method, _, path = step["do"].partition(" ")
     body = _body(step)
@@ -148,7 +154,7 @@ def _perform(api: Api, step: Json) -> Reply:
         **({"Accept": step["accept"]} if "accept" in step else {}),
     }
     wait = step.get("wait")
-    end = time.monotonic() + api.patience
+    end = time.monotonic() + (api.patience if patience is None else patience)
     while True:
         reply = api.call(method, path, headers, body, step.get("as") or "")
         if wait is None or _is_over(reply, wait) or time.monotonic() > end:
