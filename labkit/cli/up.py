@@ -136,13 +136,14 @@ def _require_course(cluster: cluster.Cluster, namespace: str) -> None:
 
 def _course(chosen: cluster.Cluster, namespace: str, steps: progress.Progress) -> str:
     """Istio, Bookinfo and the gateway; the gateway's address."""
-    from labkit.install import bookinfo, gateway, istio
+    from labkit.install import ambient, bookinfo, gateway, istio
 
     api = chosen.client()
+    profile = ambient if ambient.is_ours(api) else istio
     # A sandbox takes seconds for all of it; elsewhere each step may last, and something may have been left alone.
     on_step = (lambda _: None) if chosen.can(capabilities.BUNDLED_ISTIO) else steps.line
     with steps.step("Istio: istiod and the ingress gateway"):
-        istio.install(api, on_step=on_step)
+        profile.install(api, on_step=on_step)
     with steps.step("Bookinfo: four services, six pods with sidecars"):
         bookinfo.deploy(api, namespace, on_step=on_step)
     with steps.step("Gateway: Bookinfo answers from outside"):
