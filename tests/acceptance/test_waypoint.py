@@ -439,3 +439,8 @@ def test_istioctl_tells_ztunnels_tables(mesh: Shop) -> None:
     assert asked("policy")[0].split() == ["NAMESPACE", "POLICY", "NAME", "ACTION", "SCOPE"]
     assert any(f"spiffe://{CURL} " in line for line in asked("certificate"))
     assert "keeps no list of its connections" in asked("connections")[0]
+
+
+def test_coming_up_again_keeps_the_profile(mesh: Shop) -> None:
+    mesh.come_up()
+    assert '"PILOT_ENABLE_AMBIENT"' in mesh.kubectl("-n", "istio-system", "get", "deploy/istiod", "-o", "json")

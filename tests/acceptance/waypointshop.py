@@ -1,5 +1,8 @@
 """A shop behind a waypoint, as tests ask it, and the objects that they apply to it."""
 
+import os
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +43,12 @@ class Shop:
         """Which versions answered so many requests."""
         text = self.curl(f"-s {words} {'http://hello:5000/hello ' * count}")
         return Counter(line.split()[2].rstrip(",:") for line in text.splitlines())
+
+    def come_up(self) -> None:
+        """``./lab up`` on the same lab."""
+        words = [sys.executable, "-m", "labkit", "up", "--no-browser", "--no-jupyter"]
+        env = os.environ | {"LABKIT_HOME": str(self.state.parent)}
+        subprocess.run(words, env=env, check=True, capture_output=True, timeout=120)
 
     def condition(self, kind: str, name: str) -> tuple[str, str, str]:
         """Type, status and message of istiod's condition of ambient."""
