@@ -114,6 +114,7 @@ def inside(place, pod, script):
 def test_a_stateful_set_keeps_names_and_data(place):
     inside(place, "db-0", "echo kept > /data/note")
     place("delete", "pod", "db-0")
+    place("wait", "--for=create", "pod/db-0", "--timeout=60s")
     place("wait", "--for=condition=Ready", "pod/db-0", "--timeout=60s")
     assert inside(place, "db-0", "cat /data/note; hostname") == "kept\ndb-0"
     assert inside(place, "db-1", "ls /data") == ""
