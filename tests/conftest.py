@@ -1,6 +1,7 @@
 """One sandbox with Istio and Bookinfo for the whole run, started by the first test that asks for it."""
 
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ EXAMPLES = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.t
 hypothesis.settings.register_profile("same", derandomize=True, database=None, **EXAMPLES)
 hypothesis.settings.register_profile("other", derandomize=False, **EXAMPLES)
 hypothesis.settings.load_profile(os.environ.get("EXAMPLES", "same"))
+
+# Started in the background by a shell, the suite would ignore Ctrl-C, and so would every program that it interrupts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -12,8 +12,6 @@ class Interrupting(importlib.abc.MetaPathFinder):
         if name == "labkit.cli":
             signal.raise_signal(signal.SIGINT)
 
-# A shell that starts programs in the background has them ignore Ctrl-C.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.meta_path.insert(0, Interrupting())
 runpy.run_module("labkit", run_name="__main__")
 """

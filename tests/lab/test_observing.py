@@ -2,7 +2,7 @@
 
 import pytest
 
-from labkit.base import errors
+from labkit.base import errors, waiting
 from labkit.telemetry.prometheus import QueryError
 
 
@@ -15,7 +15,13 @@ def metrics(lab):
 def test_every_proxy_and_istiod_are_targets(metrics):
     up = metrics.promql("up")
     assert {"productpage", "details", "ratings", "reviews", "istio-ingressgateway", "istiod"} <= set(up["app"])
-    assert set(up[up["app"] != "istiod"]["value"]) == {1.0}
+
+    def all_answer():
+        up = metrics.promql("up")
+        return set(up[up["app"] != "istiod"]["value"]) == {1.0}
+
+    # A pod that an earlier test has just ended was a target at the last look.
+    waiting.until(all_answer, what="an answer of every proxy", timeout=60, next_step='kubectl get pods -A; ask "up"')
 
 
 def test_it_stays_as_it_is_when_installed_again(metrics):
