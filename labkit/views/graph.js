@@ -159,10 +159,10 @@ function render({ model, el }) {
       if (model.get("can_inspect")) set(g, { "aria-pressed": isChosen });
     }
     const keys = new Set();
-    const known = edges.filter((edge) => at.has(edge.source) && at.has(edge.target));
-    const routes = routed(known, at, size);
+    const placed = edges.filter((edge) => at.has(edge.source) && at.has(edge.target));
+    const routes = routed(placed, at, size);
     const spotOf = chips(routes, [...at.values()].map(({ x, y }) => ({ x, y, width: size.width, height: size.height })), size.chip);
-    known.forEach((edge, n) => {
+    placed.forEach((edge, n) => {
       const key = `${edge.source} ${edge.target}`;
       keys.add(key);
       const parts = way(key);

@@ -1,6 +1,6 @@
-"""Which requests a rule is for, and which proxies see it."""
+"""Which requests a rule is for."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from labkit.mesh import ir
@@ -57,23 +57,3 @@ def _path(uri: Mapping[str, Any] | None, *, by_elements: bool) -> ir.Text:
     if by_elements and path.kind == "prefix" and path != ir.ANY_PATH:
         return ir.Text(kind="elements", value=path.value.rstrip("/"))
     return ir.ANY_PATH if path.kind == "present" else path
-
-
-def is_seen(
-    match: Mapping[str, Any] | None,
-    *,
-    port: int,
-    gateways: Collection[str],
-    namespace: str,
-    labels: Mapping[str, str],
-) -> bool:
-    """Whether a proxy gets this match at all: the control plane decides by port, gateway and source."""
-    if not match:
-        return True
-    if match.get("port") and match["port"] != port:
-        return False
-    if match.get("gateways"):
-        return any(g in gateways for g in match["gateways"])
-    if not (match.get("sourceLabels") or {}).items() <= labels.items():
-        return False
-    return match.get("sourceNamespace") in (None, "", namespace)

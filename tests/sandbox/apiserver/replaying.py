@@ -140,7 +140,7 @@ def _filled(value: Any, names: Json) -> Any:
 
 def _patience(api: Api, step: Json) -> float:
     """How long a step waits; no longer than the recording where that waited in vain."""
-    wait, status = step.get("wait") or {}, step["reply"]["status"]
+    wait, status = step.get("wait") or {}, step["reply"].get("status")
     return wait["seconds"] if wait.get("status", status) != status and "seconds" in wait else api.patience
 
 

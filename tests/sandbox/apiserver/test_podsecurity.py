@@ -2,6 +2,7 @@
 
 import pytest
 
+from labkit.base import waiting
 from labkit.kube import resources, status
 from labkit.sandbox.apiserver.podsecurity import levels, standards
 from tests.sandbox.apiserver import control_plane
@@ -123,6 +124,13 @@ def client(tmp_path_factory):
 
 def test_a_namespace_refuses_pods_below_its_standard_and_no_templates(client):
     client.create(resources.NAMESPACES, {"metadata": {"name": "strict", "labels": {ENFORCE: "restricted"}}})
+    waiting.until(
+        lambda: client.find(resources.SERVICE_ACCOUNTS, "default", "strict"),
+        what="the service account, without which no pod is judged any further",
+        timeout=60,
+        next_step="look at the controllers",
+        every=0.01,
+    )
     pod = {"metadata": {"name": "p", "namespace": "strict"}, "spec": spec(automountServiceAccountToken=False)}
     with pytest.raises(status.StatusError, match='pods "p" is forbidden: violates PodSecurity "restricted:latest": '):
         client.create(resources.PODS, pod)

@@ -52,14 +52,4 @@ def _struct(of: Type, value: Object) -> Object:
 @cache
 def _is_concerned(of: Type) -> bool:
     """Whether something below a type may be dropped."""
-    seen: set[str] = set()
-    left = [of]
-    while left:
-        at = left.pop()
-        if at.name in DROPPED:
-            return True
-        if at.name and at.name in seen:
-            continue
-        seen.add(at.name)
-        left += [*at.fields.values(), *([at.items] if at.items else [])]
-    return False
+    return of.holds(lambda at: at.name in DROPPED)

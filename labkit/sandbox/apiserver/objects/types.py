@@ -4,7 +4,7 @@ Everything that walks an object (decoding, merging, ownership) walks it beside i
 each other and are built once a schema, so they are looked at and never copied or changed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -83,6 +83,20 @@ class Type:
 
     def __repr__(self) -> str:
         return f"Type({self.kind} {self.go})".replace(" )", ")")
+
+    def holds(self, is_meant: Callable[["Type"], bool]) -> bool:
+        """Whether this type, or any below it, is one that is meant."""
+        seen: set[str] = set()
+        left = [self]
+        while left:
+            at = left.pop()
+            if is_meant(at):
+                return True
+            if at.name and at.name in seen:
+                continue
+            seen.add(at.name)
+            left += [*at.fields.values(), *([at.items] if at.items else [])]
+        return False
 
 
 class Builder:

@@ -106,14 +106,4 @@ def _struct(of: Type, value: Object, path: str, *, root: bool = False) -> Iterat
 @cache
 def _has_rules(of: Type) -> bool:
     """Whether anything below a type is checked."""
-    seen: set[str] = set()
-    left = [of]
-    while left:
-        at = left.pop()
-        if at.name in FIELDS or at.name in STRUCTS:
-            return True
-        if at.name and at.name in seen:
-            continue
-        seen.add(at.name)
-        left += [*at.fields.values(), *([at.items] if at.items else [])]
-    return False
+    return of.holds(lambda at: at.name in FIELDS or at.name in STRUCTS)
