@@ -77,6 +77,9 @@ class Launcher:
         self._modules = list(modules)
         self._popen: subprocess.Popen[bytes] | None = None
         self._wire: wire.Wire | None = None
+        self._end = -1
+        """The launcher's pidfd, or -1 on a kernel without."""
+
         self._is_up = asyncio.Event()
         self._lost = asyncio.Event()
         self._ids = itertools.count()
@@ -163,7 +166,11 @@ class Launcher:
             )
         self._wire = wire.Wire(ours)
         self._lost.clear()
-        asyncio.get_running_loop().add_reader(ours, self._read)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(ours, self._read)
+        with contextlib.suppress(OSError):
+            self._end = os.pidfd_open(self._popen.pid)
+            loop.add_reader(self._end, self._lose)
         self._is_up.set()
 
     def _read(self) -> None:
@@ -172,9 +179,24 @@ class Launcher:
         for frame, _ in frames:
             self._hear(frame)
         if not is_there:
-            asyncio.get_running_loop().remove_reader(self._wire.socket)
-            self._is_up.clear()
-            self._lost.set()
+            self._unwatch()
+
+    def _lose(self) -> None:
+        """The launcher has ended, though a child that it forked in its last moment may hold its socket open."""
+        self._read()
+        self._unwatch()
+
+    def _unwatch(self) -> None:
+        """Stop to listen to a launcher that is lost."""
+        loop = asyncio.get_running_loop()
+        if self._wire:
+            loop.remove_reader(self._wire.socket)
+        if self._end >= 0:
+            loop.remove_reader(self._end)
+            os.close(self._end)
+            self._end = -1
+        self._is_up.clear()
+        self._lost.set()
 
     def _hear(self, frame: dict[str, Any]) -> None:
         if frame["say"] == "ready":
@@ -220,9 +242,8 @@ class Launcher:
 
     def _close(self) -> None:
         """Hang up; whatever the launcher leaves behind (it was killed itself) is killed from here."""
-        self._is_up.clear()
+        self._unwatch()
         if self._wire:
-            asyncio.get_running_loop().remove_reader(self._wire.socket)
             self._wire.socket.close()
             self._wire = None
         if self._popen:

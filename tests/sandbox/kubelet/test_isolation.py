@@ -1,6 +1,7 @@
 """A container has files, processes and a name of its own where the machine allows it."""
 
 import asyncio
+import ctypes
 import os
 import signal
 from pathlib import Path
@@ -13,6 +14,9 @@ from labkit.sandbox.kubelet import isolation
 from tests.sandbox.kubelet.conftest import is_ready, pod, state
 
 pytestmark = pytest.mark.skipif(not isolation.is_possible(), reason="this machine allows no namespaces")
+
+PIDFD_GETFD = 438
+"""The number of this system call on every machine; Python has no name for it."""
 
 
 def script(text, name="one", **more):
@@ -290,6 +294,32 @@ def test_a_container_outlives_a_killed_launcher_and_ends_whole_under_the_next(pl
         return everyone
 
     assert len(play(scene)) >= 3
+
+
+def socket_of(pid):
+    """A copy of a launcher's end of its socket, as a child has that the launcher forked in its last moment."""
+    words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    theirs = int(words[words.index(b"labkit.sandbox.kubelet.launcher") + 1])
+    handle = os.pidfd_open(pid)
+    try:
+        return ctypes.CDLL(None, use_errno=True).syscall(PIDFD_GETFD, handle, theirs, 0)
+    finally:
+        os.close(handle)
+
+
+def test_a_launcher_is_replaced_though_its_socket_stays_open(play):
+    async def scene(client, running):
+        await running.shared.launcher.isolates()
+        launcher = running.shared.launcher
+        before, held = launcher.pid, socket_of(launcher.pid)
+        assert held >= 0
+        os.kill(before, signal.SIGKILL)
+        await running_pod(client, pod())
+        os.close(held)
+        return before, launcher.pid
+
+    before, after = play(scene)
+    assert after not in (before, None)
 
 
 @pytest.mark.parametrize(
