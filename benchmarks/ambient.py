@@ -13,7 +13,7 @@ from labkit.kube.resources import Object
 from labkit.mesh.ambient import enrolment
 from labkit.sandbox.apps import calls, channel
 from labkit.sandbox.network import door
-from tests.acceptance import joining
+from tests.acceptance.ambient import calling
 
 MEMORY_BAR = 0.75
 """Of the sidecars' memory."""
@@ -97,7 +97,7 @@ def _joined(lab: PrivateLab) -> list[result.Result]:
     folders = [_folder(lab, pod) for pod in pods]
     targets = [("echo.many.svc.cluster.local", 8000), *((pod["status"]["podIP"], 8080) for pod in pods)]
     took = []
-    with joining.calling(folders, targets) as counted:
+    with calling.calling(folders, targets) as counted:
         for value, number in ((enrolment.AMBIENT, len(pods)), (None, 0)):
             began = time.monotonic()
             api.patch(resources.NAMESPACES, MANY, None, {"metadata": {"labels": {enrolment.MODE: value}}})

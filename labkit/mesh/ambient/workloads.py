@@ -266,6 +266,9 @@ def _entry_services(obj: Object, endpoint: Mapping[str, Any] | None = None) -> W
 
 
 def _is_ready(pod: Object) -> bool:
+    """Whether Services lead to it; a pod that is being deleted may well be ready still."""
+    if "deletionTimestamp" in pod["metadata"]:
+        return False
     conditions: Iterable[Object] = (pod.get("status") or {}).get("conditions") or []
     return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
 

@@ -142,13 +142,16 @@ def listener(
 
 
 def tunneled(ports: Sequence[Inbound], entrance: Entrance) -> ir.Listener:
-    """The chains of each port of the app for what comes out of tunnels, which have no TLS inside."""
+    """The chains of each port of the app for what comes out of tunnels, which have no TLS inside.
+
+    Envoy takes no listener without a chain: an app without ports has one that nothing matches, as in Istio.
+    """
     chains = [
         replace(chain, carries=replace(chain.carries, is_tunneled=True))
         for port in ports
         for chain in _chains(port.port, _to_app(port, entrance), DISABLE, port.kind, ())
     ]
-    return ir.Listener(name=NAME, port=PORT, side=ir.INBOUND, chains=tuple(chains))
+    return ir.Listener(name=NAME, port=PORT, side=ir.INBOUND, chains=tuple(chains) or (_black_hole(None),))
 
 
 @dataclass(frozen=True, kw_only=True)

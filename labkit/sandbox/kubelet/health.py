@@ -60,7 +60,7 @@ def _target(held: "Container") -> probes.Target:
         container=held.spec,
         address=held.owner.ip,
         execute=held.execute,
-        connect=network.streams if network is not None and is_redirected else None,
+        connect=network.probed if network is not None and is_redirected else None,
     )
 
 

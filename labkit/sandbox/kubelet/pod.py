@@ -8,10 +8,12 @@ from typing import Any
 
 from labkit.kube import api, resources, status, times
 from labkit.kube.resources import Object
+from labkit.mesh.ambient import enrolment
 from labkit.sandbox.kubelet import (
     beneath,
     container,
     deadline,
+    enrolling,
     links,
     node,
     podstatus,
@@ -43,6 +45,8 @@ class Pod:
         self.pod = obj
         self.containers: dict[str, container.Container] = {}
         self.network: pods.Network | None = None
+        self.redirected = asyncio.Event()
+        """Set once istio-cni has put the pod into ambient."""
         self._has_network = False
         self._is_ending = False
         self._is_too_old = False
@@ -74,6 +78,8 @@ class Pod:
     def update(self, obj: Object) -> None:
         """A new version of the object."""
         self.pod = obj
+        if enrolment.is_redirected(obj):
+            self.redirected.set()
         for spec in node.containers_of(obj):
             if held := self.containers.get(spec["name"]):
                 held.renew(spec)
@@ -226,6 +232,7 @@ class Pod:
             self.addressed, self.ip, self.place.run, has_proxy=node.has_proxy(self.pod)
         )
         await self._fill_volumes()
+        await enrolling.until_enrolled(self)
         await self._serve_credentials()
         if not await self.shared.launcher.isolates():
             for reason, message, kind in sharing.told(self.pod):

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from labkit.base import errors
@@ -24,6 +24,15 @@ CNI = {"k8s-app": "istio-cni-node"}
 """Labels of the pods that may ask for it, in Istio's namespace."""
 
 NAMESPACE = "istio-system"
+ZTUNNEL = {"app": "ztunnel"}
+
+NO_AGENT = (
+    'failed to send event request: Post "http://unix/cmdadd": dial unix /var/run/istio-cni/pluginevent.sock: '
+    "connect: connection refused"
+)
+NO_ZTUNNEL = "unable to push CNI event (status code 500): no ztunnel connection"
+SLOW = f"unable to push CNI event (status code 500): ztunnel does not listen for the pod after {WITHIN:g} s"
+"""Why istio-cni's plugin fails: its node agent is away, ztunnel is, or neither and it takes too long."""
 
 
 class Program:
@@ -34,15 +43,25 @@ class Program:
         self.has_address = has_address
         """Whether it listens at the pod's address too."""
         self._done: asyncio.Future[None] | None = None
+        self._is_greeted = asyncio.Event()
 
     def __repr__(self) -> str:
         return f"Program(port={self.port})"
 
+    def greet(self) -> None:
+        """Let it go on, which waits for this once it listens; a second time nothing happens."""
+        if not self._is_greeted.is_set():
+            self._transport.write(b"{}\n")
+            self._is_greeted.set()
+
     async def tell(self, order: bytes) -> None:
         """Have it let go of the pod's address, or take it again; TimeoutError."""
-        self._done = asyncio.get_running_loop().create_future()
-        self._transport.write(order)
         async with asyncio.timeout(WITHIN):
+            await self._is_greeted.wait()
+            if self._transport.is_closing():
+                return
+            self._done = asyncio.get_running_loop().create_future()
+            self._transport.write(order)
             await self._done
         self.has_address = order == handover.TAKE
 
@@ -53,6 +72,7 @@ class Program:
 
     def gone(self) -> None:
         """It ended: who waits for it need not."""
+        self._is_greeted.set()
         self.heard(b"")
 
 
@@ -73,17 +93,30 @@ class Handed:
         return f"Handed({sorted(self._ports)}, prepared={self.is_prepared})"
 
     async def came(self, program: Program) -> None:
-        """A program listens; in a pod of ambient the node's proxy is to listen for it."""
+        """A program listens; one without the pod's address goes on once the node's proxy listens for it."""
         self._programs.add(program)
-        if not self.is_prepared:
-            return
-        if program.port not in self._ports:
-            self._ports.add(program.port)
-            await self._note()
-        if program.has_address:
-            task = asyncio.get_running_loop().create_task(self._take_over(program))
-            self._late.add(task)
-            task.add_done_callback(self._late.discard)
+        is_new = self.is_prepared and program.port not in self._ports
+        if program.has_address or not is_new:
+            program.greet()
+        try:
+            if is_new:
+                self._ports.add(program.port)
+                await self._note()
+            if self.is_prepared and program.has_address:
+                task = asyncio.get_running_loop().create_task(self._take_over(program))
+                self._late.add(task)
+                task.add_done_callback(self._late.discard)
+            elif is_new:
+                await self._until_served(program.port)
+        finally:
+            program.greet()
+
+    async def _until_served(self, port: int) -> None:
+        """Nobody calls the port ready before the node's proxy can bring connections to it."""
+        try:
+            await _until_shared(self._network.ways.ip, {port: 1})
+        except errors.LabError as e:
+            log.warning("port %d of %s: %s", port, self._network.ways.ip, e)
 
     async def _take_over(self, program: Program) -> None:
         """Have a program that came late let go of the address, once the node's proxy listens there as well."""
@@ -163,6 +196,19 @@ async def asked(network: "Network", question: Mapping[str, Any]) -> dict[str, An
 def may_ask(pod: Object) -> bool:
     """Whether a pod's programs may redirect other pods."""
     return resources.namespace_of(pod) == NAMESPACE and CNI.items() <= resources.labels_of(pod).items()
+
+
+def obstacle(pods: Iterable[Object]) -> str:
+    """What keeps the node from redirecting pods, in the words of istio-cni's plugin."""
+    ready = [resources.labels_of(p) for p in pods if resources.namespace_of(p) == NAMESPACE and _is_ready(p)]
+    if not any(CNI.items() <= labels.items() for labels in ready):
+        return NO_AGENT
+    return SLOW if any(ZTUNNEL.items() <= labels.items() for labels in ready) else NO_ZTUNNEL
+
+
+def _is_ready(pod: Object) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
 
 
 async def _until_alone(ip: str, ports: set[int]) -> None:

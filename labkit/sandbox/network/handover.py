@@ -98,16 +98,19 @@ class Port:
     _line: asyncio.StreamWriter | None = None
 
     async def open(self) -> None:
-        """Listen and tell the pod's network; OSError where another program has the port."""
+        """Listen and tell the pod's network; OSError where another program has the port.
+
+        The pod's own socket comes last: a probe that finds it finds a port that others can reach too.
+        """
         path = self.folder / app_socket(self.number)
         if TAKEN_OVER not in self.env:
             await self._bind(is_shared=False)
         elif sockets.is_taken(path):
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
         try:
-            await self._serve(path, self.factory)
             await self._serve(self.folder / announced_socket(self.number), lambda: Announced(self.factory))
             reader, self._line = await _announced(self.folder, self.number, has_address="address" in self.servers)
+            await self._serve(path, self.factory)
         except BaseException:
             self.close()
             raise

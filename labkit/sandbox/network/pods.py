@@ -52,6 +52,11 @@ async def _without_ambient() -> bool:
     return False
 
 
+def _unobstructed() -> str:
+    """Nothing is known to be missing."""
+    return ambient.SLOW
+
+
 @dataclass(eq=False, kw_only=True)
 class Network:
     """One pod's."""
@@ -119,10 +124,20 @@ class Network:
         try:
             return await asyncio.open_connection(answer.address, port)
         except ConnectionRefusedError:
-            if answer.address == self.ways.ip or self.ways.has_proxy:
+            if answer.address == self.ways.ip or self.ways.has_proxy or self.handed.is_prepared:
                 raise
             # A program beside ambient that has handed no port over, istiod for one, listens at the pod's own address.
             return await asyncio.open_connection(self.ways.ip, port)
+
+    async def probed(self, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """The kubelet's connection to a port of a pod in ambient, past the node's proxy; OSError.
+
+        A port that the sandbox is about to stand in at is refused: others cannot reach it yet.
+        """
+        is_served = (self.ways.folder / place.app_socket(port)).exists()
+        if self.ways.is_apart and not is_served and port in kernel.listeners(self.ways.private_ip):
+            raise ConnectionRefusedError
+        return await self.streams(port)
 
     async def _connect(self, answer: door.Answer) -> splice.Half:
         if answer.error:
@@ -249,9 +264,13 @@ class Networks:
         api_port: int,
         captured: Callable[[Object, str | None], Awaitable[None]] = _unheard,
         has_ambient: Callable[[], Awaitable[bool]] = _without_ambient,
+        obstacle: Callable[[], str] = _unobstructed,
     ) -> None:
         self._block, self._cluster, self._api_port, self._captured = block, cluster, api_port, captured
-        self._has_ambient = has_ambient
+        self.has_ambient = has_ambient
+        """Whether istio-cni redirects pods of this node, or is about to."""
+        self.obstacle = obstacle
+        """What keeps it from doing so, in the words of its plugin."""
         self._by_ip: dict[str, Network] = {}
         self._by_token: dict[str, Network] = {}
         self._exchanged: dict[str, str] = {}
@@ -266,7 +285,7 @@ class Networks:
     async def open(self, pod: Object, ip: str, folder: Path, *, has_proxy: bool) -> Network:
         """The network of a pod that is about to start."""
         self.close(ip)
-        is_apart = not has_proxy and kernel.has_table() and await self._has_ambient()
+        is_apart = not has_proxy and kernel.has_table() and await self.has_ambient()
         ways = Ways(
             pod=pod,
             ip=ip,
@@ -348,7 +367,6 @@ class _Door(asyncio.Protocol):
                 self._program = ambient.Program(
                     int(question["listen"]), self._transport, has_address=bool(question.get("has_address"))
                 )
-                self._transport.write(b"{}\n")
                 await self._network.handed.came(self._program)
                 return
             if "stand_in" in question:

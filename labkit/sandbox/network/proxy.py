@@ -43,7 +43,12 @@ class ServiceProxy:
         # Its definition comes with Istio.
         self._entries = informer.Informer(client, resources.SERVICE_ENTRIES, retry_after=ABSENT)
         self.networks = pods.Networks(
-            block, self, api_port=api_port, captured=self._note_captured, has_ambient=self._has_ambient
+            block,
+            self,
+            api_port=api_port,
+            captured=self._note_captured,
+            has_ambient=self._has_ambient,
+            obstacle=lambda: ambient.obstacle(self._pods.all()),
         )
         """Of the pods of this node."""
         self.leads = routes.Routes()

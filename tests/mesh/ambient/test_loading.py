@@ -24,9 +24,14 @@ def test_envoy_takes_a_waypoint(sidecar: envoys.Judge, case: str) -> None:
             assert verdict.refused == {}, name
 
 
-def test_envoy_takes_a_sidecar_that_sends_and_takes_tunnels(sidecar: envoys.Judge) -> None:
+@pytest.mark.parametrize("labels", [pytest.param(None, id="with a port"), pytest.param({}, id="without ports")])
+def test_envoy_takes_a_sidecar_that_sends_and_takes_tunnels(
+    sidecar: envoys.Judge, labels: dict[str, str] | None
+) -> None:
     snapshot = envoys.numbered(ambient.snapshot(ambient.base(ANSWERS.extra())))
     proxy = replace(scene.proxies(snapshot)["ratings"], metadata={"ENABLE_HBONE": "true"})
+    if labels is not None:
+        proxy = replace(proxy, name="alone", labels=labels, ip="127.66.9.9")
     verdict = sidecar.judge(compiler.index(snapshot).for_proxy(sidecar.proxy(proxy)))
     # The scene's API server has a name for an address, which Envoy refuses.
     assert {name: why for name, why in verdict.refused.items() if "kubernetes.default" not in name[1]} == {}

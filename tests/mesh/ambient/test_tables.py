@@ -6,7 +6,7 @@ from labkit.conformance import ambient, answers, scene
 from labkit.kube import resources
 from labkit.kube.resources import Object
 from labkit.mesh import model
-from labkit.mesh.ambient import authorizations, tables
+from labkit.mesh.ambient import authorizations, tables, ztunnel
 from tests import recorded
 from tests.mesh.ambient import standing
 
@@ -78,3 +78,24 @@ def test_a_network_is_named_by_the_label_of_istiods_namespace_or_the_pods_own() 
     assert [w.get("network") for w in named.workloads.values()] == ["near", "far"]
     assert [s["addresses"] for s in named.services.values()] == [[{"network": "near", "address": "10.96.0.1"}]]
     assert [w.get("network") for w in alone.workloads.values()] == [None]
+
+
+@pytest.mark.parametrize(
+    ("deleted", "policy", "expected"),
+    [
+        pytest.param(False, {}, ["pod/10.1.0.1"], id="a ready pod"),
+        pytest.param(True, {}, [], id="a pod that is being deleted and still ready"),
+        pytest.param(True, {"publishNotReadyAddresses": True}, ["pod/10.1.0.1"], id="a Service that publishes all"),
+    ],
+)
+def test_a_service_leads_to_pods_that_are_ready_and_stay(deleted: bool, policy: Object, expected: list[str]) -> None:
+    pod = standing.pod("web", "10.1.0.1")
+    if deleted:
+        pod["metadata"]["deletionTimestamp"] = "2026-12-01T00:00:00Z"
+    spec = {"clusterIP": "10.96.0.1", "ports": [{"port": 80, "targetPort": 9080}], "selector": {"app": "web"}, **policy}
+    snapshot = standing.snapshot([pod], services=[{"metadata": {"name": "web", "namespace": "amb"}, "spec": spec}])
+    config = ztunnel.config(snapshot, tables.of(snapshot), standing.NODE)
+    endpoints = config.endpoints["svc|10.96.0.1:80"]["endpoints"]
+    addresses = [e["endpoint"]["address"] for group in endpoints for e in group["lb_endpoints"]]
+    numbers = [address["envoy_internal_address"]["endpoint_id"] for address in addresses]
+    assert [f"pod/{number.partition(':')[0]}" for number in numbers] == expected

@@ -177,10 +177,11 @@ class Destinations:
         if "waypoint" in service:
             yield from self._waypoint(service["waypoint"], f"{address}:{port}", key)
             return
+        takes_unready = (service.get("loadBalancing") or {}).get("healthPolicy") == "ALLOW_ALL"
         for workload in self._behind.get(key, ()):
             ports = workload["services"][key]["ports"]
             target = next((p["targetPort"] for p in ports if p["servicePort"] == port), 0)
-            if target and workload.get("status") != "UNHEALTHY":
+            if target and (takes_unready or workload.get("status") != "UNHEALTHY"):
                 for own in workload.get("addresses") or ():
                     yield self._endpoint(workload, f"{own}:{target}", key, local=f"{own}:{target}")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from labkit.sandbox.network import door
 
-REQUEST = b"GET /status/200 HTTP/1.1\r\nHost: echo\r\nConnection: close\r\n\r\n"
+REQUEST = "GET /status/200 HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
 WITHIN = 60.0
 PAUSE = 0.002
 
@@ -27,7 +27,7 @@ class Calls:
         try:
             with door.connect(host, port, {door.FOLDER: str(folder)}, within=WITHIN) as link:
                 link.settimeout(WITHIN)
-                link.sendall(REQUEST)
+                link.sendall(REQUEST.format(host=host, port=port).encode())
                 answer = b""
                 while data := link.recv(65536):
                     answer += data

@@ -4,60 +4,25 @@ import contextlib
 import socket
 import ssl
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from labkit.base import settings, waiting
+from labkit.base import waiting
 from labkit.clusters import cluster
-from labkit.clusters import sandbox as sandboxes
-from labkit.install import ambient
 from labkit.istioctl import program
 from labkit.kube import resources
 from labkit.lab import Lab, connection, graphing
-from labkit.mesh.ambient import enrolment
 from labkit.sandbox.istiod import authority
 from labkit.sandbox.network import door
 from labkit.traffic import tokens
-from tests.acceptance import joining
-from tests.acceptance.waypointshop import CURL, GET_BY_CURL, NO_POST, STATUS, Shop, policy, route, rules
-from tests.kubectl import Kubectl
+from tests.acceptance.ambient.shop import CURL, GET_BY_CURL, NO_POST, STATUS, Shop, policy, route, rules
 from tests.mesh.ambient import standing
 
 pytestmark = pytest.mark.sandbox
 
-SCENE = Path(__file__).with_name("waypoint.yaml")
 HTTPBIN = "http://httpbin.shop:8000"
-
-
-@pytest.fixture(scope="module")
-def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    paths = settings.Paths(home=tmp_path_factory.mktemp("waypoint") / "home")
-    sandbox = sandboxes.start(paths)
-    try:
-        ambient.install(sandbox.client())
-        kubectl = Kubectl(paths)
-        kubectl("apply", "-f", str(SCENE))
-        kubectl("-n", "shop", "wait", "--for=condition=Programmed", "gateway/waypoint", "--timeout=60s")
-        for namespace in ("shop", "far", "many"):
-            kubectl("-n", namespace, "wait", "--for=condition=Available", "deployment", "--all", "--timeout=60s")
-        lab = Lab(cluster.of_sandbox(paths.kubeconfig))
-        for namespace, name in (("shop", "hello-v1"), ("shop", "hello-v2"), ("shop", "httpbin"), ("far", "curl")):
-            lab.wait(name, namespace=namespace)
-        lab.wait("curl", namespace="shop")
-        yield Shop(lab=lab, kubectl=kubectl, state=paths.state)
-    finally:
-        sandboxes.stop(paths)
-
-
-@pytest.fixture
-def shop(mesh: Shop) -> Iterator[Shop]:
-    yield mesh
-    if mesh.applied:
-        mesh.lab.delete(list(mesh.applied), quiet=True)
-        mesh.applied.clear()
 
 
 def test_requests_go_through_the_waypoint(shop: Shop) -> None:
@@ -152,35 +117,6 @@ def test_its_metrics_name_both_ends(shop: Shop) -> None:
         'connection_security_policy="mutual_tls"',
     )
     assert any(all(label in line for label in labels) for line in lines), page
-
-
-def _redirected(mesh: Shop) -> int:
-    pods = mesh.lab.api.list(resources.PODS, "many")
-    return sum(enrolment.is_redirected(pod) for pod in pods)
-
-
-def test_pods_join_and_leave_under_traffic_without_a_failed_request_or_a_restart(mesh: Shop) -> None:
-    pods = mesh.lab.api.list(resources.PODS, "many")
-    folders = [mesh.state / "pods" / resources.uid_of(pod) / "run" for pod in pods]
-    targets = [("echo.many.svc.cluster.local", 8000), *((pod["status"]["podIP"], 8080) for pod in pods)]
-    seen = []
-    with joining.calling(folders, targets) as calls:
-        for label, redirected in (("istio.io/dataplane-mode=ambient", len(pods)), ("istio.io/dataplane-mode-", 0)):
-            mesh.kubectl("label", "namespace", "many", label)
-            waiting.until(
-                lambda redirected=redirected: _redirected(mesh) == redirected,  # type: ignore[misc]
-                what=f"{redirected} pods of namespace many in ambient",
-                timeout=60,
-                next_step="kubectl -n istio-system logs daemonset/istio-cni-node",
-            )
-            before = calls.good
-            waiting.until(lambda before=before: calls.good > before + 50, what="calls", timeout=60, next_step="wait")  # type: ignore[misc]
-            seen.append(_redirected(mesh))
-    assert seen == [len(pods), 0]
-    assert calls.failed == []
-    after = mesh.lab.api.list(resources.PODS, "many")
-    assert {resources.uid_of(pod) for pod in after} == {resources.uid_of(pod) for pod in pods}
-    assert all(c["restartCount"] == 0 for pod in after for c in pod["status"]["containerStatuses"])
 
 
 @pytest.mark.parametrize(
