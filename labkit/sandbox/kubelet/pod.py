@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -269,11 +268,11 @@ class Pod:
             own = "Always" if podstatus.is_sidecar(c) else policy
             if is_init and not podstatus.is_sidecar(c) and policy == "Always":
                 own = "OnFailure"
-            seed = seed_of(before.get(c["name"]), times.now())
+            seed = podstatus.seed_of(before.get(c["name"]), times.now())
             self.containers[c["name"]] = container.Container(self, c, policy=own, seed=seed)
         for c in node.debuggers_of(self.pod):
             # One that ran is over: nobody starts it again.
-            if (status := before.get(c["name"])) and (ended := seed_of(status, times.now()).last):
+            if (status := before.get(c["name"])) and (ended := podstatus.seed_of(status, times.now()).last):
                 seed = podstatus.Observed(state=ended, container_id=status.get("containerID", ""))
                 self.containers[c["name"]] = container.Container(self, c, policy="Never", seed=seed)
 
@@ -425,26 +424,6 @@ async def _cancelled(task: asyncio.Task[Any] | None) -> None:
     if task and not task.done():
         task.cancel()
         await asyncio.wait({task})
-
-
-def seed_of(before: Mapping[str, Any] | None, now: str) -> podstatus.Observed:
-    """What a container of an earlier run of the sandbox begins with: a life that was cut off counts as one."""
-    if not before:
-        return podstatus.Observed()
-    state, last, restarts = before.get("state") or {}, before.get("lastState") or {}, before["restartCount"]
-    if "running" in state:
-        cut = {
-            "exitCode": 255,
-            "reason": "Unknown",
-            "startedAt": state["running"].get("startedAt") or now,
-            "finishedAt": now,
-            "containerID": before.get("containerID", ""),
-        }
-        return podstatus.Observed(last={"terminated": cut}, restarts=restarts + 1)
-    if "terminated" in state:
-        return podstatus.Observed(last=state, restarts=restarts + 1)
-    # Waiting for its next life when it was cut off: that life begins now.
-    return podstatus.Observed(last=last, restarts=restarts + 1 if last else restarts)
 
 
 def _is_ready(status: Object) -> bool:

@@ -47,6 +47,26 @@ DEADLINE = "DeadlineExceeded"
 """The reason of a pod that was active too long."""
 
 
+def seed_of(before: Mapping[str, Any] | None, now: str) -> Observed:
+    """What a container of an earlier run of the sandbox begins with: a life that was cut off counts as one."""
+    if not before:
+        return Observed()
+    state, last, restarts = before.get("state") or {}, before.get("lastState") or {}, before["restartCount"]
+    if "running" in state:
+        cut = {
+            "exitCode": 255,
+            "reason": "Unknown",
+            "startedAt": state["running"].get("startedAt") or now,
+            "finishedAt": now,
+            "containerID": before.get("containerID", ""),
+        }
+        return Observed(last={"terminated": cut}, restarts=restarts + 1)
+    if "terminated" in state:
+        return Observed(last=state, restarts=restarts + 1)
+    # Waiting for its next life when it was cut off: that life begins now.
+    return Observed(last=last, restarts=restarts + 1 if last else restarts)
+
+
 def restarts_after(policy: str, exit_code: int) -> bool:
     """Whether a container is started again when it ends so."""
     return policy == "Always" or (policy == "OnFailure" and exit_code != 0)
