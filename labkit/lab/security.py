@@ -47,6 +47,7 @@ class Security:
     def path(self, client: str, called: str, *, beside: str = "") -> connectionpath.ConnectionPaths:
         """Every program that a connection passes: ``lab.path("curl", "ratings:9080")``, or a pod's address and port.
 
+        A client of another namespace, a gateway say, is ``NAME.NAMESPACE``: ``istio-ingressgateway.istio-system``.
         ``beside`` draws the same pair next to it as if both were in the mesh by ``sidecars`` or ``ambient``.
         """
         drawn = paths.Paths(snapshots.read(self._connection.api))
