@@ -1,4 +1,4 @@
-"""``python -m benchmarks.kills``: kill -9 of each kind of process under load, and count what was lost.
+"""``./lab bench kills``: kill -9 of each kind of process under load, and count what was lost.
 
 Apart from the other measures, since 100 kills of every kind take an hour. What may be lost are requests in flight:
 one for each of the load's connections.
@@ -7,6 +7,7 @@ one for each of the load's connections.
 import argparse
 import contextlib
 import http.client
+import json
 import os
 import random
 import signal
@@ -23,7 +24,7 @@ from benchmarks.private import PrivateLab
 from labkit.base import processes, settings, waiting
 from labkit.cli import jupyter
 from labkit.clusters import sandbox
-from labkit.install import gateway
+from labkit.install import addons, gateway
 from labkit.kube import resources, status
 
 CONNECTIONS = 4
@@ -31,6 +32,11 @@ PAUSE = 0.02
 """Seconds between two requests of a connection: 200 requests a second at most, all together."""
 
 PATH = "/api/v1/products/0/reviews"
+"""Through the gateway, productpage, reviews and ratings."""
+
+PATHS = {"details": "/api/v1/products/0"}
+"""What is asked while a kind is killed that is not on ``PATH``."""
+
 PATIENCE = 60.0
 """Seconds for a killed process to be replaced."""
 
@@ -59,8 +65,8 @@ class Tally:
 class Load:
     """Requests through the gateway and new objects at the API, for as long as the context lasts."""
 
-    def __init__(self, lab: PrivateLab, *, url: str) -> None:
-        self._lab, self._url = lab, url
+    def __init__(self, lab: PrivateLab, *, url: str, path: str) -> None:
+        self._lab, self._url, self._path = lab, url, path
         self._over = threading.Event()
         self._lock = threading.Lock()
         self.requests = self.failures = 0
@@ -83,7 +89,7 @@ class Load:
         connection = http.client.HTTPConnection(host, timeout=10)
         while not self._over.wait(PAUSE):
             try:
-                connection.request("GET", PATH)
+                connection.request("GET", self._path)
                 reply = connection.getresponse()
                 reply.read()
                 good = reply.status == 200
@@ -159,10 +165,25 @@ def kill_sandbox(lab: PrivateLab) -> None:
 
 
 def kill_jupyter(lab: PrivateLab) -> None:
-    jupyter.start(lab.paths)
+    """Kill JupyterLab while a kernel of its runs; the next one has the same address, and the kernel is gone."""
+    address = jupyter.start(lab.paths)
     facts = jupyter.running(lab.paths)
     assert facts is not None
+    kernel = start_kernel(lab, facts["port"])
     os.kill(facts["pid"], signal.SIGKILL)
+    assert jupyter.start(lab.paths) == address, "JupyterLab came back elsewhere"
+    until(lambda: not kernel.is_alive(), "the end of the killed one's kernel")
+
+
+def start_kernel(lab: PrivateLab, port: int) -> processes.Identity:
+    """A kernel without a notebook, in the JupyterLab of this lab."""
+    connection = http.client.HTTPConnection(jupyter.HOST, port, timeout=PATIENCE)
+    headers = {"Authorization": f"token {jupyter.token(lab.paths)}"}
+    connection.request("POST", "/api/kernels", body="{}", headers=headers)
+    number = json.loads(connection.getresponse().read())["id"]
+    words = ["-f", str(jupyter.runtime(lab.paths) / f"kernel-{number}.json")]
+    until(lambda: processes.running(words), "a kernel")
+    return processes.running(words)[0]
 
 
 def kill_up(lab: PrivateLab) -> None:
@@ -188,14 +209,14 @@ def until(condition: Callable[[], object], what: str) -> None:
     waiting.until(condition, what=what, timeout=PATIENCE, next_step="./lab status", every=0.02)
 
 
-def until_serving(lab: PrivateLab) -> None:
-    """Every pod is ready, and the page answers."""
+def until_serving(lab: PrivateLab, path: str) -> None:
+    """Every pod is ready, and the path answers."""
 
     def serves() -> bool:
         with contextlib.suppress(status.StatusError, OSError):
             pods = [p for p in lab.client().list(resources.PODS) if not p["metadata"].get("deletionTimestamp")]
             address = gateway.url(lab.client())
-            return bool(address) and all(map(is_ready, pods)) and gateway.answers(f"{address}{PATH}")
+            return bool(address) and all(map(is_ready, pods)) and gateway.answers(f"{address}{path}")
         return False
 
     until(serves, "the lab")
@@ -203,6 +224,10 @@ def until_serving(lab: PrivateLab) -> None:
 
 KINDS: dict[str, Kill] = {
     "application": kill_container("app=reviews", "reviews"),
+    "productpage": kill_container("app=productpage", "productpage"),
+    "details": kill_container("app=details", "details"),
+    "ratings": kill_container("app=ratings", "ratings"),
+    "prometheus": kill_container("app.kubernetes.io/name=prometheus", "prometheus-server", "istio-system"),
     "sidecar": kill_container("app=reviews", "istio-proxy"),
     "gateway": kill_container("istio=ingressgateway", "istio-proxy", "istio-system"),
     "istiod": kill_container("app=istiod", "discovery", "istio-system"),
@@ -212,8 +237,9 @@ KINDS: dict[str, Kill] = {
     "up": kill_up,
 }
 
-COSTS_IN_FLIGHT_ALONE = {"application", "sidecar", "gateway", "istiod", "jupyterlab", "launcher"}
-"""The sandbox's loss takes every pod along until the next ``./lab up``, and so does the loss of ``up`` with it."""
+COSTS_IN_FLIGHT_ALONE = {"application", "sidecar", "gateway", "istiod", "prometheus", "jupyterlab", "launcher"}
+"""An app of one copy is away until it is started again, as on any cluster. The sandbox's loss takes every pod along
+until the next ``./lab up``."""
 
 
 def survivors(paths: settings.Paths) -> list[str]:
@@ -231,8 +257,10 @@ def _lines() -> Iterator[str]:
 
 def measure(lab: PrivateLab, kind: str, kills: int) -> Tally:
     """Kill that many of one kind, each under load; end with ``./lab down`` and a look for orphans."""
-    tally = Tally()
+    tally, path = Tally(), PATHS.get(kind, PATH)
     lab.up()
+    if kind == "prometheus":
+        addons.install(lab.client(), "prometheus")
     before = {resources.name_of(o) for o in everything(lab)}
     acknowledged: set[str] = set()
     for number in range(kills):
@@ -244,9 +272,9 @@ def measure(lab: PrivateLab, kind: str, kills: int) -> Tally:
                 continue
             url = str(gateway.url(lab.client()))
             began = time.monotonic()
-            with Load(lab, url=url) as load:
+            with Load(lab, url=url, path=path) as load:
                 tidy = KINDS[kind](lab)
-                until_serving(lab)
+                until_serving(lab, path)
             tally.worst = max(tally.worst, time.monotonic() - began)
             tally.kills += 1
             tally.requests += load.requests
@@ -255,7 +283,7 @@ def measure(lab: PrivateLab, kind: str, kills: int) -> Tally:
             acknowledged |= set(load.acknowledged)
             if tidy:
                 tidy()
-                until_serving(lab)
+                until_serving(lab, path)
             if load.failures > CONNECTIONS and kind in COSTS_IN_FLIGHT_ALONE:
                 tally.notes.append(f"kill {number}: {load.failures} failures")
         except Exception as e:
