@@ -191,8 +191,8 @@ def kill_up(lab: PrivateLab) -> None:
     lab.down()
     command = [sys.executable, "-m", "labkit", "up", "--no-browser"]
     environment = os.environ | {"LABKIT_HOME": str(lab.paths.home)}
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, env=environment, cwd=settings.CHECKOUT, **quiet) as up:
+    unseen = subprocess.DEVNULL
+    with subprocess.Popen(command, env=environment, cwd=settings.CHECKOUT, stdout=unseen, stderr=unseen) as up:
         with contextlib.suppress(subprocess.TimeoutExpired):
             up.wait(random.uniform(0.0, 10.0))
         up.kill()

@@ -190,17 +190,23 @@ def _memory() -> float:
 
 def _short_certificates(lab: "Lab", life: str) -> None:
     """Have every proxy ask for certificates of this life, in new pods; empty for Istio's default of a day."""
-    from labkit.install import istio, kinds
+    from labkit.install import istio
     from labkit.kube import resources
 
     config_map = lab.api.get(resources.CONFIG_MAPS, "istio", istio.NAMESPACE)
     mesh = yaml.safe_load(config_map["data"]["mesh"])
     mesh["defaultConfig"]["proxyMetadata"] = {"SECRET_TTL": life} if life else {}
     lab.api.patch(resources.CONFIG_MAPS, "istio", istio.NAMESPACE, {"data": {"mesh": yaml.safe_dump(mesh)}})
-    changed = {"soak.labkit.dev/restarted": str(time.time())}
-    names = [resources.name_of(d) for d in lab.api.list(resources.DEPLOYMENTS, lab.namespace)]
+    _renew(lab, [resources.name_of(d) for d in lab.api.list(resources.DEPLOYMENTS, lab.namespace)])
+
+
+def _renew(lab: "Lab", names: list[str]) -> None:
+    """New pods for these Deployments, each before its old one goes."""
+    from labkit.install import kinds
+    from labkit.kube import resources
+
+    template = {"metadata": {"annotations": {"soak.labkit.dev/restarted": str(time.time())}}}
     for name in names:
-        template = {"metadata": {"annotations": changed}}
         lab.api.patch(resources.DEPLOYMENTS, name, lab.namespace, {"spec": {"template": template}})
     kinds.until_rolled_out(lab.api, names, lab.namespace, timeout=READY)
 
@@ -260,6 +266,9 @@ def _disturbed(lab: "Lab", soak: Soak, kill: Kill, deployment: str, labels: str,
     soak.disturbances.append(disturbance)
     next_step = f"kubectl -n {namespace} get pods -l {labels}"
     waiting.until(kill(lab, labels, namespace), what=f"{deployment} after its kill", timeout=READY, next_step=next_step)
+    if kill is _kill_proxy:
+        # The second crash of a container waits 10 s for its next life, the third 20 s: none shall be a second one.
+        _renew(lab, [deployment])
     with contextlib.suppress(errors.LabError):
         lab.wait(deployment, namespace=namespace)
     disturbance.until = time.time()
