@@ -68,6 +68,12 @@ def test_odd_requests_are_answered_as_a_real_server_answers_them(send):
     assert {case["case"] for case in cases if differs(case)} == set(DIFFERENT)
 
 
+def test_a_slash_alone_names_no_version_and_so_the_right_one(send):
+    body = b'{"apiVersion":"/","kind":"ConfigMap","metadata":{"name":"a"}}'
+    code, content, _ = send("POST", "/api/v1/namespaces/default/configmaps?dryRun=All", body=body)
+    assert (code, json.loads(content)["apiVersion"]) == (201, "v1")
+
+
 def event(size):
     regarding = {"namespace": "default"}
     return json.dumps({"metadata": {"name": f"e{size}"}, "involvedObject": regarding, "message": "m" * size}).encode()

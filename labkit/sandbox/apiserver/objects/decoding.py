@@ -139,7 +139,7 @@ def decode(schema: Schema, document: Document | Mapping[str, Any], *, level: str
     if not isinstance(document, Document):
         document = Document(value=document)
     value = document.value
-    api_version, kind = value.get("apiVersion") or schema.api_version, value.get("kind") or schema.kind
+    api_version, kind = _names(schema, value)
     if (api_version, kind) != (schema.api_version, schema.kind):
         _check_kind(schema, api_version, kind, document)
     prefix = f'{kind} in version "{schema.version}" cannot be handled as a {schema.kind}: '
@@ -162,12 +162,18 @@ def options(schema: Schema, body: bytes, content_type: str) -> Object:
         value = parse(body, content_type).value
     except ValueError as e:
         raise refusals.bad_request(str(e)) from e
-    api_version, kind = value.get("apiVersion") or schema.api_version, value.get("kind") or schema.kind
+    api_version, kind = _names(schema, value)
     if api_version.count("/") > 1:
         raise refusals.bad_request(f"unexpected GroupVersion string: {api_version}")
     if kind != schema.kind:
         raise refusals.bad_request(unregistered(api_version, kind))
     return decode(schema, {**value, "apiVersion": schema.api_version}, level=IGNORE).object
+
+
+def _names(schema: Schema, value: Mapping[str, Any]) -> tuple[str, str]:
+    """The apiVersion and kind of a body; left out, or a slash alone, they are the schema's."""
+    api_version = value.get("apiVersion")
+    return schema.api_version if api_version in (None, "", "/") else api_version, value.get("kind") or schema.kind
 
 
 def convert(schema: Schema, value: Mapping[str, Any], reader: reading.Reader | None = None) -> tuple[Object, list[str]]:
