@@ -31,6 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     for image in listed:
         print(f"  {image.name:<100}{image.mb:>5} MB{'' if image in missing else '  saved'}")
     print(f"\n  {len(missing)} of {len(listed)} images are missing in {arguments.folder}: about {total} MB to pull.")
+    print("  In files their layers may take three times that, since an engine may save them uncompressed.")
     if arguments.action == "save":
         images.save(machine, arguments.folder, missing, on_step=steps.line)
         print(f"  On the other machine: ./lab images load {arguments.folder}")

@@ -43,12 +43,22 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _save(arguments: argparse.Namespace, chosen: list[tools.Tool], steps: progress.Progress) -> int:
+    """Say the size, then fetch what the folder lacks."""
     folder = arguments.to or Path("stick")
     folder.mkdir(parents=True, exist_ok=True)
+    has_packages = not arguments.names or PACKAGES in arguments.names
+    missing = [tool for tool in chosen if not tools.is_saved(tool, folder)]
     for tool in chosen:
+        print(f"  {f'{tool.name} {tool.version}':<40}{tool.mb:>6} MB{'' if tool in missing else '  saved'}")
+    if has_packages:
+        saved = wheels.saved_mb(folder)
+        print(f"  {'Python packages':<40}{wheels.mb():>6} MB{f'  {saved} MB of them saved' if saved else ''}")
+    total = sum(tool.mb for tool in missing) + (max(wheels.mb() - saved, 0) if has_packages else 0)
+    print(f"\n  About {total} MB to fetch into {folder}.")
+    for tool in missing:
         with steps.step(f"{tool.name} {tool.version}, verified"):
             tools.save(tool, folder, on_bytes=steps.bytes)
-    if not arguments.names or PACKAGES in arguments.names:
+    if has_packages:
         with steps.step("Python packages, verified"):
             wheels.save(folder, run=programs.run)
     print(f"\n  On the other machine: ./lab up --from {folder}, ./lab tools install --from {folder}")

@@ -6,9 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from labkit.base import programs
+from labkit.clusters import commands
 
 PROVIDER = "KIND_EXPERIMENTAL_PROVIDER"
 """kind's own variable; empty for Docker."""
+
+
+SHORT = 30.0
+"""Seconds for a question."""
 
 
 def program() -> str:
@@ -19,6 +24,25 @@ def program() -> str:
 def info_words() -> list[str]:
     """The command that tells what an engine has."""
     return [program(), "info", "--format", "json" if program() == "podman" else "{{json .}}"]
+
+
+def has(machine: commands.Commands, image: str) -> bool:
+    """Whether the engine has an image."""
+    return machine.run([program(), "image", "inspect", full_name(image)], timeout=SHORT).code == 0
+
+
+def full_name(image: str) -> str:
+    """An image's name with its registry: podman looks for no other one unless somebody set it up to (kind's is short).
+
+    A digest says enough: podman takes no name with both a tag and a digest.
+    """
+    repository, _, digest = image.partition("@")
+    first, slash, _ = repository.partition("/")
+    has_registry = bool(slash) and ("." in first or ":" in first or first == "localhost")
+    whole = repository if has_registry else f"docker.io/{repository if slash else f'library/{repository}'}"
+    if digest and ":" in whole.rpartition("/")[2]:
+        whole = whole.rpartition(":")[0]
+    return f"{whole}@{digest}" if digest else whole
 
 
 def info_of(done: programs.Output) -> Mapping[str, Any] | str:

@@ -29,6 +29,7 @@ MENDS: tuple[tuple[str, str], ...] = (
         "./lab down --forget, since the node was deleted; then ./lab up --cluster kind",
     ),
     (r"docker-import-\d+/repositories: no such file", "./lab images save DIR again: this archive holds no image"),
+    (r"short-name .* did not resolve", "write the image's registry before its name, as in docker.io/kindest/node"),
     (r"manifest unknown", "name an image that is published in labkit/base/data/versions.yaml, or update the kit"),
     (r"daemon: unauthorized|denied: requested access", "docker login"),
     (r"[Ff]ailed to pull image|failed to resolve image", f"Istio's images are at docker.io/istio alone; or {BRING}"),

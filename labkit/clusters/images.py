@@ -18,6 +18,9 @@ from labkit.clusters import commands, engine, failures, tools
 TIMEOUT = 1800.0
 """Seconds for one image; a slow line takes minutes for the largest."""
 
+SHORT = 30.0
+"""Seconds for a question to the engine or to the node."""
+
 INDEX = "images.json"
 UNKNOWN_MB = 60
 OnStep = Callable[[str], None]
@@ -39,7 +42,7 @@ class Image:
     @property
     def file(self) -> str:
         """Its file on a stick."""
-        plain = re.sub(r"[^A-Za-z0-9.]+", "-", self.name.partition("@")[0])
+        plain = re.sub(r"[^A-Za-z0-9.]+", "-", tag_of(self.name))
         return f"{plain}-{hashlib.sha256(self.name.encode()).hexdigest()[:8]}.tar"
 
 
@@ -63,18 +66,17 @@ def save(
 ) -> list[str]:
     """Pull and save each image that the folder does not have yet; the names of those that were new."""
     folder.mkdir(parents=True, exist_ok=True)
-    target = f"linux/{tools.MACHINES.get(platform.machine().lower(), 'amd64')}"
+    target = _platform()
     index, new = read_index(folder), []
     for image in images:
         if is_saved(folder, image, index):
             continue
         on_step(f"{image.name} ({target})")
         file, draft = folder / image.file, folder / f"{image.file}.part"
-        # An image that is saved by its digest has no name when it is loaded, so the node's is saved by its tag.
-        tag = image.name.partition("@")[0]
-        tagging = [[engine.program(), "tag", image.name, tag]] if tag != image.name else []
+        full, tag = engine.full_name(image.name), engine.full_name(tag_of(image.name))
+        tagging = [[engine.program(), "tag", full, tag]] if tag != full else []
         for words in (
-            [engine.program(), "pull", "--platform", target, image.name],
+            [engine.program(), "pull", "--platform", target, full],
             *tagging,
             engine.save_words(tag, platform=target, file=str(draft)),
         ):
@@ -92,37 +94,69 @@ def save(
 def load(
     machine: commands.Commands, folder: Path, *, cluster: str | None, on_step: OnStep = lambda _: None
 ) -> list[str]:
-    """Load the images of a folder: the node's into Docker, the others into the kind cluster, if there is one yet."""
+    """Load the images of a folder: the node's into Docker, the others into the kind cluster, if there is one yet.
+
+    The names of those that were new: what is there already is not loaded again, so an interrupted load goes on.
+    """
+    index = _required_index(folder)
+    present = _in_node(machine, cluster) if cluster else set()
+    waiting = {name: entry for name, entry in index.items() if _is_for(name, cluster, present)}
+    missing = {n: e for n, e in waiting.items() if not _is_node(n) or not engine.has(machine, tag_of(n))}
+    on_step(f"{len(missing)} images to load, {sum(int(str(e['bytes'])) for e in missing.values()) / 1e6:.0f} MB")
+    for name, entry in missing.items():
+        on_step(name)
+        done = machine.run(_loading(folder / str(entry["file"]), name, cluster), timeout=TIMEOUT)
+        if done.code:
+            raise failures.failure(f"{name} could not be loaded", done)
+    return list(missing)
+
+
+def _required_index(folder: Path) -> dict[str, dict[str, object]]:
+    """What a folder holds; SetupError where that is nothing, or for another kind of machine."""
     index = read_index(folder)
     if not index:
         raise errors.SetupError(
             f"{folder} holds no images of the kit ({INDEX} is missing).",
             next_step=f"on a machine with network: ./lab images save {folder}",
         )
-    here = f"linux/{tools.MACHINES.get(platform.machine().lower(), 'amd64')}"
-    loaded = []
-    for name, entry in index.items():
-        if entry["platform"] != here:
+    for entry in index.values():
+        if entry["platform"] != _platform():
             raise errors.SetupError(
-                f"The images in {folder} are for {entry['platform']}, and this machine needs {here}.",
+                f"The images in {folder} are for {entry['platform']}, and this machine needs {_platform()}.",
                 next_step="save them on a machine of the same kind",
             )
-        is_node = name.startswith("kindest/")
-        if not is_node and cluster is None:
-            continue
-        on_step(name)
-        for words in _loading(folder / str(entry["file"]), name, cluster, is_node=is_node):
-            done = machine.run(words, timeout=TIMEOUT)
-            if done.code:
-                raise failures.failure(f"{name} could not be loaded", done)
-        loaded.append(name)
-    return loaded
+    return index
 
 
-def _loading(file: Path, name: str, cluster: str | None, *, is_node: bool) -> list[list[str]]:
-    if not is_node:
-        return [["kind", "load", "image-archive", str(file), "--name", str(cluster)]]
-    return [[engine.program(), "load", "--input", str(file)]]
+def _is_for(name: str, cluster: str | None, present: set[str]) -> bool:
+    """Whether an image is to be loaded now: the node's for the engine, any other one for a cluster without it."""
+    return _is_node(name) or (cluster is not None and name not in present)
+
+
+def _in_node(machine: commands.Commands, cluster: str) -> set[str]:
+    """The images that the node of a kind cluster has; none where it cannot say."""
+    words = [engine.program(), "exec", f"{cluster}-control-plane", "ctr", "--namespace", "k8s.io", "images", "ls", "-q"]
+    done = machine.run(words, timeout=SHORT)
+    return {line.strip() for line in done.out.splitlines()} if done.code == 0 else set()
+
+
+def _is_node(name: str) -> bool:
+    return name.startswith("kindest/")
+
+
+def _platform() -> str:
+    return f"linux/{tools.MACHINES.get(platform.machine().lower(), 'amd64')}"
+
+
+def tag_of(name: str) -> str:
+    """An image's name without its digest: an image that is saved by its digest has no name when it is loaded."""
+    return name.partition("@")[0]
+
+
+def _loading(file: Path, name: str, cluster: str | None) -> list[str]:
+    if _is_node(name):
+        return [engine.program(), "load", "--input", str(file)]
+    return ["kind", "load", "image-archive", str(file), "--name", str(cluster)]
 
 
 def read_index(folder: Path) -> dict[str, dict[str, object]]:

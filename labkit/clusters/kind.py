@@ -138,7 +138,7 @@ def delete(paths: settings.Paths, machine: commands.Commands) -> bool:
 def _create(paths: settings.Paths, machine: commands.Commands, record: Record, *, on_step: OnStep) -> None:
     version = machine.run(["kind", "version"]).out
     image = versions.node_image(version)
-    if image and _is_known(machine, image.partition("@")[0]) and not _is_known(machine, image):
+    if image and engine.has(machine, image.partition("@")[0]) and not engine.has(machine, image):
         image = image.partition("@")[0]  # from a stick: an image that was loaded has lost its digest
     on_step(f"kind create cluster --name {record.name}" + (f" ({image.partition('@')[0]})" if image else ""))
     _remember(paths, record)
@@ -148,10 +148,6 @@ def _create(paths: settings.Paths, machine: commands.Commands, record: Record, *
     )
     if done.code:
         raise failures.failure("kind could not create the cluster", done)
-
-
-def _is_known(machine: commands.Commands, image: str) -> bool:
-    return machine.run([engine.program(), "image", "inspect", image], timeout=SHORT).code == 0
 
 
 def _start(paths: settings.Paths, machine: commands.Commands, name: str, *, on_step: OnStep) -> None:

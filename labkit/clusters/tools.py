@@ -25,6 +25,9 @@ class Tool:
     sums: str
     """Where the list of SHA-256 is."""
 
+    mb: int = 0
+    """About the size of the file, in MB."""
+
     mirror: str = ""
     """Another place of the same file, for when the first has none."""
 
@@ -55,6 +58,7 @@ def published(name: str, *, system: str | None = None, machine: str | None = Non
     return Tool(
         name=name,
         version=str(entry["version"]),
+        mb=int(entry["mb"]),
         **{key: str(entry.get(key, "")).format(**words) for key in ("url", "sums", "mirror", "member")},
     )
 
@@ -93,11 +97,22 @@ def fetch(tool: Tool, target: Path, *, on_bytes: downloads.OnBytes = lambda _, _
 
 
 def save(tool: Tool, folder: Path, *, on_bytes: downloads.OnBytes = lambda _, __: None) -> Path:
-    """Put a tool's file and its sum into a folder, for ``install`` from there."""
+    """Put a tool's file and its sum into a folder, for ``install`` from there; one that is whole there stays."""
     target = folder / tool.asset
+    if is_saved(tool, folder):
+        return target
     sha256 = fetch(tool, target, on_bytes=on_bytes)
     (folder / f"{tool.asset}.sha256").write_text(f"{sha256}  {tool.asset}\n")
     return target
+
+
+def is_saved(tool: Tool, folder: Path) -> bool:
+    """Whether a folder has a tool's file, as it was published."""
+    try:
+        _of_folder(tool, folder)
+    except errors.SetupError:
+        return False
+    return True
 
 
 def _fetch(url: str, sums: str, asset: str, target: Path, on_bytes: downloads.OnBytes) -> str:
@@ -112,7 +127,7 @@ def _of_folder(tool: Tool, folder: Path) -> Path:
         if not file.is_file():
             raise errors.SetupError(
                 f"There is no {file}.",
-                next_step=f"make the folder on a machine with network: ./lab tools save {folder}",
+                next_step=f"make the folder on a machine with network: ./lab tools save {tool.name} --to {folder}",
             )
     sha256 = downloads.sum_in(listing.read_text(), tool.asset, source=str(listing))
     downloads.require(archive, sha256, source=str(archive))

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from labkit.base import errors, settings
+from labkit.base import errors, settings, versions
 
 FOLDER = "wheels"
 FOR_WHOM = "python"
@@ -31,6 +31,16 @@ def save(folder: Path, *, run: Callable[[list[str]], int]) -> Path:
             )
     (target / FOR_WHOM).write_text(f"{for_whom()}\n")
     return target
+
+
+def mb() -> int:
+    """About the size of all of them, in MB."""
+    return int(versions.pinned()["packages_mb"])
+
+
+def saved_mb(folder: Path) -> int:
+    """How much of them a folder has, in MB."""
+    return round(sum(file.stat().st_size for file in (folder / FOLDER).glob("*.whl")) / 1e6)
 
 
 def for_whom() -> str:

@@ -152,8 +152,19 @@ def test_a_stick_installs_without_network_and_is_verified_too(page, paths, tmp_p
     (stick / "tool.tar.gz").write_bytes(GOOD + b"x")
     with pytest.raises(downloads.DownloadError, match="not what was published"):
         tools.install(paths, tool, folder=stick)
-    with pytest.raises(errors.SetupError, match=r"There is no (.|\n)*\./lab tools save"):
+    with pytest.raises(errors.SetupError, match=r"There is no (.|\n)*\./lab tools save istioctl --to "):
         tools.install(paths, tool, folder=tmp_path)
+
+
+def test_saving_again_fetches_only_what_is_missing_or_damaged(page, tmp_path):
+    tool = publication(page, "good")
+    tools.save(tool, tmp_path)
+    Page.asked.clear()
+    tools.save(tool, tmp_path)
+    assert Page.asked == []
+    (tmp_path / "tool.tar.gz").write_bytes(GOOD[:10])
+    tools.save(tool, tmp_path)
+    assert (tmp_path / "tool.tar.gz").read_bytes() == GOOD
 
 
 @pytest.mark.parametrize(

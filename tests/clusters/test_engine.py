@@ -49,3 +49,19 @@ def test_docker_is_asked_for_one_platform(monkeypatch):
 )
 def test_an_engine_that_does_not_answer_is_its_complaint(output, complaint):
     assert complaint in engine.info_of(output)
+
+
+@pytest.mark.parametrize(
+    ("name", "full"),
+    [
+        ("kindest/node:v1.35.8", "docker.io/kindest/node:v1.35.8"),
+        ("kindest/node:v1.35.8@sha256:07b2", "docker.io/kindest/node@sha256:07b2"),
+        ("redis:7-alpine", "docker.io/library/redis:7-alpine"),
+        ("redis", "docker.io/library/redis"),
+        ("gcr.io/istio-testing/ext-authz:latest", "gcr.io/istio-testing/ext-authz:latest"),
+        ("localhost:5000/x@sha256:07b2", "localhost:5000/x@sha256:07b2"),
+        ("localhost/x:1", "localhost/x:1"),
+    ],
+)
+def test_an_image_is_asked_for_by_a_name_that_every_engine_takes(name, full):
+    assert engine.full_name(name) == full

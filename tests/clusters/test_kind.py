@@ -170,13 +170,16 @@ def test_images_are_saved_for_one_platform_and_the_nodes_by_its_tag(tmp_path):
     images.save(played, tmp_path, SMALL)
     saves = [line for line in played.ran if line.startswith("docker save")]
     assert all("--platform linux/" in line for line in saves)
-    assert [line.split()[-1] for line in saves] == ["kindest/node:v1", "docker.io/istio/pilot:1.31.1"]
+    assert [line.split()[-1] for line in saves] == ["docker.io/kindest/node:v1", "docker.io/istio/pilot:1.31.1"]
+    assert "docker tag docker.io/kindest/node@sha256:00 docker.io/kindest/node:v1" in played.ran
 
 
 def test_saving_goes_on_where_it_was_interrupted(tmp_path):
     with pytest.raises(errors.SetupError, match=r"docker pull docker.io/istio/pilot(.|\n)*docker login"):
         images.save(
-            saving(**{"docker pull --platform linux/amd64 docker.io": failed("toomanyrequests: wait")}), tmp_path, SMALL
+            saving(**{"docker pull --platform linux/amd64 docker.io/istio": failed("toomanyrequests: wait")}),
+            tmp_path,
+            SMALL,
         )
     again = saving()
     assert images.save(again, tmp_path, SMALL) == ["docker.io/istio/pilot:1.31.1"]
@@ -201,6 +204,19 @@ def test_loading_gives_docker_the_node_and_kind_the_rest(tmp_path):
     assert images.load(played, tmp_path, cluster=None) == ["kindest/node:v1@sha256:00"]
     images.load(played, tmp_path, cluster="labkit")
     assert any(line.startswith("kind load image-archive") and line.endswith("--name labkit") for line in played.ran)
+
+
+def test_loading_goes_on_where_it_was_interrupted_and_says_the_size_first(tmp_path):
+    images.save(saving(), tmp_path, SMALL)
+    node = "docker exec labkit-control-plane ctr --namespace k8s.io images ls -q"
+    there = {"docker image inspect": said("[]"), node: said("docker.io/istio/pilot:1.31.1\nsha256:00\n")}
+    steps = []
+    played = Recorded({"kind load": said(), "docker load": said()} | there)
+    assert images.load(played, tmp_path, cluster="labkit", on_step=steps.append) == []
+    assert steps == ["0 images to load, 0 MB"]
+    played = Recorded({"kind load": said(), "docker load": said()} | there | {node: said("")})
+    assert images.load(played, tmp_path, cluster="labkit", on_step=steps.append) == ["docker.io/istio/pilot:1.31.1"]
+    assert steps[1].startswith("1 images to load, ")
 
 
 def test_images_of_another_platform_are_refused_before_anything_is_loaded(tmp_path):

@@ -23,6 +23,7 @@ MEMORY = "give the cluster more memory, or take workloads away: kubectl describe
 TROUBLES = {
     "ImagePullBackOff": PULL,
     "ErrImagePull": PULL,
+    "ErrImageNeverPull": "./lab images load DIR, since its pull policy is Never and the node has no such image",
     "InvalidImageName": "kubectl describe pod: the image's name is not one",
     "RunContainerError": "kubectl describe pod: its program cannot be started",
     "CrashLoopBackOff": "kubectl logs --previous, of the container that it names",
