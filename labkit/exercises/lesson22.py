@@ -1,11 +1,11 @@
 """Lesson 22, ambient."""
 
 from labkit.exercises import flows, verdict
-from labkit.exercises.diagnosis import ambient
+from labkit.exercises.diagnosis import ambient, waypoints
 from labkit.exercises.diagnosis.ambient import ANSWERED, CLOSED, REFUSED, Call
 from labkit.exercises.evidence import Evidence
 from labkit.exercises.exercise import Exercise, Right, Wrong
-from labkit.exercises.lesson12 import policy
+from labkit.exercises.lesson12 import DRY, policy
 from labkit.exercises.verdict import Verdict
 from labkit.exercises.written import backends, http_route
 from labkit.traffic import judge
@@ -18,21 +18,28 @@ STARS = 12
 COUNT = 400
 """Requests of a judgement: a quarter and a third are told apart with a false alarm under 1e-4."""
 
+WAY = ("istio-ingressgateway", "productpage", "reviews", "ratings")
+"""Who calls whom until there are stars."""
+
 LATE = "Ratings service is currently unavailable"
 
 
 def only_reviews(evidence: Evidence) -> Verdict:
     """Whether reviews gets its stars, and curl no answer from ratings."""
-    closed = ambient.judge(evidence, [Call(app="ratings", path="/ratings/0", seen=CLOSED)])
+    return _beside_stars(evidence, ambient.judge(evidence, [Call(app="ratings", path="/ratings/0", seen=CLOSED)]))
+
+
+def _beside_stars(evidence: Evidence, seen: Verdict) -> Verdict:
+    """The verdict on calls of curl, passed only while reviews gets its stars as well."""
     texts = [evidence.fetch(flows.REVIEWS).text for _ in range(STARS)]
     starless = sum(LATE in text for text in texts)
     starred = sum('"stars"' in text for text in texts)
-    expected = f"reviews gets its stars; {closed.expected}"
-    observed = f"{starred} of {STARS} reviews with stars, {starless} without ratings; {closed.observed}"
-    if not closed.passed:
-        return verdict.not_yet(expected, observed, cause=closed.cause, next_step=closed.next_step)
+    expected = f"reviews gets its stars; {seen.expected}"
+    observed = f"{starred} of {STARS} reviews with stars, {starless} without ratings; {seen.observed}"
+    if not seen.passed:
+        return verdict.not_yet(expected, observed, cause=seen.cause, next_step=seen.next_step)
     if starless or not starred:
-        return verdict.because(expected, observed, ambient.Scene(evidence).why_closed("reviews", "ratings"))
+        return verdict.because(expected, observed, ambient.Scene(evidence).why_closed(*WAY))
     return verdict.passed(expected, observed)
 
 
@@ -52,7 +59,7 @@ def no_way_around(evidence: Evidence) -> Verdict:
         Call(app="ratings", path="/ratings/0", seen=ANSWERED),
         Call(app="ratings", path="/ratings/0", seen=CLOSED, at_pod=True),
     ]
-    return ambient.judge(evidence, calls)
+    return _beside_stars(evidence, ambient.judge(evidence, calls))
 
 
 def one_in_four(evidence: Evidence) -> Verdict:
@@ -66,7 +73,7 @@ def one_in_four(evidence: Evidence) -> Verdict:
     expected, observed = "v1 75 %, v3 25 %, no failures", f"of {COUNT} requests: {parts}; {failed} failed"
     if judged.agrees and not failed:
         return verdict.passed(expected, observed)
-    return verdict.because(expected, observed, ambient.routes(evidence, "reviews", shares))
+    return verdict.because(expected, observed, waypoints.routes(evidence, "reviews", shares))
 
 
 def _from(principal: str) -> str:
@@ -126,8 +133,7 @@ EXERCISES = (
             Wrong(
                 why="a misspelt account",
                 yaml=policy("ratings-callers", _from(REVIEWS.replace("bookinfo-", "")), app="ratings"),
-                says="no rule of AuthorizationPolicy default/ratings-callers allows "
-                "cluster.local/ns/default/sa/bookinfo-reviews",
+                says="asks for the principal cluster.local/ns/default/sa/reviews, and here it is",
             ),
             Wrong(
                 why="the whole namespace",
@@ -138,6 +144,25 @@ EXERCISES = (
                 why="a selector that fits nobody",
                 yaml=policy("ratings-callers", _from(REVIEWS), app="rating"),
                 says="the selector of AuthorizationPolicy default/ratings-callers asks for app=rating",
+            ),
+            Wrong(
+                why="for every pod of the namespace",
+                yaml=policy("ratings-callers", _from(REVIEWS)),
+                says="has no selector, so it is for every pod, and for productpage too",
+            ),
+            Wrong(
+                why="another port",
+                yaml=policy(
+                    "ratings-callers",
+                    f"{_from(REVIEWS)[:-2]}, to: [{{operation: {{ports: ['80']}}}}]}}]",
+                    app="ratings",
+                ),
+                says="asks for the port 80, and here it is 9080",
+            ),
+            Wrong(
+                why="a dry run",
+                yaml=policy("ratings-callers", _from(REVIEWS), app="ratings", more=DRY),
+                says="is a dry run: it only notes what it would do",
             ),
             Wrong(
                 why="targetRefs without a waypoint",
@@ -177,9 +202,14 @@ EXERCISES = (
                 says="names Service reviews, and this is Service ratings",
             ),
             Wrong(
+                why="a Gateway that does not exist",
+                yaml=targeted("read-only", CHANGES, kind="Gateway", target="waypiont", action="DENY"),
+                says="names Gateway waypiont, which does not exist; did you mean waypoint?",
+            ),
+            Wrong(
                 why="one method is missing",
                 yaml=targeted("no-post", "[{to: [{operation: {methods: [POST]}}]}]", action="DENY"),
-                says="no policy of the waypoint default/waypoint refuses DELETE",
+                says="asks for the method POST, and here it is DELETE",
             ),
             Wrong(
                 why="allowed instead of denied",
@@ -196,7 +226,7 @@ EXERCISES = (
     Exercise(
         id="22-3",
         task="Let ratings be called through its waypoint alone.",
-        done_when="curl gets 200 from the Service ratings, and no answer from the pod's address",
+        done_when="curl gets 200 from the Service ratings and no answer from the pod's address, and reviews its stars",
         check=no_way_around,
         given=("waypoint.yaml", "ratings-behind.yaml"),
         hints=(
@@ -226,7 +256,7 @@ EXERCISES = (
             Wrong(
                 why="the client instead of the waypoint",
                 yaml=policy("through-the-waypoint", _from(REVIEWS), app="ratings"),
-                says="allows cluster.local/ns/default/sa/waypoint, the waypoint's identity",
+                says="closes the connection of cluster.local/ns/default/sa/waypoint, the waypoint's identity",
             ),
             Wrong(
                 why="at the waypoint",
@@ -239,9 +269,14 @@ EXERCISES = (
                 says="AuthorizationPolicy default/through-the-waypoint allows it at ztunnel",
             ),
             Wrong(
+                why="for every pod of the namespace",
+                yaml=policy("through-the-waypoint", _from(WAYPOINT)),
+                says="has no selector, so it is for every pod, and for productpage too",
+            ),
+            Wrong(
                 why="nobody at all",
                 yaml=policy("closed", "[]", app="ratings"),
-                says="no rule of AuthorizationPolicy default/closed allows",
+                says="rule 1 of AuthorizationPolicy default/closed applies to nothing",
             ),
         ),
     ),
@@ -262,22 +297,27 @@ EXERCISES = (
             Wrong(
                 why="half and half",
                 yaml=http_route("reviews", backends(v1=50, v3=50)),
-                says="HTTPRoute default/reviews gives reviews-v1 50 %",
+                says="rule 1 of HTTPRoute default/reviews sends 50 % to reviews-v1, 50 % to reviews-v3",
             ),
             Wrong(
                 why="another version",
                 yaml=http_route("reviews", backends(v1=75, v2=25)),
-                says="HTTPRoute default/reviews gives reviews-v3 nothing",
+                says="rule 1 of HTTPRoute default/reviews sends 75 % to reviews-v1, 25 % to reviews-v2",
             ),
             Wrong(
                 why="another parent",
                 yaml=http_route("ratings", backends(v1=75, v3=25)),
-                says="the parent of HTTPRoute default/ratings is Service ratings",
+                says="parentRefs names Service ratings",
+            ),
+            Wrong(
+                why="a path that nobody asks for",
+                yaml=http_route("reviews", {"matches": [{"path": {"value": "/review/"}}], **backends(v1=75, v3=25)}),
+                says="the path /reviews/0 is not below /review",
             ),
             Wrong(
                 why="a Service that is not there",
                 yaml=http_route("reviews", backends(v1=75, v4=25)),
-                says="there is no Service reviews-v4",
+                says="sends to the host reviews-v4, and no Service or ServiceEntry has that name",
             ),
         ),
     ),

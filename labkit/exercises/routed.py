@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from labkit.exercises import lesson06, lesson07, lesson08, lesson09, verdict
-from labkit.exercises.diagnosis import cause, rules
+from labkit.exercises.diagnosis import httproutes
 from labkit.exercises.evidence import Evidence
 from labkit.exercises.exercise import Check, Exercise, Right, Wrong
 from labkit.exercises.verdict import Verdict
@@ -19,15 +19,14 @@ def by_route(service: str, check: Check, *, expected: str) -> Check:
     """The check, once an HTTPRoute speaks for the callers of a Service."""
 
     def judge(evidence: Evidence) -> Verdict:
-        routes = evidence.resources(resources.HTTP_ROUTES)
-        own = [route for route in routes if rules.speaks_for(route, service)]
-        if not own:
-            why = _why(routes, evidence.everywhere(resources.HTTP_ROUTES), service)
-            return verdict.because(expected, f"no HTTPRoute has Service {service} as its parent", [why])
-        if causes := [_unbound(route, service) for route in own if not _is_accepted(route)]:
-            return verdict.because(expected, f"the HTTPRoute for Service {service} has no effect", causes)
-        if causes := _other_port(evidence, own, service):
-            return verdict.because(expected, f"the HTTPRoute for Service {service} has no effect", causes)
+        if causes := httproutes.unheard(evidence, service):
+            has_one = httproutes.of_service(evidence, service)
+            seen = (
+                f"the HTTPRoute for Service {service} has no effect"
+                if has_one
+                else (f"no HTTPRoute has Service {service} as its parent")
+            )
+            return verdict.because(expected, seen, causes)
         return check(cast("Evidence", _Alone(evidence, service)))
 
     return judge
@@ -52,54 +51,6 @@ class _Alone:
         if kind != resources.VIRTUAL_SERVICES:
             return listed
         return [o for o in listed if not any(h.split(".")[0] == self._service for h in o["spec"].get("hosts") or [])]
-
-
-def _is_accepted(route: Object) -> bool:
-    """Whether istiod takes it for one of its parents, or has said nothing so far."""
-    parents = (route.get("status") or {}).get("parents") or []
-    states = [c.get("status") for p in parents for c in p.get("conditions") or [] if c.get("type") == "Accepted"]
-    return not states or "True" in states
-
-
-def _unbound(route: Object, service: str) -> cause.Cause:
-    told = [text for text in rules.complaints(route) if "Accepted" in text]
-    show = f'lab.kubectl("get service {service}")'
-    return cause.shown(told[0] if told else f"istiod does not accept HTTPRoute {resources.name_of(route)}", show)
-
-
-def _other_port(evidence: Evidence, routes: list[Object], service: str) -> list[cause.Cause]:
-    """A parent's port that the Service lacks: then the route holds for no request."""
-    obj = evidence.resource(resources.SERVICES, service)
-    ports = {p.get("port") for p in (obj or {"spec": {}})["spec"].get("ports") or []}
-    parents = [p for route in routes for p in route["spec"]["parentRefs"] if p.get("name") == service]
-    asked = {p["port"] for p in parents if "port" in p}
-    if not ports or len(asked) < len(parents) or asked & ports:
-        return []
-    told, has = ", ".join(map(str, sorted(asked))), ", ".join(map(str, sorted(ports)))
-    return [cause.shown(f"parentRefs names port {told} of Service {service}, which has port {has}")]
-
-
-def _why(routes: list[Object], everywhere: list[Object], service: str) -> cause.Cause:
-    if stray := next((r for r in everywhere if r not in routes and rules.speaks_for(r, service)), None):
-        place = resources.namespace_of(stray)
-        name = resources.name_of(stray)
-        return cause.shown(
-            f"HTTPRoute {name} is in namespace {place}, where its parent Service {service} is another one"
-        )
-    if not routes:
-        return cause.shown(f"there is no HTTPRoute yet; the lesson's last section applies one for {service}")
-    parents = [p for route in routes for p in route["spec"].get("parentRefs") or []]
-    named = ", ".join(sorted(map(_named, parents))) or "nothing"
-    return cause.shown(
-        f'parentRefs names {named}: a route for callers inside the mesh has a parent with kind Service, group "" and '
-        f"the name {service}"
-    )
-
-
-def _named(parent: Mapping[str, Any]) -> str:
-    group = parent.get("group", "gateway.networking.k8s.io")
-    told = f" of the group {group}" if parent.get("kind") == "Service" and group else ""
-    return f"{parent.get('kind', 'Gateway')} {parent.get('name')}{told}"
 
 
 def _header(name: str, value: str) -> Rule:

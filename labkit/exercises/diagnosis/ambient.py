@@ -1,8 +1,8 @@
 """Who may call whom in ambient mode: calls with what should become of them, and which proxy did otherwise, and why."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
 
 from labkit.exercises import verdict
 from labkit.exercises.diagnosis import cause, objects
@@ -15,7 +15,7 @@ from labkit.mesh import model, names
 from labkit.mesh.ambient import authorizations, decisions, enrolment, tables, waypoints
 from labkit.mesh.explain import access
 from labkit.mesh.policies import authorization, selection
-from labkit.mesh.policies.decisions import Caller, Decision, Request
+from labkit.mesh.policies.decisions import Caller, Request
 
 ANSWERED, REFUSED, CLOSED = 200, 403, 0
 """What a caller sees: an answer, a refusal by somebody who speaks HTTP, or a connection that is closed."""
@@ -94,7 +94,7 @@ class Scene:
     def address(self, app: str) -> str:
         """The address of a pod by its label; empty where none runs."""
         pod = self._pod(app)
-        return str((pod.get("status") or {}).get("podIP", "")) if pod else ""
+        return _address(pod) if pod else ""
 
     def causes(self, call: Call, status: int) -> list[Cause]:
         """Why a call ended otherwise."""
@@ -102,8 +102,7 @@ class Scene:
         if pod is None or client is None:
             missing = call.app if pod is None else "curl"
             return [cause.shown(f"no running pod has the label app={missing}", "kubectl get pods")]
-        outside = [self._outside(p) for p in (client, pod) if not enrolment.is_redirected(p)]
-        if outside:
+        if outside := [self._outside(p) for p in (client, pod) if not enrolment.is_redirected(p)]:
             return outside
         waypoint = None if call.at_pod else self.waypoint(call.app)
         if status == REFUSED or call.seen == REFUSED:
@@ -112,15 +111,18 @@ class Scene:
             return self._too_open(call, pod, client, waypoint)
         return self._too_closed(pod, client, waypoint)
 
-    def why_closed(self, client: str, app: str) -> list[Cause]:
-        """Why pods of one app get no answer from another's."""
-        caller, pod = self._pod(client), self._pod(app)
-        if caller is None or pod is None:
-            return [
-                cause.shown(f"no running pod has the label app={app if pod is None else client}", "kubectl get pods")
-            ]
-        waypoint = self.waypoint(app)
-        return cause.ranked([*self._too_closed(pod, caller, waypoint), *self._apart(app, waypoint)])
+    def why_closed(self, *way: str) -> list[Cause]:
+        """Why the first closed call on a way from app to app is closed: ``("productpage", "reviews", "ratings")``."""
+        for client, app in pairwise(way):
+            caller, pod = self._pod(client), self._pod(app)
+            if caller is None or pod is None:
+                missing = app if pod is None else client
+                return [cause.shown(f"no running pod has the label app={missing}", "kubectl get pods")]
+            waypoint = self.waypoint(app)
+            if not self._decision(pod, caller, waypoint).is_allowed:
+                causes = [*self._too_closed(pod, caller, waypoint), *self._apart(pod, waypoint)]
+                return [each.about(f"{client} → {app}") for each in cause.ranked(causes)]
+        return [cause.undecided("the policies allow it, so somebody else closed the connection: does every pod run?")]
 
     def waypoint(self, app: str) -> waypoints.Waypoint | None:
         """The waypoint of a Service."""
@@ -142,26 +144,38 @@ class Scene:
     def _at_waypoint(
         self, call: Call, pod: Object, client: Object, waypoint: waypoints.Waypoint | None, *, is_refused: bool
     ) -> list[Cause]:
-        apart = self._apart(call.app, waypoint)
+        apart = self._apart(pod, waypoint)
         if waypoint is None:
             return [*apart, self.why_no_waypoint(call.app)]
-        decision = self._asked(call, pod, client, waypoint)
-        if not is_refused and call.seen == REFUSED:
-            if decision.rule:
+        guard, question = self._guard(pod, waypoint), self._question(call, pod, client)
+        decision = guard.decide(*question)
+        if not is_refused:
+            if decision.rule and decision.is_allowed:
                 return [cause.shown(f"{access.title(decision.rule)} allows {call.method}"), *apart]
-            return [*apart, cause.undecided(f"no policy of the waypoint {waypoint.key} refuses {call.method}")]
+            denying = guard.lacking(*question, action=authorizations.DENY)
+            nearest = f": {denying[0]}" if denying else self._only_noted()
+            return [*apart, cause.undecided(f"no policy of the waypoint {waypoint.key} refuses {call.method}{nearest}")]
         if decision.rule:
             return [cause.shown(f"{access.title(decision.rule)} denies it at the waypoint")]
-        lacking = self._guard(pod, waypoint).lacking(*self._question(call, pod, client))
+        lacking = guard.lacking(*question)
         return [*apart, cause.undecided(f"no ALLOW rule of the waypoint applies: {lacking[0] if lacking else 'none'}")]
 
+    def _only_noted(self) -> str:
+        noting = [objects.title(p) for p in self._policies if objects.spec_of(p).get("action") == "AUDIT"]
+        return f": {noting[0]} has the action AUDIT, which only notes" if noting else ""
+
     def _too_open(self, call: Call, pod: Object, client: Object, waypoint: waypoints.Waypoint | None) -> list[Cause]:
-        apart = self._apart(call.app, waypoint)
+        apart, who = self._apart(pod, waypoint), self._caller(client, waypoint)
+        calls = f"curl calls as {who}"
+        if waypoint:
+            calls = f"the waypoint calls as {who}"
         decision = self._decision(pod, client, waypoint)
         if decision.policy:
-            return [cause.shown(f"AuthorizationPolicy {decision.policy} allows it at ztunnel"), *apart]
-        sentence = f"no policy that ztunnel asks about {call.app} refuses this caller"
-        return [*apart, cause.undecided(f"{sentence}: those with targetRefs are asked at the waypoint alone")]
+            return [cause.shown(f"AuthorizationPolicy {decision.policy} allows it at ztunnel: {calls}"), *apart]
+        denying = self._at_ztunnel(pod).lacking(*self._connected(pod, client, waypoint), action=authorizations.DENY)
+        if denying:
+            return [*apart, cause.undecided(f"no DENY rule refuses it at ztunnel: {denying[0]}")]
+        return [*apart, cause.undecided(f"no policy that ztunnel asks about {call.app} refuses it: {calls}")]
 
     def _too_closed(self, pod: Object, client: Object, waypoint: waypoints.Waypoint | None) -> list[Cause]:
         decision = self._decision(pod, client, waypoint)
@@ -171,15 +185,14 @@ class Scene:
             ]
         if decision.policy:
             return [cause.shown(f"{_named(decision.policy)} refuses it at ztunnel")]
-        omitted = self._omitted(pod)
-        asked = decisions.asked(self._tables, _uid(pod))
-        allowing = [f"AuthorizationPolicy {k}" for k, p in asked.items() if p.get("action") != authorizations.DENY]
-        who = self._caller(client, waypoint)
+        who, app = self._caller(client, waypoint), resources.labels_of(pod).get("app")
         behind = ", the waypoint's identity, since the waypoint calls the pod" if waypoint else ""
-        sentence = f"ztunnel closes the connection: no rule of {', '.join(allowing)} allows {who}{behind}"
-        names = [text for policy in asked.values() for text in _principals(policy)]
-        expected = f"; asked for is {' or '.join(names)}" if names else ""
-        return [*omitted, cause.shown(f"{sentence}{expected}")]
+        lacking = self._at_ztunnel(pod).lacking(*self._connected(pod, client, waypoint))
+        general = [objects.title(p) for p in self._untargeted if not objects.spec_of(p).get("selector")]
+        wide = f"; {general[0]} has no selector, so it is for every pod, and for {app} too" if general else ""
+        why = f": {lacking[0]}" if lacking else ""
+        sentence = f"ztunnel closes the connection of {who}{behind}: no ALLOW rule applies to it{why}{wide}"
+        return [*self._omitted(pod), cause.shown(sentence)]
 
     def _omitted(self, pod: Object) -> list[Cause]:
         """Policies of the pod whose rules ask for what ztunnel does not know."""
@@ -190,70 +203,98 @@ class Scene:
             if c.reason == authorizations.UNSUPPORTED and _of(c.policy) in asked
         ]
 
-    def _apart(self, app: str, waypoint: waypoints.Waypoint | None) -> list[Cause]:
-        """Policies that do not count for a Service or its pods although somebody may think so, and why."""
-        return [each for policy in self._policies for each in self._why_apart(policy, app, waypoint)]
+    def _apart(self, pod: Object, waypoint: waypoints.Waypoint | None) -> list[Cause]:
+        """Policies that do not count for a pod or its Service although somebody may think so, and why."""
+        return [each for policy in self._policies for each in self._why_apart(policy, pod, waypoint)]
 
-    def _why_apart(self, policy: Object, app: str, waypoint: waypoints.Waypoint | None) -> Iterable[Cause]:
-        title, spec = objects.title(policy), objects.spec_of(policy)
+    def _why_apart(self, policy: Object, pod: Object, waypoint: waypoints.Waypoint | None) -> Iterable[Cause]:
+        labels = resources.labels_of(pod)
+        app, title, spec = labels.get("app", ""), objects.title(policy), objects.spec_of(policy)
         namespace, root = resources.namespace_of(policy), self._snapshot.root_namespace
         if namespace not in (self._namespace, root):
             yield cause.silent(f"{title} counts in namespace {namespace} alone, and {app} is in {self._namespace}")
             return
-        if resources.annotations_of(policy).get(authorization.DRY_RUN) in authorization.TRUE:
+        if authorization.is_trial(policy):
             yield cause.shown(f"{title} is a dry run: it only notes what it would do")
         targets = selection.targets_of(spec)
         if not targets:
             chosen: Mapping[str, str] = (spec.get("selector") or {}).get("matchLabels") or {}
-            if chosen and chosen.get("app") != app:
-                yield cause.silent(f"the selector of {title} asks for {objects.pairs(chosen)}, and this is app={app}")
+            if wrong := {key: value for key, value in chosen.items() if labels.get(key) != value}:
+                own = {key: labels[key] for key in wrong if key in labels}
+                seen = f"{app} has {objects.pairs(own)}" if own else f"{app} has no such label"
+                yield cause.silent(f"the selector of {title} asks for {objects.pairs(wrong)}, and {seen}")
             elif (told := authorizations.of(policy, root)).reason == authorizations.UNSUPPORTED:
                 yield cause.shown(f"{title}: {told.message}")
             return
         if waypoint is None:
             yield self.why_no_waypoint(app)
-        elif not self._is_for(policy, app, waypoint):
-            listed = ", ".join(f"{t.get('kind')} {t.get('name')}" for t in targets)
-            yield cause.silent(f"targetRefs of {title} names {listed}, and this is Service {app}")
+        elif not selection.at_waypoint([policy], self._place(app, waypoint), root=root):
+            yield cause.silent(self._astray(policy, app, waypoint))
+
+    def _astray(self, policy: Object, app: str, waypoint: waypoints.Waypoint) -> str:
+        """Why the targets of a policy are not the Service of an app, nor its waypoint."""
+        targets = selection.targets_of(objects.spec_of(policy))
+        title, namespace = objects.title(policy), resources.namespace_of(policy)
+        listed = ", ".join(f"{t.get('kind')} {t.get('name')}" for t in targets)
+        own = {"Service": [resources.name_of(s) for s in self._snapshot.of("services")], "Gateway": [waypoint.name]}
+        if namespace != self._namespace:
+            return f"targetRefs of {title} means objects of its own namespace, {namespace}: {listed}"
+        for target in targets:
+            name, names_ = str(target.get("name")), own.get(str(target.get("kind")), [])
+            if name not in names_ and (meant := objects.did_you_mean(name, names_)):
+                return f"targetRefs of {title} names {listed}, which does not exist{meant}"
+        return f"targetRefs of {title} names {listed}, and this is Service {app}"
 
     # Models of both proxies
 
     def _decision(self, pod: Object, client: Object, waypoint: waypoints.Waypoint | None) -> decisions.Decision:
-        address = str((pod.get("status") or {}).get("podIP", ""))
+        address = _address(pod)
         connection = decisions.Connection(
             principal=self._caller(client, waypoint),
-            source_ip=str((client.get("status") or {}).get("podIP", "")),
+            source_ip=_address(client),
             destination_ip=address,
             destination_port=PORT,
         )
         return decisions.decide(self._tables, _uid(pod), connection)
 
-    def _asked(self, call: Call, pod: Object, client: Object, waypoint: waypoints.Waypoint) -> Decision:
-        return self._guard(pod, waypoint).decide(*self._question(call, pod, client))
-
     def _guard(self, pod: Object, waypoint: waypoints.Waypoint) -> access.Mesh:
         """The waypoint's policies for the pod's Service, as if a sidecar of the pod had them."""
         app = resources.labels_of(pod).get("app", "")
-        chosen = [_for_pods(p, app) for p in self._policies if self._is_for(p, app, waypoint)]
-        own = {**self._snapshot.objects, _key(resources.AUTHORIZATION_POLICIES): chosen}
+        place, root = self._place(app, waypoint), self._snapshot.root_namespace
+        return self._sidecars([_for_pods(p, app) for p in selection.at_waypoint(self._policies, place, root=root)])
+
+    def _at_ztunnel(self, pod: Object) -> access.Mesh:
+        """The policies that ztunnel asks about a pod, as if a sidecar of the pod had them."""
+        asked = decisions.asked(self._tables, _uid(pod))
+        return self._sidecars([p for p in self._untargeted if _of(p) in asked])
+
+    def _sidecars(self, policies: Sequence[Object]) -> access.Mesh:
+        own = {**self._snapshot.objects, _key(resources.AUTHORIZATION_POLICIES): policies}
         return access.Mesh(model.Snapshot(objects=own))
 
-    def _question(self, call: Call, pod: Object, client: Object) -> tuple[Caller, access.Workload, Request]:
-        workload = access.Workload(
-            name=resources.name_of(pod),
-            namespace=resources.namespace_of(pod),
-            account=_account(pod),
-            labels=resources.labels_of(pod),
-            address=str((pod.get("status") or {}).get("podIP", "")),
-            has_proxy=True,
+    def _place(self, app: str, waypoint: waypoints.Waypoint) -> selection.Waypoint:
+        return selection.Waypoint(
+            name=waypoint.name,
+            namespace=waypoint.namespace,
+            gateway_class=waypoints.CLASS,
+            target=("Service", self._namespace, app),
         )
-        request = Request(port=PORT, method=call.method, host=call.app, path=call.path, headers={})
-        return Caller(principal=names.spiffe(_account(client), model.TRUST_DOMAIN), claims={}), workload, request
 
-    def _is_for(self, policy: Object, app: str, waypoint: waypoints.Waypoint) -> bool:
-        own = {("Service", app), ("Gateway", waypoint.name)}
-        targets = selection.targets_of(objects.spec_of(policy))
-        return any((target.get("kind"), target.get("name")) in own for target in targets)
+    def _connected(
+        self, pod: Object, client: Object, waypoint: waypoints.Waypoint | None
+    ) -> tuple[Caller, access.Workload, Request]:
+        """A connection as the ztunnel of the called pod has it; of a request it knows nothing."""
+        request = Request(port=PORT, address=_address(pod), method="", path="")
+        caller = Caller(principal=f"spiffe://{self._caller(client, waypoint)}", address=_address(client))
+        return caller, _workload(pod), request
+
+    def _question(self, call: Call, pod: Object, client: Object) -> tuple[Caller, access.Workload, Request]:
+        request = Request(port=PORT, method=call.method, host=f"{call.app}:{PORT}", path=call.path, headers={})
+        return (
+            Caller(principal=names.spiffe(_account(client), model.TRUST_DOMAIN), address=_address(client)),
+            _workload(pod),
+            request,
+        )
 
     # Who is who
 
@@ -261,9 +302,16 @@ class Scene:
     def _policies(self) -> Sequence[Object]:
         return self._snapshot.of(_key(resources.AUTHORIZATION_POLICIES))
 
+    @property
+    def _untargeted(self) -> list[Object]:
+        """Those that ztunnel is told of."""
+        return [p for p in self._policies if not selection.targets_of(objects.spec_of(p))]
+
     def _pod(self, app: str) -> Object | None:
         pods = self._snapshot.of("pods")
-        return next((p for p in pods if _runs(p, self._namespace) and resources.labels_of(p).get("app") == app), None)
+        places = (self._namespace, self._snapshot.root_namespace)
+        own = [p for place in places for p in pods if _runs(p, place) and resources.labels_of(p).get("app") == app]
+        return own[0] if own else None
 
     def _service(self, app: str) -> Object | None:
         every = self._snapshot.of("services")
@@ -282,48 +330,24 @@ class Scene:
         return cause.shown(f"pod {resources.name_of(pod)} is not in ambient mode: {reason}", 'lab.dataplane("ambient")')
 
 
-def routes(evidence: Evidence, service: str, shares: Mapping[str, int]) -> list[Cause]:
-    """Why the versions of a Service do not get these shares of its requests, by its HTTPRoutes."""
-    scene, own = Scene(evidence), evidence.everywhere(resources.HTTP_ROUTES)
-    if scene.waypoint(service) is None:
-        return [scene.why_no_waypoint(service)]
-    services = {resources.name_of(s) for s in evidence.resources(resources.SERVICES)}
-    causes = [each for route in own for each in _of_route(route, service, shares, services)]
-    missing = cause.undecided(f"no HTTPRoute has Service {service} as its parent, so all its pods take turns")
-    return cause.ranked(causes or [missing])
-
-
-def _of_route(route: Object, service: str, shares: Mapping[str, int], services: Collection[str]) -> Iterable[Cause]:
-    title, spec = objects.title(route), objects.spec_of(route)
-    parents = [f"{p.get('kind') or 'Gateway'} {p.get('name')}" for p in spec.get("parentRefs") or []]
-    if f"Service {service}" not in parents:
-        if any(parent.startswith("Service ") for parent in parents):
-            yield cause.silent(f"the parent of {title} is {', '.join(parents)}, and this is Service {service}")
-        return
-    first: Mapping[str, Any] = next(iter(spec.get("rules") or []), {})
-    weights = {str(b.get("name")): int(b.get("weight", 1)) for b in first.get("backendRefs") or []}
-    for name in weights.keys() - services:
-        yield cause.shown(f"{title}: there is no Service {name}", "kubectl get services")
-    whole = sum(weights.values())
-    for version, share in shares.items():
-        given = 100 * weights.get(f"{service}-{version}", 0) / whole if whole else 0
-        if round(given) != share:
-            amount = f"{given:.0f} %" if given else "nothing"
-            yield cause.shown(
-                f"{title} gives {service}-{version} {amount} of the requests, and {share} % are asked for"
-            )
-
-
 def _for_pods(policy: Object, app: str) -> Object:
     spec = {k: v for k, v in objects.spec_of(policy).items() if k not in ("targetRefs", "targetRef")}
     return {**policy, "spec": {**spec, "selector": {"matchLabels": {"app": app}}}}
 
 
-def _principals(policy: authorizations.Authorization) -> list[str]:
-    """The principals that a policy names in full."""
-    rules = (rule for group in policy.get("groups") or () for rule in group.get("rules") or ())
-    matches = (match for rule in rules for match in rule.get("matches") or ())
-    return [text["exact"] for match in matches for text in match.get("principals") or () if "exact" in text]
+def _address(pod: Object) -> str:
+    return str((pod.get("status") or {}).get("podIP", ""))
+
+
+def _workload(pod: Object) -> access.Workload:
+    return access.Workload(
+        name=resources.name_of(pod),
+        namespace=resources.namespace_of(pod),
+        account=_account(pod),
+        labels=resources.labels_of(pod),
+        address=_address(pod),
+        has_proxy=True,
+    )
 
 
 def _named(key: str) -> str:

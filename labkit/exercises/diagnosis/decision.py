@@ -17,6 +17,9 @@ LISTENS = 8080
 
 FAULT = "envoy.filters.http.fault"
 
+VIP = "inbound-vip"
+"""How a waypoint names the filter chain, the routes and the cluster of a Service behind it."""
+
 Source = explanations.Source
 """An object that had a say: kind, namespace, name."""
 
@@ -127,6 +130,22 @@ def of(evidence: Evidence, ask: Ask) -> Decision | None:
     return None if config is None else decide(config, ask)
 
 
+def at_waypoint(evidence: Evidence, ask: Ask, host: str) -> Decision | None:
+    """The decision of a live waypoint about a request to a Service behind it, ``reviews.default.svc.cluster.local``.
+
+    None where it has no Envoy, or nothing for this Service and port.
+    """
+    config = evidence.config(ask.proxy, ask.namespace)
+    name = f"{VIP}|{ask.port}|http|{host}"
+    listeners = config.listeners.values() if config else ()
+    chains = [chain for each in listeners for chain in each.get("filter_chains") or () if chain.get("name") == name]
+    if config is None or not chains:
+        return None
+    # The address of the Service chooses the chain; here it is the only one of a listener that takes every request.
+    listener = {"name": name, "traffic_direction": "OUTBOUND", "filter_chains": chains[:1]}
+    return decide(replace(config, listeners={name: listener}), ask)
+
+
 def decide(config: Config, ask: Ask) -> Decision:
     """The decision by a configuration."""
     # A proxy's own listeners, for probes and statistics, have no direction.
@@ -137,7 +156,9 @@ def decide(config: Config, ask: Ask) -> Decision:
     for port in (LISTENS, None):
         if not explanation.listener:
             explanation = explanations.explain(config, request, port=port)
-    tables = [config.routes.get(explanation.table) or {}, *_inline(config)]
+    # Of a table that stands in a listener itself, a dump may hold an older version too, of a listener that drains.
+    own = [table for table in _inline(config) if table.get("name", "") == explanation.table]
+    tables = [*own, config.routes.get(explanation.table) or {}, *_inline(config)]
     host: Mapping[str, Any] = next(
         (h for t in tables for h in t.get("virtual_hosts") or () if h.get("name") == explanation.virtual_host), {}
     )
@@ -183,7 +204,8 @@ def version_at(endpoint: str, objects: Objects) -> str:
 
 def target(name: str, config: Config, *, percent: float) -> Target:
     """A cluster by its name, as the proxy has it; ``percent`` of a route go there."""
-    _, port, subset, host = proxies.parts_of(name)
+    direction, port, subset, host = proxies.parts_of(name)
+    subset = "" if direction == VIP else subset  # a waypoint has the protocol there
     cluster = config.clusters.get(name)
     endpoints = tuple(_endpoints(name, cluster or {}, config))
     return Target(
@@ -202,9 +224,11 @@ def _endpoints(name: str, cluster: Mapping[str, Any], config: Config) -> Iterato
     for group in assignment.get("endpoints") or ():
         for endpoint in group.get("lb_endpoints") or ():
             if endpoint.get("health_status", "HEALTHY") in ("HEALTHY", "UNKNOWN"):
-                address = ((endpoint.get("endpoint") or {}).get("address") or {}).get("socket_address") or {}
-                if address:
-                    yield f"{address.get('address', '')}:{address.get('port_value', '')}"
+                address = (endpoint.get("endpoint") or {}).get("address") or {}
+                if place := address.get("socket_address"):
+                    yield f"{place.get('address', '')}:{place.get('port_value', '')}"
+                elif tunnel := address.get("envoy_internal_address"):
+                    yield str(tunnel.get("endpoint_id", ""))
 
 
 def _percent(fraction: Mapping[str, Any] | None) -> float:

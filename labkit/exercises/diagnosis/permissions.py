@@ -221,7 +221,7 @@ class Scene:
         policies = self._snapshot.of(kind)
         root, namespace = self._snapshot.root_namespace, callee.namespace
         attached = selection.attached(policies, root=root, namespace=namespace, labels=callee.labels)
-        trials = [p for p in attached if resources.annotations_of(p).get(authorization.DRY_RUN) in authorization.TRUE]
+        trials = [p for p in attached if authorization.is_trial(p)]
         dry = [cause.shown(f"{objects.title(p)} is a dry run: it only notes what it would do") for p in trials]
         others = [p for p in policies if not any(p is own for own in attached) and not self._speaks_of_another(p)]
         return [*dry, *(self._why_apart(p, callee) for p in others)]

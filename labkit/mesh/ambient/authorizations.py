@@ -12,6 +12,7 @@ from typing import Any
 from labkit.kube import resources
 from labkit.kube.resources import Object
 from labkit.mesh import model
+from labkit.mesh.policies import authorization as policies
 from labkit.mesh.policies import selection
 
 RESOURCE = "authorizationpolicies.security.istio.io"
@@ -62,9 +63,12 @@ class Converted:
 
 
 def converted(snapshot: model.Snapshot) -> list[Converted]:
-    """Every policy that is not a waypoint's, in the order of the API."""
-    policies = (p for p in snapshot.of(RESOURCE) if not selection.targets_of(p.get("spec") or {}))
-    return [of(policy, snapshot.root_namespace) for policy in policies]
+    """Every policy that is not a waypoint's, in the order of the API.
+
+    istiod passes over dry runs here: ztunnel would enforce them (github.com/istio/istio/pull/55414).
+    """
+    own = (p for p in snapshot.of(RESOURCE) if not selection.targets_of(p.get("spec") or {}))
+    return [of(policy, snapshot.root_namespace) for policy in own if not policies.is_trial(policy)]
 
 
 def of(policy: Object, root: str) -> Converted:

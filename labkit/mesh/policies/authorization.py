@@ -41,8 +41,8 @@ def _own(policies: Sequence[Object], domains: tuple[str, ...]) -> Iterator[tuple
         of_action = [p for p in policies if _action(p) == word]
         if not of_action:
             continue
-        enforced = _rules([p for p in of_action if not _is_trial(p)], domains)
-        trial = _rules([p for p in of_action if _is_trial(p)], domains)
+        enforced = _rules([p for p in of_action if not is_trial(p)], domains)
+        trial = _rules([p for p in of_action if is_trial(p)], domains)
         yield (
             ir.Rules(action=action, enforced=enforced, trial=trial),
             ir.Rules(action=action, enforced=_plain(enforced, action), trial=_plain(trial, action)),
@@ -55,7 +55,7 @@ def _custom(
     """Of each provider what it is asked about; a provider that nobody defines, or nobody serves, denies that."""
     by_provider: dict[str, list[Object]] = {}
     for policy in policies:
-        if _action(policy) == CUSTOM and not _is_trial(policy):
+        if _action(policy) == CUSTOM and not is_trial(policy):
             by_provider.setdefault(str(((policy["spec"].get("provider")) or {}).get("name") or ""), []).append(policy)
     for name, of_provider in by_provider.items():
         prefix = f"{CUSTOM_PREFIX}-{name}"
@@ -103,7 +103,8 @@ def _action(policy: Object) -> str:
     return str((policy.get("spec") or {}).get("action") or "ALLOW")
 
 
-def _is_trial(policy: Object) -> bool:
+def is_trial(policy: Object) -> bool:
+    """Whether a policy is a dry run, which only notes what it would do."""
     return resources.annotations_of(policy).get(DRY_RUN) in TRUE
 
 
