@@ -14,7 +14,7 @@ from labkit.mesh.listeners import server_tls
 from labkit.mesh.listeners.entrance import Entrance
 from labkit.mesh.memo import Memo
 from labkit.mesh.routes import http_routes, tcp_routes
-from labkit.mesh.routes.virtual_services import MESH, VirtualService
+from labkit.mesh.routes.virtual_services import MESH, VirtualService, in_order_for
 
 HTTP = ("HTTP", "HTTP2", "GRPC", "GRPC-WEB")
 ENDS_TLS = ("SIMPLE", "MUTUAL", "OPTIONAL_MUTUAL", "ISTIO_MUTUAL", "OPTIONAL")
@@ -214,8 +214,9 @@ def entry(served: Sequence[Server], rules: Sequence[VirtualService], context: Co
         lambda _, rule: _gateways_of(rule, context.requests.namespace),
     )
     by_gateway: dict[str, list[VirtualService]] = {}
-    for rule, gateways in compress(zip(rules, bound, strict=True), bound):
-        for gateway in gateways:
+    gateways_of = {id(rule): gateways for rule, gateways in compress(zip(rules, bound, strict=True), bound)}
+    for rule in in_order_for(context.requests.namespace, compress(rules, bound)):
+        for gateway in gateways_of[id(rule)]:
             by_gateway.setdefault(gateway, []).append(rule)
     tables: dict[str, list[Server]] = {}
     chains: dict[int, list[ir.Chain]] = {}

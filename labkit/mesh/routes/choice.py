@@ -1,6 +1,6 @@
 """Which VirtualService speaks for a host: its own, the oldest where there are several, else the closest wildcard's."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from labkit.mesh import names
 from labkit.mesh.routes.virtual_services import VirtualService
@@ -27,12 +27,19 @@ class Choice:
         best = names.most_specific(self._wild, host) if self._wild else None
         return [*own, *self._own(best)] if best else own
 
-    def http(self, hosts: Sequence[str]) -> list[VirtualService | None]:
-        """The rule for requests to each host."""
+    def http(self, hosts: Sequence[str], has_routes: Callable[[VirtualService], bool]) -> list[VirtualService | None]:
+        """The rule for requests to each host; one without a route for this workload leaves the host to the next."""
         if self._wild or self._several:
-            return [next((rule for rule in self.every(host) if rule.http), None) for host in hosts]
+            return [next(filter(has_routes, self._of_requests(host)), None) for host in hosts]
         oldest = map(self._oldest.get, hosts)
         return [rule if rule is not None and rule.http else None for rule in oldest]
+
+    def _of_requests(self, host: str) -> Sequence[VirtualService]:
+        """The rules that may speak for requests to a host: its own, else the oldest of the closest wildcard."""
+        if host not in self._wild and (own := self._own(host)):
+            return own
+        best = names.most_specific(self._wild, host)
+        return self._own(best)[:1] if best else ()
 
     def _own(self, host: str) -> Sequence[VirtualService]:
         if self._several:

@@ -54,6 +54,11 @@ def routes(service: VirtualService, context: Context) -> tuple[ir.Route, ...]:
     return tuple(every)
 
 
+def has_routes(service: VirtualService, context: Context) -> bool:
+    """Whether any rule of a VirtualService is for this workload and port."""
+    return next(_seen(service, context), None) is not None
+
+
 def _seen(service: VirtualService, context: Context) -> Iterator[tuple[HttpRule, HttpMatch]]:
     for rule in service.http:
         for match in rule.matches:

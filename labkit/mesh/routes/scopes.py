@@ -1,6 +1,6 @@
 """What a proxy may see: everything that is exported to it, or what its Sidecar object lists."""
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import compress
 from typing import Any
@@ -9,10 +9,10 @@ from labkit.kube import resources
 from labkit.kube.resources import Object
 from labkit.mesh import names
 from labkit.mesh.hosts import visibility
-from labkit.mesh.hosts.services import Service
+from labkit.mesh.hosts.services import Port, Service
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Snapshot
-from labkit.mesh.routes.virtual_services import MESH, VirtualService
+from labkit.mesh.routes.virtual_services import MESH, VirtualService, in_order_for
 
 RESOURCE = "sidecars.networking.istio.io"
 LOCALHOST = "127.0.0.1"
@@ -96,7 +96,9 @@ def scope(
         lambda _, rule: MESH in rule.gateways and visibility.is_for(rule.audience, namespace),
     )
     rules = memo.get(
-        ("rules of", namespace), (virtual_services, is_for), lambda: tuple(compress(virtual_services, is_for))
+        ("rules of", namespace),
+        (virtual_services, is_for),
+        lambda: in_order_for(namespace, compress(virtual_services, is_for)),
     )
     egress = tuple(
         Egress(
@@ -112,7 +114,7 @@ def scope(
     return Scope(
         namespace=namespace,
         egress=egress,
-        services=offers.whole if offers.whole is not None else _reached(offers, egress, memo, key),
+        services=offers.whole if offers.whole is not None else _reached(offers, egress, namespace, memo, key),
         allows_unknown=policy.get("mode", "ALLOW_ANY") != "REGISTRY_ONLY",
         inbound_pool=spec.get("inboundConnectionPool"),
         ingress=tuple(spec.get("ingress") or ()),
@@ -175,8 +177,10 @@ def _fits(pattern: tuple[str, str], namespace: str, hosts: Sequence[str]) -> boo
 
 def _narrowed(services: "Sequence[Service] | Any", port: int | None) -> Iterator[Service]:
     for service in services:
-        own = service.port(port) if port else None
-        yield replace(service, ports=(own,)) if own and len(service.ports) > 1 else service
+        if port is None:
+            yield service
+        elif own := service.port(port):
+            yield replace(service, ports=(own,)) if len(service.ports) > 1 else service
 
 
 def preferred(services: Sequence[Service], namespace: str) -> dict[str, Service]:
@@ -193,15 +197,37 @@ def _rank(service: Service, namespace: str) -> tuple[bool, bool]:
     return service.namespace == namespace, service.is_kubernetes
 
 
-def _reached(offers: _Offers, egress: Sequence[Egress], memo: Memo, key: Hashable) -> Mapping[str, Service]:
-    """What an imported rule sends to is imported with it."""
+def _reached(
+    offers: _Offers, egress: Sequence[Egress], namespace: str, memo: Memo, key: Hashable
+) -> Mapping[str, Service]:
+    """The hosts that an egress names, and with the ports that rules send to, the destinations of imported rules."""
     reached = dict(offers.named)
     for listener in egress:
         for rule in listener.virtual_services:
-            for host in rule.destinations:
-                if host in offers.reachable:
-                    reached.setdefault(host, offers.reachable[host])
+            for host, numbers in rule.ports_sent_to(namespace).items():
+                whole, earlier = offers.reachable.get(host), reached.get(host)
+                if whole is None or (earlier is not None and earlier.namespace != whole.namespace):
+                    continue
+                ports = _ports_sent_to(whole, {listener.port} if listener.port else numbers)
+                if earlier is not None:
+                    taken = {p.number for p in earlier.ports}
+                    ports = (*earlier.ports, *(p for p in ports if p.number not in taken))
+                if ports:
+                    reached[host] = _of_ports(whole, ports, memo, key)
     return memo.get(("reached", key), tuple(reached.values()), lambda: reached)
+
+
+def _ports_sent_to(service: Service, numbers: Collection[int]) -> tuple[Port, ...]:
+    """The ports that destinations name; a destination without a port (0) means all of them."""
+    return service.ports if 0 in numbers else tuple(p for p in service.ports if p.number in numbers)
+
+
+def _of_ports(service: Service, ports: tuple[Port, ...], memo: Memo, key: Hashable) -> Service:
+    """The host with some of its ports, the very same object while neither changes."""
+    if ports == service.ports:
+        return service
+    name = "ports sent to", key, service.host, ports
+    return memo.get(name, (service,), lambda: replace(service, ports=ports))
 
 
 def _with_ports(one: Service, other: Service) -> Service:

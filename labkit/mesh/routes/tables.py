@@ -95,7 +95,12 @@ class Tables:
 
         choice = self.choices[group.egress]
         key = "hosts", self.key, group.egress, group.port
-        rules = self.memo.get(("rules", key), (choice, group), lambda: choice.http(group.hosts))
+        context = self._context(group.port)
+        rules = self.memo.get(
+            ("rules", key),
+            (choice, group),
+            lambda: choice.http(group.hosts, lambda rule: http_routes.has_routes(rule, context)),
+        )
         return self.memo.each(key, (group.services, rules), one, shared=(self.plan,))
 
     def _virtual_host(self, service: Service, port: int, rule: VirtualService | None) -> ir.VirtualHost:
@@ -109,18 +114,18 @@ class Tables:
         )
 
     def _routes(self, rule: VirtualService, port: int) -> tuple[ir.Route, ...]:
-        return http_routes.routes(
-            rule,
-            http_routes.Context(
-                port=port,
-                gateways={MESH},
-                namespace=self.namespace,
-                labels=self.labels,
-                # Without a port of its own a destination means the port that was called.
-                ports_of=lambda host: (),
-                hash_of=self.reach.hash_of,
-                default_retries=self.default_retries,
-            ),
+        return http_routes.routes(rule, self._context(port))
+
+    def _context(self, port: int) -> http_routes.Context:
+        return http_routes.Context(
+            port=port,
+            gateways={MESH},
+            namespace=self.namespace,
+            labels=self.labels,
+            # Without a port of its own a destination means the port that was called.
+            ports_of=lambda host: (),
+            hash_of=self.reach.hash_of,
+            default_retries=self.default_retries,
         )
 
     def _without_service(self, group: Group) -> Iterator[ir.VirtualHost]:
@@ -133,13 +138,13 @@ class Tables:
             for host in hosts:
                 if host in taken:
                     continue
-                taken.add(host)
                 bare = self.memo.get(
                     ("bare", self.key, host, group.port),
                     self._parts_of(rule),
                     lambda rule=rule, host=host: self._bare(rule, host, group.port),  # type: ignore[misc]
                 )
                 if bare is not None:
+                    taken.add(host)
                     yield bare
 
     def _bare(self, rule: VirtualService, host: str, port: int) -> ir.VirtualHost | None:

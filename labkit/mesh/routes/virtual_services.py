@@ -1,6 +1,6 @@
 """VirtualServices as they count: full names, resolved gateways, delegates merged in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress
@@ -52,6 +52,18 @@ class VirtualService:
         """One without hosts only speaks through others."""
         return not self.hosts
 
+    def ports_sent_to(self, namespace: str) -> Mapping[str, Collection[int]]:
+        """Host → ports of its destinations, 0 where one names none; of rules for other namespaces nothing."""
+        ports: dict[str, set[int]] = {}
+        rules: tuple[HttpRule | ConnectionRule, ...] = (*self.http, *self.tls, *self.tcp)
+        for rule in rules:
+            if rule.matches and all(m.callers.namespace not in ("", namespace) for m in rule.matches):
+                continue
+            copies = rule.copies if isinstance(rule, HttpRule) else ()
+            for target in (*rule.targets, *(c.target for c in copies)):
+                ports.setdefault(target.host, set()).add(target.port)
+        return ports
+
     @cached_property
     def sources(self) -> tuple[Mapping[str, str], ...]:
         """Every choice of the calling workload by label."""
@@ -65,6 +77,20 @@ def _destinations(http: Sequence[HttpRule], connections: Sequence[ConnectionRule
     targets += [target for connection in connections for target in connection.targets]
     targets += [copies.target for rule in http for copies in rule.copies]
     return tuple(sorted({target.host for target in targets}))
+
+
+def in_order_for(namespace: str, services: Iterable[VirtualService]) -> tuple[VirtualService, ...]:
+    """VirtualServices as clients in a namespace ask them: its own private ones, those exported to it, the public ones.
+
+    Each of the three keeps its order, the oldest first.
+    """
+
+    def rank(service: VirtualService) -> int:
+        if service.audience >= visibility.EVERYONE:
+            return 2
+        return 0 if service.namespace == namespace else 1
+
+    return tuple(sorted(services, key=rank))
 
 
 def all_of(snapshot: Snapshot, memo: Memo) -> Sequence[VirtualService]:

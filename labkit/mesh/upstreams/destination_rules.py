@@ -32,6 +32,9 @@ class Rule:
     policy: Mapping[str, Any] | None
     subsets: tuple[Mapping[str, Any], ...]
     audience: visibility.Audience
+    export_to: frozenset[str]
+    """``exportTo`` as written: only rules that say the same become one."""
+
     clients: Mapping[str, str] | None
     """Labels of the pods whose calls it is for; None for all."""
 
@@ -59,6 +62,7 @@ def _parse(obj: Object, default: Sequence[str]) -> Rule:
         policy=spec.get("trafficPolicy"),
         subsets=tuple({**subset, "name": str(subset["name"])} for subset in spec.get("subsets") or ()),
         audience=audience,
+        export_to=frozenset({"."} if clients else spec.get("exportTo") or ()),
         clients=clients,
     )
 
@@ -73,6 +77,7 @@ def merged(older: Rule, younger: Rule) -> Rule:
         policy=older.policy if older.policy is not None else younger.policy,
         subsets=(*older.subsets, *(s for s in younger.subsets if s["name"] not in names_of_older)),
         audience=older.audience,
+        export_to=older.export_to,
         clients=older.clients,
     )
 
@@ -101,7 +106,7 @@ class Rules:
             self._wild.setdefault(rule.namespace, []).append(rule.host)
         same = hosts.setdefault(rule.host, [])
         for number, other in enumerate(same):
-            if (other.audience, other.clients) == (rule.audience, rule.clients):
+            if (other.export_to, other.clients) == (rule.export_to, rule.clients):
                 key = "rules", rule.namespace, rule.host, rule.name
                 same[number] = memo.get(key, (other, rule), functools.partial(merged, other, rule))
                 return
@@ -146,7 +151,8 @@ class Rules:
         if best is None:
             return None
         chosen = [r for r in visible[best] if r.clients and r.clients.items() <= labels.items()]
-        general = [r for r in visible[best] if not r.clients]
+        # Of several that are exported differently, and so stay apart, Istio takes the youngest.
+        general = [r for r in reversed(visible[best]) if not r.clients]
         return next(iter([*chosen, *general]), None)
 
 
