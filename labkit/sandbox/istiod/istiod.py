@@ -140,6 +140,7 @@ class Istiod:
             lambda name: self._followed.get(resources.NAMESPACES, name) or {},
             self._mesh_config,
             self._injecting,
+            gateway=self._gateway,
             counted=self.discovery.health,
         )
         pages = [*debug.routes(self.discovery, self.progress, self._why, self._takers), *serving.version(self._version)]
@@ -224,7 +225,7 @@ class Istiod:
         )
         self.progress.note(obj, is_gone=new is None)
         if new is not None:
-            self._complaints.without_effect(new, caveats.findings(new, self._mesh_config()))
+            self._complaints.without_effect(new, caveats.findings(new, self._mesh_config(), gateway=self._gateway))
 
     def _kinds_changed(self) -> None:
         self._changed.set()
@@ -266,6 +267,9 @@ class Istiod:
         if self._leads():
             self._controller.want(self._publication.converted, ambient.of(self._publication.snapshot))
             self._ingresses.want(self._publication.snapshot)
+
+    def _gateway(self, namespace: str, name: str) -> Object | None:
+        return self._followed.get(resources.KUBE_GATEWAYS, name, namespace)
 
     def _mesh_config(self) -> Object:
         config_map = self._followed.get(resources.CONFIG_MAPS, self._revision.named("istio"), NAMESPACE)

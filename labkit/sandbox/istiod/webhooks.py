@@ -25,9 +25,11 @@ class Webhooks:
         mesh_config: Callable[[], Object] = dict,
         revision: Callable[[], revisions.Revision] = revisions.Revision,
         *,
+        gateway: Callable[[str, str], Object | None] = lambda namespace, name: None,
         counted: health.Health | None = None,
     ) -> None:
-        """``counted``: where answers are counted."""
+        """``gateway``: a Gateway by namespace and name; ``counted``: where answers are counted."""
+        self._gateway = gateway
         self._namespace_of, self._mesh_config, self._revision = namespace_of, mesh_config, revision
         self._envoy = protos.Protos()
         self._counted = counted or health.Health()
@@ -57,7 +59,7 @@ class Webhooks:
 
     def _unsupported(self, obj: Object) -> list[str]:
         """What is accepted and not carried out is said, whatever else the object does right."""
-        return [f"{caveats.PREFIX}{text}" for text in caveats.findings(obj, self._mesh_config())]
+        return [f"{caveats.PREFIX}{text}" for text in caveats.findings(obj, self._mesh_config(), gateway=self._gateway)]
 
     async def _validate(self, request: web.Request) -> web.Response:
         review = orjson.loads(await request.read())

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from labkit.mesh import model, patches
+from labkit.mesh.api import caveats
 from labkit.mesh.memo import Memo
 from labkit.mesh.patches import matching
 from labkit.mesh.patches.envoyfilters import GATEWAY, INBOUND, OUTBOUND
@@ -398,3 +399,11 @@ def test_what_is_carried_out_is_not_warned_of() -> None:
         "a", patch("HTTP_FILTER", "INSERT_BEFORE", X, **inside("istio.stats")), patch("CLUSTER", "REMOVE")
     )
     assert list(patches.findings(obj)) == []
+
+
+def test_a_patch_of_a_waypoint_is_said_to_have_no_effect():
+    targets = [{"kind": "Gateway", "name": name} for name in ("edge", "waypoint")]
+    obj = {"kind": "EnvoyFilter", "metadata": {"name": "p", "namespace": "shop"}, "spec": {"targetRefs": targets}}
+    classes = {"edge": "istio", "waypoint": "istio-waypoint"}
+    told = caveats.findings(obj, gateway=lambda namespace, name: {"spec": {"gatewayClassName": classes[name]}})
+    assert [text.partition(" is")[0] for text in told] == ["spec.targetRefs[1]: Gateway waypoint"]
