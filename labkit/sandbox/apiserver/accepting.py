@@ -58,6 +58,14 @@ def form(accept: str, *, streams: bool = False) -> Form:
     raise unavailable(*MEDIA_TYPES, *watched)
 
 
+def of_refusal(accept: str) -> str:
+    """The media type of a refusal: that of the answer there would have been, JSON where there is none."""
+    try:
+        return form(accept).media_type
+    except status.StatusError:
+        return JSON
+
+
 def check(accept: str, *spoken: str) -> None:
     """406 unless an Accept header takes one of the media types, in no other form than their own."""
     clauses = [[part.strip() for part in clause.split(";")] for clause in accept.lower().split(",")]

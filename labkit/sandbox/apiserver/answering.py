@@ -4,12 +4,11 @@ import datetime
 from typing import Any
 
 import orjson
-import yaml
 
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver import accepting, refusing
 from labkit.sandbox.apiserver.accepting import Form
-from labkit.sandbox.apiserver.objects import tables
+from labkit.sandbox.apiserver.objects import goyaml, tables
 from labkit.sandbox.apiserver.reading import Listing
 from labkit.sandbox.apiserver.registry import Served
 from labkit.sandbox.apiserver.store import Item
@@ -19,7 +18,7 @@ from labkit.sandbox.apiserver.watching import BOOKMARK, ERROR, Event
 def encoded(obj: Any, form: Form = accepting.PLAIN) -> bytes:
     """Any JSON value in the media type of the form."""
     if form.media_type == accepting.YAML:
-        return yaml.safe_dump(obj, sort_keys=True).encode()
+        return goyaml.dumps(obj).encode()
     return orjson.dumps(obj)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver import refusing
-from labkit.sandbox.apiserver.objects import gojson
+from labkit.sandbox.apiserver.objects import gojson, patches
 from labkit.sandbox.apiserver.registry import Served
 from labkit.sandbox.apiserver.users import User
 
@@ -57,11 +57,22 @@ class Call:
     def check_options(self) -> None:
         """422 for options of a write that mean nothing."""
         kind = _OPTIONS.get(self.verb)
-        if kind is None or not self.query:
+        if kind is None:
             return
-        causes = [*self._dry_run(), *self._manager(), *self._level()]
+        causes = [*self._force(), *self._manager(), *self._dry_run(), *self._level()]
         if causes:
             raise refusing.invalid_options(causes, kind)
+
+    def _force(self) -> list[tuple[str, str, str]]:
+        """What goes with an apply alone, and what every apply needs."""
+        content_type = self.content_type.partition(";")[0].strip()
+        if self.verb != "patch" or content_type not in patches.CONTENT_TYPES:
+            return []
+        if content_type != patches.APPLY and "force" in self.query:
+            return [("FieldValueForbidden", "Forbidden: may not be specified for non-apply patch", "force")]
+        if content_type == patches.APPLY and not self.query.get("fieldManager"):
+            return [("FieldValueRequired", "Required value: is required for apply patch", "fieldManager")]
+        return []
 
     def _dry_run(self) -> list[tuple[str, str, str]]:
         if "dryRun" not in self.query or self.query["dryRun"] == "All":

@@ -34,10 +34,33 @@ def _job(obj: Object, *, is_labelled: bool) -> Object:
     return {**obj, "metadata": {**metadata, "labels": labels}, "spec": spec}
 
 
+TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
+
+
 def _daemon_set(obj: Object) -> Object:
-    note = {"deprecated.daemonset.template.generation": "1"}
+    return _generated(obj, "1")
+
+
+def _generated(obj: Object, generation: str) -> Object:
     metadata = obj["metadata"]
-    return {**obj, "metadata": {**metadata, "annotations": {**(metadata.get("annotations") or {}), **note}}}
+    annotations = {**(metadata.get("annotations") or {}), TEMPLATE_GENERATION: generation}
+    return {**obj, "metadata": {**metadata, "annotations": dict(sorted(annotations.items()))}}
+
+
+def as_owned(key: str, obj: Object) -> Object:
+    """An object as its managers are told of it: what a version of the API always writes is said by whoever writes."""
+    if key != "apps/daemonsets" or TEMPLATE_GENERATION in (obj["metadata"].get("annotations") or {}):
+        return obj
+    return _generated(obj, "0")
+
+
+def updated(key: str, new: Object, live: Object) -> Object:
+    """An object after an update, with what the server counts."""
+    if key != "apps/daemonsets":
+        return new
+    count = int((live["metadata"].get("annotations") or {}).get(TEMPLATE_GENERATION) or 0)
+    changed = new["spec"].get("template") != live["spec"].get("template")
+    return _generated(new, str(count + changed))
 
 
 def _stateful_set(obj: Object) -> Object:

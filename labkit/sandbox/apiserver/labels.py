@@ -136,6 +136,8 @@ class _Parser:
             expected = "in, notin, =, ==, !=, gt, lt"
             raise _unparsable(f"found '{operator}', expected: {expected}")
         values = self.listed() if operator in ("in", "notin") else [self.exact()]
+        if operator in "<>":
+            _check_number(values[0])
         for at, value in enumerate(values):
             _check_value(key, at, value)
         return Requirement(key=key, operator=_OPERATORS[operator], values=tuple(values))
@@ -209,6 +211,12 @@ def key_problems(key: str) -> Sequence[str]:
 def _check_key(key: str) -> None:
     if problems := key_problems(key):
         raise _unparsable(f'<nil>: Invalid value: "{key}": {"; ".join(problems)}')
+
+
+def _check_number(value: str) -> None:
+    if not re.fullmatch(r"[-+]?[0-9]+", value, re.ASCII) or not -(2**63) <= int(value) < 2**63:
+        text = "for 'Gt', 'Lt' operators, the value must be an integer"
+        raise _unparsable(f'values[0]: Invalid value: "{value}": {text}')
 
 
 def _check_value(key: str, at: int, value: str) -> None:

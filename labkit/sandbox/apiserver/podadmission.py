@@ -5,7 +5,7 @@ from typing import Any
 
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver import refusing
-from labkit.sandbox.apiserver.calls import Call
+from labkit.sandbox.apiserver.calls import Call, timestamp
 from labkit.sandbox.apiserver.core import Core
 from labkit.sandbox.apiserver.objects import quantities
 from labkit.sandbox.apiserver.writing import ALPHABET
@@ -22,7 +22,6 @@ GATED = {
     "type": "PodScheduled",
     "status": "False",
     "lastProbeTime": None,
-    "lastTransitionTime": None,
     "reason": "SchedulingGated",
     "message": "Scheduling is blocked due to non-empty scheduling gates",
 }
@@ -54,7 +53,10 @@ class PodDefaults:
         return {**new, "spec": _with_token(spec) if mounts_token else spec}
 
     async def priority(self, call: Call, new: Object, old: Object | None) -> Object | None:
-        """The number behind its priority class."""
+        """The number behind its priority class, which an update may leave out."""
+        if old is not None and call.served.key == "/pods" and not call.subresource:
+            left_out = [k for k in ("priority", "preemptionPolicy") if new["spec"].get(k) is None and k in old["spec"]]
+            return {**new, "spec": {**new["spec"], **{key: old["spec"][key] for key in left_out}}}
         if not _is_new_pod(call, old):
             return None
         spec = dict(new["spec"])
@@ -99,7 +101,7 @@ class PodDefaults:
             return None
         status: Object = {"phase": "Pending"}
         if new["spec"].get("schedulingGates"):
-            status["conditions"] = [GATED]
+            status["conditions"] = [{**GATED, "lastTransitionTime": timestamp()}]
         return {**new, "status": status | {"qosClass": quality(new["spec"])}}
 
 

@@ -38,9 +38,6 @@ def check_name(call: Call, metadata: Object) -> None:
 def place_for_update(call: Call, metadata: Object) -> None:
     """As ``place``; the name must be there too, and be the one of the URL."""
     check_name(call, metadata)
-    if call.served.namespaced and (metadata.get("namespace") or call.namespace) != call.namespace:
-        text = f"the namespace of the object ({metadata['namespace']}) does not match"
-        raise refusing.bad_request(f"{text} the namespace on the URL ({call.namespace})")
     place(call, metadata)
 
 
@@ -48,7 +45,7 @@ def check_preconditions(call: Call, metadata: Object, live: Object) -> None:
     """409 for another uid or an old resourceVersion; some kinds insist on a resourceVersion."""
     served, now = call.served, live["metadata"]
     if metadata.get("uid") and metadata["uid"] != now["uid"]:
-        key = f"/registry/{_registry_path(served)}/" + "/".join(filter(None, (call.namespace, call.name)))
+        key = "/".join(filter(None, ("/registry", _registry_path(served), call.namespace, call.name)))
         raise refusing.conflict(
             served.group,
             served.plural,
@@ -58,7 +55,7 @@ def check_preconditions(call: Call, metadata: Object, live: Object) -> None:
         )
     version = metadata.get("resourceVersion") or ""
     if not version:
-        if not served.strategy.unconditional and (served.crd is not None or not call.subresource):
+        if not served.strategy.unconditional and call.subresource != "scale":
             _must_have_version(served, call.name)
         return
     check_version(call, version, live)
@@ -90,7 +87,8 @@ def with_identity(served: Served, sent: Object, live: Object) -> Object:
     """The object sent with the identity of the live one where it left that out."""
     now = live["metadata"]
     metadata = dict(sent.get("metadata") or {})
-    metadata.pop("creationTimestamp", None)
+    for key in ("creationTimestamp", "selfLink"):
+        metadata.pop(key, None)
     # One that says when it is to be deleted, and is not, is refused later.
     metadata |= {key: now[key] for key in KEPT if key in now}
     metadata["resourceVersion"] = now["resourceVersion"]
@@ -222,8 +220,21 @@ def _zero_status(served: Served) -> Any:
     return reading.zero(field) if field is not None else None
 
 
+_STORED_AS = {
+    "/nodes": "minions",
+    "/services": "services/specs",
+    "/endpoints": "services/endpoints",
+    "/replicationcontrollers": "controllers",
+    "networking.k8s.io/ingresses": "ingress",
+}
+_STORED_BY_GROUP = ("apiextensions.k8s.io", "apiregistration.k8s.io")
+
+
 def _registry_path(served: Served) -> str:
-    return served.key.removeprefix("/") if served.group in ("", "apps", "batch") else served.key
+    """Where etcd has objects of the resource; a refusal names it."""
+    if served.crd is not None or served.group in _STORED_BY_GROUP:
+        return served.key
+    return _STORED_AS.get(served.key, served.plural)
 
 
 def _namespace_differs() -> Exception:
@@ -231,10 +242,8 @@ def _namespace_differs() -> Exception:
 
 
 def _must_have_version(served: Served, name: str) -> None:
-    named = served.plural if served.crd is not None else served.kind
-    kind = f"{named}.{served.group}"
-    value = "0" if served.crd is not None else "0x0"
-    message = f"Invalid value: {value}: must be specified for an update"
+    message = "Invalid value: 0: must be specified for an update"
     cause = {"reason": "FieldValueInvalid", "message": message, "field": "metadata.resourceVersion"}
-    details = refusing.details(name, served.group, named) | {"causes": [cause]}
-    raise refusing.refusal(422, "Invalid", f'{kind} "{name}" is invalid: metadata.resourceVersion: {message}', details)
+    details = refusing.details(name, served.group, served.plural) | {"causes": [cause]}
+    shown = f"{refusing.qualified(served.group, served.plural)} {refusing.quoted(name)}"
+    raise refusing.refusal(422, "Invalid", f"{shown} is invalid: metadata.resourceVersion: {message}", details)

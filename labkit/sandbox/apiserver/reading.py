@@ -49,9 +49,7 @@ async def get(core: Core, call: Call) -> Item:
 async def collection(core: Core, call: Call) -> Listing:
     """The objects that a query selects, in the order of their keys."""
     query = call.query
-    check_options(query)
-    matches = selectors.matcher(call.served, query.get("labelSelector", ""), query.get("fieldSelector", ""))
-    integer(query.get("timeoutSeconds"))
+    matches = matcher(call)
     limit, token = max(integer(query.get("limit")) or 0, 0), query.get("continue", "")
     text, match = query.get("resourceVersion", ""), query.get("resourceVersionMatch", "")
     if token and text and text != "0":
@@ -86,6 +84,15 @@ async def collection(core: Core, call: Call) -> Listing:
     selective = matches is not selectors.everything
     following = _encoded(version, _key(shown[limit - 1]) + "\0")
     return Listing(items=shown[:limit], version=version, token=following, remaining=None if selective else rest)
+
+
+def matcher(call: Call) -> selectors.Matcher:
+    """What the query of a list or watch selects; refusals come in a real server's order."""
+    for number in ("timeoutSeconds", "limit"):
+        integer(call.query.get(number))
+    selection = selectors.parse(call.query)
+    check_options(call.query)
+    return selectors.matcher(call.served, selection)
 
 
 def check_options(query: Mapping[str, str]) -> None:

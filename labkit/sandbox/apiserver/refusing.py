@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from labkit.kube import status
-from labkit.sandbox.apiserver.objects.refusals import bad_request, internal, quoted, refusal
+from labkit.sandbox.apiserver.objects.refusals import bad_request, internal, quoted, refusal, unsupported_media_type
 
-__all__ = ["bad_request", "internal", "quoted", "refusal"]
+__all__ = ["bad_request", "internal", "quoted", "refusal", "unsupported_media_type"]
 
 GENERIC_NOT_FOUND = "the server could not find the requested resource"
 MODIFIED = "the object has been modified; please apply your changes to the latest version and try again"

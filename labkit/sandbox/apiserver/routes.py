@@ -33,7 +33,7 @@ from labkit.sandbox.apiserver.authorization import Attributes, Authorizer
 from labkit.sandbox.apiserver.calls import Call, is_true
 from labkit.sandbox.apiserver.core import Core
 from labkit.sandbox.apiserver.documents import Documents
-from labkit.sandbox.apiserver.objects import gojson, tables
+from labkit.sandbox.apiserver.objects import gojson, goyaml, tables
 from labkit.sandbox.apiserver.registry import Served
 from labkit.sandbox.apiserver.store import Item
 from labkit.sandbox.apiserver.users import User
@@ -76,14 +76,14 @@ class Routes:
         try:
             return await self._handle(request)
         except status.StatusError as e:
-            return refused(e)
+            return refused(e, request)
         except ConnectionError:
             raise
         except RecursionError:
-            return refused(refusing.bad_request("the body nests deeper than the sandbox reads"))
+            return refused(refusing.bad_request("the body nests deeper than the sandbox reads"), request)
         except Exception as e:  # the server must outlive any one request
             LOG.exception("%s %s", request.method, request.path)
-            return refused(refusing.refusal(500, "InternalError", f"Internal error occurred: {e!r}", {}))
+            return refused(refusing.refusal(500, "InternalError", f"Internal error occurred: {e!r}", {}), request)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         authentication.check_origin(request)
@@ -121,7 +121,7 @@ class Routes:
             _check_verb(call)
             return await self._dispatch(request, call)
         except status.StatusError as e:
-            response = refused(e)
+            response = refused(e, request)
             _add_warnings(response, call)
             return response
 
@@ -162,6 +162,8 @@ class Routes:
             return await self._watch(request, call, form, include)
         if verb == "delete":
             return self._deleted(call, await deleting.delete(core, call), form)
+        if call.verb == "patch":
+            writing.check_patch(call)
         call.check_options()
         if call.served.verbs == ("create",):
             item = Item(self._reviews.answer(call), 0)
@@ -309,11 +311,14 @@ def _add_warnings(response: web.StreamResponse, call: Call) -> None:
         response.headers.add("Warning", f'299 - "{shown}"')
 
 
-def refused(error: status.StatusError) -> web.Response:
-    """A refusal as an HTTP answer."""
+def refused(error: status.StatusError, request: web.BaseRequest) -> web.Response:
+    """A refusal as an HTTP answer, in YAML for who asked for that."""
     body: dict[str, Any] = dict(error.status)
-    headers = {"Content-Type": "application/json"}
+    media_type = accepting.of_refusal(request.headers.get("Accept", ""))
+    headers = {"Content-Type": media_type}
     seconds = (body.get("details") or {}).get("retryAfterSeconds")
     if seconds:
         headers["Retry-After"] = str(seconds)
-    return web.Response(status=error.code, body=orjson.dumps(gojson.valid(body)) + b"\n", headers=headers)
+    valid = gojson.valid(body)
+    text = orjson.dumps(valid) + b"\n" if media_type == accepting.JSON else goyaml.dumps(valid).encode()
+    return web.Response(status=error.code, body=text, headers=headers)

@@ -1,7 +1,7 @@
 """Label and field selectors of queries and of objects."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver import labels
@@ -20,10 +20,23 @@ def everything(_: Object) -> bool:
     return True
 
 
-def matcher(served: Served, label_selector: str, field_selector: str) -> Matcher:
-    """A test of objects for both selectors of a query; 400 where one cannot be read."""
+class Selection(NamedTuple):
+    """What a query selects, as parsed."""
+
+    requirements: list[labels.Requirement]
+    terms: Terms
+
+
+def parse(query: Mapping[str, str]) -> Selection:
+    """Both selectors of a query; 400 where one cannot be read."""
+    label_selector, field_selector = query.get("labelSelector", ""), query.get("fieldSelector", "")
     requirements = labels.parse(label_selector) if label_selector else []
-    terms = parse_fields(field_selector) if field_selector else []
+    return Selection(requirements, parse_fields(field_selector) if field_selector else [])
+
+
+def matcher(served: Served, selection: Selection) -> Matcher:
+    """A test of objects; 400 for fields by which the resource cannot be selected."""
+    requirements, terms = selection
     for path, _, _ in terms:
         check_field(served, path)
     if not requirements and not terms:

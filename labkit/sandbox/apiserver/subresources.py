@@ -70,6 +70,8 @@ class Subresources:
         serve = self._special.get(call.subresource, self._part).get(call.verb)
         if serve is None:
             raise refusing.method_not_allowed()
+        if call.verb == "patch":
+            writing.check_patch(call)
         call.check_options()
         return await serve(call)
 

@@ -119,8 +119,7 @@ async def stream(
     ``on_lost`` is called when the client is too far behind: it may be stuck in what it was given last.
     """
     query = call.query
-    reading.check_options(query)
-    matches = selectors.matcher(call.served, query.get("labelSelector", ""), query.get("fieldSelector", ""))
+    matches = reading.matcher(call)
     seconds = integer(query.get("timeoutSeconds"))
     since = reading.version_of(query.get("resourceVersion", ""), watch=True)
     bookmarks = is_true(query.get("allowWatchBookmarks"))

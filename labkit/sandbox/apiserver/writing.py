@@ -72,7 +72,12 @@ async def create_object(core: Core, call: Call, sent: Object) -> Written:
     obj = defaults.with_defaults(served.schema, {**sent, "metadata": metadata})
     obj = preparing.for_create(served, obj)
     managed = ownership.after_update(
-        None, obj, manager=call.manager, subresource="", schema=served.schema, time=timestamp()
+        None,
+        creation.as_owned(served.key, obj),
+        manager=call.manager,
+        subresource="",
+        schema=served.schema,
+        time=timestamp(),
     )
     obj = preparing.with_managed(obj, managed)
     return await _insert(core, call, obj, is_labelled=bool(metadata.get("labels")), version=version)
@@ -119,7 +124,12 @@ async def update(core: Core, call: Call) -> Written:
         new = defaults.with_defaults(schema, new, live)
         new = preparing.for_update(served, new, live, subresource=subresource)
         managed = ownership.after_update(
-            live, new, manager=call.manager, subresource=subresource, schema=schema, time=timestamp()
+            live,
+            creation.as_owned(served.key, new),
+            manager=call.manager,
+            subresource=subresource,
+            schema=schema,
+            time=timestamp(),
         )
         return preparing.with_managed(new, managed)
 
@@ -129,13 +139,8 @@ async def update(core: Core, call: Call) -> Written:
 async def patch(core: Core, call: Call) -> Written:
     """Change an object as the body says; an apply may create it."""
     content_type = call.content_type.partition(";")[0].strip()
-    if content_type not in patches.CONTENT_TYPES:
-        raise refusing.refusal(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
     if content_type == APPLY:
         return await _apply(core, call)
-    if is_true(call.query.get("force")):
-        text = "Forbidden: may not be specified for non-apply patch"
-        raise refusing.invalid_options([("FieldValueForbidden", text, "force")], "PatchOptions")
     served, schema, subresource = call.served, call.served.schema, call.subresource
     body = call.body if isinstance(call.body, bytes) else orjson.dumps(call.body)
 
@@ -149,7 +154,12 @@ async def patch(core: Core, call: Call) -> Written:
         new = defaults.with_defaults(schema, new, live)
         new = preparing.for_update(served, new, live, subresource=subresource)
         managed = ownership.after_update(
-            live, new, manager=call.manager, subresource=subresource, schema=schema, time=timestamp()
+            live,
+            creation.as_owned(served.key, new),
+            manager=call.manager,
+            subresource=subresource,
+            schema=schema,
+            time=timestamp(),
         )
         return preparing.with_managed(new, managed)
 
@@ -158,10 +168,16 @@ async def patch(core: Core, call: Call) -> Written:
     return await rewrite(core, call, change)
 
 
+def check_patch(call: Call) -> None:
+    """415 for a patch of a type that the resource does not take."""
+    content_type = call.content_type.partition(";")[0].strip()
+    if content_type not in patches.CONTENT_TYPES:
+        raise refusing.refusal(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
+    if content_type == patches.STRATEGIC and call.served.crd is not None:
+        raise refusing.unsupported_media_type(patches.JSON, patches.MERGE, patches.APPLY)
+
+
 async def _apply(core: Core, call: Call) -> Written:
-    if not call.query.get("fieldManager"):
-        text = "Required value: is required for apply patch"
-        raise refusing.invalid_options([("FieldValueRequired", text, "fieldManager")], "PatchOptions")
     config = applied_config(call)
     served, schema, subresource = call.served, call.served.schema, call.subresource
 
@@ -209,6 +225,7 @@ async def rewrite(core: Core, call: Call, change: Change, *, retry: bool = True)
     for _ in range(ATTEMPTS):
         live = core.find(served, call.namespace, call.name)
         new = await _mutated(core, call, change(live.object), live.object)
+        new = creation.updated(served.key, new, live.object)
         new = preparing.restored(served, new, live.object, subresource=call.subresource)
         _validate(call, new, live.object)
         await _validating(core, call, new, live.object)

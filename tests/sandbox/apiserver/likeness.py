@@ -31,6 +31,8 @@ SHAPES = {
 
 PLACEHOLDER = re.compile(rf"<({'|'.join(SHAPES)})(?::(\d+))?>")
 ABSENT = object()
+LONGEST = 300
+"""Characters of a value in a line of difference."""
 
 
 @dataclass
@@ -112,5 +114,5 @@ def _fits(item: Any, other: Any, values: Values, sets: Sequence[str], path: str)
 
 
 def _line(path: str, recorded: Any, seen: Any) -> str:
-    one, other = ("nothing" if v is ABSENT else json.dumps(v)[:300] for v in (recorded, seen))
+    one, other = ("nothing" if v is ABSENT else json.dumps(v)[:LONGEST] for v in (recorded, seen))
     return f"{path}: recorded {one}, seen {other}"

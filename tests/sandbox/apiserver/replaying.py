@@ -94,7 +94,7 @@ def _fresh() -> str:
 def _make_namespace(api: Api, name: str) -> None:
     api.call("POST", "/api/v1/namespaces", JSON, json.dumps({"metadata": {"name": name}}).encode())
     for path in ("serviceaccounts/default", "configmaps/kube-root-ca.crt"):
-        _perform(api, {"do": f"GET /api/v1/namespaces/{name}/{path}", "wait": {"seconds": 5, "every": 0.02}})
+        perform(api, {"do": f"GET /api/v1/namespaces/{name}/{path}", "wait": {"seconds": 5, "every": 0.02}})
 
 
 SETTLING = 10.0
@@ -104,14 +104,14 @@ SETTLING = 10.0
 def _of_steps(api: Api, case: Json, names: Json, created: list[str]) -> list[str]:
     values, lines = likeness.Values(), list[str]()
     for number, step in enumerate(case["steps"], 1):
-        asked = _filled({key: value for key, value in step.items() if key != "reply"}, names)
+        asked = filled({key: value for key, value in step.items() if key != "reply"}, names)
         settled_by = time.monotonic() + (SETTLING if "wait" in step else 0)
         before = values.copy()
         while True:
-            reply = _perform(api, asked, patience=_patience(api, step))
-            _remember(step, asked, reply, names, created)
-            recorded = _filled(step["reply"], names)
-            seen = _recorded_form(step, reply, keeps_managers=bool(case.get("managed_fields")))
+            reply = perform(api, asked, patience=_patience(api, step))
+            remember(step, asked, reply, names, created)
+            recorded = filled(step["reply"], names)
+            seen = recorded_form(step, reply, keeps_managers=bool(case.get("managed_fields")))
             # A step that only prepares has its status recorded, and no more.
             seen = {key: value for key, value in seen.items() if key in recorded}
             sets = [f"/body{pointer}" for pointer in step.get("unordered", ())]
@@ -127,14 +127,14 @@ def _of_steps(api: Api, case: Json, names: Json, created: list[str]) -> list[str
     return lines
 
 
-def _filled(value: Any, names: Json) -> Any:
+def filled(value: Any, names: Json) -> Any:
     """A value with names in the place of ``${name}``."""
     if isinstance(value, str):
         return re.sub(r"\$\{(\w+)\}", lambda match: str(names.get(match[1], match[0])), value)
     if isinstance(value, list):
-        return [_filled(item, names) for item in value]
+        return [filled(item, names) for item in value]
     if isinstance(value, dict):
-        return {_filled(key, names): _filled(item, names) for key, item in value.items()}
+        return {filled(key, names): filled(item, names) for key, item in value.items()}
     return value
 
 
@@ -144,7 +144,7 @@ def _patience(api: Api, step: Json) -> float:
     return wait["seconds"] if wait.get("status", status) != status and "seconds" in wait else api.patience
 
 
-def _perform(api: Api, step: Json, *, patience: float | None = None) -> Reply:
+def perform(api: Api, step: Json, *, patience: float | None = None) -> Reply:
     """Send a step's request, again and again where it waits for something."""
     method, _, path = step["do"].partition(" ")
     body = _body(step)
@@ -185,7 +185,7 @@ def _json(content: bytes) -> Any:
         return {}
 
 
-def _remember(step: Json, asked: Json, reply: Reply, names: Json, created: list[str]) -> None:
+def remember(step: Json, asked: Json, reply: Reply, names: Json, created: list[str]) -> None:
     """Keep the values that later steps name, and the path of an object that no namespace takes with it."""
     status, _, content = reply
     body = _json(content)
@@ -199,7 +199,7 @@ def _remember(step: Json, asked: Json, reply: Reply, names: Json, created: list[
         names[name] = "" if value is pointers.ABSENT else value
 
 
-def _recorded_form(step: Json, reply: Reply, *, keeps_managers: bool) -> Json:
+def recorded_form(step: Json, reply: Reply, *, keeps_managers: bool) -> Json:
     """A reply as it would have been recorded: status, headers, and a body, or a text that is not JSON."""
     status, headers, content = reply
     form: Json = {"status": status, "headers": headers}

@@ -1,4 +1,4 @@
-"""YAML as the server reads it: turned into JSON, with Go's words for what is broken or repeated."""
+"""YAML as the server reads it, with Go's words for what is broken or repeated, and as it writes it."""
 
 import binascii
 import re
@@ -211,3 +211,31 @@ def _binary(text: str) -> str:
         return binascii.a2b_base64(re.sub(r"\s", "", text), strict_mode=True).decode("utf-8", "replace")
     except ValueError as e:
         raise ValueError("yaml: !!binary value contains invalid base64 data") from e
+
+
+_WRITER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _Dumper(_WRITER):  # type: ignore[misc]
+    """Writes as Go's library does: what would be read as no text is in double quotes, lines stay lines."""
+
+    yaml_implicit_resolvers = _Loader.yaml_implicit_resolvers
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """The same list twice is written twice."""
+        return True
+
+
+def _text(dumper: Any, value: str) -> Any:
+    is_other = dumper.resolve(yaml.ScalarNode, value, (True, False)) != "tag:yaml.org,2002:str"
+    style = "|" if "\n" in value else '"' if is_other else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def dumps(value: Any) -> str:
+    """A JSON value as YAML, keys in order."""
+    text: str = yaml.dump(value, Dumper=_Dumper, sort_keys=True, default_flow_style=False, allow_unicode=True)
+    return text

@@ -41,6 +41,15 @@ def _unreadable(problem: str) -> status.StatusError:
     return refusals.bad_request(f"error decoding patch: json: cannot unmarshal {problem}")
 
 
+FIELDS = ("op", "path", "from", "value")
+
+
+def unknown(operations: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What operations say beyond their fields."""
+    places = ((at, key) for at, operation in enumerate(operations) for key in operation if key not in FIELDS)
+    return [f'json patch unknown field "[{at}].{key}"' for at, key in places]
+
+
 def touched(body: bytes) -> dict[str, Any]:
     """The paths a patch goes through, as nested objects: ``{"metadata": {"labels": {}}}``."""
     paths: dict[str, Any] = {}

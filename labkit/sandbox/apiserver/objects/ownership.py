@@ -64,7 +64,7 @@ def after_update(
     if not managed and old is not None:
         return []
     me = Manager(name=manager, operation=UPDATE, subresource=subresource, api_version=schema.api_version)
-    return _encoded(_updated(old, new, managed, me, schema, time))
+    return entries_of(_updated(old, new, managed, me, schema, time))
 
 
 def _updated(old: Object | None, new: Object, managed: Managed, me: Manager, schema: Schema, time: str) -> Managed:
@@ -262,7 +262,7 @@ def _finished(result: Object, config: Object, managed: Managed, manager: str) ->
     annotations = metadata.get("annotations") or {}
     if manager == KUBECTL and LAST_APPLIED in annotations:
         metadata["annotations"] = annotations | {LAST_APPLIED: _as_last_applied(config)}
-    if entries := _encoded(managed):
+    if entries := entries_of(managed):
         metadata["managedFields"] = entries
     return {**result, "metadata": metadata}
 
@@ -332,8 +332,13 @@ def _live_or_new(old: Object | None, new: Object, subresource: str) -> Managed:
 
 
 def _decoded(obj: Object) -> Managed:
+    return managed_of((obj.get("metadata") or {}).get("managedFields") or [])
+
+
+def managed_of(entries: list[Object]) -> Managed:
+    """Entries of managedFields as read; none where one of them is none."""
     try:
-        return _managed((obj.get("metadata") or {}).get("managedFields") or [])
+        return _managed(entries)
     except (ValueError, TypeError, AttributeError):
         return {}
 
@@ -358,7 +363,8 @@ def _managed(entries: list[Object]) -> Managed:
     return managed
 
 
-def _encoded(managed: Managed) -> list[Object]:
+def entries_of(managed: Managed) -> list[Object]:
+    """What each manager owns as managedFields, in a real server's order."""
     order = sorted(
         managed.items(),
         key=lambda item: (

@@ -1,6 +1,6 @@
 """The patches that say what to change: JSON patch, JSON merge patch, strategic merge patch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from labkit.kube.resources import Object
@@ -22,8 +22,10 @@ def patched(content_type: str, live: Object, body: bytes, schema: Schema, *, lev
     """
     if content_type == STRATEGIC:
         return _strategic(live, body, schema, level)
+    unread: list[str] = []
     if content_type == JSON:
         operations = jsonpatch.parse(body)
+        unread = jsonpatch.unknown(operations)
         result = jsonpatch.applied(live, operations)
 
         def shown() -> str:
@@ -36,7 +38,7 @@ def patched(content_type: str, live: Object, body: bytes, schema: Schema, *, lev
         def shown() -> str:
             return gojson.dumps(_sorted_where(merged(_ordered(schema, live), patch), patch))
 
-    return _read(result, schema, level, shown)
+    return _read(result, schema, level, shown, unread=unread)
 
 
 def merged(live: Any, patch: Any) -> Any:
@@ -99,9 +101,12 @@ def _read(
     level: str,
     shown: Callable[[], str],
     reader: reading.Reader | None = None,
+    *,
+    unread: Sequence[str] = (),
 ) -> Decoded:
     """The patched object as its kind; what does not fit is 422 and quotes what was patched.
 
+    ``unread``: what the patch itself says and nobody reads.
     With a reader of its own, that of a strategic merge, the result keeps its kind whatever the patch says.
     """
     if not isinstance(result, dict):
@@ -113,6 +118,8 @@ def _read(
             raise refusals.invalid_patch(shown(), str(e)) from e
         api_version, kind = result.get("apiVersion") or schema.api_version, result.get("kind") or schema.kind
         if (api_version, kind) != (schema.api_version, schema.kind):
+            if schema.custom is not None:
+                raise _renamed(schema, result, api_version, kind)
             raise refusals.invalid_patch(shown(), decoding.misnamed(schema, api_version, kind))
         if schema.custom is None and not result.get("apiVersion"):
             # A real server then reads it as its internal kind, whose metadata has another name.
@@ -121,9 +128,32 @@ def _read(
         obj, unknown = decoding.convert(schema, result, reader)
     except reading.Unreadable as e:
         raise refusals.invalid_patch(shown(), str(e)) from e
+    unknown = [*unread, *unknown]
     if unknown and level == decoding.STRICT:
         raise refusals.invalid_patch(shown(), f"strict decoding error: {', '.join(unknown)}")
     return Decoded(object=obj, warnings=tuple(unknown) if level == decoding.WARN else ())
+
+
+def _renamed(schema: Schema, result: Object, api_version: str, kind: str) -> Exception:
+    """A custom resource is read whatever it says it is, and judged then."""
+    pairs = [("apiVersion", api_version, schema.api_version), ("kind", kind, schema.kind)]
+    wrong = [
+        {"reason": "FieldValueInvalid", "message": f"Invalid value: {refusals.quoted(seen)}: must be {own}", "field": f}
+        for f, seen, own in pairs
+        if seen != own
+    ]
+    name = str((result.get("metadata") or {}).get("name", ""))
+    group = api_version.rpartition("/")[0]
+    texts = [f"{one['field']}: {one['message']}" for one in wrong]
+    text = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
+    shown = f"{kind}.{group}" if group else kind
+    details = {"name": name, "group": group, "kind": kind}
+    return refusals.refusal(
+        422,
+        "Invalid",
+        f"{shown} {refusals.quoted(name)} is invalid: {text}",
+        {key: value for key, value in details.items() if value} | {"causes": wrong},
+    )
 
 
 # A real server keeps the order of fields in parts that a patch did not touch and sorts the others; that

@@ -27,9 +27,11 @@ class Reader:
     def __init__(self) -> None:
         self.unknown: list[str] = []
         self.wrong: str = ""
+        self._root = _ANYTHING
 
     def read(self, of: Type, value: Any) -> Any:
         """The value as Go would write it again; Unreadable for a wrong type."""
+        self._root = of
         obj = self._value(of, value, None, of.name)
         if self.wrong:
             raise Unreadable(self.wrong)
@@ -130,7 +132,7 @@ class Reader:
             seen = gojson.kind_of(value)
             if seen == "number" and of.kind in ("integer", "number"):
                 seen += f" {value.text if isinstance(value, gojson.Number) else value}"
-            where = f"struct field {owner}.{stacked(path)}" if path else "value"
+            where = f"struct field {owner}.{stacked(self._root, path)}" if path else "value"
             self.wrong = f"json: cannot unmarshal {seen} into Go {where} of type {of.go}"
         return zero(of)
 
@@ -167,6 +169,7 @@ def _wrapped(value: float, limits: tuple[int, int]) -> int:
 
 
 _REFLECTED = {"object": "map", "array": "slice", "string": "string", "number": "int64", "bool": "bool"}
+_ANYTHING = Type(kind="any")
 _INT32, _STRING = Type(kind="integer", go="int32"), Type(kind="string", go="string")
 
 _READERS: dict[str, Callable[[Reader, Type, Any, Path, str], Any]] = {
@@ -226,14 +229,54 @@ def dotted(path: Path) -> str:
     return "".join(reversed(parts)).removeprefix(".")
 
 
-def stacked(path: Path) -> str:
-    """``spec.containers.image``: Go's stack of fields, which knows no indices and no keys."""
-    parts: list[str] = []
+def stacked(root: Type, path: Path) -> str:
+    """``spec.containers.image``: Go's stack of fields, which knows no indices and no keys.
+
+    Structs without a name of their own in JSON stand there too: ``spec.volumes.VolumeSource.emptyDir``.
+    """
+    segments: list[Any] = []
     while path:
         path, segment = path
+        segments.append(segment)
+    parts: list[str] = []
+    of: Type | None = root
+    for segment in reversed(segments):
         if isinstance(segment, str):
-            parts.append(segment)
-    return ".".join(reversed(parts))
+            parts += [*(_inlined(of.name, segment) if of else ()), segment]
+            of = of.fields.get(segment) if of else None
+        else:
+            of = of.items if of else None
+    return ".".join(parts)
+
+
+def _inlined(struct: str, field: str) -> tuple[str, ...]:
+    """The Go structs inside of another one that a field belongs to."""
+    own, *within = _INLINED.get(struct, ("",))
+    return () if not within or field in own.split() else tuple(within)
+
+
+_NAMED_REFERENCES = {"ConfigMapKeySelector": "key optional", "SecretKeySelector": "key optional"}
+_NAMED_REFERENCES |= {"ConfigMapEnvSource": "optional", "SecretEnvSource": "optional"}
+_NAMED_REFERENCES |= {"ConfigMapProjection": "items optional", "SecretProjection": "items optional"}
+_NAMED_REFERENCES |= {"ConfigMapVolumeSource": "items optional defaultMode"}
+_INLINED: dict[str, tuple[str, ...]] = {
+    "Volume": ("name", "VolumeSource"),
+    "Probe": (
+        "initialDelaySeconds timeoutSeconds periodSeconds successThreshold failureThreshold"
+        " terminationGracePeriodSeconds",
+        "ProbeHandler",
+    ),
+    "EphemeralContainer": ("targetContainerName", "EphemeralContainerCommon"),
+    "PersistentVolumeSpec": (
+        "capacity accessModes claimRef persistentVolumeReclaimPolicy storageClassName mountOptions volumeMode"
+        " nodeAffinity volumeAttributesClassName",
+        "PersistentVolumeSource",
+    ),
+    "IngressRule": ("host", "IngressRuleValue"),
+    "RuleWithOperations": ("operations", "Rule"),
+    **{name: (own, "LocalObjectReference") for name, own in _NAMED_REFERENCES.items()},
+}
+"""Struct → its own fields, and the struct inlined in it that has all others."""
 
 
 def base64_problem(text: str) -> str:

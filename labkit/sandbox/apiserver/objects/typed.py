@@ -50,8 +50,10 @@ def is_leaf(of: Type, *values: Any) -> bool:
     if of.kind == "list":
         return of.list_type == "atomic"
     if of.kind == "any":
-        return not any(isinstance(v, dict) for v in values) or any(
-            v is not MISSING and v is not None and not isinstance(v, dict) for v in values
+        return (
+            of.atomic
+            or not any(isinstance(v, dict) for v in values)
+            or any(v is not MISSING and v is not None and not isinstance(v, dict) for v in values)
         )
     return True
 

@@ -114,6 +114,8 @@ class Builder:
             # Registered before its fields are built, because definitions may refer to themselves.
             definition = self._built[name] = _empty(schema, _kind_of(name, schema))
             definition.name, definition.go = short, f"{package.rpartition('.')[2]}.{short}"
+            # Any object at all, and one owner for all of it.
+            definition.atomic = definition.atomic or short == "RawExtension"
             self._fill(definition, schema)
         return self._built[name]
 

@@ -20,10 +20,11 @@ def validate(schema: Schema, new: Object, old: Object | None = None, subresource
     early = EARLY.get(f"{schema.group}/{schema.kind}")
     if early and old is None and (first := list(early(new))):
         return first
-    complaints = [] if old is None else [*metadata.changes(new, old)]
     is_last = f"{schema.group}/{schema.kind}" in metadata.LOOKED_AT_LAST
-    if not is_last:
-        complaints += metadata.problems(schema, new)
+    if old is not None:
+        complaints = [*metadata.of_update(schema, new, old, subresource=subresource)]
+    else:
+        complaints = [] if is_last else [*metadata.problems(schema, new)]
     if schema.custom is not None:
         complaints += custom.problems(schema, new, old)
         return [*complaints, *custom.broken(schema, new, old, complaints)]
@@ -33,13 +34,15 @@ def validate(schema: Schema, new: Object, old: Object | None = None, subresource
     if subresource:
         return complaints
     content = list(walk.problems(schema, new))
-    if is_last and not content:
+    if is_last and old is None and not content:
         content += metadata.problems(schema, new)
     if old is None:
         return [*complaints, *content]
-    complaints += updates.problems(schema, new, old)
+    changed = [*updates.problems(schema, new, old)]
     # A name is checked against the content when it is given; later one of the two is immutable anyway.
-    return [*complaints, *(cause for cause in content if cause.field != "metadata.name")]
+    content = [cause for cause in content if cause.field != "metadata.name"]
+    is_content_first = f"{schema.group}/{schema.kind}" in updates.CONTENT_FIRST
+    return [*complaints, *(content + changed if is_content_first else changed + content)]
 
 
 def warnings(schema: Schema, new: Object, old: Object | None = None) -> list[str]:

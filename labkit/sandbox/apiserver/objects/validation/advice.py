@@ -1,7 +1,7 @@
 """Warnings: what is allowed but unwise."""
 
 import base64
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from labkit.kube.resources import Object
@@ -46,15 +46,55 @@ def _workload(workload: Object, old: Object | None) -> Iterator[str]:
 def _template(template: Object, path: str) -> Iterator[str]:
     annotations = (template.get("metadata") or {}).get("annotations") or {}
     spec = template.get("spec") or {}
+    yield from _overlaps(spec.get("volumes") or ())
+    secrets: set[str] = set()
     for at, secret in enumerate(spec.get("imagePullSecrets") or ()):
-        if not secret.get("name"):
+        name = secret.get("name") or ""
+        if not name:
             yield f'{path}spec.imagePullSecrets[{at}].name: invalid empty name ""'
+        elif name in secrets:
+            yield f'{path}spec.imagePullSecrets[{at}].name: duplicate name "{name}"'
+        secrets.add(name)
     for key, text in _ANNOTATIONS.items():
         if key in annotations:
             yield f"{path}metadata.annotations[{key}]: {text}"
     for group in ("initContainers", "containers"):
         for at, container in enumerate(spec.get(group) or ()):
             yield from _container(container, f"{path}spec.{group}[{at}]")
+
+
+def _overlaps(volumes: Iterable[Object]) -> Iterator[str]:
+    """Files of a volume of which one would lie in the other, or where the other lies."""
+    for volume in volumes:
+        name = f'volume "{volume.get("name")}"'
+        files: list[tuple[str, str]] = []
+        if source := volume.get("configMap"):
+            title, files = f'{name} (ConfigMap "{source.get("name", "")}")', _files(source)
+        elif source := volume.get("secret"):
+            title, files = f'{name} (Secret "{source.get("secretName", "")}")', _files(source)
+        elif source := volume.get("downwardAPI"):
+            title, files = f"{name} (DownwardAPI)", _files(source)
+        else:
+            title = f"{name} (Projected)"
+            for one in (volume.get("projected") or {}).get("sources") or ():
+                files += _files_of_projected(one)
+        for at, (path, owner) in enumerate(files):
+            for other, other_owner in files[:at]:
+                if f"{path}/".startswith(f"{other}/") or f"{other}/".startswith(f"{path}/"):
+                    yield f'{title}: overlapping paths: "{path}"{owner} with "{other}"{other_owner}'
+
+
+def _files(source: Object, owner: str = "") -> list[tuple[str, str]]:
+    return [(item.get("path", ""), owner) for item in source.get("items") or ()]
+
+
+def _files_of_projected(source: Object) -> list[tuple[str, str]]:
+    if token := source.get("serviceAccountToken"):
+        return [(token.get("path", ""), " (ServiceAccountToken)")]
+    for key, kind in (("configMap", "ConfigMap"), ("secret", "Secret")):
+        if of := source.get(key):
+            return _files(of, f' ({kind} "{of.get("name", "")}")')
+    return _files(source.get("downwardAPI") or {}, " (DownwardAPI)")
 
 
 def _container(container: Object, path: str) -> Iterator[str]:
@@ -112,4 +152,5 @@ _RULES: Mapping[str, Callable[[Object, Object | None], Iterator[str]]] = {
     "apps/StatefulSet": _named_like_pods(names.label),
     "apps/DaemonSet": _workload,
     "batch/Job": _named_like_pods(names.label),
+    "/ReplicationController": _named_like_pods(names.label),
 }

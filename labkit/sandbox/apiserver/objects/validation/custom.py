@@ -1,6 +1,7 @@
 """Rules for custom resources: their schema, and the rules it holds in CEL."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver.objects import structural
@@ -29,8 +30,18 @@ def problems(schema: Schema, new: Object, old: Object | None) -> Iterator[Cause]
     below, body = {**root, "properties": properties}, _body(new)
     # The same complaint of two alternatives is made once.
     yield from dict.fromkeys(schema_values.problems(below, body, "", _body(old) if old else None))
+    yield from _scale(schema, new)
     if old is None or not any(lists.problems(below, _body(old), "")):
         yield from lists.problems(below, body, "")
+
+
+def _scale(schema: Schema, obj: Object) -> Iterator[Cause]:
+    path = ((schema.custom or {}).get("subresources") or {}).get("scale", {}).get("specReplicasPath", "")
+    value: Any = obj
+    for part in path.split(".")[1:]:
+        value = value.get(part) if isinstance(value, dict) else None
+    if path and isinstance(value, int) and value < 0:
+        yield causes.wrong(path, value, "should be a non-negative integer")
 
 
 def broken(schema: Schema, new: Object, old: Object | None, complaints: Iterable[Cause]) -> list[Cause]:

@@ -17,6 +17,15 @@ _WORDS = {
     "Id": "ID",
     "Uid": "UID",
     "Url": "URL",
+    "Gce": "GCE",
+    "Aws": "AWS",
+    "Nfs": "NFS",
+    "Iscsi": "ISCSI",
+    "Rbd": "RBD",
+    "Cephfs": "CephFS",
+    "Fc": "FC",
+    "Storageos": "StorageOS",
+    "Csi": "CSI",
 }
 
 _PACKAGES = ("core.v1", "apps.v1", "batch.v1", "policy.v1", "rbac.v1")
@@ -40,13 +49,25 @@ def internal(struct: str, value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _struct(of: Type, value: Mapping[str, Any]) -> dict[str, Any]:
-    return {capitalised(name): _value(field, value.get(name)) for name, field in of.fields.items()}
+    fields = [(name, field) for name, field in of.fields.items() if name not in _PLACED]
+    for name, field in of.fields.items():
+        if name in _PLACED:
+            after = next((at for at, (other, _) in enumerate(fields) if other == _PLACED[name]), len(fields))
+            fields.insert(after + 1, (name, field))
+    return {capitalised(name): _value(field, value.get(name)) for name, field in fields}
+
+
+_PLACED = {"quobyte": "rbd", "setHostnameAsFQDN": "subdomain", "preemptionPolicy": "priority"}
+"""Fields that stand elsewhere in the server's own structs than in those of its API: behind another one."""
 
 
 def _value(of: Type, value: Any) -> Any:
     if of.kind == "struct":
         if value is None and of.pointer:
             return None
+        if of.name == "ObjectMeta":
+            # Inlined, under its names in JSON.
+            return {key: item for key, item in (value or {}).items() if item}
         # A selector prints as in JSON: its Go type is shared by all versions.
         return value if of.name == "LabelSelector" else _struct(of, value or {})
     if of.kind == "list" and value is not None and of.items is not None:

@@ -42,20 +42,28 @@ _NAMED_BY_CONTENT = ("apiextensions.k8s.io/CustomResourceDefinition", "apiregist
 
 def problems(schema: Schema, obj: Object) -> Iterator[Cause]:
     """What is wrong with the metadata of a new object."""
-    metadata, path = obj.get("metadata") or {}, "metadata"
+    metadata = obj.get("metadata") or {}
     key = f"{schema.group}/{schema.kind}"
     is_last = key in LOOKED_AT_LAST
     check = names.path_segment if is_last else _FORMS.get(key, names.subdomain)
     yield from _name(metadata, check, is_free=key not in _NAMED_BY_CONTENT)
-    yield from checks.label_set(metadata.get("labels"), f"{path}.labels")
-    yield from checks.annotations(metadata.get("annotations") or {}, f"{path}.annotations")
-    yield from _owners(metadata.get("ownerReferences") or (), f"{path}.ownerReferences")
-    finalizers = metadata.get("finalizers") or ()
-    for finalizer in finalizers:
-        for problem in names.qualified(finalizer):
-            yield causes.wrong(f"{path}.finalizers", finalizer, problem)
+    yield from form(metadata)
     if schema.group not in _FREE_FINALIZERS and schema.custom is None and not is_last:
-        yield from _finalizers(finalizers, f"{path}.finalizers")
+        yield from _finalizers(metadata)
+
+
+def form(metadata: Object) -> Iterator[Cause]:
+    """Labels, annotations, owners and finalizers that have no such form."""
+    yield from _free(metadata)
+    for finalizer in metadata.get("finalizers") or ():
+        for problem in names.qualified(finalizer):
+            yield causes.wrong("metadata.finalizers", finalizer, problem)
+
+
+def _free(metadata: Object) -> Iterator[Cause]:
+    yield from checks.label_set(metadata.get("labels"), "metadata.labels")
+    yield from checks.annotations(metadata.get("annotations") or {}, "metadata.annotations")
+    yield from _owners(metadata.get("ownerReferences") or (), "metadata.ownerReferences")
 
 
 def _name(metadata: Object, check: Callable[[str], list[str]], *, is_free: bool) -> Iterator[Cause]:
@@ -84,25 +92,86 @@ def _owners(owners: Any, path: str) -> Iterator[Cause]:
         yield causes.wrong(path, list(owners), detail)
 
 
-def _finalizers(finalizers: Any, path: str) -> Iterator[Cause]:
-    for at, finalizer in enumerate(finalizers):
+def _finalizers(metadata: Object) -> Iterator[Cause]:
+    for at, finalizer in enumerate(metadata.get("finalizers") or ()):
         if "/" not in finalizer and finalizer not in FINALIZERS:
             detail = "name is neither a standard finalizer name nor is it fully qualified"
-            yield causes.wrong(f"{path}[{at}]", finalizer, detail)
+            yield causes.wrong(f"metadata.finalizers[{at}]", finalizer, detail)
 
 
 def changes(new: Object, old: Object) -> Iterator[Cause]:
-    """What an update changed in the metadata and may not; a real server looks twice and says it twice."""
+    """What an update changed in the metadata and may not."""
     after, before = new.get("metadata") or {}, old.get("metadata") or {}
-    for field in ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp"):
-        if after.get(field) != before.get(field) and (after.get(field) or field == "deletionTimestamp"):
-            cause = causes.wrong(f"metadata.{field}", after.get(field), causes.IMMUTABLE)
-            yield cause
-            yield cause
     added = [name for name in after.get("finalizers") or () if name not in (before.get("finalizers") or ())]
     if before.get("deletionTimestamp") and added:
         shown = ", ".join(f'"{name}"' for name in added)
         detail = "no new finalizers can be added if the object is being deleted, found new finalizers"
-        cause = causes.forbidden("metadata.finalizers", f"{detail} []string{{{shown}}}")
-        yield cause
-        yield cause
+        yield causes.forbidden("metadata.finalizers", f"{detail} []string{{{shown}}}")
+    for field in _FIXED:
+        if after.get(field) != before.get(field) and (after.get(field) or field.startswith("deletion")):
+            yield causes.wrong(f"metadata.{field}", after.get(field), causes.IMMUTABLE)
+    yield from _free(after)
+
+
+_FIXED = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+
+
+def of_update(schema: Schema, new: Object, old: Object, *, subresource: str | None) -> Iterator[Cause]:
+    """What is wrong with the metadata of an update: a real server looks several times, and says it as often."""
+    metadata, key = new.get("metadata") or {}, f"{schema.group}/{schema.kind}"
+    yield from form(metadata)
+    yield from changes(new, old)
+    for look in _looks(schema, key, subresource):
+        if look in (_CHANGES, _CORE_CHANGES):
+            yield from changes(new, old)
+        if look in (_FORM, _CORE_FORM):
+            yield from form(metadata)
+        if look in (_CORE_CHANGES, _CORE_FORM):
+            yield from _finalizers(metadata)
+
+
+def _looks(schema: Schema, key: str, subresource: str | None) -> tuple[str, ...]:
+    if schema.custom is not None:
+        return (_CHANGES,)
+    if subresource:
+        return _LOOKS_AT_STATUS.get(key, (_CORE_CHANGES,))
+    return _LOOKS.get(key, (_CORE_CHANGES,))
+
+
+_CHANGES, _FORM, _CORE_CHANGES, _CORE_FORM = "changes", "form", "changes of the core", "form of the core"
+"""What the rules of kinds ask of metadata on an update; those of the core know which finalizers there are."""
+
+_BOTH = (_CORE_CHANGES, _CORE_FORM)
+_LOOKS: Mapping[str, tuple[str, ...]] = {
+    "/Event": (),
+    "policy/PodDisruptionBudget": (),
+    "coordination.k8s.io/Lease": (_CHANGES,),
+    "apiextensions.k8s.io/CustomResourceDefinition": (_CHANGES,),
+    "node.k8s.io/RuntimeClass": (_CHANGES, _FORM),
+    "apiregistration.k8s.io/APIService": (_CHANGES, _FORM),
+    "/PersistentVolume": (_CORE_FORM, _CORE_FORM),
+    **dict.fromkeys(
+        ("/LimitRange", "discovery.k8s.io/EndpointSlice", "storage.k8s.io/CSINode", "storage.k8s.io/VolumeAttachment"),
+        (_CORE_FORM,),
+    ),
+    **{
+        f"admissionregistration.k8s.io/{kind}": (_FORM,)
+        for kind in (
+            *("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"),
+            *("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
+            *("MutatingAdmissionPolicy", "MutatingAdmissionPolicyBinding"),
+        )
+    },
+    **{f"/{kind}": _BOTH for kind in ("Namespace", "Node", "Pod", "ConfigMap", "Secret", "ServiceAccount")},
+    **{f"/{kind}": _BOTH for kind in ("PersistentVolumeClaim", "Endpoints")},
+    **{f"rbac.authorization.k8s.io/{a}{b}": _BOTH for a in ("", "Cluster") for b in ("Role", "RoleBinding")},
+    **{f"networking.k8s.io/{kind}": _BOTH for kind in ("Ingress", "IngressClass")},
+    **dict.fromkeys(("batch/Job", "storage.k8s.io/StorageClass", "apps/ControllerRevision"), _BOTH),
+}
+"""``GROUP/KIND`` → how its rules look at an updated object's metadata, where not by the changes of the core alone."""
+
+_LOOKS_AT_STATUS: Mapping[str, tuple[str, ...]] = {
+    "batch/CronJob": (),
+    "policy/PodDisruptionBudget": (),
+    "apiextensions.k8s.io/CustomResourceDefinition": (_CHANGES,),
+}

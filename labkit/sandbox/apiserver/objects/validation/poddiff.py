@@ -38,7 +38,7 @@ def pod(new: Object, old: Object) -> Iterator[Cause]:
         else:
             allowed[field] = before[field]
     if allowed != before:
-        difference = _difference(_internal_pod(before), _internal_pod(allowed))
+        difference = _difference(internal_pod(before), internal_pod(allowed))
         yield causes.forbidden("spec", f"{_POD}\n{difference}")
 
 
@@ -63,7 +63,7 @@ def _difference(before: Any, after: Any) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _internal_pod(spec: Object) -> dict[str, Any]:
+def internal_pod(spec: Object) -> dict[str, Any]:
     """A pod's spec as the server holds it: what concerns the host is part of the security context."""
     internal = gonames.internal("PodSpec", spec)
     internal.pop("DeprecatedServiceAccount", None)

@@ -6,14 +6,13 @@ from typing import Any
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver.objects.schemas import Schema
 from labkit.sandbox.apiserver.objects.tables.columns import at
-from labkit.sandbox.apiserver.objects.validation import causes, gonames, poddiff
+from labkit.sandbox.apiserver.objects.validation import causes, gonames, jobupdates, poddiff
 from labkit.sandbox.apiserver.objects.validation.causes import Cause
 
 FIXED: Mapping[str, tuple[str, ...]] = {
     "apps/Deployment": ("spec.selector",),
     "apps/ReplicaSet": ("spec.selector",),
     "apps/DaemonSet": ("spec.selector",),
-    "batch/Job": ("spec.completions", "spec.selector", "spec.completionMode", "spec.podFailurePolicy"),
     "/Secret": ("type",),
     "apps/ControllerRevision": ("data",),
     "apiextensions.k8s.io/CustomResourceDefinition": ("spec.group", "spec.scope"),
@@ -37,11 +36,22 @@ def problems(schema: Schema, new: Object, old: Object) -> Iterator[Cause]:
     """Changes that are not allowed."""
     key = f"{schema.group}/{schema.kind}"
     for path in FIXED.get(key, ()):
-        value = at(*path.split("."), default=None)
+        value = at(*path.split("."), default=None) if "." in path else _field(path)
         if value(new) != value(old):
             yield causes.wrong(path, value(new), causes.IMMUTABLE)
     if rule := _RULES.get(key):
         yield from rule(new, old)
+
+
+def _field(name: str) -> Callable[[Object], Any]:
+    return lambda obj: obj.get(name)
+
+
+CONTENT_FIRST = (
+    *("/Pod", "/PersistentVolumeClaim", "batch/Job"),
+    *("rbac.authorization.k8s.io/RoleBinding", "rbac.authorization.k8s.io/ClusterRoleBinding"),
+)
+"""Kinds whose updates are judged as new objects before they are compared with the old one."""
 
 
 def _frozen(*fields: str) -> Callable[[Object, Object], Iterator[Cause]]:
@@ -88,6 +98,7 @@ def _service(new: Object, old: Object) -> Iterator[Cause]:
 
 
 _RULES: Mapping[str, Callable[[Object, Object], Iterator[Cause]]] = {
+    "batch/Job": jobupdates.problems,
     "/Pod": poddiff.pod,
     "/PersistentVolumeClaim": poddiff.claim,
     "/Secret": _frozen("data"),
