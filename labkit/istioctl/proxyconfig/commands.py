@@ -13,6 +13,11 @@ from labkit.kube.resources import Object
 
 Arguments = argparse.Namespace
 
+STANDS_IN = (
+    "An Envoy stands in ztunnel's place here, and this is what it has. A real ztunnel has no such configuration: "
+    "istioctl ztunnel-config workload"
+)
+
 
 def _target(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pod", nargs="?", default="")
@@ -82,6 +87,8 @@ def _pod(session: Session, arguments: Arguments) -> Object:
             f"failed to execute command on {name}.{namespace}: it has no istio-proxy\n"
             f"Next: kubectl get namespace {namespace} --show-labels"
         )
+    if resources.labels_of(pod).get("app") == "ztunnel":
+        session.note(STANDS_IN)
     return pod
 
 

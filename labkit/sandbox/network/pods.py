@@ -273,6 +273,8 @@ class Networks:
         """What keeps it from doing so, in the words of its plugin."""
         self._by_ip: dict[str, Network] = {}
         self._by_token: dict[str, Network] = {}
+        self._pods_at: dict[str, Object] = {}
+        """The last pod at each address: counts outlive the pods."""
         self._exchanged: dict[str, str] = {}
         """Identity → metadata of each workload whose pods have had a proxy: counts outlive the pods."""
         self._peers = istio_metrics.Peers(
@@ -304,6 +306,7 @@ class Networks:
         )
         await network.open()
         self._by_ip[ip] = self._by_token[network.token] = network
+        self._pods_at[ip] = pod
         if has_proxy:
             self._exchanged[workloads.identity(pod)] = workloads.metadata(pod)
         return network
@@ -315,15 +318,15 @@ class Networks:
             network.close()
 
     def _workload_at(self, ip: str) -> str:
-        network = self._by_ip.get(ip)
-        return workloads.metadata(network.ways.pod) if network else ""
+        pod = self._pods_at.get(ip)
+        return workloads.metadata(pod) if pod else ""
 
     def _principal_at(self, ip: str) -> str:
-        network = self._by_ip.get(ip)
-        if network is None:
+        pod = self._pods_at.get(ip)
+        if pod is None:
             return ""
-        account = (network.ways.pod.get("spec") or {}).get("serviceAccountName") or "default"
-        return mesh_names.spiffe(f"{resources.namespace_of(network.ways.pod)}/{account}")
+        account = (pod.get("spec") or {}).get("serviceAccountName") or "default"
+        return mesh_names.spiffe(f"{resources.namespace_of(pod)}/{account}")
 
     def of_token(self, token: str) -> Network | None:
         """Whose programs show this token."""

@@ -1,6 +1,7 @@
 """A waypoint of real Envoys: routes, policies and tokens by target, and who goes around it."""
 
 import contextlib
+import re
 import socket
 import ssl
 import urllib.request
@@ -353,8 +354,17 @@ def test_ztunnel_counts_and_logs_connections_with_both_identities(mesh: Shop) ->
     def log() -> str:
         return str(mesh.kubectl("-n", "istio-system", "logs", "daemonset/ztunnel"))
 
+    def sizes(direction: str) -> set[tuple[str, str]]:
+        own = [line for line in log().splitlines() if f'src.identity="spiffe://{CURL}"' in line and address in line]
+        fields = [dict(re.findall(r'(\S+?)="?([^"\s]*)', line)) for line in own if f'direction="{direction}"' in line]
+        return {(each["bytes_sent"], each["bytes_recv"]) for each in fields}
+
     waiting.until(
-        lambda: f'src.identity="spiffe://{CURL}"' in log(), what="the line", timeout=60, next_step="read ztunnel's log"
+        # What one end has sent the other has received.
+        lambda: sizes("outbound") & {(received, sent) for sent, received in sizes("inbound")},
+        what="a line of each end",
+        timeout=60,
+        next_step="read ztunnel's log",
     )
     assert "an Envoy in ztunnel's place" in log()
 
@@ -375,6 +385,9 @@ def test_istioctl_tells_ztunnels_tables(mesh: Shop) -> None:
     assert asked("policy")[0].split() == ["NAMESPACE", "POLICY", "NAME", "ACTION", "SCOPE"]
     assert any(f"spiffe://{CURL} " in line for line in asked("certificate"))
     assert "keeps no list of its connections" in asked("connections")[0]
+    ztunnel = mesh.lab.api.list(resources.PODS, "istio-system", labels="app=ztunnel")[0]
+    words = ["proxy-config", "listeners", f"{resources.name_of(ztunnel)}.istio-system"]
+    assert "in ztunnel's place" in program.run(words, kubeconfig=mesh.lab.api.kubeconfig).err
 
 
 def test_coming_up_again_keeps_the_profile(mesh: Shop) -> None:

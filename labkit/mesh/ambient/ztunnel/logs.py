@@ -21,7 +21,10 @@ class About:
 
 
 START = "%START_TIME(%Y-%m-%dT%H:%M:%S.%6fZ)%\tinfo\taccess\tconnection complete\t"
-SIZES = 'bytes_sent=%BYTES_SENT% bytes_recv=%BYTES_RECEIVED% duration="%DURATION%ms"'
+OUT_SIZES = 'bytes_sent=%BYTES_RECEIVED% bytes_recv=%BYTES_SENT% duration="%DURATION%ms"'
+IN_SIZES = 'bytes_sent=%BYTES_SENT% bytes_recv=%BYTES_RECEIVED% duration="%DURATION%ms"'
+"""ztunnel counts as the other end sees it: outbound it sends the request, inbound the response."""
+
 FLAGS = ' response_flags="%RESPONSE_FLAGS%"'
 
 
@@ -49,7 +52,7 @@ def outbound(cluster: str) -> list[Resource]:
     text = (
         f"{START}src.addr=%FILTER_STATE({pieces.SOURCE_ADDRESS}:PLAIN)% %FILTER_STATE({pieces.SOURCE_TEXT}:PLAIN)% "
         f"dst.addr=%UPSTREAM_REMOTE_ADDRESS% {tunnelled}%DYNAMIC_METADATA({pieces.ABOUT}:about)%{peer} "
-        f'direction="outbound" {SIZES}{FLAGS}\n'
+        f'direction="outbound" {OUT_SIZES}{FLAGS}\n'
     )
     return [stdout(text, metrics.OF_TCP[1]), *metrics.outbound()]
 
@@ -57,7 +60,7 @@ def outbound(cluster: str) -> list[Resource]:
 def passed_through(pod: LocalPod) -> list[Resource]:
     """Of a connection to an address that the mesh does not know."""
     ends = f"src.addr=%DOWNSTREAM_REMOTE_ADDRESS% {source(pod)} dst.addr=%DOWNSTREAM_LOCAL_ADDRESS%"
-    return [stdout(f'{START}{ends} direction="outbound" {SIZES}{FLAGS}\n')]
+    return [stdout(f'{START}{ends} direction="outbound" {OUT_SIZES}{FLAGS}\n')]
 
 
 def inbound(pod: LocalPod, about: About, *, is_tunnelled: bool) -> list[Resource]:
@@ -72,7 +75,7 @@ def inbound(pod: LocalPod, about: About, *, is_tunnelled: bool) -> list[Resource
     named = destination({"name": pod.name, "namespace": pod.namespace}, host)
     code = ' response_code="%RESPONSE_CODE%"' if is_tunnelled else ""
     details = ' details="%RESPONSE_CODE_DETAILS%"' if is_tunnelled else ' details="%CONNECTION_TERMINATION_DETAILS%"'
-    text = f'{START}{ends}{named} dst.identity="{pod.identity}" direction="inbound" {SIZES}{code}{details}{FLAGS}\n'
+    text = f'{START}{ends}{named} dst.identity="{pod.identity}" direction="inbound" {IN_SIZES}{code}{details}{FLAGS}\n'
     _, end = metrics.OF_TUNNEL if is_tunnelled else metrics.OF_TCP
     return [stdout(text, end), *metrics.inbound(about.workload, about.service, is_tunnelled=is_tunnelled)]
 
