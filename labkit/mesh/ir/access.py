@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from labkit.mesh.ir import bounds
 from labkit.mesh.ir.routes import Text
 
 PRINCIPAL, PEER_ADDRESS, CLIENT_ADDRESS = "principal", "peer address", "client address"
@@ -10,6 +11,9 @@ HOST, METHOD, PATH, HEADER = "host", "method", "path", "header"
 SUBJECT, CLAIM, METADATA = "subject", "claim", "metadata"
 
 ALLOW, DENY, LOG = "ALLOW", "DENY", "LOG"
+
+CONNECTION = (PRINCIPAL, PEER_ADDRESS, CLIENT_ADDRESS, OWN_ADDRESS, PORT, SERVER_NAME)
+REQUEST = (HOST, METHOD, PATH, HEADER, SUBJECT, CLAIM, METADATA)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +38,11 @@ class Test:
     is_list: bool = False
     """Of metadata: whether the value is a list, one of whose elements must fit."""
 
+    def __post_init__(self) -> None:
+        bounds.require_one_of(self, "asks", *CONNECTION, *REQUEST)
+        if self.asks in (HEADER, CLAIM, METADATA):
+            bounds.require_filled(self, "keys")
+
 
 Tests = tuple[Test, ...]
 """All must pass; none at all pass always."""
@@ -49,6 +58,9 @@ class Rule:
     is_never: bool = False
     """Whether nothing passes, whatever else it says."""
 
+    def __post_init__(self) -> None:
+        bounds.require_filled(self, "name")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
@@ -63,6 +75,9 @@ class Rules:
 
     is_refusal: bool = False
     """Whether it stands for an authorizer that cannot be asked."""
+
+    def __post_init__(self) -> None:
+        bounds.require_one_of(self, "action", ALLOW, DENY, LOG)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +115,11 @@ class Authorizer:
 
     body_may_be_partial: bool = False
     body_is_raw: bool = False
+
+    def __post_init__(self) -> None:
+        bounds.require_filled(self, "name", "upstream")
+        bounds.require_not_negative(self, "timeout", "body_bytes")
+        bounds.require_status(self, "error_status")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,3 +31,21 @@ def require_filled(record: object, *fields: str) -> None:
     for field in fields:
         if not getattr(record, field):
             raise InvalidError(record, field, must="not be empty")
+
+
+def require_one_of(record: object, field: str, *choices: object) -> None:
+    """A word of a fixed set."""
+    if getattr(record, field) not in choices:
+        raise InvalidError(record, field, must=f"be one of {', '.join(map(repr, choices))}")
+
+
+def require_percent(record: object, field: str) -> None:
+    """A share between 0 and 100."""
+    if not 0 <= getattr(record, field) <= 100:
+        raise InvalidError(record, field, must="be between 0 and 100")
+
+
+def require_status(record: object, field: str) -> None:
+    """A status of HTTP, or 0 for none."""
+    if getattr(record, field) and not 100 <= getattr(record, field) <= 599:
+        raise InvalidError(record, field, must="be a status of HTTP")

@@ -66,6 +66,9 @@ class MeshTls:
     is_http: bool
     trust_domains: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        bounds.require_filled(self, "trust_domains")
+
 
 @dataclass(frozen=True, kw_only=True)
 class EdgeTls:
@@ -90,6 +93,10 @@ class EdgeTls:
 
     last_version: str = ""
     suites: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for field in ("least_version", "last_version"):
+            bounds.require_one_of(self, field, "", "1.0", "1.1", "1.2", "1.3")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +149,11 @@ class Http:
     """``NONE``, ``BASE``, ``MERGE_SLASHES`` or ``DECODE_AND_MERGE_SLASHES``; each does what those before it do."""
 
     telemetry: Telemetry = NO_TELEMETRY
+
+    def __post_init__(self) -> None:
+        bounds.require_one_of(self, "side", INBOUND, OUTBOUND, GATEWAY, WAYPOINT)
+        bounds.require_filled(self, "stat")
+        bounds.require_port(self, "port")
 
 
 @dataclass(frozen=True, kw_only=True)

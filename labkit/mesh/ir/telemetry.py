@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from labkit.mesh.ir import bounds
+
 
 @dataclass(frozen=True, kw_only=True)
 class Log:
@@ -38,6 +40,11 @@ class Log:
     expression: str = ""
     """CEL: the requests that leave a line; empty for all."""
 
+    def __post_init__(self) -> None:
+        bounds.require_one_of(self, "protocol", "otlp", "http", "tcp")
+        if not self.path:
+            bounds.require_filled(self, "collector")
+
     def __hash__(self) -> int:
         return hash((self.path, self.text, self.collector, self.protocol, self.name, self.expression))
 
@@ -58,6 +65,10 @@ class SpanTag:
 
     default: str = ""
     """For a header or a variable that is not there."""
+
+    def __post_init__(self) -> None:
+        bounds.require_filled(self, "name")
+        bounds.require_one_of(self, "kind", LITERAL, HEADER, ENVIRONMENT, FORMAT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +104,11 @@ class Collector:
     token: str = ""
     """What SkyWalking's collector lets a proxy in by."""
 
+    def __post_init__(self) -> None:
+        bounds.require_one_of(self, "kind", "zipkin", "opentelemetry", "datadog", "skywalking")
+        bounds.require_filled(self, "cluster")
+        bounds.require_not_negative(self, "timeout")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tracing:
@@ -109,6 +125,10 @@ class Tracing:
     samples_by_request_id: bool = True
     """Whether the request id says that a request is traced."""
 
+    def __post_init__(self) -> None:
+        bounds.require_percent(self, "percent")
+        bounds.require_not_negative(self, "max_path_length")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
@@ -123,6 +143,9 @@ class Metric:
 
     removed: tuple[str, ...] = ()
     """Labels that it lacks."""
+
+    def __post_init__(self) -> None:
+        bounds.require_filled(self, "name")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from labkit.mesh.ir import bounds
+
 
 @dataclass(frozen=True, kw_only=True)
 class Issuer:
@@ -31,6 +33,9 @@ class Issuer:
     spaced_claims: tuple[str, ...] = ()
     """Claims whose text is a list with spaces between."""
 
+    def __post_init__(self) -> None:
+        bounds.require_filled(self, "issuer")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tokens:
@@ -39,3 +44,6 @@ class Tokens:
     issuers: tuple[Issuer, ...]
     chooses_routes: bool = False
     """Whether claims decide about routes, as at gateways."""
+
+    def __post_init__(self) -> None:
+        bounds.require_filled(self, "issuers")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from labkit.mesh.hosts.services import Endpoint, Service
+from labkit.mesh.ir import bounds
 from labkit.mesh.ir.traffic import NO_POLICY, TrafficPolicy
 
 Pairs = tuple[tuple[str, str], ...]
@@ -41,6 +42,10 @@ class Destination:
     weight: int = 100
     headers: Headers = NO_HEADERS
 
+    def __post_init__(self) -> None:
+        bounds.require_filled(self, "upstream")
+        bounds.require_not_negative(self, "weight")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tls:
@@ -62,6 +67,9 @@ class Tls:
 
     is_http2: bool = False
     skips_verification: bool = False
+
+    def __post_init__(self) -> None:
+        bounds.require_one_of(self, "kind", "istio", "files", "credential")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +105,11 @@ class Upstream:
     tunnels_by_endpoint: bool = False
     """Whether HBONE is used for exactly the endpoints that are marked for it."""
 
+    def __post_init__(self) -> None:
+        bounds.require_filled(self, "name")
+        bounds.require_one_of(self, "kind", "EDS", "STRICT_DNS", "LOGICAL_DNS", "ORIGINAL_DST", "FORWARD")
+        bounds.require_one_of(self, "http", "", "1", "2", "client")
+
 
 @dataclass(frozen=True, kw_only=True)
 class AppUpstream:
@@ -115,6 +128,10 @@ class AppUpstream:
     policy: TrafficPolicy = NO_POLICY
     services: tuple[Service, ...] = ()
     """The Services that lead there."""
+
+    def __post_init__(self) -> None:
+        bounds.require_port(self, "port")
+        bounds.require_port(self, "number")
 
     @property
     def name(self) -> str:

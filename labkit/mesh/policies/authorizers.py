@@ -47,7 +47,9 @@ def read(provider: Mapping[str, Any], hosts: Mapping[str, Sequence[str]]) -> ir.
 
 
 def _status(text: Any) -> int:
-    return int(text) if str(text or "").isdecimal() else 0
+    """A status of HTTP; 0, which leaves it to Envoy, for any other word."""
+    number = int(text) if str(text or "").isdecimal() else 0
+    return number if 100 <= number <= 599 else 0
 
 
 def _headers(patterns: Sequence[str] | None) -> tuple[ir.Text, ...]:

@@ -8,6 +8,13 @@ from labkit.mesh import blame, ir
 from labkit.mesh.ir.bounds import InvalidError
 
 TO = ir.Destination(upstream="outbound|9080||reviews.default.svc.cluster.local")
+COLLECTOR = ir.Collector(kind="zipkin", cluster="outbound|9411||zipkin", host="zipkin")
+
+
+def authorizer(**fields):
+    return ir.Authorizer(**{"name": "a", "upstream": "b", "host": "b", "is_grpc": True, "timeout": 1.0} | fields)
+
+
 INVALID = {
     "a negative timeout": (lambda: ir.Forward(destinations=(TO,), timeout=-1.0), "Forward.timeout"),
     "a timeout that is no number": (lambda: ir.Forward(destinations=(TO,), timeout=math.nan), "Forward.timeout"),
@@ -18,6 +25,22 @@ INVALID = {
     "a host without a domain": (lambda: ir.VirtualHost(name="a:80", domains=(), routes=()), "VirtualHost.domains"),
     "a table without a name": (lambda: ir.RouteTable(name="", hosts=()), "RouteTable.name"),
     "a listener at no port": (lambda: ir.Listener(name="a", port=-1, side=ir.OUTBOUND, chains=()), "Listener.port"),
+    "a question that nobody can answer": (lambda: ir.Test(asks="mood", texts=()), "Test.asks"),
+    "a question about no header": (lambda: ir.Test(asks="header", texts=()), "Test.keys"),
+    "an action that decides nothing": (lambda: ir.Rules(action="AUDIT"), "Rules.action"),
+    "a collector without an upstream": (ir.Log, "Log.collector"),
+    "a tag of no kind": (lambda: ir.SpanTag(name="team", kind="", value="a"), "SpanTag.kind"),
+    "more spans than requests": (lambda: ir.Tracing(collector=COLLECTOR, percent=150.0), "Tracing.percent"),
+    "tokens of nobody": (lambda: ir.Tokens(issuers=()), "Tokens.issuers"),
+    "an issuer without a name": (lambda: ir.Issuer(issuer="", keys="{}"), "Issuer.issuer"),
+    "an authorizer that is never asked": (lambda: authorizer(timeout=-1.0), "Authorizer.timeout"),
+    "an authorizer with no status": (lambda: authorizer(error_status=42), "Authorizer.error_status"),
+    "a version of TLS that there is not": (
+        lambda: ir.EdgeTls(is_http=True, certificates=("a",), least_version="2.0"),
+        "EdgeTls.least_version",
+    ),
+    "certificates of nobody's": (lambda: ir.Tls(kind="letter"), "Tls.kind"),
+    "a negative weight": (lambda: ir.Destination(upstream="a", weight=-1), "Destination.weight"),
     "a negative connect timeout": (lambda: ir.ConnectionPool(connect_timeout=-1.0), "ConnectionPool.connect_timeout"),
 }
 
