@@ -1,6 +1,6 @@
 """What CUSTOM policies make of a request: which authorizer is asked, by which rule, and why it is not."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -10,6 +10,7 @@ from labkit.exercises.diagnosis.cause import Cause
 from labkit.exercises.evidence import Evidence
 from labkit.kube import resources
 from labkit.mesh.explain import access
+from labkit.mesh.explain.access import NearMiss
 from labkit.mesh.policies import authorization
 from labkit.mesh.policies.decisions import Decision
 
@@ -34,8 +35,8 @@ def refusals(decision: Decision, mesh: Mapping[str, Any]) -> Iterator[Cause]:
             yield cause.shown(f"{access.title(rule)} asks {name} about it, and {name} refuses it or does not answer")
 
 
-def passes(decision: Decision, unasked: list[str]) -> Iterator[Cause]:
-    """Why CUSTOM lets in a request that should be refused; ``unasked``: what rules lack that could ask."""
+def passes(decision: Decision, unasked: Sequence[NearMiss]) -> Iterator[Cause]:
+    """Why CUSTOM lets in a request that should be refused; ``unasked``: rules with an authorizer that do not apply."""
     for rule, name in zip(decision.asked_by, decision.asks, strict=True):
         yield cause.shown(f"{access.title(rule)} asks {name} about it, and {name} allows it")
     if unasked and not decision.asks:

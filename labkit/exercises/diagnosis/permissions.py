@@ -12,7 +12,6 @@ from labkit.exercises.verdict import Verdict
 from labkit.kube import resources
 from labkit.kube.resources import Object
 from labkit.mesh.explain import access
-from labkit.mesh.ir import access as ir_access
 from labkit.mesh.model import Snapshot
 from labkit.mesh.policies import authorization, paths, request_authentication, selection
 from labkit.mesh.policies.decisions import Caller, Decision, Request
@@ -128,7 +127,7 @@ class Scene:
         apart = self._apart(callee, authorization.RESOURCE)
         if decision.rule:
             return [cause.shown(f"{access.title(decision.rule)} allows it"), *apart]
-        if lacking := self._mesh.lacking(self._caller(call), callee, self._request(call), action=ir_access.DENY):
+        if lacking := self._mesh.lacking(self._caller(call), callee, self._request(call), action=access.DENY):
             return [*apart, cause.undecided(f"no DENY rule applies to it: {lacking[0]}")]
         if self._mesh.guard(callee).access.requests:
             return [
@@ -152,7 +151,7 @@ class Scene:
             unread = self._no_token(call, callee)
             return [*unread, cause.shown(f"{access.title(decision.rule)} denies it")]
         lacking = self._mesh.lacking(caller, callee, request)
-        reason = lacking[0] if lacking else "there is no rule that could"
+        reason = str(lacking[0]) if lacking else "there is no rule that could"
         return [*apart, cause.undecided(f"no ALLOW rule applies, and all else is refused: {reason}")]
 
     def unread(self, call: Call) -> list[Cause]:

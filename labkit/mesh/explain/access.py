@@ -8,11 +8,26 @@ from labkit.kube import resources
 from labkit.kube.resources import Object
 from labkit.mesh import ir, model, names
 from labkit.mesh.hosts.workloads import TLS_MODE
-from labkit.mesh.ir import access
+from labkit.mesh.ir.access import ALLOW, DENY
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Proxy, Snapshot
 from labkit.mesh.policies import authorization, decisions, guards
 from labkit.mesh.policies.decisions import Caller, Decision, Request
+
+__all__ = [
+    "ALLOW",
+    "DENY",
+    "GATEWAY",
+    "WAYPOINT",
+    "Mesh",
+    "NearMiss",
+    "Workload",
+    "because",
+    "policy",
+    "rule_number",
+    "title",
+    "workloads",
+]
 
 GATEWAY, WAYPOINT = "router", "waypoint"
 _RULE = re.compile(r"(?:istio-ext-authz-.*-)?ns\[(.*?)\]-policy\[(.*?)\]-rule\[(\d+)\]")
@@ -37,6 +52,20 @@ class Workload:
     def principal(self, domain: str = model.TRUST_DOMAIN) -> str:
         """Its SPIFFE name; empty without a proxy, which would prove it."""
         return names.spiffe(self.account, domain) if self.has_proxy else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NearMiss:
+    """A rule that does not apply to a request, and the first thing that it asks for in vain."""
+
+    rule: str
+    """Its name inside the proxy; ``title`` and ``policy`` read it."""
+
+    why: str
+    """``asks for the path /admin, and here it is /``."""
+
+    def __str__(self) -> str:
+        return f"{title(self.rule)} {self.why}"
 
 
 class Mesh:
@@ -70,22 +99,22 @@ class Mesh:
         """Whether a request gets past the proxy of a workload."""
         return decisions.of_request(self.guard(workload), caller, request)
 
-    def lacking(self, caller: Caller, workload: Workload, request: Request, *, action: str = access.ALLOW) -> list[str]:
-        """Of each rule of an action that does not apply, what it asks for that is not so; the nearest rule first."""
+    def lacking(self, caller: Caller, workload: Workload, request: Request, *, action: str = ALLOW) -> list[NearMiss]:
+        """The rules of an action that do not apply to a request, the nearest first."""
         steps = [s for s in self.guard(workload).access.requests if isinstance(s, ir.Rules)]
         rules = [rule for step in steps if step.action == action for rule in step.enforced or ()]
         return _nearest(rules, caller, request)
 
-    def unasked(self, caller: Caller, workload: Workload, request: Request) -> list[str]:
-        """The same of each rule that would ask an authorizer."""
+    def unasked(self, caller: Caller, workload: Workload, request: Request) -> list[NearMiss]:
+        """The rules that would have an authorizer asked and do not apply, the nearest first."""
         steps = [s for s in self.guard(workload).access.requests if isinstance(s, ir.Asking)]
         return _nearest([rule for step in steps for rule in step.rules], caller, request)
 
 
-def _nearest(rules: Iterable[ir.Rule], caller: Caller, request: Request) -> list[str]:
+def _nearest(rules: Iterable[ir.Rule], caller: Caller, request: Request) -> list[NearMiss]:
     missing = ((_missing(rule, caller, request), rule) for rule in rules)
     reasons = [(why, rule) for why, rule in missing if why]
-    return [f"{title(rule.name)} {why[0]}" for why, rule in sorted(reasons, key=lambda entry: len(entry[0]))]
+    return [NearMiss(rule=rule.name, why=why[0]) for why, rule in sorted(reasons, key=lambda entry: len(entry[0]))]
 
 
 def title(rule: str) -> str:

@@ -1,19 +1,16 @@
 """What the other end does with a request: whether it has to come by mutual TLS, and which policy admits it."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from labkit.mesh import model
 from labkit.mesh.explain import access, mutual_tls
-from labkit.mesh.explain.access import Workload
+from labkit.mesh.explain.access import NearMiss, Workload
 from labkit.mesh.explain.explanations import Explanation
 from labkit.mesh.model import Snapshot
 from labkit.mesh.policies.decisions import Caller, Decision, Request
 
 MUTUAL = "mutual TLS"
-_NEAREST = re.compile(r"^rule (\d+) of (AuthorizationPolicy \S+)")
-"""The rule that would have let the request in, had it asked for less."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +73,7 @@ def _at(
             step="authentication",
             workload=server.name,
             what=what,
-            object=row.decided_by if row.decided_by.startswith("PeerAuthentication ") else "",
+            object=row.policy,
             field="spec.mtls",
             is_refused=is_refused,
         )
@@ -96,12 +93,12 @@ def _at(
     yield _authorization(server.name, decision, () if decision.is_allowed else mesh.lacking(who, server, asked))
 
 
-def _authorization(workload: str, decision: Decision, lacking: Sequence[str]) -> Arrival:
+def _authorization(workload: str, decision: Decision, lacking: Sequence[NearMiss]) -> Arrival:
     verdict = "allowed" if decision.is_allowed else "refused with 403 RBAC: access denied"
-    reasons = [access.because(decision), *lacking[:1]]
-    number, policy = access.rule_number(decision.rule), access.policy(decision.rule)
-    if nearest := _NEAREST.search(lacking[0] if lacking else ""):
-        number, policy = int(nearest[1]) - 1, nearest[2]
+    reasons = [access.because(decision), *map(str, lacking[:1])]
+    # A refusal without a rule of its own is told at the rule that would have let the request in, had it asked for less.
+    rule = lacking[0].rule if lacking else decision.rule
+    number, policy = access.rule_number(rule), access.policy(rule)
     return Arrival(
         step="authorization",
         workload=workload,

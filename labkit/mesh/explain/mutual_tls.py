@@ -35,6 +35,9 @@ class Port:
     decided_by: str
     """``PeerAuthentication default/strict``, or why there is none."""
 
+    policy: str = ""
+    """``PeerAuthentication default/strict``; empty where no object decides."""
+
     meshed_clients: str
     """What a client with a sidecar sends: ``mutual TLS``, ``TLS`` or ``plain text``; per subset where they differ."""
 
@@ -106,6 +109,7 @@ def _row(
         service_port=number,
         mode=mode,
         decided_by=_decided_by(source, has_proxy=has_proxy),
+        policy=f"PeerAuthentication {source}" if source and has_proxy else "",
         meshed_clients=_sends(calls),
         because=because,
         other_clients="refused" if mode == STRICT else "accepted",

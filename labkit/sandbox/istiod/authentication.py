@@ -5,7 +5,7 @@ from typing import Any
 
 from labkit.kube import api, resources, status
 from labkit.kube.resources import Object
-from labkit.mesh import captured_ports, durations, model, sandboxed
+from labkit.mesh import captured_ports, durations, model, place
 from labkit.mesh.hosts import workloads
 from labkit.sandbox.istiod import following
 
@@ -87,12 +87,12 @@ def _certificate_seconds(pod: Object) -> float:
     return durations.seconds(text) if text else DAY
 
 
-def _place(pod: Object, ip: str, metadata: Mapping[str, Any]) -> sandboxed.Place | None:
+def _place(pod: Object, ip: str, metadata: Mapping[str, Any]) -> place.Place | None:
     """Where the proxy of a sandbox's pod runs; None for one of any other cluster."""
     if NODE_IP not in metadata:
         return None
     declared = (p for c in pod["spec"].get("containers") or [] for p in c.get("ports") or [])
-    return sandboxed.Place(
+    return place.Place(
         ip=ip,
         ports=frozenset(int(p["containerPort"]) for p in declared if p.get("protocol", "TCP") == "TCP"),
         captured=captured_ports.of_pod(pod).inbound,
