@@ -10,14 +10,15 @@ class Choice:
     """The rules that one egress lists, looked up by host."""
 
     def __init__(self, rules: Sequence[VirtualService]) -> None:
-        pairs = [(host, rule) for rule in rules for host in rule.hosts]
-        self._oldest: dict[str, VirtualService] = dict(reversed(pairs))
+        # Each change of a rule comes by here with all others: few steps of Python for each of a thousand.
+        self._oldest = {host: rule for rule in reversed(rules) for host in rule.hosts}
         self._several: dict[str, list[VirtualService]] = {}
         """All rules of hosts that have more than one: a thousand hosts seldom do."""
-        if len(self._oldest) < len(pairs):
-            for host, rule in pairs:
-                self._several.setdefault(host, []).append(rule)
-        self._wild = dict.fromkeys(filter(names.is_wildcard, self._oldest))
+        if len(self._oldest) < sum([len(rule.hosts) for rule in rules]):
+            for rule in rules:
+                for host in rule.hosts:
+                    self._several.setdefault(host, []).append(rule)
+        self._wild = dict.fromkeys([host for host in self._oldest if "*" in host and names.is_wildcard(host)])
         self.of_connections = tuple([rule for rule in rules if rule.tls or rule.tcp])
         """Those that speak of connections too."""
 

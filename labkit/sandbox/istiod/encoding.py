@@ -4,8 +4,9 @@ A push asks for thousands of resources of which one or two have changed; so what
 and what nothing asked for between two turns is forgotten.
 """
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
+from itertools import chain, compress, count
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -112,16 +113,32 @@ class Encoder:
     def _table(self, resource: Object) -> _Entry:
         """A route configuration from virtual hosts that are encoded one by one: most of a thousand have not changed."""
         hosts = resource[messages.HOSTS]
+        ends = id(hosts[0]), id(hosts[-1])
+        before = next((entry for key in ends if (entry := self._now.get(key) or self._before.get(key))), None)
         try:
-            entries = self._entries(hosts, self._host)
+            encoded = self._hosts(hosts, before)
         except json_format.ParseError:
             # The error of the whole says which host of which table it is.
             return _Entry(resource, messages.encoded("routes", resource))
         rest = messages.encoded("routes", {k: v for k, v in resource.items() if k != messages.HOSTS})
-        data = rest + b"".join([entry.value for entry in entries])
-        version = session.version_of(rest + "".join([entry.value.version for entry in entries]).encode())
-        return _Entry(resource, session.Versioned(data, version), dict(zip(map(id, hosts), entries, strict=True)))
+        version = session.version_of(rest + "".join([host.version for host in encoded]).encode())
+        table = session.Versioned(b"".join([rest, *encoded]), version)
+        # The table that follows this one begins or ends with the same host.
+        return _Entry(resource, table, dict.fromkeys(ends, _Entry(hosts, encoded)))
 
-    def _host(self, host: Object) -> _Entry:
+    def _hosts(self, hosts: Sequence[Object], before: _Entry | None) -> list[session.Versioned]:
+        """The bytes of each host; ``before`` has those of an earlier table."""
+        if before is None:
+            return list(map(self._host, hosts))
+        changed = list(compress(count(), map(operator.is_not, before.object, hosts)))
+        if len(before.object) == len(hosts) and len(changed) <= 1:
+            encoded: list[session.Versioned] = list(before.value)
+            for at in changed:
+                encoded[at] = self._host(hosts[at])
+            return encoded
+        known = dict(zip(map(id, before.object), before.value, strict=True))
+        return [known.get(id(host)) or self._host(host) for host in hosts]
+
+    def _host(self, host: Object) -> session.Versioned:
         data = self._encode_host(host)
-        return _Entry(host, session.Versioned(data, session.version_of(data)))
+        return session.Versioned(data, session.version_of(data))
