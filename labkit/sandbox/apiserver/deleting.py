@@ -110,7 +110,7 @@ def remove(core: Core, call: Call, live: Item, asked: Options) -> Deleted:
     """The synchronous part: decide and store."""
     served, now = call.served, live.object["metadata"]
     name, namespace = now["name"], now.get("namespace", "")
-    _check_conditions(served, asked, now)
+    check_conditions(served, {"uid": asked.uid, "resourceVersion": asked.version}, now)
     finalizers = _finalizers(served, asked, now.get("finalizers") or [])
     grace = _grace(served, asked, live.object)
     deleting = now.get("deletionTimestamp")
@@ -212,6 +212,8 @@ def check_protected(call: Call) -> None:
 
 
 def _finalizers(served: Served, asked: Options, current: list[str]) -> list[str]:
+    if not served.strategy.collected:
+        return current
     policy = asked.policy
     others = [name for name in current if name not in (FOREGROUND, ORPHAN)]
     if policy == "Foreground":
@@ -240,17 +242,18 @@ def _marked(obj: Object, grace: int) -> Object:
     return {**obj, "metadata": metadata}
 
 
-def _check_conditions(served: Served, asked: Options, now: dict[str, Any]) -> None:
-    name = now["name"]
-    if asked.uid and asked.uid != now["uid"]:
+def check_conditions(served: Served, asked: Object, now: dict[str, Any]) -> None:
+    """409 for an object that is another one, or another version, than a deletion means."""
+    name, uid, version = now["name"], asked.get("uid"), asked.get("resourceVersion")
+    if uid and uid != now["uid"]:
         text = (
-            f"the UID in the precondition ({asked.uid}) does not match the UID in record ({now['uid']})."
+            f"the UID in the precondition ({uid}) does not match the UID in record ({now['uid']})."
             " The object might have been deleted and then recreated"
         )
         raise refusing.conflict(served.group, served.kind, name, text)
-    if asked.version and asked.version != now["resourceVersion"]:
+    if version and version != now["resourceVersion"]:
         text = (
-            f"the ResourceVersion in the precondition ({asked.version}) does not match the ResourceVersion in"
+            f"the ResourceVersion in the precondition ({version}) does not match the ResourceVersion in"
             f" record ({now['resourceVersion']}). The object might have been modified"
         )
         raise refusing.conflict(served.group, served.kind, name, text)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from labkit.kube import status
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver import deleting, labels, refusing, writing
-from labkit.sandbox.apiserver.calls import Call
+from labkit.sandbox.apiserver.calls import Call, timestamp
 from labkit.sandbox.apiserver.core import Core
 from labkit.sandbox.apiserver.objects import schemas
 from labkit.sandbox.apiserver.writing import Written
@@ -22,6 +22,11 @@ async def evict(core: Core, call: Call) -> Written:
     if not _may_always_go(pod):
         _check(list(_budgets(core, pod)))
     options = dict(sent.get("deleteOptions") or {})
+    if not call.dry_run and not options.get("dryRun"):
+        deleting.check_conditions(call.served, options.get("preconditions") or {}, pod["metadata"])
+        # Of a version that the condition below makes an old one.
+        options["preconditions"] = {k: v for k, v in (options.get("preconditions") or {}).items() if k == "uid"}
+        core.put(call.served, _disrupted(pod))
     if call.dry_run:
         options["dryRun"] = ["All"]
     order = Call(
@@ -34,6 +39,21 @@ async def evict(core: Core, call: Call) -> Written:
     )
     await deleting.delete(core, order)
     return writing.done()
+
+
+def _disrupted(pod: Object) -> Object:
+    """The pod with the condition that says why it goes."""
+    condition = {
+        "type": "DisruptionTarget",
+        "status": "True",
+        "lastProbeTime": None,
+        "lastTransitionTime": timestamp(),
+        "reason": "EvictionByEvictionAPI",
+        "message": "Eviction API: evicting",
+    }
+    status = pod.get("status") or {}
+    others = [one for one in status.get("conditions") or () if one["type"] != condition["type"]]
+    return {**pod, "status": {**status, "conditions": [*others, condition]}}
 
 
 def _may_always_go(pod: Object) -> bool:

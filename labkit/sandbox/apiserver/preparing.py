@@ -54,7 +54,7 @@ def check_preconditions(call: Call, metadata: Object, live: Object) -> None:
             f" Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: {now['uid']}",
         )
     version = metadata.get("resourceVersion") or ""
-    if not version:
+    if not version or version == "0":
         if not served.strategy.unconditional and call.subresource != "scale":
             _must_have_version(served, call.name)
         return
@@ -79,7 +79,7 @@ def check_patched(call: Call, metadata: Object, live: Object) -> None:
     version = metadata.get("resourceVersion") or ""
     if version and not version.isdecimal():
         raise refusing.internal(f"strconv.ParseUint: parsing {refusing.quoted(version)}: invalid syntax")
-    if version:
+    if version and version != "0":
         check_version(call, version, live)
 
 
@@ -96,8 +96,7 @@ def with_identity(served: Served, sent: Object, live: Object) -> Object:
     metadata.setdefault("uid", now["uid"])
     if served.namespaced:
         metadata.setdefault("namespace", now.get("namespace"))
-    if served.strategy.counts:
-        metadata.pop("generation", None)
+    metadata.pop("generation", None)
     if "generation" in now:
         metadata["generation"] = now["generation"]
     return {**sent, "metadata": metadata}
@@ -156,7 +155,10 @@ def restored(served: Served, new: Object, live: Object, *, subresource: str) -> 
 
 
 def _counts(served: Served, rule: str, new: Object, live: Object) -> bool:
-    if rule == "body":
+    before, after = live["metadata"], new["metadata"]
+    if rule == "body+labels" and (after.get("labels") or {}) != (before.get("labels") or {}):
+        return True
+    if rule.startswith("body"):
         skipped = {"metadata", "apiVersion", "kind", *(["status"] if _has_status(served) else [])}
         return {k: v for k, v in new.items() if k not in skipped} != {k: v for k, v in live.items() if k not in skipped}
     field, _, annotations = rule.partition("+")

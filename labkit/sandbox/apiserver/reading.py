@@ -52,6 +52,9 @@ async def collection(core: Core, call: Call) -> Listing:
     matches = matcher(call)
     limit, token = max(integer(query.get("limit")) or 0, 0), query.get("continue", "")
     text, match = query.get("resourceVersion", ""), query.get("resourceVersionMatch", "")
+    if text == "0" and not token and call.served.strategy.collected:
+        # From the server's memory, in which there are no pages; it keeps no events there.
+        limit = 0
     if token and text and text != "0":
         raise refusing.bad_request("specifying resource version is not allowed when using continue")
     asked = version_of(text)
@@ -186,7 +189,10 @@ def _decoded(token: str, current: int) -> tuple[int, str]:
     try:
         place = json.loads(text.decode("latin-1"))
         return int(place["rv"]) if int(place["rv"]) > 0 else current, str(place["start"])
-    except (ValueError, KeyError, TypeError) as e:
+    except KeyError as e:
+        problem = f"incorrect encoded start resourceVersion (version {_TOKEN_VERSION})"
+        raise refusing.bad_request(f"invalid continue token: continue key is not valid: {problem}") from e
+    except (ValueError, TypeError) as e:
         problem = f"invalid character '{_shown(text[:1])}' looking for beginning of value"
         raise refusing.bad_request(f"invalid continue token: continue key is not valid: {problem}") from e
 

@@ -16,6 +16,7 @@ from labkit.sandbox.apiserver import (
     accepting,
     answering,
     authentication,
+    binding,
     bodies,
     deleting,
     impersonation,
@@ -47,6 +48,8 @@ LONGEST_WARNINGS, LONGEST_WARNING = 4096, 256
 
 PORTION = 64 * 1024
 """Bytes of a watch that are written at once, and that wait for a client to read them."""
+
+BINDINGS = "/bindings"
 
 OF_PATHS = (".", "..")
 """Names that would lead elsewhere in the path of an object."""
@@ -122,7 +125,8 @@ class Routes:
             return await self._dispatch(request, call)
         except status.StatusError as e:
             response = refused(e, request)
-            _add_warnings(response, call)
+            if e.code != 406:
+                _add_warnings(response, call)
             return response
 
     def _has(self, target: paths.Target) -> bool:
@@ -165,6 +169,9 @@ class Routes:
         if call.verb == "patch":
             writing.check_patch(call)
         call.check_options()
+        if call.served.key == BINDINGS:
+            bound = await binding.bind_named(core, call)
+            return _answer(bound.code, answering.one(call.served, bound.item, form), form, call)
         if call.served.verbs == ("create",):
             item = Item(self._reviews.answer(call), 0)
             return _answer(201, answering.one(call.served, item, form), form, call)

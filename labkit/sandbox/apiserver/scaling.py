@@ -47,10 +47,11 @@ async def patch(core: Core, call: Call) -> Written:
     if content_type == patches.APPLY:
         return await _apply(core, call)
     core.find(call.served, call.namespace, call.name)
+    before = tuple(call.warnings)
 
     def change(scale: Object) -> Object:
         decoded = patches.patched(content_type, scale, body, _schema(), level=call.level)
-        call.warnings[:] = decoded.warnings
+        call.warnings[:] = before + decoded.warnings
         preparing.check_patched(call, decoded.object.get("metadata") or {}, scale)
         return _managed(call, scale, decoded.object)
 

@@ -59,7 +59,7 @@ def parse_fields(text: str) -> Terms:
         for operator in ("!=", "==", "="):
             left, mark, right = part.partition(operator)
             if mark:
-                terms.append((left, "!=" if operator == "!=" else "=", _unescaped(right)))
+                terms.append((left, "!=" if operator == "!=" else "=", _value(right)))
                 break
         else:
             raise bad_request(f"invalid selector: '{text}'; can't understand '{part}'")
@@ -133,6 +133,22 @@ def _selectable(served: Served) -> tuple[str, ...]:
     return tuple(f["jsonPath"].removeprefix(".") for f in version.get("selectableFields") or ())
 
 
+def _value(text: str) -> str:
+    """A value without its backslashes; 400 where one stands before anything but a backslash, a comma or ``=``."""
+    value, characters = "", iter(text)
+    for c in characters:
+        if c == "\\":
+            escaped = next(characters, "")
+            if escaped not in ("\\", ",", "=") or not escaped:
+                raise bad_request(f"invalid field selector: invalid escape sequence: \\{escaped}")
+            value += escaped
+        elif c in ",=":
+            raise bad_request(f"invalid field selector: unescaped character in value: {ord(c)}")
+        else:
+            value += c
+    return value
+
+
 def _split(text: str) -> list[str]:
     parts, current, escaped = [], "", False
     for c in text:
@@ -146,7 +162,3 @@ def _split(text: str) -> list[str]:
         else:
             current += c
     return [*parts, current]
-
-
-def _unescaped(text: str) -> str:
-    return text.replace("\\,", ",").replace("\\=", "=").replace("\\\\", "\\")

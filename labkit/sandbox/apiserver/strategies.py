@@ -12,8 +12,8 @@ class Strategy:
     """How the server treats objects of one resource; the defaults hold for most."""
 
     counts: str = ""
-    """What raises ``metadata.generation``: nothing, ``spec``, ``spec+annotations``, or ``body`` (all but
-    metadata and status)."""
+    """What raises ``metadata.generation``: nothing, ``spec``, ``spec+annotations``, ``body`` (all but
+    metadata and status), or ``body+labels``."""
 
     create_by_update: bool = False
     """Whether a PUT of a missing object creates it."""
@@ -35,6 +35,9 @@ class Strategy:
 
     orphans_warning: str = ""
     """What a deletion that leaves dependents so is told."""
+
+    collected: bool = True
+    """Whether a deletion may wait for dependents, or leave them: events have none."""
 
     collection: bool = True
     """Whether a whole collection can be deleted at once."""
@@ -91,6 +94,7 @@ _SPECIAL: dict[str, Strategy] = {
         strict_fields=_UNSUPPORTED,
     ),
     "/events": Strategy(
+        collected=False,
         create_by_update=True,
         fields=tuple(_EVENT_FIELDS.split()),
         strict_fields=_UNSUPPORTED,
@@ -130,7 +134,7 @@ _SPECIAL: dict[str, Strategy] = {
     "networking.k8s.io/ingressclasses": Strategy(counts="spec"),
     "networking.k8s.io/ipaddresses": Strategy(counts="spec"),
     "policy/poddisruptionbudgets": Strategy(counts="spec", unconditional=False),
-    "discovery.k8s.io/endpointslices": Strategy(counts="body"),
+    "discovery.k8s.io/endpointslices": Strategy(counts="body+labels"),
     "coordination.k8s.io/leases": Strategy(create_by_update=True, unconditional=False),
     "rbac.authorization.k8s.io/roles": _NAMED,
     "rbac.authorization.k8s.io/rolebindings": _NAMED,

@@ -4,9 +4,9 @@ import time
 
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver import refusing, tokens, writing
-from labkit.sandbox.apiserver.calls import Call
+from labkit.sandbox.apiserver.calls import Call, timestamp
 from labkit.sandbox.apiserver.core import Core
-from labkit.sandbox.apiserver.objects import schemas, validation
+from labkit.sandbox.apiserver.objects import defaults, ownership, schemas, validation
 from labkit.sandbox.apiserver.objects.validation import Cause
 from labkit.sandbox.apiserver.store import Item
 from labkit.sandbox.apiserver.writing import Written
@@ -22,8 +22,8 @@ async def create(core: Core, signer: tokens.Tokens, call: Call) -> Written:
     """The request with its token in the status."""
     schema = schemas.builtin("authentication.k8s.io/v1", "TokenRequest")
     assert schema is not None
+    sent = defaults.with_defaults(schema, writing.body_object(call, schema))
     account = core.find(call.served, call.namespace, call.name).object
-    sent = writing.body_object(call, schema)
     spec = sent.get("spec") or {}
     seconds = spec.get("expirationSeconds")
     seconds = HOUR if seconds is None else seconds
@@ -36,10 +36,14 @@ async def create(core: Core, signer: tokens.Tokens, call: Call) -> Written:
     audiences = spec.get("audiences") or [tokens.ISSUER]
     token, expires = signer.issue(account, audiences=audiences, seconds=seconds, bound=bound, node=node)
     metadata = account["metadata"]
+    managed = ownership.after_update(
+        None, sent, manager=call.manager, subresource="token", schema=schema, time=timestamp()
+    )
     answer: Object = {
         "kind": schema.kind,
         "apiVersion": schema.api_version,
-        "metadata": {key: metadata[key] for key in ("name", "namespace", "uid")},
+        "metadata": {key: metadata[key] for key in ("name", "namespace", "uid")}
+        | {"creationTimestamp": timestamp(), "managedFields": managed},
         "spec": {"audiences": audiences, "expirationSeconds": seconds, "boundObjectRef": reference},
         "status": {
             "token": token,
@@ -71,10 +75,9 @@ def _bound(core: Core, namespace: str, reference: Object) -> Object:
     if obj is None:
         raise refusing.not_found("", plural, name)
     if uid and uid != obj["metadata"]["uid"]:
-        real = obj["metadata"]["uid"]
         why = f"the UID in the bound object reference ({uid}) does not match the UID in record. The object might have"
-        why += f" been deleted and then recreated: {real}"
-        raise refusing.conflict("", plural, name, why)
+        why += " been deleted and then recreated"
+        raise refusing.conflict("", kind, name, why)
     return obj
 
 

@@ -11,6 +11,7 @@ from labkit.kube.resources import Object
 from labkit.sandbox.apiserver import reading, refusing, selectors, versions
 from labkit.sandbox.apiserver.calls import Call, integer, is_true
 from labkit.sandbox.apiserver.core import Core
+from labkit.sandbox.apiserver.objects import reading as reading_types
 from labkit.sandbox.apiserver.registry import Served
 from labkit.sandbox.apiserver.store import ADDED, DELETED, MODIFIED, RING, Change, Item, Table
 
@@ -166,7 +167,10 @@ def _bookmark(served: Served, version: int, *, ended: bool = False) -> Item:
     metadata: Object = {"resourceVersion": str(version)}
     if ended:
         metadata["annotations"] = {INITIAL_EVENTS_END: "true"}
-    obj: Object = {"kind": served.kind, "apiVersion": served.api_version, "metadata": metadata}
+    obj: Object = {"kind": served.kind, "apiVersion": served.api_version}
+    if ended and served.crd is None:
+        obj |= {key: value for key, value in reading_types.zero(served.schema.type).items() if key not in obj}
+    obj["metadata"] = metadata
     return Item(obj, version)
 
 

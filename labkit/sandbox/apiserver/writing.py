@@ -143,11 +143,12 @@ async def patch(core: Core, call: Call) -> Written:
         return await _apply(core, call)
     served, schema, subresource = call.served, call.served.schema, call.subresource
     body = call.body if isinstance(call.body, bytes) else orjson.dumps(call.body)
+    before = tuple(call.warnings)
 
     def change(live: Object | None) -> Object:
         assert live is not None
         decoded = patches.patched(content_type, live, body, schema, level=call.level)
-        call.warnings[:] = decoded.warnings
+        call.warnings[:] = before + decoded.warnings
         sent = decoded.object
         preparing.check_patched(call, sent.get("metadata") or {}, live)
         new = preparing.with_identity(served, sent, live)

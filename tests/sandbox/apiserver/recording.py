@@ -18,7 +18,8 @@ TIME = re.compile(rf"{likeness.SECOND}Z")
 AGE = re.compile(r"\d+s")
 TOKEN_VOLUME = re.compile(r"(?<=kube-api-access-)[a-z0-9]{5}\b")
 VERSION_IN_TEXT = re.compile(
-    r"((?:ResourceVersion in (?:precondition|object meta)|Too large resource version): )(\d+)\b"
+    r"((?:ResourceVersion in (?:precondition|object meta)|Too large resource version): "
+    r"|ResourceVersion in the precondition \(|ResourceVersion in record \()(\d+)\b"
 )
 NUMBERED = re.compile(r"<rv=(\d+)>")
 ADDRESSES = ("clusterIP", "clusterIPs")

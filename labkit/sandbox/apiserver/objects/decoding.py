@@ -167,7 +167,10 @@ def options(schema: Schema, body: bytes, content_type: str) -> Object:
         raise refusals.bad_request(f"unexpected GroupVersion string: {api_version}")
     if kind != schema.kind:
         raise refusals.bad_request(unregistered(api_version, kind))
-    return decode(schema, {**value, "apiVersion": schema.api_version}, level=IGNORE).object
+    try:
+        return convert(schema, {**value, "apiVersion": schema.api_version})[0]
+    except reading.Unreadable as e:
+        raise refusals.bad_request(str(e)) from e
 
 
 def _names(schema: Schema, value: Mapping[str, Any]) -> tuple[str, str]:

@@ -82,9 +82,13 @@ def without_below(paths: Iterable[Path], roots: Iterable[Path]) -> Paths:
 
 
 def leaves(paths: Paths) -> list[Path]:
-    """The paths nothing else in the set is below of, sorted."""
+    """The paths nothing else in the set is below of; at each level those that end there come first."""
     inner = {path[:depth] for path in paths for depth in range(1, len(path))}
-    return sorted(path for path in paths if path not in inner)
+    return sorted((path for path in paths if path not in inner), key=_level_by_level)
+
+
+def _level_by_level(path: Path) -> list[tuple[bool, str]]:
+    return [(depth < len(path), element) for depth, element in enumerate(path, 1)]
 
 
 def shown(path: Path) -> str:

@@ -13,8 +13,8 @@ REJECTED = "the server rejected our request due to an error in our request"
 _OPERATION = "handlers.jsonPatchOp"
 
 
-def parse(body: bytes) -> list[dict[str, Any]]:
-    """The operations; StatusError 400 for anything else."""
+def parse(body: bytes, *, checked: bool = True) -> list[dict[str, Any]]:
+    """The operations; StatusError 400 for anything else, in other words where nobody asked for unknown fields."""
     try:
         operations = gojson.loads(body)
     except ValueError as e:
@@ -22,6 +22,9 @@ def parse(body: bytes) -> list[dict[str, Any]]:
     if operations is None:
         return []
     if not isinstance(operations, list):
+        if not checked:
+            seen = gojson.kind_of(operations)
+            raise refusals.bad_request(f"json: cannot unmarshal {seen} into Go value of type jsonpatch.Patch")
         raise _unreadable(f"{gojson.kind_of(operations)} into Go value of type []{_OPERATION}")
     operations = [{} if operation is None else operation for operation in operations]
     for operation in operations:

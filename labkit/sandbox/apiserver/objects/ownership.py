@@ -205,7 +205,7 @@ def _check(config: Object, schema: Schema) -> None:
             api_version = kind = ""
         group, _, version = api_version.rpartition("/")
         raise refusals.bad_request(f"invalid object type: {group}/{version}, Kind={kind}")
-    if isinstance(metadata_of(config).get("managedFields"), list) and metadata_of(config)["managedFields"]:
+    if isinstance(metadata_of(config).get("managedFields"), list):
         raise refusals.bad_request("metadata.managedFields must be nil")
 
 

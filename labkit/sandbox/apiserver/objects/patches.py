@@ -24,7 +24,7 @@ def patched(content_type: str, live: Object, body: bytes, schema: Schema, *, lev
         return _strategic(live, body, schema, level)
     unread: list[str] = []
     if content_type == JSON:
-        operations = jsonpatch.parse(body)
+        operations = jsonpatch.parse(body, checked=level != decoding.IGNORE)
         unread = jsonpatch.unknown(operations)
         result = jsonpatch.applied(live, operations)
 
@@ -36,7 +36,7 @@ def patched(content_type: str, live: Object, body: bytes, schema: Schema, *, lev
         result = merged(live, patch)
 
         def shown() -> str:
-            return gojson.dumps(_sorted_where(merged(_ordered(schema, live), patch), patch))
+            return gojson.dumps(_sorted_where(merged(_ordered(schema, live), _sorted_below(patch)), patch))
 
     return _read(result, schema, level, shown, unread=unread)
 
@@ -128,7 +128,7 @@ def _read(
         obj, unknown = decoding.convert(schema, result, reader)
     except reading.Unreadable as e:
         raise refusals.invalid_patch(shown(), str(e)) from e
-    unknown = [*unread, *unknown]
+    unknown = [*unread, *(unknown if reader is None else sorted(unknown))]
     if unknown and level == decoding.STRICT:
         raise refusals.invalid_patch(shown(), f"strict decoding error: {', '.join(unknown)}")
     return Decoded(object=obj, warnings=tuple(unknown) if level == decoding.WARN else ())
@@ -165,9 +165,19 @@ def _ordered(schema: Schema, live: Object) -> Object:
 
 
 def _sorted_where(value: Any, patch: Any) -> Any:
-    if not isinstance(value, dict) or not isinstance(patch, dict):
+    if not isinstance(patch, dict):
+        return value
+    if isinstance(value, list):
+        return [_sorted_where(item, patch.get(str(at))) for at, item in enumerate(value)]
+    if not isinstance(value, dict):
         return value
     return {key: _sorted_where(value[key], patch.get(key)) for key in sorted(value)}
+
+
+def _sorted_below(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _sorted_below(value[key]) for key in sorted(value)}
+    return [_sorted_below(item) for item in value] if isinstance(value, list) else value
 
 
 def printed(value: Any) -> str:

@@ -4,7 +4,7 @@ Directives: ``$patch`` (replace, delete) in an object or a list's item, ``$setEl
 ``$deleteFromPrimitiveList/LIST``, ``$retainKeys``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from labkit.sandbox.apiserver.objects import gojson, refusals
@@ -77,7 +77,7 @@ def _put_in_order(live: dict[str, Any], patch: dict[str, Any], key: str, order: 
     named = {identity(item) for item in order}
     if any(identity(item) not in named for item in ours or () if not _is_directive(item)):
         raise refusals.internal(
-            f"The order in patch list:\n{ours}\n doesn't match {ORDER.rstrip('/')} list:\n{order}\n"
+            f"The order in patch list:\n{_shown(ours)}\n doesn't match {ORDER.rstrip('/')} list:\n{_shown(order)}\n"
         )
     if ours is None:
         result = list(theirs or ())
@@ -115,6 +115,8 @@ def _without_directives(live: Items, patch: Items, merge_key: str) -> tuple[Item
             kept.append(item)
         elif item[DIRECTIVE] == "replace":
             replace = True
+        elif item[DIRECTIVE] == "merge":
+            raise refusals.internal("merging lists cannot yet be specified in the patch")
         elif item[DIRECTIVE] != "delete":
             raise refusals.internal(f"unknown patch type: {item[DIRECTIVE]} in map: {_shown(item)}")
         elif merge_key not in item:
@@ -149,8 +151,7 @@ def _alone(value: Any) -> Any:
             if not (_is_directive(item) and item[DIRECTIVE] == "delete")
         }
     if isinstance(value, list):
-        gone = (isinstance(item, dict) and item.get(DIRECTIVE) == "delete" for item in value)
-        return [_alone(item) for item, is_gone in zip(value, gone, strict=True) if not is_gone]
+        return [_alone(item) for item in value if not _is_directive(item)]
     return value
 
 
@@ -174,7 +175,12 @@ def _keyless(item: Mapping[str, Any], merge_key: str) -> Exception:
     return refusals.internal(f"map: {_shown(item)} does not contain declared merge key: {merge_key}")
 
 
-def _shown(item: Sequence[Any] | Mapping[str, Any]) -> str:
+def _shown(item: Any) -> str:
+    """A value as Go's ``%v`` prints it."""
     if isinstance(item, Mapping):
-        return f"map[{' '.join(f'{key}:{item[key]}' for key in sorted(item))}]"
-    return str(item)
+        return f"map[{' '.join(f'{key}:{_shown(item[key])}' for key in sorted(item))}]"
+    if isinstance(item, list):
+        return f"[{' '.join(map(_shown, item))}]"
+    if isinstance(item, bool):
+        return "true" if item else "false"
+    return "<nil>" if item is None else str(item)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Any
 
-from labkit.sandbox.apiserver.objects import fieldsets, gojson
+from labkit.sandbox.apiserver.objects import fieldsets, gojson, refusals
 from labkit.sandbox.apiserver.objects.fieldsets import Path, Paths
 from labkit.sandbox.apiserver.objects.types import Type
 
@@ -86,6 +86,7 @@ def _owned(of: Type, value: Any, path: Path, paths: Paths, problems: list[str]) 
         problems.append(f"{fieldsets.shown(path)}: {problem}")
     elif is_leaf(of, value):
         paths.add(path)
+        _check_below(of, value, path, problems)
     elif isinstance(value, dict):
         for key, item in value.items():
             field, named = below(of, key)
@@ -100,6 +101,28 @@ def _owned(of: Type, value: Any, path: Path, paths: Paths, problems: list[str]) 
         for element, item in _elements(of, value, path, problems):
             _owned(of.items or _ANY, item, (*path, element), paths, problems)
             paths.add((*path, element))
+
+
+def _check_below(of: Type, value: Any, path: Path, problems: list[str]) -> None:
+    """What has one owner as a whole must fit its type too."""
+    if isinstance(value, list) and of.items is not None:
+        for at, item in enumerate(value):
+            _check(of.items, item, (*path, f"i:{at}"), problems)
+    elif isinstance(value, dict) and of.kind in ("struct", "map"):
+        for key, item in value.items():
+            field, named = below(of, key)
+            here = (*path, fieldsets.field(key))
+            if not named and of.kind == "struct" and not of.preserve and of.items is None:
+                problems.append(f"{fieldsets.shown(here)}: field not declared in schema")
+            else:
+                _check(field, item, here, problems)
+
+
+def _check(of: Type, value: Any, path: Path, problems: list[str]) -> None:
+    if problem := _misfit(of, value):
+        problems.append(f"{fieldsets.shown(path)}: {problem}")
+    else:
+        _check_below(of, value, path, problems)
 
 
 def _elements(of: Type, value: Sequence[Any], path: Path, problems: list[str]) -> Iterator[tuple[str, Any]]:
@@ -137,7 +160,7 @@ def _misfit(of: Type, value: Any) -> str:
     if of.kind in ("integer", "number"):
         return f"expected numeric (int or float), got {_GO_TYPES[gojson.kind_of(value)]}"
     if of.kind == "string":
-        return f"expected string, got &value.valueUnstructured{{Value:{_go(value)}}}"
+        return f"expected string, got &value.valueUnstructured{{Value:{_go_syntax(value)}}}"
     return f"expected boolean, got &{{{_go(value)}}}"
 
 
@@ -160,6 +183,18 @@ def _go(value: Any) -> str:
     return "<nil>" if value is None else str(value)
 
 
+def _go_syntax(value: Any) -> str:
+    """A value as Go's ``%#v`` prints it."""
+    if isinstance(value, dict):
+        pairs = ", ".join(f"{refusals.quoted(key)}:{_go_syntax(value[key])}" for key in sorted(value))
+        return f"map[string]interface {{}}{{{pairs}}}"
+    if isinstance(value, list):
+        return f"[]interface {{}}{{{', '.join(map(_go_syntax, value))}}}"
+    return (
+        refusals.quoted(value) if isinstance(value, str) else _go(value) if value is not None else "interface {}(nil)"
+    )
+
+
 def element_of(of: Type, item: Any) -> str | None:
     """The path element of a list's item; None where a key is missing."""
     if of.list_type == "set":
@@ -167,7 +202,7 @@ def element_of(of: Type, item: Any) -> str | None:
     fields = of.items.fields if of.items else {}
     keys = {}
     for key in of.keys:
-        if isinstance(item, dict) and item.get(key) is not None:
+        if isinstance(item, dict) and key in item:
             keys[key] = item[key]
         elif key in fields and "default" in fields[key].raw:
             keys[key] = fields[key].raw["default"]

@@ -6,7 +6,16 @@ from labkit.kube import status
 from labkit.kube.resources import Object
 from labkit.sandbox.apiserver.objects import refusals
 from labkit.sandbox.apiserver.objects.schemas import Schema
-from labkit.sandbox.apiserver.objects.validation import advice, custom, ephemeral, metadata, services, updates, walk
+from labkit.sandbox.apiserver.objects.validation import (
+    advice,
+    custom,
+    ephemeral,
+    metadata,
+    services,
+    statuses,
+    updates,
+    walk,
+)
 from labkit.sandbox.apiserver.objects.validation.causes import Cause
 
 EARLY: Mapping[str, Callable[[Object], Iterator[Cause]]] = {"/Service": services.families}
@@ -30,9 +39,9 @@ def validate(schema: Schema, new: Object, old: Object | None = None, subresource
         return [*complaints, *custom.broken(schema, new, old, complaints)]
     if subresource == ephemeral.SUBRESOURCE and old is not None:
         fields = (c for c in walk.problems(schema, new) if c.field.startswith("spec.ephemeralContainers"))
-        return [*complaints, *fields, *ephemeral.problems(new, old)]
+        return [*complaints, *dict.fromkeys([*fields, *ephemeral.problems(new, old)])]
     if subresource:
-        return complaints
+        return [*complaints, *(statuses.problems(schema, new, old) if subresource == "status" and old else ())]
     content = list(walk.problems(schema, new))
     if is_last and old is None and not content:
         content += metadata.problems(schema, new)

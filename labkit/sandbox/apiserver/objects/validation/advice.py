@@ -46,6 +46,7 @@ def _workload(workload: Object, old: Object | None) -> Iterator[str]:
 def _template(template: Object, path: str) -> Iterator[str]:
     annotations = (template.get("metadata") or {}).get("annotations") or {}
     spec = template.get("spec") or {}
+    yield from _unselective(spec, f"{path}spec.")
     yield from _overlaps(spec.get("volumes") or ())
     secrets: set[str] = set()
     for at, secret in enumerate(spec.get("imagePullSecrets") or ()):
@@ -124,6 +125,31 @@ def _service(service: Object, old: Object | None) -> Iterator[str]:
             yield "spec.SessionAffinity is ignored for headless services"
 
 
+def _pod_template(template: Object, old: Object | None) -> Iterator[str]:
+    if old is None or old.get("template") != template.get("template"):
+        yield from _template(template.get("template") or {}, "template.")
+
+
+def _unselective(spec: Object, path: str) -> Iterator[str]:
+    """Terms about other pods that select none."""
+    text = "a null labelSelector results in matching no pod"
+    for at, constraint in enumerate(spec.get("topologySpreadConstraints") or ()):
+        if constraint.get("labelSelector") is None:
+            yield f"{path}topologySpreadConstraints[{at}].labelSelector: {text}"
+    for kind in ("podAffinity", "podAntiAffinity"):
+        affinity = (spec.get("affinity") or {}).get(kind) or {}
+        for at, term in enumerate(affinity.get(_REQUIRED) or ()):
+            if term.get("labelSelector") is None:
+                yield f"{path}affinity.{kind}.{_REQUIRED}[{at}].labelSelector: {text}"
+        for at, weighted in enumerate(affinity.get(_PREFERRED) or ()):
+            if (weighted.get("podAffinityTerm") or {}).get("labelSelector") is None:
+                yield f"{path}affinity.{kind}.{_PREFERRED}[{at}].podAffinityTerm.labelSelector: {text}"
+
+
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+_PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
+
+
 def _named_like_pods(limit: names.Form) -> Callable[[Object, Object | None], Iterator[str]]:
     def rule(workload: Object, old: Object | None) -> Iterator[str]:
         if old is None and limit(workload["metadata"].get("name") or "") and "." in workload["metadata"]["name"]:
@@ -153,4 +179,5 @@ _RULES: Mapping[str, Callable[[Object, Object | None], Iterator[str]]] = {
     "apps/DaemonSet": _workload,
     "batch/Job": _named_like_pods(names.label),
     "/ReplicationController": _named_like_pods(names.label),
+    "/PodTemplate": _pod_template,
 }

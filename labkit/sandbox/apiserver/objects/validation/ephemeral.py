@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from labkit.kube.resources import Object
-from labkit.sandbox.apiserver.objects.validation import causes
+from labkit.sandbox.apiserver.objects.validation import causes, gonames, poddiff
 from labkit.sandbox.apiserver.objects.validation.causes import Cause
 
 SUBRESOURCE = "ephemeralcontainers"
@@ -21,7 +21,9 @@ def problems(new: Object, old: Object) -> Iterator[Cause]:
         if name not in by_name:
             yield causes.forbidden(here, f'existing ephemeral containers "{name}" may not be removed\n')
         elif by_name[name] != container:
-            yield causes.forbidden(here, f'existing ephemeral containers "{name}" may not be changed\n')
+            shown = [gonames.internal("EphemeralContainer", one) for one in (container, by_name[name])]
+            text = f'existing ephemeral containers "{name}" may not be changed\n'
+            yield causes.forbidden(here, text + poddiff.difference(*shown))
     others = [c["name"] for group in ("containers", "initContainers") for c in new["spec"].get(group) or []]
     for at, container in enumerate(after):
         here, name = f"spec.ephemeralContainers[{at}]", container.get("name")

@@ -26,6 +26,9 @@ _WORDS = {
     "Fc": "FC",
     "Storageos": "StorageOS",
     "Csi": "CSI",
+    "Http": "HTTP",
+    "Tcp": "TCP",
+    "Grpc": "GRPC",
 }
 
 _PACKAGES = ("core.v1", "apps.v1", "batch.v1", "policy.v1", "rbac.v1")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from labkit.kube.resources import Object
+from labkit.sandbox.apiserver.objects import quantities
 from labkit.sandbox.apiserver.objects.validation import causes, gonames
 from labkit.sandbox.apiserver.objects.validation.causes import Cause
 
@@ -26,6 +27,9 @@ def pod(new: Object, old: Object) -> Iterator[Cause]:
         if len(after.get(group) or ()) != len(before.get(group) or ()):
             yield causes.forbidden(f"spec.{group}", "pod updates may not add or remove containers")
             return
+    if any(not any(_tolerates_as(one, was) for one in after.get("tolerations") or ()) for was in _tolerations(before)):
+        detail = "existing toleration can not be modified except its tolerationSeconds"
+        yield causes.forbidden("spec.tolerations", detail)
     allowed = dict(after)
     for group in ("containers", "initContainers"):
         if after.get(group):
@@ -38,8 +42,15 @@ def pod(new: Object, old: Object) -> Iterator[Cause]:
         else:
             allowed[field] = before[field]
     if allowed != before:
-        difference = _difference(internal_pod(before), internal_pod(allowed))
-        yield causes.forbidden("spec", f"{_POD}\n{difference}")
+        yield causes.forbidden("spec", f"{_POD}\n{difference(internal_pod(before), internal_pod(allowed))}")
+
+
+def _tolerations(spec: Object) -> list[Object]:
+    return spec.get("tolerations") or []
+
+
+def _tolerates_as(one: Object, was: Object) -> bool:
+    return all(one.get(key) == was.get(key) for key in ("key", "operator", "value", "effect"))
 
 
 def claim(new: Object, old: Object) -> Iterator[Cause]:
@@ -47,17 +58,26 @@ def claim(new: Object, old: Object) -> Iterator[Cause]:
     before, after = old["spec"], dict(new["spec"])
     if before.get("storageClassName") is None:
         after.pop("storageClassName", None)
-    for field in ("volumeName", "resources", "volumeAttributesClassName"):
+    storage = ((before.get("resources") or {}).get("requests") or {}).get("storage")
+    asked = ((after.get("resources") or {}).get("requests") or {}).get("storage")
+    free = ["volumeName", "volumeAttributesClassName"]
+    if (old.get("status") or {}).get("phase") == "Bound" and (after.get("resources") or {}).get("requests") is not None:
+        requests = {**after["resources"]["requests"], "storage": storage}
+        after["resources"] = {**after["resources"], "requests": requests}
+    for field in free:
         if field in before:
             after[field] = before[field]
         else:
             after.pop(field, None)
     if after != before:
         shown = [gonames.internal("PersistentVolumeClaimSpec", spec) for spec in (before, after)]
-        yield causes.forbidden("spec", f"{_CLAIM}\n{_difference(*shown)}")
+        yield causes.forbidden("spec", f"{_CLAIM}\n{difference(*shown)}")
+    if storage and quantities.parse(asked or "0").value < quantities.parse(storage).value:
+        yield causes.forbidden("spec.resources.requests.storage", "field can not be less than status.capacity")
 
 
-def _difference(before: Any, after: Any) -> str:
+def difference(before: Any, after: Any) -> str:
+    """What differs of two values, as lines of their JSON."""
     one, two = (json.dumps(value, indent=1, ensure_ascii=False).split("\n") for value in (before, after))
     lines = list(difflib.unified_diff(one, two, lineterm=""))[2:]
     return "".join(f"{line}\n" for line in lines)

@@ -49,6 +49,7 @@ def _field(name: str) -> Callable[[Object], Any]:
 
 CONTENT_FIRST = (
     *("/Pod", "/PersistentVolumeClaim", "batch/Job"),
+    *("apps/Deployment", "apps/ReplicaSet", "apps/StatefulSet", "apps/DaemonSet"),
     *("rbac.authorization.k8s.io/RoleBinding", "rbac.authorization.k8s.io/ClusterRoleBinding"),
 )
 """Kinds whose updates are judged as new objects before they are compared with the old one."""
