@@ -12,6 +12,18 @@ def has_sidecar(pod: Object) -> bool:
     return enrolment.SIDECAR in resources.annotations_of(pod)
 
 
+PLAIN: Object = {
+    "metadata": {"name": "labkit-trial"},
+    "spec": {
+        "template": {
+            "metadata": {"labels": {"app": "labkit-trial"}},
+            "spec": {"containers": [{"name": "trial", "image": "registry.k8s.io/pause:3.10"}]},
+        }
+    },
+}
+"""A Deployment that exists nowhere, whose pod shows what a namespace's labels do."""
+
+
 def trial(api: client.Client, deployment: Object, namespace: str) -> str:
     """Why a pod that this Deployment made now would have no sidecar; empty where it would, or where nobody can tell.
 

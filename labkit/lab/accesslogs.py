@@ -8,9 +8,10 @@ from concurrent import futures
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from labkit.base import errors, waiting
-from labkit.install import istio
-from labkit.kube import client, resources, status
+from labkit.base import errors, settings, waiting
+from labkit.install import istio, rights
+from labkit.kube import client, manifests, resources, status
+from labkit.kube.resources import Object
 from labkit.lab import doors, logfollowing
 from labkit.mesh.explain import explanations, matching
 from labkit.mesh.model import Resource
@@ -41,6 +42,11 @@ DRAIN = 8.0
 """Seconds that are waited for connections of before; the sandbox's Envoys close them after five."""
 
 OFF = "The proxies write none at the moment.\nNext: lab.access_logs(), then send it again"
+EVERY_PROXY = "Every proxy writes a line for each request."
+OWN_PROXIES = (
+    "Every proxy of namespace {namespace} writes a line for each request; others, the gateway's among them, write what "
+    "the owner of istio-system says, since you may not change that."
+)
 UNMARKED = (
     "No proxy wrote a line of it: it did not come in, or it brought a User-Agent of its own, by which it is found."
 )
@@ -48,7 +54,8 @@ UNMARKED = (
 NAMED = "In the logs its x-request-id is {id}: a gateway gives every request from outside one of its own."
 
 Proxies = Callable[[], Sequence[workloads.Workload]]
-Switch = Callable[[str], results.Changes]
+Source = str | Object
+Switch = Callable[[Source], results.Changes]
 """``lab.apply`` or ``lab.delete``."""
 
 
@@ -61,9 +68,12 @@ class AccessLogs:
         ways: doors.Doors,
         proxies: Proxies,
         sends: Callable[[], Mapping[str, str]] = dict,
+        *,
+        namespace: str = "default",
     ) -> None:
-        """``sends``: workload → how requests to it are sent."""
+        """``sends``: workload → how requests to it are sent; ``namespace``: the course's own."""
         self._api, self._doors, self._proxies, self._sends = api, ways, proxies, sends
+        self._namespace = namespace
 
     def follow(self, mark: str) -> explorer.Trace:
         """The way of the request with this mark in its User-Agent, once the proxies have written it down."""
@@ -132,22 +142,34 @@ class AccessLogs:
         return {name: [c["route_config"] for c in json.loads(t).get("configs", ())] for name, t in dumps.items()}
 
     def switch(self, on: Switch, *, is_on: bool) -> results.Done:
-        """Carry out a change of the access logs, ``on(MANIFEST)``; it holds for every connection when this returns."""
-        changes = on(MANIFEST)
+        """Carry out a change of the access logs, ``on(TELEMETRY)``; it holds for every connection when this returns.
+
+        Who may change nothing of ``istio-system`` has them for the proxies of the own namespace.
+        """
+        place = istio.NAMESPACE if self._may_speak_for_all() else self._namespace
+        changes = on(telemetry(place))
         details = [str(changes.live)] if changes.live else []
         if any(change.action != "unchanged" for change in changes.changes) and not self.until_drained():
             details.append("connections that were open before say nothing until they are closed, in Istio after 45 s")
-        sentence = "Every proxy writes a line for each request." if is_on else "The kit asks for no access logs."
-        if is_on and (older := self.older(NAME)):
-            sentence, details = overruled(NAME, older), details[:1]
+        sentence = "The kit asks for no access logs." if not is_on else EVERY_PROXY
+        if is_on and place != istio.NAMESPACE:
+            sentence = OWN_PROXIES.format(namespace=place)
+        if is_on and (older := self.older(NAME, place)):
+            sentence, details = overruled(NAME, older, place), details[:1]
         return results.Done(sentence=sentence, details=details, command=changes.command)
 
-    def older(self, name: str) -> str:
-        """The Telemetry that speaks for the whole mesh in place of the one of this name; empty where there is none.
+    def _may_speak_for_all(self) -> bool:
+        asked = rights.Right(
+            verb="create", group="telemetry.istio.io", resource="telemetries", namespace=istio.NAMESPACE
+        )
+        return rights.may(self._api, asked)
 
-        Of several in the root namespace without a selector, Istio takes the oldest alone.
+    def older(self, name: str, namespace: str = istio.NAMESPACE) -> str:
+        """The Telemetry that speaks for a namespace, the whole mesh by default, in place of the one of this name.
+
+        Empty where there is none. Of several in a namespace without a selector, Istio takes the oldest alone.
         """
-        telemetries = self._api.list(resources.TELEMETRIES, istio.NAMESPACE)
+        telemetries = self._api.list(resources.TELEMETRIES, namespace)
         general = [t for t in telemetries if not {"selector", "targetRef", "targetRefs"} & (t.get("spec") or {}).keys()]
         ages = sorted((t["metadata"].get("creationTimestamp", ""), resources.name_of(t)) for t in general)
         return ages[0][1] if ages and ages[0][1] != name else ""
@@ -174,12 +196,21 @@ class AccessLogs:
         return any(draining(text) for text in pages.values())
 
 
-def overruled(name: str, older: str) -> str:
+def overruled(name: str, older: str, namespace: str = istio.NAMESPACE) -> str:
     """What to say of a Telemetry of the kit that Istio passes over."""
+    whom = "the whole mesh" if namespace == istio.NAMESPACE else f"namespace {namespace}"
     return (
-        f"Telemetry {name} has no effect: {older} is older and speaks for the whole mesh too, and Istio takes only the "
-        f"oldest. Delete {older} (kubectl -n {istio.NAMESPACE} delete telemetry {older}), or write both into one."
+        f"Telemetry {name} has no effect: {older} is older and speaks for {whom} too, and Istio takes only the "
+        f"oldest. Delete {older} (kubectl -n {namespace} delete telemetry {older}), or write both into one."
     )
+
+
+def telemetry(namespace: str) -> Source:
+    """The kit's Telemetry: the manifest for the whole mesh, or the same for one namespace."""
+    if namespace == istio.NAMESPACE:
+        return MANIFEST
+    (whole,) = manifests.read(settings.CHECKOUT / "notebooks" / MANIFEST)
+    return {**whole, "metadata": {**whole["metadata"], "namespace": namespace}}
 
 
 def writes(dump: str) -> bool:

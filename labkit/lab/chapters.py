@@ -44,11 +44,12 @@ CHAPTERS: Mapping[str, Chapter] = {
     "03": Chapter(title="Deploy Bookinfo", bookinfo=False, gateway=False),
     "04": Chapter(title="Expose the gateway", gateway=False, gateway_api=True),
     "05": Chapter(title="Verify"),
-    "06": Chapter(title="Request routing", manifests=("curl.yaml",)),
-    "07": Chapter(title="Split traffic", manifests=(RULES, ALL_V1)),
-    "08": Chapter(title="Mirror", manifests=(RULES, ALL_V1)),
+    "06": Chapter(title="Request routing", gateway_api=True, manifests=("curl.yaml",)),
+    "07": Chapter(title="Split traffic", gateway_api=True, manifests=(RULES, ALL_V1)),
+    "08": Chapter(title="Mirror", gateway_api=True, manifests=(RULES, ALL_V1)),
     "09": Chapter(
         title="Faults, timeouts and retries",
+        gateway_api=True,
         manifests=(RULES, "reviews-jason-v2.yaml", "curl.yaml", "httpbin-and-fortio.yaml"),
     ),
     "10": Chapter(title="Circuit breaking", manifests=("curl.yaml", "httpbin-and-fortio.yaml")),
@@ -63,6 +64,7 @@ CHAPTERS: Mapping[str, Chapter] = {
     "15": Chapter(title="Metrics", addons=("prometheus",), manifests=(RULES, "curl.yaml")),
     "16": Chapter(
         title="Access logs",
+        gateway_api=True,
         manifests=(RULES, "reviews-0-100.yaml", "curl.yaml", "httpbin-and-fortio.yaml"),
     ),
     "17": Chapter(title="Traces", addons=("jaeger",), manifests=(RULES, "reviews-v3.yaml", "curl.yaml")),

@@ -49,7 +49,7 @@ class Lab:
         self._limiting = limiting = Limiting(connection)
         self.graph = Graphing(connection, requests).graph
         self._logs = accesslogs.AccessLogs(
-            connection.api, connection.doors, connection.proxies, requests.padlocks.sends
+            connection.api, connection.doors, connection.proxies, requests.padlocks.sends, namespace=namespace
         )
         self._answers: dict[str, object] = {}
 
@@ -171,9 +171,12 @@ class Lab:
         return ExplorerView(explorer.send, explain=explorer.explain, path=path)
 
     def access_logs(self, *, on: bool = True) -> results.Done:
-        """Let every proxy write a line for each request, by one Telemetry for the mesh; ``on=False`` takes it back."""
+        """Let every proxy write a line for each request, by one Telemetry for the mesh; ``on=False`` takes it back.
+
+        For the own namespace alone where you may not change ``istio-system``.
+        """
         switch = self.apply if on else self.delete
-        return self._logs.switch(lambda manifest: switch(manifest, quiet=True), is_on=on).shown()
+        return self._logs.switch(lambda telemetry: switch(telemetry, quiet=True), is_on=on).shown()
 
     @overload
     def logs(self, name: str, *, container: str = ..., tail: int = ...) -> results.Printed: ...

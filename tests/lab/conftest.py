@@ -43,7 +43,7 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: {name: tenant, namespace: guests}
 rules:
-- {apiGroups: ["", apps, networking.istio.io], resources: ["*"], verbs: ["*"]}
+- {apiGroups: ["", apps, networking.istio.io, telemetry.istio.io], resources: ["*"], verbs: ["*"]}
 ---
 apiVersion: v1
 kind: ServiceAccount

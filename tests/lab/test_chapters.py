@@ -2,7 +2,7 @@
 
 import pytest
 
-from labkit.lab import chapters, preparation
+from labkit.lab import chapters, needs, preparation
 
 
 def test_a_number_may_be_written_short():
@@ -18,6 +18,12 @@ def test_an_unknown_lesson_lists_those_there_are():
 def test_every_manifest_of_a_lesson_is_there(number):
     missing = [m for m in chapters.CHAPTERS[number].manifests if not (preparation.MANIFESTS / m).exists()]
     assert missing == []
+
+
+@pytest.mark.parametrize("number", chapters.CHAPTERS)
+def test_a_lesson_says_that_it_uses_the_gateway_api_where_its_manifests_do(number):
+    uses = any(obj["apiVersion"].startswith("gateway.networking.k8s.io/") for obj in needs.objects(number))
+    assert chapters.CHAPTERS[number].gateway_api == uses
 
 
 @pytest.mark.parametrize(

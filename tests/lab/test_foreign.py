@@ -245,5 +245,10 @@ def test_a_user_of_one_namespace_is_told_what_is_missing_and_from_whom(guests):
     tenant = Lab(cluster.of_kubeconfig(guests.tenant), namespace="guests")
     made = tenant.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}})
     assert made.changes[0].action == "created"
+    switched = tenant.access_logs()
+    assert "Every proxy of namespace guests writes" in switched.sentence and "kubectl apply" in switched.command
+    assert api.find(resources.TELEMETRIES, "access-logs", "guests")
+    tenant.access_logs(on=False)
+    assert api.find(resources.TELEMETRIES, "access-logs", "guests") is None
     assert [str(piece) for piece in pruning.pieces(api, "guests")] == ["ConfigMap guests/mine"]
     tenant.discard("configmap/mine")

@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 
 from labkit.base import versions
+from labkit.clusters import failures
 from labkit.install import gateway_api, presence
+from labkit.install import injection as injections
 from labkit.kube import resources
 from labkit.kube.resources import Object
+from labkit.lab import chapters
 from labkit.lab.doctor.facts import Facts
 from labkit.lab.doctor.finding import Answer, Check, passed, skipped
 
@@ -129,6 +132,10 @@ def injection(facts: Facts) -> Answer:
             f"namespace {facts.namespace} has both istio-injection and istio.io/rev",
             f"kubectl label namespace {facts.namespace} istio.io/rev-",
         )
+    if facts.trial:
+        # The API server's own words name the webhook and what became of the call.
+        step = failures.mend(facts.trial) or injections.NEXT.format(namespace=facts.namespace)
+        return "fail", f"namespace {facts.namespace} asks for sidecars, and new pods get none: {facts.trial}", step
     without = [
         resources.name_of(pod)
         for pod in facts.pods
@@ -140,7 +147,8 @@ def injection(facts: Facts) -> Answer:
             f"without a sidecar: {', '.join(without[:4])}",
             f"kubectl -n {facts.namespace} rollout restart deployment NAME",
         )
-    return passed(f"namespace {facts.namespace}, {len(facts.pods)} pods with a sidecar")
+    tried = "; a pod on trial gets one too" if facts.trial == "" else ""
+    return passed(f"namespace {facts.namespace}, {len(facts.pods)} pods with a sidecar{tried}")
 
 
 def _has_proxy(pod: Object) -> bool:
@@ -196,7 +204,8 @@ def definitions(facts: Facts) -> Answer:
     if facts.definitions is None:
         return skipped(_why(facts))
     if not facts.definitions:
-        return "warn", "no definitions of the Gateway API; lesson 04 needs them", gateway_api.PUBLISHED
+        lessons = ", ".join(number for number, chapter in chapters.CHAPTERS.items() if chapter.gateway_api)
+        return "warn", f"no definitions of the Gateway API; lessons {lessons} use them", gateway_api.PUBLISHED
     return passed(f"bundle {facts.definitions}")
 
 

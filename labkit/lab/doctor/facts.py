@@ -18,12 +18,15 @@ from typing import Any, TypeVar
 from labkit.base import choice, errors, ports, settings, versions
 from labkit.clusters import capabilities, cluster, commands, contexts, kind, sandbox
 from labkit.clusters import engine as engines
-from labkit.install import gateway, gateway_api, presence, rights
+from labkit.install import gateway, gateway_api, injection, presence, rights
 from labkit.kube import client, resources, status
 from labkit.kube.resources import Object
 
 T = TypeVar("T")
 ROOT = Path("/")
+CONTAINER_FILES = (".dockerenv", "run/.containerenv")
+"""What Docker and podman leave in a container."""
+
 ENGINE = 5.0
 """Seconds for ``docker info``."""
 
@@ -117,6 +120,9 @@ class Facts:
     labels: Mapping[str, str] | None = None
     """Of the course's namespace."""
 
+    trial: str | None = None
+    """Why a pod that is created there on trial gets no sidecar; empty where it gets one."""
+
     istio: presence.Presence | None = None
     definitions: str | None = None
     """The bundle of the Gateway API; empty where it is not served."""
@@ -182,7 +188,7 @@ def environment(env: Mapping[str, str] | None = None, root: Path = ROOT) -> froz
     version = _or_none((root / "proc/version").read_text) or ""
     marks = {
         "wsl": "microsoft" in version.lower(),
-        "container": (root / ".dockerenv").exists() or "KUBERNETES_SERVICE_HOST" in env,
+        "container": any((root / name).exists() for name in CONTAINER_FILES) or "KUBERNETES_SERVICE_HOST" in env,
         "binder": "BINDER_SERVICE_HOST" in env or "BINDER_REPO_URL" in env,
         "jupyterhub": "JUPYTERHUB_USER" in env,
         "codespaces": env.get("CODESPACES") == "true",
@@ -291,6 +297,7 @@ def _inside(api: client.Client, namespace: str) -> dict[str, Any]:
         "pods": lambda: api.list(resources.PODS, namespace),
         "mesh_pods": lambda: api.list(resources.PODS, presence.NAMESPACE),
         "labels": lambda: resources.labels_of(api.get(resources.NAMESPACES, namespace)),
+        "trial": lambda: injection.trial(api, injection.PLAIN, namespace),
         "istio": lambda: presence.of(api),
         "definitions": lambda: _definitions(api),
         "gateway": lambda: gateway.url(api),

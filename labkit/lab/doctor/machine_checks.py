@@ -12,6 +12,9 @@ from labkit.lab.doctor.finding import Answer, Check, passed, skipped
 
 GIB = 2**30
 NOT_ASKED = "needed for --cluster kind alone"
+HOSTED = frozenset({"binder", "jupyterhub"})
+"""Environments in which a notebook's own container is all that a learner has."""
+
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
@@ -26,6 +29,10 @@ def engine(facts: Facts) -> Answer:
     step = failures.mend(facts.engine) or "start Docker"
     if "command not found" in facts.engine:
         step = f"install Docker (or podman: export {engines.PROVIDER}=podman); or ./lab up --cluster sandbox"
+    if hosted := facts.environment & HOSTED:
+        step = (
+            f"./lab up --cluster sandbox, since {' and '.join(sorted(hosted))} lets nobody run containers of their own"
+        )
     return "fail", facts.engine.splitlines()[0][:160], step
 
 
@@ -84,7 +91,7 @@ def inotify(facts: Facts) -> Answer:
     instances, watches = facts.inotify
     seen = f"{instances} instances, {watches} watches"
     if instances < 256 or watches < 131072:
-        step = "sudo sysctl fs.inotify.max_user_instances=512 fs.inotify.max_user_watches=524288"
+        step = f"{'on the host of this container: ' if 'container' in facts.environment else ''}{failures.INOTIFY}"
         return ("fail" if facts.wants_kind and instances < 128 else "warn"), f"{seen}; 512 and 524288 are safe", step
     return passed(seen)
 
