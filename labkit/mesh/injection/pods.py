@@ -82,13 +82,14 @@ def overridden(proxy: Object, own: Object) -> Object:
     amounts = own.get("resources") or {}
     merged["resources"] = {
         **proxy["resources"],
-        **{kind: {**proxy["resources"].get(kind, {}), **values} for kind, values in amounts.items()},
+        **{kind: {**proxy["resources"].get(kind, {}), **values} for kind, values in amounts.items() if values},
     }
     return merged
 
 
 def _merged(default: list[Object], own: list[Object], key: str) -> list[Object]:
-    by_key = {item[key]: item for item in default} | {item[key]: item for item in own}
+    # One without its key is left to the API server, which refuses it.
+    by_key = {item.get(key): item for item in default} | {item.get(key): item for item in own}
     return list(by_key.values())
 
 

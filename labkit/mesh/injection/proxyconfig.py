@@ -131,6 +131,11 @@ def _whole(value: Any, *, least: int = -(2**31), most: int = 2**31 - 1) -> str:
     return "" if is_whole else f"json: cannot unmarshal number {number(value)} into Go value of type {title}"
 
 
+def _read(value: Any) -> int:
+    """A whole number, which may stand in quotes."""
+    return int(json.loads(value) if isinstance(value, str) else value)
+
+
 def _share(value: Any) -> str:
     if isinstance(value, str):
         if complaint := gojson.problem(value):
@@ -179,7 +184,7 @@ def _wrong_values(config: Mapping[str, Any]) -> Iterator[str]:
             shown = f" {quoted(config[field])}" if word.startswith("statsd") else ""
             yield f"invalid {word} address{shown}: {complaint}"
     for field, word in (("proxyAdminPort", "proxy admin"), ("statusPort", "status")):
-        if config.get(field) is not None and (complaint := names.port(int(config[field]))):
+        if config.get(field) is not None and (complaint := names.port(_read(config[field]))):
             yield f"invalid {word} port: {complaint}"
 
 

@@ -24,6 +24,7 @@ def problem(text: str) -> str:
 
 
 def read(text: str) -> list[Object]:
-    """The volumes or mounts of a text without a problem; a list's items say their own names."""
-    value: Any = json.loads(text or "[]")
-    return [{"name": key, **item} for key, item in value.items()] if isinstance(value, dict) else value
+    """The volumes or mounts of a text without a problem; a list's items say their own names, or are numbered."""
+    value: Any = json.loads(text or "[]") or []
+    named = value.items() if isinstance(value, dict) else enumerate(value)
+    return [{"name": str(key), **item} for key, item in named]

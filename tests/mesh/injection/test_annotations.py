@@ -231,6 +231,9 @@ ODD = st.text() | st.sampled_from(
 @example({"sidecar.istio.io/userVolume": "[" * 100_000})
 @example({"proxy.istio.io/config": "concurrency: .inf"})
 @example({"proxy.istio.io/config": "statusPort: '1e400'"})
+@example({"proxy.istio.io/config": "proxyAdminPort: '1e3'"})
+@example({"sidecar.istio.io/userVolume": "[{}]"})
+@example({"sidecar.istio.io/userVolumeMount": "[{}]"})
 def test_any_text_in_any_annotation_gets_a_verdict(given: dict[str, str]) -> None:
     pod = {"metadata": {"name": "web", "annotations": given}, "spec": {"containers": [{"name": "web"}]}}
     try:

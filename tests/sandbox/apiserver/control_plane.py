@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labkit.kube import client, resources
-from labkit.sandbox import controllers
+from labkit.sandbox import controllers as all_controllers
 from labkit.sandbox.apiserver import server
 from labkit.sandbox.apiserver.local import LocalApi
 
@@ -28,7 +28,7 @@ class ControlPlane:
 
 
 @contextmanager
-def running(folder: Path, *, nodes: bool = False) -> Iterator[ControlPlane]:
+def running(folder: Path, *, nodes: bool = False, controllers: bool = True) -> Iterator[ControlPlane]:
     """Run one; ``nodes``: register the node, so that the scheduler binds pods."""
     kubeconfig, ready, loop = folder / "kubeconfig", threading.Event(), asyncio.new_event_loop()
     stop = asyncio.Event()
@@ -36,10 +36,10 @@ def running(folder: Path, *, nodes: bool = False) -> Iterator[ControlPlane]:
     async def serve() -> None:
         api = server.Server(state=folder / "state", kubeconfig=kubeconfig)
         await api.start()
-        tasks = [
-            asyncio.create_task(controllers.run(api.local, root_ca=api.root_ca)),
-            asyncio.create_task(pretend_to_run(api.local)),
-        ]
+        tasks = []
+        if controllers:
+            tasks.append(asyncio.create_task(all_controllers.run(api.local, root_ca=api.root_ca)))
+            tasks.append(asyncio.create_task(pretend_to_run(api.local)))
         if nodes:
             await api.local.create(resources.NODES, NODE)
             await api.local.patch(resources.NODES, "sandbox", None, {"status": NODE_STATUS}, subresource="status")

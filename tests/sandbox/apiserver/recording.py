@@ -21,6 +21,9 @@ VERSION_IN_TEXT = re.compile(
     r"((?:ResourceVersion in (?:precondition|object meta)|Too large resource version): "
     r"|ResourceVersion in the precondition \(|ResourceVersion in record \()(\d+)\b"
 )
+VERSION_IN_OBJECT = re.compile(r'(\\"resourceVersion\\":\\")\d+')
+"""Where a message quotes an object."""
+
 NUMBERED = re.compile(r"<rv=(\d+)>")
 ADDRESSES = ("clusterIP", "clusterIPs")
 
@@ -74,6 +77,7 @@ class Recorder:
         text = UID.sub(lambda m: m[0] if m[0] in self._sent else self._placeholder("uid", m[0]), text)
         text = MICRO.sub("<micro>", text)
         text = TIME.sub(lambda m: m[0] if m[0] in self._sent else "<time>", text)
+        text = VERSION_IN_OBJECT.sub(r"\1<rv>", text)
         text = TOKEN_VOLUME.sub(lambda m: self._placeholder("gen", m[0]), text)
         return VERSION_IN_TEXT.sub(lambda m: m[0] if m[0] in self._sent else f"{m[1]}<rv={m[2]}>", text)
 

@@ -8,6 +8,7 @@ import re
 import ssl
 import time
 import urllib.parse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,15 +72,19 @@ class Api:
         return reply.status, kept | ({"Warning": warnings} if warnings else {}), content
 
 
-def differences(api: Api, case: Json) -> list[str]:
-    """What a server answers otherwise than recorded: lines, none where all is alike."""
+def differences(api: Api, case: Json, *, unordered: Sequence[str] = ()) -> list[str]:
+    """What a server answers otherwise than recorded: lines, none where all is alike.
+
+    ``unordered``: pointers of lists that are compared as sets in every step. A case with ``controllers: false`` needs a
+    server that runs none.
+    """
     names = {name: _fresh() for name in ("ns", "ns2")}
     spaces = [names[name] for name in case.get("namespaces", ())]
     created: list[str] = []
     try:
         for space in spaces:
-            _make_namespace(api, space)
-        return _of_steps(api, case, names, created)
+            _make_namespace(api, space, controllers=case.get("controllers", True))
+        return _of_steps(api, case, names, created, unordered)
     finally:
         for path in [*reversed(created), *(f"/api/v1/namespaces/{space}" for space in spaces)]:
             api.call("DELETE", path)
@@ -91,8 +96,12 @@ def _fresh() -> str:
     return "ka-" + "".join(letters[int(digit)] for digit in f"{number:05}")
 
 
-def _make_namespace(api: Api, name: str) -> None:
+def _make_namespace(api: Api, name: str, *, controllers: bool) -> None:
     api.call("POST", "/api/v1/namespaces", JSON, json.dumps({"metadata": {"name": name}}).encode())
+    if not controllers:
+        account = json.dumps({"metadata": {"name": "default"}}).encode()
+        api.call("POST", f"/api/v1/namespaces/{name}/serviceaccounts", JSON, account)
+        return
     for path in ("serviceaccounts/default", "configmaps/kube-root-ca.crt"):
         perform(api, {"do": f"GET /api/v1/namespaces/{name}/{path}", "wait": {"seconds": 5, "every": 0.02}})
 
@@ -101,7 +110,7 @@ SETTLING = 10.0
 """Seconds after what a step waits for in which the rest of its object comes to be as recorded."""
 
 
-def _of_steps(api: Api, case: Json, names: Json, created: list[str]) -> list[str]:
+def _of_steps(api: Api, case: Json, names: Json, created: list[str], unordered: Sequence[str]) -> list[str]:
     values, lines = likeness.Values(), list[str]()
     for number, step in enumerate(case["steps"], 1):
         asked = filled({key: value for key, value in step.items() if key != "reply"}, names)
@@ -114,7 +123,7 @@ def _of_steps(api: Api, case: Json, names: Json, created: list[str]) -> list[str
             seen = recorded_form(step, reply, keeps_managers=bool(case.get("managed_fields")))
             # A step that only prepares has its status recorded, and no more.
             seen = {key: value for key, value in seen.items() if key in recorded}
-            sets = [f"/body{pointer}" for pointer in step.get("unordered", ())]
+            sets = [f"/body{pointer}" for pointer in (*step.get("unordered", ()), *unordered)]
             here = list(likeness.differences(recorded, seen, values, sets=sets))
             if not here or time.monotonic() > settled_by:
                 break
