@@ -20,15 +20,19 @@ for (const [name, text] of Object.entries(texts)) {
   urls[name] = URL.createObjectURL(new Blob([linked], { type: "text/javascript" }));
 }
 export const view = await import(urls[%s]);
-export default view.default;
+const { opened } = await import(urls["opening.js"]);
+export default { initialize: opened, ...view.default };
 """
+
+_OPENING = "opening.js"
+"""What every view does when a notebook is opened."""
 
 
 @cache
 def module(name: str) -> str:
     """The ES module of a view, ``module("split")`` for ``split.js``; what it imports comes with it."""
     root = f"{name}.js"
-    texts = {file: _text(file) for file in dict.fromkeys(_with_imports(root))}
+    texts = {file: _text(file) for file in dict.fromkeys((_OPENING, *_with_imports(root)))}
     return _LOADER % (json.dumps(texts), json.dumps(root))
 
 
