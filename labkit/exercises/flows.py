@@ -32,6 +32,12 @@ def to_reviews(
     return at_gateway(evidence, REVIEWS), Hop(ask=ask, host=full("reviews", evidence), shares=shares)
 
 
+def to_details(evidence: Evidence) -> Hop:
+    """From productpage to details."""
+    ask = Ask(proxy="productpage", host=f"details:{PORT}", path="/details/0")
+    return Hop(ask=ask, host=full("details", evidence))
+
+
 def to_ratings(evidence: Evidence, *, version: str, user: str = "") -> Hop:
     """From a version of reviews to ratings."""
     headers = {"end-user": user} if user else {}

@@ -139,9 +139,21 @@ def _no_delay(evidence: Evidence, mesh: Objects, hops: tuple[way.Hop, ...]) -> l
             return [cause.shown(f"the fault of {title} is an abort, and no delay")]
         causes += policies.elsewhere(decision, mesh, policies.has_fault("delay"), what="delay")
         causes += policies.dropped(decision, mesh, "fault")
+        causes += _for_other_callers(decision, mesh, hop.host)
         causes += rules.without_a_say(decision, mesh, hop.host)
     last = way.follow(evidence, mesh, hops)
     return causes or list(last.causes) or [cause.shown(f"no rule on the way has a delay (`fault.delay`){_aside(mesh)}")]
+
+
+def _for_other_callers(decision: Decision, mesh: Objects, host: str) -> list[Cause]:
+    """Delays for this service that its caller does not get, since they are for other callers."""
+    return [
+        cause.shown(matches.not_for_this_caller(number, http, rule, decision))
+        for rule in mesh.virtual_services
+        if host in objects.hosts_of(rule)
+        for number, http in enumerate(objects.http_of(rule), 1)
+        if (http.get("fault") or {}).get("delay") and rules.for_callers(http)
+    ]
 
 
 def _aside(mesh: Objects) -> str:

@@ -41,7 +41,10 @@ def split_of(evidence: Evidence, expected: str, shares: Mapping[str, float]) -> 
     if not findings.is_as_asked:
         return verdict.because(expected, observed, findings.causes)
     if judged.agrees and not failed:
-        return verdict.passed(expected, observed)
+        astray = way.follow(evidence, mesh, [flows.to_details(evidence)])
+        if astray.is_as_asked:
+            return verdict.passed(expected, observed)
+        return verdict.because(expected, f"{observed}; and requests for details go elsewhere", astray.causes)
     bad = results.first_failure(frame)
     refused = refusals.causes(evidence, mesh, hops, status=bad) if bad is not None else []
     why = cause.undecided(

@@ -1,11 +1,13 @@
 """Lesson 12, who may call whom."""
 
 from labkit.exercises import verdict
-from labkit.exercises.diagnosis import permissions
+from labkit.exercises.diagnosis import cause, objects, permissions
 from labkit.exercises.diagnosis.permissions import ALLOWED, REFUSED, Call
 from labkit.exercises.evidence import Evidence
 from labkit.exercises.exercise import Exercise, Right, Wrong
 from labkit.exercises.verdict import Verdict
+from labkit.kube import resources
+from labkit.mesh.policies import selection
 
 PRODUCTPAGE = "cluster.local/ns/default/sa/bookinfo-productpage"
 DETAILS, RATINGS, PAGE = "details:9080", "ratings:9080", "productpage:9080"
@@ -85,8 +87,8 @@ def gateway_again(evidence: Evidence) -> Verdict:
 
 
 def no_api_outside(evidence: Evidence) -> Verdict:
-    """Whether the API is closed at the door of the Gateway API, and open inside."""
-    return permissions.judge(
+    """Whether the API is closed at the door of the Gateway API, by a policy that names it, and open inside."""
+    seen = permissions.judge(
         evidence,
         [
             Call(path="/productpage", status=ALLOWED, through=DOOR),
@@ -95,6 +97,15 @@ def no_api_outside(evidence: Evidence) -> Verdict:
             Call(service=PAGE, path="/api/v1/products/0", status=ALLOWED),
         ],
     )
+    policies = evidence.everywhere(resources.AUTHORIZATION_POLICIES)
+    if not seen.passed or any(selection.targets_of(objects.spec_of(p)) for p in policies):
+        return seen
+    chosen = [objects.title(p) for p in policies if objects.spec_of(p).get("selector")]
+    why = cause.shown(
+        f"{' and '.join(chosen) or 'something else'} closes it, and no policy has targetRefs: a selector chooses pods "
+        "by labels that whoever runs the gateway may change, targetRefs name the Gateway itself"
+    )
+    return verdict.because(seen.expected, seen.observed, [why])
 
 
 def _from(principal: str) -> str:
@@ -273,13 +284,13 @@ EXERCISES = (
     Exercise(
         id="12-4",
         task="Close /api at the Gateway bookinfo of the Gateway API, with targetRefs. Inside it stays open.",
-        done_when="through that gateway the page is 200 and all below /api is 403; curl inside gets /api as before",
+        done_when="a policy names the gateway; its page is 200, all below /api 403, and curl inside has /api as ever",
         check=no_api_outside,
         given=("bookinfo-gateway-api.yaml",),
         hints=(
             "Write targetRefs in place of selector; it names the Gateway itself.",
             "Write a DENY policy for paths that begin with /api/.",
-            'paths: ["/api/*"]; group gateway.networking.k8s.io, kind Gateway, name bookinfo-gateway',
+            'paths: ["/api/*"]; group gateway.networking.k8s.io, kind Gateway, name bookinfo',
         ),
         solution=targeted("no-api", API),
         right=(
@@ -302,7 +313,16 @@ EXERCISES = (
             Wrong(
                 why="another Gateway",
                 yaml=targeted("no-api", API, gateway="bookinfo-gateway"),
-                says="names bookinfo-gateway, which is not the Gateway of bookinfo-istio",
+                says="names Gateway bookinfo-gateway, which is not the Gateway of bookinfo-istio",
+            ),
+            Wrong(
+                why="by the labels of its pods",
+                yaml=(
+                    "apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: no-api}\nspec:\n"
+                    "  selector: {matchLabels: {gateway.networking.k8s.io/gateway-name: bookinfo}}\n"
+                    f"  action: DENY\n  rules: {API}\n"
+                ),
+                says="AuthorizationPolicy default/no-api closes it, and no policy has targetRefs",
             ),
             Wrong(
                 why="at the old ingress gateway",

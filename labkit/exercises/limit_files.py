@@ -7,6 +7,7 @@ from labkit.exercises.diagnosis import cause, limits, objects
 from labkit.exercises.diagnosis.cause import Cause
 from labkit.exercises.evidence import GATEWAY, Evidence
 from labkit.kube import resources
+from labkit.kube.resources import Object
 from labkit.sandbox.apps.ratelimit import configuration
 from labkit.sandbox.apps.ratelimit.configuration import Domains, Limit
 
@@ -23,6 +24,9 @@ class LimitFile:
     causes: list[Cause] = field(default_factory=list)
     """Why it holds for nobody; empty where it can be asked."""
 
+    aside: str = ""
+    """Words about a ConfigMap that was written elsewhere; empty without one."""
+
     def wrong(self, name: str, key: str, value: str, *, per_minute: int) -> list[Cause]:
         """Why a value does not have that limit; nothing where it has."""
         limit = configuration.limit_of(self.domains, self.domain, [(key, value)])
@@ -37,7 +41,7 @@ class LimitFile:
         near = next((w for w in written if w != f"{key}_{value}" and w.lower() == f"{key}_{value}".lower()), "")
         other = near.removeprefix(f"{key}_")
         guess = f"; did you mean {other}? Values are compared letter by letter" if near else ""
-        return [cause.shown(f"{name} has {_shown(limit)}, by {limit.key}{guess}")]
+        return [cause.shown(f"{name} has {_shown(limit)}, by {limit.key}{guess}{self.aside}")]
 
 
 def read(evidence: Evidence) -> LimitFile:
@@ -65,7 +69,14 @@ def read(evidence: Evidence) -> LimitFile:
         there = ", ".join(domains) or "none"
         why = f"the gateway asks for domain {asked[0]}, and the file has {there}: what is unknown is not limited"
         return LimitFile(observed=observed, causes=[cause.shown(why)])
-    return LimitFile(observed=observed, domain=asked[0], domains=domains)
+    return LimitFile(observed=observed, domain=asked[0], domains=domains, aside=_elsewhere(evidence, obj))
+
+
+def _elsewhere(evidence: Evidence, obj: Object) -> str:
+    own = resources.namespace_of(obj)
+    same = [o for o in evidence.everywhere(resources.CONFIG_MAPS) if resources.name_of(o) == CONFIG_MAP]
+    strays = [place for o in same if (place := resources.namespace_of(o)) != own]
+    return f"; the service reads the ConfigMap in {own}, and not the one in {strays[0]}" if strays else ""
 
 
 def _shown(limit: Limit) -> str:

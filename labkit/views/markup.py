@@ -1,5 +1,6 @@
 """Small pieces of HTML for results that stand in a notebook or an export. Everything put in is escaped."""
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
@@ -27,11 +28,17 @@ WHOLE_WORDS = "word-break:normal;overflow-wrap:break-word"
 """JupyterLab breaks preformatted text in the middle of words unless it is told not to."""
 
 
+_COLUMNS = re.compile(r"^[A-Z][A-Z() -]* {2,}[A-Z]")
+"""The head of a table of kubectl or istioctl: ``NAME    READY   STATUS``."""
+
+
 def pre(value: str, *, label: str = "") -> str:
-    """Preformatted text."""
+    """Preformatted text; a table of a command keeps its columns, and the box scrolls where it is too wide."""
     # Keys scroll what has the focus, and only a region may be named.
     named = f' role="region" tabindex="0" aria-label="{text(label)}"' if label else ""
     style = f"{CODE};margin:.3em 0;overflow-x:auto;{WHOLE_WORDS}"
+    if _COLUMNS.search(value.partition("\n")[0]):
+        style, named = f"{style};white-space:pre", named or ' tabindex="0"'
     return f'<pre style="{style}"{named}>{text(value)}</pre>'
 
 

@@ -125,7 +125,7 @@ class Scene:
 
     def _too_open(self, call: Call, decision: Decision, callee: access.Workload) -> list[Cause]:
         apart = self._apart(callee, authorization.RESOURCE)
-        if decision.rule:
+        if decision.rule and decision.is_allowed:
             return [cause.shown(f"{access.title(decision.rule)} allows it"), *apart]
         if lacking := self._mesh.lacking(self._caller(call), callee, self._request(call), action=access.DENY):
             return [*apart, cause.undecided(f"no DENY rule applies to it: {lacking[0]}")]
@@ -137,7 +137,23 @@ class Scene:
                     f"{self._only_noted(callee)}"
                 ),
             ]
-        return [*apart, cause.undecided(f"no AuthorizationPolicy speaks of {callee.name}, so all may call it")]
+        sentence = f"no AuthorizationPolicy speaks of {callee.name}, so all may call it{self._of_others(callee)}"
+        return [*apart, cause.undecided(sentence)]
+
+    def _of_others(self, callee: access.Workload) -> str:
+        """``; AuthorizationPolicy default/ask is for curl``: the youngest policy beside it that chooses another pod."""
+        policies = [p for p in self._snapshot.of(authorization.RESOURCE) if self._speaks_of_another(p)]
+        for policy in sorted(policies, key=selection.age, reverse=True):
+            place, root = resources.namespace_of(policy), self._snapshot.root_namespace
+            chosen = [
+                w.name
+                for w in self._workloads
+                if place in (callee.namespace, root)
+                and selection.attached([policy], root=root, namespace=w.namespace, labels=w.labels)
+            ]
+            if chosen:
+                return f"; {objects.title(policy)} is for {', '.join(chosen)}"
+        return ""
 
     def _too_closed(
         self, call: Call, decision: Decision, caller: Caller, callee: access.Workload, request: Request
@@ -242,7 +258,7 @@ class Scene:
         if (targets := selection.targets_of(spec)) and namespace != callee.namespace:
             return cause.silent(f"`targetRefs` of {title} means objects of its own namespace, which is {namespace}")
         if targets:
-            named = ", ".join(str(target.get("name", "")) for target in targets)
+            named = ", ".join(f"{target.get('kind')} {target.get('name')}" for target in targets)
             return cause.silent(f"`targetRefs` of {title} names {named}, which is not the Gateway of {callee.name}")
         labels: Mapping[str, Any] = (spec.get("selector") or {}).get("matchLabels") or {}
         wrong = {key: value for key, value in labels.items() if callee.labels.get(key) != value}

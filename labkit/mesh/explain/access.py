@@ -197,6 +197,8 @@ def _sentence(test: ir.Test, caller: Caller, request: Request) -> str:
     if all(_NAMESPACE.fullmatch(text.value) for text in test.texts):
         word, seen = "namespace", _OF_PRINCIPAL.sub(r"\1", seen)
     more = "; principals are written without spiffe://" if "spiffe://" in expected else ""
+    if any(text.value == "" for text in test.texts) and test.issuers:
+        more = "; it is written as issuer/subject"
     return f"{asks} the {word} {expected}, and here it is {seen}{more}"
 
 
@@ -207,7 +209,7 @@ def _shown(test: ir.Test, number: int) -> str:
     if text.kind == "regex" and (match := _ACCOUNT.fullmatch(text.value) or _NAMESPACE.fullmatch(text.value)):
         value = "/".join(part.replace(".*", "*").replace("\\", "") for part in match.groups())
     issuer = f"{test.issuers[number].value}/" if test.issuers and test.issuers[number].value != ".+" else ""
-    return (issuer + value).removeprefix("spiffe://")
+    return (issuer + value if value else issuer.removesuffix("/")).removeprefix("spiffe://")
 
 
 _NAMESPACE = re.compile(r"\.\*/ns/(.*)/\.\*")
