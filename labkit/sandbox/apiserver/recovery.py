@@ -72,14 +72,16 @@ def repair(path: Path, *, has_served: bool) -> str:
         path.unlink(missing_ok=True)
         return ""
     if not rows:
+        copied = copy_of(path)
+        beside = f"nothing in its copy {copied} either" if copied.exists() else "it has no copy"
         raise errors.SetupError(
-            f"The lab's objects are lost: nothing in {path} can be read, and it has no copy.",
+            f"The lab's objects are lost: nothing in {path} can be read, and {beside}.",
             next_step="put a copy of that file back if you have one; ./lab down --forget starts with an empty cluster",
         )
     damaged = _set_aside(path)
     _write(path, rows)
     return (
-        f"The database of the lab was damaged. {len(own)} objects were read from it and {len(rows) - len(own)} were "
+        f"The database of the lab was {'damaged' if damaged else 'gone'}. {len(own)} objects were read from it and {len(rows) - len(own)} were "
         f"taken from its copy{_age(copy_of(path))}; look whether your last changes are there (kubectl get)."
         + (f" The damaged file is {damaged}." if damaged else "")
     )

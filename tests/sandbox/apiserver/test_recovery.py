@@ -60,7 +60,7 @@ def test_with_a_copy_nothing_is_lost(database, damage):
     notice = recovery.repair(database, has_served=True)
     names, version = kept(database)
     assert names == NAMES and version > before
-    assert "was damaged" in notice and "taken from its copy of" in notice
+    assert ("was gone" if damage == "deleted" else "was damaged") in notice and "taken from its copy of" in notice
 
 
 def test_without_a_copy_what_lies_on_both_sides_of_the_damage_is_kept(database):
@@ -75,7 +75,10 @@ def test_without_a_copy_what_lies_on_both_sides_of_the_damage_is_kept(database):
 @pytest.mark.parametrize("damage", ["emptied", "deleted", "not a database"])
 def test_where_nothing_is_left_it_says_so_and_starts_nothing(database, damage):
     DAMAGES[damage](database)
-    with pytest.raises(errors.SetupError, match=r"objects are lost.*\nNext: put a copy"):
+    with pytest.raises(errors.SetupError, match=r"objects are lost.*, and it has no copy.\nNext: put a copy"):
+        recovery.repair(database, has_served=True)
+    recovery.copy_of(database).write_bytes(b"not a database either")
+    with pytest.raises(errors.SetupError, match=r"nothing in its copy .* either.\nNext: put a copy"):
         recovery.repair(database, has_served=True)
 
 
