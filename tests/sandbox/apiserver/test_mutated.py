@@ -1,7 +1,7 @@
 """Whatever is sent, the server answers: no error of its own, no traceback in its log, no silence.
 
-The same few hundred requests each time; ``EXAMPLES=other`` draws 10,000 others, and 1,000 other objects, which takes
-minutes: ``EXAMPLES=other pytest -o faulthandler_timeout=1800 tests/sandbox/apiserver/test_mutated.py``.
+The same few hundred requests each time; ``EXAMPLES=other`` draws 10,000 others, 1,000 other objects and 5,000 updates,
+which takes minutes: ``EXAMPLES=other pytest -o faulthandler_timeout=1800 tests/sandbox/apiserver/test_mutated.py``.
 """
 
 import http.client
@@ -19,7 +19,7 @@ from tests.sandbox.apiserver import mutating
 from tests.sandbox.apiserver.mutating import Request
 
 OTHERS = os.environ.get("EXAMPLES") == "other"
-REQUESTS, OBJECTS = (10_000, 1_000) if OTHERS else (500, 250)
+REQUESTS, OBJECTS, UPDATES = (10_000, 1_000, 1_000) if OTHERS else (500, 250, 60)
 LONGEST = 20
 """Seconds for an answer; the longest that one may take is a watch of one second, or a version that never comes."""
 
@@ -117,6 +117,27 @@ def test_mutated_objects_are_answered(connection, caplog):
                 yield mutating.ways(entry["path"], obj, rng)
 
     assert crashes(connection, objects(), caplog) == ([], [])
+
+
+def test_mutated_updates_of_what_is_stored_are_answered(connection, caplog):
+    """The server's own fields are among what is changed: versions, owners of fields, finalizers, status."""
+    rng = random.Random(None if OTHERS else 3)
+
+    def updates():
+        for number, entry in enumerate(rng.choices([e for e in entries() if e["status"] == 201], k=UPDATES)):
+            obj = entry["object"] | {"metadata": entry["object"]["metadata"] | {"name": f"updated-{number}"}}
+            body = json.dumps(obj).encode()
+            headers = {"Content-Type": "application/json"}
+            code, content = connection.send(Request(method="POST", path=entry["path"], headers=headers, body=body))
+            if code != 201:
+                continue  # no namespace, or a quota drawn before
+            for _ in range(5):
+                changed = json.dumps(mutating.mutated_value(json.loads(content), rng)).encode("utf-8", "replace")
+                method, content_type = rng.choice([("PUT", "application/json"), ("PATCH", mutating.MERGE)])
+                path = f"{entry['path']}/updated-{number}{rng.choice(('', '', '/status'))}"
+                yield Request(method=method, path=path, headers={"Content-Type": content_type}, body=changed)
+
+    assert crashes(connection, updates(), caplog) == ([], [])
 
 
 @pytest.mark.parametrize("depth", [100, 400, 900, 5_000, 50_000])

@@ -17,6 +17,9 @@ STRIPPED: frozenset[Path] = frozenset(
 )
 """Fields that nobody owns."""
 
+_KINDS = {"f:": object, "k:": dict, "v:": object, "i:": int}
+"""How elements of a path begin, and what the rest of each is as JSON; a field's name is none."""
+
 
 def field(name: str) -> str:
     """The element of a field or of a map's key."""
@@ -51,13 +54,19 @@ def _parse(fields: Any, prefix: Path, paths: Paths) -> None:
         if element == ".":
             paths.add(prefix)
             continue
-        if element[:2] not in ("f:", "k:", "v:", "i:"):
-            raise ValueError(f"not a path element: {element}")
+        _check(element)
         path = (*prefix, element)
         if below:
             _parse(below, path, paths)
         else:
             paths.add(path)
+
+
+def _check(element: str) -> None:
+    """ValueError for what is no field name, key, value or index."""
+    kind, text = element[:2], element[2:]
+    if kind not in _KINDS or not (kind == "f:" or isinstance(json.loads(text), _KINDS[kind])):
+        raise ValueError(f"not a path element: {element}")
 
 
 def fields_v1(paths: Set[Path]) -> dict[str, Any]:

@@ -346,18 +346,18 @@ def managed_of(entries: list[Object]) -> Managed:
 def _managed(entries: list[Object]) -> Managed:
     managed: Managed = {}
     for entry in entries:
-        operation = entry.get("operation")
-        if operation not in (APPLY, UPDATE) or entry.get("fieldsType", "FieldsV1") != "FieldsV1":
+        operation, version = entry.get("operation"), entry.get("apiVersion")
+        if operation not in (APPLY, UPDATE) or not version or entry.get("fieldsType") != "FieldsV1":
             raise ValueError(f"not an entry of managedFields: {entry}")
         who = Manager(
             name=entry.get("manager", ""),
             operation=operation,
             subresource=entry.get("subresource", ""),
-            api_version=entry["apiVersion"] if operation == UPDATE else "",
+            api_version=version if operation == UPDATE else "",
         )
         managed[who] = Entry(
             paths=fieldsets.parse(entry.get("fieldsV1") or {}),
-            api_version=entry["apiVersion"],
+            api_version=version,
             time=entry.get("time") or "",
         )
     return managed
@@ -379,7 +379,8 @@ def entries_of(managed: Managed) -> list[Object]:
 
 
 def _entry(who: Manager, entry: Entry) -> Object:
-    written: Object = {"manager": who.name, "operation": who.operation, "apiVersion": entry.api_version}
+    written: Object = {"manager": who.name} if who.name else {}
+    written |= {"operation": who.operation, "apiVersion": entry.api_version}
     if entry.time:
         written["time"] = entry.time
     written |= {"fieldsType": "FieldsV1", "fieldsV1": fieldsets.fields_v1(entry.paths)}

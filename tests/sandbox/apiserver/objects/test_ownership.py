@@ -68,6 +68,41 @@ def test_sharing_a_value_changes_nothing_and_takes_no_time() -> None:
     ]
 
 
+ENTRY = {
+    "manager": "bob",
+    "operation": "Update",
+    "apiVersion": "v1",
+    "fieldsType": "FieldsV1",
+    "fieldsV1": {"f:data": {"f:a": {}}},
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"apiVersion": ""},
+        {"operation": ""},
+        {"fieldsType": ""},
+        {"fieldsV1": {"f:data": {"k:{": {}}}},
+        {"fieldsV1": {"f:data": {"k:[]": {}}}},
+        {"fieldsV1": {"f:data": {"i:x": {}}}},
+    ],
+    ids=["no version", "no operation", "no type", "a torn key", "a key that is a list", "an index that is a word"],
+)
+def test_owners_that_cannot_be_read_change_no_owner(change: dict[str, Any]) -> None:
+    live = applied(CONFIG_MAP, None, "alice", data={"a": "1"})
+    sent = {**live, "metadata": {**live["metadata"], "managedFields": [ENTRY | change]}}
+    managed = ownership.after_update(live, sent, manager="me", subresource="", schema=CONFIG_MAP, time=T2)
+    assert [entry["manager"] for entry in managed] == ["alice"]
+
+
+def test_owners_that_can_be_read_are_taken_from_a_write() -> None:
+    live = applied(CONFIG_MAP, None, "alice", data={"a": "1"})
+    sent = {**live, "metadata": {**live["metadata"], "managedFields": [ENTRY]}}
+    managed = ownership.after_update(live, sent, manager="me", subresource="", schema=CONFIG_MAP, time=T2)
+    assert managed == [ENTRY]
+
+
 def test_ports_are_known_by_port_and_default_protocol() -> None:
     stored = applied(SERVICE, None, "alice", spec={"ports": [{"port": 80}]})
     assert list(owners(stored)["alice"]["f:spec"]["f:ports"]) == ['k:{"port":80,"protocol":"TCP"}']
