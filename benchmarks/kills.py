@@ -113,8 +113,12 @@ class Load:
 
 def container(lab: PrivateLab, labels: str, name: str, namespace: str) -> tuple[str, int]:
     """A pod with these labels, drawn, and the process of one of its containers."""
-    pods = [p for p in lab.client().list(resources.PODS, namespace, labels=labels) if is_ready(p)]
-    pod = random.choice(pods)
+
+    def ready() -> list[resources.Object]:
+        return [p for p in lab.client().list(resources.PODS, namespace, labels=labels) if is_ready(p)]
+
+    until(ready, f"a pod with {labels}")
+    pod = random.choice(ready())
     states = [*pod["status"].get("initContainerStatuses", []), *pod["status"].get("containerStatuses", [])]
     (state,) = [s for s in states if s["name"] == name]
     return resources.name_of(pod), int(state["containerID"].removeprefix("process://"))
