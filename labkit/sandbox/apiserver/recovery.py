@@ -80,9 +80,10 @@ def repair(path: Path, *, has_served: bool) -> str:
         )
     damaged = _set_aside(path)
     _write(path, rows)
+    state, taken = "damaged" if damaged else "gone", len(rows) - len(own)
     return (
-        f"The database of the lab was {'damaged' if damaged else 'gone'}. {len(own)} objects were read from it and "
-        f"{len(rows) - len(own)} were taken from its copy{_age(copy_of(path))}; look whether your last changes are there (kubectl get)."
+        f"The database of the lab was {state}. {len(own)} objects were read from it and {taken} were taken from its "
+        f"copy{_age(copy_of(path))}; look whether your last changes are there (kubectl get)."
         + (f" The damaged file is {damaged}." if damaged else "")
     )
 
