@@ -8,6 +8,7 @@ import pytest
 from labkit.conformance import answers, comparing
 from labkit.mesh import ir, model
 from labkit.mesh.envoy import filters, istios_filters
+from labkit.mesh.model import Resource
 from labkit.mesh.policies import provider_findings, telemetry
 from labkit.sandbox.istiod import messages
 from tests import recorded
@@ -211,6 +212,19 @@ def test_upstream_envoy_is_sent_no_filter_that_only_istios_has() -> None:
     assert sandboxed.replaced({"filter_chains": [chain]}) == {"filter_chains": [{"filters": chain["filters"][1:]}]}
     unchanged = {"filters": chain["filters"][1:]}
     assert sandboxed.replaced(unchanged) is unchanged
+
+
+def test_a_filter_of_istios_that_an_envoyfilter_renamed_is_still_one() -> None:
+    from labkit.mesh.sandboxed import istios_filters as sandboxed
+
+    own = [istios_filters.stats(ir.Metrics(), ir.OUTBOUND), istios_filters.alpn(), istios_filters.peers(ir.OUTBOUND)]
+    renamed = [{**entry, "name": "envoy.filters.http.fault"} for entry in own]
+
+    def replaced(http_filters: list[Resource]) -> Resource:
+        manager = {"name": "manager", "typed_config": {"http_filters": http_filters}}
+        return sandboxed.replaced({"filter_chains": [{"filters": [manager]}]})
+
+    assert replaced(renamed) == replaced(own)
 
 
 ZIPKIN = {"service": "zipkin.istio-system.svc.cluster.local", "port": 9411}

@@ -10,6 +10,9 @@ from labkit.conformance.envoy.values import Json, present, type_of, weighted
 NAMED_FILTERS = ("ext_authz", "filters.http.ratelimit", "filters.http.lua", "filters.http.buffer")
 """Filters of which a fact says that they are there, and where."""
 
+NAMES = {"ExtAuthz": "envoy.filters.http.ext_authz"}
+"""Type → name under which Istio sends a filter that a sandbox sends by discovery, under the name of a place."""
+
 TAG_SOURCES = ("literal", "request_header", "environment")
 
 
@@ -69,7 +72,7 @@ def _http_filters(entries: list[Json], extensions: dict[str, Json]) -> Json:
         elif ("local_ratelimit" in title or "localratelimit" in title) and len(config) > 1:
             read["local rate limit"] = local_rate_limit(config)
         elif any(word in title for word in NAMED_FILTERS):
-            others.append(entry["name"])
+            others.append(NAMES.get(type_of(config)) or str(entry["name"]))
     return {"rbac": rules, "filters": others, **read}
 
 

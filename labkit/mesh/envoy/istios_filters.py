@@ -8,17 +8,20 @@ from typing import Any
 from labkit.mesh import ir
 from labkit.mesh.model import Resource
 
+STATS_TYPE = "type.googleapis.com/stats.PluginConfig"
+ALPN_TYPE = "type.googleapis.com/istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig"
 STATS, PEERS, ALPN = "istio.stats", "istio.metadata_exchange", "istio.alpn"
 TUNNEL_PEERS, ENDPOINT_PEERS = "waypoint_downstream_peer_metadata", "waypoint_upstream_peer_metadata"
 _STRUCT = "type.googleapis.com/udpa.type.v1.TypedStruct"
 _PEER_METADATA = "type.googleapis.com/io.istio.http.peer_metadata.Config"
+_TCP_METADATA = "type.googleapis.com/envoy.tcp.metadataexchange.config.MetadataExchange"
 _BY: list[dict[str, Any]] = [{"istio_headers": {}}, {"workload_discovery": {}}]
 _PROTOCOLS = {"": "http/1.0", "HTTP11": "http/1.1", "HTTP2": "h2"}
 
 
 def stats(metrics: ir.Metrics, side: str) -> Resource:
     """Counts Istio's metrics of requests or connections."""
-    config: Resource = {"@type": "type.googleapis.com/stats.PluginConfig"}
+    config: Resource = {"@type": STATS_TYPE}
     if side != ir.OUTBOUND:
         # Who is called from outside may say any host: it must not become a label.
         config["disable_host_header_fallback"] = True
@@ -61,7 +64,7 @@ def endpoint_peers() -> Resource:
 def connection_peers() -> Resource:
     """The same for connections that are not HTTP, by a protocol of Istio's own."""
     value = {"enable_discovery": True, "protocol": "istio-peer-exchange"}
-    return _struct(PEERS, "type.googleapis.com/envoy.tcp.metadataexchange.config.MetadataExchange", value)
+    return _struct(PEERS, _TCP_METADATA, value)
 
 
 def _struct(name: str, kind: str, value: dict[str, Any]) -> Resource:
@@ -77,5 +80,13 @@ def alpn() -> Resource:
         }
         for protocol, name in _PROTOCOLS.items()
     ]
-    kind = "type.googleapis.com/istio.envoy.config.filter.http.alpn.v2alpha1.FilterConfig"
-    return {"name": ALPN, "typed_config": {"@type": kind, "alpn_override": overrides}}
+    return {"name": ALPN, "typed_config": {"@type": ALPN_TYPE, "alpn_override": overrides}}
+
+
+def name_of(entry: Resource) -> str:
+    """The name of a filter; one of Istio's is known by its configuration where an EnvoyFilter has renamed it."""
+    name, config = str(entry.get("name") or ""), entry.get("typed_config") or {}
+    kind = config.get("type_url") if config.get("@type") == _STRUCT else config.get("@type")
+    if kind in (_PEER_METADATA, _TCP_METADATA):
+        return name if name in (TUNNEL_PEERS, ENDPOINT_PEERS) else PEERS
+    return {STATS_TYPE: STATS, ALPN_TYPE: ALPN}.get(str(kind), name)

@@ -60,7 +60,7 @@ def _clusters(before: Kind, patches: Patches, target: Target, memo: Memo) -> Kin
         return before
 
     def one(cluster: Resource) -> Resource | None:
-        name = str(cluster["name"])
+        name = str(cluster.get("name") or "")
         is_inbound = name.startswith("inbound|") or name == INBOUND_PASSTHROUGH
         context = GATEWAY if target.is_gateway else INBOUND if is_inbound else OUTBOUND
         hosts = target.hosts.get(int(name.split("|")[1]), ()) if name.startswith("inbound|") else ()
@@ -124,7 +124,7 @@ def _patched(before: Kind, make: Make) -> Iterator[Resource]:
 
 def _kept(before: Kind, every: Sequence[Resource]) -> Kind:
     is_same = len(every) == len(before) and all(n is o for n, o in zip(every, before.values(), strict=True))
-    return before if is_same else {str(resource["name"]): resource for resource in every}
+    return before if is_same else {str(resource.get("name") or ""): resource for resource in every}
 
 
 def _mutable(kind: Kind) -> MutableMapping[str, Resource]:

@@ -17,7 +17,7 @@ Ports = Mapping[int, Collection[int]]
 def patched(table: Resource, patches: Patches, context: str, ports: Ports | None = None) -> Resource:
     """The table with its patches; the very same one where none of them means it."""
     of_table, of_hosts, of_routes = (
-        [p for p in patches.of(kind, context) if matching.table(table["name"], p, context, ports or {})]
+        [p for p in patches.of(kind, context) if matching.table(str(table.get("name") or ""), p, context, ports or {})]
         for kind in KINDS
     )
     for patch in of_table:
@@ -25,7 +25,7 @@ def patched(table: Resource, patches: Patches, context: str, ports: Ports | None
             table = merging.merged(TABLE, table, patch.value, replaces_lists=patch.replaces_lists)
     before: Sequence[Resource] = table.get(HOSTS) or ()
     hosts = [_host(host, of_hosts, of_routes) for host in before]
-    gone = {old["name"] for old, new in zip(before, hosts, strict=True) if new is None}
+    gone = {old.get("name") for old, new in zip(before, hosts, strict=True) if new is None}
     added = [p.value for p in of_hosts if p.operation == "ADD"]
     if not gone and not added and all(new is old for new, old in zip(hosts, before, strict=True)):
         return table

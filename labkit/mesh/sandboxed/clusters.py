@@ -60,7 +60,7 @@ def placed_endpoints(endpoints: Mapping[str, Resource], place: Place, memo: Memo
 
 def _service_name(cluster: Resource) -> str:
     source = cluster.get("eds_cluster_config") or {}
-    return str(source.get("service_name") or cluster["name"])
+    return str(source.get("service_name") or cluster.get("name") or "")
 
 
 def _placed(name: str, cluster: Resource, endpoints: Resource | None, place: Place) -> Resource:
@@ -80,7 +80,7 @@ def _to_app(cluster: Resource) -> Resource:
     given = list(_socket_addresses(cluster.get("load_assignment") or {}))
     if not given and cluster.get("type") != "ORIGINAL_DST":
         return cluster
-    port = int(given[0]["port_value"]) if given else int(cluster["name"].split("|")[1])
+    port = int(given[0]["port_value"]) if given else int(str(cluster.get("name")).split("|")[1])
     return _at_socket(cluster, places.app_socket(port))
 
 
@@ -123,7 +123,7 @@ def _at_socket(cluster: Resource, path: str) -> Resource:
     return {
         **{key: value for key, value in cluster.items() if key not in gone},
         "type": "STATIC",
-        "load_assignment": {"cluster_name": cluster["name"], "endpoints": [{"lb_endpoints": [endpoint]}]},
+        "load_assignment": {"cluster_name": cluster.get("name") or "", "endpoints": [{"lb_endpoints": [endpoint]}]},
     }
 
 
@@ -139,7 +139,7 @@ def _stays_here(cluster: Resource, endpoints: Resource | None) -> bool:
     """Whether all its connections end on this machine's loopback addresses."""
     kind = cluster.get("type", "STATIC")
     if kind == "ORIGINAL_DST":
-        return str(cluster["name"]).endswith((".svc.cluster.local", "connect_originate"))
+        return str(cluster.get("name")).endswith((".svc.cluster.local", "connect_originate"))
     if kind not in ("EDS", "STATIC"):
         return False
     return all(a["address"].startswith("127.") for a in _socket_addresses(endpoints or {}))

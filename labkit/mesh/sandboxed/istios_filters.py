@@ -40,12 +40,14 @@ def renamed(part: Any) -> Any:
 def _chain(chain: Resource, *, is_served: bool) -> Resource:
     filters = chain.get("filters") or []
     plugin = _config(filters, STATS)
-    kept = [_filter(entry, plugin, is_served=is_served) for entry in filters if entry.get("name") not in OWN]
+    kept = [
+        _filter(entry, plugin, is_served=is_served) for entry in filters if istios_filters.name_of(entry) not in OWN
+    ]
     return {**chain, "filters": kept}
 
 
 def _config(filters: list[Resource], name: str) -> Resource | None:
-    return next((f.get("typed_config") or {} for f in filters if f.get("name") == name), None)
+    return next((f.get("typed_config") or {} for f in filters if istios_filters.name_of(f) == name), None)
 
 
 def _filter(entry: Resource, plugin: Resource | None, *, is_served: bool) -> Resource:
@@ -67,12 +69,13 @@ def _manager(config: Resource, *, is_served: bool) -> Resource:
 
 
 def _in_place_of(entry: Resource) -> list[Resource]:
-    if entry.get("name") == PEERS:
+    name = istios_filters.name_of(entry)
+    if name == PEERS:
         settings: dict[str, Any] = (entry.get("typed_config") or {}).get("value") or {}
         return stats.reads_who_calls() if "downstream_discovery" in settings else stats.says_who_calls()
-    if entry.get("name") == istios_filters.TUNNEL_PEERS:
+    if name == istios_filters.TUNNEL_PEERS:
         return stats.reads_whose_tunnel()
-    return [] if entry.get("name") in OWN else [entry]
+    return [] if name in OWN else [entry]
 
 
 def _tcp_proxy(config: Resource, plugin: Resource, *, is_served: bool) -> Resource:

@@ -52,10 +52,10 @@ def _all(listeners: Mapping[str, Resource], place: Place) -> Mapping[str, Resour
 def _placed(listener: Resource, place: Place) -> Resource:
     if listener.get("bind_to_port") is False:
         return listener
-    if listener["name"] == OUTBOUND:
+    if listener.get("name") == OUTBOUND:
         filters = [PROXY_PROTOCOL, *_other_filters(listener)]
         return {**listener, "address": _socket(places.OUTBOUND), "listener_filters": filters}
-    if listener["name"] == INBOUND:
+    if listener.get("name") == INBOUND:
         return _inbound(listener, place)
     return _bound(listener, place)
 
@@ -71,7 +71,7 @@ def _inbound(listener: Resource, place: Place) -> Resource:
 
 
 def _other_filters(listener: Resource) -> Iterator[Resource]:
-    return (f for f in listener.get("listener_filters") or [] if f["name"] != ORIGINAL_DST)
+    return (f for f in listener.get("listener_filters") or [] if f.get("name") != ORIGINAL_DST)
 
 
 def _ports_of_chains(listener: Resource) -> Iterator[int]:

@@ -407,3 +407,11 @@ def test_a_patch_of_a_waypoint_is_said_to_have_no_effect():
     classes = {"edge": "istio", "waypoint": "istio-waypoint"}
     told = caveats.findings(obj, gateway=lambda namespace, name: {"spec": {"gatewayClassName": classes[name]}})
     assert [text.partition(" is")[0] for text in told] == ["spec.targetRefs[1]: Gateway waypoint"]
+
+
+@pytest.mark.parametrize(("kind", "apply_to"), [("listeners", "LISTENER"), ("clusters", "CLUSTER")])
+def test_what_is_added_without_a_name_is_sent_for_envoy_to_refuse(kind: str, apply_to: str) -> None:
+    nameless = patched(
+        {}, kind, envoy_filter("a", patch(apply_to, "ADD", {"metadata": {"filter_metadata": {"a": {}}}}))
+    )
+    assert list(nameless) == [""]
