@@ -206,7 +206,7 @@ class Index:
     def _inbound(self, proxy: Proxy, view: View, entrance: Entrance) -> tuple[dict[str, Resource], dict[str, Resource]]:
         """(listener, clusters of the app): of one proxy alone, so kept while nothing about it changes."""
         own = self.selected.by(proxy)
-        rules = tuple(view.reach.rule(service.host) for service in own)
+        rules = tuple(view.reach.rule_inbound(service.host) for service in own)
         policies = self.snapshot.of(peer_authentication.RESOURCE)
         parts = (proxy, *own, *rules, *view.scope.ingress, view.scope.inbound_pool, *policies, entrance.guard)
         key = "inbound", proxy.namespace, proxy.name, entrance.telemetry
@@ -233,7 +233,7 @@ class Index:
         return {each["name"]: each for each in every}, {cluster["name"]: cluster for cluster in apps}
 
     def _app(self, port: inbound.Inbound, view: View) -> ir.AppUpstream:
-        rule = view.reach.rule(port.service.host) if port.service else None
+        rule = view.reach.rule_inbound(port.service.host) if port.service else None
         policy = traffic_policy.for_port(rule.policy if rule else None, inbound.service_port(port))
         return subsets.of_app(
             port.port,

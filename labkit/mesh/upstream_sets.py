@@ -36,6 +36,7 @@ class Reach:
         self.services, self._namespace, self._labels = scope.services, scope.namespace, labels
         self._sends_hbone = sends_hbone
         self._is_gateway, self._memo, self._mesh_config = is_gateway, memo, mesh_config
+        self._every_rule = rules
         self._rules = {
             service.host: rules.for_host(service.host, service.namespace, client=scope.namespace, labels=labels)
             for service in self.services.values()
@@ -56,6 +57,13 @@ class Reach:
     def rule(self, host: str) -> Rule | None:
         """The DestinationRule that counts for a host here."""
         return self._rules.get(host)
+
+    def rule_inbound(self, host: str) -> Rule | None:
+        """The DestinationRule that counts for what comes in: one for some workloads speaks of their calls alone."""
+        rule, service = self.rule(host), self.services.get(host)
+        if rule is None or service is None or not rule.clients:
+            return rule
+        return self._every_rule.for_host(host, service.namespace, client=self._namespace, labels={})
 
     def hash_of(self, host: str, subset: str, port: int) -> tuple[ir.Hash, ...]:
         """What decides which endpoint of a host a request goes to."""

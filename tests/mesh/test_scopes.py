@@ -139,3 +139,17 @@ MERGES = {
 def test_destination_rules_become_one_if_they_are_exported_alike(first: str, second: str, expected: set[str]) -> None:
     told = config(policies(first, second), "productpage")
     assert {name.split("|")[2] for name in told.clusters if name.endswith(REVIEWS)} - {""} == expected
+
+
+def test_a_destination_rule_for_some_callers_says_nothing_of_what_comes_in_for_them() -> None:
+    text = """
+kind: DestinationRule
+metadata: {name: a}
+spec:
+  host: productpage
+  workloadSelector: {matchLabels: {app: productpage}}
+  trafficPolicy: {connectionPool: {tcp: {maxConnections: 7}}}
+"""
+    clusters = config(text, "productpage").clusters
+    limited = {name for name, c in clusters.items() if "'max_connections': 7" in str(c.get("circuit_breakers"))}
+    assert limited == {"outbound|9080||productpage.default.svc.cluster.local"}
