@@ -15,7 +15,7 @@ SYSTEM_FILE = "/etc/ssl/certs/ca-certificates.crt"
 TRUSTED = "-cacert"
 CERTIFICATE_KEYS = (("tls.crt", "tls.key"), ("cert", "key"))
 AUTHORITY_KEYS = (("ca.crt", "ca.crl"), ("cacert", "crl"))
-"""Who is trusted, and which of their certificates are revoked."""
+"""The fields of a Secret with the trusted authorities and the revocation list."""
 
 NAMING = ("credentialName", "credentialNames", "secretName")
 """Fields of Gateways, DestinationRules and Ingresses that name Secrets."""
@@ -35,7 +35,7 @@ class Granted:
 
     secrets: Mapping[str, Resource] = field(default_factory=dict)
     denied: tuple[str, ...] = ()
-    """Names of those that it may not have, whether there are such or not."""
+    """Names that the proxy may not read, whether they exist or not."""
 
 
 def of_listener(listener: ir.Listener) -> Iterator[str]:
@@ -54,7 +54,7 @@ def of_upstream(upstream: ir.Upstream) -> Iterator[str]:
 
 
 def granted_to(names: Iterable[str], snapshot: Snapshot, proxy: Proxy, references: Container[str] = ()) -> Granted:
-    """Those that there are and that a proxy may have; ``references``: what ReferenceGrants allow."""
+    """The existing secrets that a proxy may read; ``references`` are allowed by ReferenceGrants."""
     files = mounted_files.Files(snapshot, proxy.namespace, proxy.name)
     secrets, denied = dict[str, Resource](), list[str]()
     by_name: dict[tuple[str, str], Object] | None = None
@@ -81,13 +81,13 @@ def granted_to(names: Iterable[str], snapshot: Snapshot, proxy: Proxy, reference
 
 
 def _may_read(name: str, snapshot: Snapshot, proxy: Proxy) -> bool:
-    """Whether the proxy's account may list Secrets; authorities are public, so nobody is asked about those."""
+    """Whether the proxy's account may list Secrets; authorities are public and need no permission."""
     readers = snapshot.secret_readers
     return readers is None or name.endswith(TRUSTED) or (proxy.namespace, proxy.service_account) in readers
 
 
 def readers_asked(snapshot: Snapshot, proxies: Iterable[Proxy]) -> set[Account]:
-    """The accounts about which somebody has to ask: of gateways, or of all where a DestinationRule names a Secret."""
+    """The accounts whose permission must be checked: gateways', and all if a DestinationRule names a Secret."""
     entries = (*snapshot.of("gateways.networking.istio.io"), *snapshot.of("ingresses.networking.k8s.io"))
     of_gateways = any(map(_names_secret, entries))
     of_all = any(_names_secret(rule) for rule in snapshot.of("destinationrules.networking.istio.io"))
@@ -123,7 +123,7 @@ def _certificate(name: str, namespace: str, secrets: Mapping[tuple[str, str], Ob
 
 
 def _authority(name: str, namespace: str, secrets: Mapping[tuple[str, str], Object]) -> Resource:
-    """Of the Secret of that name, else of the one whose name it is without the ending."""
+    """The trusted authorities in the Secret of that name, else in the Secret named without the suffix."""
     for candidate in (name, name.removesuffix(TRUSTED)):
         data = (secrets.get((namespace, candidate)) or {}).get("data") or {}
         for key, revoked in AUTHORITY_KEYS:

@@ -15,7 +15,7 @@ from labkit.mesh.policies import selection
 BOUND = "istio.io/WaypointBound"
 ACCEPTED = "WaypointAccepted"
 CONDITIONS = (BOUND, ACCEPTED, "ZtunnelAccepted")
-"""Types that istiod alone writes; all others in the same lists are somebody else's."""
+"""Condition types that istiod owns; other controllers write the others."""
 
 ENTRIES = "serviceentries.networking.istio.io"
 CLASSES = "gatewayclasses.gateway.networking.k8s.io"
@@ -26,7 +26,7 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class Told:
-    """What is said of one of a policy's targets."""
+    """The condition of one target of a policy."""
 
     target: str
     """``Service amb/reviews``."""
@@ -85,7 +85,7 @@ def _bound(obj: Object, every: Waypoints) -> Object | None:
 
 
 def _of_ingress(obj: Object, every: Waypoints) -> str:
-    """What becomes of requests from a gateway, where a label says anything about it."""
+    """The condition about requests from gateways, for a host with the label."""
     says = every.ingress_label(obj)
     if says is None:
         return ""
@@ -125,7 +125,7 @@ class _Targets:
         }
 
     def condition(self, policy: Object) -> Object | None:
-        """Of a policy whose targets are a waypoint's business; None for any other."""
+        """The condition of a policy that a waypoint enforces; None for any other policy."""
         namespace = resources.namespace_of(policy)
         named = selection.targets_of(policy.get("spec") or {})
         told = [one for target in named if (one := self._told(target, namespace)) is not None]

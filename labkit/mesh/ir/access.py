@@ -24,10 +24,10 @@ class Test:
     """``principal``, ``path``, ``claim`` …: one of the constants above."""
 
     texts: tuple[Text, ...]
-    """Of addresses and ranges of them too: kind ``range``."""
+    """The texts to compare with; tests of addresses also use the kind ``range``."""
 
     issuers: tuple[Text, ...] = ()
-    """Of a token's subject: the issuer that belongs to each text."""
+    """For a token's subject, the issuer that belongs to each text."""
 
     keys: tuple[str, ...] = ()
     """The name of a header; the path of a claim; filter and path of metadata."""
@@ -36,7 +36,7 @@ class Test:
     """Whether it passes when none of the texts fits."""
 
     is_list: bool = False
-    """Of metadata: whether the value is a list, one of whose elements must fit."""
+    """For metadata, whether the value is a list and one element must match."""
 
     def __post_init__(self) -> None:
         bounds.require_one_of(self, "asks", *CONNECTION, *REQUEST)
@@ -45,18 +45,18 @@ class Test:
 
 
 Tests = tuple[Test, ...]
-"""All must pass; none at all pass always."""
+"""All of them must pass; an empty tuple always passes."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """Applies to what passes one of ``callers`` and one of ``operations``."""
+    """A rule applies if one entry of ``callers`` and one of ``operations`` pass."""
 
     name: str
     callers: tuple[Tests, ...] = ((),)
     operations: tuple[Tests, ...] = ((),)
     is_never: bool = False
-    """Whether nothing passes, whatever else it says."""
+    """Whether the rule never applies, whatever its other fields hold."""
 
     def __post_init__(self) -> None:
         bounds.require_filled(self, "name")
@@ -68,13 +68,13 @@ class Rules:
 
     action: str
     enforced: tuple[Rule, ...] | None = None
-    """None decides nothing; an empty ALLOW refuses everything."""
+    """The enforced rules; None enforces nothing, an empty ALLOW refuses everything."""
 
     trial: tuple[Rule, ...] | None = None
-    """Rules whose answer is only noted: a dry run."""
+    """Rules of a dry run, whose result is only logged."""
 
     is_refusal: bool = False
-    """Whether it stands for an authorizer that cannot be asked."""
+    """Whether this step refuses in the place of an authorizer that cannot be asked."""
 
     def __post_init__(self) -> None:
         bounds.require_one_of(self, "action", ALLOW, DENY, LOG)
@@ -93,7 +93,7 @@ class Authorizer:
 
     fails_open: bool = False
     error_status: int = 0
-    """What the caller gets when the service cannot be asked; 0 for 403."""
+    """The status that callers get if the service is unreachable; 0 for 403."""
 
     clears_routes: bool = False
     path_prefix: str = ""
@@ -124,12 +124,12 @@ class Authorizer:
 
 @dataclass(frozen=True, kw_only=True)
 class Asking:
-    """One step: for what a rule applies to, the authorizer decides."""
+    """One step: the authorizer decides on every request to which a rule applies."""
 
     rules: tuple[Rule, ...]
     authorizer: Authorizer
     prefix: str
-    """How the names of these rules begin: by it the authorizer's filter knows them."""
+    """The prefix of these rules' names, by which the authorizer's filter recognizes them."""
 
 
 Step = Rules | Asking
@@ -144,4 +144,4 @@ class Access:
 
 
 FREE = Access()
-"""Nobody restricts anything."""
+"""No restriction at all."""

@@ -19,7 +19,7 @@ goes through a waypoint."""
 
 @dataclass(frozen=True, kw_only=True)
 class TcpRoute:
-    """Where connections go that are not routed by request."""
+    """The destinations of connections that are not routed per request."""
 
     destinations: tuple[Destination, ...]
     server_names: tuple[str, ...] = ()
@@ -76,17 +76,17 @@ class EdgeTls:
 
     is_http: bool
     certificates: tuple[str, ...]
-    """Secrets that hold what it shows, one for each kind of key."""
+    """The Secrets with its certificates, one per key type."""
 
     authority: str = ""
-    """The secret that holds who is trusted; empty where clients are not asked who they are."""
+    """The secret with the authorities it trusts; empty if it requests no client certificate."""
 
     revoked_file: str = ""
-    """The file of the proxy that lists certificates that are trusted no more."""
+    """The proxy's file with the certificate revocation list."""
 
     requires_certificate: bool = False
     names: tuple[str, ...] = ()
-    """Names of which a client's certificate must have one; empty for any."""
+    """A client's certificate must carry one of these names; empty accepts any."""
 
     least_version: str = ""
     """``1.2``; empty for Envoy's own."""
@@ -101,7 +101,7 @@ class EdgeTls:
 
 @dataclass(frozen=True, kw_only=True)
 class Guard:
-    """What a proxy asks of those who come in."""
+    """The checks that a proxy applies to incoming requests."""
 
     tokens: Tokens | None = None
     access: Access = FREE
@@ -127,7 +127,7 @@ class Http:
 
     upstream: str = ""
     routes: tuple[Route, ...] = ()
-    """Of a waypoint: its routes, which come with the listener."""
+    """A waypoint's routes, which are inline in its listener."""
 
     port: int = 0
     """The port under which clients call the app behind ``upstream``; 0 where it is not known beforehand."""
@@ -139,11 +139,11 @@ class Http:
     """Whether requests name their destination in the request line, as to an HTTP proxy."""
 
     looks_up_hosts: bool = False
-    """Whether an upstream behind its routes has no addresses but the name in the request."""
+    """Whether some upstream of its routes resolves the host name of each request."""
 
     guard: Guard = OPEN
     is_tunneled: bool = False
-    """Whether such connections come out of a tunnel, whose end has noted who calls."""
+    """Whether these connections leave a tunnel, which has recorded the caller's identity."""
 
     normalization: str = BASE
     """``NONE``, ``BASE``, ``MERGE_SLASHES`` or ``DECODE_AND_MERGE_SLASHES``; each does what those before it do."""
@@ -164,7 +164,7 @@ class Tcp:
     destinations: tuple[Destination, ...]
     access: Access = FREE
     is_tunneled: bool = False
-    """As of ``Http``."""
+    """See ``Http.is_tunneled``."""
 
     telemetry: Telemetry = NO_TELEMETRY
 
@@ -188,7 +188,7 @@ class Listener:
     side: str
     chains: tuple[Chain, ...]
     default: Chain | None = None
-    """For connections that no chain takes."""
+    """The chain for connections that no other chain matches."""
 
     address: str = ANYWHERE
     is_bound: bool = True
@@ -198,10 +198,10 @@ class Listener:
     """Whether connections go to the listener of their original destination."""
 
     expects_tls: bool = False
-    """Whether it looks for TLS even where no chain depends on it."""
+    """Whether it inspects TLS although no chain requires it."""
 
     telemetry: Telemetry = NO_TELEMETRY
-    """Of it, lines about connections that no chain takes."""
+    """Its access logs cover connections that no chain matches."""
 
     def __post_init__(self) -> None:
         bounds.require_filled(self, "name")

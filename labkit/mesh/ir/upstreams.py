@@ -49,7 +49,7 @@ class Destination:
 
 @dataclass(frozen=True, kw_only=True)
 class Tls:
-    """How an upstream is called when it is called over TLS."""
+    """The TLS settings of connections to an upstream."""
 
     kind: str
     """``istio`` (the mesh's certificates), ``files`` or ``credential``."""
@@ -57,13 +57,13 @@ class Tls:
     sni: str = ""
     names: tuple[str, ...] = ()
     certificate: str = ""
-    """The secret that holds our certificate; empty for none."""
+    """The secret with the client certificate; empty for none."""
 
     authority: str = ""
-    """The secret that holds who is trusted; empty where nobody is asked."""
+    """The secret with the trusted authorities; empty if the server is not verified."""
 
     revoked_file: str = ""
-    """The file of the proxy that lists certificates that are trusted no more."""
+    """The proxy's file with the certificate revocation list."""
 
     is_http2: bool = False
     skips_verification: bool = False
@@ -88,7 +88,7 @@ class Upstream:
 
     tls: Tls | None = None
     is_tls_by_endpoint: bool = False
-    """Whether TLS is used for exactly the endpoints that are marked for it."""
+    """Whether only endpoints that are marked for TLS get TLS."""
 
     policy: TrafficPolicy = NO_POLICY
     endpoints: tuple[Endpoint, ...] = ()
@@ -97,13 +97,13 @@ class Upstream:
 
     source: str = ""
     subset: str = ""
-    """Of a waypoint's upstream: ``http`` or ``tcp``, and after a slash the subset of a DestinationRule."""
+    """For a waypoint's upstream, ``http`` or ``tcp``, then a slash and the DestinationRule's subset, if any."""
 
     tunnels: bool = False
-    """Whether every endpoint may be one that is reached by HBONE."""
+    """Whether any endpoint may be reached by HBONE."""
 
     tunnels_by_endpoint: bool = False
-    """Whether HBONE is used for exactly the endpoints that are marked for it."""
+    """Whether only endpoints that are marked for HBONE are reached by HBONE."""
 
     def __post_init__(self) -> None:
         bounds.require_filled(self, "name")
@@ -123,11 +123,11 @@ class AppUpstream:
     """The port that clients call."""
 
     http: str = ""
-    """As of ``Upstream``."""
+    """See ``Upstream.http``."""
 
     policy: TrafficPolicy = NO_POLICY
     services: tuple[Service, ...] = ()
-    """The Services that lead there."""
+    """The Services whose ports lead to the app's port."""
 
     def __post_init__(self) -> None:
         bounds.require_port(self, "port")

@@ -37,25 +37,25 @@ class Declared:
     """As written: ``ns/host``, ``./host`` or ``host``."""
 
     tls: ir.EdgeTls | None
-    """How it ends TLS, where it does."""
+    """How it terminates TLS; None if it does not."""
 
     redirects: bool
-    """Whether plain requests are sent on to HTTPS."""
+    """Whether plaintext requests are redirected to HTTPS."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Gateway:
-    """One Gateway, read."""
+    """One Gateway object, parsed."""
 
     name: str
     namespace: str
     selector: Mapping[str, str]
     services: frozenset[str]
-    """Hosts of the Services whose pods carry it out, of one made from the Gateway API; else empty."""
+    """For one made from the Gateway API, hosts of the Services whose pods run it; else empty."""
 
     servers: tuple[Declared, ...]
     granted: frozenset[str]
-    """Secrets of any namespace that it may use: references of the Gateway API were verified."""
+    """Secrets of any namespace that it may use, since the Gateway API's references were verified."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +139,7 @@ def _declared(server: Mapping[str, Any]) -> Declared:
 
 
 def servers(gateways: Sequence[Gateway], services: Sequence[Service], proxy: model.Proxy) -> list[Server]:
-    """Every server for this proxy, the oldest Gateway first; what does not go together with one before is left out."""
+    """Every server for this proxy, the oldest Gateway first; a server that conflicts with an earlier one is skipped."""
     kept: list[Server] = []
     kinds: dict[int, str] = {}
     taken: dict[int, set[str]] = {}
@@ -193,10 +193,10 @@ class Context:
     """For whom a gateway's entry is made, and with what of an earlier snapshot."""
 
     requests: http_routes.Context
-    """Its port and gateway are set for each server."""
+    """The context of HTTP routes; port and gateway are set per server."""
 
     connections: tcp_routes.Context
-    """The same."""
+    """The context of TCP routes; port and gateway are set per server."""
 
     parts_of: Callable[[str], tuple[object, ...]]
     """What the routes to a host depend on."""
@@ -253,12 +253,12 @@ def _listener(port: int, chains: Sequence[ir.Chain], telemetry: ir.Telemetry, *,
 
 
 def _gateways_of(rule: VirtualService, namespace: str) -> tuple[str, ...]:
-    """The gateways that a rule is bound to, as far as those in a namespace may use it."""
+    """The gateways that a rule is bound to; none if it is not exported to the namespace."""
     return tuple(g for g in rule.gateways if g != MESH) if visibility.is_for(rule.audience, namespace) else ()
 
 
 def _is_apart(chain: ir.Chain, others: Sequence[ir.Chain]) -> bool:
-    """Whether no other chain is for one of its names: the first one has it, and Envoy takes no listener with two."""
+    """Whether the chain shares no server name with others; Envoy rejects a listener with a name in two chains."""
     names = set(chain.match.server_names)
     if not names:
         return all(other.match.server_names for other in others)
@@ -317,12 +317,12 @@ def _tcp(server: Server, route: ir.TcpRoute, entrance: Entrance) -> ir.Tcp:
 
 @dataclass(kw_only=True)
 class _Host:
-    """A virtual host in the making."""
+    """A virtual host while its routes are collected."""
 
     name: str
     domains: list[str]
     routes: list[tuple[ir.Route, ...]] = field(default_factory=list)
-    """Of one rule after the other."""
+    """The routes of each rule, in order."""
 
     needs_tls: bool = False
 
@@ -362,7 +362,7 @@ def _routes(rule: VirtualService, server: Server, context: Context) -> tuple[ir.
 
 
 def _collapsed(table: str, hosts: Sequence[_Host], context: Context) -> Iterator[ir.VirtualHost]:
-    """Hosts with the same routes share one virtual host; what every request fits comes last."""
+    """Hosts with the same routes share one virtual host; catch-all routes come last."""
     same: dict[object, _Host] = {}
     for host in hosts:
         ids = tuple(id(routes) for routes in host.routes)

@@ -1,4 +1,4 @@
-"""What comes in for a sidecar's app: one listener with chains for each port, and the app behind each."""
+"""Inbound traffic of a sidecar: one listener with chains for each port of the app."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from labkit.mesh.hosts.services import Service
 from labkit.mesh.listeners.entrance import Entrance
 
 HELD = frozenset({15000, 15001, 15006, 15008, 15020, 15021, 15090})
-"""Ports that a proxy has for itself; istio-iptables captures nothing there."""
+"""Ports of the proxy itself, which istio-iptables excludes from capture."""
 
 NAME, PORT = "virtualInbound", 15006
 PASSTHROUGH, BLACK_HOLE = "InboundPassthroughCluster", "BlackHoleCluster"
@@ -34,7 +34,7 @@ class Inbound:
     """Istio's word."""
 
     services: tuple[Service, ...] = ()
-    """Those that lead there, the oldest first."""
+    """The Services whose ports lead to this port, the oldest first."""
 
     app_address: str = ""
     """Where a Sidecar object says the app listens; empty for the port itself."""
@@ -57,7 +57,7 @@ class Inbound:
 
 
 class Selected:
-    """Which Services choose a pod: looked up by one label of their selectors, not by asking all of them."""
+    """The Services that select a pod, indexed by one label of their selectors."""
 
     def __init__(self, services: Sequence[Service]) -> None:
         self._by_label: dict[tuple[str, str, str], list[tuple[int, Service]]] = {}
@@ -79,7 +79,7 @@ class Selected:
 
 
 def ports(own: Sequence[Service], ingress: Sequence[Mapping[str, Any]] = ()) -> list[Inbound]:
-    """Ports that the pod's own Services lead to, or those of a Sidecar object, which then decides alone."""
+    """The ports that the pod's Services target; a Sidecar's ingress listeners replace them."""
     if ingress:
         of_sidecar = (_of_sidecar(i, own) for i in ingress)
         # Of two listeners for one port the first counts.
@@ -156,7 +156,7 @@ def tunneled(ports: Sequence[Inbound], entrance: Entrance) -> ir.Listener:
 
 @dataclass(frozen=True, kw_only=True)
 class _Way:
-    """What becomes of the connections of one port."""
+    """The filter chains' content for one port: HTTP and TCP."""
 
     http: ir.Http
     http_name: str
@@ -165,7 +165,7 @@ class _Way:
 
 
 def _black_hole(metrics: ir.Metrics | None) -> ir.Chain:
-    """Nobody means the listener itself: a connection to it would come back for ever."""
+    """The chain that drops connections to the listener's own port, which would loop."""
     destinations = (ir.Destination(upstream=BLACK_HOLE),)
     nowhere = ir.Tcp(stat=BLACK_HOLE, destinations=destinations, telemetry=ir.Telemetry(metrics=metrics))
     return ir.Chain(name=f"{NAME}-blackhole", match=ir.ChainMatch(port=PORT), carries=nowhere)

@@ -1,4 +1,4 @@
-"""What a sidecar listens on for other hosts: a listener for each port, or for each address of what is not HTTP."""
+"""Outbound listeners of a sidecar: one per port for HTTP, one per address and port for everything else."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,18 +13,18 @@ from labkit.mesh.routes.tables import HTTP_PROXY
 NAME, PORT = "virtualOutbound", 15001
 PASSTHROUGH, BLACK_HOLE = "PassthroughCluster", "BlackHoleCluster"
 ALPN_PLAIN = ("http/1.1", "h2c")
-"""What the first bytes of a connection may be found to be."""
+"""The protocols that the HTTP inspector may detect."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """For whom listeners are made."""
+    """The proxy that listeners are made for."""
 
     connections: tcp_routes.Context
     """Its port is set for each port."""
 
     allows_unknown: bool
-    """Whether connections that no host is meant by are passed on."""
+    """Whether connections to unknown destinations are passed through."""
 
     looks_up_hosts: bool = False
     normalization: str = ir.BASE
@@ -35,7 +35,7 @@ class Context:
 
     @property
     def unknown(self) -> str:
-        """Where such connections go."""
+        """The cluster for connections to unknown destinations."""
         return PASSTHROUGH if self.allows_unknown else BLACK_HOLE
 
 
@@ -49,7 +49,7 @@ class _Part:
     """The route table of its requests; empty where nothing is HTTP."""
 
     routes: tuple[ir.TcpRoute, ...] = ()
-    """Its connections that are not HTTP."""
+    """The routes of its connections that are not HTTP."""
 
     is_bound: bool = False
 
@@ -71,7 +71,7 @@ def listeners(
 
 
 def _bound(parts: Iterable[_Part], egress: Egress) -> Iterator[_Part]:
-    """The parts, at the address that a Sidecar object gives their egress."""
+    """The parts, bound to the address that the Sidecar sets for their egress."""
     for part in parts:
         yield replace(part, address=egress.bind, is_bound=not egress.is_captured) if egress.bind else part
 
@@ -173,7 +173,7 @@ def _listener(part: _Part, context: Context) -> ir.Listener:
 
 
 def _apart(routes: Sequence[ir.TcpRoute]) -> Iterator[ir.TcpRoute]:
-    """Routes with the server names that no route before has: Envoy takes no listener with a name twice."""
+    """Routes with only the server names that no earlier route has; Envoy rejects a listener with a name twice."""
     taken: set[tuple[str, tuple[str, ...]]] = set()
     for route in routes:
         server_names = names.server_names(route.server_names) if route.server_names else ()

@@ -12,23 +12,23 @@ from labkit.mesh.ir import access
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """Who is on the other end, as the proxy knows it."""
+    """The caller, as the proxy sees it."""
 
     principal: str = ""
     """``spiffe://cluster.local/ns/default/sa/curl``; empty without mutual TLS."""
 
     address: str = "127.0.0.1"
     client_address: str = ""
-    """What X-Forwarded-For says behind trusted proxies; empty for the address itself."""
+    """The client address from X-Forwarded-For behind trusted proxies; empty if it is ``address``."""
 
     server_name: str = ""
     claims: Mapping[str, Any] = field(default_factory=dict)
-    """Of a token that the proxy has checked; empty without one."""
+    """Claims of the token that the proxy verified; empty without a token."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is asked for; of a connection that is not HTTP only the port counts."""
+    """The request; for a connection that is not HTTP only the port counts."""
 
     port: int
     address: str = "127.0.0.1"
@@ -43,7 +43,7 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What becomes of it."""
+    """The verdict on a request or connection."""
 
     is_allowed: bool
     rule: str = ""
@@ -53,10 +53,10 @@ class Decision:
     """The step that decided: ``ALLOW``, ``DENY``, or ``CUSTOM`` where an authorizer has the last word."""
 
     asks: tuple[str, ...] = ()
-    """Authorizers that are asked before."""
+    """Authorizers that the proxy asks first."""
 
     asked_by: tuple[str, ...] = ()
-    """For each of them the name of the rule that asks it."""
+    """For each authorizer, the name of the rule that involves it."""
 
 
 def of_request(guard: ir.Guard, caller: Caller, request: Request) -> Decision:
@@ -90,7 +90,7 @@ def applying(rules: Iterable[ir.Rule], caller: Caller, request: Request) -> ir.R
 
 
 def applies(rule: ir.Rule, caller: Caller, request: Request) -> bool:
-    """Whether a rule speaks of this."""
+    """Whether a rule applies to the request."""
 
     def one_passes(alternatives: tuple[access.Tests, ...]) -> bool:
         return any(all(passes(test, caller, request) for test in tests) for tests in alternatives)
@@ -99,7 +99,7 @@ def applies(rule: ir.Rule, caller: Caller, request: Request) -> bool:
 
 
 def passes(test: ir.Test, caller: Caller, request: Request) -> bool:
-    """Whether one question is answered as its rule wants."""
+    """Whether a request passes one test of a rule."""
     return _fits_any(test, caller, request) != test.is_negated
 
 
@@ -120,7 +120,7 @@ def _fits_any(test: ir.Test, caller: Caller, request: Request) -> bool:
 
 
 def values(test: ir.Test, caller: Caller, request: Request) -> list[str]:
-    """What a question meets."""
+    """The values of the request that a test compares."""
     match test.asks:
         case access.PORT:
             return [str(request.port)]
@@ -150,11 +150,11 @@ VALUES: Mapping[str, Callable[[Caller, Request, tuple[str, ...]], str | None]] =
     access.PATH: lambda _, request, __: request.path,
     access.HEADER: lambda _, request, keys: request.headers.get(keys[0].lower()),
 }
-"""What is asked → the value that counts; None where there is none, which fits nothing."""
+"""Subject of a test → the value that counts; None for a missing value, which matches nothing."""
 
 
 def fits(text: ir.Text, value: str, asks: str = "") -> bool:
-    """Whether a value fits one text."""
+    """Whether a value matches one text."""
     expected = text.value
     if asks == access.HOST:
         value, expected = value.lower(), expected.lower()

@@ -13,17 +13,17 @@ class Choice:
         # Each change of a rule comes by here with all others: few steps of Python for each of a thousand.
         self._oldest = {host: rule for rule in reversed(rules) for host in rule.hosts}
         self._several: dict[str, list[VirtualService]] = {}
-        """All rules of hosts that have more than one: a thousand hosts seldom do."""
+        """The rules of hosts with more than one, which few hosts have."""
         if len(self._oldest) < sum([len(rule.hosts) for rule in rules]):
             for rule in rules:
                 for host in rule.hosts:
                     self._several.setdefault(host, []).append(rule)
         self._wild = dict.fromkeys([host for host in self._oldest if "*" in host and names.is_wildcard(host)])
         self.of_connections = tuple([rule for rule in rules if rule.tls or rule.tcp])
-        """Those that speak of connections too."""
+        """The rules with ``tls`` or ``tcp``."""
 
     def every(self, host: str) -> Sequence[VirtualService]:
-        """All rules of a host, the best first."""
+        """All rules of a host, the most specific first."""
         own = () if host in self._wild else self._own(host)
         best = names.most_specific(self._wild, host) if self._wild else None
         return [*own, *self._own(best)] if best else own

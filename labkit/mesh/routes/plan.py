@@ -1,4 +1,4 @@
-"""Which hosts share a port, and how each port of a host is called, whatever rules there are."""
+"""Which hosts share a port, and how each port of a host is called, independent of VirtualServices."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from labkit.mesh.routes.scopes import Egress
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Hosts whose requests come to the same port of one egress: they make one table."""
+    """The hosts that share one port of one egress, and so one route table."""
 
     egress: int
     port: int
@@ -24,7 +24,7 @@ class Group:
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """Their names, to be looked up."""
+        """Their names, for lookups."""
         return frozenset(self.hosts)
 
     @cached_property
@@ -52,7 +52,7 @@ class Called:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """All that one kind of workload calls."""
+    """Every port and host that one kind of workload calls."""
 
     groups: tuple[Group, ...]
     """Ports whose requests are routed."""
@@ -62,7 +62,7 @@ class Plan:
 
 
 def of(egress: Sequence[Egress]) -> Plan:
-    """The plan for egresses; one that speaks of a port alone decides about it, so those come first."""
+    """The plan for egresses; an egress with a port owns that port and comes first."""
     special = {e.port for e in egress if e.port}
     ports = tuple(_ports(egress, special))
     groups: dict[tuple[int, int], list[Service]] = {}

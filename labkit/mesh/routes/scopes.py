@@ -22,7 +22,7 @@ EVERYTHING = "*", "*"
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Egress:
-    """Hosts that are called through one port, or through all that no other egress speaks of."""
+    """The hosts of one egress listener: of its port, or of all ports that no other egress lists."""
 
     port: int | None
     services: tuple[Service, ...]
@@ -31,7 +31,7 @@ class Egress:
     """The address that the Sidecar object gives its listeners."""
 
     is_captured: bool = True
-    """Whether connections are captured; if not, its listeners listen themselves."""
+    """Whether connections are captured; otherwise its listeners bind to the port."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,13 +44,13 @@ class Scope:
     """All hosts that are called through any egress; the very same mapping while none of them changes."""
 
     allows_unknown: bool
-    """Whether other hosts are passed on."""
+    """Whether traffic to unknown hosts is passed through."""
 
     inbound_pool: Mapping[str, Any] | None = None
     """``inboundConnectionPool`` of the Sidecar object."""
 
     ingress: tuple[Mapping[str, Any], ...] = field(default=())
-    """Listeners that the Sidecar object puts in the place of those of the Services."""
+    """The Sidecar's ingress listeners, which replace those of the Services."""
 
 
 def sidecar_of(snapshot: Snapshot, namespace: str, labels: Mapping[str, str]) -> Object | None:
@@ -64,7 +64,7 @@ def sidecar_of(snapshot: Snapshot, namespace: str, labels: Mapping[str, str]) ->
 
 
 def selectors(snapshot: Snapshot) -> list[Mapping[str, str]]:
-    """Every choice of workloads by label."""
+    """The workload selectors of all Sidecars."""
     return [_labels(s) for s in snapshot.of(RESOURCE) if _labels(s)]
 
 
@@ -122,7 +122,7 @@ def scope(
 
 
 class _Offer:
-    """What one egress leaves of the hosts, whatever rules there are."""
+    """The hosts that one egress imports, independent of VirtualServices."""
 
     def __init__(self, spec: Mapping[str, Any], services: Sequence[Service], namespace: str) -> None:
         hosts = spec.get("hosts") or ()
@@ -142,18 +142,18 @@ class _Offer:
         return any(_fits(pattern, namespace, hosts) for pattern in self._patterns)
 
     def fitting(self, rules: tuple[VirtualService, ...]) -> tuple[VirtualService, ...]:
-        """The rules that speak of its hosts."""
+        """The VirtualServices for hosts that it imports."""
         return rules if self._is_all else tuple(r for r in rules if self._fits(r.namespace, r.hosts))
 
 
 class _Offers:
-    """What a kind of workload may see of the hosts, whatever rules there are."""
+    """The hosts that one kind of workload imports, independent of VirtualServices."""
 
     def __init__(self, services: Sequence[Service], listed: Sequence[Mapping[str, Any]], namespace: str) -> None:
         visible = [s for s in services if visibility.is_for(s.exported_to, namespace)]
         self.egress = [_Offer(e, visible, namespace) for e in listed]
         self.named: dict[str, Service] = {}
-        """Hosts that any egress names."""
+        """The hosts that any egress imports."""
         for offer in self.egress:
             for service in offer.services:
                 earlier = self.named.get(service.host)
@@ -161,7 +161,7 @@ class _Offers:
         is_open = len(self.egress) == 1 and self.egress[0].port is None
         has_all = is_open and len(self.named) == len({s.host for s in visible})
         self.whole = self.named if has_all else None
-        """All hosts, where a rule can add none."""
+        """All hosts if no VirtualService can add any, else None."""
         self.reachable = {} if has_all else preferred(visible, namespace)
 
 

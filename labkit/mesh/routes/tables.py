@@ -17,11 +17,11 @@ from labkit.mesh.routes.virtual_services import MESH, VirtualService
 
 HTTP_PROXY = "http_proxy"
 HTTP_PORT = 80
-"""Where hosts of rules get a virtual host that no Service has on any port."""
+"""Hosts of VirtualServices without any Service get a virtual host on this port."""
 
 
 class Reachable(Protocol):
-    """What routes must know of the hosts that they lead to."""
+    """What routes ask about their destination hosts."""
 
     def parts_of(self, host: str) -> tuple[object, ...]:
         """All that routes to a host depend on."""
@@ -69,7 +69,7 @@ class Tables:
         return ir.RouteTable(name=HTTP_PROXY, hosts=hosts, allows_unknown=self.allows_unknown)
 
     def _parts_of(self, *rules: VirtualService) -> tuple[object, ...]:
-        """All that routes of rules depend on."""
+        """Everything that the routes of VirtualServices depend on."""
         return (*rules, *(p for rule in rules for h in rule.destinations for p in self.reach.parts_of(h)))
 
     def _tables(self, group: Group) -> Iterator[ir.RouteTable]:
@@ -129,7 +129,7 @@ class Tables:
         )
 
     def _without_service(self, group: Group) -> Iterator[ir.VirtualHost]:
-        """Hosts of rules that have no such port: Istio adds them beside those that have it, else on port 80."""
+        """Virtual hosts for hosts without this port: beside a host of the same rule that has it, and on port 80."""
         rules = self.egress[group.egress].virtual_services
         key = "absent", self.key, group.egress, group.port
         absent = self.memo.each(key, (rules,), lambda _, rule: _absent(rule, group), shared=(self.plan,))
@@ -154,7 +154,7 @@ class Tables:
 
 
 def _absent(rule: VirtualService, group: Group) -> tuple[str, ...]:
-    """Hosts of a rule that are none of the group's, and get a virtual host there all the same."""
+    """Hosts of a VirtualService outside the group that still get a virtual host in its table."""
     if not rule.http or (rule.is_route and group.names.isdisjoint(rule.hosts)):
         return ()
     absent = tuple(h for h in rule.hosts if h not in group.names and not _is_any(h, group.names))

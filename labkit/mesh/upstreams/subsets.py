@@ -12,7 +12,7 @@ from labkit.mesh.upstreams.destination_rules import Rule
 
 ORIGINAL = "ORIGINAL_DST"
 FORWARD = "FORWARD"
-"""Wherever the request's own host leads: resolution DYNAMIC_DNS."""
+"""The kind of resolution DYNAMIC_DNS: Envoy resolves the host of each request."""
 
 HTTP, TCP = "http", "tcp"
 KINDS = {"DNS": "STRICT_DNS", "DNS_ROUND_ROBIN": "LOGICAL_DNS", "DYNAMIC_DNS": FORWARD, "NONE": ORIGINAL}
@@ -22,19 +22,19 @@ LOOKED_UP = ("STRICT_DNS", "LOGICAL_DNS")
 
 @dataclass(frozen=True, kw_only=True)
 class Client:
-    """Who calls."""
+    """The proxy that calls."""
 
     is_gateway: bool
     mesh: Mapping[str, Any] = field(default_factory=dict)
     """The mesh's own configuration."""
 
     sends_hbone: bool = False
-    """Whether it reaches ambient's pods by tunnels; without it they get plaintext."""
+    """Whether it reaches ambient pods by HBONE; otherwise it sends them plaintext."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """Which of a service's upstreams."""
+    """One upstream of a service: a port and, for a subset, its name."""
 
     port: Port
     subset: str = ""
@@ -74,7 +74,7 @@ def _targets(port: Port, rule: Rule | None, mesh: Mapping[str, Any]) -> Iterator
 
 
 def _subsets(rule: Rule | None) -> Iterable[Mapping[str, Any]]:
-    """Of two subsets of one name the first one counts."""
+    """The subsets of a rule; the first of a name counts."""
     by_name: dict[str, Mapping[str, Any]] = {}
     for subset in rule.subsets if rule else ():
         by_name.setdefault(subset["name"], subset)
@@ -125,7 +125,7 @@ def _upstream(service: Service, target: Target, rule: Rule | None, client: Clien
 
 
 def behind_waypoint(service: Service, rule: Rule | None, mesh: Mapping[str, Any]) -> Iterator[ir.Upstream]:
-    """A host as its waypoint calls it: for each port as HTTP, as TCP, or both where nobody says which it is."""
+    """A host's upstreams at its waypoint: HTTP, TCP, or both for a port whose protocol is not declared."""
     client = Client(is_gateway=False, mesh=mesh)
     for port in service.ports:
         for target in _targets(port, rule, mesh) if port.protocol != "UDP" else ():
@@ -185,7 +185,7 @@ def of_app(
 
 
 def _endpoints(kind: str, ready: Iterable[Endpoint]) -> Iterable[Endpoint]:
-    """Those that Envoy takes in a cluster of a kind; in another network, which there is not, is no address."""
+    """The endpoints that Envoy accepts in a cluster of a kind; one without an address (another network) is dropped."""
     if kind in (ORIGINAL, FORWARD):
         return ()
     ready = (e for e in ready if e.address)

@@ -9,7 +9,7 @@ _BITS = re.compile(r"0|[1-9][0-9]*")
 
 
 def is_ip(text: str) -> bool:
-    """Whether it is an address."""
+    """Whether a text is an IP address."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
@@ -18,7 +18,7 @@ def is_ip(text: str) -> bool:
 
 
 def ip(text: str) -> str:
-    """What is wrong with an address; empty when nothing is."""
+    """What is wrong with an address; empty for a valid one."""
     return "" if is_ip(text) else f"{text} is not a valid IP"
 
 
@@ -57,7 +57,7 @@ def _prefix(text: str) -> str:
 
 
 def _reason(text: str) -> str:
-    """Why it is no address; Go decides by the first dot, colon or percent sign."""
+    """Why Go rejects a text as an address; the first dot, colon or percent sign selects the message."""
     kind = re.search(r"[.:%]", text)
     if kind is None:
         return "unable to parse IP"

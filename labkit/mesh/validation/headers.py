@@ -9,7 +9,7 @@ from labkit.mesh.validation.findings import Finding, errors
 from labkit.mesh.validation.gotext import quoted
 
 CLAIM = "@request.auth.claims"
-"""A match on a header of this name is one on a claim of the request's token."""
+"""A match on a header whose name begins so matches a claim of the request's token."""
 
 _MATCHED = re.compile(r":?[-!#$%&'*+.^_`|~0-9a-zA-Z]+")
 _STRICT = re.compile(r"[-_A-Za-z0-9]+")
@@ -48,7 +48,7 @@ def changes(headers: Mapping[str, Any] | None) -> Iterator[Finding]:
 
 
 def _changed(name: str, *, may_be_host: bool) -> str:
-    """The name of a header that is set, added or removed; only a request may be given a host."""
+    """What is wrong with the name of a header that is set, added or removed; only requests accept a new host."""
     if not name:
         return _EMPTY
     if may_be_host and is_authority(name):
@@ -93,7 +93,7 @@ def _commands(text: str) -> str:
 
 
 def _arguments(text: str, at: int) -> tuple[int, str]:
-    """Where the expression ends whose arguments begin at ``at`` (-1: nowhere), and what is wrong with them."""
+    """(end of the expression whose arguments begin at ``at``, or -1; what is wrong with the arguments)."""
     at = _blanks(text, at)
     state = "array" if text[at : at + 1] == "[" else "text"
     # The first character of an argument that is no array is taken as it is.

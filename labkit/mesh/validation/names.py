@@ -54,7 +54,7 @@ def fqdn(name: str) -> str:
 
 
 def wildcard_domain(name: str) -> str:
-    """As ``fqdn``; the first label may be a wildcard, or a number when it is alone."""
+    """What is wrong with a domain name whose first label may be a wildcard, or a number if it is the only one."""
     if problem := _length(name):
         return problem
     first, dot, rest = name.partition(".")
@@ -64,7 +64,7 @@ def wildcard_domain(name: str) -> str:
 
 
 def partial_wildcard(name: str) -> str:
-    """Whether a wildcard stands for a part of a label."""
+    """Whether a wildcard replaces only part of a label, as in ``a*.example.com``."""
     is_partial = "*" in name and name != "*" and not name.startswith("*.")
     return f"partial wildcard {quoted(name)} not allowed" if is_partial else ""
 
@@ -114,12 +114,12 @@ def label_problems(labels: Mapping[str, str] | None) -> Iterator[str]:
 
 
 def labels(labels: Mapping[str, str] | None) -> Iterator[Finding]:
-    """The same as findings: Istio lists even a single one."""
+    """The problems of labels as findings; Istio formats even a single one as a list."""
     return map(listed, label_problems(labels))
 
 
 def gateways(references: list[str] | None) -> Iterator[Finding]:
-    """References to Gateways: ``name`` or ``namespace/name``. Istio looks no further than the first without a slash."""
+    """Problems of references to Gateways, ``name`` or ``namespace/name``. Istio stops at the first without a slash."""
     for reference in references or []:
         namespace, slash, name = reference.partition("/")
         if not slash:
@@ -141,7 +141,7 @@ def gateways(references: list[str] | None) -> Iterator[Finding]:
 
 
 def covers(pattern: str, host: str) -> bool:
-    """Whether every name that ``host`` stands for is one that ``pattern`` stands for."""
+    """Whether ``pattern`` covers every name that ``host`` covers."""
     if not pattern.startswith("*"):
         return host == pattern
     if host.startswith("*"):
@@ -150,5 +150,5 @@ def covers(pattern: str, host: str) -> bool:
 
 
 def overlap(one: str, other: str) -> bool:
-    """Whether some name is one that both stand for."""
+    """Whether two hosts, each of which may be a wildcard, share a name."""
     return covers(one, other) or covers(other, one)

@@ -28,7 +28,7 @@ Workload = Mapping[str, Any]
 
 
 def listener(pod: LocalPod, about: logs.About) -> Resource:
-    """What takes the connections of a pod's programs; each begins with a PROXY header that names its destination."""
+    """The listener for connections of a pod's programs; each starts with a PROXY header naming its destination."""
     kind = "extensions.filters.listener.proxy_protocol.v3.ProxyProtocol"
     return {
         "name": f"outbound|{pod.ip}",
@@ -65,7 +65,7 @@ def _chain(name: str, ranges: tuple[tuple[str, int], ...], pod: LocalPod, about:
 
 
 def internal_listeners() -> Iterator[Resource]:
-    """The same for all pods: which cluster carries a connection on, the filter state of its pod decides."""
+    """The chain shared by all pods; the filter state of a connection's pod selects the cluster."""
     yield _internal(pieces.CONNECT, "hbone", tunneling_config={"hostname": "%DOWNSTREAM_LOCAL_ADDRESS%"})
     yield _internal(pieces.PLAIN, "plain")
 
@@ -102,7 +102,7 @@ def _of(cluster: str) -> str:
 
 
 def clusters_of(pod: LocalPod, domains: tuple[str, ...]) -> Iterator[Resource]:
-    """By which a pod's connections leave: each is bound to the pod's address, a tunnel has its certificate."""
+    """The clusters of a pod's outgoing connections, bound to its address; tunnels use its certificate."""
     bound = {"source_address": {"address": pod.ip, "port_value": 0}}
     waypoint = {"key": pieces.ORIGINAL_DST, "path": [{"key": "waypoint"}]}
     common = {
@@ -139,7 +139,7 @@ class Destinations:
         self._behind = _endpoints(tables)
 
     def clusters(self) -> Iterator[Resource]:
-        """One for each port of a Service's address, and one for each workload's address."""
+        """One cluster per port of a Service's address, and one per workload address."""
         for service in self._tables.services.values():
             for name in _names(service):
                 yield {
@@ -162,7 +162,7 @@ class Destinations:
                 }
 
     def endpoints(self) -> Iterator[Resource]:
-        """Where each cluster leads now."""
+        """The current load assignment of each cluster."""
         for key, service in self._tables.services.items():
             for entry in service.get("addresses") or ():
                 for port in service["ports"]:
