@@ -56,6 +56,8 @@ def as_owned(key: str, obj: Object) -> Object:
 
 def updated(key: str, new: Object, live: Object) -> Object:
     """An object after an update, with what the server counts."""
+    if key == "apps/statefulsets":
+        return _stateful_set(new)
     if key != "apps/daemonsets":
         return new
     count = int((live["metadata"].get("annotations") or {}).get(TEMPLATE_GENERATION) or 0)

@@ -86,7 +86,7 @@ class PodDefaults:
 
     async def tolerations(self, call: Call, new: Object, old: Object | None) -> Object | None:
         """Five minutes on a node that is not ready, unless it says otherwise."""
-        if not _is_new_pod(call, old):
+        if call.served.key != "/pods" or call.subresource:
             return None
         have = list(new["spec"].get("tolerations") or [])
         for key in NOT_TOLERATED_LONG:

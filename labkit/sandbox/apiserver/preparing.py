@@ -37,8 +37,8 @@ def check_name(call: Call, metadata: Object) -> None:
 
 def place_for_update(call: Call, metadata: Object) -> None:
     """As ``place``; the name must be there too, and be the one of the URL."""
-    check_name(call, metadata)
     place(call, metadata)
+    check_name(call, metadata)
 
 
 def check_preconditions(call: Call, metadata: Object, live: Object) -> None:
@@ -241,6 +241,12 @@ def _registry_path(served: Served) -> str:
 
 def _namespace_differs() -> Exception:
     return refusing.bad_request("the namespace of the provided object does not match the namespace sent on the request")
+
+
+def check_has_version(call: Call, metadata: Object) -> None:
+    """422 for what a patch left without the resourceVersion that some kinds insist on."""
+    if not call.served.strategy.unconditional and metadata.get("resourceVersion") in (None, "", "0"):
+        _must_have_version(call.served, call.name)
 
 
 def _must_have_version(served: Served, name: str) -> None:

@@ -151,6 +151,7 @@ async def patch(core: Core, call: Call) -> Written:
         call.warnings[:] = before + decoded.warnings
         sent = decoded.object
         preparing.check_patched(call, sent.get("metadata") or {}, live)
+        preparing.check_has_version(call, sent.get("metadata") or {})
         new = preparing.with_identity(served, sent, live)
         new = defaults.with_defaults(schema, new, live)
         new = preparing.for_update(served, new, live, subresource=subresource)

@@ -286,5 +286,17 @@ def base64_problem(text: str) -> str:
     except (binascii.Error, ValueError):
         alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
         at = next((n for n, c in enumerate(text) if c not in alphabet), len(text) - len(text) % 4)
+        if text[at : at + 1] == "=":
+            at = _after_padding(text, at)
         return f"illegal base64 data at input byte {at}"
     return ""
+
+
+def _after_padding(text: str, at: int) -> int:
+    """Where Go finds fault with a text whose padding begins at ``at``."""
+    if at % 4 < 2:
+        return at
+    needed = 4 - at % 4
+    if at + needed > len(text):
+        return len(text)
+    return at + needed if text[at : at + needed] == "=" * needed else at

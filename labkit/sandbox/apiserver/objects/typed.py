@@ -13,7 +13,7 @@ MISSING: Any = object()
 """A value that is not there, as opposed to null."""
 
 _ANY = Type(kind="any")
-_SCALARS = {"string": (str,), "integer": (int, float), "number": (int, float), "boolean": (bool,)}
+_SCALARS = {"string": (str,), "bytes": (str,), "integer": (int, float), "number": (int, float), "boolean": (bool,)}
 
 
 class Untypable(ValueError):
@@ -159,7 +159,7 @@ def _misfit(of: Type, value: Any) -> str:
         return ""
     if of.kind in ("integer", "number"):
         return f"expected numeric (int or float), got {_GO_TYPES[gojson.kind_of(value)]}"
-    if of.kind == "string":
+    if of.kind in ("string", "bytes"):
         return f"expected string, got &value.valueUnstructured{{Value:{_go_syntax(value)}}}"
     return f"expected boolean, got &{{{_go(value)}}}"
 

@@ -61,6 +61,7 @@ def _struct(of: Type, value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _PLACED = {"quobyte": "rbd", "setHostnameAsFQDN": "subdomain", "preemptionPolicy": "priority"}
+_PLACED["fsGroupChangePolicy"] = "fsGroup"
 """Fields that stand elsewhere in the server's own structs than in those of its API: behind another one."""
 
 

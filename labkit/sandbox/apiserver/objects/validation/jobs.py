@@ -229,6 +229,7 @@ def _job(job: Object) -> Iterator[Cause]:
     name, uid, selector = metadata.get("name") or "", metadata.get("uid"), spec.get("selector")
     if selector is None:
         yield causes.required("spec.selector")
+        yield causes.wrong("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
         return
     yield from checks.selector(selector, "spec.selector")
     if not spec.get("manualSelector"):

@@ -12,13 +12,20 @@ _PLACING = ("nodeSelector", "tolerations", "affinity", "schedulingGates")
 def problems(new: Object, old: Object) -> Iterator[Cause]:
     """What an update changed and may not."""
     after, before = new["spec"], old["spec"]
-    follows = after.get("completionMode") == "Indexed" and after.get("completions") == after.get("parallelism")
-    if not (follows and after.get("completions") is not None):
-        yield from _fixed("completions", after, before)
+    yield from _completions(after, before)
     yield from _fixed("selector", after, before)
     yield from _template(new, old)
     for field in ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"):
         yield from _fixed(field, after, before)
+
+
+def _completions(after: Object, before: Object) -> Iterator[Cause]:
+    """Those of an indexed Job follow its parallelism."""
+    count = after.get("completions")
+    if after.get("completionMode") != "Indexed" or count is None or before.get("completions") is None:
+        yield from _fixed("completions", after, before)
+    elif count != before["completions"] and count != after.get("parallelism"):
+        yield causes.wrong("spec.completions", count, "can only be modified in tandem with spec.parallelism")
 
 
 def _fixed(field: str, after: Object, before: Object) -> Iterator[Cause]:

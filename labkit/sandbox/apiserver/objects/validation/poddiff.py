@@ -30,6 +30,11 @@ def pod(new: Object, old: Object) -> Iterator[Cause]:
     if any(not any(_tolerates_as(one, was) for one in after.get("tolerations") or ()) for was in _tolerations(before)):
         detail = "existing toleration can not be modified except its tolerationSeconds"
         yield causes.forbidden("spec.tolerations", detail)
+    gates = [gate.get("name") for gate in before.get("schedulingGates") or ()]
+    for at, gate in enumerate(after.get("schedulingGates") or ()):
+        if gate.get("name") not in gates:
+            detail = f"only deletion is allowed, but found new scheduling gate '{gate.get('name')}'"
+            yield causes.forbidden(f"spec.schedulingGates[{at}].name", detail)
     allowed = dict(after)
     for group in ("containers", "initContainers"):
         if after.get(group):
@@ -72,7 +77,9 @@ def claim(new: Object, old: Object) -> Iterator[Cause]:
     if after != before:
         shown = [gonames.internal("PersistentVolumeClaimSpec", spec) for spec in (before, after)]
         yield causes.forbidden("spec", f"{_CLAIM}\n{difference(*shown)}")
-    if storage and quantities.parse(asked or "0").value < quantities.parse(storage).value:
+    capacity = ((old.get("status") or {}).get("capacity") or {}).get("storage") or "0"
+    sizes = [quantities.parse(text).value for text in (asked or "0", storage or "0", capacity)]
+    if sizes[0] < sizes[1] and sizes[0] <= sizes[2]:
         yield causes.forbidden("spec.resources.requests.storage", "field can not be less than status.capacity")
 
 

@@ -268,7 +268,11 @@ def _endpoints(endpoints: Object) -> Iterator[Cause]:
                 if address.get("nodeName") is not None:
                     for problem in names.subdomain(address["nodeName"]):
                         yield causes.wrong(f"{here}.nodeName", address["nodeName"], problem)
-                yield from _endpoint_address(address.get("ip") or "", f"{here}.ip")
+                address_problems = list(_endpoint_address(address.get("ip") or "", f"{here}.ip"))
+                yield from address_problems
+                if any("must be a valid IP address" in problem.message for problem in address_problems):
+                    # Two looks at the same text, of which the second gives no example.
+                    yield causes.wrong(f"{here}.ip", address.get("ip") or "", "must be a valid IP address")
         for place, port in enumerate(ports):
             yield from _endpoint_port(port, f"{path}.ports[{place}]", is_named=len(ports) > 1)
 

@@ -44,6 +44,9 @@ def _job(new: Object, old: Object) -> Iterator[Cause]:
     if indexes and new["spec"].get("completionMode") != "Indexed":
         detail = "cannot set non-empty completedIndexes when non-indexed completion mode"
         yield causes.wrong("status.completedIndexes", indexes, detail)
+    started, before = ((obj.get("status") or {}).get("startTime") for obj in (new, old))
+    if before and started != before and not new["spec"].get("suspend"):
+        yield causes.wrong("status.startTime", started, "field is immutable for unsuspended job once set")
 
 
 def _ingress(new: Object, old: Object) -> Iterator[Cause]:

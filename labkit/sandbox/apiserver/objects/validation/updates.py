@@ -49,7 +49,7 @@ def _field(name: str) -> Callable[[Object], Any]:
 
 CONTENT_FIRST = (
     *("/Pod", "/PersistentVolumeClaim", "batch/Job"),
-    *("apps/Deployment", "apps/ReplicaSet", "apps/StatefulSet", "apps/DaemonSet"),
+    *("apps/Deployment", "apps/ReplicaSet", "apps/StatefulSet", "discovery.k8s.io/EndpointSlice"),
     *("rbac.authorization.k8s.io/RoleBinding", "rbac.authorization.k8s.io/ClusterRoleBinding"),
 )
 """Kinds whose updates are judged as new objects before they are compared with the old one."""
