@@ -47,9 +47,17 @@ def problems(schema: Schema, obj: Object) -> Iterator[Cause]:
     is_last = key in LOOKED_AT_LAST
     check = names.path_segment if is_last else _FORMS.get(key, names.subdomain)
     yield from _name(metadata, check, is_free=key not in _NAMED_BY_CONTENT)
+    if key == "batch/Job" and set(metadata.get("labels") or ()) <= _OF_JOBS:
+        # A Job without labels has those of its template, when it is read the next time.
+        metadata = {name: value for name, value in metadata.items() if name != "labels"}
     yield from form(metadata)
     if schema.group not in _FREE_FINALIZERS and schema.custom is None and not is_last:
         yield from _finalizers(metadata)
+
+
+_OF_JOBS = frozenset(
+    f"{prefix}{name}" for prefix in ("", "batch.kubernetes.io/") for name in ("controller-uid", "job-name")
+)
 
 
 def form(metadata: Object) -> Iterator[Cause]:
