@@ -46,9 +46,12 @@ VERSION_PITFALLS = (
         query=_rates(f'reporter="destination",{TO_REVIEWS},response_code="200"'),
         says='response_code="200" leaves out requests that reviews gets and answers otherwise',
     ),
-    Pitfall(
-        query=_rates(f'reporter="destination",{TO_REVIEWS}').replace("[1m]", "[1h]"),
-        says="this is the mean of an hour, and the last minute is asked for: [1m]",
+    *(
+        Pitfall(
+            query=_rates(f'reporter="destination",{TO_REVIEWS}').replace("[1m]", f"[{window}]"),
+            says=f"this is the mean over {window}, and the last minute is asked for: [1m]",
+        )
+        for window in ("2m", "5m", "10m", "15m", "30m", "1h")
     ),
     Pitfall(
         query=_rates(f'reporter="destination",{TO_REVIEWS}', by=""),
@@ -226,6 +229,11 @@ EXERCISES = (
         answer=BY_VERSION,
         wrong=(
             Wrong(why="both reporters", answer=_rates(TO_REVIEWS), says="counted twice"),
+            Wrong(
+                why="five minutes",
+                answer=BY_VERSION.replace("[1m]", "[5m]"),
+                says="this is the mean over 5m, and the last",
+            ),
             Wrong(
                 why="without a sum",
                 answer=f'rate(istio_requests_total{{reporter="destination",{TO_REVIEWS}}}[2m])',

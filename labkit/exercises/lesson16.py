@@ -101,12 +101,17 @@ def only_failures(evidence: Evidence) -> Verdict:
 
 def is_of_failures(expression: str) -> bool:
     """Whether a CEL expression holds for status 500 and more; no answer at all may count, too."""
+    expression = DENIED.sub("response.code >= 500", REVERSED.sub("response.code >= 500", expression))
     bounded = " && ".join(part.strip() for part in expression.split("&&") if not BOUND.fullmatch(part.strip()))
     parts = [part.strip().strip("()").strip() for part in bounded.split("||")]
     failing = [p for p in parts if re.fullmatch(r"response\.code\s*(>=\s*500|>\s*499)", p)]
     rest = [p for p in parts if p not in failing and not re.fullmatch(r"response\.code\s*==\s*0", p)]
     return bool(failing) and not rest
 
+
+DENIED = re.compile(r"!\s*\(\s*response\.code\s*(<\s*500|<=\s*499)\s*\)")
+REVERSED = re.compile(r"(500\s*<=|499\s*<)\s*response\.code")
+"""Other ways to write the bound."""
 
 BOUND = re.compile(r"response\.code\s*<(=\s*599|\s*600)")
 """What no status is beyond."""
@@ -235,6 +240,7 @@ EXERCISES = (
         given=("access-logs.yaml",),
         right=(
             Right(how="more than 499", yaml=_telemetry("response.code > 499")),
+            Right(how="not less", yaml=_telemetry("!(response.code < 500)")),
             Right(how="no answer, too", yaml=_telemetry("response.code >= 500 || response.code == 0")),
         ),
         wrong=(

@@ -5,6 +5,7 @@ and a wrong one is told by the number that its mistake gives.
 """
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -24,7 +25,7 @@ NEAR = 1e-6
 SLOW = HOUR // 2
 """Milliseconds since which reviews is slower than before."""
 
-BUSY = HOUR // 5
+BUSY = HOUR // 40
 """Milliseconds since which everybody sends twice as much as before."""
 
 
@@ -155,6 +156,10 @@ def _late(time: int) -> float:
 SAMPLES = Samples()
 
 
+MINUTE = "[1m]"
+"""The window of the exercises, and of what is compared with them."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Pitfall:
     """A usual mistake: a query that makes it, and what to say to whoever gets its numbers."""
@@ -195,9 +200,16 @@ def judge(
     if any(_equal([factor * number for number in right_numbers], numbers) for factor in scale):
         return verdict.passed(expected, observed)
     for pitfall in pitfalls if numbers else ():
-        if _equal(numbers_of(pitfall.query), numbers):
+        queries = dict.fromkeys((pitfall.query, pitfall.query.replace(MINUTE, _window(answer))))
+        if any(_equal(numbers_of(query), numbers) for query in queries):
             return verdict.not_yet(expected, observed, cause=pitfall.says)
     return verdict.not_yet(expected, observed, cause=_cause(numbers, right_numbers))
+
+
+def _window(query: str) -> str:
+    """The first window of a query, ``[5m]``: a mistake may come with a window of its own."""
+    window = re.search(r"\[[^\]:]+\]", query)
+    return window[0] if window else MINUTE
 
 
 def _cause(numbers: Sequence[float], right_numbers: Sequence[float]) -> str:

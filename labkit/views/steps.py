@@ -27,7 +27,7 @@ class Steps:
     def end(self) -> None:
         """Print the step that is done."""
         if self._name and self._out is not None:
-            print(f"  ✓ {self._name:<66} {time.monotonic() - self._since:5.1f} s", file=self._out, flush=True)
+            print(f"  ✓ {self._name:<44} {time.monotonic() - self._since:5.1f} s", file=self._out, flush=True)
         self._name = ""
 
 
