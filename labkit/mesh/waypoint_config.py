@@ -82,9 +82,14 @@ class _Waypoint:
             host = kubernetes.host_of(resources.name_of(obj), resources.namespace_of(obj))
             if service := services.get((host, resources.namespace_of(obj))):
                 yield _target("Service", obj), service, service.addresses
+        seen: set[tuple[str, str]] = set()
         for obj in self._users("serviceentries.networking.istio.io"):
             for host in obj["spec"].get("hosts") or ():
-                if service := services.get((host, resources.namespace_of(obj))):
+                key = host, resources.namespace_of(obj)
+                if key in seen:
+                    continue  # Of several ServiceEntries with one host the oldest speaks.
+                seen.add(key)
+                if service := services.get(key):
                     addresses = service.addresses or tuple(filter(None, [service_entries.virtual_address(obj, host)]))
                     yield _target("ServiceEntry", obj), service, addresses
 

@@ -128,7 +128,7 @@ def _circuit(cluster: Mapping[str, Any], host: str, port: str, subset: str, stat
 
 
 def _endpoint(host: Mapping[str, Any]) -> Endpoint:
-    address = host.get("address", {}).get("socket_address", {})
+    address, port = proxies.endpoint_address(host)
     health = host.get("health_status", {})
     counted = {stat["name"]: int(stat.get("value", 0)) for stat in host.get("stats", [])}
     if health.get("failed_outlier_check"):
@@ -138,7 +138,7 @@ def _endpoint(host: Mapping[str, Any]) -> Endpoint:
     else:
         state = "healthy"
     return Endpoint(
-        address=f"{address.get('address', '?')}:{address.get('port_value', '')}",
+        address=f"{address or '?'}:{port}",
         state=state,
         requests=counted.get("rq_total", 0),
         errors=counted.get("rq_error", 0),

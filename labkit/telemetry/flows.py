@@ -79,7 +79,7 @@ def flows(clusters: Mapping[str, str], stats: Mapping[str, str], pods: Sequence[
                 continue
             refused = counted.get(cluster["name"], {}).get("upstream_rq_5xx", 0)
             for endpoint in cluster.get("host_statuses", []):
-                address = endpoint.get("address", {}).get("socket_address", {}).get("address", "")
+                address, _ = proxies.endpoint_address(endpoint)
                 sent, failed = _counts(endpoint)
                 target = addresses.get(address) or host or address
                 _add(totals, workload_of(pod), target, sent, failed)

@@ -67,7 +67,7 @@ def _ejected(text: str) -> Iterator[str]:
     for cluster in json.loads(text or "{}").get("cluster_statuses", []):
         for endpoint in cluster.get("host_statuses", []):
             if (endpoint.get("health_status") or {}).get("failed_outlier_check"):
-                yield endpoint.get("address", {}).get("socket_address", {}).get("address", "")
+                yield proxies.endpoint_address(endpoint)[0]
 
 
 def _name(pod: Workload) -> str:

@@ -159,14 +159,23 @@ def _condition(matcher: Mapping[str, Any]) -> str:
     return f"{'!' if matcher.get('invert_match') else ''}{matcher['name']}{condition}"
 
 
+def endpoint_address(host: Mapping[str, Any]) -> tuple[str, str]:
+    """Address and port of an endpoint in ``/clusters?format=json``; of one reached by HBONE those of its pod."""
+    address = host.get("address", {})
+    if socket := address.get("socket_address"):
+        return str(socket.get("address", "")), str(socket.get("port_value", ""))
+    pod, _, port = str(address.get("envoy_internal_address", {}).get("endpoint_id", "")).rpartition(":")
+    return pod, port
+
+
 def endpoint_rows(document: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """One row an address of ``/clusters?format=json``."""
     rows = []
     for cluster in document.get("cluster_statuses", []):
         for host in cluster.get("host_statuses", []):
-            address = host.get("address", {}).get("socket_address", {})
+            address, port = endpoint_address(host)
             pipe = host.get("address", {}).get("pipe", {}).get("path", "(inside Envoy)")
-            where = f"{address.get('address', '?')}:{address.get('port_value', '')}" if address else pipe
+            where = f"{address}:{port}" if address else pipe
             rows.append((cluster["name"], where, str(host.get("health_status", {}).get("eds_health_status", ""))))
     return sorted(rows)
 

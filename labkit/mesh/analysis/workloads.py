@@ -11,6 +11,8 @@ from labkit.mesh.analysis.snapshot import MODE, SYSTEM, Object, Snapshot, full_n
 PROXYS_USER = 1337
 SWITCH, REVISION = "istio-injection", "istio.io/rev"
 PLACEHOLDER = "auto"
+HBONE = "hbone"
+"""The appProtocol of a waypoint's port, which istiod knows though no name of a port says it."""
 """The image of a proxy that injection is to fill in, as a gateway's manifest has it."""
 
 
@@ -155,7 +157,11 @@ def services(objects: Snapshot) -> Iterator[Message]:
         for port in service["spec"].get("ports") or []:
             name, is_tcp = port.get("name", ""), port.get("protocol", "TCP") == "TCP"
             protocol = protocols.of_port(name, port["port"], port.get("appProtocol"))
-            if not is_tcp or (protocol != protocols.UNKNOWN and not (is_external and name == "tcp")):
+            if (
+                not is_tcp
+                or port.get("appProtocol") == HBONE
+                or (protocol != protocols.UNKNOWN and not (is_external and name == "tcp"))
+            ):
                 continue
             if is_external:
                 text = (

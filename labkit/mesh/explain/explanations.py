@@ -263,6 +263,18 @@ def _endpoints(name: str, cluster: Resource, config: Config) -> Iterable[str]:
                 address = endpoint["endpoint"]["address"].get("socket_address")
                 if address:
                     yield f"{address['address']}:{address['port_value']}"
+                elif tunnel := _tunnel(endpoint):
+                    yield tunnel
+
+
+def _tunnel(endpoint: Resource) -> str:
+    """An endpoint in ambient, which is reached by HBONE, or the waypoint in front of it."""
+    metadata = (endpoint.get("metadata") or {}).get("filter_metadata") or {}
+    original = metadata.get("envoy.filters.listener.original_dst") or {}
+    if not original.get("local"):
+        return ""
+    by = f" through the waypoint at {original['waypoint']}" if original.get("waypoint") else ""
+    return f"{original['local']} by HBONE{by}"
 
 
 def _tls(cluster: Resource) -> str:

@@ -15,7 +15,9 @@ from labkit.mesh.upstreams import destination_rules, subsets, traffic_policy
 from labkit.mesh.upstreams.destination_rules import Rule
 
 STRICT, PERMISSIVE, DISABLE, NO_PROXY = "STRICT", "PERMISSIVE", "DISABLE", "no sidecar"
-MUTUAL, TLS, PLAIN = "mutual TLS", "TLS", "plain text"
+MUTUAL, TLS, PLAIN, TUNNEL = "mutual TLS", "TLS", "plain text", "HBONE"
+CERTIFIED = (MUTUAL, TUNNEL)
+"""What STRICT takes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +41,7 @@ class Port:
     """``PeerAuthentication default/strict``; empty where no object decides."""
 
     meshed_clients: str
-    """What a client with a sidecar sends: ``mutual TLS``, ``TLS`` or ``plain text``; per subset where they differ."""
+    """What a client with a sidecar sends: ``mutual TLS``, ``HBONE``, ``TLS`` or ``plain text``; by subset if unlike."""
 
     because: str
     """What decides that: auto mTLS or a DestinationRule."""
@@ -95,9 +97,12 @@ def _row(
     namespace = endpoint.account.partition("/")[0] or service.namespace
     root, labels = snapshot.root_namespace, endpoint.labels
     modes = peer_authentication.modes(policies, root=root, namespace=namespace, labels=labels)
-    has_proxy = endpoint.labels.get(TLS_MODE) == "istio"
+    is_ambient = endpoint.speaks_hbone and not endpoint.speaks_mtls
+    has_proxy = endpoint.labels.get(TLS_MODE) == "istio" or is_ambient
     source = modes.source_of(endpoint.port)
     mode = modes.of(endpoint.port) if has_proxy else NO_PROXY
+    if is_ambient and mode == DISABLE:
+        mode = PERMISSIVE  # ztunnel always takes tunnels.
     problems = [f"{called.words(calls)} to {mode}: {why}" for called in calls if (why := _clash(called.sends, mode))]
     if has_proxy:
         hidden = peer_authentication.unused(policies, root=root, namespace=namespace, labels=labels)
@@ -141,7 +146,7 @@ def _calls(upstreams: Sequence[ir.Upstream], number: int, endpoint: Endpoint) ->
 
 def _of_upstream(upstream: ir.Upstream, endpoint: Endpoint) -> str:
     if upstream.tls is None or (upstream.is_tls_by_endpoint and not endpoint.speaks_mtls):
-        return PLAIN
+        return TUNNEL if endpoint.speaks_hbone else PLAIN
     return MUTUAL if upstream.tls.kind == "istio" or upstream.tls.certificate else TLS
 
 
@@ -157,7 +162,7 @@ def _reason(snapshot: Snapshot, rule: Rule | None, number: int, calls: Sequence[
         return f"DestinationRule {rule.namespace}/{rule.name}: {', '.join(dict.fromkeys(modes))}"
     if snapshot.mesh_config.get("enableAutoMtls") is False:
         return "auto mTLS is off in the mesh configuration"
-    return "auto mTLS" + ("" if any(call.sends == MUTUAL for call in calls) else ": these pods do not take it")
+    return "auto mTLS" + ("" if any(call.sends in CERTIFIED for call in calls) else ": these pods do not take it")
 
 
 def _mode(policy: Mapping[str, object] | None, number: int) -> str:
@@ -173,7 +178,7 @@ def _decided_by(source: str, *, has_proxy: bool) -> str:
 
 def _clash(sends: str, mode: str) -> str:
     """Why a connection fails; empty where it does not."""
-    if mode == STRICT and sends != MUTUAL:
+    if mode == STRICT and sends not in CERTIFIED:
         return "every connection is refused"
     if mode in (DISABLE, NO_PROXY) and sends == MUTUAL:
         return "nobody there answers the handshake"

@@ -7,6 +7,7 @@ import pytest
 
 from labkit.conformance import ambient, answers, scene
 from labkit.mesh import compiler, model
+from labkit.mesh.explain import explanations, mutual_tls
 from tests import recorded
 
 ANSWERS = answers.Answers(recorded.AMBIENT.place)
@@ -81,3 +82,61 @@ def test_between_sidecars_mutual_tls_stays(snapshots: dict[bool, model.Snapshot]
     found = config(snapshots[False], "curl", hbone=True)
     group = found.endpoints["outbound|9080||ratings.default.svc.cluster.local"]["endpoints"][0]
     assert "socket_address" in group["lb_endpoints"][0]["endpoint"]["address"]
+
+
+@pytest.mark.parametrize(
+    ("by_waypoint", "expected"),
+    [
+        pytest.param(False, "POD(amb/reviews-v1):9080 by HBONE", id="the pods"),
+        pytest.param(
+            True,
+            "ClusterIP(amb/reviews):9080 by HBONE through the waypoint at POD(amb/waypoint):15008",
+            id="the waypoint",
+        ),
+    ],
+)
+def test_an_explanation_names_what_a_gateway_reaches_by_hbone(
+    snapshots: dict[bool, model.Snapshot], by_waypoint: bool, expected: str
+) -> None:
+    found = config(snapshots[by_waypoint], "ingressgateway", hbone=True)
+    destination = explanations._to(REVIEWS, 100.0, found)
+    assert destination.endpoints[0] == expected
+
+
+def _peer(mode: str) -> dict[str, Any]:
+    metadata = {"name": "default", "namespace": "amb", "creationTimestamp": "2026-11-01T00:00:00Z"}
+    return {
+        "apiVersion": "security.istio.io/v1",
+        "kind": "PeerAuthentication",
+        "metadata": metadata,
+        "spec": {"mtls": {"mode": mode}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        pytest.param("STRICT", ("STRICT", "HBONE", "refused"), id="strict"),
+        pytest.param("DISABLE", ("PERMISSIVE", "HBONE", "accepted"), id="DISABLE counts as permissive"),
+    ],
+)
+def test_policies_reach_pods_of_ambient_and_clients_send_hbone(mode: str, expected: tuple[str, str, str]) -> None:
+    snapshot = ambient.snapshot([*ambient.base(ANSWERS.extra()), _peer(mode)])
+    port = mutual_tls.of_host(snapshot, "ratings.amb.svc.cluster.local", client="default")[0]
+    assert (port.mode, port.meshed_clients, port.other_clients) == expected
+    assert port.problems == ()
+
+
+def _entry(name: str, created: str) -> dict[str, Any]:
+    ports = [{"number": 80, "name": "http", "protocol": "HTTP"}]
+    metadata = {"name": name, "namespace": "amb", "creationTimestamp": created}
+    spec = {"hosts": ["ext.example.com"], "ports": ports, "resolution": "DNS"}
+    return {"apiVersion": "networking.istio.io/v1", "kind": "ServiceEntry", "metadata": metadata, "spec": spec}
+
+
+def test_of_two_service_entries_with_one_host_a_waypoint_has_one_chain() -> None:
+    entries = [_entry("b", "2026-11-02T00:00:00Z"), _entry("a", "2026-11-01T00:00:00Z")]
+    snapshot = ambient.snapshot([*ambient.base(ANSWERS.extra()), *entries])
+    chains = config(snapshot, "amb/waypoint", hbone=False).listeners["main_internal"]["filter_chains"]
+    names = [chain["name"] for chain in chains]
+    assert names.count("inbound-vip|80|http|ext.example.com") == 1 and len(set(names)) == len(names)

@@ -194,6 +194,7 @@ CASES = {
         [service({"ports": [{"name": "http", "port": 1, "appProtocol": "foo"}]})],
         ["IST0118"],
     ),
+    "a waypoint's port": ([service({"ports": [{"name": "mesh", "port": 15008, "appProtocol": "hbone"}]})], []),
     "a well-known port": ([service({"ports": [{"name": "db", "port": 3306}]})], []),
     "an ExternalName with a port called tcp": (
         [service({"type": "ExternalName", "externalName": "a.com", "ports": [{"name": "tcp", "port": 443}]})],
