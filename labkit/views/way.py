@@ -103,6 +103,6 @@ def _destination(destination: Destination, because: str) -> Iterator[tuple[str, 
         return
     yield "cluster", f"{destination.percent:.0f} % to {destination.cluster}, {destination.tls}", because
     if destination.endpoints:
-        yield "endpoint", ", ".join(destination.endpoints), ""
+        yield "endpoint", f"{', '.join(destination.endpoints)} {destination.tunnels}".rstrip(), ""
     else:
         yield "endpoint", "none is ready: 503", ""

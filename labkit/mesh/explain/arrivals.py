@@ -3,14 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from labkit.mesh import model
+from labkit.kube import resources
+from labkit.kube.resources import Object
+from labkit.mesh import model, names
+from labkit.mesh.ambient import decisions, enrolment, tables
 from labkit.mesh.explain import access, mutual_tls
 from labkit.mesh.explain.access import NearMiss, Workload
 from labkit.mesh.explain.explanations import Explanation
 from labkit.mesh.model import Snapshot
 from labkit.mesh.policies.decisions import Caller, Decision, Request
-
-MUTUAL = "mutual TLS"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +49,10 @@ def of(snapshot: Snapshot, caller: Workload, explanation: Explanation, request: 
             server = next(iter(access.workloads([pods[address]])), None) if address in pods else None
             if server is not None and server.name not in arrivals:
                 host = destination.cluster.rpartition("|")[2]
-                arrivals[server.name] = list(_at(snapshot, mesh, caller, server, host, int(port or 0), request))
+                entered = list(_at(snapshot, mesh, caller, server, host, int(port or 0), request))
+                if enrolment.is_redirected(pods[address]) and not any(arrival.is_refused for arrival in entered):
+                    entered[-1:] = [_at_ztunnel(snapshot, caller, pods[address], server, int(port or 0))]
+                arrivals[server.name] = entered
     return [arrival for of_server in arrivals.values() for arrival in of_server]
 
 
@@ -64,7 +68,7 @@ def _at(
     rows = mutual_tls.of_host(snapshot, host, client=caller.namespace, labels=caller.labels)
     of_port = [r for r in rows if r.port == port]
     row = next((r for r in of_port if r.workload == server.name), next(iter(of_port), None))
-    is_mutual = caller.has_proxy and (row is None or row.meshed_clients == MUTUAL)
+    is_mutual = caller.has_proxy and (row is None or row.meshed_clients in mutual_tls.CERTIFIED)
     if row is not None:
         sent = row.meshed_clients if caller.has_proxy else "plain text"
         is_refused = row.mode == mutual_tls.STRICT and not is_mutual
@@ -91,6 +95,27 @@ def _at(
     )
     decision = mesh.decide(who, server, asked)
     yield _authorization(server.name, decision, () if decision.is_allowed else mesh.lacking(who, server, asked))
+
+
+def _at_ztunnel(snapshot: Snapshot, caller: Workload, pod: Object, server: Workload, port: int) -> Arrival:
+    """What ztunnel says of a tunnel to a pod: it knows connections, not requests."""
+    domain = model.trust_domain(snapshot.mesh_config)
+    uid = f"{names.CLUSTER}//Pod/{resources.namespace_of(pod)}/{resources.name_of(pod)}"
+    principal = caller.principal(domain).removeprefix("spiffe://")
+    connection = decisions.Connection(
+        principal=principal, source_ip=caller.address, destination_ip=server.address, destination_port=port
+    )
+    decision = decisions.decide(tables.of(snapshot), uid, connection)
+    policy = f"AuthorizationPolicy {decision.policy}" if decision.policy else ""
+    because = policy or ("no policy speaks of it" if decision.is_allowed else "no ALLOW policy matches the connection")
+    verdict = "allowed" if decision.is_allowed else "ztunnel closes the tunnel, and the caller's Envoy answers 503"
+    return Arrival(
+        step="authorization",
+        workload=server.name,
+        what=f"{verdict}: {because}",
+        object=policy,
+        is_refused=not decision.is_allowed,
+    )
 
 
 def _authorization(workload: str, decision: Decision, lacking: Sequence[NearMiss]) -> Arrival:

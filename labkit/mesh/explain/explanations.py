@@ -51,6 +51,9 @@ class Destination:
     source: Source | None
     """Its DestinationRule."""
 
+    tunnels: str = ""
+    """``by HBONE``, or that and the waypoint; empty where no endpoint is in ambient."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
@@ -251,6 +254,7 @@ def _to(name: str, percent: float, config: Config) -> Destination:
         exists=cluster is not None,
         endpoints=tuple(_endpoints(name, cluster or {}, config)),
         tls=_tls(cluster or {}),
+        tunnels=_tunnels(name, config),
         source=source_of(cluster or {}),
     )
 
@@ -263,18 +267,24 @@ def _endpoints(name: str, cluster: Resource, config: Config) -> Iterable[str]:
                 address = endpoint["endpoint"]["address"].get("socket_address")
                 if address:
                     yield f"{address['address']}:{address['port_value']}"
-                elif tunnel := _tunnel(endpoint):
-                    yield tunnel
+                elif local := _original(endpoint).get("local"):
+                    yield str(local)
 
 
-def _tunnel(endpoint: Resource) -> str:
-    """An endpoint in ambient, which is reached by HBONE, or the waypoint in front of it."""
+def _original(endpoint: Resource) -> Mapping[str, Any]:
+    """Of an endpoint that is reached by HBONE: its address, and that of the waypoint in front of it."""
     metadata = (endpoint.get("metadata") or {}).get("filter_metadata") or {}
-    original = metadata.get("envoy.filters.listener.original_dst") or {}
-    if not original.get("local"):
-        return ""
-    by = f" through the waypoint at {original['waypoint']}" if original.get("waypoint") else ""
-    return f"{original['local']} by HBONE{by}"
+    return metadata.get("envoy.filters.listener.original_dst") or {}
+
+
+def _tunnels(name: str, config: Config) -> str:
+    """How endpoints in ambient are reached; empty where there are none."""
+    groups = (config.endpoints.get(name) or {}).get("endpoints") or ()
+    every = [_original(endpoint) for group in groups for endpoint in group.get("lb_endpoints") or ()]
+    waypoints = sorted({str(original["waypoint"]) for original in every if original.get("waypoint")})
+    if waypoints:
+        return f"by HBONE through the waypoint at {', '.join(waypoints)}"
+    return "by HBONE" if any(original.get("local") for original in every) else ""
 
 
 def _tls(cluster: Resource) -> str:

@@ -7,8 +7,9 @@ import pytest
 
 from labkit.conformance import ambient, answers, scene
 from labkit.mesh import compiler, model
-from labkit.mesh.explain import explanations, mutual_tls
+from labkit.mesh.explain import access, arrivals, explanations, mutual_tls
 from tests import recorded
+from tests.mesh import envoys
 
 ANSWERS = answers.Answers(recorded.AMBIENT.place)
 REVIEWS = "outbound|9080||reviews.amb.svc.cluster.local"
@@ -87,20 +88,20 @@ def test_between_sidecars_mutual_tls_stays(snapshots: dict[bool, model.Snapshot]
 @pytest.mark.parametrize(
     ("by_waypoint", "expected"),
     [
-        pytest.param(False, "POD(amb/reviews-v1):9080 by HBONE", id="the pods"),
+        pytest.param(False, ("POD(amb/reviews-v1):9080", "by HBONE"), id="the pods"),
         pytest.param(
             True,
-            "ClusterIP(amb/reviews):9080 by HBONE through the waypoint at POD(amb/waypoint):15008",
+            ("ClusterIP(amb/reviews):9080", "by HBONE through the waypoint at POD(amb/waypoint):15008"),
             id="the waypoint",
         ),
     ],
 )
 def test_an_explanation_names_what_a_gateway_reaches_by_hbone(
-    snapshots: dict[bool, model.Snapshot], by_waypoint: bool, expected: str
+    snapshots: dict[bool, model.Snapshot], by_waypoint: bool, expected: tuple[str, str]
 ) -> None:
     found = config(snapshots[by_waypoint], "ingressgateway", hbone=True)
     destination = explanations._to(REVIEWS, 100.0, found)
-    assert destination.endpoints[0] == expected
+    assert (destination.endpoints[0], destination.tunnels) == expected
 
 
 def _peer(mode: str) -> dict[str, Any]:
@@ -140,3 +141,36 @@ def test_of_two_service_entries_with_one_host_a_waypoint_has_one_chain() -> None
     chains = config(snapshot, "amb/waypoint", hbone=False).listeners["main_internal"]["filter_chains"]
     names = [chain["name"] for chain in chains]
     assert names.count("inbound-vip|80|http|ext.example.com") == 1 and len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("principal", "is_refused"),
+    [
+        pytest.param("cluster.local/ns/istio-system/sa/istio-ingressgateway-service-account", False, id="the gateway"),
+        pytest.param("cluster.local/ns/amb/sa/curl", True, id="somebody else"),
+    ],
+)
+def test_an_explanation_ends_with_what_ztunnel_says(principal: str, is_refused: bool) -> None:
+    policy = {
+        "apiVersion": "security.istio.io/v1",
+        "kind": "AuthorizationPolicy",
+        "metadata": {"name": "callers", "namespace": "amb"},
+        "spec": {"rules": [{"from": [{"source": {"principals": [principal]}}]}]},
+    }
+    snapshot = envoys.numbered(ambient.snapshot([*ambient.base(ANSWERS.extra()), policy]))
+    destination = explanations._to(REVIEWS, 100.0, config(snapshot, "ingressgateway", hbone=True))
+    account = "istio-system/istio-ingressgateway-service-account"
+    caller = access.Workload(
+        name="gateway",
+        namespace="istio-system",
+        account=account,
+        labels={},
+        address="10.9.9.9",
+        has_proxy=True,
+        role="router",
+    )
+    asked = explanations.Request(host="reviews.amb:9080")
+    explanation = explanations._explanation("0.0.0.0_80", answer="")
+    told = arrivals.of(snapshot, caller, replace(explanation, destinations=(destination,)), asked)
+    assert told[-1].is_refused == is_refused
+    assert ("503" in told[-1].what) == is_refused
