@@ -2,19 +2,17 @@
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import compress
 from typing import Any
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
 from labkit.mesh import blame, ir, model, names
-from labkit.mesh.hosts import visibility
 from labkit.mesh.hosts.services import Service
 from labkit.mesh.listeners import server_tls
 from labkit.mesh.listeners.entrance import Entrance
 from labkit.mesh.memo import Memo
 from labkit.mesh.routes import http_routes, tcp_routes
-from labkit.mesh.routes.virtual_services import MESH, VirtualService, in_order_for
+from labkit.mesh.routes.virtual_services import HIDDEN, MESH, VirtualService, in_order, rank
 
 HTTP = ("HTTP", "HTTP2", "GRPC", "GRPC-WEB")
 ENDS_TLS = ("SIMPLE", "MUTUAL", "OPTIONAL_MUTUAL", "ISTIO_MUTUAL", "OPTIONAL")
@@ -211,12 +209,11 @@ def entry(served: Sequence[Server], rules: Sequence[VirtualService], context: Co
     bound = context.memo.each(
         ("bound", context.requests.namespace),
         (rules,),
-        lambda _, rule: _gateways_of(rule, context.requests.namespace),
+        lambda _, rule: _bound(rule, context.requests.namespace),
     )
     by_gateway: dict[str, list[VirtualService]] = {}
-    gateways_of = {id(rule): gateways for rule, gateways in compress(zip(rules, bound, strict=True), bound)}
-    for rule in in_order_for(context.requests.namespace, compress(rules, bound)):
-        for gateway in gateways_of[id(rule)]:
+    for rule in in_order(rules, bound):
+        for gateway in _gateways_of(rule):
             by_gateway.setdefault(gateway, []).append(rule)
     tables: dict[str, list[Server]] = {}
     chains: dict[int, list[ir.Chain]] = {}
@@ -252,9 +249,14 @@ def _listener(port: int, chains: Sequence[ir.Chain], telemetry: ir.Telemetry, *,
     )
 
 
-def _gateways_of(rule: VirtualService, namespace: str) -> tuple[str, ...]:
-    """The gateways that a rule is bound to; none if it is not exported to the namespace."""
-    return tuple(g for g in rule.gateways if g != MESH) if visibility.is_for(rule.audience, namespace) else ()
+def _bound(rule: VirtualService, namespace: str) -> int:
+    """The rank of a rule for gateways in a namespace; hidden if it is bound to none."""
+    return rank(rule, namespace) if _gateways_of(rule) else HIDDEN
+
+
+def _gateways_of(rule: VirtualService) -> tuple[str, ...]:
+    """The gateways that a rule is bound to."""
+    return tuple(g for g in rule.gateways if g != MESH)
 
 
 def _is_apart(chain: ir.Chain, others: Sequence[ir.Chain]) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import compress
 from typing import Any
 
 from labkit.kube import resources
@@ -12,7 +11,7 @@ from labkit.mesh.hosts import visibility
 from labkit.mesh.hosts.services import Port, Service
 from labkit.mesh.memo import Memo
 from labkit.mesh.model import Snapshot
-from labkit.mesh.routes.virtual_services import MESH, VirtualService, in_order_for
+from labkit.mesh.routes.virtual_services import HIDDEN, MESH, VirtualService, in_order, rank
 
 RESOURCE = "sidecars.networking.istio.io"
 LOCALHOST = "127.0.0.1"
@@ -90,16 +89,12 @@ def scope(
     spec = (sidecar or {}).get("spec") or {}
     listed = spec.get("egress") or [{"hosts": ["*/*"]}]
     offers = memo.get(("offers", key), (services, sidecar), lambda: _Offers(services, listed, namespace))
-    is_for = memo.each(
+    ranks = memo.each(
         ("rules for", namespace),
         (virtual_services,),
-        lambda _, rule: MESH in rule.gateways and visibility.is_for(rule.audience, namespace),
+        lambda _, rule: rank(rule, namespace) if MESH in rule.gateways else HIDDEN,
     )
-    rules = memo.get(
-        ("rules of", namespace),
-        (virtual_services, is_for),
-        lambda: in_order_for(namespace, compress(virtual_services, is_for)),
-    )
+    rules = memo.get(("rules of", namespace), (virtual_services, ranks), lambda: in_order(virtual_services, ranks))
     egress = tuple(
         Egress(
             port=offer.port,

@@ -1,9 +1,11 @@
 """VirtualServices as they count: full names, resolved gateways, delegates merged in."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress
+from operator import itemgetter
+from typing import TypeVar
 
 from labkit.kube import resources
 from labkit.kube.resources import Object
@@ -14,6 +16,8 @@ from labkit.mesh.model import Snapshot
 from labkit.mesh.policies.selection import age
 from labkit.mesh.routes import delegation, rules
 from labkit.mesh.routes.rules import ConnectionRule, HttpRule
+
+Ranked = TypeVar("Ranked")
 
 MESH = names.MESH
 RESOURCE = "virtualservices.networking.istio.io"
@@ -79,18 +83,25 @@ def _destinations(http: Sequence[HttpRule], connections: Sequence[ConnectionRule
     return tuple(sorted({target.host for target in targets}))
 
 
-def in_order_for(namespace: str, services: Iterable[VirtualService]) -> tuple[VirtualService, ...]:
-    """VirtualServices as clients in a namespace ask them: its own private ones, those exported to it, the public ones.
+HIDDEN, PRIVATE, EXPORTED, PUBLIC = range(4)
+"""How a VirtualService is exported to a namespace: not at all, by itself, by name, or as to all others."""
 
-    Each of the three keeps its order, the oldest first.
-    """
 
-    def rank(service: VirtualService) -> int:
-        if service.audience >= visibility.EVERYONE:
-            return 2
-        return 0 if service.namespace == namespace else 1
+def rank(service: VirtualService, namespace: str) -> int:
+    """``HIDDEN`` … ``PUBLIC``: clients in a namespace ask the lower rank first."""
+    if not visibility.is_for(service.audience, namespace):
+        return HIDDEN
+    if service.audience >= visibility.EVERYONE:
+        return PUBLIC
+    return PRIVATE if service.namespace == namespace else EXPORTED
 
-    return tuple(sorted(services, key=rank))
+
+def in_order(services: Sequence[Ranked], ranks: Sequence[int]) -> tuple[Ranked, ...]:
+    """The items that are not hidden, by rank; those of one rank keep their order, the oldest first."""
+    if {PRIVATE, EXPORTED}.isdisjoint(ranks):
+        return tuple(compress(services, ranks))
+    visible = sorted(compress(zip(ranks, services, strict=True), ranks), key=itemgetter(0))
+    return tuple(service for _, service in visible)
 
 
 def all_of(snapshot: Snapshot, memo: Memo) -> Sequence[VirtualService]:
