@@ -2,7 +2,7 @@
 
 A listener that changes leaves warm connections with the old filters; a filter that is discovered changes for all of
 them at once. For that its place must be there before it has anything to decide: so every listener has the same
-places, and one without a task is an RBAC filter without rules.
+places, and one without a task is an empty chain of filters, which adds nothing to a request's way.
 """
 
 from collections import ChainMap
@@ -21,6 +21,16 @@ TYPE = "type.googleapis.com/envoy.extensions.filters.http"
 JWT_TYPE = f"{TYPE}.jwt_authn.v3.JwtAuthentication"
 RBAC_TYPE = f"{TYPE}.rbac.v3.RBAC"
 ASKING_TYPE = f"{TYPE}.ext_authz.v3.ExtAuthz"
+EMPTY_TYPE = f"{TYPE}.filter_chain.v3.FilterChainConfig"
+
+EMPTY: Resource = {
+    # Packages of descriptors do not have the message yet (xds-protos 1.85), so its name stands in one that they have.
+    "@type": "type.googleapis.com/xds.type.v3.TypedStruct",
+    "type_url": EMPTY_TYPE,
+    "value": {},
+}
+"""What is in a place without a task. An RBAC filter without rules, or a JWT filter, is asked about each request: 0.3 to
+0.7 µs of processor time for each place and proxy."""
 
 TOKENS = "labkit.tokens"
 ACCESS = tuple(f"labkit.access.{number}" for number in range(5))
@@ -121,9 +131,9 @@ def _filled(deciding: list[Resource], whose: str = "") -> dict[str, Resource] | 
     others = [entry for entry in deciding if entry.get("name") != JWT]
     if len(tokens) > 1 or len(others) > len(ACCESS):
         return None
-    configs: dict[str, Any] = {TOKENS: tokens[0]["typed_config"] if tokens else {"@type": JWT_TYPE}}
+    configs: dict[str, Any] = {TOKENS: tokens[0]["typed_config"] if tokens else EMPTY}
     for number, place in enumerate(ACCESS):
-        configs[place] = others[number]["typed_config"] if number < len(others) else {"@type": RBAC_TYPE}
+        configs[place] = others[number]["typed_config"] if number < len(others) else EMPTY
     return {f"{place}{whose}": {"name": f"{place}{whose}", "typed_config": c} for place, c in configs.items()}
 
 
@@ -169,6 +179,6 @@ def _places(filters: list[Resource], whose: str) -> Iterator[Resource]:
 
 
 def _place(name: str, whose: str) -> Resource:
-    types = [JWT_TYPE] if name == TOKENS else [RBAC_TYPE, ASKING_TYPE]
+    types = [JWT_TYPE, EMPTY_TYPE] if name == TOKENS else [RBAC_TYPE, ASKING_TYPE, EMPTY_TYPE]
     source = {"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"}
     return {"name": f"{name}{whose}", "config_discovery": {"config_source": source, "type_urls": types}}

@@ -34,7 +34,7 @@ def test_a_policy_changes_what_is_discovered_and_not_the_listener():
     assert discovered(without).listeners == discovered(several).listeners
     filters = discovered(several).extensions
     first, second, third, *_ = (filters[name]["typed_config"] for name in decisions.ACCESS)
-    assert (first, second, third) == (RBAC["typed_config"], ALLOW["typed_config"], {"@type": decisions.RBAC_TYPE})
+    assert (first, second, third) == (RBAC["typed_config"], ALLOW["typed_config"], decisions.EMPTY)
     assert filters[decisions.TOKENS]["typed_config"] == JWT["typed_config"]
 
 
@@ -73,7 +73,7 @@ def waypoint(**deciding):
 def test_each_host_of_a_waypoint_has_places_of_its_own():
     without, guarded = discovered(waypoint(a=(), b=())), discovered(waypoint(a=(RBAC,), b=(JWT, ALLOW)))
     assert without.listeners == guarded.listeners
-    kept = {name: f["typed_config"] for name, f in guarded.extensions.items() if len(f["typed_config"]) > 1}
+    kept = {name: f["typed_config"] for name, f in guarded.extensions.items() if f["typed_config"] != decisions.EMPTY}
     first = decisions.ACCESS[0]
     assert kept == {
         f"{first}|a": RBAC["typed_config"],
