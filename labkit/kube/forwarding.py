@@ -7,6 +7,10 @@ from typing import Any
 from labkit.kube import client, status
 
 
+class PageError(status.StatusError):
+    """The program in the pod answered, and not with the page."""
+
+
 def page(
     api: client.Client,
     namespace: str,
@@ -18,7 +22,10 @@ def page(
     body: Any = None,
     timeout: float = 20.0,
 ) -> str:
-    """The body of ``http://localhost:PORT/PATH`` in the pod; StatusError or OSError when there is no answer."""
+    """The body of ``http://localhost:PORT/PATH`` in the pod; StatusError or OSError when there is no answer.
+
+    PageError where the program answers with a status of 400 or more.
+    """
     forwarded: Any = None
     try:
         forwarded = api.forward(namespace, pod, port)
@@ -29,7 +36,7 @@ def page(
         reply = link.getresponse()
         text = reply.read().decode("utf-8", "replace")
         if reply.status >= 400:
-            raise status.StatusError({"code": reply.status, "message": f"{path} of {pod}: {text[:200]}"})
+            raise PageError({"code": reply.status, "message": f"{path} of {pod}: {text[:200]}"})
         return text
     except (http.client.HTTPException, BrokenPipeError, ConnectionResetError) as e:
         error = forwarded.error(port) if forwarded else ""

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
+from http import HTTPStatus
 
 from labkit.base import errors
 from labkit.clusters import capabilities, forwarder
@@ -56,7 +57,10 @@ class Doors:
         try:
             # A forwarded port arrives from the pod's own loopback, for which Istio's debug pages ask no token.
             return forwarding.page(self._api, istio.NAMESPACE, self._istiod_pod(), ISTIOD_PORT, path, timeout=TIMEOUT)
-        except (status.StatusError, OSError):
+        except (status.StatusError, OSError) as e:
+            if isinstance(e, forwarding.PageError) and e.code == HTTPStatus.NOT_FOUND:
+                # It said so itself: a program inside the pod would hear the same, and may not be run by this user.
+                raise UnreachableError("istiod", f"HTTP 404 for {path}") from e
             return self._exec(istio.NAMESPACE, "deploy/istiod", "discovery", "pilot-discovery", path)
 
     def envoy(self, pod: workloads.Workload, path: str) -> str:

@@ -80,3 +80,12 @@ def test_pages_of_pods_and_services_come_through_the_api_server(web):
     for path in (f"pods/{pod}:8080", "services/web:80", "services/http:web:http"):
         code, _, _ = web.api.raw("GET", f"/api/v1/namespaces/{PLACE}/{path}/proxy/status/418")
         assert code == 418
+
+
+def test_a_program_that_has_no_such_page_is_told_apart_from_one_that_does_not_answer(web):
+    pod, port = forwarder.pod_of(web.api, "web", PLACE, 80)
+    with pytest.raises(forwarding.PageError) as refused:
+        forwarding.page(web.api, PLACE, pod, port, "/status/404")
+    assert refused.value.code == 404
+    with pytest.raises(OSError):
+        forwarding.page(web.api, PLACE, pod, 9, "/")
