@@ -86,8 +86,8 @@ def until_ready(api: client.Client, *, on_step: istio.OnStep = lambda _: None) -
 
 
 def is_ours(api: client.Client) -> bool:
-    """Whether the kit installed the ztunnel that is there."""
-    daemon_set = api.find(resources.DAEMON_SETS, DAEMON_SETS[-1], istio.NAMESPACE)
+    """Whether the kit installed the ztunnel that is there; not for a user who may not read ``istio-system``."""
+    daemon_set = capabilities.readable(api, resources.DAEMON_SETS, DAEMON_SETS[-1], istio.NAMESPACE)
     return daemon_set is not None and marks.is_ours(daemon_set)
 
 

@@ -10,6 +10,7 @@ from labkit.base import errors, settings
 from labkit.clusters import cluster
 from labkit.install import (
     addons,
+    ambient,
     bookinfo,
     dataplane,
     gateway,
@@ -242,6 +243,7 @@ def test_the_published_role_is_what_a_lesson_in_one_namespace_needs(sandbox, tmp
 def test_a_user_of_one_namespace_is_told_what_is_missing_and_from_whom(guests):
     api = cluster.of_kubeconfig(guests.tenant).client()
     assert presence.problem(presence.of(api)) is None
+    assert not ambient.is_ours(api), "which up asks before it chooses a profile"
     tenant = Lab(cluster.of_kubeconfig(guests.tenant), namespace="guests")
     made = tenant.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mine"}})
     assert made.changes[0].action == "created"
