@@ -126,9 +126,12 @@ def _kind(
 def _require_course(cluster: cluster.Cluster, namespace: str) -> None:
     """Refuse a cluster on which the course cannot run, before anything is changed there or remembered here."""
     from labkit.install import addresses, bookinfo, gateway, istio, presence, rights
+    from labkit.kube import resources
 
     api = cluster.client()
     presence.require(api)
+    if trouble := presence.ending(capabilities.readable(api, resources.NAMESPACES, namespace)):
+        raise errors.SetupError(trouble.what, next_step=trouble.next_step)
     objects = [*bookinfo.objects(), *gateway.objects()]
     rights.require(api, objects, namespace=namespace, what=f"The course cannot run in namespace {namespace}")
     addresses.require_readable(api, gateway.SERVICE, istio.NAMESPACE)

@@ -131,6 +131,20 @@ def require(api: client.Client) -> Presence:
     return presence
 
 
+def ending(namespace: Object | None) -> Problem | None:
+    """Why nothing can be created in a namespace that is being deleted; None for any other, or none at all."""
+    if namespace is None or "deletionTimestamp" not in namespace["metadata"]:
+        return None
+    name = resources.name_of(namespace)
+    conditions = (namespace.get("status") or {}).get("conditions") or []
+    holding = [c["message"] for c in conditions if c["status"] == "True" and c["type"].endswith("Remaining")]
+    told = f" {' '.join(f'{message}.' for message in holding)}" if holding else ""
+    return Problem(
+        f"Namespace {name} is being deleted, and has not gone yet.{told} Nothing was changed.",
+        f"kubectl get namespace {name} -o yaml says what holds it; or name another one: --namespace NAME",
+    )
+
+
 def note(presence: Presence) -> str:
     """What to say of a version that the course was not run on; empty where it was."""
     others = [i.version for i in presence.istiods or () if not i.version.startswith(tuple(f"{v}." for v in TRIED))]

@@ -87,3 +87,13 @@ def test_who_may_not_add_definitions_is_told_whom_to_ask_and_for_what():
     with pytest.raises(errors.SetupError, match=r"may not add definitions(.|\n)*ask its owner(.|\n)*standard-install"):
         gateway_api.install(Bare())
     assert "lab.install_gateway_api()" in gateway_api.advice()
+
+
+def test_a_namespace_that_is_being_deleted_is_named_with_what_holds_it():
+    held = {"type": "NamespaceFinalizersRemaining", "status": "True", "message": "example.com/held in 1 instances"}
+    rest = {"type": "NamespaceDeletionContentFailure", "status": "False", "message": "All deleted"}
+    metadata = {"name": "stuck", "deletionTimestamp": "2026-12-01T02:33:00Z"}
+    trouble = presence.ending({"metadata": metadata, "status": {"conditions": [rest, held]}})
+    assert trouble and "stuck is being deleted" in trouble.what and "example.com/held in 1 instances." in trouble.what
+    assert "kubectl get namespace stuck" in trouble.next_step and "All deleted" not in trouble.what
+    assert presence.ending(None) is None and presence.ending({"metadata": {"name": "default"}}) is None
