@@ -55,6 +55,8 @@ def many(served: Served, listing: Listing, form: Form, *, include: str = "") -> 
         return encoded({**head, "items": items}, form)
     if form.kind == accepting.PARTIAL:
         text = f"you requested {form.kind}, but the requested object is a list"
+        if served.crd is None:
+            text += f" (*{_package(served)}.{served.list_kind})"
         raise refusing.refusal(406, "NotAcceptable", text)
     kind = {"kind": served.list_kind, "apiVersion": served.api_version}
     if form.media_type != accepting.JSON:

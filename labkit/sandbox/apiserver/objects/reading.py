@@ -133,7 +133,8 @@ class Reader:
             if seen == "number" and of.kind in ("integer", "number"):
                 seen += f" {value.text if isinstance(value, gojson.Number) else value}"
             where = f"struct field {owner}.{stacked(self._root, path)}" if path else "value"
-            self.wrong = f"json: cannot unmarshal {seen} into Go {where} of type {of.go}"
+            asked = "[]uint8" if of.kind == "bytes" else of.go
+            self.wrong = f"json: cannot unmarshal {seen} into Go {where} of type {asked}"
         return zero(of)
 
 
