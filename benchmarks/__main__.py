@@ -61,7 +61,7 @@ def main(words: Sequence[str] | None = None) -> int:
     unknown = [name for name in arguments.only if name not in MEASURES]
     if unknown:
         parser.error(f"there is no measure {unknown[0]}; there are {', '.join(MEASURES)}")
-    names = arguments.only or [name for name in MEASURES if name not in ON_REQUEST]
+    names = [name for name in MEASURES if (name in arguments.only if arguments.only else name not in ON_REQUEST)]
     results = measured(names)
     if arguments.json:
         print(json.dumps([one.as_data() for one in results], indent=2))
