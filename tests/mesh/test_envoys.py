@@ -37,7 +37,8 @@ def endpoints(address: str = "10.0.0.1", *, name: str = "web") -> Resource:
 
 
 def listener(judge: envoys.Judge, *, port: int = 8080, stat_prefix: str = "in") -> Resource:
-    manager = filters.connection_manager(ir.Http(side=ir.INBOUND, stat=stat_prefix, table="table"))
+    manager: Resource = filters.connection_manager(ir.Http(side=ir.INBOUND, stat="in", table="table"))
+    manager["typed_config"]["stat_prefix"] = stat_prefix
     address = envoy.address(judge.proxy(envoys.NOBODY).ip, port)
     own = {"name": "in", "address": address, "filter_chains": [{"filters": [manager]}]}
     loadable: Resource = istios_filters.replaced(own)

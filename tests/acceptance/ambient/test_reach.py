@@ -61,8 +61,12 @@ def test_a_waypoint_takes_the_kind_of_traffic_that_its_label_names(
 ) -> None:
     shop.kubectl("-n", "shop", "label", "--overwrite", "gateway", "waypoint", f"istio.io/waypoint-for={traffic}")
     _until_answered_by(shop, (of_pod, of_service), _pod_url(shop), HTTPBIN)
-    told = shop.condition("service", "httpbin")[2]
-    assert ("does not support" in told) == (not of_service)
+    waiting.until(
+        lambda: ("does not support" in shop.condition("service", "httpbin")[2]) == (not of_service),
+        what="a condition that says whether the waypoint takes Services",
+        timeout=60,
+        next_step="kubectl -n shop get service httpbin -o yaml",
+    )
 
 
 def _admitting(listeners: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from tests import recorded
-from tests.sandbox.apiserver import mutating
+from tests.sandbox.apiserver import control_plane, mutating
 from tests.sandbox.apiserver.mutating import Request
 
 OTHERS = os.environ.get("EXAMPLES") == "other"
@@ -49,9 +49,16 @@ class Connection:
         self._connection.close()
 
 
+@pytest.fixture(scope="module")
+def mutated_plane(tmp_path_factory):
+    """A server of its own: what is stored here is odd, and others list everything there is."""
+    with control_plane.running(tmp_path_factory.mktemp("mutated")) as plane:
+        yield plane
+
+
 @pytest.fixture
-def connection(plane):
-    connection = Connection(plane.kubeconfig)
+def connection(mutated_plane):
+    connection = Connection(mutated_plane.kubeconfig)
     yield connection
     connection.close()
 
