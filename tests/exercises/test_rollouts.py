@@ -45,7 +45,8 @@ CREATING = pod(waiting={"reason": "ContainerCreating"})
 NO_IMAGE = pod(waiting={"reason": "ImagePullBackOff"})
 ENDED = pod(terminated={"exitCode": 2})
 CRASHING = pod(restarts=3, waiting={"reason": "CrashLoopBackOff"})
-PROBED = pod(running={"startedAt": "2026-11-30T10:00:00Z"})
+STARTED = pod(running={"startedAt": "2026-11-30T10:00:00Z"})
+PROBED = STARTED | {"spec": {"containers": [{"name": "curl", "readinessProbe": {"exec": {"command": ["true"]}}}]}}
 NO_NODE = pod(conditions=({"type": "PodScheduled", "status": "False", "message": "0/1 nodes are available"},))
 
 
@@ -75,6 +76,7 @@ def test_waiting_helps_while_it_is_under_way(rollout, pods, is_under_way):
         ),
         pytest.param([ENDED], "ends with exit code 2 and is started again: its command must keep running", id="ended"),
         pytest.param([PROBED], "runs, and its readiness probe fails", id="probe"),
+        pytest.param([STARTED], "no container says why", id="started a moment ago"),
         pytest.param([NO_NODE], "has no node: 0/1 nodes are available", id="node"),
         pytest.param([], "has no pod so far", id="no pod"),
     ],

@@ -147,11 +147,18 @@ def _reasons(pod: Object) -> Iterator[str]:
             )
         elif reason and reason not in ("ContainerCreating", "PodInitializing"):
             yield f"the container {container} of pod {name} waits: {reason}"
-        elif "running" in (status.get("state") or {}) and not status.get("ready"):
+        elif "running" in (status.get("state") or {}) and not status.get("ready") and _is_probed(pod, container):
             yield f"the container {container} of pod {name} runs, and its readiness probe fails"
     for condition in (pod.get("status") or {}).get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             yield f"pod {name} has no node: {condition.get('message', condition.get('reason', ''))}"
+
+
+def _is_probed(pod: Object, container: str) -> bool:
+    """Whether a probe decides when the container is ready; without one it is as soon as it runs."""
+    spec = objects.spec_of(pod)
+    every = [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
+    return any(c.get("name") == container and ("readinessProbe" in c or "startupProbe" in c) for c in every)
 
 
 def another_kind(evidence: Evidence, name: str, namespace: str) -> str:
