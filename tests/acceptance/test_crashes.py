@@ -121,6 +121,7 @@ def test_a_start_right_after_the_kill_finds_every_port_again(bookinfo):
 
 
 def test_a_killed_launcher_is_replaced_and_costs_no_pod_anything(bookinfo):
+    bookinfo.kubectl("wait", "pods", "--all", "--for=condition=Ready", "--timeout=60s")
     main = sandboxes.running(bookinfo.paths)["pid"]
     (launcher,) = launchers(main)
     before = bookinfo.processes("app=reviews", "reviews")

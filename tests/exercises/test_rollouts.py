@@ -60,7 +60,7 @@ NO_NODE = pod(conditions=({"type": "PodScheduled", "status": "False", "message":
         pytest.param(deployment(updated=0), [CREATING], True, id="pods of before"),
         pytest.param(deployment(total=2), [], True, id="a pod too many"),
         pytest.param(deployment(available=0), [NO_IMAGE], False, id="no image"),
-        pytest.param(deployment(available=0), [ENDED], False, id="it has ended"),
+        pytest.param(deployment(available=0), [ENDED], True, id="it has ended once"),
         pytest.param(deployment(available=0), [CRASHING], False, id="it ends again and again"),
     ],
 )

@@ -121,9 +121,8 @@ def _reason(status: Mapping[str, Any]) -> str:
 
 
 def _has_failed(status: Mapping[str, Any]) -> bool:
-    """Ended with an error, or started again at least once."""
-    ended = (status.get("state") or {}).get("terminated") or {}
-    return not status.get("ready") and (bool(status.get("restartCount")) or bool(ended.get("exitCode")))
+    """Ended, and not for the first time: after that the kubelet starts a container again at once."""
+    return not status.get("ready") and bool(status.get("restartCount"))
 
 
 def _reasons(pod: Object) -> Iterator[str]:
