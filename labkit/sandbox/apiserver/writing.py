@@ -120,20 +120,26 @@ async def update(core: Core, call: Call) -> Written:
     def change(live: Object | None) -> Object:
         assert live is not None
         preparing.check_preconditions(call, metadata, live)
-        new = preparing.with_identity(served, sent, live)
-        new = defaults.with_defaults(schema, new, live)
-        new = preparing.for_update(served, new, live, subresource=subresource)
-        managed = ownership.after_update(
-            live,
-            creation.as_owned(served.key, new),
-            manager=call.manager,
-            subresource=subresource,
-            schema=schema,
-            time=timestamp(),
-        )
-        return preparing.with_managed(new, managed)
+        return _in_place_of(live, sent, call)
 
     return await rewrite(core, call, change, retry=not metadata.get("resourceVersion"))
+
+
+def _in_place_of(live: Object, sent: Object, call: Call) -> Object:
+    """What is stored of an object that was sent, or patched together, in place of the live one."""
+    served, schema, subresource = call.served, call.served.schema, call.subresource
+    new = preparing.with_identity(served, sent, live)
+    new = defaults.with_defaults(schema, new, live)
+    new = preparing.for_update(served, new, live, subresource=subresource)
+    managed = ownership.after_update(
+        live,
+        creation.as_owned(served.key, new),
+        manager=call.manager,
+        subresource=subresource,
+        schema=schema,
+        time=timestamp(),
+    )
+    return preparing.with_managed(new, managed)
 
 
 async def patch(core: Core, call: Call) -> Written:
@@ -141,7 +147,7 @@ async def patch(core: Core, call: Call) -> Written:
     content_type = call.content_type.partition(";")[0].strip()
     if content_type == APPLY:
         return await _apply(core, call)
-    served, schema, subresource = call.served, call.served.schema, call.subresource
+    served, schema = call.served, call.served.schema
     body = call.body if isinstance(call.body, bytes) else orjson.dumps(call.body)
     before = tuple(call.warnings)
 
@@ -152,18 +158,7 @@ async def patch(core: Core, call: Call) -> Written:
         sent = decoded.object
         preparing.check_patched(call, sent.get("metadata") or {}, live)
         preparing.check_has_version(call, sent.get("metadata") or {})
-        new = preparing.with_identity(served, sent, live)
-        new = defaults.with_defaults(schema, new, live)
-        new = preparing.for_update(served, new, live, subresource=subresource)
-        managed = ownership.after_update(
-            live,
-            creation.as_owned(served.key, new),
-            manager=call.manager,
-            subresource=subresource,
-            schema=schema,
-            time=timestamp(),
-        )
-        return preparing.with_managed(new, managed)
+        return _in_place_of(live, sent, call)
 
     if core.store.get(served.key, call.namespace, call.name) is None:
         raise refusing.not_found(served.group, served.plural, call.name)

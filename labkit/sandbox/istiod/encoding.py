@@ -136,8 +136,8 @@ class Encoder:
             for at in changed:
                 encoded[at] = self._host(hosts[at])
             return encoded
-        known = dict(zip(map(id, before.object), before.value, strict=True))
-        return [known.get(id(host)) or self._host(host) for host in hosts]
+        by_identity = dict(zip(map(id, before.object), before.value, strict=True))
+        return [by_identity.get(id(host)) or self._host(host) for host in hosts]
 
     def _host(self, host: Object) -> session.Versioned:
         data = self._encode_host(host)

@@ -32,8 +32,8 @@ def _counts(*fields: str, parts: tuple[str, ...] = (), ready: str = "readyReplic
             yield causes.wrong(
                 "status.availableReplicas", status["availableReplicas"], f"cannot be greater than {ready}"
             )
-        collisions, known = status.get("collisionCount"), before.get("collisionCount")
-        if known is not None and (collisions or 0) < known:
+        collisions, earlier = status.get("collisionCount"), before.get("collisionCount")
+        if earlier is not None and (collisions or 0) < earlier:
             yield causes.wrong("status.collisionCount", collisions or 0, "cannot be decremented")
 
     return rule
